@@ -1,0 +1,61 @@
+"""Tokens from azure-identity, the optional extra ``azure``: it does its own HTTP, caching and retries."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_interactions.contract import Token
+from airflow_provider_interactions.errors import AuthRejected, ConfigError, Unavailable
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+Acquire = Callable[[], Token]
+
+
+def certificate(
+    *, tenant_id: str, client_id: str, path: str, password: str | None, authority: str, scope: str
+) -> Acquire:
+    """A token by certificate; raises ConfigError when the extra is missing or the file cannot be read."""
+    identity = _library()
+    try:
+        credential = identity.CertificateCredential(
+            tenant_id, client_id, certificate_path=path, password=password, authority=authority
+        )
+    except (OSError, ValueError) as wrong:
+        msg = f"The certificate cannot be read ({type(wrong).__name__}). Check certificate_path and password."
+        raise ConfigError(msg) from None
+    return _from(credential, scope)
+
+
+def managed_identity(client_id: str, scope: str) -> Acquire:
+    """A token of the machine's managed identity; ``client_id`` chooses a user-assigned one, empty the system's."""
+    return _from(_library().ManagedIdentityCredential(client_id=client_id or None), scope)
+
+
+def _library() -> Any:
+    try:
+        import azure.identity  # noqa: PLC0415 - heavy and optional
+    except ImportError:
+        msg = "This credential needs azure-identity. Install airflow-provider-interactions[azure]."
+        raise ConfigError(msg) from None
+    return azure.identity
+
+
+def _from(credential: TokenCredential, scope: str) -> Acquire:
+    def acquire() -> Token:
+        from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError  # noqa: PLC0415 - as above
+
+        try:
+            token = credential.get_token(scope)
+        except ClientAuthenticationError:
+            msg = "azure-identity could not get a token. Check tenant_id, login and the certificate or identity"
+            raise AuthRejected(msg) from None
+        except ServiceRequestError:
+            msg = "azure-identity could not reach the token host"
+            raise Unavailable(msg) from None
+        return Token(token.token, token.expires_on - time.time())
+
+    return acquire

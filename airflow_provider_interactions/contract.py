@@ -1,0 +1,287 @@
+"""The words everyone shares: what a vendor is, what it is asked, and what it hands back.
+
+Values only; nothing here opens a socket or a file. ``http`` builds the ``Fetch`` that a vendor's generators are
+handed; ``extract`` drives them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from airflow_provider_interactions.errors import ConfigError, VendorError
+from airflow_provider_interactions.window import Window
+
+T = TypeVar("T")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The connection's ``extra`` that every vendor understands; each vendor adds its own keys in a subclass.
+
+    ``account`` names the organisation in paths and in the table (default: the host), ``allow_http`` lets the host
+    be plain ``http://`` (for a sandbox), ``verify_tls`` can point at nothing but True or False.
+    """
+
+    account: str | None = None
+    allow_http: bool | None = None
+    verify_tls: bool | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an extraction may choose; each vendor adds its own in a subclass. ``page_size`` is in records."""
+
+    page_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A connection as the core sees it. ``host`` is a full base URL without a trailing slash. No secret in its repr."""
+
+    host: str
+    login: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    settings: Settings = field(default_factory=Settings, repr=False)
+
+    @property
+    def account(self) -> str:
+        """The organisation's name in the lake and the table: set in the connection, else the host and its path."""
+        url = urlsplit(self.host)
+        return self.settings.account or f"{url.netloc}{url.path}".rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call. ``url`` is a path below the connection's host, or an absolute URL on that same host.
+
+    ``query`` and ``form`` are encoded when sent; an absolute URL without ``query`` is sent byte for byte.
+    Only method and path are in its repr.
+    """
+
+    method: str
+    url: str
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+    @property
+    def path(self) -> str:
+        """The path alone: what logs and errors may show."""
+        return urlsplit(self.url).path
+
+    def __repr__(self) -> str:
+        return f"Request({self.method} {self.path})"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One answer: status, header names in lower case, the whole decoded body. The body is not in its repr."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+Fetch = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Who is asked about: an identifier in the vendor's canonical spelling, and its kind."""
+
+    id: str
+    kind: str = "contact_id"
+
+    def __repr__(self) -> str:
+        return f"Contact({self.kind})"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question for one contact. ``native_type`` is the interaction type asked for, None for all at once."""
+
+    contact: Contact
+    settings: Any
+    options: Any
+    native_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer's records.
+
+    ``records`` are the vendor's own bytes, one JSON object or XML element each. ``occurred`` holds, for each of them,
+    its instant in UTC or None where it cannot be read (the record is then landed, and judged by ``normalize``).
+    ``context`` is JSON text with what the surroundings of the records say and a reader of one record needs.
+    ``cursor`` is where the next page starts, empty on the last one; the engine refuses one that repeats.
+    ``total`` is how many records the vendor declares for the whole query, where it does.
+    """
+
+    records: Sequence[bytes]
+    occurred: Sequence[datetime | None]
+    context: str = ""
+    cursor: str = ""
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a raw row says about where its record came from."""
+
+    contact: Contact
+    native_type: str = ""
+    context: str = ""
+
+
+class Interaction(msgspec.Struct, kw_only=True):
+    """The canonical columns that a record decides itself; see ``schema.CANONICAL`` for their meaning.
+
+    ``contact_id`` is set only where one answer covers many contacts; else the one asked for counts.
+    """
+
+    interaction_id: str
+    occurred_at: datetime
+    contact_id: str | None = None
+    channel: str
+    action: str
+    native_type: str
+    status: str | None = None
+    subject: str | None = None
+    campaign_id: str | None = None
+    campaign_name: str | None = None
+    message_id: str | None = None
+    count: int | None = None
+    delivered_at: datetime | None = None
+    updated_at: datetime | None = None
+    attributes: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token and its lifetime in seconds from now."""
+
+    value: str = field(repr=False)
+    expires_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """How a vendor's calls are signed, as pure functions, so that two HTTP clients can share them.
+
+    ``apply(request, token)`` returns the request with the credentials in it. A vendor with tokens gives either
+    ``ask`` (an absolute request) and ``read`` (its answer to a Token; raises AuthRejected, Unavailable, Throttled or
+    BadResponse), or ``acquire`` (a blocking call into a library that asks by itself). ``refresh`` says whether a 401
+    can be cured by another token. ``secrets`` are texts to mask in logs.
+    """
+
+    apply: Callable[[Request, str], Request]
+    ask: Request | None = None
+    read: Callable[[Response], Token] | None = None
+    acquire: Callable[[], Token] | None = None
+    secrets: Sequence[str] = field(default=(), repr=False)
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether calls need a token that expires."""
+        return self.ask is not None or self.acquire is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """A vendor's documented limits: ``concurrency`` requests in flight, ``requests`` in any ``seconds``.
+
+    ``source`` names page and date. None means that the vendor publishes no such limit.
+    """
+
+    concurrency: int
+    requests: int | None = None
+    seconds: float | None = None
+    source: str = ""
+
+
+class Pages(Protocol):
+    """A vendor's paging loop: a generator whose only ``await`` is the fetch it was handed."""
+
+    def __call__(self, fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Page, None]:
+        """Yield every record that may lie in the window; may over-deliver, must not under-deliver."""
+
+
+class ContactListing(Protocol):
+    """A vendor's own list of contacts."""
+
+    def __call__(self, fetch: Fetch, settings: Any, options: Any) -> AsyncGenerator[Sequence[Contact], None]:
+        """Yield contacts page by page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """Everything this package knows about one vendor, as a value. See docs for a worked example."""
+
+    name: str
+    title: str
+    settings: type[Settings]
+    options: type[Options]
+    contact_kinds: Sequence[str]
+    contact: Callable[[str, str], Contact]
+    queries: Callable[[Contact, Any, Any], Iterable[Query]]
+    pages: Pages
+    interaction: Callable[[bytes, Asked], Interaction]
+    auth: Callable[[Credentials], Auth]
+    classify: Callable[[Response], VendorError | None]
+    probe: Callable[[Any], Request]
+    pace: Pace
+    contacts: ContactListing | None = None
+    filters_by_date: bool = True
+    settle: timedelta = timedelta(0)
+    max_span: timedelta | None = None
+
+
+def credentials(
+    vendor: Vendor, host: str, login: str = "", password: str = "", extra: Mapping[str, Any] | None = None
+) -> Credentials:
+    """Check a connection's fields and build its Credentials; raises ConfigError that names the field to mend.
+
+    Fields that Airflow's form left empty arrive as null and count as not given.
+    """
+    given = {key: value for key, value in (extra or {}).items() if value is not None and value != ""}
+    settings = _typed(vendor.settings, given, f"{vendor.name}: the connection's extra")
+    return Credentials(_host(vendor, host, settings), login or "", password or "", settings)
+
+
+def options(vendor: Vendor, given: Mapping[str, Any] | None) -> Options:
+    """Check the options of an extraction; raises ConfigError that names the wrong one."""
+    return _typed(vendor.options, given or {}, f"{vendor.name}: the options")
+
+
+def _typed(kind: type[T], given: Mapping[str, Any], what: str) -> T:
+    try:
+        return msgspec.convert(dict(given), kind)
+    except msgspec.ValidationError as wrong:
+        known = ", ".join(field.name for field in msgspec.structs.fields(kind))  # type: ignore[arg-type]
+        msg = f"{what} cannot be used: {wrong}. Known keys: {known}."
+        raise ConfigError(msg) from None
+
+
+def _host(vendor: Vendor, host: str, settings: Settings) -> str:
+    url = urlsplit((host or "").strip())
+    if url.scheme not in {"http", "https"} or not url.netloc:
+        msg = f"{vendor.name}: the connection's host must be a full URL that starts with https://."
+        raise ConfigError(msg)
+    if url.username or url.password or url.query or url.fragment:
+        msg = f"{vendor.name}: the connection's host must hold no user name, password, query or fragment."
+        raise ConfigError(msg)
+    if url.scheme == "http" and not settings.allow_http:
+        msg = (
+            f"{vendor.name}: the connection's host is plain http://, which would send credentials unencrypted. "
+            'Use https://, or set "allow_http": true in the extra for a sandbox.'
+        )
+        raise ConfigError(msg)
+    return f"{url.scheme}://{url.netloc}{url.path}".rstrip("/")

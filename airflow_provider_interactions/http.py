@@ -1,0 +1,234 @@
+"""The only module that opens a socket for extraction: it builds the ``Fetch`` that vendors' generators are handed.
+
+Promises: no more requests in flight than the pace allows; one gate for the whole connection; refusals to slow down
+never use up tries; bounded, jittered retries of faults; one fresh token on 401, shared by all; credentials refused
+once are refused for the run; no cookies; no redirects; no other host; bodies bounded; nothing secret in any text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import quote, urlencode, urlsplit
+
+import aiohttp
+import stamina
+from yarl import URL
+
+from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, Vendor
+from airflow_provider_interactions.errors import (
+    AuthRejected,
+    BadResponse,
+    InteractionsError,
+    Throttled,
+    Unavailable,
+    VendorError,
+)
+from airflow_provider_interactions.pace import Pacer
+from airflow_provider_interactions.tokens import Tokens
+
+#: Bytes of one decoded body. The largest documented page is far below; more is a fault or an attack.
+BODY_LIMIT = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When to give up. ``timeout`` is seconds for one attempt; ``tries`` counts attempts at one request that failed.
+
+    ``patience`` is how many seconds a vendor may go on refusing for its rate limit before the run ends with
+    Throttled; ``first_wait`` the seconds before the first retry of a fault, doubled each time up to ``last_wait``.
+    """
+
+    timeout: float = 120.0
+    tries: int = 5
+    patience: float = 1800.0
+    first_wait: float = 0.5
+    last_wait: float = 30.0
+    body: int = BODY_LIMIT
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a run sent and received; ``received`` is bytes of decoded bodies."""
+
+    requests: int = 0
+    retries: int = 0
+    throttled: int = 0
+    tokens: int = 0
+    received: int = 0
+
+
+@dataclass(slots=True)
+class Client:
+    """One vendor's connection, open. ``fetch`` is the contract's Fetch."""
+
+    vendor: Vendor
+    credentials: Credentials
+    auth: Auth
+    session: aiohttp.ClientSession
+    pacer: Pacer
+    tokens: Tokens
+    limits: Limits
+    counters: Counters
+
+    async def fetch(self, request: Request) -> Response:
+        """Send a request until it is answered; raises a VendorError that says what to do."""
+        try:
+            return await self._patiently(request)
+        except VendorError as error:
+            error.vendor, error.path = self.vendor.name, error.path or request.path
+            raise
+
+    async def _patiently(self, request: Request) -> Response:
+        policy = stamina.retry_context(
+            on=delay_of,
+            attempts=self.limits.tries,
+            timeout=None,
+            wait_initial=self.limits.first_wait,
+            wait_max=self.limits.last_wait,
+            wait_jitter=self.limits.first_wait,
+        )
+        async for attempt in policy:
+            with attempt:
+                self.counters.retries += attempt.num > 1
+                return await self._unthrottled(request)
+        raise AssertionError  # unreachable: the policy returns or raises
+
+    async def _unthrottled(self, request: Request) -> Response:
+        deadline = asyncio.get_running_loop().time() + self.limits.patience
+        while True:
+            try:
+                return await self._authorized(request)
+            except Throttled as refusal:
+                self.counters.throttled += 1
+                pause = self.pacer.refused(refusal.retry_after)
+                if asyncio.get_running_loop().time() + pause > deadline:
+                    raise
+
+    async def _authorized(self, request: Request) -> Response:
+        while True:
+            token = await self.tokens.current()
+            async with self.pacer.slot():
+                response = await self._send(self.auth.apply(request, token))
+                error = self._judge(response)
+                if error is None:
+                    self.tokens.worked(token)
+                    self.pacer.succeeded()
+                    return response
+            if not isinstance(error, AuthRejected):
+                raise error
+            self.tokens.refused(token, error)  # raises it, unless a fresh token may help
+
+    def _judge(self, response: Response) -> VendorError | None:
+        error = self.vendor.classify(response)
+        if isinstance(error, Throttled | Unavailable):
+            error.retry_after = retry_after(response)
+        return error
+
+    async def ask_token(self, request: Request) -> Response:
+        """Send a token request, which may go to another host than the vendor's."""
+        self.counters.tokens += 1
+        return await self._send(request)
+
+    async def _send(self, request: Request) -> Response:
+        url = absolute(self.credentials.host, request) if request is not self.auth.ask else URL(request.url)
+        self.counters.requests += 1
+        try:
+            async with self.session.request(
+                request.method, url, headers=_headers(request), data=_body(request), allow_redirects=False
+            ) as answer:
+                body = await _read(answer, self.limits.body)
+                self.counters.received += len(body)
+                return Response(answer.status, {key.lower(): value for key, value in answer.headers.items()}, body)
+        except (aiohttp.ClientError, TimeoutError, OSError) as fault:
+            raise _unavailable(fault, request) from None
+
+
+@asynccontextmanager
+async def connect(
+    vendor: Vendor, credentials: Credentials, *, concurrency: int | None = None, limits: Limits | None = None
+) -> AsyncIterator[Client]:
+    """Open a connection to a vendor; raises ConfigError when its fields cannot be used. Use inside one event loop."""
+    limits = limits or Limits()
+    auth = vendor.auth(credentials)
+    tokens = Tokens(auth)
+    async with aiohttp.ClientSession(
+        cookie_jar=aiohttp.DummyCookieJar(),
+        connector=aiohttp.TCPConnector(limit=0, ssl=credentials.settings.verify_tls is not False),
+        timeout=aiohttp.ClientTimeout(total=limits.timeout, sock_connect=min(10.0, limits.timeout)),
+        skip_auto_headers=("User-Agent",),
+        headers={"User-Agent": "airflow-provider-interactions"},
+    ) as session:
+        pacer = Pacer.of(vendor.pace, concurrency)
+        client = Client(vendor, credentials, auth, session, pacer, tokens, limits, Counters())
+        tokens.send = client.ask_token
+        yield client
+
+
+def delay_of(error: Exception) -> bool | float:
+    """Whether to retry, and after how many seconds where the vendor said so. A pure function of the error."""
+    if not isinstance(error, Unavailable):
+        return False
+    return error.retry_after if error.retry_after is not None else True
+
+
+def retry_after(response: Response, now: datetime | None = None) -> float | None:
+    """The Retry-After header in seconds from now; it may hold seconds or an HTTP date. None when absent or neither."""
+    value = response.headers.get("retry-after", "").strip()
+    if value.replace(".", "", 1).isdigit():
+        return float(value)
+    try:
+        when = parsedate_to_datetime(value)
+    except (ValueError, TypeError):
+        return None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max(0.0, (when - (now or datetime.now(UTC))).total_seconds())
+
+
+def absolute(host: str, request: Request) -> URL:
+    """The address to send to; raises BadResponse when a vendor's link leaves the connection's host."""
+    url = request.url if not request.url.startswith("/") else host + request.url
+    target, home = urlsplit(url), urlsplit(host)
+    if (target.scheme, target.netloc) != (home.scheme, home.netloc):
+        msg = "the answer links to another host, which is not followed with your credentials"
+        raise BadResponse(msg)
+    if request.query:
+        url = f"{url}?{urlencode(request.query, quote_via=quote)}"
+    return URL(url, encoded=True)
+
+
+def _body(request: Request) -> bytes | None:
+    if request.form is not None:
+        return urlencode(request.form).encode()
+    return request.body
+
+
+def _headers(request: Request) -> Mapping[str, str]:
+    form = {"Content-Type": "application/x-www-form-urlencoded"} if request.form is not None else {}
+    return {**request.headers, **form}
+
+
+async def _read(answer: aiohttp.ClientResponse, limit: int) -> bytes:
+    chunks, size = [], 0
+    async for chunk in answer.content.iter_any():
+        size += len(chunk)
+        if size > limit:
+            msg = f"the answer is larger than {limit} bytes. Ask for smaller pages"
+            raise BadResponse(msg)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _unavailable(fault: Exception, request: Request) -> InteractionsError:
+    # The exception's own text can hold the full URL, so only its kind is told.
+    if isinstance(fault, TimeoutError):
+        msg = "no answer in time. The vendor is slow, or the host is wrong"
+    elif isinstance(fault, aiohttp.ClientConnectorError):
+        msg = "the host cannot be reached. Check the connection's host, DNS and firewall"
+    else:
+        msg = f"the connection broke while the answer was read ({type(fault).__name__})"
+    return Unavailable(msg, path=urlsplit(request.url).path)

@@ -1,0 +1,150 @@
+"""Where everything lies in the lake, and how it gets there whole.
+
+::
+
+    contacts/vendor=…/account=…/window=…/         whom to ask
+    raw/vendor=…/account=…/window=…/              records as the vendor sent them, and one manifest.json
+    interactions/vendor=…/account=…/date=…/       the canonical table
+    rejects/vendor=…/account=…/window=…/          records that cannot be read, each with the reason
+    manifests/vendor=…/account=…/window=….json    what a normalized window consists of
+
+Every name is a function of vendor, account, window, batch and the instant of the run, so runs never write over each
+other's files. A manifest is the one small object that is replaced last: who reads through it sees the former version
+of a window or the new one, never a mixture. The files of the former version are removed right after.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import fsspec
+import msgspec
+
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.window import Window
+
+T = TypeVar("T")
+
+NO_LAKE = "There is no lake to write to. Give the operator a lake, or set [interactions] lake in the configuration."
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """A folder on any file system fsspec knows. Paths in manifests are relative to ``root``."""
+
+    fs: Any
+    root: str
+
+    @classmethod
+    def at(cls, url: str, fs: Any = None, **storage_options: Any) -> Lake:
+        """Open a folder by URL (``s3://bucket/prefix``, ``file:///data``, or a local path); raises ConfigError.
+
+        With a file system given, ``url`` is that file system's own path.
+        """
+        if not url:
+            raise ConfigError(NO_LAKE)
+        try:
+            found, root = (fs, url) if fs else fsspec.url_to_fs(url, **storage_options)
+        except (ImportError, ValueError) as wrong:
+            why = type(wrong).__name__
+            msg = f"The lake's address cannot be used ({why}). Is its scheme right, and its driver installed?"
+            raise ConfigError(msg) from wrong
+        return cls(found, root.rstrip("/"))
+
+    def full(self, path: str) -> str:
+        """The file system's own path of something in the lake."""
+        return posixpath.join(self.root, path)
+
+    def url(self, path: str) -> str:
+        """The address of something in the lake, for people and other tools."""
+        return str(self.fs.unstrip_protocol(self.full(path)))
+
+    def prepare(self, path: str) -> None:
+        """Make a path's folder, where the file system has folders; raises ConfigError when it cannot be written."""
+        try:
+            self.fs.makedirs(posixpath.dirname(self.full(path)), exist_ok=True)
+        except OSError as wrong:
+            raise unwritable(wrong) from wrong
+
+    def publish(self, path: str, value: Any) -> None:
+        """Write a small JSON object in one step: readers see the former one or this one."""
+        self.prepare(path)
+        data, full = msgspec.json.encode(value), self.full(path)
+        if not self.local:
+            self.fs.pipe_file(full, data)  # one PUT is atomic on object stores
+            return
+        temporary = f"{full}.{uuid.uuid4().hex}.tmp"
+        self.fs.pipe_file(temporary, data)
+        self.fs.mv(temporary, full)
+
+    def read(self, path: str, kind: type[T]) -> T | None:
+        """Read back a published object; None when there is none."""
+        try:
+            return msgspec.json.decode(self.fs.cat_file(self.full(path)), type=kind)
+        except FileNotFoundError:
+            return None
+
+    def remove(self, paths: Iterable[str]) -> None:
+        """Delete files that nothing refers to any more; those already gone are fine."""
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError):
+                self.fs.rm_file(self.full(path))
+
+    @property
+    def local(self) -> bool:
+        """Whether it lies on a disk of this machine, where a rename is atomic."""
+        return "file" in (self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The paths of one vendor's account and window. Values are escaped, so none can leave its folder."""
+
+    vendor: str
+    account: str
+    window: Window
+
+    def folder(self, layer: str) -> str:
+        """``raw/vendor=…/account=…/window=…`` for a layer."""
+        return f"{self._account(layer)}/window={self.window.slug}"
+
+    def dated(self, day: str) -> str:
+        """The canonical table's folder of one UTC day."""
+        return f"{self._account('interactions')}/date={day}"
+
+    @property
+    def raw_manifest(self) -> str:
+        """Where the raw window is published."""
+        return f"{self.folder('raw')}/manifest.json"
+
+    @property
+    def manifest(self) -> str:
+        """Where the normalized window is published."""
+        return f"{self._account('manifests')}/window={self.window.slug}.json"
+
+    def _account(self, layer: str) -> str:
+        return f"{layer}/vendor={segment(self.vendor)}/account={segment(self.account)}"
+
+
+def unwritable(fault: OSError) -> ConfigError:
+    """What to tell when the file system refuses."""
+    why = fault.strerror or type(fault).__name__
+    return ConfigError(f"The lake cannot be written ({why}). Check its address, its free space and your permissions.")
+
+
+def segment(text: str) -> str:
+    """Text as one path segment: letters, digits and ``_.-~`` stay, the rest is percent-encoded, dots alone too."""
+    escaped = quote(text, safe="")
+    return escaped.replace(".", "%2E") if set(escaped) <= {"."} else escaped
+
+
+def stamp(moment: datetime) -> str:
+    """The instant of a run as a part of file names, to the microsecond: ``20261123T154500123456Z``."""
+    return f"{moment:%Y%m%dT%H%M%S%f}Z"

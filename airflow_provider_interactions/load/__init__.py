@@ -1,0 +1,1 @@
+"""Canonical Parquet to a database: merged by key, newest wins, in one transaction. One module per target."""

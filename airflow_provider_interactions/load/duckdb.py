@@ -1,0 +1,142 @@
+"""The canonical rows of a window into a DuckDB file.
+
+A merge by (vendor, account, interaction_id): a row that is there already is replaced by one that was extracted later,
+so loading any window again, in any order, leaves the same table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import stamina
+
+from airflow_provider_interactions.errors import LoadError, Unreconciled
+from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.manifest import Manifest
+from airflow_provider_interactions.schema import CANONICAL, KEY
+
+#: A DuckDB file has one writer at a time. Seconds to wait for one's turn.
+TURN = 300.0
+
+_SAME = " AND ".join(f"old.{column} = new.{column}" for column in KEY)
+
+#: Of one interaction that came twice in a window (for two contacts), the newest.
+_FRESH = f"""
+    CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM staged
+    QUALIFY row_number() OVER (PARTITION BY {", ".join(KEY)} ORDER BY extracted_at DESC, occurred_at DESC) = 1
+"""  # noqa: S608 - constants only
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """What a load did. ``rows`` arrived; ``merged`` were the same interaction twice among them.
+
+    ``inserted`` + ``updated`` + ``unchanged`` + ``merged`` = ``rows``.
+    """
+
+    rows: int
+    inserted: int
+    updated: int
+    unchanged: int
+    merged: int
+
+
+def load(lake: Lake, manifest: Manifest, database: str, table: str = "interactions") -> Loaded:
+    """Merge a normalized window into a table, made if absent; raises LoadError, after which nothing has changed."""
+    name = quoted(table)
+    Path(database).parent.mkdir(parents=True, exist_ok=True)
+    with _turn(database) as connection:
+        try:
+            connection.begin()
+            connection.execute(_create(name))
+            loaded = _merge(connection, name, lake, manifest)
+            connection.commit()
+        except duckdb.Error as wrong:
+            connection.rollback()
+            msg = (
+                f"DuckDB refused the rows of window {manifest.window} ({type(wrong).__name__}); the table is unchanged."
+            )
+            raise LoadError(msg) from wrong
+        return loaded
+
+
+def quoted(table: str) -> str:
+    """A name as an SQL identifier, whatever is in it; dots separate schema and table."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in table.split("."))
+
+
+@contextmanager
+def _turn(database: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the file, waiting while another process writes to it."""
+    try:
+        for attempt in stamina.retry_context(on=duckdb.IOException, attempts=None, timeout=TURN, wait_max=2.0):
+            with attempt:
+                connection = duckdb.connect(database)
+    except duckdb.Error as wrong:
+        why = f"{Path(database).name}: {type(wrong).__name__}"
+        msg = f"The DuckDB file cannot be opened ({why}). Is another program writing to it?"
+        raise LoadError(msg) from wrong
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _create(name: str) -> str:
+    columns = ", ".join(f'"{field.name}" {_sql(field)}{"" if field.nullable else " NOT NULL"}' for field in CANONICAL)
+    return f"CREATE TABLE IF NOT EXISTS {name} ({columns})"
+
+
+def _sql(field: pa.Field) -> str:
+    kinds = {pa.timestamp("us", "UTC"): "TIMESTAMPTZ", pa.int32(): "INTEGER"}
+    return kinds.get(field.type, "VARCHAR")
+
+
+def _merge(connection: duckdb.DuckDBPyConnection, name: str, lake: Lake, manifest: Manifest) -> Loaded:
+    rows = _stage(connection, lake, manifest)
+    connection.execute(_FRESH)
+    distinct = _one(connection, "SELECT count(*) FROM fresh")
+    known = _one(connection, f"SELECT count(*) FROM fresh new JOIN {name} old ON {_SAME}")  # noqa: S608 - quoted
+    updated = _one(
+        connection,
+        f"DELETE FROM {name} old USING fresh new WHERE {_SAME} AND new.extracted_at >= old.extracted_at",  # noqa: S608 - quoted
+    )
+    added = _one(
+        connection,
+        f"INSERT INTO {name} SELECT * FROM fresh new WHERE NOT EXISTS (SELECT 1 FROM {name} old WHERE {_SAME})",  # noqa: S608 - quoted
+    )
+    connection.execute("DROP TABLE staged; DROP TABLE fresh")
+    if rows != manifest.counts.canonical or added - updated != distinct - known:
+        msg = f"{manifest.counts.canonical} rows are in the manifest, {rows} in its files, {added} were added."
+        raise Unreconciled(msg)
+    return Loaded(rows, distinct - known, updated, known - updated, rows - distinct)
+
+
+def _stage(connection: duckdb.DuckDBPyConnection, lake: Lake, manifest: Manifest) -> int:
+    columns = ", ".join(f'"{field.name}" {_sql(field)}' for field in CANONICAL)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE staged ({columns})")
+    rows = 0
+    for file in manifest.files:
+        with lake.fs.open(lake.full(file.path), "rb") as stream:
+            parquet = pq.ParquetFile(stream)
+            reader = pa.RecordBatchReader.from_batches(parquet.schema_arrow, parquet.iter_batches())
+            rows += _insert(connection, reader)
+    return rows
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, batches: pa.RecordBatchReader) -> int:
+    connection.register("batches", batches)
+    try:
+        return _one(connection, "INSERT INTO staged SELECT * FROM batches")
+    finally:
+        connection.unregister("batches")
+
+
+def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
+    found = connection.execute(sql).fetchone()
+    return int(found[0]) if found else 0

@@ -1,0 +1,213 @@
+"""Raw Parquet to the canonical table: every record becomes a row, a reject with its reason, or is there already.
+
+Works on one window as ``land.publish`` left it, in bounded memory: rows of one contact lie together, so repeats are
+found contact by contact. Needs no vendor call, so it can be run again on what has landed, with newer code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Self
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from airflow_provider_interactions.contract import Asked, Contact, Interaction, Vendor
+from airflow_provider_interactions.errors import RecordRejected
+from airflow_provider_interactions.lake import Lake, stamp
+from airflow_provider_interactions.land import Writer
+from airflow_provider_interactions.manifest import Counts, File, Manifest, reconcile_normalized
+from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS, REJECTS
+from airflow_provider_interactions.vendors import vendor as vendor_named
+
+#: Rows read and written at once.
+BATCH_ROWS = 65_536
+
+#: More rejected records than both of these fail the step: so many, and so large a share of what landed.
+REJECTS_ALLOWED, REJECTS_SHARE = 10, 0.05
+
+
+class TooManyRejects(RecordRejected):
+    """So many records cannot be read that the vendor's format must have changed. They are kept in ``rejects/``."""
+
+
+def normalize(
+    lake: Lake, raw: Manifest, *, rejects_share: float = REJECTS_SHARE, now: datetime | None = None
+) -> Manifest:
+    """Write the canonical rows and the rejects of a raw window and publish them; returns the window's new manifest.
+
+    Raises TooManyRejects above the threshold (nothing canonical is published, the rejects are kept) and Unreconciled
+    when counts do not add up. ``now`` is the instant (aware) that names the files.
+    """
+    vendor = vendor_named(raw.vendor)
+    with _Output(lake, raw, stamp(now or datetime.now(UTC))) as output:
+        for batch in _raw_batches(lake, raw):
+            output.write(batch, *_split(batch, vendor, output.seen))
+        return output.publish(rejects_share)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """The interactions of the contact at hand, to know one that comes again."""
+
+    contact: str = ""
+    ids: set[str] = field(default_factory=set)
+
+    def first(self, contact: str, interaction_id: str) -> bool:
+        if contact != self.contact:
+            self.contact, self.ids = contact, set()
+        if interaction_id in self.ids:
+            return False
+        self.ids.add(interaction_id)
+        return True
+
+
+@dataclass(slots=True)
+class _Output:
+    """The files of a normalized window, being written; discarded unless published."""
+
+    lake: Lake
+    raw: Manifest
+    run: str
+    seen: _Seen = field(default_factory=_Seen)
+    days: dict[str, Writer] = field(default_factory=dict)
+    rejects: Writer | None = None
+    landed: int = 0
+    canonical: int = 0
+    rejected: int = 0
+    written: list[File] = field(default_factory=list)
+    published: bool = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self.published:
+            for writer in (*self.days.values(), *([self.rejects] if self.rejects else [])):
+                writer.discard()
+            self.lake.remove(file.path for file in self.written)
+
+    def write(self, batch: pa.RecordBatch, good: pa.RecordBatch, bad: pa.RecordBatch) -> None:
+        """Append the rows of one raw batch: canonical ones under their UTC day, rejects apart."""
+        self.landed += batch.num_rows
+        self.canonical += good.num_rows
+        self.rejected += bad.num_rows
+        for day, rows in _by_day(good):
+            if day not in self.days:
+                folder = self.raw.place.dated(day)
+                path = f"{folder}/{self.raw.window.slug}-{self.run}.parquet"
+                self.days[day] = Writer(self.lake, path, CANONICAL)
+            self.days[day].write(rows)
+        if bad.num_rows:
+            if self.rejects is None:
+                path = f"{self.raw.place.folder('rejects')}/rejects-{self.run}.parquet"
+                self.rejects = Writer(self.lake, path, REJECTS)
+            self.rejects.write(bad)
+
+    def publish(self, share: float) -> Manifest:
+        """Close the files, check the counts, replace the window's manifest, remove the former version's files."""
+        rejects = self._close_rejects()
+        self._refuse_too_many(share, rejects)
+        while self.days:
+            self.written.append(self.days.popitem()[1].close())
+        counts = self.raw.counts + Counts(
+            canonical=self.canonical,
+            rejected=self.rejected,
+            repeated=self.landed - self.canonical - self.rejected,
+        )
+        if self.landed != self.raw.counts.landed:
+            counts = msgspec.structs.replace(counts, repeated=0)  # fewer rows than landed are no repeats: refused next
+        reconcile_normalized(counts)
+        files = tuple(sorted((file for file in self.written if file not in rejects), key=lambda file: file.path))
+        manifest = msgspec.structs.replace(self.raw, files=files, rejects=rejects, counts=counts)
+        former = self.lake.read(manifest.place.manifest, Manifest)
+        self.lake.publish(manifest.place.manifest, manifest)
+        self.published = True
+        if former is not None:
+            self.lake.remove(sorted(former.paths - manifest.paths - self.raw.paths))
+        return manifest
+
+    def _close_rejects(self) -> tuple[File, ...]:
+        if self.rejects is None:
+            return ()
+        writer, self.rejects = self.rejects, None
+        self.written.append(writer.close())
+        return (self.written[-1],)
+
+    def _refuse_too_many(self, share: float, rejects: Sequence[File]) -> None:
+        if self.rejected <= REJECTS_ALLOWED or self.rejected <= share * self.landed:
+            return
+        self.written.clear()  # the rejects stay, to be looked at
+        reason = (
+            f"{self.rejected} of {self.landed} records of {self.raw.vendor} in window {self.raw.window} cannot be "
+            f"read. Their reasons and bytes are in {rejects[0].path}; raise rejects_share to go on without them."
+        )
+        raise TooManyRejects(reason)
+
+
+def _raw_batches(lake: Lake, raw: Manifest) -> Iterator[pa.RecordBatch]:
+    for file in raw.files:
+        with lake.fs.open(lake.full(file.path), "rb") as stream:
+            yield from pq.ParquetFile(stream).iter_batches(BATCH_ROWS)
+
+
+def _split(batch: pa.RecordBatch, vendor: Vendor, seen: _Seen) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    """Canonical rows and rejects of a raw batch, record by record."""
+    good: list[Interaction] = []
+    kept: list[int] = []
+    bad: list[int] = []
+    reasons: list[str] = []
+    columns = [batch.column(name).to_pylist() for name in _READ]
+    for n, (payload, contact_id, kind, native_type, context) in enumerate(zip(*columns, strict=True)):
+        try:
+            row = _interaction(vendor, payload, Asked(Contact(contact_id, kind), native_type, context))
+        except RecordRejected as rejection:
+            bad.append(n)
+            reasons.append(rejection.reason)
+            continue
+        row.contact_id = row.contact_id or contact_id
+        if seen.first(contact_id, row.interaction_id):
+            good.append(row)
+            kept.append(n)
+    return _canonical(batch.take(pa.array(kept, pa.int64())), good), _rejects(
+        batch.take(pa.array(bad, pa.int64())), reasons
+    )
+
+
+def _interaction(vendor: Vendor, payload: bytes, asked: Asked) -> Interaction:
+    row = vendor.interaction(payload, asked)
+    if row.channel not in CHANNELS or row.action not in ACTIONS:
+        reason = f"the vendor module maps to an unknown channel or action ({row.channel}, {row.action})"
+        raise RecordRejected(reason)
+    return row
+
+
+_READ = ("payload", "contact_id", "contact_id_kind", "asked_type", "context")
+
+_CARRIED = frozenset(("vendor", "account", "contact_id_kind", "extracted_at", "window_start", "window_end"))
+
+
+def _canonical(raw: pa.RecordBatch, rows: Sequence[Interaction]) -> pa.RecordBatch:
+    columns: list[Any] = []
+    for column in CANONICAL:
+        if column.name in _CARRIED:
+            columns.append(raw.column(column.name))
+        elif pa.types.is_dictionary(column.type):
+            columns.append(pa.array([getattr(row, column.name) for row in rows], pa.string()).dictionary_encode())
+        else:
+            columns.append(pa.array([getattr(row, column.name) for row in rows], column.type))
+    return pa.record_batch(columns, schema=CANONICAL)
+
+
+def _rejects(raw: pa.RecordBatch, reasons: Sequence[str]) -> pa.RecordBatch:
+    return pa.record_batch([pa.array(reasons, pa.string()), *raw.columns], schema=REJECTS)
+
+
+def _by_day(rows: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
+    days = pc.strftime(rows.column("occurred_at"), "%Y-%m-%d")
+    for day in sorted(pc.unique(days).to_pylist()):
+        yield day, rows.filter(pc.equal(days, day))

@@ -1,0 +1,92 @@
+"""The two Arrow schemas, field by field: what lands verbatim, and the one canonical table.
+
+Every timestamp is in microseconds UTC. Importing this module imports pyarrow, so operators import it late.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+INSTANT = pa.timestamp("us", "UTC")
+WORD = pa.dictionary(pa.int32(), pa.string())  # few distinct values: stored once
+
+
+def _field(name: str, kind: pa.DataType, meaning: str, *, null: bool = True) -> pa.Field:
+    return pa.field(name, kind, nullable=null, metadata={"meaning": meaning})
+
+
+#: One row per record as the vendor sent it. The same for all vendors, and it never changes with their fields.
+RAW = pa.schema(
+    [
+        _field("vendor", WORD, "registry name", null=False),
+        _field("account", WORD, "the organisation: the connection's host unless set", null=False),
+        _field("contact_id", pa.string(), "the identifier asked with", null=False),
+        _field("contact_id_kind", WORD, "contact_id, cons_id, member_id, email, mobile or external_id", null=False),
+        _field("asked_type", WORD, "the interaction type asked for; empty when all were", null=False),
+        _field("context", WORD, "JSON: what the answer said around the record", null=False),
+        _field("occurred_at", INSTANT, "when it happened; null where the record does not say readably"),
+        _field("payload", pa.binary(), "the record, byte for byte", null=False),
+        _field("extracted_at", INSTANT, "one value per extraction", null=False),
+        _field("window_start", INSTANT, "start of the window asked for", null=False),
+        _field("window_end", INSTANT, "its end, exclusive", null=False),
+    ]
+)
+
+#: One row per raw row that cannot become an interaction.
+REJECTS = RAW.insert(0, _field("reason", pa.string(), "which field is wrong and how", null=False))
+
+#: One row per contact of an extraction.
+OUTCOMES = pa.schema(
+    [
+        _field("contact_id", pa.string(), "the identifier asked with", null=False),
+        _field("contact_id_kind", WORD, "its kind", null=False),
+        _field("outcome", WORD, "ok, empty, not_found, deleted or failed", null=False),
+        _field("rows", pa.int64(), "records landed for this contact", null=False),
+        _field("requests", pa.int64(), "requests sent for this contact", null=False),
+        _field("reason", pa.string(), "why it was not found or failed"),
+    ]
+)
+
+#: One row per interaction. Key: vendor, account, interaction_id. The newest version wins.
+CANONICAL = pa.schema(
+    [
+        _field("vendor", WORD, "registry name", null=False),
+        _field("account", WORD, "the organisation: the connection's host unless set", null=False),
+        _field("interaction_id", pa.string(), "the vendor's id where unique, else a digest", null=False),
+        _field("contact_id", pa.string(), "the identifier asked with", null=False),
+        _field("contact_id_kind", WORD, "contact_id, cons_id, member_id, email, mobile or external_id", null=False),
+        _field("occurred_at", INSTANT, "when it happened", null=False),
+        _field("channel", WORD, "one of CHANNELS", null=False),
+        _field("action", WORD, "one of ACTIONS", null=False),
+        _field("native_type", WORD, "the vendor's word for it, untouched", null=False),
+        _field("status", pa.string(), "the vendor's last status"),
+        _field("subject", pa.string(), "the message's subject or the asset's name"),
+        _field("campaign_id", pa.string(), "campaign or journey"),
+        _field("campaign_name", pa.string(), "its name"),
+        _field("message_id", pa.string(), "the message that was sent"),
+        _field("count", pa.int32(), "repetitions, where the vendor counts"),
+        _field("delivered_at", INSTANT, "when it was delivered, where the vendor says"),
+        _field("updated_at", INSTANT, "when the record last changed, where the vendor says"),
+        _field("attributes", pa.string(), "JSON object: every vendor field without a column", null=False),
+        _field("extracted_at", INSTANT, "one value per extraction", null=False),
+        _field("window_start", INSTANT, "start of the window that produced the row", null=False),
+        _field("window_end", INSTANT, "its end, exclusive", null=False),
+    ]
+)
+
+KEY = ("vendor", "account", "interaction_id")
+
+CHANNELS = frozenset(
+    {
+        *("email", "sms", "voice", "whatsapp", "line", "zalo", "viber", "push"),
+        *("web", "form", "event", "survey", "social", "journey", "segment", "crm", "other"),
+    }
+)
+
+ACTIONS = frozenset(
+    {
+        *("sent", "delivered", "opened", "clicked", "bounced", "blocked", "failed", "forwarded", "visited"),
+        *("submitted", "registered", "checked_in", "subscribed", "unsubscribed", "responded", "processed"),
+        *("noted", "other"),
+    }
+)

@@ -1,0 +1,20 @@
+"""The registry: every vendor this package can read, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from airflow_provider_interactions.contract import Vendor
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.vendors import dynamics_marketing
+
+VENDORS: Mapping[str, Vendor] = {vendor.name: vendor for vendor in (dynamics_marketing.VENDOR,)}
+
+
+def vendor(name: str) -> Vendor:
+    """Look up a vendor by its registry name; raises ConfigError that lists the known names."""
+    try:
+        return VENDORS[name]
+    except KeyError:
+        msg = f"There is no vendor {name!r}. Known are: {', '.join(VENDORS)}."
+        raise ConfigError(msg) from None

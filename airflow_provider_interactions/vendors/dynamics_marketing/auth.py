@@ -1,0 +1,135 @@
+"""Tokens for Dataverse: client credentials by secret here; certificate and managed identity through azure-identity.
+
+Source: "OAuth 2.0 client credentials flow" (learn.microsoft.com/entra, read 2026-11).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from airflow_provider_interactions import azure, contract
+from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, Token
+from airflow_provider_interactions.errors import AuthRejected, ConfigError, Throttled, Unavailable, VendorError
+from airflow_provider_interactions.vendors import common
+
+AUTHORITY = "https://login.microsoftonline.com"
+
+#: Values of ``error`` that a later attempt can cure; all others are final. Clients are told to branch on it alone.
+TRANSIENT = frozenset({"temporarily_unavailable", "server_error"})
+
+WHAT_TO_DO = {
+    "invalid_client": "the client id or secret was refused, or the secret expired. Check login and password",
+    "unauthorized_client": "the tenant does not know this app, or it is disabled. Check login and tenant_id",
+    "invalid_request": "the tenant is unknown, or belongs to another cloud's token host. Check tenant_id and authority",
+    "invalid_scope": "the scope is malformed. It must be the organisation's URL followed by /.default",
+    "invalid_resource": "the tenant does not know this organisation. Check host and scope",
+}
+
+
+class Settings(contract.Settings, frozen=True, kw_only=True):
+    """The connection's extra.
+
+    ``tenant_id`` is a GUID or domain; ``authority`` the token host of the cloud; ``scope`` defaults to the
+    organisation's URL + ``/.default``; ``credential`` says what proves the app's identity, ``certificate_path`` is a
+    PEM or PKCS#12 file for a certificate.
+    """
+
+    tenant_id: str | None = None
+    authority: str = AUTHORITY
+    scope: str | None = None
+    api_version: str = "v9.0"
+    credential: Literal["secret", "certificate", "managed_identity"] = "secret"
+    certificate_path: str | None = None
+
+
+class _Granted(msgspec.Struct):
+    access_token: str
+    expires_in: float
+
+
+class _Refused(msgspec.Struct):
+    error: str = ""
+
+
+def auth(credentials: Credentials) -> Auth:
+    """How to sign calls with this connection; raises ConfigError that names a missing field."""
+    settings = credentials.settings
+    assert isinstance(settings, Settings)  # noqa: S101 - the registry pairs them; this tells the type checker
+    if settings.credential == "managed_identity":
+        return Auth(_bearer, acquire=azure.managed_identity(credentials.login, _scope(credentials, settings)))
+    for name, value in (("tenant_id", settings.tenant_id), ("login (the client id)", credentials.login)):
+        if not value:
+            msg = f"dynamics_marketing: the connection's {name} is empty."
+            raise ConfigError(msg)
+    if settings.credential == "certificate":
+        return Auth(_bearer, acquire=_by_certificate(credentials, settings), secrets=(credentials.password,))
+    if not credentials.password:
+        msg = "dynamics_marketing: the connection's password (the client secret) is empty."
+        raise ConfigError(msg)
+    return Auth(_bearer, ask=_ask(credentials, settings), read=read_token, secrets=(credentials.password,))
+
+
+def read_token(response: Response) -> Token:
+    """Read the token host's answer; raises AuthRejected, Throttled, Unavailable or BadResponse."""
+    if response.status == 200:
+        granted = common.decode(response.body, _Granted, "the token host's answer")
+        return Token(granted.access_token, granted.expires_in)
+    raise _refusal(response)
+
+
+def _refusal(response: Response) -> VendorError:
+    try:
+        name = msgspec.json.decode(response.body, type=_Refused).error
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        name = ""
+    if response.status == 429:
+        return Throttled("the token host asks to slow down", status=429)
+    if response.status >= 500 or name in TRANSIENT:
+        return Unavailable("the token host is not available", status=response.status, code=name)
+    hint = WHAT_TO_DO.get(name, "the token host refused the app. Check tenant_id, login and password")
+    return AuthRejected(hint, status=response.status, code=name)
+
+
+def _ask(credentials: Credentials, settings: Settings) -> Request:
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": credentials.login,
+        "client_secret": credentials.password,
+        "scope": _scope(credentials, settings),
+    }
+    url = f"{_authority(settings)}/{quote(settings.tenant_id or '', safe='')}/oauth2/v2.0/token"
+    return Request("POST", url, form=form, headers={"Accept": "application/json"})
+
+
+def _by_certificate(credentials: Credentials, settings: Settings) -> azure.Acquire:
+    if not settings.certificate_path:
+        msg = "dynamics_marketing: credential is certificate, but the extra's certificate_path is empty."
+        raise ConfigError(msg)
+    return azure.certificate(
+        tenant_id=settings.tenant_id or "",
+        client_id=credentials.login,
+        path=settings.certificate_path,
+        password=credentials.password or None,
+        authority=_authority(settings),
+        scope=_scope(credentials, settings),
+    )
+
+
+def _authority(settings: Settings) -> str:
+    if urlsplit(settings.authority).scheme == "http" and not settings.allow_http:
+        msg = "dynamics_marketing: authority is plain http://, which would send the secret unencrypted. Use https://."
+        raise ConfigError(msg)
+    return settings.authority.rstrip("/")
+
+
+def _scope(credentials: Credentials, settings: Settings) -> str:
+    url = urlsplit(credentials.host)
+    return settings.scope or f"{url.scheme}://{url.netloc}/.default"
+
+
+def _bearer(request: Request, token: str) -> Request:
+    return replace(request, headers={**request.headers, "Authorization": f"Bearer {token}"})

@@ -1,0 +1,86 @@
+"""What Dataverse's refusals mean: a table by HTTP status and code, read from every known variant of the body.
+
+Source: "Compose HTTP requests and handle errors", "Service protection API limits" (learn.microsoft.com, 2026-11);
+codes marked B were seen in public code only and are unverified.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from airflow_provider_interactions.contract import Response
+from airflow_provider_interactions.errors import (
+    AuthRejected,
+    ContactNotFound,
+    RequestRejected,
+    ServiceRemoved,
+    Throttled,
+    Unavailable,
+    VendorError,
+)
+from airflow_provider_interactions.vendors import common
+from airflow_provider_interactions.vendors.common import Verdict
+
+REMOVED = (
+    "the action msdyncrm_LoadInteractionsPublic does not exist there. Microsoft removed outbound marketing, which "
+    "owned it, from its cloud in May 2026. That history is read today from the real-time store, through a Microsoft "
+    "Fabric shortcut to the folder 'Customer Insights Journeys' (column SourceSystem tells the origin)"
+)
+_NOT_A_MEMBER = "the app is no application user of this environment. Add it there with a security role"
+_NO_PRIVILEGE = "the application user lacks a privilege. Give its security role read access to contacts and processes"
+_DISABLED = "the application user is disabled. Enable it in the environment"
+_SLOWER = "the service protection limit was reached"
+
+CODES: dict[str, Verdict] = {
+    "0x80072322": (Throttled, _SLOWER),  # requests in 300 s
+    "0x80072321": (Throttled, _SLOWER),  # combined execution time
+    "0x80072326": (Throttled, _SLOWER),  # concurrent requests
+    "0x8005f103": (Throttled, _SLOWER),  # B
+    "0x80060308": (Throttled, _SLOWER),  # B
+    "0x80048d19": (RequestRejected, "a parameter of the call is unknown or of the wrong type"),  # B
+    "0x80060888": (RequestRejected, "a query option of the call is not allowed"),  # B
+    "0x80040265": (RequestRejected, "the action itself failed with this call"),
+    "0x80040220": (AuthRejected, _NO_PRIVILEGE),  # B
+    "0x80048306": (AuthRejected, _NO_PRIVILEGE),  # B
+    "0x80072560": (AuthRejected, _NOT_A_MEMBER),
+    "0x80040225": (AuthRejected, _DISABLED),  # B
+    "0x8004d24b": (AuthRejected, _DISABLED),  # B
+    "0x80040217": (ContactNotFound, "there is no such contact"),  # B
+    "0x80060891": (ContactNotFound, "there is no such contact"),  # B
+}
+
+
+class _Error(msgspec.Struct):
+    code: str | None = None
+    message: str | None = None
+
+
+class _Body(msgspec.Struct):
+    error: _Error | None = None
+
+
+def classify(response: Response) -> VendorError | None:
+    """The error an answer stands for, None for one to read. Status and code decide, the text only for 'segment'."""
+    if 200 <= response.status < 300:
+        html = (Unavailable, "a web page came instead of the API's answer: a proxy or maintenance")
+        return common.error(html, response) if common.is_html(response) else None
+    found = _read(response.body)
+    code = (found.code or "").lower()
+    return common.error(_verdict(response.status, code, found.message or ""), response, code)
+
+
+def _verdict(status: int, code: str, message: str) -> Verdict | None:
+    # The same meaning comes under two codes and under none (facts: B), so the word has to help.
+    if status == 404 and "segment" in message.lower():
+        return ServiceRemoved, REMOVED
+    # A fault of the server is worth a retry whatever its code; 429 is always a request to slow down.
+    if status >= 500 or status in (401, 429):
+        return common.by_status(status)
+    return CODES.get(code) or common.by_status(status)
+
+
+def _read(body: bytes) -> _Error:
+    try:
+        return msgspec.json.decode(body, type=_Body).error or _Error()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _Error()  # a gateway's text or page: the status alone decides

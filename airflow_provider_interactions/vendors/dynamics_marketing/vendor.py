@@ -1,0 +1,267 @@
+"""Microsoft Dynamics 365 Marketing: the action ``msdyncrm_LoadInteractionsPublic`` and the Dataverse Web API.
+
+One call answers for one contact and one interaction type, so a contact costs 40 calls by default. Microsoft removed
+outbound marketing, which owned the action, from its cloud in May 2026: there the action answers 404. Whoever still
+has an environment with the service, or a stand-in for it, can read it with this module. Nobody has verified this
+module against the live service; what the pages leave open is read both ways, and each such place says so.
+
+Sources: the action's page "Retrieve interactions for a contact using code" (edition of 2021-01-06); "Compose HTTP
+requests and handle errors", "Service protection API limits", "Page results" (learn.microsoft.com, read 2026-11).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from datetime import date, datetime, timedelta
+
+import msgspec
+
+from airflow_provider_interactions import contract
+from airflow_provider_interactions.contract import (
+    Asked,
+    Contact,
+    Fetch,
+    Interaction,
+    Pace,
+    Page,
+    Query,
+    Request,
+    Vendor,
+)
+from airflow_provider_interactions.errors import ConfigError, RecordRejected
+from airflow_provider_interactions.vendors import common
+from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings, auth
+from airflow_provider_interactions.vendors.dynamics_marketing.errors import classify
+from airflow_provider_interactions.vendors.dynamics_marketing.kinds import KINDS, TYPES
+from airflow_provider_interactions.window import Window
+
+log = logging.getLogger(__name__)
+
+#: "Page results" (2026-11): 5,000 rows is both the default and the maximum of odata.maxpagesize.
+MAX_CONTACTS_A_PAGE = 5000
+
+HEADERS = {
+    "Accept": "application/json",
+    "Content-Type": "application/json; charset=utf-8",
+    "OData-MaxVersion": "4.0",
+    "OData-Version": "4.0",
+    "If-None-Match": "null",
+}
+
+GUID = re.compile(r"\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?", re.IGNORECASE)
+
+
+class Options(contract.Options, frozen=True, kw_only=True):
+    """``types``: interaction types to ask for (default: the 40 documented ones); ``page_size``: the action's ``Top``.
+
+    ``contact_filter``: an OData filter for the listing of contacts, for example ``statecode eq 0``.
+    """
+
+    types: tuple[str, ...] = TYPES
+    contact_filter: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.types:
+            msg = "dynamics_marketing: the option types is empty. Name at least one interaction type, or leave it out."
+            raise ConfigError(msg)
+        unknown = sorted(set(self.types) - set(TYPES))
+        if unknown:
+            log.warning("dynamics_marketing: not among the documented interaction types: %s", ", ".join(unknown))
+
+
+class _Answer(msgspec.Struct):
+    data: str | None = msgspec.field(name="Data", default=None)
+    cursor: str | None = msgspec.field(name="NextSkipToken", default=None)
+
+
+class _Stamp(msgspec.Struct):
+    at: datetime | None = msgspec.field(name="Timestamp", default=None)
+
+
+class _Row(msgspec.Struct):
+    contactid: str
+
+
+class _Rows(msgspec.Struct):
+    value: list[_Row]
+    next_link: str | None = msgspec.field(name="@odata.nextLink", default=None)
+
+
+def guid(text: str) -> str | None:
+    """A GUID in lower case with dashes, from any of its spellings (braces, no dashes, upper case); else None."""
+    match = GUID.fullmatch(text.strip())
+    return "-".join(match.groups()).lower() if match else None
+
+
+def contact(text: str, kind: str = "contact_id") -> Contact:
+    """A contact's GUID; raises ConfigError for anything else. The action fails on braces, so they go."""
+    found = guid(text) if kind == "contact_id" else None
+    if found is None:
+        msg = "dynamics_marketing: a contact must be given as the GUID of its contactid (kind contact_id)."
+        raise ConfigError(msg)
+    return Contact(found)
+
+
+def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Query]:
+    """One question per interaction type: the action takes exactly one."""
+    return (Query(person, settings, options, native_type) for native_type in dict.fromkeys(options.types))
+
+
+async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Page, None]:
+    """Follow SkipToken until the answer has none."""
+    cursor: str | None = None
+    while True:
+        answer = common.decode((await fetch(_ask(query, window, cursor))).body, _Answer, "the action's answer")
+        records = _records(answer.data)
+        cursor = answer.cursor or None
+        yield Page(records, _instants(records), cursor=cursor or "")
+        if cursor is None:
+            return
+
+
+def interaction(payload: bytes, asked: Asked) -> Interaction:
+    """Map one record to the canonical columns; raises RecordRejected that names the field."""
+    try:
+        record = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        reason = "the record is no JSON object"
+        raise RecordRejected(reason) from None
+    # By the data model the Form… and Segment… tables have no interactionType (common-data-model, 2025-01-10).
+    native_type = _text(record, "InteractionType") or asked.native_type
+    channel, action = KINDS.get(native_type, ("other", "other"))
+    echo = () if _guid(record, "ContactId") != asked.contact.id else ("ContactId",)
+    return Interaction(
+        interaction_id=_required(_guid(record, "InteractionId"), "InteractionId"),
+        occurred_at=_occurred(record),
+        channel=channel,
+        action=action,
+        native_type=_required(native_type, "InteractionType"),
+        campaign_id=_guid(record, "CustomerJourneyId"),
+        message_id=_guid(record, "MessageId"),
+        attributes=common.attributes(record, (*_COLUMNS, *echo)),
+    )
+
+
+async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncGenerator[Sequence[Contact], None]:
+    """List every contact of the organisation through the Web API, the next link followed byte for byte."""
+    query = {"$select": "contactid", "$orderby": "contactid"}
+    if options.contact_filter:
+        query["$filter"] = options.contact_filter
+    size = min(options.page_size or MAX_CONTACTS_A_PAGE, MAX_CONTACTS_A_PAGE)
+    headers = {**HEADERS, "Prefer": f"odata.maxpagesize={size}"}
+    request = Request("GET", f"/api/data/{settings.api_version}/contacts", query=query, headers=headers)
+    while True:
+        rows = common.decode((await fetch(request)).body, _Rows, "the list of contacts")
+        yield [contact(row.contactid) for row in rows.value]
+        if not rows.next_link:
+            return
+        request = Request("GET", rows.next_link, headers=headers)
+
+
+def probe(settings: Settings) -> Request:
+    """The cheapest call that proves the credentials: who am I."""
+    return Request("GET", f"/api/data/{settings.api_version}/WhoAmI", headers=HEADERS)
+
+
+_COLUMNS = ("InteractionId", "InteractionType", "Timestamp", "CustomerJourneyId", "MessageId")
+
+
+def _ask(query: Query, window: Window, cursor: str | None) -> Request:
+    first, last = asked_days(window)
+    body: dict[str, str | int] = {
+        "ContactId": query.contact.id,
+        "InteractionType": query.native_type or "",
+        "DateFrom": f"{first:%m-%d-%Y}",
+        "DateTo": f"{last:%m-%d-%Y}",
+    }
+    if query.options.page_size is not None:
+        body["Top"] = query.options.page_size
+    if cursor is not None:
+        body["SkipToken"] = cursor
+    url = f"/api/data/{query.settings.api_version}/msdyncrm_LoadInteractionsPublic"
+    return Request("POST", url, headers=HEADERS, body=msgspec.json.encode(body))
+
+
+def asked_days(window: Window) -> tuple[date, date]:
+    """DateFrom and DateTo that hold the window under every reading the page leaves open.
+
+    Unverified: the zone of the dates (so a day more on either side) and whether DateTo is inclusive (so one more).
+    """
+    days = window.days()
+    return days[0] - timedelta(days=1), days[-1] + timedelta(days=2)
+
+
+def _records(data: str | None) -> list[bytes]:
+    if not data:
+        return []
+    raws = common.decode(data.encode("utf-8", "surrogatepass"), list[msgspec.Raw] | None, "Data")
+    return [bytes(raw) for raw in raws or ()]
+
+
+def _instants(records: Sequence[bytes]) -> list[datetime | None]:
+    try:
+        stamps = msgspec.json.decode(b"[" + b",".join(records) + b"]", type=list[_Stamp])
+        return [common.utc(stamp.at) for stamp in stamps]
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return [_instant(record) for record in records]
+
+
+def _instant(record: bytes) -> datetime | None:
+    try:
+        return common.utc(msgspec.json.decode(record, type=_Stamp).at)
+    except (msgspec.DecodeError, UnicodeDecodeError, OverflowError):
+        return None  # normalize judges the record and rejects it with the reason
+
+
+def _occurred(record: dict[str, msgspec.Raw]) -> datetime:
+    try:
+        at = common.utc(msgspec.json.decode(record["Timestamp"], type=datetime | None))
+    except KeyError:
+        at = None
+    except (msgspec.DecodeError, OverflowError):
+        reason = "Timestamp is no ISO 8601 time"
+        raise RecordRejected(reason) from None
+    return _required(at, "Timestamp")
+
+
+def _required(value: contract.T | None, name: str) -> contract.T:
+    if not value:
+        reason = f"{name} is missing"
+        raise RecordRejected(reason)
+    return value
+
+
+def _text(record: dict[str, msgspec.Raw], name: str) -> str | None:
+    try:
+        return common.text(record.get(name))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        reason = f"{name} is no readable text"
+        raise RecordRejected(reason) from None
+
+
+def _guid(record: dict[str, msgspec.Raw], name: str) -> str | None:
+    """A GUID-like value in one spelling; other text as it is (types differ between the vendor's own pages)."""
+    value = _text(record, name)
+    return value and (guid(value) or value)
+
+
+VENDOR = Vendor(
+    name="dynamics_marketing",
+    title="Dynamics 365 Marketing",
+    settings=Settings,
+    options=Options,
+    contact_kinds=("contact_id",),
+    contact=contact,
+    queries=queries,
+    pages=pages,
+    interaction=interaction,
+    auth=auth,
+    classify=classify,
+    probe=probe,
+    contacts=contacts,
+    # "Service protection API limits" (2026-11): per user and web server 6,000 requests in 300 s, 52 at once "or
+    # higher"; real environments are reported to differ, so the engine also learns from refusals.
+    pace=Pace(concurrency=52, requests=6000, seconds=300, source="learn.microsoft.com, api-limits, 2026-11"),
+)

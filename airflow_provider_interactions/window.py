@@ -1,0 +1,138 @@
+"""Half-open intervals of time in UTC: the cursor of everything here.
+
+A window is ``[start, end)``: an interaction at ``start`` belongs to it, one at ``end`` belongs to the next. There is
+no "end minus one tick" anywhere, so neighbouring windows share no instant and miss none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+import pendulum
+
+from airflow_provider_interactions.errors import ConfigError
+
+Instant = datetime | str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """``[start, end)`` as two aware datetimes in UTC; raises ConfigError if naive, empty or reversed."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        for name, value in (("start", self.start), ("end", self.end)):
+            if value.tzinfo is None:
+                text = value.isoformat()
+                raise ConfigError(f"The window's {name} {text} has no time zone. Write for example {text}Z.")
+            object.__setattr__(self, name, value.astimezone(UTC))
+        if self.start >= self.end:
+            raise ConfigError(_not_a_window(self.start, self.end))
+
+    @classmethod
+    def of(cls, start: Instant, end: Instant) -> Window:
+        """Build a window from datetimes or ISO 8601 texts with a zone (a bare date is midnight UTC)."""
+        return cls(instant(start), instant(end))
+
+    @property
+    def slug(self) -> str:
+        """A file-system safe name that sorts by time: ``20260101T000000Z-20260102T000000Z``."""
+        return f"{_compact(self.start)}-{_compact(self.end)}"
+
+    @classmethod
+    def from_slug(cls, slug: str) -> Window:
+        """Read back what ``slug`` wrote; raises ValueError if it is none."""
+        start, _, end = slug.partition("-")
+        return cls(_expand(start), _expand(end))
+
+    def __str__(self) -> str:
+        """``[2026-01-01T00:00:00Z, 2026-01-02T00:00:00Z)``."""
+        return f"[{zulu(self.start)}, {zulu(self.end)})"
+
+    def __contains__(self, moment: datetime) -> bool:
+        return self.start <= moment < self.end
+
+    def covers(self, other: Window) -> bool:
+        """Whether every instant of the other window is in this one."""
+        return self.start <= other.start and other.end <= self.end
+
+    def split(self, span: timedelta) -> Iterator[Window]:
+        """Cut into neighbours of at most ``span``; together they are exactly this window."""
+        if span <= timedelta(0):
+            msg = f"A window cannot be split into pieces of {span}."
+            raise ConfigError(msg)
+        start = self.start
+        while start < self.end:
+            end = min(start + span, self.end)
+            yield Window(start, end)
+            start = end
+
+    def pad(self, before: timedelta, after: timedelta = timedelta(0)) -> Window:
+        """A wider window: ``before`` earlier and ``after`` later."""
+        return Window(self.start - before, self.end + after)
+
+    def days(self) -> list[date]:
+        """Every UTC calendar day that has an instant in this window, in order."""
+        last = (self.end - timedelta(microseconds=1)).date()
+        count = (last - self.start.date()).days + 1
+        return [self.start.date() + timedelta(days=n) for n in range(count)]
+
+    @classmethod
+    def day(cls, day: date) -> Window:
+        """The UTC calendar day as a window."""
+        start = datetime.combine(day, time.min, UTC)
+        return cls(start, start + timedelta(days=1))
+
+
+def instant(value: Instant) -> datetime:
+    """Read one end of a window: an aware datetime, or ISO 8601 text with an offset or Z; a bare date is UTC midnight.
+
+    Raises ConfigError for a time without a zone and for text that is no time.
+    """
+    if isinstance(value, datetime):
+        return value
+    text = value.strip()
+    try:
+        parsed: object = pendulum.parse(text, exact=True)
+    except (ValueError, TypeError) as wrong:
+        msg = f"{text!r} is no ISO 8601 time. Write for example 2026-01-31T00:00:00Z."
+        raise ConfigError(msg) from wrong
+    if isinstance(parsed, datetime):
+        return _aware(parsed, text)
+    if isinstance(parsed, date):
+        return datetime.combine(parsed, time.min, UTC)
+    msg = f"{text!r} is not an instant. Write for example 2026-01-31T00:00:00Z."
+    raise ConfigError(msg)
+
+
+def zulu(moment: datetime) -> str:
+    """ISO 8601 in UTC with a Z, microseconds only where there are some."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _aware(parsed: datetime, text: str) -> datetime:
+    # pendulum reads a missing zone as UTC; only the text can tell whether one was written.
+    if not (text.endswith(("Z", "z")) or "+" in text[10:] or "-" in text[10:]):
+        msg = f"{text!r} has no time zone. Write for example {text}Z."
+        raise ConfigError(msg)
+    utc = parsed.astimezone(UTC)
+    return datetime(utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond, UTC)
+
+
+def _compact(moment: datetime) -> str:
+    fraction = f".{moment.microsecond:06d}" if moment.microsecond else ""
+    return f"{moment:%Y%m%dT%H%M%S}{fraction}Z"
+
+
+def _expand(text: str) -> datetime:
+    form = "%Y%m%dT%H%M%S.%fZ" if "." in text else "%Y%m%dT%H%M%SZ"
+    return datetime.strptime(text, form).replace(tzinfo=UTC)
+
+
+def _not_a_window(start: datetime, end: datetime) -> str:
+    kind = "is empty" if start == end else "ends before it starts"
+    return f"The window [{zulu(start)}, {zulu(end)}) {kind}. Its end must be later than its start."
