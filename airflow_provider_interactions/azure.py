@@ -21,8 +21,16 @@ def certificate(
     """A token by certificate; raises ConfigError when the extra is missing or the file cannot be read."""
     identity = _library()
     try:
+        # The engine retries by itself. Discovery would ask login.microsoftonline.com about an authority that is not
+        # on Microsoft's list, which closed networks cannot reach.
         credential = identity.CertificateCredential(
-            tenant_id, client_id, certificate_path=path, password=password, authority=authority
+            tenant_id,
+            client_id,
+            certificate_path=path,
+            password=password,
+            authority=authority,
+            disable_instance_discovery=True,
+            retry_total=0,
         )
     except (OSError, ValueError) as wrong:
         msg = f"The certificate cannot be read ({type(wrong).__name__}). Check certificate_path and password."
@@ -46,14 +54,14 @@ def _library() -> Any:
 
 def _from(credential: TokenCredential, scope: str) -> Acquire:
     def acquire() -> Token:
-        from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError  # noqa: PLC0415 - as above
+        from azure.core.exceptions import AzureError, ClientAuthenticationError  # noqa: PLC0415 - as above
 
         try:
             token = credential.get_token(scope)
         except ClientAuthenticationError:
             msg = "azure-identity could not get a token. Check tenant_id, login and the certificate or identity"
             raise AuthRejected(msg) from None
-        except ServiceRequestError:
+        except AzureError:
             msg = "azure-identity could not reach the token host"
             raise Unavailable(msg) from None
         return Token(token.token, token.expires_on - time.time())

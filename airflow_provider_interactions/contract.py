@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -38,7 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an extraction may choose; each vendor adds its own in a subclass. ``page_size`` is in records."""
 
-    page_size: int | None = None
+    page_size: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +271,12 @@ def _typed(kind: type[T], given: Mapping[str, Any], what: str) -> T:
 
 
 def _host(vendor: Vendor, host: str, settings: Settings) -> str:
-    url = urlsplit((host or "").strip())
-    if url.scheme not in {"http", "https"} or not url.netloc:
+    try:
+        url = urlsplit((host or "").strip())
+        usable = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0 and " " not in url.netloc
+    except ValueError:  # brackets without an address, a port that is no number
+        usable = False
+    if not usable:
         msg = f"{vendor.name}: the connection's host must be a full URL that starts with https://."
         raise ConfigError(msg)
     if url.username or url.password or url.query or url.fragment:

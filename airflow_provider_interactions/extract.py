@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from airflow_provider_interactions.contract import Contact, Credentials, Options, Page, Query, Vendor
@@ -23,6 +23,10 @@ from airflow_provider_interactions.window import Window
 
 #: Queries opened per request in flight, so that a slow answer at the front does not idle the others.
 OPEN_PER_REQUEST = 4
+
+
+#: How long a history that was fetched whole serves windows that ended before, for vendors that cannot filter by date.
+HISTORY_AGE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,9 @@ class Job:
     """Everything one extraction needs. ``contacts`` are asked in this order; ``batch`` of ``batches`` of the window.
 
     ``on_missing`` says what a contact that the vendor cannot answer for means: ``record`` notes it as an outcome,
-    ``fail`` ends the extraction. ``concurrency`` overrides the vendor's requests in flight. ``extracted_at`` is the
-    instant (aware) that every row of this extraction carries.
+    ``fail`` ends the extraction. ``concurrency`` overrides the vendor's requests in flight. ``history_age`` is for
+    vendors that cannot filter by date: how old a history in the lake may be to be cut instead of asked for again;
+    zero asks anew. ``extracted_at`` is the instant (aware) that every row of this extraction carries.
     """
 
     vendor: Vendor
@@ -54,6 +59,7 @@ class Job:
     batch: int = 0
     batches: int = 1
     concurrency: int | None = None
+    history_age: timedelta = HISTORY_AGE
     on_missing: Literal["record", "fail"] = "record"
     limits: Limits | None = None
     progress: Callable[[Progress], None] | None = None
@@ -70,7 +76,11 @@ def extract(job: Job) -> Manifest:
 
     The manifest names the files, which nothing refers to until ``land.publish``. On any error no file is left.
     """
-    return asyncio.run(_extract(job))
+    if job.vendor.filters_by_date:
+        return asyncio.run(land_pages(job))
+    from airflow_provider_interactions.history import cut  # noqa: PLC0415 - it builds on this module
+
+    return cut(job)
 
 
 def interactions(job: Job) -> Iterator[tuple[Query, Page]]:
@@ -84,9 +94,10 @@ def interactions(job: Job) -> Iterator[tuple[Query, Page]]:
             runner.run(pages.aclose())
 
 
-async def _extract(job: Job) -> Manifest:
+async def land_pages(job: Job, folder: str = "") -> Manifest:
+    """Ask the vendor and land what it says; ``folder`` is where, the window's raw folder unless given."""
     async with connect(job.vendor, job.credentials, concurrency=job.concurrency, limits=job.limits) as client:
-        with Landing(job.lake, job.place, job.extracted_at, job.batch, job.batches) as landing:
+        with Landing(job.lake, job.place, job.extracted_at, job.batch, job.batches, folder) as landing:
             tally = _Tally(job, landing, client)
             async with aclosing(in_order(_questions(job), _guarded(job, client), _width(client))) as answers:
                 async for (query, last), item in answers:
@@ -132,9 +143,7 @@ class _Tally:
             self.missing = error
             self.requests += 1
         elif error is not None:
-            if isinstance(error, VendorError):
-                error.window = str(self.job.window)
-            raise error
+            raise _placed(error, self.job)
         if last:
             self._judge(query.contact)
 
@@ -209,7 +218,13 @@ async def _all_pages(job: Job) -> AsyncGenerator[tuple[Query, Page], None]:
             if isinstance(item, Page):
                 yield query, item
             elif item.error is not None:
-                raise item.error
+                raise _placed(item.error, job)
+
+
+def _placed(error: Exception, job: Job) -> Exception:
+    if isinstance(error, VendorError):
+        error.window = str(job.window)
+    return error
 
 
 async def _next(pages: AsyncGenerator[Any, None]) -> Any:

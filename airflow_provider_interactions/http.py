@@ -19,7 +19,7 @@ import aiohttp
 import stamina
 from yarl import URL
 
-from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, Vendor
+from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, Token, Vendor
 from airflow_provider_interactions.errors import (
     AuthRejected,
     BadResponse,
@@ -85,7 +85,7 @@ class Client:
 
     async def _patiently(self, request: Request) -> Response:
         policy = stamina.retry_context(
-            on=delay_of,
+            on=self._delay_of,
             attempts=self.limits.tries,
             timeout=None,
             wait_initial=self.limits.first_wait,
@@ -123,16 +123,29 @@ class Client:
                 raise error
             self.tokens.refused(token, error)  # raises it, unless a fresh token may help
 
+    def _delay_of(self, error: Exception) -> bool | float:
+        delay = delay_of(error)
+        return delay if delay is True or delay <= self.limits.patience else False
+
     def _judge(self, response: Response) -> VendorError | None:
         error = self.vendor.classify(response)
         if isinstance(error, Throttled | Unavailable):
             error.retry_after = retry_after(response)
         return error
 
-    async def ask_token(self, request: Request) -> Response:
-        """Send a token request, which may go to another host than the vendor's."""
+    async def ask_token(self) -> Token:
+        """Send the token request, which may go to another host than the vendor's, and read its answer."""
+        request, read = self.auth.ask, self.auth.read
+        assert request is not None and read is not None  # noqa: S101, PT018 - has_tokens
         self.counters.tokens += 1
-        return await self._send(request)
+        try:
+            response = await self._send(request)
+            return read(response)
+        except VendorError as error:
+            error.path = request.path
+            if isinstance(error, Throttled | Unavailable) and error.status:
+                error.retry_after = retry_after(response)
+            raise
 
     async def _send(self, request: Request) -> Response:
         url = absolute(self.credentials.host, request) if request is not self.auth.ask else URL(request.url)
@@ -165,7 +178,7 @@ async def connect(
     ) as session:
         pacer = Pacer.of(vendor.pace, concurrency)
         client = Client(vendor, credentials, auth, session, pacer, tokens, limits, Counters())
-        tokens.send = client.ask_token
+        tokens.ask = client.ask_token
         yield client
 
 
@@ -179,11 +192,11 @@ def delay_of(error: Exception) -> bool | float:
 def retry_after(response: Response, now: datetime | None = None) -> float | None:
     """The Retry-After header in seconds from now; it may hold seconds or an HTTP date. None when absent or neither."""
     value = response.headers.get("retry-after", "").strip()
-    if value.replace(".", "", 1).isdigit():
+    if value.isascii() and value.replace(".", "", 1).isdigit():
         return float(value)
     try:
         when = parsedate_to_datetime(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return max(0.0, (when - (now or datetime.now(UTC))).total_seconds())
@@ -192,13 +205,21 @@ def retry_after(response: Response, now: datetime | None = None) -> float | None
 def absolute(host: str, request: Request) -> URL:
     """The address to send to; raises BadResponse when a vendor's link leaves the connection's host."""
     url = request.url if not request.url.startswith("/") else host + request.url
-    target, home = urlsplit(url), urlsplit(host)
-    if (target.scheme, target.netloc) != (home.scheme, home.netloc):
+    if origin(url) != origin(host):
         msg = "the answer links to another host, which is not followed with your credentials"
         raise BadResponse(msg)
     if request.query:
         url = f"{url}?{urlencode(request.query, quote_via=quote)}"
     return URL(url, encoded=True)
+
+
+def origin(url: str) -> tuple[str, str]:
+    """Scheme and host of an address, both empty where it is none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", ""
+    return parts.scheme, parts.netloc
 
 
 def _body(request: Request) -> bytes | None:

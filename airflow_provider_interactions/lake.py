@@ -5,6 +5,7 @@
     contacts/vendor=…/account=…/window=…/         whom to ask
     raw/vendor=…/account=…/window=…/              records as the vendor sent them, and one manifest.json
     interactions/vendor=…/account=…/date=…/       the canonical table
+    history/vendor=…/account=…/                   whole histories, of vendors that cannot filter by date
     rejects/vendor=…/account=…/window=…/          records that cannot be read, each with the reason
     manifests/vendor=…/account=…/window=….json    what a normalized window consists of
 
@@ -97,6 +98,14 @@ class Lake:
             with contextlib.suppress(FileNotFoundError):
                 self.fs.rm_file(self.full(path))
 
+    def names(self, folder: str) -> list[str]:
+        """The names of the files in a folder, sorted; none when there is no such folder."""
+        try:
+            found = self.fs.ls(self.full(folder), detail=False, refresh=True)
+        except FileNotFoundError:
+            return []
+        return sorted(posixpath.basename(path) for path in found)
+
     @property
     def local(self) -> bool:
         """Whether it lies on a disk of this machine, where a rename is atomic."""
@@ -128,6 +137,11 @@ class Place:
     def manifest(self) -> str:
         """Where the normalized window is published."""
         return f"{self._account('manifests')}/window={self.window.slug}.json"
+
+    @property
+    def histories(self) -> str:
+        """Where whole histories are kept."""
+        return self._account("history")
 
     def _account(self, layer: str) -> str:
         return f"{layer}/vendor={segment(self.vendor)}/account={segment(self.account)}"

@@ -78,14 +78,17 @@ class _Run:
 
 @dataclass(slots=True)
 class Landing:
-    """The raw files of one batch, being written. Use it as a context manager; call ``finish`` to keep the files."""
+    """The raw files of one batch, being written. Use it as a context manager; call ``finish`` to keep the files.
+
+    ``folder`` is where in the lake; the window's raw folder unless set.
+    """
 
     lake: Lake
     place: Place
     extracted_at: datetime
     batch: int = 0
     batches: int = 1
-    counts: Counts = field(default_factory=Counts)
+    folder: str = ""
     _runs: list[_Run] = field(default_factory=list)
     _rows: int = 0
     _bytes: int = 0
@@ -126,15 +129,27 @@ class Landing:
         """Write what is held in memory as one row group."""
         if not self._runs:
             return
-        if self._writer is None:
-            self._writer = Writer(self.lake, self._path("part"), RAW)
         runs, self._runs = self._runs, []
         self._rows = self._bytes = 0
-        batch = _table(runs, self.place, self.extracted_at)
         for run in runs:
             self._digest.update(b"\n".join(run.records) + b"\n")
-        self._writer.write(batch)
-        self._landed += batch.num_rows
+        self._write(_table(runs, self.place, self.extracted_at))
+
+    def copy(self, rows: pa.RecordBatch) -> None:
+        """Take rows that landed before, as they are but for the window they are cut for."""
+        for record in rows.column("payload"):
+            self._digest.update(record.as_buffer())
+            self._digest.update(b"\n")
+        for name, moment in (("window_start", self.place.window.start), ("window_end", self.place.window.end)):
+            at = rows.schema.get_field_index(name)
+            rows = rows.set_column(at, RAW.field(name), _instants(moment, rows.num_rows))
+        self._write(rows)
+
+    def _write(self, rows: pa.RecordBatch) -> None:
+        if self._writer is None:
+            self._writer = Writer(self.lake, self._path("part"), RAW)
+        self._writer.write(rows)
+        self._landed += rows.num_rows
 
     def outcome(self, contact: Contact, outcome: str, rows: int, requests: int, reason: str | None) -> None:
         """Note how it went with one contact."""
@@ -181,8 +196,8 @@ class Landing:
         return writer.close()
 
     def _path(self, kind: str) -> str:
-        name = f"{kind}-{self.batch:05d}-{stamp(self.extracted_at)}.parquet"
-        return f"{self.place.folder('raw')}/{name}"
+        folder = self.folder or self.place.folder("raw")
+        return f"{folder}/{kind}-{self.batch:05d}-{stamp(self.extracted_at)}.parquet"
 
 
 def publish(lake: Lake, manifests: Iterable[Manifest]) -> Manifest:

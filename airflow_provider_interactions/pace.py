@@ -56,7 +56,8 @@ class Pacer:
     def refused(self, retry_after: float | None) -> float:
         """The vendor asked to slow down: shut the gate for all and halve the places. Returns the pause in seconds."""
         now = asyncio.get_running_loop().time()
-        pause = retry_after if retry_after is not None else min(LAST_PAUSE, FIRST_PAUSE * 2**self.refusals)
+        # Zero, or a date that has passed by this machine's clock, says no more than nothing at all.
+        pause = retry_after or min(LAST_PAUSE, FIRST_PAUSE * 2**self.refusals)
         if now >= self.paused_until:  # of many refusals at once, only the first says something new
             self.limit = max(1.0, self.limit / 2)
             self.refusals += 1

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from airflow_provider_interactions.contract import Auth, Request, Response, Token
-from airflow_provider_interactions.errors import AuthRejected, VendorError
+from airflow_provider_interactions.contract import Auth, Token
+from airflow_provider_interactions.errors import AuthRejected
 
 #: Renew this share of a token's life before its end, but never more than so many seconds.
 EARLY_SHARE, EARLY_SECONDS = 0.1, 300.0
 
-#: So many fresh tokens in a row that never worked prove that another one will not help.
-USELESS_TOKENS = 2
+#: So many tokens refused in a row prove that another one will not help.
+REFUSED_IN_A_ROW = 2
 
 
 @dataclass(slots=True)
@@ -21,10 +21,10 @@ class Tokens:
     """The token of one connection, inside one event loop. Without tokens, ``current`` gives an empty text."""
 
     auth: Auth
-    send: Callable[[Request], Awaitable[Response]] | None = None
+    ask: Callable[[], Awaitable[Token]] | None = None
     token: str = field(default="", repr=False)
     renew_at: float = 0.0
-    useless: int = 0
+    refusals: int = 0
     verdict: AuthRejected | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -44,16 +44,20 @@ class Tokens:
     def worked(self, token: str) -> None:
         """The vendor accepted this token."""
         if token == self.token:
-            self.useless = 0
+            self.refusals = 0
 
     def refused(self, token: str, error: AuthRejected) -> None:
         """The vendor refused this token: forget it, or raise the error when another one cannot help."""
-        if self.auth.has_tokens and error.status == 401 and self.useless < USELESS_TOKENS:
-            if token == self.token:
-                self.token = ""
-            return
-        self.verdict = error
-        raise error
+        if not self.auth.has_tokens or error.status != 401:
+            self.verdict = error
+            raise error
+        if token != self.token:
+            return  # another request was refused with it before, and cared for a fresh one
+        self.token = ""
+        self.refusals += 1
+        if self.refusals >= REFUSED_IN_A_ROW:
+            self.verdict = error
+            raise error
 
     def _fresh(self) -> bool:
         return bool(self.token) and asyncio.get_running_loop().time() < self.renew_at
@@ -67,14 +71,9 @@ class Tokens:
         early = min(EARLY_SECONDS, token.expires_in * EARLY_SHARE)
         self.renew_at = asyncio.get_running_loop().time() + token.expires_in - early
         self.token = token.value
-        self.useless += 1
 
     async def _ask(self) -> Token:
         if self.auth.acquire is not None:
             return await asyncio.to_thread(self.auth.acquire)
-        assert self.auth.ask is not None and self.auth.read is not None and self.send is not None  # noqa: S101, PT018 - has_tokens
-        try:
-            return self.auth.read(await self.send(self.auth.ask))
-        except VendorError as error:
-            error.path = self.auth.ask.path
-            raise
+        assert self.ask is not None  # noqa: S101 - whoever opens a connection sets it
+        return await self.ask()

@@ -29,7 +29,7 @@ class Window:
             if value.tzinfo is None:
                 text = value.isoformat()
                 raise ConfigError(f"The window's {name} {text} has no time zone. Write for example {text}Z.")
-            object.__setattr__(self, name, value.astimezone(UTC))
+            object.__setattr__(self, name, _utc(value))
         if self.start >= self.end:
             raise ConfigError(_not_a_window(self.start, self.end))
 
@@ -40,7 +40,7 @@ class Window:
 
     @property
     def slug(self) -> str:
-        """A file-system safe name that sorts by time: ``20260101T000000Z-20260102T000000Z``."""
+        """A file-system safe name that sorts by time, to the second: ``20260101T000000Z-20260102T000000Z``."""
         return f"{_compact(self.start)}-{_compact(self.end)}"
 
     @classmethod
@@ -119,13 +119,21 @@ def _aware(parsed: datetime, text: str) -> datetime:
     if not (text.endswith(("Z", "z")) or "+" in text[10:] or "-" in text[10:]):
         msg = f"{text!r} has no time zone. Write for example {text}Z."
         raise ConfigError(msg)
-    utc = parsed.astimezone(UTC)
+    return _utc(parsed)
+
+
+def _utc(moment: datetime) -> datetime:
+    """A plain datetime in UTC; pendulum's own kind, which Airflow hands out, cannot be encoded."""
+    try:
+        utc = moment.astimezone(UTC)
+    except OverflowError as wrong:
+        msg = f"{moment.isoformat()} is outside the years 1 to 9999 in UTC. Write a time inside them."
+        raise ConfigError(msg) from wrong
     return datetime(utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond, UTC)
 
 
 def _compact(moment: datetime) -> str:
-    fraction = f".{moment.microsecond:06d}" if moment.microsecond else ""
-    return f"{moment:%Y%m%dT%H%M%S}{fraction}Z"
+    return zulu(moment).replace("-", "").replace(":", "")
 
 
 def _expand(text: str) -> datetime:
