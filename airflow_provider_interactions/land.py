@@ -6,10 +6,11 @@ A landing writes data files under names of their own and returns their manifest;
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import posixpath
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
@@ -20,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from airflow_provider_interactions.contract import Contact, Query
+from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.lake import Lake, Place, stamp, unwritable
 from airflow_provider_interactions.manifest import Counts, File, Manifest, reconcile, whole
 from airflow_provider_interactions.schema import OUTCOMES, RAW
@@ -45,25 +47,40 @@ class Writer:
         self._parquet = pq.ParquetWriter(self._stream, schema, compression=COMPRESSION)
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Append one row group."""
-        self._parquet.write_batch(batch)
+        """Append one row group; raises ConfigError, and leaves nothing, when the file system takes no more."""
+        with self._whole_or_nothing():
+            self._parquet.write_batch(batch)
         self.rows += batch.num_rows
 
     def close(self) -> File:
-        """Finish the file and give it its name."""
-        self._parquet.close()
-        self._stream.close()
-        if self._temporary != self._target:
-            self.lake.fs.mv(self._temporary, self._target)
+        """Finish the file and give it its name; raises as ``write`` does."""
+        with self._whole_or_nothing():
+            self._parquet.close()
+            self._stream.close()
+            if self._temporary != self._target:
+                self.lake.fs.mv(self._temporary, self._target)
         return File(self.path, self.rows, int(self.lake.fs.size(self._target)))
 
     def discard(self) -> None:
         """Leave nothing behind."""
-        if hasattr(self._stream, "discard"):
-            self._stream.discard()
-        else:
-            self._stream.close()
+        with contextlib.suppress(OSError, ValueError):  # a full disk, a stream that is closed
+            self._parquet.close()
+        self._parquet.is_open = False  # else it tries once more when it is collected
+        # Local streams have a discard that only works inside fsspec's transactions.
+        leave = self._stream.close if self.lake.local else getattr(self._stream, "discard", self._stream.close)
+        with contextlib.suppress(OSError):
+            leave()
         self.lake.remove([posixpath.relpath(self._temporary, self.lake.root)])
+
+    @contextlib.contextmanager
+    def _whole_or_nothing(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as fault:
+            self.discard()
+            if isinstance(fault, OSError):
+                raise unwritable(fault) from fault
+            raise
 
 
 @dataclass(slots=True)
@@ -201,14 +218,31 @@ class Landing:
 
 
 def publish(lake: Lake, manifests: Iterable[Manifest]) -> Manifest:
-    """Make a raw window out of its batches: the new manifest replaces the former one, whose files are then removed."""
+    """Make a raw window out of its batches: the new manifest replaces the former one, whose files are then removed.
+
+    Raises Unreconciled, and changes nothing, when a batch is missing, counts do not add up, or files are gone because
+    another extraction of the same window has replaced them since.
+    """
     manifest = whole(manifests)
     reconcile(manifest.counts)
+    _refuse_replaced(lake, manifest)
     former = lake.read(manifest.place.raw_manifest, Manifest)
     lake.publish(manifest.place.raw_manifest, manifest)
     if former is not None:
         lake.remove(sorted(former.paths - manifest.paths))
     return manifest
+
+
+def _refuse_replaced(lake: Lake, manifest: Manifest) -> None:
+    # Else an old task that is run again would point the window at nothing and remove the newer extraction's files.
+    folder = manifest.place.folder("raw")
+    gone = manifest.paths - {f"{folder}/{name}" for name in lake.names(folder)}
+    if gone:
+        msg = (
+            f"{len(gone)} files of window {manifest.window} are gone: another extraction of the same window has "
+            "replaced them. Run the extraction again, or leave the newer one as it is."
+        )
+        raise Unreconciled(msg)
 
 
 def _table(runs: Sequence[_Run], place: Place, extracted_at: datetime) -> pa.RecordBatch:

@@ -1,0 +1,42 @@
+"""A real HTTP server on loopback that behaves like the marketing vendors, with an oracle that knows the truth.
+
+    with serve(SandboxConfig(contacts=50)) as sandbox:
+        connection = sandbox.connections["dynamics_marketing"]
+        ...
+        assert sandbox.oracle("dynamics_marketing", "2026-01-01", "2026-01-08").interactions == rows
+
+or ``python -m airflow_provider_interactions.sandbox``. It is an independent witness: it shares no code with the
+provider, was written from the vendors' published pages, and imports neither Airflow nor the vendor modules.
+
+Adding a vendor
+---------------
+One module and one line in `registry.py`. The module defines ``VENDOR = Vendor(...)`` (`vendor.py` explains each
+field) and is served under ``{url}/{name}``. Draw every value with the functions of `world.py` from the seed and
+names, so that it depends on nothing else. Everything about a contact comes from ``shape(world, index)``, and what
+must be unique to it carries ``tag(index)`` (see `tagged_guid`): then a million interactions stay cheap, and the
+oracle can tell them without generating each. Say refusals through ``throttles`` and errors through ``error``; the
+framework does the rate limit, the statistics and most faults, and marks the rest on the request for `fired`.
+Compute ``facts`` from the same values the records are written from, never from the bytes served.
+
+Limits of fidelity
+------------------
+See `LIMITS`, a section ready for the documentation.
+"""
+
+from .config import RateLimit, SandboxConfig
+from .facts import Expected, Fact, digest
+from .faults import FaultRule
+from .limits import LIMITS
+from .server import Sandbox, serve
+
+__all__ = [
+    "LIMITS",
+    "Expected",
+    "Fact",
+    "FaultRule",
+    "RateLimit",
+    "Sandbox",
+    "SandboxConfig",
+    "digest",
+    "serve",
+]

@@ -1,0 +1,76 @@
+"""What can be chosen about the sandbox's Capillary. Whatever the vendor's pages leave open is an option here."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+__all__ = ["CHANNELS", "NAME", "Api", "Form", "Malformed", "Options"]
+
+NAME = "capillary"
+
+Api = Literal["v1.1", "v2"]
+#: a body's shape: that of v2, or the v1.1 envelope as printed about 2013 and in 2025
+Form = Literal["v2", "2013", "2025"]
+Malformed = Literal["five_digit_year", "unpadded_date", "raw_line_break", "no_id"]
+
+#: entries in the order they are sent; phone stands before sms, as in the page's sample (facts, section 2.2)
+CHANNELS = (
+    "survey", "line", "viber", "emailbulk", "email", "whatsapp", "missed_call", "phone", "sms", "zalo",
+)  # fmt: skip
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How this sandbox's Capillary differs from the default."""
+
+    till: str = "sandbox.till01"
+    #: not ASCII, so that the encoding it is hashed in matters
+    password: str = "sandbox:pässword"  # noqa: S105  made up for the sandbox
+    key: str = "sandboxclientkey"
+    secret: str = "sandbox+secret/with=signs"  # noqa: S105  made up for the sandbox
+    #: what the connection logs in with; the server takes both
+    auth: Literal["basic", "oauth"] = "basic"
+    #: what the connection asks and the oracle tells of; the server answers both
+    api: Api = "v2"
+    #: zone of every time without an offset; unpublished for interactions (C-TZ)
+    time_zone: str = "UTC"
+    #: deliveredTime is the server's clock time with a false Z (the seed page allows both readings)
+    false_z: bool = False
+    #: seconds; 300 is the sample of C-OA
+    token_seconds: float = 300.0
+    #: one overview page names CAP-API-ACCESS-TOKEN instead
+    token_header: str = "X-CAP-API-OAUTH-TOKEN"  # noqa: S105  a header's name
+    #: HTTP status of a refused token request; unpublished
+    token_failure_status: int = 200
+    #: HTTP status of v2 answers that hold errors about the customer; unpublished
+    error_status: int = 200
+    #: a missing or wrong login to v1.1 is told in the body of a 200 only
+    login_in_body: bool = False
+    #: False: v2 answers 403
+    v2_enabled: bool = True
+    #: each path answers in the other's shape: the vendor's page mixes them
+    swapped: bool = False
+    #: how the v1.1 envelope is written; "both" differs from contact to contact
+    edition: Literal["both", "2013", "2025"] = "both"
+    #: v1.1: what ``limit`` and ``offset`` count; unpublished
+    paging: Literal["total", "channel"] = "total"
+    #: v1.1: the most that ``limit`` can ask for; unpublished
+    limit_max: int | None = None
+    #: v1.1: ``count`` tells the messages of this answer, or of the whole channel
+    count: Literal["page", "channel"] = "page"
+    #: v1.1: start_date and end_date are whole days of the server's zone, or do nothing; unpublished
+    dates: Literal["inclusive", "ignored"] = "inclusive"
+    #: False: ``type`` changes nothing, as a sample of 2025 suggests
+    type_filters: bool = True
+    #: channels that messages of the world come in
+    types: tuple[str, ...] = ("email", "emailbulk", "sms", "phone", "whatsapp", "line", "zalo", "viber")
+    #: about one message in nine suffers each of these
+    malformed: tuple[Malformed, ...] = ()
+    #: positions among the distinct histories whose contacts the vendor does not know; None: the fourth one,
+    #: and nobody if ``per_contact`` is set
+    unknown: tuple[int, ...] | None = None
+    #: the same for contacts deleted after a PII request; None: the sixth one, nobody if ``per_contact`` is set
+    deleted: tuple[int, ...] | None = None
+    #: the same for contacts marked as fraud, whose history is refused with 618
+    fraud: tuple[int, ...] = ()

@@ -1,0 +1,109 @@
+"""The command line: serve until SIGINT or SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from .config import SandboxConfig, rate_limit
+from .server import Sandbox, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments; defaults are those of `SandboxConfig`."""
+    default = SandboxConfig()
+    parse = argparse.ArgumentParser(prog="python -m airflow_provider_interactions.sandbox", description=__doc__)
+    parse.add_argument("--port", type=int, default=default.port, help="0 takes any free port (default)")
+    parse.add_argument("--seed", type=int, default=default.seed)
+    parse.add_argument("--contacts", type=int, default=default.contacts)
+    parse.add_argument("--start", default=default.start, help="first day, YYYY-MM-DD, UTC")
+    parse.add_argument("--days", type=int, default=default.days)
+    parse.add_argument("--per-contact", type=int, help="interactions of each contact (default: 0 to about 60)")
+    parse.add_argument("--shapes", type=int, help="distinct histories (default: 16 with --per-contact, else all)")
+    parse.add_argument("--latency", type=float, default=default.latency, help="seconds")
+    parse.add_argument("--rate-limit", type=rate_limit, metavar="N/SECONDS")
+    parse.add_argument("--refused-count", action="store_true", help="refused requests use up the limit too")
+    parse.add_argument("--lengthen", type=float, default=0.0, metavar="SECONDS", help="per request during a pause")
+    parse.add_argument("--concurrency", type=int, help="requests in flight per vendor before 429")
+    parse.add_argument("--set", action="append", default=[], metavar="VENDOR.OPTION=VALUE", dest="options")
+    parse.add_argument("--faults", type=json.loads, default=[], metavar="JSON", help="a list of fault rules")
+    parse.add_argument("--ready-file", type=Path, help='written once listening: {"url": …, "pid": …}')
+    return parse
+
+
+def options_from(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Vendor options from ``vendor.option=value``; a value is JSON where it reads as such, else text."""
+    options: dict[str, dict[str, Any]] = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        vendor, _, option = name.partition(".")
+        options.setdefault(vendor, {})[option] = _json_or_text(value)
+    return options
+
+
+def _json_or_text(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def config_from(arguments: argparse.Namespace) -> SandboxConfig:
+    """The config that the arguments describe."""
+    limit = arguments.rate_limit
+    if limit is not None:
+        limit = msgspec.structs.replace(
+            limit, refused_count=arguments.refused_count, lengthen_seconds=arguments.lengthen
+        )
+    same = ("port", "seed", "contacts", "start", "days", "per_contact", "shapes", "latency", "concurrency")
+    values = {name: getattr(arguments, name) for name in same}
+    return SandboxConfig(rate_limit=limit, options=options_from(arguments.options), **values)
+
+
+def banner(sandbox: Sandbox) -> str:
+    """What a person needs to paste: connections as environment lines, and where the oracle answers."""
+    lines = [f"sandbox at {sandbox.url}  (its own endpoints: {sandbox.url}/_sandbox)", ""]
+    for name, connection in sandbox.connections.items():
+        value = json.dumps(connection, separators=(",", ":"))
+        lines.append(f"export AIRFLOW_CONN_{name.upper()}_DEFAULT={shlex.quote(value)}")
+    lines += [
+        "",
+        "what exists:",
+        *(f"{sandbox.url}/_sandbox/oracle/{name}?start=…&end=…" for name in sandbox.connections),
+    ]
+    return "\n".join(lines)
+
+
+def write_ready(path: Path, sandbox: Sandbox) -> None:
+    """Tell scripts where the sandbox listens; the file appears whole or not at all."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps({"url": sandbox.url, "pid": os.getpid()}), encoding="utf-8")
+    temporary.replace(path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM."""
+    parsed = parser().parse_args(arguments)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with serve(config_from(parsed)) as sandbox:
+        sandbox.faults(parsed.faults)
+        print(banner(sandbox), flush=True)
+        if parsed.ready_file:
+            write_ready(parsed.ready_file, sandbox)
+        stop.wait()
+    return 0

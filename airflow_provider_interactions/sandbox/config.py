@@ -1,0 +1,57 @@
+"""What a sandbox is started with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+__all__ = ["RateLimit", "SandboxConfig", "rate_limit"]
+
+
+class RateLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``requests`` per sliding window of ``seconds``, counted per vendor; more are refused with 429.
+
+    A refusal opens a pause whose length is told in Retry-After (whole seconds, rounded up).
+    """
+
+    requests: int
+    seconds: float = 1.0
+    #: refused requests use up the limit as well
+    refused_count: bool = False
+    #: requests sent during a pause are all refused and each makes the pause longer by this many seconds
+    #: (Microsoft says going on lengthens the pause: facts, section 1.4, api-limits page)
+    lengthen_seconds: float = 0.0
+    #: Retry-After as an HTTP date instead of seconds
+    as_date: bool = False
+
+
+class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that decides what a sandbox holds and how it behaves; equal configs give equal worlds."""
+
+    #: TCP port on 127.0.0.1; 0 takes any free one
+    port: int = 0
+    seed: int = 7
+    contacts: int = 20
+    #: first day of the world, YYYY-MM-DD, from midnight UTC
+    start: str = "2026-01-01"
+    #: the world's interactions lie in [start, start + days)
+    days: int = 7
+    #: interactions of each contact; None: 0 to about 60, with boundary cases
+    per_contact: int | None = None
+    #: contacts share this many histories, told apart by their ids only, so that a million interactions
+    #: cost no more memory than a few thousand; None: 16 if ``per_contact`` is set, else one per contact
+    shapes: int | None = None
+    #: seconds each answer is held back, like a network
+    latency: float = 0.0
+    rate_limit: RateLimit | None = None
+    #: requests in flight per vendor before 429
+    concurrency: int | None = None
+    #: per vendor: the fields of that vendor module's ``Options``
+    options: dict[str, dict[str, Any]] = {}
+
+
+def rate_limit(text: str) -> RateLimit:
+    """Read ``N/SECONDS`` of the command line, e.g. ``6000/300``; ``N`` alone is per second."""
+    requests, _, seconds = text.partition("/")
+    return RateLimit(requests=int(requests), seconds=float(seconds or 1))

@@ -1,0 +1,142 @@
+"""Faults on request: rules, and the pure decision which of them fire on a request.
+
+Set them with ``sandbox.faults([...])`` or ``PUT /_sandbox/faults`` (a JSON list). A rule without ``rate``,
+``times`` and ``after`` fires on every request it matches. How each kind is carried out: `injuries.py`, and for
+kinds that only a vendor can carry out (`VENDOR_KINDS`), the vendor's module.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from .vendor import Fired
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["VENDOR_KINDS", "Asked", "FaultRule", "Rules", "rules_from"]
+
+Kind = Literal[
+    "status", "throttle", "reset", "truncate", "slow", "delay", "garbage", "html", "redirect",
+    "expire_tokens", "reject_tokens", "repeat_cursor", "duplicate", "foreign_next_link", "removed",
+]  # fmt: skip
+
+#: kinds that the framework only marks on the request
+VENDOR_KINDS = frozenset(
+    {"expire_tokens", "reject_tokens", "repeat_cursor", "duplicate", "foreign_next_link", "removed"}
+)
+
+_TOKEN_KINDS = frozenset({"expire_tokens", "reject_tokens"})
+
+
+class FaultRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One rule: what to do, to which requests, and how often.
+
+    Counts are of matching requests, also of those on which a fault cannot show: the first page of a query has no
+    record to ``duplicate``, so that ``after=1`` is wanted there.
+    """
+
+    kind: Kind
+    #: vendor name; empty matches all
+    vendor: str = ""
+    #: part of the path (without query string); empty matches all
+    path: str = ""
+    #: text that must occur in path, query or body, letters in either case; meant for a contact's id
+    contact: str = ""
+    #: share of the matching requests, 0 to 1; decided by seed and request number, not by a clock
+    rate: float = 1.0
+    #: skip the first matching requests
+    after: int = 0
+    #: fire on so many at most
+    times: int | None = None
+    #: status, html, redirect: the HTTP status (500, 502, 302 if unset)
+    status: int | None = None
+    #: status, throttle, removed: the vendor's error code; throttle also takes a cause such as "concurrency"
+    code: str | None = None
+    #: status: the error's text
+    message: str | None = None
+    #: status: the vendor's shape of error body ("plain", "no_code", "empty_code", "inner", "html" for Dynamics);
+    #: truncate: "length" or "chunked"; garbage: "gzip" or "encoding"
+    variant: str = "plain"
+    #: status: this exact body instead of the vendor's
+    body: str | None = None
+    content_type: str = "application/json"
+    #: status, throttle: Retry-After in seconds
+    retry_after: int | None = None
+    #: write Retry-After as an HTTP date
+    retry_after_date: bool = False
+    #: delay: seconds before the answer; slow: seconds over which the body dribbles
+    seconds: float = 1.0
+    #: expire_tokens: uses a token is good for; 0 kills the presented token at once
+    uses: int = 0
+    #: redirect, foreign_next_link: where to; unset is the same server by its other name, ``localhost``
+    location: str | None = None
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What rules are matched against."""
+
+    vendor: str
+    path: str
+    #: path, query and body in lower case
+    everything: str
+    #: the request asks for a token, so that faults of presented tokens are not about it
+    for_token: bool = False
+
+
+def rules_from(rules: Sequence[FaultRule | dict[str, object]]) -> list[FaultRule]:
+    """Rules from Python or JSON values; an unknown field or kind is an error."""
+    return [rule if isinstance(rule, FaultRule) else msgspec.convert(rule, FaultRule) for rule in rules]
+
+
+def matches(rule: FaultRule, asked: Asked) -> bool:
+    """Tell whether a rule is about this request, whatever its counts."""
+    if asked.for_token and rule.kind in _TOKEN_KINDS:
+        return False
+    named = rule.vendor in {"", asked.vendor} and rule.path in asked.path
+    return named and rule.contact.lower() in asked.everything
+
+
+def strikes(rule: FaultRule, seed: int, position: int, number: int, struck: int) -> bool:
+    """Decide for the rule's ``number``-th matching request (from 0), after it has fired ``struck`` times."""
+    if number < rule.after or (rule.times is not None and struck >= rule.times):
+        return False
+    drawn = blake2b(f"{seed}/{position}/{number}".encode(), digest_size=8).digest()
+    return int.from_bytes(drawn, "big") < rule.rate * 2**64
+
+
+class Rules:
+    """The rules in force and how often each has matched and fired."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self.replace([])
+
+    def replace(self, rules: Sequence[FaultRule]) -> None:
+        """Put these rules in force; all counts start at zero."""
+        self.rules = list(rules)
+        self.matched = [0] * len(rules)
+        self.struck = [0] * len(rules)
+
+    def reads_bodies(self) -> bool:
+        """Tell whether any rule looks for a contact, so that the body must be read first."""
+        return any(rule.contact for rule in self.rules)
+
+    def firing(self, asked: Asked) -> list[FaultRule]:
+        """Count the request and return the rules that fire on it, in their order."""
+        return [rule for position, rule in enumerate(self.rules) if matches(rule, asked) and self._count(position)]
+
+    def _count(self, position: int) -> bool:
+        number, struck = self.matched[position], self.struck[position]
+        hit = strikes(self.rules[position], self._seed, position, number, struck)
+        self.matched[position] += 1
+        self.struck[position] += hit
+        return hit
+
+
+def mark(rule: FaultRule) -> Fired:
+    """The part of a rule that a vendor's handler needs."""
+    return Fired(rule.kind, rule.code, rule.message, rule.variant, rule.location, rule.uses)

@@ -1,0 +1,55 @@
+"""What the sandbox cannot know, as a section for the documentation."""
+
+__all__ = ["LIMITS"]
+
+LIMITS = """\
+## Limits of the sandbox's fidelity
+
+The sandbox was written from published pages. Nobody has compared it with a live service, so a pipeline that passes
+here is right about what the pages say, not about what a vendor really does.
+
+For every vendor:
+
+- Plain HTTP on 127.0.0.1 only; no TLS, no HTTP/2, no compression, no proxy in between.
+- Rate limits count per vendor in one process and one sliding window; the length of a pause is the sandbox's choice.
+- Text, names and addresses are made up; sizes and frequencies of types are not those of a real audience.
+
+Dynamics 365 Marketing, a choice of the sandbox because the page does not say (most can be switched by an option):
+
+- `DateFrom` and `DateTo` are whole days in UTC (`zone_offset_minutes`), `DateTo` included (`date_to_inclusive`).
+- `Top`: 500 at most and by default (`page_size`); 0 means the default. Records come in no order of time.
+- An unknown contact is 404 0x80040217 (`unknown_contact`), an unknown type 400 0x80040265 (`unknown_type`).
+- `SkipToken` never expires and belongs to one query; nothing is ever forgotten (retention is unpublished).
+- A contact id in braces is refused with 400; that it fails is a third party's remark, the status is a guess.
+- All types but the published EmailSent record: fields inferred from the Common Data Model, written in PascalCase;
+  that the action answers so is an inference. `InteractionType` stands in every record (`type_in_every_record`),
+  though the model's Form and Segment tables lack it. ActivityContactBlocked has no page; a journey step is assumed.
+- Fractions of a second in `Timestamp` occur here; the only published record has whole seconds.
+- The body of a 401 is empty; the 404 of a removed action is inferred, no transcript of one was found.
+- The token endpoint knows one tenant, one application and one secret; a client assertion is checked for its shape,
+  not its signature, audience or time. Managed identities have no endpoint here. Roles and privileges do not exist.
+- Contacts: `$select`, `$top`, `$count`, `$orderby=contactid` and `$filter` on `statecode` and `modifiedon` joined by
+  `and`; no change tracking, no `$expand`, no FetchXML, no writes. The paging cookie follows the published form, its
+  content is the sandbox's own.
+
+Capillary, where the vendor's pages are silent or contradict each other (most can be switched by an option):
+
+- Zone of `sentDate` and `sent_time`: unpublished (`time_zone`, UTC by default); `deliveredTime` is true UTC (`false_z`).
+  In a zone with summer time the repeated hour of autumn cannot be told apart by any client; the oracle knows it.
+- All times have whole seconds; in the published samples nearly all are multiples of ten seconds.
+- v1.1 pages by messages in total, `phone` and `sms` counted separately (`paging`); no maximum (`limit_max`); `count`
+  tells the messages of the answer (`count`). `start_date` and `end_date` are whole days, both included (`dates`).
+- v1.1 exists in two editions, as printed about 2013 and in 2025; which contact gets which is drawn (`edition`).
+- Every channel but email, sms, phone and viber: no sample has messages in them; they are written the same way.
+- `type` narrows the channels (`type_filters`); a v2 sample with `type=viber` shows all of them.
+- Statuses CLICKED and QUEUED_AT_GATEWAY are the sandbox's own, to show an open set.
+- No HTTP status of a v2 error is published: 200 for an error of the customer (`error_status`), 403 for a missing
+  identifier, 400 for other input. v1.1 answers 200 but for a missing login, where 401 is a guess (`login_in_body`).
+- 618 and 8109 as answers of these paths, 1012 for a deleted customer in v1.1: inferred from the table of codes.
+- A refused token request has HTTP 200, `data` null and `errors` (`token_failure_status`); tokens are no JWT here.
+- Bodies of 429, 461, 503, 504 and 521 in the family's form; that 429 carries Retry-After is a guess (variant `bare`
+  leaves it out). Nothing limits the size of a v2 history; nothing is ever forgotten.
+- Check-ins, tweets and surveys occur in the 2013 edition as in its sample, without messages: the oracle has no facts
+  of them. Other paths, the plural spelling, attribution headers, card numbers and tills' own views do not exist.
+- The XML answer of v1.1 is a plain conversion of the JSON.
+"""

@@ -1,0 +1,238 @@
+"""The HTTP server: vendors under their prefixes, limits, faults, and a handle to run it from Python."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from .config import SandboxConfig
+from .faults import VENDOR_KINDS, Asked, FaultRule, Rules, mark, rules_from
+from .injuries import answer, retry_after
+from .meter import Meter
+from .oracle import Selection, expected, microseconds
+from .registry import VENDORS
+from .tokens import Tokens
+from .vendor import FIRED, ErrorSpec, Site, Vendor
+from .world import World, world_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from aiohttp.typedefs import Handler, Middleware
+
+    from .facts import Expected
+
+
+__all__ = ["HOST", "Sandbox", "State", "connections", "serve"]
+
+T = TypeVar("T")
+
+#: the only address the sandbox ever binds
+HOST = "127.0.0.1"
+_STOP_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything one running sandbox knows."""
+
+    config: SandboxConfig
+    world: World
+    vendors: Mapping[str, Vendor]
+    sites: Mapping[str, Site]
+    meters: Mapping[str, Meter]
+    rules: Rules
+
+    def stats(self) -> dict[str, Any]:
+        """Counters by vendor."""
+        return {
+            name: {**meter.report(), "tokens_issued": self.sites[name].tokens.issued}
+            for name, meter in self.meters.items()
+        }
+
+    def reset(self) -> None:
+        """Forget counters, pauses, tokens and fault rules; the world stays."""
+        self.rules.replace([])
+        for name, meter in self.meters.items():
+            meter.reset()
+            self.sites[name].tokens.forget()
+
+
+def state_of(config: SandboxConfig, vendors: Mapping[str, Vendor] = VENDORS) -> State:
+    """A fresh state; options a vendor does not know are an error."""
+    unknown = set(config.options) - set(vendors)
+    if unknown:
+        message = f"no such vendor: {', '.join(sorted(unknown))}; there are {', '.join(vendors)}"
+        raise ValueError(message)
+    world = world_of(config)
+    sites = {
+        name: Site(world, msgspec.convert(config.options.get(name, {}), vendor.options), Tokens(config.seed))
+        for name, vendor in vendors.items()
+    }
+    return State(config, world, vendors, sites, {name: Meter(config) for name in vendors}, Rules(config.seed))
+
+
+def connections(state: State, url: str) -> dict[str, dict[str, Any]]:
+    """The Airflow connection of each vendor in its JSON form."""
+    return {
+        name: dict(vendor.connection(f"{url}/{name}", state.sites[name].options))
+        for name, vendor in state.vendors.items()
+    }
+
+
+def application(state: State) -> web.Application:
+    """The aiohttp application of a state."""
+    from . import control  # noqa: PLC0415  control needs State for its annotations
+
+    app = web.Application(middlewares=[_middleware(state)], client_max_size=16 * 2**20)
+    app.add_routes(control.routes(state))
+    for name, vendor in state.vendors.items():
+        for route in vendor.routes(state.sites[name]):
+            app.router.add_route(route.method, f"/{name}{route.path}", route.handler)
+    return app
+
+
+def _middleware(state: State) -> Middleware:
+    @web.middleware
+    async def watched(request: web.Request, handler: Handler) -> web.StreamResponse:
+        name = request.path.split("/", 2)[1]
+        if name not in state.vendors:
+            return await handler(request)
+        meter, status = state.meters[name], "none"
+        meter.enter(_route(request, name), request.url.host or "", cookie="Cookie" in request.headers)
+        try:
+            response = await _admitted(state, name, request, handler)
+            status = "reset" if request.transport is None or response.status == _RESET else str(response.status)
+        except web.HTTPException as exception:
+            status = str(exception.status)
+            raise
+        finally:
+            meter.leave(status)
+        return response
+
+    return watched
+
+
+_RESET = 499
+
+
+def _route(request: web.Request, name: str) -> str:
+    resource = request.match_info.route.resource
+    return (resource.canonical if resource else request.path).removeprefix(f"/{name}")
+
+
+async def _admitted(state: State, name: str, request: web.Request, handler: Handler) -> web.StreamResponse:
+    vendor, meter = state.vendors[name], state.meters[name]
+    refusal = None if _hands_out_tokens(vendor, request) else meter.admit()
+    if state.config.latency:
+        await asyncio.sleep(state.config.latency)
+    if refusal is None:
+        return await _faulted(state, name, request, handler)
+    limit = state.config.rate_limit
+    spec = vendor.throttles[refusal.cause]
+    pause = retry_after(refusal.seconds, as_date=limit is not None and limit.as_date)
+    return vendor.error(request, ErrorSpec(spec.status, spec.code, spec.message, spec.variant, pause))
+
+
+async def _faulted(state: State, name: str, request: web.Request, handler: Handler) -> web.StreamResponse:
+    # Requests of one connection share a context: what fired on the last one must not linger.
+    FIRED.set({})
+    if not state.rules.rules:
+        return await handler(request)
+    body = (await request.read()).decode(errors="replace") if state.rules.reads_bodies() else ""
+    everything = f"{request.raw_path}\n{body}".lower()
+    tokens = _hands_out_tokens(state.vendors[name], request)
+    firing = state.rules.firing(Asked(name, request.path, everything, tokens))
+    state.meters[name].by_fault.update(rule.kind for rule in firing)
+    FIRED.set({rule.kind: mark(rule) for rule in firing if rule.kind in VENDOR_KINDS})
+    return await answer(request, state.vendors[name], firing, handler)
+
+
+def _hands_out_tokens(vendor: Vendor, request: web.Request) -> bool:
+    return any(part in request.path for part in vendor.token_paths)
+
+
+class Sandbox:
+    """A running sandbox. Made by `serve`; every method may be called from any thread."""
+
+    def __init__(self, state: State, loop: asyncio.AbstractEventLoop, url: str) -> None:
+        self._state = state
+        self._loop = loop
+        #: base URL without a slash at the end; a vendor's is ``f"{url}/{vendor}"``
+        self.url = url
+
+    @property
+    def connections(self) -> dict[str, dict[str, Any]]:
+        """The Airflow connection of each vendor in its JSON form."""
+        return connections(self._state, self.url)
+
+    def oracle(self, vendor: str, start: str | datetime, end: str | datetime, **filters: Any) -> Expected:
+        """What exists in [start, end). Filters: ``contact``, ``type``, ``active``."""
+        chosen = Selection(microseconds(start), microseconds(end), **filters)
+        return expected(self._state.vendors[vendor], self._state.world, self._state.sites[vendor].options, chosen)
+
+    def contacts(self, vendor: str) -> list[str]:
+        """The vendor's ids of all contacts, active or not."""
+        identify = self._state.vendors[vendor].contact_id
+        return [identify(self._state.world, index) for index in range(self._state.world.contacts)]
+
+    def faults(self, rules: Sequence[FaultRule | dict[str, object]]) -> None:
+        """Put these rules in force instead of the present ones; an empty list ends all faults."""
+        checked = rules_from(rules)
+        self._call(lambda: self._state.rules.replace(checked))
+
+    def stats(self) -> dict[str, Any]:
+        """Counters by vendor, as ``GET /_sandbox/stats`` gives them."""
+        return self._call(self._state.stats)
+
+    def reset(self) -> None:
+        """Forget counters, pauses, tokens and fault rules."""
+        self._call(self._state.reset)
+
+    def _call(self, function: Callable[[], T]) -> T:
+        async def run() -> T:
+            return function()
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+
+
+async def _listen(state: State) -> tuple[web.AppRunner, str]:
+    runner = web.AppRunner(application(state), access_log=None, shutdown_timeout=_STOP_SECONDS)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, HOST, state.config.port, backlog=1024).start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    return runner, f"http://{HOST}:{runner.addresses[0][1]}"
+
+
+@contextmanager
+def serve(config: SandboxConfig | None = None) -> Iterator[Sandbox]:
+    """Run a sandbox in a thread of its own while the block runs; every socket is closed at its end."""
+    state = state_of(config or SandboxConfig())
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="interactions-sandbox", daemon=True)
+    thread.start()
+
+    def wait(awaitable: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(awaitable, loop).result()
+
+    try:
+        runner, url = wait(_listen(state))
+        try:
+            yield Sandbox(state, loop, url)
+        finally:
+            wait(runner.cleanup())
+    finally:
+        wait(loop.shutdown_default_executor())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
