@@ -26,11 +26,17 @@ if TYPE_CHECKING:
 
 __all__ = ["VENDOR"]
 
-#: (item code of v1.1, code of v2, text); that v1.1 does not tell deleted customers from unknown ones is a guess
-_REFUSALS: dict[Standing, tuple[int, int, str]] = {
-    "unknown": (1012, 8015, "Customer not found."),
-    "deleted": (1012, 8109, "The customer was deleted after a PII request."),
-    "fraud": (618, 618, "The customer is marked as fraud."),
+#: codes and texts of v1.1; that it does not tell deleted customers from unknown ones is a guess
+_ITEMS: dict[Standing, tuple[int, str]] = {
+    "unknown": (1012, "Customer not found."),
+    "deleted": (1012, "Customer not found."),
+    "fraud": (618, "The customer is marked as fraud."),
+}
+#: codes and texts of v2
+_ERRORS: dict[Standing, tuple[int, str]] = {
+    "unknown": (8015, "Customer not found."),
+    "deleted": (8109, "The customer was deleted after a PII request."),
+    "fraud": (618, "The customer is marked as fraud."),
 }
 
 
@@ -85,11 +91,10 @@ def _answer(site: Site, api: Api, request: web.Request) -> web.Response:
 def _refused(
     site: Site, form: Form, request: web.Request, customer: Mapping[str, str], state: Standing
 ) -> web.Response:
-    item, code, text = _REFUSALS[state]
     if form != "v2":
-        return refuse_item(request, customer, item, text)
+        return refuse_item(request, customer, *_ITEMS[state])
     drawn = draw(site.world, NAME, "error", *customer.values())
-    return refuse_v2(request, code, text, site.options.error_status, drawn)
+    return refuse_v2(request, *_ERRORS[state], site.options.error_status, drawn)
 
 
 def connection(url: str, options: Options) -> Mapping[str, Any]:

@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 
     channel: str
     messages: Sequence[Message]
-    count: int
+    told: int
 
 
 def answer(world: World, options: Options, form: Form, index: int, query: Query) -> bytes:
@@ -62,21 +62,14 @@ def _body(world: World, options: Options, form: Form, index: int, query: Query) 
 def _entries(world: World, options: Options, index: int, query: Query) -> list[Entry]:
     if query.network not in {None, "capillary"}:
         return []
-    found = [(channel, message) for channel in _channels(options, query) for message in _under(
-        channel, history(world, options, index)) if query.low_us <= message.at_us < query.high_us]  # fmt: skip
-    by_channel: dict[str, list[Message]] = {channel: [] for channel in _channels(options, query)}
-    for channel, message in found if options.paging == "channel" else _slice(found, query):
-        by_channel[channel].append(message)
-    entries = []
-    for channel, messages in by_channel.items():
-        page = _slice(messages, query) if options.paging == "channel" else messages
-        whole = sum(name == channel for name, _ in found)
-        entries.append(Entry(channel, page, whole if options.count == "channel" else len(page)))
+    entries, before = [], 0
+    end = _FOREVER if query.limit is None else query.offset + query.limit
+    for channel in _channels(options, query):
+        whole = _under(channel, history(world, options, index), query)
+        page = whole[max(0, query.offset - before) : max(0, end - before)]
+        entries.append(Entry(channel, page, len(whole if options.count == "channel" else page)))
+        before += len(whole) if options.paging == "total" else 0
     return entries
-
-
-def _slice(among: list[Any], query: Query) -> list[Any]:
-    return among[query.offset : None if query.limit is None else query.offset + query.limit]
 
 
 def _channels(options: Options, query: Query) -> list[str]:
@@ -85,26 +78,27 @@ def _channels(options: Options, query: Query) -> list[str]:
     return [channel for channel in known if not options.type_filters or query.type in {None, channel}]
 
 
-def _under(channel: str, messages: Sequence[Message]) -> list[Message]:
+def _under(channel: str, messages: Sequence[Message], query: Query) -> list[Message]:
     """A channel's messages: ``phone`` lists those of ``sms`` too, with the same ids (facts, section 2.2)."""
     names = {"phone", "sms"} if channel == "phone" else {channel}
-    return [message for message in messages if message.channel in names]
+    return [one for one in messages if one.channel in names and query.low_us <= one.at_us < query.high_us]
 
 
 def _v2(world: World, options: Options, _: Form, index: int, entries: list[Entry], query: Query) -> dict[str, Any]:
-    body: dict[str, Any] = {"name": query.network or "capillary"}
-    body["interaction"] = [_v2_entry(options, entry) for entry in entries]
+    interaction = [_v2_entry(options, entry) for entry in entries]
     # A warning has "status": false as well and is no failure (facts, section 2.3).
     warned = chance(world, 3, NAME, "warning", index)
-    body["warnings"] = [{"status": False, "code": 8050, "message": "Accounts were combined."}] if warned else []
-    errors: tuple[dict[str, Any], ...] = ({}, {"errors": None}, {"errors": []})
-    return body | pick(world, errors, NAME, "no errors", index)
+    warnings = [{"status": False, "code": 8050, "message": "Accounts were combined."}] if warned else []
+    no_errors: tuple[dict[str, Any], ...] = ({}, {"errors": None}, {"errors": []})
+    errors = pick(world, no_errors, NAME, "no errors", index)
+    return {"name": query.network or "capillary", "interaction": interaction, "warnings": warnings, **errors}
 
 
 def _v2_entry(options: Options, entry: Entry) -> dict[str, Any]:
-    head: dict[str, Any] = {"count": entry.count, "name": entry.channel}
-    if not entry.messages and entry.channel in {"survey", "missed_call"}:
-        return head | ({"surveys": []} if entry.channel == "survey" else {"usedStatus": False})
+    head: dict[str, Any] = {"count": entry.told, "name": entry.channel}
+    nothing: dict[str, dict[str, Any]] = {"survey": {"surveys": []}, "missed_call": {"usedStatus": False}}
+    if not entry.messages and entry.channel in nothing:
+        return head | nothing[entry.channel]
     return head | {"messageList": [fields(options, "v2", message) for message in entry.messages]}
 
 
@@ -169,12 +163,12 @@ def _old_entry(options: Options, entry: Entry) -> dict[str, Any]:
     if not entry.messages:
         return _SURVEY
     messages = _one_or_many([fields(options, "2013", message) for message in entry.messages])
-    return {"type": entry.channel, "count": str(entry.count), "messages": {"message": messages}}
+    return {"type": entry.channel, "count": str(entry.told), "messages": {"message": messages}}
 
 
 def _new_entry(options: Options, entry: Entry, drawn: int) -> dict[str, Any]:
     """The newer page: lists stay lists or not, the word "null", channels without messages."""
-    tail = {"last_interaction_time": "null", "used_status": False, "count": entry.count, "type": entry.channel}
+    tail = {"last_interaction_time": "null", "used_status": False, "count": entry.told, "type": entry.channel}
     if not entry.messages:
         empty: tuple[dict[str, Any], ...] = ({}, {}, {"messages": {}}, {"messages": ""}, {"messages": {"message": []}})
         return empty[drawn % len(empty)] | tail

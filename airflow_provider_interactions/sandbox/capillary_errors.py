@@ -110,6 +110,6 @@ def _xml(body: bytes) -> bytes:
 def _elements(value: Any) -> str:
     """XML of a JSON value: lists repeat the element they are in, as the vendor's converter has it."""
     if not isinstance(value, dict):
-        return "" if value is None else escape(str(value))
+        return "" if value is None else escape(str(value).lower() if isinstance(value, bool) else str(value))
     several = [(name, one) for name, many in value.items() for one in (many if isinstance(many, list) else [many])]
     return "".join(f"<{name}>{_elements(one)}</{name}>" for name, one in several)

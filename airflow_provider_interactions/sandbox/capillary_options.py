@@ -67,10 +67,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     types: tuple[str, ...] = ("email", "emailbulk", "sms", "phone", "whatsapp", "line", "zalo", "viber")
     #: about one message in nine suffers each of these
     malformed: tuple[Malformed, ...] = ()
-    #: positions among the distinct histories whose contacts the vendor does not know; None: the fourth one,
+    #: positions among the distinct histories whose contacts the vendor does not know; None: the third one,
     #: and nobody if ``per_contact`` is set
     unknown: tuple[int, ...] | None = None
-    #: the same for contacts deleted after a PII request; None: the sixth one, nobody if ``per_contact`` is set
+    #: the same for contacts deleted after a PII request; None: the seventh one, nobody if ``per_contact`` is set
     deleted: tuple[int, ...] | None = None
     #: the same for contacts marked as fraud, whose history is refused with 618
     fraud: tuple[int, ...] = ()

@@ -54,8 +54,8 @@ def find(world: World, name: str, value: str) -> int | None:
 def standing(world: World, options: Options, index: int) -> Standing:
     """Whether the contact's history can be read, and if not, why."""
     base, scaled = shape(world, index), world.per_contact is not None
-    unknown = options.unknown if options.unknown is not None else () if scaled else (3,)
-    deleted = options.deleted if options.deleted is not None else () if scaled else (5,)
+    unknown = options.unknown if options.unknown is not None else () if scaled else (2,)
+    deleted = options.deleted if options.deleted is not None else () if scaled else (6,)
     if base in unknown:
         return "unknown"
     if base in deleted:
@@ -67,9 +67,10 @@ def relabel(body: bytes, source: int, target: int) -> bytes:
     """Bytes made for contact ``source``, as they are for ``target`` of the same shape: tags and numeric ids."""
     if source == target:
         return body
-    # No other run of digits has 9 or at least 13 digits and ends in the code.
-    ids = rb"(?<!\d)(2|1\d{4,})%s(?!\d)" % _code(source).encode()
-    return re.sub(ids, rb"\g<1>%s" % _code(target).encode(), retag(body, source, target))
+    # The code alone could turn up inside other digits; of all runs of digits, only ids have this length and beginning.
+    # The literal comes first and is looked at from behind, which lets the search skip what holds no code.
+    ids = rb"%s(?!\d)(?:(?<=\D1\d{12})|(?<=\D2\d{8}))" % _code(source).encode()
+    return re.sub(ids, _code(target).encode(), retag(body, source, target))
 
 
 def _code(index: int) -> str:

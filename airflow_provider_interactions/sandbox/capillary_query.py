@@ -68,9 +68,7 @@ def paged(options: Options, query: Mapping[str, str]) -> Query:
     if options.dates == "ignored":
         return asked
     low, high = _day(options, query, "start_date", 0), _day(options, query, "end_date", 1)
-    return asked._replace(
-        low_us=asked.low_us if low is None else low, high_us=asked.high_us if high is None else high
-    )
+    return asked._replace(low_us=asked.low_us if low is None else low, high_us=asked.high_us if high is None else high)
 
 
 def _network(query: Mapping[str, str]) -> str | None:

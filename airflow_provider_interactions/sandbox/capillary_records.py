@@ -28,7 +28,7 @@ _SUBJECTS = (
     "🎁 200 points — just for you 👩‍👩‍👧",
     'Say "hello" to C:\\Rewards & more <b>50%</b>',
     "ポイント交換のお知らせ",
-    "Ваши баллы\nскоро сгорят",
+    "Zażółć gęślą jaźń\nžluťoučký kůň",
     "null",
     "",
     None,

@@ -22,11 +22,12 @@ __all__ = ["VENDOR_KINDS", "Asked", "FaultRule", "Rules", "rules_from"]
 Kind = Literal[
     "status", "throttle", "reset", "truncate", "slow", "delay", "garbage", "html", "redirect",
     "expire_tokens", "reject_tokens", "repeat_cursor", "duplicate", "foreign_next_link", "removed",
+    "earlier_status",
 ]  # fmt: skip
 
 #: kinds that the framework only marks on the request
 VENDOR_KINDS = frozenset(
-    {"expire_tokens", "reject_tokens", "repeat_cursor", "duplicate", "foreign_next_link", "removed"}
+    {"expire_tokens", "reject_tokens", "repeat_cursor", "duplicate", "foreign_next_link", "removed", "earlier_status"}
 )
 
 _TOKEN_KINDS = frozenset({"expire_tokens", "reject_tokens"})

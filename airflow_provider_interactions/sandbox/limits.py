@@ -34,7 +34,7 @@ Dynamics 365 Marketing, a choice of the sandbox because the page does not say (m
 
 Capillary, where the vendor's pages are silent or contradict each other (most can be switched by an option):
 
-- Zone of `sentDate` and `sent_time`: unpublished (`time_zone`, UTC by default); `deliveredTime` is true UTC (`false_z`).
+- Zone of `sentDate` and `sent_time`: unpublished (`time_zone`, by default UTC); `deliveredTime` is in UTC (`false_z`).
   In a zone with summer time the repeated hour of autumn cannot be told apart by any client; the oracle knows it.
 - All times have whole seconds; in the published samples nearly all are multiples of ten seconds.
 - v1.1 pages by messages in total, `phone` and `sms` counted separately (`paging`); no maximum (`limit_max`); `count`
@@ -52,4 +52,22 @@ Capillary, where the vendor's pages are silent or contradict each other (most ca
 - Check-ins, tweets and surveys occur in the 2013 edition as in its sample, without messages: the oracle has no facts
   of them. Other paths, the plural spelling, attribution headers, card numbers and tills' own views do not exist.
 - The XML answer of v1.1 is a plain conversion of the JSON.
+
+Which50, whose pages leave much open (most can be switched by an option):
+
+- Logging in: no scheme is published. Bearer, a named header, Basic and two OAuth grants are guesses (`auth`), as are
+  the token endpoint, its path and its answers. Roles do not exist; `permitted` refuses everything.
+- Error bodies follow ASP.NET Web API's and IIS's habits (`error_bodies`); only the statuses 401, 403, 404 and 500 are
+  published. 400, 405 and 429 (with Retry-After) are guesses. The vendor publishes no limits.
+- Encrypted contact ids: the alphabet is unknown. Three of four kinds here hold `/`, `+`, `=` or `%`, to show that
+  escaping matters; IIS refuses some of these by default, so a live service may well have none.
+- The order of a history and whether `Id` names the asset: unpublished. Here there is no order and `Id` is the asset's.
+- All statuses, the unnamed types, null and zero campaigns and the field `SandboxNote` are the sandbox's own.
+- Offsets are those of Irish time, and now and then others (`offset_minutes`); a guess from crawls of samples. JSON
+  is sent without line breaks whatever its media type; an unknown `Accept` is answered with JSON.
+- XML of an interaction has the shape of the published sample. That of contacts and lists is inferred: which members
+  stand in the base class's namespace, the types of `Values`, `ValidationWarnings` as texts. Nulls are `i:nil`.
+- A list's contacts come in one answer, since no paging is known. Journeys, fields of lists, summaries, webhooks and
+  writes do not exist.
+- The fault `earlier_status` tells each interaction's status before the last; no row appears or vanishes later.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import capillary, dynamics_marketing
+from . import capillary, dynamics_marketing, luminate_online, which50
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,5 +18,7 @@ VENDORS: Mapping[str, Vendor] = {
     for vendor in (
         dynamics_marketing.VENDOR,
         capillary.VENDOR,
+        which50.VENDOR,
+        luminate_online.VENDOR,
     )
 }  # fmt: skip

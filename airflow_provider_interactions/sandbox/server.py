@@ -53,7 +53,11 @@ class State:
     def stats(self) -> dict[str, Any]:
         """Counters by vendor."""
         return {
-            name: {**meter.report(), "tokens_issued": self.sites[name].tokens.issued}
+            name: {
+                **meter.report(),
+                "tokens_issued": self.sites[name].tokens.issued,
+                "seen": dict(self.sites[name].seen),
+            }
             for name, meter in self.meters.items()
         }
 
@@ -63,6 +67,7 @@ class State:
         for name, meter in self.meters.items():
             meter.reset()
             self.sites[name].tokens.forget()
+            self.sites[name].seen.clear()
 
 
 def state_of(config: SandboxConfig, vendors: Mapping[str, Vendor] = VENDORS) -> State:
@@ -147,7 +152,8 @@ async def _faulted(state: State, name: str, request: web.Request, handler: Handl
     if not state.rules.rules:
         return await handler(request)
     body = (await request.read()).decode(errors="replace") if state.rules.reads_bodies() else ""
-    everything = f"{request.raw_path}\n{body}".lower()
+    # A contact's id may stand in the path escaped.
+    everything = f"{request.raw_path}\n{request.path}\n{body}".lower()
     tokens = _hands_out_tokens(state.vendors[name], request)
     firing = state.rules.firing(Asked(name, request.path, everything, tokens))
     state.meters[name].by_fault.update(rule.kind for rule in firing)

@@ -1,0 +1,69 @@
+"""Bodies in XML, and in JSON as its mechanical conversion (facts, A2; S1, C1, C2).
+
+A tree is a dict of children by name: text, None (nil), "" (empty), a tree, or a list of those (a repeated element).
+"""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import Any, Literal
+
+__all__ = ["Form", "document", "element", "many", "tree"]
+
+Form = Literal["xml", "json"]
+
+_HEAD = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n<{root} xsi:schemaLocation="http://convio.com/crm/v1.0 '
+    'http://service.convio.net/xmlschema/crm.public.v1.xsd" xmlns="http://convio.com/crm/v1.0" '
+    'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+)
+#: how JSON writes that nothing was found; the exact form is unpublished
+_NOTHING = (b"{}", b'""', b"null")
+
+
+def element(form: Form, name: str, value: Any, *, ascii_only: bool = False) -> bytes:
+    """One element: in XML with its tags, in JSON its value alone."""
+    if form == "xml":
+        return _xml(name, value).encode()
+    return json.dumps(_plain(value), ensure_ascii=ascii_only, separators=(",", ":")).encode()
+
+
+def many(form: Form, name: str, elements: list[bytes]) -> bytes:
+    """The inside of a root that repeats one element: in JSON a list of several, but one by itself."""
+    if form == "xml" or not elements:
+        return b"".join(elements)
+    value = elements[0] if len(elements) == 1 else b"[%s]" % b",".join(elements)
+    return b'{"%s":%s}' % (name.encode(), value)
+
+
+def tree(form: Form, root: str, value: dict[str, Any]) -> bytes:
+    """A whole body of a tree."""
+    inner = "".join(_xml(name, child) for name, child in value.items()).encode()
+    return document(form, root, inner if form == "xml" else element(form, root, value))
+
+
+def document(form: Form, root: str, inner: bytes, empty: int = 0) -> bytes:
+    """A whole body; ``empty`` chooses how it is written when nothing is inside."""
+    if form == "json":
+        return b'{"%s":%s}' % (root.encode(), inner or _NOTHING[empty % len(_NOTHING)])
+    end = b"/>" if not inner and empty % 2 else b">%s</%s>" % (inner, root.encode())
+    return _HEAD.format(root=root).encode() + end
+
+
+def _xml(name: str, value: Any) -> str:
+    if isinstance(value, list):
+        return "".join(_xml(name, item) for item in value)
+    if value is None:
+        return f'<{name} xsi:nil="true"/>'
+    inner = "".join(_xml(*child) for child in value.items()) if isinstance(value, dict) else escape(value, quote=False)
+    return f"<{name}>{inner}</{name}>" if inner else f"<{name}/>"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return _plain(value[0]) if len(value) == 1 else [_plain(item) for item in value]
+    if isinstance(value, dict):
+        # A list of none is an element that does not occur, and so no key.
+        return {name: _plain(child) for name, child in value.items() if child != []}
+    return {} if value == "" else value
