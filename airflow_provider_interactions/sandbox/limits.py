@@ -70,4 +70,26 @@ Which50, whose pages leave much open (most can be switched by an option):
 - A list's contacts come in one answer, since no paging is known. Journeys, fields of lists, summaries, webhooks and
   writes do not exist.
 - The fault `earlier_status` tells each interaction's status before the last; no row appears or vanishes later.
+
+Luminate Online, where the vendor's pages are silent (most can be switched by an option):
+
+- Both ends of a date range are included (`end_inclusive`); a date without an offset is refused (`naive_dates`), and
+  so is a day alone. Listings are ordered by `creationDate`, rows of one instant by id; no other sort column and no
+  filter column is known here (code 50), and `interaction_subject` must be the whole subject.
+- `list_page_size` has no maximum (`max_page_size`, `above_maximum`); no total is told. Rows that appear while a
+  client pages are only simulated (`rows_arrive`): one more row from the second page on, always the same one.
+- An empty JSON answer is `{}`, `""` or null, drawn. Several notes, absent, nil and empty fields, stray white space,
+  the order of keys and the field `sandboxField` are the sandbox's own; only one sample of each form is published.
+- Standard types beyond 0, 1 and 6 are made up. Custom types that are not public occur in a constituent's listing and
+  are refused by listInteractions (`private_types`).
+- Codes by inference: 1 for another `v` or an unknown `response_format`, 6 before anything is said of key and login,
+  9 without key, login or identifier, 19 for an unknown group, 26 for an unknown or unlisted type, 27 for an unknown
+  interaction, 18 for an unknown field of a member. The texts of errors are the sandbox's. Code 8 is had by one address,
+  household@example.org. The order of the checks is a guess: method of HTTP, address, method, key, login, parameters.
+- The address that counts is the one the connection comes from; a login in the query string is accepted and counted
+  (`query_credentials`; statistics, `seen`), as are unknown parameters. A session cookie is set but never logs in.
+- No limit is published: a refusal is a 429 or 503 with an HTML page and Retry-After, as from something in front.
+- getGroupMembers: where `total_number` stands and that members are nested as in getUser are inferred; four groups,
+  1001 (all), 1002 (active ones), 1003 (one) and 1004 (nobody). No listGroups, no SOAP, no client servlet, no writes,
+  no permissions, no security categories.
 """

@@ -42,7 +42,7 @@ def admit(site: Site, request: web.Request, asked: Mapping[str, str], methods: M
 
 def _check_address(options: Options, remote: str | None) -> None:
     address = ip_address(remote or "0.0.0.0")  # noqa: S104  stands for nobody
-    if not any(address in ip_network(allowed) for allowed in options.allowed_addresses):
+    if not any(address in ip_network(allowed, strict=False) for allowed in options.allowed_addresses):
         raise RefusedError(4, f"The IP address {address} is not allowed to call the server API.")
 
 

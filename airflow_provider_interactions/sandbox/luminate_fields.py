@@ -67,26 +67,29 @@ def clean(value: Any) -> Any:
 
 def interaction_number(index: int, text: str) -> int | None:
     """The number, in a constituent's history, of the interaction with this id; None if it is not of that kind."""
-    number = text.removesuffix(tag(index))
-    return int(number) - _FIRST_ID if number != text and number.isdecimal() else None
+    prefix = text.removesuffix(tag(index))
+    number = int(prefix) - _FIRST_ID if prefix.isdecimal() and len(prefix) < 10 else 0
+    return number if text == _interaction_id(index, number) else None
 
 
 def _interaction(world: World, index: int, native_type: int, at_us: int, *key: Any) -> dict[str, str]:
     contact = contact_id(world, index)
+    category, reference, creator, subject, count = _digits(draw(world, *key), 5, 4, 2, len(_SUBJECTS), 3)
     return {
         "interactionId": _interaction_id(index, key[-1]),
         "interactionTypeId": str(native_type),
-        "categoryId": str(1000 + draw(world, *key, "category") % 5),
-        "referenceId": str(draw(world, *key, "reference") % 4),
+        "categoryId": str(1000 + category),
+        "referenceId": str(reference),
         "consId": contact,
-        "createdBy": pick(world, (contact, _ADMINISTRATOR), *key, "creator"),
+        "createdBy": (contact, _ADMINISTRATOR)[creator],
         "creationDate": _date(at_us),
-        "subject": pick(world, _SUBJECTS, *key, "subject"),
-        "count": str(1 + draw(world, *key, "count") % 3),
+        "subject": _SUBJECTS[subject],
+        "count": str(1 + count),
     }
 
 
 def _note(world: World, index: int, at_us: int, order: int, *key: Any) -> dict[str, str]:
+    subject, text, later = _digits(draw(world, *key, order), len(_SUBJECTS), len(_TEXTS), 3 * DAY)
     return {
         "categoryId": "1000",
         "typeOfConsNote": "normal",
@@ -95,12 +98,21 @@ def _note(world: World, index: int, at_us: int, order: int, *key: Any) -> dict[s
         "creationDate": _date(at_us),
         "interactionId": _interaction_id(index, key[-1]),
         "modifiedBy": _ADMINISTRATOR,
-        "modifiedDate": _date(at_us + draw(world, *key, order, "modified") % (3 * DAY)),
+        "modifiedDate": _date(at_us + later),
         "noteId": f"{7000 + 4 * key[-1] + order}{tag(index)}",
-        "subject": pick(world, _SUBJECTS, *key, order, "subject"),
-        "text": pick(world, _TEXTS, *key, order, "text"),
+        "subject": _SUBJECTS[subject],
+        "text": _TEXTS[text],
         "type": "comment",
     }
+
+
+def _digits(drawn: int, *bases: int) -> list[int]:
+    """Independent numbers below each of the bases, out of one draw."""
+    found = []
+    for base in bases:
+        drawn, digit = divmod(drawn, base)
+        found.append(digit)
+    return found
 
 
 def _interaction_id(index: int, number: int) -> str:
@@ -114,7 +126,7 @@ def _date(at_us: int) -> str:
 
 def _worn(world: World, fields: dict[str, str], *key: object) -> dict[str, Any]:
     """Fields as they may arrive: some absent, nil, empty, or with stray white space around them."""
-    fates = {name: draw(world, *key, name, "fate") % 40 for name in fields}
+    fates = dict(zip(fields, _digits(draw(world, *key, "fates"), *(32 for _ in fields)), strict=True))
     absent = {name for name, fate in fates.items() if fate == 0 and name not in _ALWAYS}
     return {name: _value(name, text, fates[name]) for name, text in fields.items() if name not in absent}
 

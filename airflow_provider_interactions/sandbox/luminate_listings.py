@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from functools import lru_cache
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .luminate_answers import RefusedError, form_of
 from .luminate_criteria import Chosen, Page, chosen_by, page_of
@@ -47,8 +47,8 @@ def get_user_interactions(site: Site, asked: Mapping[str, str]) -> bytes:
     index = _identified(site.world, asked)
     chosen, page = chosen_by(site.options, asked), _page(site.options, asked)
     source = shape(site.world, index)
-    repeated = fired("duplicate") is not None
-    body = _own_page(site.world, site.options, source, form_of(asked), chosen, page, repeated)
+    repeat = 1 if fired("duplicate") else 0
+    body = _own_page(site.world, site.options, source, form_of(asked), chosen, page, repeat)
     return retag(body, source, index)
 
 
@@ -61,7 +61,7 @@ def list_interactions(site: Site, asked: Mapping[str, str]) -> bytes:
         raise RefusedError(26, "Invalid interaction type: only public custom types are listed.")
     crowd, form = _crowd(site.world, site.options, chosen), form_of(asked)
     ranks = _ranks(site.world, site.options, chosen, page, crowd.ends[-1] if crowd.ends else 0)
-    found = [_of_crowd(site, form, chosen, crowd, rank) for rank in _cut(ranks, page, bool(fired("duplicate")))]
+    found = [_of_crowd(site, form, chosen, crowd, rank) for rank in _cut(ranks, page, 1 if fired("duplicate") else 0)]
     return document(form, "listInteractionsResponse", many(form, _ITEM, found), _variant(site.world, chosen))
 
 
@@ -97,11 +97,9 @@ def _page(options: Options, asked: Mapping[str, str]) -> Page:
 
 
 @lru_cache(maxsize=128)
-def _own_page(
-    world: World, options: Options, index: int, form: Form, chosen: Chosen, page: Page, repeated: bool
-) -> bytes:
+def _own_page(world: World, options: Options, index: int, form: Form, chosen: Chosen, page: Page, repeat: int) -> bytes:
     found = _positions(world, options, index, chosen)
-    ranks = _cut(_ranks(world, options, chosen, page, len(found)), page, repeated)
+    ranks = _cut(_ranks(world, options, chosen, page, len(found)), page, repeat)
     items = [
         _item(world, options, index, form, found[rank])
         if 0 <= rank < len(found)
@@ -139,8 +137,8 @@ def _of_crowd(site: Site, form: Form, chosen: Chosen, crowd: Crowd, rank: int) -
     return retag(_item(site.world, site.options, base, form, place), base, index)
 
 
-def _cut(ranks: range, page: Page, repeated: bool) -> range:
-    return ranks[page.offset - (repeated and page.offset > 0) : page.offset + page.size]
+def _cut(ranks: range, page: Page, repeat: int) -> range:
+    return ranks[page.offset - min(repeat, page.offset) : page.offset + page.size]
 
 
 def _ranks(world: World, options: Options, chosen: Chosen, page: Page, count: int) -> range:
@@ -167,10 +165,20 @@ def _item(world: World, options: Options, index: int, form: Form, place: int) ->
 def _encoded(world: World, form: Form, record: Record, *, noted: bool) -> bytes:
     fields = record.fields if noted else record.listed
     drawn = draw(world, NAME, "writer", record.number)
-    if form == "json":
-        # The order of keys is arbitrary (S11), and escapes and characters as themselves both occur in writers.
-        fields = {name: fields[name] for name in sorted(fields, key=lambda name: draw(world, drawn, name))}
+    # In JSON the order of keys is arbitrary (S11), and escapes and characters as themselves both occur in writers.
+    fields = _turned(drawn, fields) if form == "json" else fields
     return element(form, _ITEM, fields, ascii_only=drawn % 2 == 0)
+
+
+def _turned(drawn: int, value: Any) -> Any:
+    """Trees with their children in another order."""
+    if isinstance(value, list):
+        return [_turned(drawn, item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    names = sorted(value, reverse=drawn % 3 == 0)
+    first = drawn % len(names)
+    return {name: _turned(drawn, value[name]) for name in names[first:] + names[:first]}
 
 
 def _variant(world: World, about: object) -> int:

@@ -1,6 +1,10 @@
 """Luminate Online: the server servlet SRConsAPI with the methods that lead to interactions.
 
 Served under ``{url}/luminate_online/site``, which stands for ``https://{host}/{short}/site``.
+
+Its errors by rule: ``{"kind": "status", "status": 403, "code": "1"}`` in the caller's format (any code; 200 if response
+codes are suppressed), without ``code`` a page of HTML as from a proxy or during maintenance, like ``{"kind": "html"}``.
+``duplicate`` begins a later page one record too early, ``repeat_cursor`` ignores the offset.
 """
 
 from __future__ import annotations
