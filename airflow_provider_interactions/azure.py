@@ -56,14 +56,17 @@ def _from(credential: TokenCredential, scope: str) -> Acquire:
     def acquire() -> Token:
         from azure.core.exceptions import AzureError, ClientAuthenticationError  # noqa: PLC0415 - as above
 
+        away = "azure-identity could not reach the token host"
+
         try:
             token = credential.get_token(scope)
-        except ClientAuthenticationError:
+        except ClientAuthenticationError as wrong:
+            if isinstance(wrong.__cause__, AzureError):  # the library says the same of a host that is not there
+                raise Unavailable(away) from None
             msg = "azure-identity could not get a token. Check tenant_id, login and the certificate or identity"
             raise AuthRejected(msg) from None
         except AzureError:
-            msg = "azure-identity could not reach the token host"
-            raise Unavailable(msg) from None
+            raise Unavailable(away) from None
         return Token(token.token, token.expires_on - time.time())
 
     return acquire

@@ -1,14 +1,21 @@
-"""Whom to ask: lists of contacts, cut into batches, kept in the lake so that no id has to travel by XCom."""
+"""Whom to ask: lists of contacts from anywhere, kept in the lake and cut into batches, so that no id travels by XCom.
+
+A source is a stream of pages of contacts: a list, a file, a query's rows, or the vendor's own listing. ``keep`` drops
+those that came before and writes the rest down; ``cut`` makes batches of what was kept; ``read`` gives one back.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 
 from airflow_provider_interactions.contract import Contact, Credentials, Options, Vendor
@@ -18,6 +25,11 @@ from airflow_provider_interactions.lake import Lake, Place, stamp
 from airflow_provider_interactions.land import Writer
 
 CONTACTS = pa.schema([pa.field("contact_id", pa.string(), False), pa.field("contact_id_kind", pa.string(), False)])
+
+#: Contacts written, and read back, at once: a batch's task reads only the row groups it lies in.
+GROUP = 10_000
+
+Pages = Iterable[Sequence[Contact]]
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -31,55 +43,144 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 def checked(vendor: Vendor, ids: Iterable[str], kind: str | None = None) -> list[Contact]:
-    """Identifiers as contacts, each once, in their first order; raises ConfigError that says which one is wrong.
+    """Identifiers as contacts, each once, in their first order; raises ConfigError that says which one is wrong."""
+    return list(dict.fromkeys(contact for page in given(vendor, ids, kind) for contact in page))
+
+
+def given(vendor: Vendor, ids: Iterable[str], kind: str | None = None) -> Iterator[list[Contact]]:
+    """Identifiers as pages of contacts; raises ConfigError that says which one is wrong.
 
     The message names the place in the list, never the identifier.
     """
-    kind = kind or vendor.contact_kinds[0]
-    found: dict[Contact, None] = {}
-    for n, text in enumerate(ids, start=1):
-        try:
-            found[vendor.contact(str(text), kind)] = None
-        except ConfigError as wrong:
-            msg = f"Contact {n} of the list cannot be asked for. {wrong}"
-            raise ConfigError(msg) from None
-    return list(found)
+    kind, found, n = kind or vendor.contact_kinds[0], iter(ids), 0
+    while page := list(islice(found, GROUP)):
+        yield [_contact(vendor, text, kind, n) for n, text in enumerate(page, start=n + 1)]
+        n += len(page)
 
 
-def listed(vendor: Vendor, credentials: Credentials, options: Options, limits: Limits | None = None) -> list[Contact]:
-    """All contacts the vendor itself lists, each once; raises ConfigError when it cannot list them."""
-    return asyncio.run(_listed(vendor, credentials, options, limits))
-
-
-async def _listed(vendor: Vendor, credentials: Credentials, options: Options, limits: Limits | None) -> list[Contact]:
+def listing(vendor: Vendor, credentials: Credentials, options: Options, limits: Limits | None = None) -> Iterator[Any]:
+    """Pages of all contacts the vendor itself lists; raises ConfigError when it cannot list them."""
     if vendor.contacts is None:
-        msg = f"{vendor.name} offers no list of its contacts. Give them to the operator."
+        msg = f"{vendor.name} offers no list of its contacts. Give them to the operator: a list, a file or a query."
         raise ConfigError(msg)
-    found: dict[Contact, None] = {}
-    async with connect(vendor, credentials, limits=limits) as client:
-        async for page in vendor.contacts(client.fetch, credentials.settings, options):
-            found.update(dict.fromkeys(page))
-    return list(found)
+    with asyncio.Runner() as runner:
+        opened = connect(vendor, credentials, limits=limits)
+        client = runner.run(opened.__aenter__())
+        try:
+            pages = vendor.contacts(client.fetch, credentials.settings, options)
+            while (page := runner.run(_next(pages))) is not None:
+                yield page
+        finally:
+            runner.run(opened.__aexit__(None, None, None))
 
 
-def store(lake: Lake, place: Place, contacts: Sequence[Contact], size: int, now: datetime) -> list[Batch]:
-    """Keep a list in the lake and cut it into batches of ``size``. An empty list is one empty batch."""
+async def _next(pages: Any) -> Any:
+    return await anext(pages, None)
+
+
+def in_file(fs: Any, path: str, column: str | None = None) -> Iterator[str]:
+    """Identifiers from a file: Parquet or CSV (``column``, default the first), or text with one on each line.
+
+    The ending decides; raises ConfigError when the file or the column is not there.
+    """
+    ending = path.rsplit(".", 1)[-1].lower()
+    readers = {"parquet": _parquet, "csv": _csv}
+    try:
+        with closing(fs.open(path, "rb")) as stream:
+            yield from (text for text in readers.get(ending, _lines)(stream, column) if text)
+    except FileNotFoundError:
+        raise ConfigError("The file of contacts does not exist. Check its address.") from None
+    except (KeyError, pa.ArrowInvalid) as wrong:
+        msg = f"The file of contacts cannot be read as {ending} ({type(wrong).__name__}). Check format and column."
+        raise ConfigError(msg) from None
+
+
+def keep(lake: Lake, place: Place, pages: Pages, now: datetime) -> tuple[str, int]:
+    """Write contacts down, each once, in their first order; returns the file's path in the lake and how many.
+
+    Holds every identifier once in memory to know it again: about 100 bytes each.
+    """
     path = f"{place.folder('contacts')}/contacts-{stamp(now)}.parquet"
-    columns = [pa.array([c.id for c in contacts], pa.string()), pa.array([c.kind for c in contacts], pa.string())]
-    writer = Writer(lake, path, CONTACTS)
-    writer.write(pa.record_batch(columns, schema=CONTACTS))
-    writer.close()
-    starts = range(0, len(contacts), size) or range(1)
-    return [Batch(path, first, min(size, len(contacts) - first), n, len(starts)) for n, first in enumerate(starts)]
+    writer, seen = Writer(lake, path, CONTACTS), set[Contact]()
+    try:
+        for page in pages:
+            fresh = [contact for contact in dict.fromkeys(page) if contact not in seen]
+            seen.update(fresh)
+            writer.write(_rows(fresh))
+    except BaseException:
+        writer.discard()
+        raise
+    return path, writer.close().rows
+
+
+def cut(path: str, contacts: int, size: int) -> list[Batch]:
+    """Batches of ``size`` of a kept list. An empty list is one empty batch, so its window is still accounted for."""
+    starts = range(0, contacts, size) or range(1)
+    return [Batch(path, first, min(size, contacts - first), n, len(starts)) for n, first in enumerate(starts)]
 
 
 def read(lake: Lake, batch: Batch) -> list[Contact]:
     """The contacts of a batch; raises ConfigError when the list is gone."""
     try:
-        with lake.fs.open(lake.full(batch.path), "rb") as stream:
-            table = pq.read_table(stream, schema=CONTACTS).slice(batch.first, batch.count)
+        with closing(lake.fs.open(lake.full(batch.path), "rb")) as stream:
+            rows = _slice(pq.ParquetFile(stream), batch.first, batch.count)
     except FileNotFoundError:
         msg = f"The list of contacts {batch.path} is no longer in the lake. Run the step that lists contacts again."
         raise ConfigError(msg) from None
-    rows: list[dict[str, Any]] = table.to_pylist()
-    return [Contact(row["contact_id"], row["contact_id_kind"]) for row in rows]
+    return [Contact(row["contact_id"], row["contact_id_kind"]) for row in rows.to_pylist()]
+
+
+def _slice(file: pq.ParquetFile, first: int, count: int) -> pa.Table:
+    """Rows ``[first, first + count)``, from the row groups they lie in."""
+    groups, before, start = [], 0, 0
+    for n in range(file.num_row_groups):
+        rows = file.metadata.row_group(n).num_rows
+        if start + rows <= first:
+            before = start + rows
+        elif start < first + count:
+            groups.append(n)
+        start += rows
+    return file.read_row_groups(groups).slice(first - before, count) if groups else CONTACTS.empty_table()
+
+
+def _rows(contacts: Sequence[Contact]) -> pa.RecordBatch:
+    columns = [pa.array([c.id for c in contacts], pa.string()), pa.array([c.kind for c in contacts], pa.string())]
+    return pa.record_batch(columns, schema=CONTACTS)
+
+
+def _contact(vendor: Vendor, text: object, kind: str, n: int) -> Contact:
+    try:
+        return vendor.contact(str(text), kind)
+    except ConfigError as wrong:
+        msg = f"Contact {n} of the list cannot be asked for. {wrong}"
+        raise ConfigError(msg) from None
+
+
+def _parquet(stream: Any, column: str | None) -> Iterator[str]:
+    file = pq.ParquetFile(stream)
+    name = column or file.schema_arrow.names[0]
+    if name not in file.schema_arrow.names:
+        raise KeyError(name)
+    for batch in file.iter_batches(GROUP, columns=[name]):
+        yield from _texts(batch.column(0))
+
+
+def _csv(stream: Any, column: str | None) -> Iterator[str]:
+    # Every column as text: an identifier of digits must not become a number.
+    names = pa.csv.open_csv(stream).schema.names
+    stream.seek(0)
+    name = column or names[0]
+    if name not in names:
+        raise KeyError(name)
+    options = pa.csv.ConvertOptions(include_columns=[name], column_types=dict.fromkeys(names, pa.string()))
+    for batch in pa.csv.open_csv(stream, convert_options=options):
+        yield from _texts(batch.column(0))
+
+
+def _lines(stream: Any, _: str | None) -> Iterator[str]:
+    for line in stream:
+        yield line.decode("utf-8", "replace").strip()
+
+
+def _texts(values: pa.Array) -> list[str]:
+    return [str(value).strip() for value in values.to_pylist() if value is not None]

@@ -7,7 +7,7 @@ handed; ``extract`` drives them.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -24,12 +24,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The connection's ``extra`` that every vendor understands; each vendor adds its own keys in a subclass.
 
     ``account`` names the organisation in paths and in the table (default: the host), ``allow_http`` lets the host
-    be plain ``http://`` (for a sandbox), ``verify_tls`` can point at nothing but True or False.
+    be plain ``http://`` (for a sandbox), ``verify_tls`` False accepts any certificate. ``concurrency`` (requests in
+    flight) and ``requests_per_minute`` replace what the vendor documents, where your contract says otherwise.
     """
 
     account: str | None = None
     allow_http: bool | None = None
     verify_tls: bool | None = None
+    concurrency: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    requests_per_minute: Annotated[float, msgspec.Meta(gt=0)] | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"
@@ -74,8 +77,11 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The path alone: what logs and errors may show."""
-        return urlsplit(self.url).path
+        """The path alone: what logs and errors may show. Empty for a link that is no address."""
+        try:
+            return urlsplit(self.url).path
+        except ValueError:
+            return ""
 
     def __repr__(self) -> str:
         return f"Request({self.method} {self.path})"
@@ -254,6 +260,16 @@ def credentials(
     given = {key: value for key, value in (extra or {}).items() if value is not None and value != ""}
     settings = _typed(vendor.settings, given, f"{vendor.name}: the connection's extra")
     return Credentials(_host(vendor, host, settings), login or "", password or "", settings)
+
+
+def pace(vendor: Vendor, settings: Settings, concurrency: int | None = None) -> Pace:
+    """The limits to keep: an argument before the connection's setting, that before the vendor's documented ones."""
+    documented = vendor.pace
+    in_flight = concurrency or settings.concurrency or documented.concurrency
+    if settings.requests_per_minute is None:
+        return replace(documented, concurrency=in_flight)
+    requests = max(1, round(settings.requests_per_minute))
+    return Pace(in_flight, requests, 60.0 * requests / settings.requests_per_minute, "the connection")
 
 
 def options(vendor: Vendor, given: Mapping[str, Any] | None) -> Options:

@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from airflow_provider_interactions.contract import Contact, Credentials, Options, Page, Query, Vendor
+from airflow_provider_interactions.contract import (
+    Contact,
+    Credentials,
+    Options,
+    Page,
+    Query,
+    Request,
+    Response,
+    Vendor,
+)
 from airflow_provider_interactions.errors import ContactError, Incomplete, Stalled, VendorError
 from airflow_provider_interactions.http import Client, Limits, connect
 from airflow_provider_interactions.lake import Lake, Place
@@ -100,14 +109,23 @@ async def land_pages(job: Job, folder: str = "") -> Manifest:
         with Landing(job.lake, job.place, job.extracted_at, job.batch, job.batches, folder) as landing:
             tally = _Tally(job, landing, client)
             async with aclosing(in_order(_questions(job), _guarded(job, client), _width(client))) as answers:
-                async for (query, last), item in answers:
+                async for question, item in answers:
                     if isinstance(item, Ended):
-                        tally.end(query, item.error, last=last)
+                        tally.end(question, item.error)
                     else:
-                        tally.take(query, item)
+                        tally.take(question.query, item)
                         if landing.full:
                             await asyncio.to_thread(landing.flush)
             return await asyncio.to_thread(landing.finish, tally.counts())
+
+
+@dataclass(slots=True)
+class _Question:
+    """A query on its way: whether it is its contact's last, and how many requests it took so far."""
+
+    query: Query
+    last: bool
+    requests: int = 0
 
 
 @dataclass(slots=True)
@@ -126,7 +144,6 @@ class _Tally:
 
     def take(self, query: Query, page: Page) -> None:
         """Keep the records of the window, and those whose time cannot be read: normalize judges them."""
-        self.requests += 1
         self.received += len(page.records)
         window = self.job.window
         kept = [n for n, at in enumerate(page.occurred) if at is None or at in window]
@@ -137,15 +154,15 @@ class _Tally:
         self.fetched += len(records)
         self.landing.add(query, records, occurred, page.context)
 
-    def end(self, query: Query, error: Exception | None, *, last: bool) -> None:
+    def end(self, question: _Question, error: Exception | None) -> None:
         """One query is over; raises its error unless it only says that the contact is not there."""
+        self.requests += question.requests
         if isinstance(error, ContactError) and self.job.on_missing == "record":
             self.missing = error
-            self.requests += 1
         elif error is not None:
             raise _placed(error, self.job)
-        if last:
-            self._judge(query.contact)
+        if question.last:
+            self._judge(question.query.contact)
 
     def _judge(self, contact: Contact) -> None:
         found = "ok" if self.rows else "empty"
@@ -176,30 +193,38 @@ class _Tally:
         )
 
 
-def _questions(job: Job) -> Iterator[tuple[Query, bool]]:
-    """Every query of every contact in order, each with whether it is its contact's last."""
+def _questions(job: Job) -> Iterator[_Question]:
+    """Every query of every contact, in order."""
     for contact in job.contacts:
         queries = list(job.vendor.queries(contact, job.credentials.settings, job.options))
         for n, query in enumerate(queries, start=1):
-            yield query, n == len(queries)
+            yield _Question(query, last=n == len(queries))
 
 
-def _guarded(job: Job, client: Client) -> Callable[[tuple[Query, bool]], AsyncGenerator[Page, None]]:
-    return lambda question: guard(job.vendor.pages(client.fetch, question[0], job.window), job.vendor.name)
+def _guarded(job: Job, client: Client) -> Callable[[_Question], AsyncGenerator[Page, None]]:
+    def pages(question: _Question) -> AsyncGenerator[Page, None]:
+        async def counted(request: Request) -> Response:
+            question.requests += 1
+            return await client.fetch(request)
+
+        return guard(job.vendor.pages(counted, question.query, job.window), job.vendor.name)
+
+    return pages
 
 
 async def guard(pages: AsyncGenerator[Page, None], vendor: str) -> AsyncGenerator[Page, None]:
     """Pass pages on; raises Stalled on a cursor that comes twice, Incomplete on fewer records than declared."""
     cursors: set[str] = set()
     received, declared = 0, None
-    async for page in pages:
-        received += len(page.records)
-        declared = page.total if page.total is not None else declared
-        yield page
-        if page.cursor and page.cursor in cursors:
-            msg = "the vendor handed out the same page cursor twice, which would never end"
-            raise Stalled(msg, vendor=vendor)
-        cursors.add(page.cursor)
+    async with aclosing(pages):
+        async for page in pages:
+            received += len(page.records)
+            declared = page.total if page.total is not None else declared
+            yield page
+            if page.cursor and page.cursor in cursors:
+                msg = "the vendor handed out the same page cursor twice, which would never end"
+                raise Stalled(msg, vendor=vendor)
+            cursors.add(page.cursor)
     if declared is not None and received < declared:
         msg = f"{received} records came where the vendor declared {declared}"
         raise Incomplete(msg, vendor=vendor)
@@ -214,16 +239,16 @@ async def _all_pages(job: Job) -> AsyncGenerator[tuple[Query, Page], None]:
         connect(job.vendor, job.credentials, concurrency=job.concurrency, limits=job.limits) as client,
         aclosing(in_order(_questions(job), _guarded(job, client), _width(client))) as answers,
     ):
-        async for (query, _), item in answers:
+        async for question, item in answers:
             if isinstance(item, Page):
-                yield query, item
+                yield question.query, item
             elif item.error is not None:
                 raise _placed(item.error, job)
 
 
 def _placed(error: Exception, job: Job) -> Exception:
     if isinstance(error, VendorError):
-        error.window = str(job.window)
+        error.vendor, error.window = error.vendor or job.vendor.name, str(job.window)
     return error
 
 

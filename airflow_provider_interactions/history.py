@@ -104,7 +104,7 @@ def _kept(job: Job) -> dict[Contact, Known]:
     """What the lake knows of the job's contacts: for each the newest history that is young enough and late enough."""
     wanted, known = set(job.contacts), {}
     for manifest in sorted(_manifests(job), key=lambda manifest: manifest.extracted_at):
-        young = job.extracted_at - manifest.extracted_at <= job.history_age
+        young = job.extracted_at - manifest.extracted_at < job.history_age
         if young and manifest.extracted_at >= job.window.end:
             found = _outcomes(job, manifest, fresh=False)
             known.update({contact: found[contact] for contact in found.keys() & wanted})

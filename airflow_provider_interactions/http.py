@@ -19,7 +19,7 @@ import aiohttp
 import stamina
 from yarl import URL
 
-from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, Token, Vendor
+from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, Token, Vendor, pace
 from airflow_provider_interactions.errors import (
     AuthRejected,
     BadResponse,
@@ -111,8 +111,9 @@ class Client:
 
     async def _authorized(self, request: Request) -> Response:
         while True:
-            token = await self.tokens.current()
             async with self.pacer.slot():
+                # Asked for here: while a request waits for its place, a token may end or prove useless.
+                token = await self.tokens.current()
                 response = await self._send(self.auth.apply(request, token))
                 error = self._judge(response)
                 if error is None:
@@ -176,7 +177,9 @@ async def connect(
         skip_auto_headers=("User-Agent",),
         headers={"User-Agent": "airflow-provider-interactions"},
     ) as session:
-        pacer = Pacer.of(vendor.pace, concurrency)
+        # aiohttp would by itself send once more what broke on a reused connection: past the pace, and uncounted.
+        session._retry_connection = False  # noqa: SLF001 - there is no public switch
+        pacer = Pacer.of(pace(vendor, credentials.settings, concurrency))
         client = Client(vendor, credentials, auth, session, pacer, tokens, limits, Counters())
         tokens.ask = client.ask_token
         yield client

@@ -107,9 +107,9 @@ class Pacer:
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
     @classmethod
-    def of(cls, pace: Pace, concurrency: int | None = None) -> Pacer:
-        """Start from a vendor's documented limits; ``concurrency`` overrides the requests in flight."""
-        most = max(1, concurrency or pace.concurrency)
+    def of(cls, pace: Pace) -> Pacer:
+        """Start from the limits to keep."""
+        most = max(1, pace.concurrency)
         return cls(most, float(min(most, FIRST_IN_FLIGHT)), pace.requests, pace.seconds or 0.0)
 
     @asynccontextmanager
@@ -132,7 +132,8 @@ class Pacer:
     def refused(self, retry_after: float | None) -> float:
         """The vendor asked to slow down: shut the gate for all and halve the places. Returns the pause in seconds."""
         now = asyncio.get_running_loop().time()
-        pause = retry_after if retry_after is not None else min(LAST_PAUSE, FIRST_PAUSE * 2**self.refusals)
+        # Zero, or a date that has passed by this machine's clock, says no more than nothing at all.
+        pause = retry_after or min(LAST_PAUSE, FIRST_PAUSE * 2**self.refusals)
         if now >= self.paused_until:  # of many refusals at once, only the first says something new
             self.refusals += 1
             self.pauses += 1

@@ -8,6 +8,8 @@ from airflow_provider_interactions import __version__
 
 PACKAGE = "airflow-provider-interactions"
 
+OPERATORS = [f"airflow_provider_interactions.operators.{name}" for name in ("contacts", "extract", "normalize", "load")]
+
 ACCOUNT = {
     "label": "Account",
     "description": "Names the organisation in paths and in the table. Default: the host.",
@@ -24,7 +26,7 @@ VERIFY_TLS = {
     "schema": {"type": ["boolean", "null"], "default": True},
 }
 
-DYNAMICS_MARKETING = {
+DYNAMICS_MARKETING: dict[str, Any] = {
     "connection-type": "dynamics_marketing",
     "hook-class-name": "airflow_provider_interactions.hooks.dynamics_marketing.DynamicsMarketingHook",
     "hook-name": "Dynamics 365 Marketing",
@@ -75,6 +77,39 @@ DYNAMICS_MARKETING = {
     },
 }
 
+LUMINATE_ONLINE: dict[str, Any] = {
+    "connection-type": "luminate_online",
+    "hook-class-name": "airflow_provider_interactions.hooks.luminate_online.LuminateOnlineHook",
+    "hook-name": "Luminate Online",
+    "ui-field-behaviour": {
+        "hidden-fields": ["schema"],
+        "relabeling": {"host": "Site URL", "login": "API login", "password": "API password"},
+        "placeholders": {"host": "https://secure2.convio.net/organization/site", "port": "443"},
+    },
+    "conn-fields": {
+        "api_key": {
+            "label": "API key",
+            "description": "The site's CONVIO_API_KEY, from its Open API configuration. Needed.",
+            "schema": {"type": ["string", "null"], "format": "password"},
+        },
+        "response_format": {
+            "label": "Response format",
+            "description": "What to ask for; both give the same rows. Default: xml.",
+            "schema": {"type": ["string", "null"], "enum": ["xml", "json"]},
+        },
+        "account": ACCOUNT,
+        "verify_tls": VERIFY_TLS,
+        "allow_http": ALLOW_HTTP,
+    },
+}
+
+CONNECTION_TYPES = (DYNAMICS_MARKETING, LUMINATE_ONLINE)
+
+INTEGRATIONS = {
+    "Dynamics 365 Marketing": "https://learn.microsoft.com/dynamics365/customer-insights/",
+    "Luminate Online": "https://open.convio.com/api/",
+}
+
 LAKE = {
     "description": "Where the lake is: any object-storage URL that Airflow understands, or a local path.",
     "version_added": "0.1.0",
@@ -86,35 +121,20 @@ LAKE = {
 
 def get_provider_info() -> dict[str, Any]:
     """The provider's metadata, as the entry point ``apache_airflow_provider`` hands it to Airflow."""
-    vendor = "Dynamics 365 Marketing"
     return {
         "package-name": PACKAGE,
         "name": "Interactions",
         "description": "Contact interactions from marketing and CRM systems into a lake and a warehouse.",
         "versions": [__version__],
         "integrations": [
-            {
-                "integration-name": vendor,
-                "external-doc-url": "https://learn.microsoft.com/dynamics365/customer-insights/",
-                "tags": ["service"],
-            }
+            {"integration-name": name, "external-doc-url": url, "tags": ["service"]}
+            for name, url in INTEGRATIONS.items()
         ],
         "hooks": [
-            {
-                "integration-name": vendor,
-                "python-modules": ["airflow_provider_interactions.hooks.dynamics_marketing"],
-            }
+            {"integration-name": entry["hook-name"], "python-modules": [_module(entry)]} for entry in CONNECTION_TYPES
         ],
-        "operators": [
-            {
-                "integration-name": vendor,
-                "python-modules": [
-                    f"airflow_provider_interactions.operators.{name}"
-                    for name in ("contacts", "extract", "normalize", "load")
-                ],
-            }
-        ],
-        "connection-types": [DYNAMICS_MARKETING],
+        "operators": [{"integration-name": name, "python-modules": OPERATORS} for name in INTEGRATIONS],
+        "connection-types": list(CONNECTION_TYPES),
         "config": {
             "interactions": {
                 "description": "Contact interactions: where they are kept.",
@@ -122,3 +142,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         },
     }
+
+
+def _module(entry: dict[str, Any]) -> str:
+    return str(entry["hook-class-name"]).rpartition(".")[0]

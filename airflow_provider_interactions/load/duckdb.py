@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import stamina
 
-from airflow_provider_interactions.errors import LoadError, Unreconciled
+from airflow_provider_interactions.errors import ConfigError, LoadError, Unreconciled
 from airflow_provider_interactions.lake import Lake
 from airflow_provider_interactions.manifest import Manifest
 from airflow_provider_interactions.schema import CANONICAL, KEY
@@ -49,20 +49,27 @@ class Loaded(msgspec.Struct, frozen=True):
 def load(lake: Lake, manifest: Manifest, database: str, table: str = "interactions") -> Loaded:
     """Merge a normalized window into a table, made if absent; raises LoadError, after which nothing has changed."""
     name = quoted(table)
-    Path(database).parent.mkdir(parents=True, exist_ok=True)
+    _prepare(database)
     with _turn(database) as connection:
         try:
             connection.begin()
             connection.execute(_create(name))
             loaded = _merge(connection, name, lake, manifest)
             connection.commit()
-        except duckdb.Error as wrong:
+        except (duckdb.Error, OSError, pa.ArrowException) as wrong:
             connection.rollback()
-            msg = (
-                f"DuckDB refused the rows of window {manifest.window} ({type(wrong).__name__}); the table is unchanged."
-            )
+            who = "DuckDB refused" if isinstance(wrong, duckdb.Error) else "The lake no longer holds, or garbles,"
+            msg = f"{who} the rows of window {manifest.window} ({type(wrong).__name__}); the table is unchanged."
             raise LoadError(msg) from wrong
         return loaded
+
+
+def _prepare(database: str) -> None:
+    try:
+        Path(database).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as wrong:
+        msg = f"The DuckDB file's folder cannot be made ({wrong.strerror}). Check the database argument."
+        raise ConfigError(msg) from wrong
 
 
 def quoted(table: str) -> str:
@@ -74,9 +81,9 @@ def quoted(table: str) -> str:
 def _turn(database: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the file, waiting while another process writes to it."""
     try:
-        for attempt in stamina.retry_context(on=duckdb.IOException, attempts=None, timeout=TURN, wait_max=2.0):
+        for attempt in stamina.retry_context(on=_taken, attempts=None, timeout=TURN, wait_max=2.0):
             with attempt:
-                connection = duckdb.connect(database)
+                connection = _opened(database)
     except duckdb.Error as wrong:
         why = f"{Path(database).name}: {type(wrong).__name__}"
         msg = f"The DuckDB file cannot be opened ({why}). Is another program writing to it?"
@@ -85,6 +92,23 @@ def _turn(database: str) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
     finally:
         connection.close()
+
+
+def _taken(fault: Exception) -> bool:
+    # Only another writer goes away by waiting; a file that is no database stays one.
+    return isinstance(fault, duckdb.IOException) and "lock" in str(fault)
+
+
+def _opened(database: str) -> duckdb.DuckDBPyConnection:
+    # While another process makes the file, it is for an instant no database.
+    for attempt in stamina.retry_context(on=_odd, attempts=4, wait_initial=0.05, wait_jitter=0.05):
+        with attempt:
+            return duckdb.connect(database)
+    raise AssertionError  # unreachable: the policy returns or raises
+
+
+def _odd(fault: Exception) -> bool:
+    return isinstance(fault, duckdb.IOException) and not _taken(fault)
 
 
 def _create(name: str) -> str:

@@ -6,9 +6,17 @@ from collections.abc import Mapping
 
 from airflow_provider_interactions.contract import Vendor
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.vendors import dynamics_marketing
+from airflow_provider_interactions.vendors import capillary, dynamics_marketing, luminate_online, which50
 
-VENDORS: Mapping[str, Vendor] = {vendor.name: vendor for vendor in (dynamics_marketing.VENDOR,)}
+VENDORS: Mapping[str, Vendor] = {
+    vendor.name: vendor
+    for vendor in (
+        dynamics_marketing.VENDOR,
+        luminate_online.VENDOR,
+        which50.VENDOR,
+        capillary.VENDOR,
+    )
+}
 
 
 def vendor(name: str) -> Vendor:

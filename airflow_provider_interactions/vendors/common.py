@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import json
+import re
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +15,7 @@ from airflow_provider_interactions.contract import Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
     BadResponse,
+    RecordRejected,
     RequestRejected,
     Throttled,
     Unavailable,
@@ -19,6 +23,9 @@ from airflow_provider_interactions.errors import (
 )
 
 Verdict = tuple[type[VendorError], str]
+
+#: What decoding raises on bytes that are no JSON of the wanted type, too deeply nested ones included.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 #: What an HTTP status means where the vendor says nothing more precise (RFC 9110, section 15).
 STATUSES: dict[int, Verdict] = {
@@ -59,7 +66,56 @@ def decode(body: bytes, kind: Any, what: str) -> Any:
     """Decode a JSON answer into a type; raises BadResponse that says what was expected, never what came."""
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+    except UNREADABLE as wrong:
+        msg = f"{what} does not have the documented shape"
+        raise BadResponse(msg) from wrong
+
+
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+#: JSON escapes of surrogates: an escaped backslash and whole pairs pass, group 1 is half a pair.
+_SURROGATES = re.compile(
+    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+
+
+def mended(text: bytes) -> bytes:
+    """JSON text of the same length, in which U+FFFD stands for half a surrogate pair, which msgspec refuses."""
+    return _SURROGATES.sub(lambda found: rb"\ufffd" if found[1] else found[0], text)
+
+
+def elements(array: bytes, what: str) -> list[bytes]:
+    """The elements of a JSON array (null is an empty one), each byte for byte; raises BadResponse if it is none."""
+    try:
+        return [bytes(raw) for raw in msgspec.json.decode(array, type=list[msgspec.Raw] | None) or ()]
+    except UNREADABLE:
+        return list(_sliced(array, decode(mended(array), list[msgspec.Raw], what)))
+
+
+def _sliced(array: bytes, elements: Iterable[msgspec.Raw]) -> Iterator[bytes]:
+    like, at = mended(array), 0
+    for element in map(bytes, elements):
+        at = like.index(element, at)
+        yield array[at : at + len(element)]
+        at += len(element)
+
+
+def fields(payload: bytes) -> dict[str, msgspec.Raw]:
+    """A JSON record's fields as they are written; raises RecordRejected if it is no object."""
+    try:
+        return _FIELDS.decode(payload)
+    except UNREADABLE:
+        with contextlib.suppress(*UNREADABLE):
+            return _FIELDS.decode(mended(payload))
+    reason = "the record is no JSON object"
+    raise RecordRejected(reason)
+
+
+def decode_loosely(body: bytes, kind: Any, what: str) -> Any:
+    """As ``decode``, slower, but half a surrogate pair in a text does not cost the whole answer."""
+    try:
+        return msgspec.convert(json.loads(body), kind)
+    except (ValueError, RecursionError) as wrong:
         msg = f"{what} does not have the documented shape"
         raise BadResponse(msg) from wrong
 
@@ -84,4 +140,9 @@ def utc(moment: datetime | None) -> datetime | None:
 def attributes(record: dict[str, msgspec.Raw], columns: Iterable[str]) -> str:
     """JSON text of the fields without a column, values byte for byte as the vendor wrote them."""
     taken = frozenset(columns)
-    return msgspec.json.encode({key: value for key, value in record.items() if key not in taken}).decode()
+    rest = msgspec.json.encode({key: value for key, value in record.items() if key not in taken})
+    try:
+        return rest.decode()
+    except UnicodeDecodeError:
+        reason = "a field is no valid UTF-8"
+        raise RecordRejected(reason) from None

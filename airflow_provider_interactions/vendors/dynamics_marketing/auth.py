@@ -120,7 +120,11 @@ def _by_certificate(credentials: Credentials, settings: Settings) -> azure.Acqui
 
 
 def _authority(settings: Settings) -> str:
-    if urlsplit(settings.authority).scheme == "http" and not settings.allow_http:
+    scheme = urlsplit(settings.authority).scheme
+    if scheme not in {"http", "https"}:
+        msg = "dynamics_marketing: authority must be a full URL that starts with https://."
+        raise ConfigError(msg)
+    if scheme == "http" and not settings.allow_http:
         msg = "dynamics_marketing: authority is plain http://, which would send the secret unencrypted. Use https://."
         raise ConfigError(msg)
     return settings.authority.rstrip("/")

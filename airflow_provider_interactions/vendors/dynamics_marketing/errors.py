@@ -82,5 +82,5 @@ def _verdict(status: int, code: str, message: str) -> Verdict | None:
 def _read(body: bytes) -> _Error:
     try:
         return msgspec.json.decode(body, type=_Body).error or _Error()
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except common.UNREADABLE:
         return _Error()  # a gateway's text or page: the status alone decides

@@ -113,7 +113,7 @@ async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Pa
     """Follow SkipToken until the answer has none."""
     cursor: str | None = None
     while True:
-        answer = common.decode((await fetch(_ask(query, window, cursor))).body, _Answer, "the action's answer")
+        answer = _answer((await fetch(_ask(query, window, cursor))).body)
         records = _records(answer.data)
         cursor = answer.cursor or None
         yield Page(records, _instants(records), cursor=cursor or "")
@@ -123,11 +123,7 @@ async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Pa
 
 def interaction(payload: bytes, asked: Asked) -> Interaction:
     """Map one record to the canonical columns; raises RecordRejected that names the field."""
-    try:
-        record = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        reason = "the record is no JSON object"
-        raise RecordRejected(reason) from None
+    record = common.fields(payload)
     # By the data model the Form… and Segment… tables have no interactionType (common-data-model, 2025-01-10).
     native_type = _text(record, "InteractionType") or asked.native_type
     channel, action = KINDS.get(native_type, ("other", "other"))
@@ -189,29 +185,41 @@ def asked_days(window: Window) -> tuple[date, date]:
 
     Unverified: the zone of the dates (so a day more on either side) and whether DateTo is inclusive (so one more).
     """
-    days = window.days()
-    return days[0] - timedelta(days=1), days[-1] + timedelta(days=2)
+    last = window.end - timedelta(microseconds=1)
+    return _shifted(window.start.date(), -1), _shifted(last.date(), 2)
+
+
+def _shifted(day: date, days: int) -> date:
+    return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal()))
+
+
+def _answer(body: bytes) -> _Answer:
+    try:
+        return msgspec.json.decode(body, type=_Answer)
+    except common.UNREADABLE:
+        answer: _Answer = common.decode_loosely(body, _Answer, "the action's answer")
+        return answer
 
 
 def _records(data: str | None) -> list[bytes]:
     if not data:
         return []
-    raws = common.decode(data.encode("utf-8", "surrogatepass"), list[msgspec.Raw] | None, "Data")
-    return [bytes(raw) for raw in raws or ()]
+    # A lone surrogate can only stand inside a JSON string, where its \ud800 says the same in valid UTF-8.
+    return common.elements(data.encode("utf-8", "backslashreplace"), "Data")
 
 
 def _instants(records: Sequence[bytes]) -> list[datetime | None]:
     try:
         stamps = msgspec.json.decode(b"[" + b",".join(records) + b"]", type=list[_Stamp])
         return [common.utc(stamp.at) for stamp in stamps]
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (*common.UNREADABLE, OverflowError):
         return [_instant(record) for record in records]
 
 
 def _instant(record: bytes) -> datetime | None:
     try:
-        return common.utc(msgspec.json.decode(record, type=_Stamp).at)
-    except (msgspec.DecodeError, UnicodeDecodeError, OverflowError):
+        return common.utc(msgspec.json.decode(common.mended(record), type=_Stamp).at)
+    except (*common.UNREADABLE, OverflowError):
         return None  # normalize judges the record and rejects it with the reason
 
 
@@ -220,7 +228,7 @@ def _occurred(record: dict[str, msgspec.Raw]) -> datetime:
         at = common.utc(msgspec.json.decode(record["Timestamp"], type=datetime | None))
     except KeyError:
         at = None
-    except (msgspec.DecodeError, OverflowError):
+    except (*common.UNREADABLE, OverflowError):
         reason = "Timestamp is no ISO 8601 time"
         raise RecordRejected(reason) from None
     return _required(at, "Timestamp")
@@ -236,7 +244,7 @@ def _required(value: contract.T | None, name: str) -> contract.T:
 def _text(record: dict[str, msgspec.Raw], name: str) -> str | None:
     try:
         return common.text(record.get(name))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except common.UNREADABLE:
         reason = f"{name} is no readable text"
         raise RecordRejected(reason) from None
 

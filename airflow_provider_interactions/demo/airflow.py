@@ -1,0 +1,90 @@
+"""A real Airflow on SQLite, configured by environment alone and reachable from this machine only."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+
+from airflow_provider_interactions.demo.places import Places
+from airflow_provider_interactions.demo.processes import Company
+from airflow_provider_interactions.demo.rest import Api
+from airflow_provider_interactions.demo.trouble import Trouble
+
+HOST = "127.0.0.1"
+
+# Logs are read from disk, so nobody needs the servers for them, which would listen on every interface.
+_COMPONENTS = {
+    "api-server": ("api-server",),
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+    "dag-processor": ("dag-processor",),
+}
+_FOR_PEOPLE = {"triggerer": ("triggerer", "--skip-serve-logs")}
+
+
+def free_port(wanted: int = 0) -> int:
+    """The wanted port if nobody listens there, any free one for 0; raises Trouble."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, wanted))
+        except OSError as taken:
+            raise Trouble(f"Port {wanted} is in use. Choose another one with --port, or 0 for any free one.") from taken
+        return int(probe.getsockname()[1])
+
+
+def environment(
+    places: Places, port: int, connections: Mapping[str, str], inherited: Mapping[str, str]
+) -> dict[str, str]:
+    """Everything Airflow is told. A person's own Airflow settings stay out of it.
+
+    ``connections`` are whole variables, ``AIRFLOW_CONN_…`` and their values.
+    """
+    own = {name: value for name, value in inherited.items() if not name.startswith(("AIRFLOW_", "_AIRFLOW_"))}
+    # Tasks reach the API server and the sandbox on this machine, whatever proxy there is for the rest.
+    direct = {"NO_PROXY": f"{HOST},localhost", "no_proxy": f"{HOST},localhost"}
+    return {**own, **direct, **_settings(places, f"http://{HOST}:{port}", port), **connections}
+
+
+def _settings(places: Places, url: str, port: int) -> dict[str, str]:
+    return {
+        "AIRFLOW_HOME": str(places.airflow),
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__HOST": HOST,
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(48),
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",  # a paused DAG's backfill stays queued
+        "AIRFLOW__CORE__DAGS_FOLDER": str(places.dags),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__PARALLELISM": "4",  # SQLite has one writer
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{places.airflow}/airflow.db",
+        "AIRFLOW__INTERACTIONS__LAKE": str(places.lake),
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(places.airflow / "logs"),
+        # The backfill decides which days there are; without this, today would join in.
+        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # the default of 5 seconds is added to many tasks
+        "INTERACTIONS_DUCKDB": str(places.database),
+    }
+
+
+def start(company: Company, places: Places, settings: Mapping[str, str], *, for_people: bool = False) -> Api:
+    """Make the metadata database, start the components, and wait until all of them are healthy."""
+    migration = _command("db", "migrate")
+    company.run("Airflow's database migration", migration, settings, places.logs / "db-migrate.log")
+    for name, arguments in (_COMPONENTS | (_FOR_PEOPLE if for_people else {})).items():
+        company.start(f"Airflow's {name}", _command(*arguments), settings, places.logs / f"{name}.log")
+    api = Api(settings["AIRFLOW__API__BASE_URL"])
+    company.until(api.healthy, "Airflow did not get healthy")
+    api.login()
+    return api
+
+
+def _command(*arguments: str) -> Sequence[str]:
+    return (sys.executable, "-m", "airflow", *arguments)

@@ -1,0 +1,150 @@
+"""The table against the sandbox: is every interaction there, once, unchanged?
+
+A digest over a window's rows either equals the oracle's or does not. Only if it does not are the interactions
+themselves fetched, to say how many are missing, doubled, changed, or nobody's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Protocol
+
+import duckdb
+
+from airflow_provider_interactions.demo.trouble import Trouble
+from airflow_provider_interactions.sandbox import Expected, Fact, digest
+from airflow_provider_interactions.window import Window
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_COLUMNS = (
+    "occurred_at", "contact_id", "interaction_id", "native_type", "status", "subject", "campaign_id", "campaign_name",
+    "message_id", "count", "attributes",
+)  # fmt: skip
+
+
+class Oracle(Protocol):
+    """Who knows what exists."""
+
+    def expected(self, vendor: str, window: Window) -> Expected:
+        """How many interactions exist in a window, and their digest."""
+
+    def facts(self, vendor: str, window: Window) -> Iterable[Fact]:
+        """Each of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How rows differ from what exists; ``columns`` are those in which changed rows differ."""
+
+    missing: tuple[str, ...] = ()
+    doubled: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """The numbers, each with the id of one interaction to look at."""
+        kinds = ("missing", "doubled", "changed", "unknown")
+        told = [f"{len(ids)} {kind} (e.g. {ids[0]})" for kind in kinds if (ids := getattr(self, kind))]
+        columns = [f"changed columns: {', '.join(self.columns)}"] if self.columns else []
+        return "; ".join([*told, *columns]) or "no difference found, yet the digests differ"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One window of a vendor, or all its rows: what exists, what the table has, and how they differ, if they do.
+
+    ``digest`` is that of the table's rows, ``truth`` the oracle's.
+    """
+
+    vendor: str
+    where: str
+    expected: int
+    found: int
+    digest: str
+    truth: str
+    difference: Difference | None = None
+
+    def __str__(self) -> str:
+        """One sentence with the numbers."""
+        numbers = f"{self.expected} interactions exist, the table has {self.found}"
+        return f"{self.vendor}, {self.where}: {numbers}" + (f": {self.difference}." if self.difference else ".")
+
+
+def check(database: Path, oracle: Oracle, vendor: str, windows: Sequence[Window]) -> list[Finding]:
+    """Compare each window's rows, and last all rows of the vendor, with what exists; windows are neighbours."""
+    rows = stored(database, vendor)
+    each = [
+        _finding(oracle, vendor, window, str(window), [row for row in rows if _in(window, row)]) for window in windows
+    ]
+    # All rows, not only those in the windows: there must be none elsewhere.
+    whole = Window(windows[0].start, windows[-1].end)
+    return [*each, _finding(oracle, vendor, whole, "all windows", rows)]
+
+
+def stored(database: Path, vendor: str, table: str = "interactions") -> list[Fact]:
+    """A vendor's rows of the table as facts; raises Trouble when they cannot be read."""
+    columns = ", ".join(f'"{name}"' for name in _COLUMNS).replace('"occurred_at"', "epoch_us(occurred_at)")
+    sql = f'SELECT {columns} FROM "{table}" WHERE vendor = ?'  # noqa: S608 - names of its own
+    try:
+        with duckdb.connect(str(database), read_only=True) as connection:
+            rows = connection.execute(sql, [vendor]).fetchall()
+    except duckdb.Error as wrong:
+        raise Trouble(f"The table {table} cannot be read from {database.name}: {wrong}") from wrong
+    return [_fact(vendor, row) for row in rows]
+
+
+def difference(expected: Iterable[Fact], found: Iterable[Fact]) -> Difference:
+    """Compare by interaction id. A row that is there twice is doubled once, one there thrice twice."""
+    known = {fact.interaction_id: fact for fact in expected}
+    there = {key: list(rows) for key, rows in groupby(sorted(found, key=_id), _id)}
+    wrong = {key: [row for row in rows if row != known[key]] for key, rows in there.items() if key in known}
+    columns = {name for key, rows in wrong.items() for row in rows for name in _changed(known[key], row)}
+    return Difference(
+        missing=tuple(sorted(known.keys() - there.keys())),
+        doubled=tuple(key for key, rows in there.items() for _ in rows[1:]),
+        changed=tuple(key for key, rows in wrong.items() if rows),
+        unknown=tuple(sorted(there.keys() - known.keys())),
+        columns=tuple(sorted(columns)),
+    )
+
+
+def _finding(oracle: Oracle, vendor: str, window: Window, where: str, rows: Sequence[Fact]) -> Finding:
+    expected, found = oracle.expected(vendor, window), digest(rows)
+    same = (expected.interactions, expected.digest) == (len(rows), found)
+    differs = None if same else difference(oracle.facts(vendor, window), rows)
+    return Finding(vendor, where, expected.interactions, len(rows), found, expected.digest, differs)
+
+
+def _fact(vendor: str, row: Sequence[Any]) -> Fact:
+    values = dict(zip(_COLUMNS, row, strict=True))
+    return Fact(vendor=vendor, **(values | {"attributes": _attributes(values["attributes"])}))
+
+
+def _attributes(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    return value if isinstance(value, dict) else {"(no JSON object)": text}
+
+
+def _in(window: Window, row: Fact) -> bool:
+    return _micros(window.start) <= row.occurred_at < _micros(window.end)
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _id(fact: Fact) -> str:
+    return fact.interaction_id
+
+
+def _changed(one: Fact, other: Fact) -> list[str]:
+    return [name for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)]

@@ -1,0 +1,190 @@
+"""What a person reads: progress while it works, and the tables at the end."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from airflow_provider_interactions.demo.backfill import Display, Outcome, Standing
+from airflow_provider_interactions.demo.check import Finding
+from airflow_provider_interactions.demo.places import Places, shown
+from airflow_provider_interactions.demo.trouble import Trouble
+from airflow_provider_interactions.demo.vendors import SOURCES
+from airflow_provider_interactions.manifest import Counts
+from airflow_provider_interactions.window import Window
+
+#: seconds between lines where there is no terminal to draw on
+EVERY = 5.0
+
+_QUERY = (
+    "SELECT channel, action, count(*) AS interactions, count(DISTINCT contact_id) AS contacts "
+    "FROM interactions GROUP BY ALL ORDER BY interactions DESC, channel, action LIMIT 10"
+)
+
+
+def console() -> Console:
+    """Where everything is printed; a width of its own where there is no terminal."""
+    made = Console(highlight=False)
+    return made if made.is_terminal else Console(highlight=False, width=120)
+
+
+class Lines:
+    """Progress as plain lines, now and then."""
+
+    def __init__(self, out: Console) -> None:
+        self._out, self._last, self._told = out, 0.0, ""
+
+    def show(self, standings: Sequence[Standing]) -> None:
+        """Print a line per vendor if there is news and the last one is a while ago."""
+        text = "\n".join(f"  {standing.vendor}: {_progress(standing)}" for standing in standings)
+        finished = all(standing.done == standing.windows for standing in standings)
+        if text != self._told and (finished or time.monotonic() - self._last >= EVERY):
+            self._last, self._told = time.monotonic(), text
+            self._out.print(text, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Print it."""
+        self._out.print(text, style="yellow", markup=False, soft_wrap=True)
+
+
+class Bars:
+    """Progress as one bar per vendor."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._bars: dict[str, TaskID] = {}
+
+    def show(self, standings: Sequence[Standing]) -> None:
+        """Move the bars."""
+        for standing in standings:
+            if standing.vendor not in self._bars:
+                self._bars[standing.vendor] = self._progress.add_task(standing.vendor, steps="")
+            bar, told = self._bars[standing.vendor], _progress(standing)
+            self._progress.update(bar, completed=standing.done, total=standing.windows, steps=told)
+
+    def note(self, text: str) -> None:
+        """Print it above the bars."""
+        self._progress.console.print(text, style="yellow", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def progress(out: Console) -> Iterator[Display]:
+    """Bars on a terminal, lines elsewhere."""
+    if not out.is_terminal:
+        yield Lines(out)
+        return
+    columns = (
+        TextColumn("  {task.description}"),
+        BarColumn(20),
+        TextColumn("{task.fields[steps]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=out, transient=True) as bars:
+        yield Bars(bars)
+
+
+def table(outcomes: Mapping[str, Sequence[Outcome]], findings: Mapping[str, Sequence[Finding]]) -> Table:
+    """A row per vendor and window, one per vendor for all windows, and the sandbox's word on each."""
+    made = Table(title="From the vendor to the table", title_justify="left", caption_justify="left")
+    made.add_column("vendor")
+    made.add_column("window (UTC)")
+    for name in ("fetched", "landed", "canonical", "rejected", "loaded", "exist", "in table"):
+        made.add_column(name, justify="right")
+    made.add_column("same")
+    for vendor, windows in outcomes.items():
+        _add(made, vendor, windows, findings[vendor])
+    return made
+
+
+def digests(findings: Mapping[str, Sequence[Finding]]) -> Iterator[str]:
+    """One number that stands for every row of a vendor, in the table and as the sandbox tells it."""
+    for vendor, (*_, total) in findings.items():
+        yield f"{vendor}: digest of the table {total.digest[:16]}…, of what exists {total.truth[:16]}…"
+
+
+def places(where: Places) -> Table:
+    """Where everything lies."""
+    made = Table.grid(padding=(0, 2))
+    made.add_row("Parquet files", f"{shown(where.lake)}/interactions  ({_files(where.lake)})")
+    made.add_row("as the vendor sent them", f"{shown(where.lake)}/raw")
+    made.add_row("DuckDB file", shown(where.database))
+    made.add_row("logs", f"{shown(where.logs)}, {shown(where.airflow)}/logs")
+    return made
+
+
+def first_query(database: Path) -> str:
+    """A command line to paste: it needs nothing but the Python that runs the demo."""
+    python = shown(Path(sys.executable))
+    program = f"import duckdb; duckdb.connect({shown(database)!r}, read_only=True).sql('{_QUERY}').show()"
+    simple = not set(python + program) & set('"$`\\!')
+    return f'{python} -c "{program}"' if simple else shlex.join([python, "-c", program])
+
+
+def answer(command: str) -> str:
+    """What a pasted command line prints."""
+    done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Trouble(f"The query failed:\n{done.stderr}")
+    return done.stdout
+
+
+def complaints(findings: Mapping[str, Sequence[Finding]]) -> list[str]:
+    """Everything that is wrong, one sentence each; nothing if nothing is."""
+    return [str(finding) for each in findings.values() for finding in each if finding.difference]
+
+
+def addresses(airflow: str, sandbox: str, variables: Iterable[str]) -> list[str]:
+    """Where to look, with --ui. Connections by id only."""
+    ids = [variable.removeprefix("AIRFLOW_CONN_").lower() for variable in variables]
+    return [
+        f"Airflow       {airflow}  (no login; this machine only)",
+        *(f"DAG           {airflow}/dags/{source.dag_id}" for source in SOURCES),
+        *(f"connection    {name}  (given by environment, so not in the UI's list)" for name in ids),
+        f"sandbox       {sandbox}/_sandbox",
+    ]
+
+
+def _add(made: Table, vendor: str, windows: Sequence[Outcome], findings: Sequence[Finding]) -> None:
+    *each, total = findings
+    for outcome, finding in zip(windows, each, strict=True):
+        made.add_row(vendor, _day(outcome.window), *_numbers([outcome], finding))
+    made.add_section()
+    made.add_row(vendor, "all", *_numbers(windows, total), style="bold", end_section=True)
+
+
+def _numbers(outcomes: Sequence[Outcome], finding: Finding) -> list[str]:
+    counts = sum((outcome.counts for outcome in outcomes), Counts())
+    loaded = sum(outcome.loaded for outcome in outcomes)
+    numbers = (
+        counts.fetched,
+        counts.landed,
+        counts.canonical,
+        counts.rejected,
+        loaded,
+        finding.expected,
+        finding.found,
+    )
+    return [*(f"{number:,}" for number in numbers), "[red]no[/]" if finding.difference else "[green]yes[/]"]
+
+
+def _day(window: Window) -> str:
+    return f"{window.start:%Y-%m-%d}" if window == Window.day(window.start.date()) else str(window)
+
+
+def _files(folder: Path) -> str:
+    sizes = [file.stat().st_size for file in folder.glob("interactions/**/*.parquet")]
+    return f"{len(sizes)} files, {sum(sizes) / 1000:,.0f} kB"
+
+
+def _progress(standing: Standing) -> str:
+    steps = ", ".join(f"{step.name} {step.done}/{step.known}" for step in standing.steps)
+    return f"{standing.done} of {standing.windows} windows; {steps or 'waiting for the scheduler'}"

@@ -1,0 +1,17 @@
+"""The vendors the demo runs: one line each."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Source(NamedTuple):
+    """A vendor of the sandbox and the DAG, in ``dags/``, that reads it."""
+
+    vendor: str
+    dag_id: str
+
+
+SOURCES = (
+    Source("dynamics_marketing", "dynamics_marketing_interactions"),
+)  # fmt: skip

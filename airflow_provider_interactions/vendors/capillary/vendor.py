@@ -1,0 +1,204 @@
+"""Capillary: the resource ``customer(s)/interaction`` of its API v2 and v1.1.
+
+Neither version filters by date: v2 sends the whole history at once, v1.1 page by page (its ``start_date`` and
+``end_date`` have no published format or zone, so they are not used). The same message comes under ``phone`` and
+``sms`` with one id; ``phone`` is yielded last, so that its repeats are the ones dropped. A message's status changes
+after it was sent. There is no list of all customers, so contacts must be given. A call can take 30 seconds before the
+gateway gives up, so do not time out sooner. The vendor's bulk way is its data export ("Messages"). Nobody has verified
+this module against the live service; what the pages leave open is read both ways, and each such place says so.
+
+Sources: "Get Customer Interactions" in its editions for v2 and v1.1, "Rate limits" (docs.capillarytech.com/reference,
+read 2026-11); the v1.1 documentation (github.com/capillary, read 2026-11).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from airflow_provider_interactions import contract
+from airflow_provider_interactions.contract import Contact, Fetch, Pace, Page, Query, Request, Vendor
+from airflow_provider_interactions.errors import ConfigError, Incomplete, Stalled
+from airflow_provider_interactions.vendors.capillary import answers, kinds, times
+from airflow_provider_interactions.vendors.capillary.answers import Entry
+from airflow_provider_interactions.vendors.capillary.auth import JSON, Settings, auth
+from airflow_provider_interactions.vendors.capillary.errors import classify
+from airflow_provider_interactions.vendors.capillary.records import context, interaction, occurred
+from airflow_provider_interactions.window import Window
+
+PATHS = {"v2": "/v2/customers/interaction", "v1.1": "/v1.1/customer/interaction"}
+
+#: v1.1: the documented default of ``limit``. No maximum is published.
+PAGE_SIZE = 50
+
+#: v1.1: pages of one customer after which the server is taken to go on for ever.
+MAX_PAGES = 10_000
+
+#: An address that cannot exist (RFC 6761, section 6.4).
+NOBODY = "nobody@connection-test.invalid"
+
+
+class Options(contract.Options, frozen=True, kw_only=True):
+    """``network`` and ``type``: the vendor's filters (default: none), see its page for their values.
+
+    ``page_size``: ``limit`` of v1.1 (default 50); v2 has no pages. ``check_counts``: fail with Incomplete when a
+    channel lists fewer messages than its ``count`` says, which is how a cut history would show (unverified, so it can
+    be switched off; not checked under the filter ``type``).
+    """
+
+    network: Literal["facebook", "twitter", "foursquare", "capillary"] | None = None
+    type: str | None = None
+    check_counts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """One answer's channels, and the offset where the next one starts, empty after the last."""
+
+    entries: Sequence[Entry]
+    cursor: str = ""
+
+
+def contact(text: str, kind: str = "mobile") -> Contact:
+    """A customer by mobile number, e-mail address or external id, blanks around it cut; raises ConfigError."""
+    found = text.strip()
+    if kind not in VENDOR.contact_kinds or not found or not found.isprintable():
+        msg = "capillary: a contact must be given as a mobile number, an email or an external_id, and not be empty."
+        raise ConfigError(msg)
+    return Contact(found, kind)
+
+
+def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Query]:
+    """One question: an answer covers all channels."""
+    yield Query(person, settings, options)
+
+
+async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Page, None]:  # noqa: ARG001 - unfiltered
+    """One page for each channel of each answer, because a record does not name its channel; ``phone`` last of all.
+
+    Raises Stalled when v1.1 repeats a page, Incomplete when fewer messages came than the vendor counts.
+    """
+    held: list[Page] = []
+    got: Counter[str] = Counter()
+    said: Counter[str] = Counter()
+    async with aclosing(_answers(fetch, query)) as found:
+        async for answer in found:
+            for entry in answer.entries:
+                got[entry.name] += len(entry.listed)
+                said[entry.name] = max(said[entry.name], entry.count or 0)
+            for name, page in _split(answer, query.settings.time_zone):
+                if name == kinds.REPEATED:
+                    held.append(page)
+                else:
+                    yield page
+    for page in held:
+        yield page
+    if query.options.check_counts and query.options.type is None:
+        _refuse_fewer(got, said)
+
+
+def probe(settings: Settings) -> Request:
+    """The cheapest call that proves the credentials: the history of an address that cannot exist.
+
+    An answer that means ContactNotFound (or another ContactError) is the success.
+    """
+    return _ask(Contact(NOBODY, "email"), settings, Options(page_size=1), 0)
+
+
+async def _answers(fetch: Fetch, query: Query) -> AsyncGenerator[_Answer, None]:
+    if query.settings.api == "v2":
+        yield _Answer(await _entries(fetch, query, 0))
+        return
+    size = query.options.page_size or PAGE_SIZE
+    seen: set[tuple[str, bytes]] = set()
+    for offset in range(0, MAX_PAGES * size, size):
+        entries = await _entries(fetch, query, offset)
+        fresh = [entry.without(seen) for entry in entries]
+        if offset and not any(entry.listed for entry in fresh):
+            _refuse_repeat(entries, size)
+            return
+        seen.update((entry.name, thing) for entry in fresh for thing in entry.listed)
+        # Unpublished: whether limit is meant in all or for each channel, and of what. Fewer in all is short anyhow.
+        last = sum(len(entry.listed) for entry in entries) < size
+        yield _Answer(fresh, "" if last else str(offset + size))
+        if last:
+            return
+    msg = f"v1.1 did not come to an end within {MAX_PAGES} pages of one customer"
+    raise Stalled(msg)
+
+
+async def _entries(fetch: Fetch, query: Query, offset: int) -> list[Entry]:
+    response = await fetch(_ask(query.contact, query.settings, query.options, offset))
+    return list(answers.entries(answers.body(response.body)))
+
+
+def _split(answer: _Answer, time_zone: str) -> Iterator[tuple[str, Page]]:
+    """An answer's pages with the names of their channels; at least one, the last with the cursor."""
+    zone = times.zone(time_zone)
+    found = [entry for entry in answer.entries if entry.records] or [Entry("")]
+    for n, entry in enumerate(found, start=1):
+        instants = [occurred(record, zone) for record in entry.records]
+        cursor = answer.cursor if n == len(found) else ""
+        yield entry.name, Page(entry.records, instants, context(entry.name, time_zone), cursor)
+
+
+def _refuse_repeat(entries: Sequence[Entry], size: int) -> None:
+    """Raise Stalled for a page that only repeats messages.
+
+    A page without a message is the end, whatever else stands on it. So is one where a channel longer than ``limit``
+    shows that this server sends everything at once.
+    """
+    numbers = [len(entry.listed) for entry in entries if entry.count is not None]
+    if any(numbers) and max(numbers) <= size:
+        msg = (
+            "v1.1 sent the same page twice, so its paging does not work there. Set the extra's api to v2, or the "
+            "option page_size above the longest history"
+        )
+        raise Stalled(msg)
+
+
+def _refuse_fewer(got: Counter[str], said: Counter[str]) -> None:
+    fewer = [name for name, count in said.items() if got[name] < count]
+    if fewer:
+        msg = (
+            f"fewer messages came than the vendor counts, in {len(fewer)} channels of one customer: the vendor seems "
+            "to cut long histories. Use its data export for them, or set the option check_counts to false"
+        )
+        raise Incomplete(msg)
+
+
+def _ask(person: Contact, settings: Settings, options: Options, offset: int) -> Request:
+    filters = {"network": options.network, "type": options.type}
+    given = {name: value for name, value in filters.items() if value}
+    if settings.api == "v2":
+        who = {"identifierName": person.kind, "identifierValue": person.id}
+        return Request("GET", PATHS["v2"], query={**who, **given}, headers=JSON)
+    paging = {"limit": str(options.page_size or PAGE_SIZE), "offset": str(offset)}
+    query = {"format": "json", person.kind: person.id, **given, **paging}
+    return Request("GET", PATHS["v1.1"], query=query, headers=JSON)
+
+
+VENDOR = Vendor(
+    name="capillary",
+    title="Capillary",
+    settings=Settings,
+    options=Options,
+    contact_kinds=("mobile", "email", "external_id"),
+    contact=contact,
+    queries=queries,
+    pages=pages,
+    interaction=interaction,
+    auth=auth,
+    classify=classify,
+    probe=probe,
+    filters_by_date=False,
+    # "Rate limits" (read 2026-11): demo organisations 100 a minute for each key; production by contract, and this
+    # resource has no published figure. Newer endpoint pages say 1,000.
+    pace=Pace(concurrency=8, requests=100, seconds=60, source="docs.capillarytech.com, rate-limits, 2026-11"),
+    # Unpublished how long a status still moves; a week holds what mail servers and phones take.
+    settle=timedelta(days=7),
+)

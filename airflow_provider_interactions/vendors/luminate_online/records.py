@@ -1,0 +1,126 @@
+"""One record, XML or JSON, to the canonical columns: both formats give the same row.
+
+Source: the page of getUserInteractions (open.convio.com, read 2026-11), whose samples hold custom types with a note
+and a standard type without one. The names of the standard types are not published, so nothing is guessed from ids.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from airflow_provider_interactions.contract import Asked, Interaction, T
+from airflow_provider_interactions.errors import BadResponse, RecordRejected
+from airflow_provider_interactions.vendors.luminate_online import answers
+
+EVERYONE = "everyone"
+
+_DAY = re.compile(r"(\d{4}-\d\d-\d\d)(Z|[+-]\d\d:\d\d)")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
+_COLUMNS = frozenset({"interactionId", "creationDate", "interactionTypeId", "subject", "count", "note"})
+
+
+def interaction(payload: bytes, asked: Asked) -> Interaction:
+    """Map one record to the canonical columns; raises RecordRejected that names the field."""
+    record = _fields(payload)
+    notes = _notes(record)
+    cons_id = _text(record, "consId")
+    bulk = asked.contact.kind == EVERYONE
+    return Interaction(
+        interaction_id=_required(_text(record, "interactionId"), "interactionId"),
+        occurred_at=_required(_instant(record, "creationDate"), "creationDate"),
+        contact_id=_required(cons_id, "consId") if bulk else None,
+        channel="crm" if notes else "other",
+        action="noted" if notes else "other",
+        native_type=_required(_text(record, "interactionTypeId") or asked.native_type, "interactionTypeId"),
+        subject=_text(record, "subject"),
+        count=_count(record),
+        updated_at=max(filter(None, (_instant(note, "modifiedDate", "note.") for note in notes)), default=None),
+        attributes=_attributes(record, notes),
+    )
+
+
+def instant(text: str) -> datetime:
+    """An ISO 8601 time, or a date with a zone (xsd:date, its midnight there), as an instant in UTC.
+
+    Raises ValueError for anything else. A time without a zone is refused: it would be in the site's own zone, which
+    the answer does not tell, and a guess would move it by hours. Every sample has an offset.
+    """
+    # Python would read the zone of a bare date as a time of day.
+    day = _DAY.fullmatch(text)
+    moment = datetime.fromisoformat(f"{day[1]}T00:00:00{day[2]}" if day else text)
+    if moment.tzinfo is None:
+        msg = "no zone"
+        raise ValueError(msg)
+    return moment.astimezone(UTC)
+
+
+def occurred(value: Any) -> datetime | None:
+    """When a record happened, None where it does not say readably."""
+    try:
+        return instant(value) if isinstance(value, str) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _fields(payload: bytes) -> dict[str, Any]:
+    try:
+        record = answers.fields(payload)
+    except BadResponse:
+        record = None
+    if not isinstance(record, dict):
+        reason = "the record is neither a readable XML element nor a JSON object"
+        raise RecordRejected(reason)
+    return record
+
+
+def _notes(record: dict[str, Any]) -> list[dict[str, Any]]:
+    found = record.get("note")
+    notes = [note for note in (found if isinstance(found, list) else [found]) if note is not None]
+    if not all(isinstance(note, dict) for note in notes):
+        reason = "note is no object"
+        raise RecordRejected(reason)
+    return notes
+
+
+def _text(record: dict[str, Any], name: str, within: str = "") -> str | None:
+    value = record.get(name)
+    if value is not None and not isinstance(value, str):
+        reason = f"{within}{name} is no text"
+        raise RecordRejected(reason)
+    return value
+
+
+def _instant(record: dict[str, Any], name: str, within: str = "") -> datetime | None:
+    text = _text(record, name, within)
+    try:
+        return instant(text) if text else None
+    except (ValueError, OverflowError):
+        reason = f"{within}{name} is no ISO 8601 time with a zone"
+        raise RecordRejected(reason) from None
+
+
+def _count(record: dict[str, Any]) -> int | None:
+    text = _text(record, "count")
+    if text is None:
+        return None
+    if not _INTEGER.fullmatch(text) or not -(2**31) <= int(text) < 2**31:
+        reason = "count is no number of 32 bits"
+        raise RecordRejected(reason)
+    return int(text)
+
+
+def _attributes(record: dict[str, Any], notes: list[dict[str, Any]]) -> str:
+    others = {key: value for key, value in record.items() if key not in _COLUMNS}
+    # Sorted, since the two formats order their fields differently.
+    return msgspec.json.encode({**others, "note": notes} if notes else others, order="sorted").decode()
+
+
+def _required(value: T | None, name: str) -> T:
+    if not value:
+        reason = f"{name} is missing"
+        raise RecordRejected(reason)
+    return value

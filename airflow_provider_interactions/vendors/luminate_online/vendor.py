@@ -1,0 +1,248 @@
+"""Blackbaud Luminate Online: the methods getUserInteractions and listInteractions of ``SRConsAPI``.
+
+One call answers for one constituent, page by page, filtered by creation time. Notes come with custom interaction types
+only; those of standard types need the option ``details``, one more call a row. Edits of an interaction do not change
+its creation time, so a window sees them only when it is read again; ``updated_at`` then tells the last edit. Nobody has
+verified this module against the live service; what the pages leave open is read both ways, and each such place says so.
+
+Sources: the pages of getUserInteractions, getInteraction, listInteractions, getGroupMembers and "Common Parameters"
+(open.convio.com/api/apidoc, read 2026-11).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from airflow_provider_interactions import contract
+from airflow_provider_interactions.contract import Contact, Fetch, Pace, Page, Query, Request, Vendor
+from airflow_provider_interactions.errors import BadResponse, ConfigError, ContactError, Incomplete
+from airflow_provider_interactions.vendors.luminate_online import answers
+from airflow_provider_interactions.vendors.luminate_online.answers import Answer, Get
+from airflow_provider_interactions.vendors.luminate_online.auth import Settings, auth
+from airflow_provider_interactions.vendors.luminate_online.errors import classify
+from airflow_provider_interactions.vendors.luminate_online.records import EVERYONE, interaction, occurred
+from airflow_provider_interactions.window import Window, zulu
+
+#: Records of a page. No maximum is documented; up to 500 were seen in public code for sister methods.
+PAGE_SIZE = 200
+
+#: The vendor's default page. Caps on list sizes are round numbers, so a page that is short by a cap is a multiple.
+CAP = 25
+
+#: "getGroupMembers": up to 1000 members, and no paging.
+MAX_MEMBERS = 1000
+
+#: Standard interaction types have small ids, custom ones start here in every sample seen (not a documented rule).
+FIRST_CUSTOM_TYPE = 1000
+
+#: The first and last instants that a second may be taken from or need not be added to.
+FIRST, LAST = datetime(1, 1, 1, 0, 0, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+PARAMETERS = {"cons_id": "cons_id", "member_id": "member_id", "email": "primary_email"}
+
+IDENTIFIERS = {
+    "cons_id": re.compile(r"[0-9]{1,20}"),
+    "member_id": re.compile(r"[^\x00-\x1f\x7f]{1,255}"),
+    "email": re.compile(r"[^@\s]{1,255}@[^@\s]{1,255}"),
+    EVERYONE: re.compile(r"\*"),
+}
+
+
+class Options(contract.Options, frozen=True, kw_only=True):
+    """``types``: interaction type ids to ask for (default: all); ``page_size``: records a page (default 200).
+
+    ``details``: fetch the note of every interaction of a standard type, one more call a row. ``subject``: only
+    interactions with this subject (unverified whether in whole or in part). ``group_id``: the group whose members the
+    listing of contacts yields.
+    """
+
+    types: tuple[int | str, ...] = ()
+    details: bool = False
+    subject: str | None = None
+    group_id: int | str | None = None
+
+    def __post_init__(self) -> None:
+        if not all(str(one).isdecimal() for one in self.types):
+            msg = "luminate_online: the option types must hold interaction type ids, which are whole numbers."
+            raise ConfigError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What paging needs to know of a record."""
+
+    id: str | None
+    at: datetime | None
+    standard: bool
+
+
+def contact(text: str, kind: str = "cons_id") -> Contact:
+    """A constituent by one of the vendor's identifiers, or ``*`` of kind everyone; raises ConfigError for others."""
+    known, found = IDENTIFIERS.get(kind), text.strip()
+    if known is None or not known.fullmatch(found):
+        msg = (
+            "luminate_online: a contact must be given as cons_id (digits), member_id or email, "
+            "or as * of kind everyone for the bulk route."
+        )
+        raise ConfigError(msg)
+    return Contact(found, kind)
+
+
+def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Query]:
+    """One question for all types, or one for each type of the options, which the bulk route must name."""
+    types: list[str | None] = list(dict.fromkeys(str(int(one)) for one in options.types))
+    if person.kind == EVERYONE and not types:
+        msg = "luminate_online: for everyone at once, the option types must name public custom interaction types."
+        raise ConfigError(msg)
+    return (Query(person, settings, options, native_type) for native_type in types or [None])
+
+
+async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Page, None]:
+    """Page by record offset until a page is short or empty; a full last page costs one more call.
+
+    The cursor names the page's first and last record, not the offset: a server that ignores the offset repeats it.
+    """
+    size, offset = query.options.page_size or PAGE_SIZE, 0
+    while True:
+        answer = answers.read((await fetch(_ask(query, window, offset))).body, "interaction", "the page", _seen)
+        got = len(answer.records)
+        offset += min(got, size)  # of a page with more than was asked for, the rest comes again
+        total = answers.number(answer.rest.get("totalNumberResults"))
+        last = _is_last(got, size, offset, total)
+        records = await _with_details(fetch, query, window, answer)
+        yield Page(records, [seen.at for seen in answer.values], cursor="" if last else _cursor(answer), total=total)
+        if last:
+            return
+
+
+async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncGenerator[Sequence[Contact], None]:
+    """The members of a group; raises Incomplete when the vendor's limit cuts the list."""
+    if options.group_id is None:
+        msg = "luminate_online: the option group_id is empty. Name the group whose members are the contacts."
+        raise ConfigError(msg)
+    form = {"group_id": str(options.group_id), "fields": "cons_id", "max_number": str(MAX_MEMBERS)}
+    answer = answers.read((await fetch(_call("getGroupMembers", settings, form))).body, "member", "the list", _cons_id)
+    got, total = len(answer.records), answers.number(answer.rest.get("total_number"))
+    if got < total if total is not None else got >= MAX_MEMBERS:
+        msg = (
+            f"the vendor lists {got} of the group's {total or 'unknown number of'} members and pages no further. "
+            "Split the group, or give the contacts as a list or a file exported from the site"
+        )
+        raise Incomplete(msg)
+    yield [contact(cons_id) for cons_id in answer.values]
+
+
+def probe(settings: Settings) -> Request:
+    """The cheapest call that proves the credentials: one constituent that hardly exists.
+
+    The vendor checks address, key and login before it looks anyone up, so ContactNotFound (code 16) is success here.
+    """
+    return _call("getUserInteractions", settings, {"cons_id": "1", "list_page_size": "1"})
+
+
+def asked_range(window: Window) -> tuple[str, str]:
+    """begin_date and end_date that hold the window under every reading the page leaves open.
+
+    Unverified: whether the ends are inclusive, and whether fractions of a second count. So both are whole seconds, the
+    first one second early, with the explicit zone without which the vendor's reading is unknown.
+    """
+    begin, end = max(window.start, FIRST).replace(microsecond=0), min(window.end, LAST)
+    later = timedelta(seconds=1) if end.microsecond else timedelta(0)
+    return zulu(begin - timedelta(seconds=1)), zulu(end.replace(microsecond=0) + later)
+
+
+def _call(method: str, settings: Settings, form: dict[str, str]) -> Request:
+    common = {"method": method, "v": "1.0", "response_format": settings.response_format}
+    return Request("POST", "/SRConsAPI", form={**common, **form})
+
+
+def _ask(query: Query, window: Window, offset: int) -> Request:
+    begin, end = asked_range(window)
+    form = {
+        **_identifier(query.contact),
+        "begin_date": begin,
+        "end_date": end,
+        "list_ascending": "true",  # so that rows that arrive meanwhile come last and move none
+        "list_page_size": str(query.options.page_size or PAGE_SIZE),
+        "list_record_offset": str(offset),
+    }
+    if query.native_type is not None:
+        form["interaction_type_id"] = query.native_type
+    if query.options.subject:
+        form["interaction_subject"] = query.options.subject
+    method = "listInteractions" if query.contact.kind == EVERYONE else "getUserInteractions"
+    return _call(method, query.settings, form)
+
+
+def _identifier(person: Contact) -> dict[str, str]:
+    return {} if person.kind == EVERYONE else {PARAMETERS[person.kind]: person.id}
+
+
+def _seen(get: Get) -> _Seen:
+    kind = answers.number(get("interactionTypeId"))
+    standard = kind is not None and kind < FIRST_CUSTOM_TYPE and get("note") is None
+    found = get("interactionId")
+    return _Seen(found if isinstance(found, str) else None, occurred(get("creationDate")), standard)
+
+
+def _is_last(got: int, size: int, offset: int, total: int | None) -> bool:
+    # The maximum page size is unknown: a server that cuts pages to a round number must not end the listing early.
+    if got == 0 or (total is not None and offset < total):
+        return got == 0
+    return got < size and got % CAP != 0
+
+
+def _cursor(answer: Answer[_Seen]) -> str:
+    ends = ((answer.values[n].id, answer.records[n]) for n in (0, -1))
+    return "-".join(known or hashlib.sha256(record).hexdigest() for known, record in ends)
+
+
+async def _with_details(fetch: Fetch, query: Query, window: Window, answer: Answer[_Seen]) -> list[bytes]:
+    if not query.options.details or query.contact.kind == EVERYONE:
+        return answer.records
+    wanted = [seen.standard and seen.id and (seen.at is None or seen.at in window) for seen in answer.values]
+    rows = zip(answer.records, answer.values, wanted, strict=True)
+    return [await _detail(fetch, query, record, seen.id or "") if want else record for record, seen, want in rows]
+
+
+async def _detail(fetch: Fetch, query: Query, record: bytes, interaction_id: str) -> bytes:
+    """The same interaction with its note, or the record as it is where the vendor has no more to say of it."""
+    form = {**_identifier(query.contact), "interaction_id": interaction_id}
+    try:
+        body = (await fetch(_call("getInteraction", query.settings, form))).body
+    except ContactError:
+        return record
+    answer = answers.read(body, "interaction", "the interaction", _seen)
+    return answer.records[0] if [seen.id for seen in answer.values] == [interaction_id] else record
+
+
+def _cons_id(get: Get) -> str:
+    found = get("cons_id")
+    if not isinstance(found, str):
+        msg = "a member of the group comes without its cons_id"
+        raise BadResponse(msg)
+    return found
+
+
+VENDOR = Vendor(
+    name="luminate_online",
+    title="Luminate Online",
+    settings=Settings,
+    options=Options,
+    contact_kinds=(*PARAMETERS, EVERYONE),
+    contact=contact,
+    queries=queries,
+    pages=pages,
+    interaction=interaction,
+    auth=auth,
+    classify=classify,
+    probe=probe,
+    contacts=contacts,
+    # No limit on calls is published for this API; figures such as 5 a second belong to SKY API, another product.
+    # Public scripts make one call at a time and pause out of courtesy, hence so few at once.
+    pace=Pace(concurrency=4, source="none published (open.convio.com, read 2026-11)"),
+)

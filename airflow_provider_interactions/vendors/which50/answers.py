@@ -1,0 +1,122 @@
+"""Which50's answers, JSON or XML, told apart by their first byte: lists of records, and one record's fields.
+
+JSON is a bare list. XML is .NET's DataContract form: elements in the namespace of their type (which differs from type
+to type, so local names count), null as ``i:nil``, a time as ``DateTime``, already in UTC, beside ``OffsetMinutes``,
+which only says how to display it. Source: the samples of the help pages (app.which50.com/Which50API/documentation,
+read 2026-11); what is null and how an empty history looks is .NET's habit, unverified here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from airflow_provider_interactions.contract import Response
+from airflow_provider_interactions.errors import BadResponse, RecordRejected
+from airflow_provider_interactions.vendors import common, xml
+
+#: A record's fields; values are JSON texts, so that what has no column is kept as it was written.
+Record = dict[str, msgspec.Raw]
+
+_BOM = b"\xef\xbb\xbf"
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)?", re.ASCII)
+
+
+class _Stamp(msgspec.Struct):
+    occurred: Any = msgspec.field(name="Occurred", default=None)
+
+
+def interactions(response: Response) -> tuple[Sequence[bytes], Sequence[datetime | None]]:
+    """The records of a history, each with its instant in UTC, None where it cannot be read; raises BadResponse."""
+    what = "the list of communications"
+    if is_xml(response):
+        found = _split(response.body, "ContactInteraction", what, _stamp_of)
+        return found.records, found.values
+    records = [] if response.status == 204 else common.elements(response.body.removeprefix(_BOM), what)
+    return records, [_instant_of(record) for record in records]
+
+
+def values(response: Response, name: str, fields: Sequence[str], what: str) -> list[dict[str, Any]]:
+    """Some fields of each record of a list whose XML elements have this name; raises BadResponse."""
+    if is_xml(response):
+        found = _split(response.body, name, what, lambda one: {key: xml.text(xml.child(one, key)) for key in fields})
+        return found.values
+    try:
+        rows = [common.fields(row) for row in common.elements(response.body.removeprefix(_BOM), what)]
+        return [{key: common.text(row.get(key)) for key in fields} for row in rows]
+    except (RecordRejected, *common.UNREADABLE):
+        raise BadResponse(_wrong(what)) from None
+
+
+def is_xml(response: Response) -> bool:
+    """Whether an answer is XML: what it looks like counts, then what it says, never what was asked for."""
+    start = response.body.removeprefix(_BOM).lstrip()[:1]
+    return start == b"<" or (start not in b"[{n" and "xml" in response.headers.get("content-type", ""))
+
+
+def record(payload: bytes) -> Record:
+    """One record of either form; raises RecordRejected."""
+    if payload[:1] != b"<":
+        return common.fields(payload)
+    try:
+        return _from_xml(payload)
+    except BadResponse:
+        reason = "the record is no XML element with members"
+        raise RecordRejected(reason) from None
+
+
+def instant(value: Any) -> datetime | None:
+    """A time in UTC, from ISO 8601 text or from DateTime and OffsetMinutes; None for none or one without meaning.
+
+    Digits beyond microseconds are cut. Without a zone (never seen) it is taken as UTC. Year 1 is .NET's "not set".
+    """
+    text = value.get("DateTime") if isinstance(value, dict) else value
+    if not isinstance(text, str) or not _TIME.fullmatch(text.strip()):
+        return None
+    try:
+        found = datetime.fromisoformat(text.strip())
+        moment = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.year > 1 else None
+
+
+def _split(body: bytes, name: str, what: str, read: Any) -> xml.Split[Any]:
+    found = xml.split(body, name, what, read)
+    if not xml.local(found.rest).startswith("ArrayOf"):
+        raise BadResponse(_wrong(what))
+    return found
+
+
+def _instant_of(payload: bytes) -> datetime | None:
+    try:
+        return instant(msgspec.json.decode(payload, type=_Stamp).occurred)
+    except common.UNREADABLE:
+        with contextlib.suppress(*common.UNREADABLE):
+            return instant(msgspec.json.decode(common.mended(payload), type=_Stamp).occurred)
+    return None  # normalize judges the record and rejects it with the reason
+
+
+def _stamp_of(element: xml.Element) -> datetime | None:
+    found = xml.child(element, "Occurred")
+    return None if found is None else instant(xml.plain(found))
+
+
+def _from_xml(payload: bytes) -> Record:
+    root = xml.parse(payload, "the record")
+    fields = xml.plain(root)
+    if not isinstance(fields, dict):
+        raise BadResponse(_wrong("the record"))
+    # As JSON would have it: an element without content is an empty text, only i:nil is null.
+    empty = {xml.local(one): "" for one in root if fields[xml.local(one)] is None and not xml.is_nil(one)}
+    return {name: msgspec.Raw(json.dumps(value).encode()) for name, value in {**fields, **empty}.items()}
+
+
+def _wrong(what: str) -> str:
+    return f"{what} does not have the documented shape"

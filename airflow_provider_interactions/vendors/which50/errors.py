@@ -1,0 +1,49 @@
+"""What Which50's refusals mean: a table by HTTP status. No error body is published, so none is relied upon.
+
+Source: the response codes of the help pages (app.which50.com/Which50API/documentation, read 2026-11).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from airflow_provider_interactions.contract import Response
+from airflow_provider_interactions.errors import AuthRejected, RequestRejected, Unavailable, VendorError
+from airflow_provider_interactions.vendors import common
+from airflow_provider_interactions.vendors.common import Verdict
+
+#: The code of errors for an address that the application does not have at all.
+NO_ROUTE = "no_route"
+
+STATUSES: dict[int, Verdict] = {
+    401: (AuthRejected, "the credentials were refused. Check the extra's auth, login and password"),
+    403: (AuthRejected, "the user of these credentials lacks the permission for this call. Grant it in Which50"),
+    404: (RequestRejected, "there is nothing at this address. The host must end in /Which50API"),
+    417: (RequestRejected, "the vendor calls the parameters wrong"),  # documented for writing calls only
+    500: (Unavailable, "the vendor met an error while processing"),
+}
+
+_PAGE = (Unavailable, "a web page came instead of the API's answer: a proxy, a login page or maintenance")
+
+
+class _Body(msgspec.Struct):
+    message: str = msgspec.field(name="Message", default="")
+
+
+def classify(response: Response) -> VendorError | None:
+    """The error an answer stands for, None for one to read. A contact's 404 is told apart by who asked for it."""
+    if 200 <= response.status < 300:
+        return common.error(_PAGE, response) if common.is_html(response) else None
+    verdict = STATUSES.get(response.status) or common.by_status(response.status)
+    return common.error(verdict, response, NO_ROUTE if _is_no_route(response) else "")
+
+
+def _is_no_route(response: Response) -> bool:
+    # The framework's own sentence (ASP.NET Web API; unverified here): no such contact never reads like this.
+    if response.status != 404:
+        return False
+    try:
+        message = msgspec.json.decode(response.body, type=_Body).message
+    except common.UNREADABLE:
+        message = response.body[:512].decode("utf-8", "replace")
+    return "No HTTP resource was found" in message

@@ -1,0 +1,149 @@
+"""Which50: the whole history of a contact, ``contacts/{contactId}/communications``, and its contact lists.
+
+No filter, no paging, no order: one call answers with everything. ``Status`` is the *last* status, so a record changes
+after its event: read recent windows again, and the newest version wins. Nobody has verified this module against the
+live service. UNVERIFIED above all: how calls are signed (see ``auth``), whether ``Id`` is unique (so it is not relied
+upon), how errors look, and whether a contact list comes in one piece (so it is checked against its ``Count``).
+
+Source: the help pages of the API (app.which50.com/Which50API/documentation, crawls of 2024-05 and 2025-11, read
+2026-11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+from airflow_provider_interactions import contract
+from airflow_provider_interactions.contract import Contact, Fetch, Pace, Page, Query, Request, Vendor
+from airflow_provider_interactions.errors import (
+    BadResponse,
+    ConfigError,
+    ContactNotFound,
+    Incomplete,
+    RequestRejected,
+    VendorError,
+)
+from airflow_provider_interactions.vendors.which50 import answers
+from airflow_provider_interactions.vendors.which50.auth import Settings, auth
+from airflow_provider_interactions.vendors.which50.errors import NO_ROUTE, classify
+from airflow_provider_interactions.vendors.which50.records import interaction
+from airflow_provider_interactions.window import Window
+
+ACCEPT = {"json": "application/json", "xml": "application/xml"}
+
+#: The route as the help page prints it: what errors show instead of a contact's id.
+ROUTE = "/contacts/{contactId}/communications"
+
+
+class Options(contract.Options, frozen=True, kw_only=True):
+    """``contact_lists``: ids of the contact lists whose contacts to list (default: all). ``page_size`` has no use."""
+
+    contact_lists: tuple[int | str, ...] | None = None
+
+
+def contact(text: str, kind: str = "contact_id") -> Contact:
+    """A contact's encrypted id (EncContactId) as it is; raises ConfigError. Its alphabet is not published."""
+    # A segment of dots would be taken for another path, however it is encoded.
+    if kind != "contact_id" or not text.strip() or not text.isprintable() or set(text) == {"."}:
+        msg = "which50: a contact must be given as its encrypted id, EncContactId (kind contact_id)."
+        raise ConfigError(msg)
+    return Contact(text)
+
+
+def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Query]:
+    """One question: an answer is the whole history."""
+    yield Query(person, settings, options)
+
+
+async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Page, None]:  # noqa: ARG001 - unfiltered
+    """The whole history as one page; raises ContactNotFound for 404."""
+    path = f"/contacts/{quote(query.contact.id, safe='')}/communications"
+    try:
+        response = await fetch(_get(path, query.settings))
+    except VendorError as error:
+        raise _about_contact(error) from None
+    yield Page(*answers.interactions(response))
+
+
+async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncGenerator[Sequence[Contact], None]:
+    """The contacts of each list, each list checked against its Count; raises Incomplete when fewer come."""
+    fields = ("Id", "Count")
+    lists = answers.values(await fetch(probe(settings)), "ContactsList", fields, "the list of contact lists")
+    for one in _chosen(lists, options.contact_lists):
+        path = f"/contactLists/{quote(str(one['Id']), safe='')}/contacts"
+        rows = answers.values(await fetch(_get(path, settings)), "Contact", ("EncContactId",), "the contact list")
+        _refuse_fewer(one, len(rows))
+        yield [_listed(row["EncContactId"]) for row in rows]
+
+
+def probe(settings: Settings) -> Request:
+    """The cheapest call that proves the credentials: the contact lists."""
+    return _get("/contactLists", settings)
+
+
+def _get(path: str, settings: Settings) -> Request:
+    return Request("GET", path, headers={"Accept": ACCEPT[settings.response_format]})
+
+
+def _about_contact(error: VendorError) -> VendorError:
+    error.path = ROUTE
+    if isinstance(error, RequestRejected) and error.status == 404 and error.code != NO_ROUTE:
+        return ContactNotFound("there is no such contact", vendor=error.vendor, path=ROUTE, status=404)
+    return error
+
+
+def _chosen(lists: list[dict[str, Any]], ids: Sequence[int | str] | None) -> list[dict[str, Any]]:
+    if any(one["Id"] is None for one in lists):
+        msg = "a contact list comes without its Id"
+        raise BadResponse(msg)
+    if ids is None:
+        return lists
+    known = {str(one["Id"]): one for one in lists}
+    wanted = list(dict.fromkeys(map(str, ids)))
+    unknown = [one for one in wanted if one not in known]
+    if unknown:
+        msg = f"which50: the option contact_lists names lists that do not exist: {', '.join(unknown)}."
+        raise ConfigError(msg)
+    return [known[one] for one in wanted]
+
+
+def _refuse_fewer(one: dict[str, Any], got: int) -> None:
+    count = str(one["Count"] or "")
+    if count.isascii() and count.isdigit() and got < int(count):
+        msg = (
+            f"contact list {one['Id']} answered with {got} contacts where its Count says {count}. Perhaps the vendor "
+            "sends lists in pages, which it does not document: give the contacts as a list or a file instead"
+        )
+        raise Incomplete(msg)
+
+
+def _listed(encrypted: str | None) -> Contact:
+    if not encrypted:
+        msg = "a contact of a list comes without its EncContactId"
+        raise BadResponse(msg)
+    return contact(encrypted)
+
+
+VENDOR = Vendor(
+    name="which50",
+    title="Which50",
+    settings=Settings,
+    options=Options,
+    contact_kinds=("contact_id",),
+    contact=contact,
+    queries=queries,
+    pages=pages,
+    interaction=interaction,
+    auth=auth,
+    classify=classify,
+    probe=probe,
+    contacts=contacts,
+    filters_by_date=False,
+    # One call a contact against a server nobody has measured: few at once, out of courtesy.
+    pace=Pace(concurrency=4, source="none published (app.which50.com documentation, read 2026-11)"),
+    # Unpublished how long a status still moves; a week holds what openings and clicks take.
+    settle=timedelta(days=7),
+)

@@ -1,0 +1,120 @@
+"""Contacts from lists and files: each once, in order, cut into batches, read back by batch alone."""
+
+from datetime import UTC, datetime
+
+import fsspec
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_interactions import contacts
+from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.lake import Lake, Place
+from airflow_provider_interactions.vendors import VENDORS
+
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
+LUMINATE = VENDORS["luminate_online"]
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake.at(str(tmp_path / "lake"))
+
+
+@pytest.fixture
+def place(tools):
+    return Place(tools.name, "acme", tools.day)
+
+
+def people(number):
+    return [Contact(f"{n:06d}", "cons_id") for n in range(number)]
+
+
+def test_batches_give_back_what_was_kept_in_order_and_each_once(lake, place, monkeypatch):
+    monkeypatch.setattr(contacts, "GROUP", 7)
+    wanted = people(50)
+    pages = [wanted[start : start + 7] + wanted[:3] for start in range(0, 50, 7)]
+    path, number = contacts.keep(lake, place, pages, NOW)
+    assert number == 50
+    for size in (1, 6, 7, 8, 49, 50, 51):
+        batches = contacts.cut(path, number, size)
+        assert [b.batch for b in batches] == list(range(batches[0].batches)) == list(range(-(-50 // size)))
+        assert [c for batch in batches for c in contacts.read(lake, batch)] == wanted
+
+
+def test_nobody_is_one_empty_batch(lake, place):
+    path, number = contacts.keep(lake, place, [], NOW)
+    (batch,) = contacts.cut(path, number, 100)
+    assert (batch.count, batch.batches) == (0, 1)
+    assert contacts.read(lake, batch) == []
+
+
+def test_a_source_that_fails_half_way_leaves_no_list(lake, place):
+    def pages():
+        yield people(3)
+        raise ConfigError("the source broke")
+
+    with pytest.raises(ConfigError, match="the source broke"):
+        contacts.keep(lake, place, pages(), NOW)
+    assert lake.fs.find(lake.root) == []
+
+
+def test_a_list_that_is_gone_says_what_to_run_again(lake):
+    with pytest.raises(ConfigError, match="Run the step that lists contacts again"):
+        contacts.read(lake, contacts.Batch("contacts/none.parquet", 0, 1, 0, 1))
+
+
+@pytest.mark.parametrize("number", [1, 10_001])
+def test_a_wrong_identifier_is_told_by_its_place_and_never_shown(tools, number):
+    good = "0dbe0fa3-8e18-e811-a951-000d3a37caec"
+    ids = [good] * (number - 1) + ["jane@example.org"]
+    with pytest.raises(ConfigError, match=rf"^Contact {number} of the list") as caught:
+        list(contacts.given(tools.vendor, ids))
+    assert "jane" not in str(caught.value)
+
+
+TEXTS = st.lists(st.text("0123456789abc-+@.é", min_size=1, max_size=12), min_size=1, max_size=30)
+
+
+@given(ids=TEXTS, ending=st.sampled_from(["parquet", "csv", "txt"]))
+def test_every_kind_of_file_gives_its_identifiers_as_text(tmp_path_factory, ids, ending):
+    path = str(tmp_path_factory.mktemp("ids") / f"ids.{ending}")
+    table = pa.table({"other": ["x"] * len(ids), "id": ids})
+    if ending == "parquet":
+        pq.write_table(table, path)
+    elif ending == "csv":
+        pa.csv.write_csv(table, path)
+    else:
+        with open(path, "w", encoding="utf-8", newline="") as stream:  # noqa: PTH123 - a path for fsspec
+            stream.write("\r\n".join(ids) + "\n\n")
+    assert list(contacts.in_file(fsspec.filesystem("file"), path, "id")) == ids
+
+
+def test_the_first_column_is_the_default_and_numbers_stay_as_written(tmp_path):
+    path = tmp_path / "ids.csv"
+    path.write_text("cons_id,name\n0012,a\n9007199254740993,b\n,c\n")
+    assert list(contacts.in_file(fsspec.filesystem("file"), str(path))) == ["0012", "9007199254740993"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "column", "message"),
+    [
+        ("none.csv", None, None, "does not exist"),
+        ("ids.csv", b"a,b\n1,2\n", "c", "Check format and column"),
+        ("ids.parquet", b"no parquet", None, "cannot be read as parquet"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(tmp_path, name, content, column, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigError, match=message):
+        list(contacts.in_file(fsspec.filesystem("file"), str(tmp_path / name), column))
+
+
+def test_a_vendor_without_a_list_says_what_to_give():
+    with pytest.raises(ConfigError, match="offers no list of its contacts"):
+        list(contacts.listing(VENDORS["capillary"], None, None))

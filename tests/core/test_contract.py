@@ -1,0 +1,147 @@
+"""Connections and options: what is refused, with which words, and that no secret shows."""
+
+import pytest
+
+from airflow_provider_interactions import contract
+from airflow_provider_interactions.contract import Contact, Credentials, Request, Response, Token
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.vendors import VENDORS, vendor
+from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings
+from airflow_provider_interactions.vendors.dynamics_marketing.vendor import TYPES
+
+DYNAMICS = VENDORS["dynamics_marketing"]
+HOST = "https://org.crm4.dynamics.com"
+
+
+def credentials(host=HOST, **extra):
+    return contract.credentials(DYNAMICS, host, "client", "hush", extra)
+
+
+def test_a_plain_connection():
+    made = credentials("https://org.crm4.dynamics.com/", tenant_id="t")
+    assert made == Credentials(HOST, "client", "hush", Settings(tenant_id="t"))
+    assert made.account == "org.crm4.dynamics.com"
+    assert credentials(account="acme").account == "acme"
+
+
+def test_fields_that_airflow_left_empty_count_as_not_given():
+    made = credentials(tenant_id=None, authority=None, scope="", api_version=None, verify_tls=None, account="")
+    assert made.settings == Settings()
+
+
+def test_a_connection_without_an_extra():
+    assert contract.credentials(DYNAMICS, HOST, None, None, None) == Credentials(HOST, settings=Settings())
+
+
+@pytest.mark.parametrize(
+    ("extra", "told"),
+    [
+        ({"tenantid": "t"}, r"dynamics_marketing: the connection's extra .*`tenantid`.*Known keys: .*tenant_id"),
+        ({"allow_http": "yes"}, r"the connection's extra cannot be used.*`bool.*allow_http"),
+        ({"credential": "magic"}, r"the connection's extra cannot be used.*credential"),
+        ({"verify_tls": "/etc/ca.pem"}, "cannot be used.*verify_tls"),
+    ],
+)
+def test_an_extra_that_cannot_be_used_is_named(extra, told):
+    with pytest.raises(ConfigError, match=told):
+        credentials(**extra)
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("", "full URL that starts with https://"),
+        (None, "full URL that starts with https://"),
+        ("org.crm4.dynamics.com", "full URL that starts with https://"),
+        ("ftp://org.crm4.dynamics.com", "full URL that starts with https://"),
+        ("https://", "full URL that starts with https://"),
+        ("https://:443", "full URL that starts with https://"),
+        ("https://[", "full URL that starts with https://"),
+        ("https://org:port", "full URL that starts with https://"),
+        ("https://org:99999", "full URL that starts with https://"),
+        ("https://my org.dynamics.com", "full URL that starts with https://"),
+        ("https://ann:hush@org.dynamics.com", "must hold no user name, password"),
+        ("https://org.dynamics.com/?key=hush", "must hold no user name, password, query"),
+        ("https://org.dynamics.com/#hush", "must hold no user name, password, query"),
+        ("http://org.dynamics.com", r'plain http://.*"allow_http": true'),
+    ],
+)
+def test_a_host_that_cannot_be_used_is_refused_without_repeating_it(host, told):
+    with pytest.raises(ConfigError, match=told) as refused:
+        credentials(host)
+    assert str(refused.value).startswith("dynamics_marketing: the connection's host")
+    assert "hush" not in str(refused.value)
+
+
+def test_plain_http_is_for_those_who_ask_for_it():
+    assert credentials("http://127.0.0.1:8080/dynamics/", allow_http=True).host == "http://127.0.0.1:8080/dynamics"
+    with pytest.raises(ConfigError, match="allow_http"):
+        credentials("http://127.0.0.1:8080", allow_http=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"pagesize": 1}, r"dynamics_marketing: the options .*`pagesize`.*Known keys: page_size"),
+        ({"page_size": "10"}, "the options cannot be used.*page_size"),
+        ({"page_size": 0}, "the options cannot be used.*>= 1.*page_size"),
+        ({"page_size": -1}, "the options cannot be used.*>= 1.*page_size"),
+        ({"types": []}, "types is empty. Name at least one"),
+        ({"types": "EmailSent"}, "the options cannot be used.*types"),
+    ],
+)
+def test_options_that_cannot_be_used_are_named(given, told):
+    with pytest.raises(ConfigError, match=told):
+        contract.options(DYNAMICS, given)
+
+
+def test_options_have_defaults(caplog):
+    assert contract.options(DYNAMICS, None).types == TYPES
+    assert not caplog.records
+
+
+def test_an_undocumented_interaction_type_is_a_warning(caplog):
+    chosen = contract.options(DYNAMICS, {"types": ["EmailSent", "ContactUpserted"]})
+    assert chosen.types == ("EmailSent", "ContactUpserted")
+    assert [record.getMessage() for record in caplog.records] == [
+        "dynamics_marketing: not among the documented interaction types: ContactUpserted"
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "ann@example.org", "0dbe0fa3", "{0dbe0fa3-8e18-e811-a951}", "g" * 32, "../../x"])
+def test_a_contact_that_is_no_guid_is_refused_without_repeating_it(text):
+    with pytest.raises(ConfigError, match="dynamics_marketing: a contact must be given as the GUID") as refused:
+        DYNAMICS.contact(text, "contact_id")
+    assert not text or text not in str(refused.value)
+
+
+def test_a_kind_of_contact_the_vendor_does_not_know_is_refused():
+    with pytest.raises(ConfigError, match="kind contact_id"):
+        DYNAMICS.contact("0dbe0fa3-8e18-e811-a951-000d3a37caec", "email")
+
+
+def test_an_unknown_vendor_is_answered_with_the_known_ones():
+    with pytest.raises(ConfigError, match="no vendor 'hubspot'\\. Known are: dynamics_marketing"):
+        vendor("hubspot")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Credentials(HOST, "login-hush", "password-hush", Settings(tenant_id="hush")),
+        Settings(tenant_id="hush", scope="hush"),
+        Request("POST", "/path?sig=hush", query={"q": "hush"}, headers={"h": "hush"}, form={"f": "hush"}, body=b"hush"),
+        Response(200, {"set-cookie": "hush"}, b"hush"),
+        Token("hush", 10.0),
+        Contact("hush"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_no_repr_shows_a_secret_or_a_person(value):
+    assert "hush" not in repr(value)
+    assert "hush" not in f"{value}"
+    assert type(value).__name__ in repr(value)
+
+
+def test_how_calls_are_signed_shows_no_secret_either():
+    assert "hush" not in repr(DYNAMICS.auth(credentials(tenant_id="t")))

@@ -1,0 +1,579 @@
+"""Dynamics 365 Marketing: records, paging, refusals and credentials, against the vendor's pages."""
+
+import asyncio
+import json
+import re
+import uuid
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_interactions import contract
+from airflow_provider_interactions.contract import Asked, Contact, Query, Response
+from airflow_provider_interactions.errors import (
+    AuthRejected,
+    BadResponse,
+    ConfigError,
+    ContactNotFound,
+    RecordRejected,
+    RequestRejected,
+    ServiceRemoved,
+    Throttled,
+    Unavailable,
+)
+from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS
+from airflow_provider_interactions.vendors import VENDORS
+from airflow_provider_interactions.vendors.dynamics_marketing.auth import read_token
+from airflow_provider_interactions.vendors.dynamics_marketing.kinds import KINDS
+from airflow_provider_interactions.vendors.dynamics_marketing.vendor import asked_days, guid
+from airflow_provider_interactions.window import Window
+
+DYNAMICS = VENDORS["dynamics_marketing"]
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "dynamics_marketing.json").read_text())
+WHO = Contact("0dbe0fa3-8e18-e811-a951-000d3a37caec")
+ASKED = Asked(WHO, "EmailSent")
+DAY = Window.of("2026-01-02", "2026-01-03")
+
+#: The seed page's list, copied from it; respelled names and drafts are not on it.
+PAGE = GOLDEN["types"]
+
+
+def short(value):
+    """A name for a parameter that may be long."""
+    return repr(value)[:40]
+
+
+def record(**fields):
+    known = {"InteractionId": "A" * 32, "InteractionType": "EmailSent", "Timestamp": "2026-01-02T10:00:00Z"}
+    return json.dumps({**known, **fields}).encode()
+
+
+def mapped(payload, asked=ASKED):
+    return DYNAMICS.interaction(payload, asked)
+
+
+def asked_pages(*bodies, window=DAY, **options):
+    """What the paging loop makes of these answers, and what it asked."""
+    requests = []
+
+    async def fetch(request):
+        requests.append(request)
+        return Response(200, {}, bodies[len(requests) - 1])
+
+    async def read():
+        query = Query(WHO, contract.credentials(DYNAMICS, "https://o.com").settings, made, "EmailSent")
+        return [page async for page in DYNAMICS.pages(fetch, query, window)]
+
+    made = contract.options(DYNAMICS, options)
+    return asyncio.run(read()), requests
+
+
+def answer(data, cursor=None, **more):
+    return json.dumps({"Data": data, "NextSkipToken": cursor, **more}).encode()
+
+
+def test_the_golden_record():
+    [page], _ = asked_pages(GOLDEN["body"].encode(), window=Window.of("2018-02-23", "2018-02-24"))
+    assert [payload.decode() for payload in page.records] == GOLDEN["payloads"]
+    asked = GOLDEN["asked"]
+    who = Asked(Contact(asked["contact_id"], asked["contact_id_kind"]), asked["native_type"])
+    for payload, occurred, wanted in zip(page.records, page.occurred, GOLDEN["rows"], strict=True):
+        row = msgspec.structs.asdict(mapped(payload, who))
+        assert occurred == row["occurred_at"] == datetime.fromisoformat(wanted["occurred_at"])
+        assert json.loads(row["attributes"]) == wanted["attributes"]
+        assert row["contact_id"] is None  # the one asked with
+        decided = row.keys() - {"occurred_at", "attributes", "contact_id"}
+        assert {name: row[name] for name in decided} == {name: wanted[name] for name in decided}
+        carried = {"account", "extracted_at", "window_start", "window_end"}
+        assert wanted.keys() == set(CANONICAL.names) - carried
+
+
+def test_every_type_of_the_page_is_known_and_no_other():
+    assert list(KINDS) == PAGE
+    assert len(PAGE) == 40
+    assert DYNAMICS.options().types == tuple(PAGE)
+
+
+@pytest.mark.parametrize("native_type", PAGE)
+def test_every_type_maps_to_words_of_the_table(native_type):
+    row = mapped(record(InteractionType=native_type))
+    assert row.channel in CHANNELS
+    assert row.action in ACTIONS - {"other"}
+    assert row.native_type == native_type
+
+
+@pytest.mark.parametrize(
+    ("native_type", "meaning"),
+    [
+        ("EmailClicked", ("email", "clicked")),
+        ("EmailHardBounced", ("email", "bounced")),
+        ("EventCheckIn", ("event", "checked_in")),
+        ("FormSubmitted", ("form", "submitted")),
+        ("SegmentUnsubscribed", ("segment", "unsubscribed")),
+        ("WebsiteVisited", ("web", "visited")),
+        ("ContactUpserted", ("other", "other")),
+    ],
+)
+def test_what_a_type_means(native_type, meaning):
+    row = mapped(record(InteractionType=native_type))
+    assert (row.channel, row.action) == meaning
+
+
+def test_the_records_own_type_counts_and_the_asked_one_where_it_has_none():
+    assert mapped(record(InteractionType="EmailOpened")).native_type == "EmailOpened"
+    assert mapped(record(InteractionType=None)).native_type == "EmailSent"
+    with pytest.raises(RecordRejected, match="InteractionType is missing"):
+        mapped(record(InteractionType=""), Asked(WHO))
+
+
+@given(st.uuids(), st.booleans(), st.booleans(), st.booleans(), st.sampled_from(["", " ", "\n"]))
+def test_a_guid_is_the_same_in_all_its_spellings(value, dashes, braces, upper, blank):
+    text = str(value) if dashes else value.hex
+    text = f"{{{text}}}" if braces else text
+    assert guid(blank + (text.upper() if upper else text)) == str(value)
+
+
+@given(st.text(max_size=40))
+def test_what_reads_as_a_guid_is_one(text):
+    found = guid(text)
+    assert found is None or str(uuid.UUID(found)) == found
+
+
+def test_ids_are_spelled_one_way_and_other_text_is_left():
+    row = mapped(
+        record(
+            InteractionId="{172C1E59-A3CD-4D85-B392-316DD76651CE}",
+            CustomerJourneyId="4C3846A196 18",
+            MessageId="5A2F3E769518E811A951000D3A38CAEC",
+        )
+    )
+    assert row.interaction_id == "172c1e59-a3cd-4d85-b392-316dd76651ce"
+    assert row.campaign_id == "4C3846A196 18"
+    assert row.message_id == "5a2f3e76-9518-e811-a951-000d3a38caec"
+
+
+def test_the_contact_that_was_asked_for_is_not_repeated_but_another_one_is_kept():
+    assert json.loads(mapped(record(ContactId=f"{{{WHO.id.upper()}}}")).attributes) == {}
+    other = "11111111-2222-3333-4444-555555555555"
+    assert json.loads(mapped(record(ContactId=other)).attributes) == {"ContactId": other}
+
+
+@pytest.mark.parametrize(
+    ("stamp", "reason"),
+    [
+        (None, "Timestamp is missing"),
+        ("", "Timestamp is no ISO 8601 time"),
+        ("yesterday", "Timestamp is no ISO 8601 time"),
+        ("02/23/2018 13:10:48", "Timestamp is no ISO 8601 time"),
+        ("2026-02-30T00:00:00Z", "Timestamp is no ISO 8601 time"),
+        ("0001-01-01T00:00:00+14:00", "Timestamp is no ISO 8601 time"),
+        (1767348000, "Timestamp is no ISO 8601 time"),
+        ({}, "Timestamp is no ISO 8601 time"),
+    ],
+)
+def test_a_record_without_a_readable_time_is_landed_and_rejected(stamp, reason):
+    payload = record(Timestamp=stamp)
+    [page], _ = asked_pages(answer(f"[{payload.decode()}, {record().decode()}]"))
+    assert page.records[0] == payload
+    assert page.occurred == [None, datetime(2026, 1, 2, 10, tzinfo=UTC)]
+    with pytest.raises(RecordRejected, match=f"^{reason}$"):
+        mapped(payload)
+
+
+def test_a_record_without_a_timestamp_at_all():
+    with pytest.raises(RecordRejected, match=r"^Timestamp is missing$"):
+        mapped(b'{"InteractionId": "1"}')
+
+
+@pytest.mark.parametrize(
+    ("stamp", "instant"),
+    [
+        ("2026-01-02T10:00:00Z", datetime(2026, 1, 2, 10, tzinfo=UTC)),
+        ("2026-01-02T10:00:00", datetime(2026, 1, 2, 10, tzinfo=UTC)),
+        ("2026-01-02T10:00:00.0000010Z", datetime(2026, 1, 2, 10, 0, 0, 1, tzinfo=UTC)),
+        ("2026-01-02T10:00:00+05:30", datetime(2026, 1, 2, 4, 30, tzinfo=UTC)),
+    ],
+)
+def test_times_in_all_their_spellings(stamp, instant):
+    assert mapped(record(Timestamp=stamp)).occurred_at == instant
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (record(InteractionId=None), "InteractionId is missing"),
+        (record(InteractionId=""), "InteractionId is missing"),
+        (b"[]", "the record is no JSON object"),
+        (b"", "the record is no JSON object"),
+        (b'{"a": ' * 5000, "the record is no JSON object"),
+        (b'{"InteractionId":"1","Timestamp":"2026-01-02T10:00:00Z","x":"\xff"}', "a field is no valid UTF-8"),
+    ],
+    ids=short,
+)
+def test_what_cannot_be_read_is_rejected_by_name(payload, reason):
+    with pytest.raises(RecordRejected, match=f"^{reason}$"):
+        mapped(payload)
+
+
+def test_unknown_fields_are_kept_byte_for_byte():
+    payload = (
+        b'{"Big":9007199254740993,"Huge":123456789012345678901234567890,"Exact":1.10,"Exp":1e400,"InteractionId":"1",'
+        b'"Emoji":"\xf0\x9f\x9a\x80","Escaped":"\\ud83d\\ude80","Timestamp":"2026-01-02T10:00:00Z",'
+        b'"Nested":{"a": [1, 2.50]},"":null}'
+    )
+    assert mapped(payload).attributes == (
+        '{"Big":9007199254740993,"Huge":123456789012345678901234567890,"Exact":1.10,"Exp":1e400,'
+        '"Emoji":"🚀","Escaped":"\\ud83d\\ude80","Nested":{"a": [1, 2.50]},"":null}'
+    )
+
+
+values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text()),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(), inner, max_size=3)),
+    max_leaves=8,
+)
+taken = {"InteractionId", "InteractionType", "Timestamp", "ContactId", "CustomerJourneyId", "MessageId"}
+
+
+@given(st.dictionaries(st.text().filter(lambda name: name not in taken), values), st.booleans(), st.booleans())
+def test_no_field_is_lost_on_the_way_through_data(fields, inner, outer):
+    text = json.dumps([{**json.loads(record()), **fields}], ensure_ascii=inner)
+    body = json.dumps({"Data": text, "NextSkipToken": None}, ensure_ascii=outer).encode()
+    [page], _ = asked_pages(body)
+    assert json.loads(mapped(page.records[0]).attributes) == fields
+
+
+surrogates = st.text(st.sampled_from('\ud800\udbff\udc00\udfffa\\u"d8 🚀'), min_size=1, max_size=6)
+
+
+def replaced(text):
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+@given(surrogates, st.booleans(), st.booleans())
+def test_half_a_surrogate_pair_costs_no_record_and_no_byte(text, inner, outer):
+    first, second = json.loads(record(Odd=text)), json.loads(record(InteractionId="B" * 32))
+    data = json.dumps([first, second], ensure_ascii=inner)
+    body = json.dumps({"Data": data}, ensure_ascii=outer).encode("utf-8", "backslashreplace")
+    [page], _ = asked_pages(body)
+    rows = [mapped(payload) for payload in page.records]
+    assert json.loads(page.records[0])["Odd"].encode("utf-16", "surrogatepass") == text.encode(
+        "utf-16", "surrogatepass"
+    )
+    assert replaced(json.loads(rows[0].attributes)["Odd"]) == replaced(text)
+    assert [row.occurred_at for row in rows] == page.occurred
+    assert len(rows) == 2
+
+
+@pytest.mark.parametrize("data", [None, "", "[]", " [ ] ", "null"])
+def test_data_that_holds_nothing(data):
+    [page], _ = asked_pages(answer(data))
+    assert (page.records, page.cursor) == ([], "")
+
+
+def test_an_answer_without_its_members_is_an_empty_page():
+    [page], _ = asked_pages(b"{}")
+    assert page.records == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        answer("{}"),
+        answer("[{]"),
+        answer("[1"),
+        answer("interactions"),
+        answer([]),
+        answer("[]", 7),
+        answer("[" * 100_000),
+        b"[]",
+        b"",
+        b"\xff\xfe{",
+        b'{"Data": ' + b"[" * 100_000,
+    ],
+    ids=short,
+)
+def test_an_answer_of_another_shape_is_a_bad_response_without_its_content(body):
+    with pytest.raises(BadResponse, match=r"does not have the documented shape$") as told:
+        asked_pages(body)
+    assert "interactions" not in str(told.value)
+
+
+def test_elements_of_data_that_are_no_records_are_landed():
+    [page], _ = asked_pages(answer('[1, "x", null, [], {"Timestamp": "2026-01-02T10:00:00Z"}]'))
+    assert page.records == [b"1", b'"x"', b"null", b"[]", b'{"Timestamp": "2026-01-02T10:00:00Z"}']
+    assert page.occurred[:4] == [None] * 4
+
+
+def test_pages_follow_the_cursor_until_there_is_none():
+    pages, requests = asked_pages(answer("[]", "a"), answer(None, "b"), answer("[]", ""), page_size=9)
+    bodies = [json.loads(request.body) for request in requests]
+    assert [body.get("SkipToken") for body in bodies] == [None, "a", "b"]
+    assert [page.cursor for page in pages] == ["a", "b", ""]
+    assert {body["Top"] for body in bodies} == {9}
+    assert len({json.dumps({**body, "SkipToken": ""}) for body in bodies}) == 1
+
+
+def test_the_request_is_the_pages_one():
+    _, [request] = asked_pages(answer("[]"))
+    assert (request.method, request.url) == ("POST", "/api/data/v9.0/msdyncrm_LoadInteractionsPublic")
+    assert request.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert request.headers["OData-MaxVersion"] == request.headers["OData-Version"] == "4.0"
+    assert json.loads(request.body) == {
+        "InteractionType": "EmailSent",
+        "ContactId": WHO.id,
+        "DateFrom": "01-01-2026",
+        "DateTo": "01-04-2026",
+    }
+
+
+@given(
+    st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC)),  # noqa: DTZ001
+    st.timedeltas(timedelta(microseconds=1), timedelta(days=40)),
+    st.integers(-14 * 60, 14 * 60),
+)
+def test_the_days_asked_for_hold_the_window_in_any_zone_inclusive_or_not(start, span, minutes):
+    window = Window(start, min(start + span, datetime(9999, 12, 31, tzinfo=UTC)))
+    first, last = asked_days(window)
+    zone = timedelta(minutes=minutes)
+    local_first = (window.start.replace(tzinfo=None) + zone).date()
+    local_last = (window.end.replace(tzinfo=None) - timedelta(microseconds=1) + zone).date()
+    assert first <= local_first
+    assert local_last < last or last == date.max
+
+
+def test_a_window_without_an_end_can_be_asked_for():
+    assert asked_days(Window.of("0001-01-01", "9999-12-31")) == (date.min, date.max)
+
+
+def test_one_question_for_each_type_and_no_type_twice():
+    chosen = contract.options(DYNAMICS, {"types": ["EmailSent", "FormVisited", "EmailSent"]})
+    assert [query.native_type for query in DYNAMICS.queries(WHO, None, chosen)] == ["EmailSent", "FormVisited"]
+    assert len(list(DYNAMICS.queries(WHO, None, DYNAMICS.options()))) == 40
+
+
+def refusal(status, code="", message="An error.", **more):
+    return Response(status, {}, json.dumps({"error": {"code": code, "message": message, **more}}).encode())
+
+
+INNER = {"innererror": {"message": "m", "type": "t", "stacktrace": "s", "internalexception": {"message": "m"}}}
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "0x80048d19", RequestRejected),
+        (400, "0x80060888", RequestRejected),
+        (400, "0x80040265", RequestRejected),
+        (400, "", RequestRejected),
+        (401, "", AuthRejected),
+        (401, "0x80072560", AuthRejected),
+        (403, "0x80040220", AuthRejected),
+        (403, "0x80048306", AuthRejected),
+        (403, "0x80072560", AuthRejected),
+        (403, "0x80040225", AuthRejected),
+        (403, "0x8004d24b", AuthRejected),
+        (403, "", AuthRejected),
+        (404, "0x80040217", ContactNotFound),
+        (404, "0x80060891", ContactNotFound),
+        (404, "", RequestRejected),
+        (405, "", RequestRejected),
+        (408, "", Unavailable),
+        (412, "", RequestRejected),
+        (413, "", RequestRejected),
+        (429, "0x80072322", Throttled),
+        (429, "0x80072321", Throttled),
+        (429, "0x80072326", Throttled),
+        (429, "0x8005F103", Throttled),
+        (429, "0x80060308", Throttled),
+        (429, "0x80040217", Throttled),
+        (429, "", Throttled),
+        (400, "0x80072326", Throttled),
+        (500, "", Unavailable),
+        (500, "0x80040217", Unavailable),
+        (500, "0x80072560", Unavailable),
+        (502, "", Unavailable),
+        (503, "", Unavailable),
+        (504, "", Unavailable),
+    ],
+)
+@pytest.mark.parametrize(
+    "more", [{}, INNER, {"@Microsoft.PowerApps.CDS.TraceText": "trace"}], ids=["plain", "inner", "x"]
+)
+def test_what_a_refusal_means(status, code, kind, more):
+    error = DYNAMICS.classify(refusal(status, code, **more))
+    assert type(error) is kind
+    assert (error.status, error.code) == (status, code.lower())
+    assert error.message
+    assert not re.search("An error|trace|stack", str(error))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"null", b"[]", b'"x"', b"{}", b'{"error": null}', b'{"error": {}}', b'{"error": "text"}',
+     b'{"Message": "m"}', b'{"error": {"message": "no code"}}', b'{"error": {"code": null, "message": null}}',
+     b"<html>Bad Gateway</html>", b"\xff\xfe", b"[" * 100_000],
+    ids=short,
+)  # fmt: skip
+def test_without_a_code_the_status_decides(body):
+    kinds = {400: RequestRejected, 401: AuthRejected, 429: Throttled, 404: RequestRejected, 502: Unavailable}
+    assert {status: type(DYNAMICS.classify(Response(status, {}, body))) for status in kinds} == kinds
+
+
+@pytest.mark.parametrize("code", ["0x8006088a", "0x80060888", "", None])
+@pytest.mark.parametrize("variant", [{}, INNER])
+def test_the_removed_action_is_told_with_its_history_and_the_way_out(code, variant):
+    text = "Resource not found for the segment 'msdyncrm_LoadInteractionsPublic'."
+    error = DYNAMICS.classify(refusal(404, code, text, **variant))
+    assert type(error) is ServiceRemoved
+    for part in ("msdyncrm_LoadInteractionsPublic", "May 2026", "Fabric", "Customer Insights Journeys"):
+        assert part in str(error)
+
+
+def test_a_200_is_read_unless_it_is_a_web_page():
+    assert DYNAMICS.classify(Response(200, {"content-type": "application/json"}, b"{}")) is None
+    assert DYNAMICS.classify(Response(204, {}, b"")) is None
+    for page in (Response(200, {"content-type": "text/html"}, b"x"), Response(200, {}, b" \n<!DOCTYPE html><html>")):
+        assert type(DYNAMICS.classify(page)) is Unavailable
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "kind", "told"),
+    [
+        (401, "invalid_client", AuthRejected, "client id or secret was refused, or the secret expired"),
+        (400, "unauthorized_client", AuthRejected, "tenant does not know this app"),
+        (400, "invalid_request", AuthRejected, "tenant is unknown, or belongs to another cloud's token host"),
+        (400, "invalid_scope", AuthRejected, "organisation's URL followed by /.default"),
+        (400, "invalid_resource", AuthRejected, "does not know this organisation. Check host and scope"),
+        (400, "something_new", AuthRejected, "the token host refused the app"),
+        (400, "temporarily_unavailable", Unavailable, "not available"),
+        (400, "server_error", Unavailable, "not available"),
+        (503, "", Unavailable, "not available"),
+        (500, "invalid_client", Unavailable, "not available"),
+        (429, "", Throttled, "asks to slow down"),
+        (302, "", AuthRejected, "refused the app"),
+    ],
+)
+def test_what_the_token_hosts_refusal_means(status, name, kind, told):
+    body = {"error": name, "error_description": "AADSTS7000215: hush", "error_codes": [7000215], "trace_id": "hush"}
+    for shape in (json.dumps(body).encode(), *([] if name else [b"", b"<html>", b"[]"])):
+        with pytest.raises(kind, match=told) as error:
+            read_token(Response(status, {}, shape))
+        assert error.value.status == status
+        assert "hush" not in str(error.value)
+
+
+def test_a_granted_token():
+    token = read_token(Response(200, {}, b'{"token_type":"Bearer","expires_in":3599,"access_token":"t","x":1}'))
+    assert (token.value, token.expires_in) == ("t", 3599.0)
+    for body in (b"", b"{}", b'{"access_token":"t"}', b'{"access_token":null,"expires_in":1}', b"<html>"):
+        with pytest.raises(BadResponse, match="the token host's answer"):
+            read_token(Response(200, {}, body))
+
+
+def credentials(host="https://org.crm4.dynamics.com", login="app", password="hush+&%", **extra):
+    return contract.credentials(DYNAMICS, host, login, password, {"tenant_id": "contoso.com", **extra})
+
+
+def test_the_token_request():
+    auth = DYNAMICS.auth(credentials(tenant_id="contoso/../x"))
+    assert auth.ask.url == "https://login.microsoftonline.com/contoso%2F..%2Fx/oauth2/v2.0/token"
+    assert auth.ask.form == {
+        "grant_type": "client_credentials",
+        "client_id": "app",
+        "client_secret": "hush+&%",
+        "scope": "https://org.crm4.dynamics.com/.default",
+    }
+    assert auth.secrets == ("hush+&%",)
+    signed = auth.apply(contract.Request("GET", "/x", headers={"A": "b"}), "token")
+    assert signed.headers == {"A": "b", "Authorization": "Bearer token"}
+
+
+def test_another_cloud_and_another_scope():
+    auth = DYNAMICS.auth(credentials(authority="https://login.microsoftonline.us/", scope="https://o/.default"))
+    assert auth.ask.url.startswith("https://login.microsoftonline.us/contoso.com/")
+    assert auth.ask.form["scope"] == "https://o/.default"
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"tenant_id": None}, "tenant_id is empty"),
+        ({"login": ""}, r"login \(the client id\) is empty"),
+        ({"password": ""}, r"password \(the client secret\) is empty"),
+        ({"authority": "http://login.example.org"}, "authority is plain http://"),
+        ({"authority": "login.microsoftonline.com"}, "authority must be a full URL"),
+        ({"credential": "certificate"}, "certificate_path is empty"),
+        ({"credential": "certificate", "certificate_path": "/nowhere.pem"}, "The certificate cannot be read"),
+        ({"credential": "certificate", "certificate_path": "/nowhere.pem", "login": ""}, "login .* is empty"),
+    ],
+)
+def test_credentials_that_cannot_be_used_are_named(fields, told):
+    with pytest.raises(ConfigError, match=told) as error:
+        DYNAMICS.auth(credentials(**fields))
+    assert "hush" not in str(error.value)
+
+
+@pytest.mark.parametrize("credential", ["certificate", "managed_identity"])
+def test_without_azure_identity_the_error_says_what_to_install(monkeypatch, credential):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "azure.identity", None)
+    with pytest.raises(ConfigError, match=r"airflow-provider-interactions\[azure\]"):
+        DYNAMICS.auth(credentials(credential=credential, certificate_path="/x"))
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A self-signed certificate and its key, as one PEM file."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.x509.oid import NameOID
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2036, 1, 1, tzinfo=UTC))
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("certificate") / "app.pem"
+    form = serialization.PrivateFormat.PKCS8
+    secret = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    path.write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
+    return str(path)
+
+
+def test_a_certificate_whose_token_host_cannot_be_reached(certificate):
+    import socket
+
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+    auth = DYNAMICS.auth(
+        credentials(
+            authority=f"https://127.0.0.1:{port}", credential="certificate", certificate_path=certificate, password=""
+        )
+    )
+    assert auth.ask is None
+    assert auth.has_tokens
+    with pytest.raises(Unavailable, match="azure-identity could not reach the token host"):
+        auth.acquire()
+
+
+def test_a_file_that_is_no_certificate(tmp_path):
+    (tmp_path / "app.pem").write_text("hush")
+    with pytest.raises(ConfigError, match=r"The certificate cannot be read \(ValueError\)") as told:
+        DYNAMICS.auth(credentials(credential="certificate", certificate_path=str(tmp_path / "app.pem")))
+    assert "hush" not in str(told.value)
+
+
+def test_a_managed_identity_needs_nothing_but_a_host():
+    auth = DYNAMICS.auth(credentials(credential="managed_identity", tenant_id=None, login="", password=""))
+    assert (auth.ask, auth.has_tokens) == (None, True)

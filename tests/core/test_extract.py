@@ -1,0 +1,122 @@
+"""The engine's guards and its plain generator."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from airflow_provider_interactions import contract
+from airflow_provider_interactions.contract import Contact, Page
+from airflow_provider_interactions.errors import AuthRejected, ConfigError, Incomplete, ServiceRemoved, Stalled
+from airflow_provider_interactions.extract import extract, guard, interactions
+from airflow_provider_interactions.window import Window
+
+
+def guarded(*pages):
+    async def stream():
+        for page in pages:
+            yield page
+
+    async def read():
+        return [page async for page in guard(stream(), "acme")]
+
+    return asyncio.run(read())
+
+
+def page(count, cursor="", total=None):
+    return Page([b"{}"] * count, [None] * count, cursor=cursor, total=total)
+
+
+def test_pages_in_order_pass():
+    pages = [page(2, "a", 5), page(2, "b"), page(1)]
+    assert guarded(*pages) == pages
+
+
+@pytest.mark.parametrize("cursors", [["a", "a"], ["a", "b", "a"], ["a", "b", "c", "b"]])
+def test_a_cursor_that_comes_twice_would_never_end(cursors):
+    with pytest.raises(Stalled, match="acme: the vendor handed out the same page cursor twice"):
+        guarded(*(page(1, cursor) for cursor in cursors))
+
+
+def test_fewer_records_than_declared_are_not_taken_in_silence():
+    with pytest.raises(Incomplete, match="acme: 3 records came where the vendor declared 4"):
+        guarded(page(2, "a", 4), page(1))
+    assert len(guarded(page(2, "a", 3), page(2))) == 2
+
+
+def test_the_plain_generator_gives_the_pages_one_after_the_other(rig, tools):
+    job = rig.job()
+    found = [(query.contact, len(answer.records)) for query, answer in interactions(job)]
+    assert [who for who, _ in found[:: len(tools.types)]] == list(job.contacts)
+    assert sum(count for _, count in found) >= extract(job).counts.landed
+    assert next(interactions(replace(job, contacts=[])), None) is None
+
+
+def test_the_plain_generator_can_be_left(rig):
+    pages = interactions(rig.job())
+    next(pages)
+    pages.close()
+    assert not rig.folder.exists()
+
+
+@pytest.mark.parametrize("read", [extract, lambda job: list(interactions(job))])
+def test_errors_tell_the_vendor_and_the_window(rig, tools, read):
+    for fault, kind in (({"kind": "removed"}, ServiceRemoved), ({"kind": "status", "status": 403}, AuthRejected)):
+        rig.faults(**fault)
+        with pytest.raises(kind) as told:
+            read(rig.job(window=tools.day))
+        assert str(told.value).startswith("dynamics_marketing: ")
+        assert "window [2026-01-02T00:00:00Z, 2026-01-03T00:00:00Z)" in str(told.value)
+        assert not told.value.retry
+
+
+def test_the_removed_service_is_told_whatever_the_variant(rig):
+    for rule in ({"code": "0x80060888"}, {"code": "0x8006088a"}, {"variant": "no_code"}):
+        rig.faults(kind="removed", **rule)
+        with pytest.raises(ServiceRemoved, match=r"May 2026.*Fabric"):
+            extract(rig.job())
+
+
+def test_an_unknown_tenant_is_told_once(rig):
+    with pytest.raises(AuthRejected, match="the tenant is unknown") as told:
+        extract(rig.job(credentials=rig.credentials(tenant_id="nobody.example")))
+    assert told.value.code == "invalid_request"
+    assert rig.stats["requests"] == 1
+
+
+def test_progress_is_told_for_each_contact(rig):
+    told = []
+    manifest = extract(rig.job(progress=told.append))
+    assert [progress.done for progress in told] == [1, 2, 3, 4, 5, 6]
+    assert told[-1].rows == manifest.counts.landed
+    assert told[-1].requests == manifest.counts.requests
+
+
+def test_the_order_of_what_lands_is_that_of_the_contacts(rig, desk):
+    rig.sandbox.faults([{"kind": "delay", "seconds": 0.05, "rate": 0.3}])
+    manifest = extract(rig.job(lake=desk.lake))
+    came = list(dict.fromkeys(row["contact_id"] for row in desk.rows(manifest.files)))
+    assert came == [contact.id for contact in rig.contacts() if contact.id in came]
+
+
+def test_a_window_that_is_no_window_is_refused_before_anything_is_sent(rig):
+    with pytest.raises(ConfigError, match="is empty"):
+        rig.job(window=Window.of("2026-01-02", "2026-01-02"))
+    assert rig.stats["requests"] == 0
+
+
+def test_an_undocumented_type_that_the_vendor_refuses(rig, tools, caplog):
+    chosen = contract.options(tools.vendor, {"types": ["EmailSent", "ContactUpserted"]})
+    with pytest.raises(Exception, match="the action itself failed with this call"):
+        extract(rig.job(options=chosen))
+    assert "not among the documented interaction types" in caplog.text
+
+
+def test_a_contact_asked_for_twice_is_still_one_contact(rig, tools):
+    from airflow_provider_interactions import contacts
+
+    ids = [contact.id for contact in rig.contacts(2)]
+    spelled = [ids[0], ids[1].upper(), f"{{{ids[0]}}}", ids[1].replace("-", "")]
+    assert contacts.checked(tools.vendor, spelled) == [Contact(ids[0]), Contact(ids[1])]
+    with pytest.raises(ConfigError, match="Contact 2 of the list cannot be asked for"):
+        contacts.checked(tools.vendor, [ids[0], "ann@example.org"])

@@ -1,0 +1,411 @@
+"""The one module that opens a socket, against a real server that misbehaves on request."""
+
+import asyncio
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_interactions import contract, pace
+from airflow_provider_interactions.contract import Request, Response
+from airflow_provider_interactions.errors import (
+    AuthRejected,
+    BadResponse,
+    InteractionsError,
+    RequestRejected,
+    Throttled,
+    Unavailable,
+    VendorError,
+)
+from airflow_provider_interactions.http import Limits, absolute, delay_of, retry_after
+from airflow_provider_interactions.sandbox import RateLimit
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def no_pause(monkeypatch):
+    """Refusals that name no time are waited out in milliseconds."""
+    monkeypatch.setattr(pace, "FIRST_PAUSE", 0.005)
+    monkeypatch.setattr(pace, "LAST_PAUSE", 0.01)
+
+
+def closed_port():
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return server.getsockname()[1]
+
+
+def headed(value):
+    return Response(429, {"retry-after": value}, b"")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"kind": "status", "status": 500},
+        {"kind": "status", "status": 500, "variant": "inner"},
+        {"kind": "status", "status": 504, "variant": "html"},
+        {"kind": "html", "status": 200},
+        {"kind": "reset"},
+        {"kind": "truncate", "variant": "length"},
+        {"kind": "truncate", "variant": "chunked"},
+        {"kind": "garbage", "variant": "gzip"},
+        {"kind": "slow", "seconds": 8.0},
+        {"kind": "delay", "seconds": 8.0},
+    ],
+    ids=lambda rule: f"{rule['kind']}-{rule.get('variant') or rule.get('status', '')}",
+)
+def test_a_fault_is_retried_until_the_answer_comes(rig, who, rule):
+    rig.faults(path="WhoAmI", times=1 if "seconds" in rule else 3, **rule)
+    [answer] = rig.fetch(who, limits=replace(rig.limits, timeout=0.15))
+    assert answer.status == 200
+    assert b"UserId" in answer.body
+
+
+def test_when_all_tries_failed_the_error_says_so(rig, who):
+    rig.faults(path="WhoAmI", kind="status", status=503)
+    [error] = rig.fetch(who)
+    assert isinstance(error, Unavailable)
+    assert str(error) == "dynamics_marketing: the vendor had a server fault (HTTP 503, /api/data/v9.0/WhoAmI)"
+    assert rig.stats["by_path"]["/api/data/{version}/WhoAmI"] == rig.limits.tries
+
+
+def test_a_refused_call_is_not_sent_again(rig):
+    [error] = rig.fetch(Request("GET", "/api/data/v9.0/WhereAmI"))
+    assert isinstance(error, VendorError)
+    assert rig.stats["requests"] == 2  # the token and the call
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_every_retry_after_is_waited_for(rig, limited):
+    """Side by side, since each takes its second: in seconds, as a date, with a server's fault, of the token host."""
+    tokens = limited()
+    rig.sandbox.faults(
+        [
+            {"path": "v9.0/WhoAmI", "kind": "throttle", "retry_after": 1, "times": 1},
+            {"path": "v9.1/WhoAmI", "kind": "throttle", "retry_after": 1, "retry_after_date": True, "times": 1},
+            {"path": "v9.2/WhoAmI", "kind": "status", "status": 503, "retry_after": 1, "times": 1},
+        ]
+    )
+    tokens.faults(path="/oauth2/", kind="status", status=429, retry_after=1, times=1)
+
+    def seconds(case):
+        used, version = case
+        began = time.monotonic()
+        [answer] = used.fetch(Request("GET", f"/api/data/{version}/WhoAmI"))
+        assert answer.status == 200
+        return time.monotonic() - began
+
+    with ThreadPoolExecutor() as threads:
+        waits = list(threads.map(seconds, [(rig, "v9.0"), (rig, "v9.1"), (rig, "v9.2"), (tokens, "v9.0")]))
+    assert all(0.95 < wait < 3.5 for wait in waits), waits  # a date is a whole second and may be one ahead
+
+
+def test_a_refusal_stops_all_requests_of_the_connection(limited, who):
+    rig = limited(rate_limit=RateLimit(requests=25, seconds=0.5, lengthen_seconds=60))
+    answers = rig.fetch(*[who] * 40)
+    assert {answer.status for answer in answers} == {200}
+    assert rig.stats["sent_during_pause"] == 0
+    assert 0 < rig.stats["refused"] <= 8
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_refusals_use_up_no_tries(rig, who):
+    rig.faults(path="WhoAmI", kind="status", status=429, times=25)
+    [answer] = rig.fetch(who, limits=replace(rig.limits, tries=1))
+    assert answer.status == 200
+    assert rig.stats["requests"] == 27
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_an_endless_refusal_ends_with_the_patience(rig, who):
+    rig.faults(path="WhoAmI", kind="status", status=429)
+    [error] = rig.fetch(who, limits=replace(rig.limits, patience=0.1))
+    assert isinstance(error, Throttled)
+    assert error.retry
+    assert "asks to slow down" in str(error)
+
+
+@pytest.mark.parametrize(("status", "kind"), [(429, Throttled), (503, Unavailable)])
+def test_a_pause_beyond_the_patience_is_left_to_the_task(rig, who, status, kind):
+    rig.faults(path="WhoAmI", kind="status", status=status, retry_after=86400)
+    began = time.monotonic()
+    [error] = rig.fetch(who)
+    assert isinstance(error, kind)
+    assert error.retry_after == 86400
+    assert time.monotonic() - began < 1
+
+
+def test_no_more_requests_in_flight_than_allowed(rig, who):
+    rig.faults(path="WhoAmI", kind="delay", seconds=0.01)
+    rig.fetch(*[who] * 30, concurrency=5)
+    assert rig.stats["max_in_flight"] == 5
+
+
+def test_no_run_begins_with_a_burst(rig, who):
+    rig.faults(path="WhoAmI", kind="delay", seconds=0.2, times=40)
+    rig.fetch(*[who] * 9, limits=Limits(timeout=0.1, tries=1))  # none of them is ever answered
+    assert rig.stats["max_in_flight"] <= pace.FIRST_IN_FLIGHT + 8  # those given up on may linger
+
+
+def test_a_token_that_expired_is_replaced_once(rig, who):
+    rig.faults(path="WhoAmI", kind="expire_tokens", uses=0, times=1)
+    answers = rig.fetch(*[who] * 20)
+    assert {answer.status for answer in answers} == {200}
+    assert rig.stats["tokens_issued"] == 2
+
+
+def test_a_permanent_401_costs_two_tokens_and_ends_every_request(rig, who):
+    rig.faults(path="WhoAmI", kind="reject_tokens")
+    errors = rig.fetch(*[who] * 40)
+    assert all(isinstance(error, AuthRejected) for error in errors)
+    assert str(errors[0]) == (
+        "dynamics_marketing: the credentials were refused. Check login and password of the connection "
+        "(HTTP 401, /api/data/v9.0/WhoAmI)"
+    )
+    assert rig.stats["tokens_issued"] == 2
+    assert rig.stats["requests"] <= 2 + 2 * pace.FIRST_IN_FLIGHT
+
+
+def test_a_401_that_lasts_from_the_middle_of_a_run_on_costs_one_more_token(rig, who):
+    rig.faults(path="WhoAmI", kind="reject_tokens", after=10)
+    answers = rig.fetch(*[who] * 30)
+    assert sum(isinstance(answer, Response) for answer in answers) == 10
+    assert rig.stats["tokens_issued"] == 2
+
+
+def test_a_403_is_final_at_once(rig, who):
+    rig.faults(path="WhoAmI", kind="status", status=403, code="0x80072560")
+    errors = rig.fetch(*[who] * 40)
+    assert all(isinstance(error, AuthRejected) for error in errors)
+    assert "Add it there with a security role" in str(errors[-1])
+    assert rig.stats["tokens_issued"] == 1
+    assert rig.stats["requests"] <= 1 + pace.FIRST_IN_FLIGHT
+
+
+def test_a_wrong_secret_costs_one_request_for_fifty_contacts(rig, who):
+    errors = rig.fetch(*[who] * 50, password="wrong")
+    assert all(isinstance(error, AuthRejected) for error in errors)
+    assert "client id or secret was refused" in str(errors[0])
+    assert rig.stats["requests"] == 1
+
+
+def test_a_token_host_that_fails_is_tried_again(rig, who):
+    rig.faults(path="/oauth2/", kind="reset", times=2)
+    [answer] = rig.fetch(who)
+    assert answer.status == 200
+
+
+def test_a_token_host_that_stays_away_is_named(rig, who):
+    [error] = rig.fetch(who, authority=f"http://127.0.0.1:{closed_port()}")
+    assert isinstance(error, Unavailable)
+    assert "cannot be reached. Check the connection's host, DNS and firewall" in str(error)
+    assert error.path.endswith("/oauth2/v2.0/token")
+    assert rig.stats["requests"] == 0
+
+
+def test_a_token_host_that_answers_nonsense_is_a_bad_response(rig, who):
+    rig.faults(path="/oauth2/", kind="status", status=200, body='{"access_token": 3}')
+    [error] = rig.fetch(who)
+    assert isinstance(error, BadResponse)
+    assert "the token host's answer does not have the documented shape" in str(error)
+
+
+def test_a_host_that_is_not_there(rig, who):
+    [error] = rig.fetch(who, host=f"http://127.0.0.1:{closed_port()}")
+    assert isinstance(error, Unavailable)
+    assert "cannot be reached" in str(error)
+    assert error.retry
+
+
+def test_a_redirect_is_not_followed(rig, who):
+    rig.faults(path="WhoAmI", kind="redirect")
+    [error] = rig.fetch(who)
+    assert isinstance(error, RequestRejected)
+    assert "Put the final URL into the host" in str(error)
+    assert rig.stats["requests"] == 2
+    assert set(rig.stats["by_host"]) == {"127.0.0.1"}
+
+
+def test_a_next_link_to_another_host_is_not_followed(rig, tools):
+    rig.faults(path="/contacts", kind="foreign_next_link")
+    few = contract.options(tools.vendor, {"page_size": 2})
+    with pytest.raises(BadResponse, match="links to another host, which is not followed with your credentials"):
+        rig.listed(few)
+    assert set(rig.stats["by_host"]) == {"127.0.0.1"}
+
+
+def test_a_next_link_is_followed_byte_for_byte(rig, tools):
+    few = contract.options(tools.vendor, {"page_size": 2})
+    found = rig.listed(few)
+    assert sorted(contact.id for contact in found) == sorted(rig.sandbox.contacts(tools.name))
+    assert rig.stats["by_path"]["/api/data/{version}/contacts"] == 3
+
+
+def test_no_cookie_is_sent_back(rig, who):
+    rig.fetch(*[who] * 20, concurrency=1)
+    assert rig.stats["requests"] == 21
+    assert rig.stats["with_cookie"] == 0
+
+
+def test_a_body_is_read_up_to_a_limit(rig, who):
+    [answer] = rig.fetch(who)
+    [error] = rig.fetch(who, limits=replace(rig.limits, body=len(answer.body) - 1))
+    assert isinstance(error, BadResponse)
+    assert "is larger than" in str(error)
+    assert "Ask for smaller pages" in str(error)
+
+
+def test_a_web_page_instead_of_an_answer(rig, who):
+    rig.faults(path="WhoAmI", kind="html", status=200)
+    [error] = rig.fetch(who)
+    assert isinstance(error, Unavailable)
+    assert "a web page came instead of the API's answer" in str(error)
+
+
+def test_errors_tell_the_path_and_nothing_else_of_the_address(rig):
+    rig.faults(path="/contacts", kind="status", status=400, message="hush is not a column")
+    [error] = rig.fetch(Request("GET", "/api/data/v9.0/contacts", query={"$filter": "hush eq 1"}))
+    assert "hush" not in str(error)
+    assert "hush" not in repr(error)
+    assert error.path == "/api/data/v9.0/contacts"
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("", None),
+        ("0", 0.0),
+        (" 7 ", 7.0),
+        ("1.5", 1.5),
+        ("-3", None),
+        ("soon", None),
+        ("²", None),
+        (".", None),
+        ("1,199.97", None),
+        ("Thu, 01 Jan 2026 00:00:30 GMT", 30.0),
+        ("Thu, 01 Jan 2026 00:00:30 -0000", 30.0),
+        ("Thu, 01 Jan 2026 01:00:30 +0100", 30.0),
+        ("Wed, 31 Dec 2025 23:59:00 GMT", 0.0),
+        ("Thu, 41 Jan 2026 00:00:30 GMT", None),
+    ],
+)
+def test_retry_after_in_all_its_spellings(value, seconds):
+    assert retry_after(headed(value), NOW) == seconds
+
+
+@given(st.integers(0, 10**9))
+def test_retry_after_in_seconds(seconds):
+    assert retry_after(headed(str(seconds)), NOW) == seconds
+
+
+@given(st.datetimes(datetime(1990, 1, 1), datetime(2200, 1, 1)), st.timedeltas(timedelta(-9), timedelta(9)))  # noqa: DTZ001
+def test_retry_after_as_a_date(moment, ahead):
+    now = moment.replace(microsecond=0, tzinfo=UTC)
+    when = (now + ahead).replace(microsecond=0)
+    assert retry_after(headed(format_datetime(when, usegmt=True)), now) == max(0.0, (when - now).total_seconds())
+
+
+@given(st.one_of(st.text(max_size=40), st.text("0123456789 :,+-.GMTJanFebThu", max_size=40)))
+def test_any_retry_after_is_a_time_or_nothing(value):
+    seconds = retry_after(headed(value), NOW)
+    assert seconds is None or seconds >= 0
+
+
+def test_without_a_retry_after():
+    assert retry_after(Response(503, {}, b""), NOW) is None
+
+
+def test_what_is_retried_is_a_function_of_the_error():
+    assert delay_of(Unavailable("x")) is True
+    assert delay_of(Unavailable("x", retry_after=2.5)) == 2.5
+    assert not any(map(delay_of, [AuthRejected("x"), BadResponse("x"), Throttled("x", retry_after=1), ValueError()]))
+
+
+def test_a_path_goes_to_the_host_and_a_query_is_encoded():
+    url = absolute("https://org.com/base", Request("GET", "/a%20b", query={"q": "1 & 2/ä+", "z": "%"}))
+    assert str(url) == "https://org.com/base/a%20b?q=1%20%26%202%2F%C3%A4%2B&z=%25"
+
+
+def test_a_link_keeps_its_bytes():
+    link = "https://org.com/contacts?$skiptoken=%3Ccookie%20pagingcookie=%22%253c%2522&x=%c3%A4"
+    assert str(absolute("https://org.com", Request("GET", link))) == link
+
+
+home = "http://org.com:81"
+links = st.one_of(
+    st.text(max_size=30),
+    st.builds("{}{}".format, st.sampled_from(["http://", "https://", "//", "/", home]), st.text(max_size=20)),
+    st.text("htp:/org.com81@[]\\?#%\t\n ", max_size=40).map(lambda rest: f"http://org.com:81{rest}"),
+)
+
+
+@given(links)
+def test_no_link_whatever_leads_to_another_host(link):
+    try:
+        url = absolute(home, Request("GET", link))
+    except InteractionsError:
+        return
+    assert (url.scheme, url.host, url.port) == ("http", "org.com", 81)
+    assert urlsplit(str(url)).netloc == "org.com:81"
+
+
+@given(links)
+def test_any_address_has_a_path_to_show(link):
+    assert "?" not in Request("GET", link).path
+
+
+def test_tokens_are_renewed_before_they_end():
+    from airflow_provider_interactions.tokens import Tokens
+
+    asked = []
+
+    async def ask():
+        asked.append(0)
+        return contract.Token(f"token {len(asked)}", 0.1)
+
+    async def use():
+        tokens = Tokens(contract.Auth(lambda request, _: request, ask=Request("POST", "http://t/")), ask)
+        first = [await tokens.current() for _ in range(3)]
+        await asyncio.sleep(0.095)  # nine tenths of its life
+        return [*first, await tokens.current()]
+
+    assert asyncio.run(use()) == ["token 1", "token 1", "token 1", "token 2"]
+
+
+def test_a_vendor_without_tokens_is_refused_once():
+    from airflow_provider_interactions.tokens import Tokens
+
+    async def use():
+        tokens = Tokens(contract.Auth(lambda request, _: request))
+        assert await tokens.current() == ""
+        with pytest.raises(AuthRejected):
+            tokens.refused("", AuthRejected("no", status=401))
+        with pytest.raises(AuthRejected, match="no"):
+            await tokens.current()
+
+    asyncio.run(use())
+
+
+def test_a_pause_that_names_no_time_grows_and_is_never_nothing():
+    async def use():
+        pacer = pace.Pacer.of(contract.Pace(4))
+        pauses = []
+        for _ in range(9):
+            pacer.paused_until = 0.0
+            pauses.append(pacer.refused(0.0))
+        assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
+        pacer.succeeded()
+        pacer.paused_until = 0.0
+        assert pacer.refused(None) == 1.0
+        assert pacer.limit >= 1
+
+    asyncio.run(use())

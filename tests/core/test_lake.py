@@ -1,0 +1,244 @@
+"""Paths, publication, landing: what is whole is there, what is not leaves no trace."""
+
+import errno
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_interactions import contract, land
+from airflow_provider_interactions.errors import BadResponse, ConfigError, Unreconciled
+from airflow_provider_interactions.extract import extract
+from airflow_provider_interactions.lake import Lake, Place, segment
+from airflow_provider_interactions.manifest import Counts, Manifest, packed, unpacked, whole
+from airflow_provider_interactions.schema import RAW
+from airflow_provider_interactions.window import Window
+
+DAY = Window.of("2026-01-02", "2026-01-03")
+LATER = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+class SmallDisk(LocalFileSystem):
+    """A disk on which every file may hold a few bytes only."""
+
+    room = 5_000
+
+    def _open(self, path, mode="rb", **_):
+        return SmallFile(path, mode, fs=self)
+
+
+class SmallFile(LocalFileOpener):
+    def write(self, data):
+        if self.f.tell() + len(data) > SmallDisk.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return self.f.write(data)
+
+
+@given(st.text(), st.text())
+def test_a_segment_never_leaves_its_folder_and_never_meets_another(text, other):
+    escaped = segment(text)
+    assert "/" not in escaped
+    assert "\\" not in escaped
+    assert escaped.isascii()
+    assert escaped.isprintable()
+    assert escaped not in {".", ".."}
+    assert (escaped == segment(other)) == (text == other)
+
+
+@pytest.mark.parametrize("text", ["..", ".", "../../etc", "a/b", "a\\b", "a\0b", "a\nb", "%2e%2e", "a?b#c*"])
+def test_hostile_accounts_stay_below_their_layer(text):
+    for path in (Place("v", text, DAY).raw_manifest, Place(text, "a", DAY).manifest, Place("v", text, DAY).dated("d")):
+        assert ".." not in path.split("/")
+        assert path.count("/") in {3, 4}
+        assert set(path) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789=/%_.-~")
+
+
+def test_names_are_a_public_contract():
+    place = Place("which50", "org.example.com/a", DAY)
+    assert place.raw_manifest == (
+        "raw/vendor=which50/account=org.example.com%2Fa/window=20260102T000000Z-20260103T000000Z/manifest.json"
+    )
+    assert place.dated("2026-01-02") == "interactions/vendor=which50/account=org.example.com%2Fa/date=2026-01-02"
+    assert place.manifest.startswith("manifests/vendor=which50/account=")
+
+
+def test_a_hostile_account_and_contact_land_where_they_should(any_desk):
+    manifest = any_desk.normalized(any_desk.record(), account="../../up", contact="../../\0'\n")
+    assert all("up" in path and ".." not in path.split("/") for path in any_desk.files())
+    assert all(any_desk.lake.fs.exists(any_desk.lake.full(path)) for path in manifest.paths)
+    [row] = any_desk.rows(manifest.files)
+    assert (row["account"], row["contact_id"]) == ("../../up", "../../\0'\n")
+
+
+@pytest.mark.parametrize("url", ["", "nosuchscheme://bucket/x"])
+def test_an_address_that_is_no_lake(url):
+    with pytest.raises(ConfigError, match="lake"):
+        Lake.at(url)
+
+
+def test_a_lake_that_cannot_be_written_is_told_before_anything_is_asked(tmp_path, rig):
+    (tmp_path / "file").write_text("in the way")
+    lake = Lake.at(str(tmp_path / "file" / "lake"))
+    with pytest.raises(ConfigError, match=r"The lake cannot be written.*Check its address, its free space"):
+        extract(rig.job(lake=lake))
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, rig):
+    lake = Lake.at(str(tmp_path / "lake"), SmallDisk(auto_mkdir=True))
+    with pytest.raises(ConfigError, match=r"The lake cannot be written \(No space left on device\)"):
+        extract(rig.job(lake=lake))
+    assert [path for path in (tmp_path / "lake").rglob("*") if path.is_file()] == []
+
+
+def test_a_lake_on_another_file_system_works_the_same(any_desk):
+    manifest = any_desk.normalized(any_desk.record(), any_desk.record(InteractionId="B" * 32), b"{}")
+    assert (manifest.counts.canonical, manifest.counts.rejected) == (2, 1)
+    assert any_desk.lake.read(manifest.place.manifest, Manifest) == manifest
+    assert set(any_desk.files()) == {
+        *manifest.paths,
+        manifest.place.manifest,
+        manifest.place.raw_manifest,
+        *any_desk.lake.read(manifest.place.raw_manifest, Manifest).paths,
+    }
+    assert any_desk.lake.url(manifest.files[0].path).split("://")[0] in {"file", "memory"}
+
+
+def test_what_is_not_there_reads_as_nothing(any_desk):
+    assert any_desk.lake.read("manifests/none.json", Manifest) is None
+    any_desk.lake.remove(["raw/none.parquet"])
+
+
+def test_a_manifest_survives_its_way_through_xcom(desk):
+    manifest = desk.land(desk.record())
+    assert unpacked(msgspec.json.decode(msgspec.json.encode(packed(manifest)))) == manifest
+
+
+def test_the_raw_rows_are_the_vendors_bytes(desk):
+    payloads = (desk.record(Extra="é 🚀"), b'{"InteractionId" :1.0e5,\t"x":"\\u00e9"}', b"\xff\xfe not json at all")
+    manifest = desk.land(*payloads)
+    rows = desk.rows(manifest.files)
+    assert [row["payload"] for row in rows] == list(payloads)
+    assert {row["window_start"] for row in rows} == {DAY.start}
+    with desk.lake.fs.open(desk.lake.full(manifest.files[0].path), "rb") as stream:
+        import pyarrow.parquet as pq
+
+        assert pq.ParquetFile(stream).schema_arrow.equals(RAW, check_metadata=True)
+
+
+def test_a_window_that_is_landed_again_leaves_no_stale_file(any_desk):
+    first = any_desk.land(any_desk.record(), any_desk.record(InteractionId="B" * 32))
+    second = any_desk.land(any_desk.record(), extracted_at=LATER)
+    assert not first.paths & second.paths
+    assert set(any_desk.files()) == {*second.paths, second.place.raw_manifest}
+
+
+def test_another_batch_size_leaves_no_stale_batch(rig, tools):
+    job = rig.job()
+    in_three = tools.whole(job, batches=3)
+    in_one = tools.whole(replace(job, extracted_at=job.extracted_at + timedelta(seconds=1)))
+    assert len(in_three.outcomes) == 3
+    files = sorted(path.name for path in (rig.folder / in_one.place.folder("raw")).iterdir())
+    assert files == sorted(["manifest.json", *(path.rpartition("/")[2] for path in in_one.paths)])
+    assert in_one.counts.landed == in_three.counts.landed
+    assert in_one.counts.contacts == in_three.counts.contacts == 6
+
+
+def test_until_it_is_published_the_former_version_stands(rig, tools):
+    job = rig.job()
+    former = tools.whole(job)
+    extract(replace(job, extracted_at=LATER))
+    assert job.lake.read(job.place.raw_manifest, Manifest) == former
+    assert all((rig.folder / path).exists() for path in former.paths)
+
+
+def test_an_old_extraction_cannot_replace_a_newer_one(rig, tools):
+    job = rig.job()
+    old = extract(job)
+    land.publish(job.lake, [old])
+    new = tools.whole(replace(job, extracted_at=LATER))
+    with pytest.raises(Unreconciled, match="another extraction of the same window has replaced them"):
+        land.publish(job.lake, [old])
+    assert job.lake.read(job.place.raw_manifest, Manifest) == new
+
+
+@pytest.mark.parametrize("flushed", [False, True])
+def test_a_failed_extraction_leaves_no_file(rig, monkeypatch, flushed):
+    if flushed:
+        monkeypatch.setattr(land, "GROUP_ROWS", 1)
+    rig.faults(kind="status", status=400, code="0x80048d19", after=8)
+    with pytest.raises(Exception, match="a parameter of the call is unknown"):
+        extract(rig.job(concurrency=1))
+    assert not [path for path in rig.folder.rglob("*") if path.is_file()]
+
+
+def test_a_failed_extraction_leaves_no_object_either(rig, monkeypatch, tmp_path):
+    monkeypatch.setattr(land, "GROUP_ROWS", 1)
+    rig.faults(kind="status", status=200, body='{"Data": "{}"}', after=8)
+    lake = Lake.at(f"memory://{tmp_path.name}")
+    with pytest.raises(BadResponse, match="Data does not have the documented shape"):
+        extract(rig.job(lake=lake, concurrency=1))
+    assert lake.fs.find(lake.root) == []
+
+
+def test_rows_go_to_disk_in_groups_and_keep_their_order(rig, monkeypatch, tools):
+    whole_at_once = tools.whole(rig.job())
+    monkeypatch.setattr(land, "GROUP_ROWS", 3)
+    in_groups = tools.whole(rig.job(extracted_at=LATER))
+    assert in_groups.digest == whole_at_once.digest
+    assert in_groups.files[0].rows == whole_at_once.files[0].rows > 10
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"landed": 1},
+        {"fetched": 1, "received": 1},
+        {"received": 1},
+        {"contacts": 1},
+        {"ok": 1},
+    ],
+)
+def test_counts_that_do_not_add_up_are_not_published(desk, wrong):
+    manifest = desk.land(desk.record())
+    tampered = msgspec.structs.replace(manifest, counts=manifest.counts + Counts(**wrong))
+    before = desk.lake.read(manifest.place.raw_manifest, Manifest)
+    with pytest.raises(Unreconciled, match=r"nothing was published: .*≠.*Please report this"):
+        land.publish(desk.lake, [tampered])
+    assert desk.lake.read(manifest.place.raw_manifest, Manifest) == before
+
+
+def test_a_landing_whose_counts_do_not_add_up_leaves_nothing(desk):
+    place = Place("dynamics_marketing", "acme", DAY)
+    query = contract.Query(contract.Contact("c"), None, None)
+    with land.Landing(desk.lake, place, LATER) as landing:
+        landing.add(query, [b"{}"], [None])
+        with pytest.raises(Unreconciled, match="2 ≠ 1"):
+            landing.finish(Counts(received=2, fetched=2))
+    assert desk.files() == []
+
+
+def batch_of(desk, batch, batches=2, **changed):
+    return msgspec.structs.replace(desk.land(desk.record()), batch=batch, batches=batches, **changed)
+
+
+def test_a_window_needs_every_batch_once(desk):
+    first, second = batch_of(desk, 0), batch_of(desk, 1)
+    joined = whole([second, first])
+    assert joined.counts.landed == 2
+    for parts in ([first], [first, first], [first, second, second], [second]):
+        with pytest.raises(Unreconciled, match="came where 2 were expected"):
+            whole(parts)
+    with pytest.raises(Unreconciled, match="No batch was extracted"):
+        whole([])
+    with pytest.raises(Unreconciled, match="different vendors, accounts or windows"):
+        whole([first, batch_of(desk, 1, account="other")])
+
+
+def test_no_contact_at_all_is_a_whole_window_too(rig, tools):
+    manifest = tools.whole(rig.job(contacts=[]))
+    assert (manifest.files, manifest.counts.landed, manifest.counts.contacts) == ((), 0, 0)
+    assert rig.stats["requests"] == 0

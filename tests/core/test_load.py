@@ -1,0 +1,200 @@
+"""Loading into DuckDB: the same table whatever is loaded how often, in which order, by how many."""
+
+import json
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_interactions.errors import ConfigError, LoadError, Unreconciled
+from airflow_provider_interactions.load.duckdb import Loaded, load, quoted
+from airflow_provider_interactions.manifest import Counts, packed
+from airflow_provider_interactions.schema import CANONICAL, KEY
+from airflow_provider_interactions.window import Window
+
+ROOT = Path(__file__).parents[2]
+IDS = [f"{n:032X}" for n in range(1, 40)]
+
+
+@pytest.fixture
+def database(tmp_path):
+    return str(tmp_path / "warehouse" / "all.duckdb")
+
+
+def query(database, sql):
+    with duckdb.connect(database) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def table(database):
+    # As text: reading an instant with a zone into Python needs pytz, which nothing here depends on.
+    return query(database, "SELECT COLUMNS(*)::VARCHAR FROM interactions ORDER BY account, interaction_id")
+
+
+def versions(desk):
+    """The same two interactions as three extractions of different instants saw them; the last has one more."""
+    return [
+        desk.normalized(
+            *(desk.record(InteractionId=key, Note=f"seen {day}") for key in IDS[: 2 if day < 3 else 3]),
+            extracted_at=datetime(2026, 5, day, tzinfo=UTC),
+            window=Window.of("2026-01-02", f"2026-01-0{2 + day}"),
+        )
+        for day in (1, 2, 3)
+    ]
+
+
+def test_a_load_tells_what_it_did(desk, database):
+    first, second, third = versions(desk)
+    assert load(desk.lake, first, database) == Loaded(rows=2, inserted=2, updated=0, unchanged=0, merged=0)
+    assert load(desk.lake, third, database) == Loaded(rows=3, inserted=1, updated=2, unchanged=0, merged=0)
+    assert load(desk.lake, second, database) == Loaded(rows=2, inserted=0, updated=0, unchanged=2, merged=0)
+
+
+def test_a_second_load_changes_nothing(desk, database):
+    manifest = desk.normalized(*(desk.record(InteractionId=key) for key in IDS))
+    load(desk.lake, manifest, database)
+    before = table(database)
+    load(desk.lake, manifest, database)
+    assert table(database) == before
+    assert len(before) == len(IDS)
+
+
+def test_the_newest_wins_in_any_order(desk, tmp_path):
+    manifests = versions(desk)
+    tables = []
+    for n, order in enumerate(([0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1])):
+        database = str(tmp_path / f"{n}.duckdb")
+        for which in order:
+            load(desk.lake, manifests[which], database)
+        tables.append(table(database))
+    assert all(rows == tables[0] for rows in tables)
+    assert len(tables[0]) == 3
+    notes = query(str(tmp_path / "0.duckdb"), "SELECT DISTINCT attributes FROM interactions")
+    assert notes == [('{"Note":"seen 3"}',)]
+
+
+def test_the_columns_are_the_agreed_ones_and_instants_keep_their_zone(desk, database):
+    load(desk.lake, desk.normalized(desk.record(Timestamp="2026-01-02T10:00:00.000001+02:00", Emoji="🚀")), database)
+    columns = query(database, "SELECT column_name, data_type FROM information_schema.columns ORDER BY ordinal_position")
+    assert [name for name, _ in columns] == CANONICAL.names
+    assert {kind for name, kind in columns if name.endswith(("_at", "_start", "_end"))} == {"TIMESTAMP WITH TIME ZONE"}
+    assert query(database, "SELECT epoch_us(occurred_at), attributes ->> 'Emoji' FROM interactions") == [
+        (1767340800000001, "🚀")
+    ]
+
+
+def test_the_same_interaction_of_two_contacts_is_one_row(desk, database):
+    for contact in ("c1", "c2"):
+        last = desk.normalized(desk.record(), contact=contact)
+        load(desk.lake, last, database)
+    assert query(database, f"SELECT count(*), count(DISTINCT ({', '.join(KEY)})) FROM interactions") == [(1, 1)]
+
+
+def test_accounts_do_not_meet(desk, database):
+    for account in ("one", "two"):
+        load(desk.lake, desk.normalized(desk.record(), account=account), database)
+    assert len(table(database)) == 2
+
+
+@pytest.mark.parametrize("name", ['we"ird; DROP TABLE x', "select", "ä ö", "main.inter'actions"])
+def test_any_table_name_is_a_name_and_nothing_else(desk, database, name):
+    load(desk.lake, desk.normalized(desk.record()), database, name)
+    assert query(database, f"SELECT count(*) FROM {quoted(name)}") == [(1,)]
+    assert query(database, "SELECT table_name FROM information_schema.tables") == [(name.removeprefix("main."),)]
+
+
+@pytest.fixture(scope="module")
+def memory():
+    with duckdb.connect() as connection:
+        yield connection
+
+
+@given(name=st.text(st.characters(exclude_characters=".\0", exclude_categories=["Cs"]), min_size=1, max_size=20))
+def test_a_quoted_name_names_itself(memory, name):
+    assert memory.execute(f"SELECT 1 AS {quoted(name)}").description[0][0] == name
+
+
+def test_a_table_of_another_shape_is_left_as_it_is(desk, database):
+    Path(database).parent.mkdir()
+    query(database, "CREATE TABLE interactions AS SELECT 'mine' AS precious")
+    manifest = desk.normalized(desk.record())
+    with pytest.raises(LoadError, match=r"DuckDB refused the rows of window \[2026-01-02T.*the table is unchanged"):
+        load(desk.lake, manifest, database)
+    assert query(database, "SELECT * FROM interactions") == [("mine",)]
+
+
+@pytest.mark.parametrize("harm", ["gone", "garbled", "foreign"])
+def test_files_that_are_gone_or_garbled_change_nothing(desk, database, harm):
+    load(desk.lake, desk.normalized(desk.record(InteractionId=IDS[5])), database)
+    before = table(database)
+    manifest = desk.normalized(desk.record(), desk.record(InteractionId=IDS[1]), account="other")
+    path = Path(desk.lake.full(manifest.files[0].path))
+    if harm == "gone":
+        path.unlink()
+    elif harm == "garbled":
+        path.write_bytes(path.read_bytes()[:-9])
+    else:
+        path.write_bytes(Path(desk.lake.full(desk.land(desk.record()).files[0].path)).read_bytes())
+    with pytest.raises(LoadError, match="the table is unchanged") as told:
+        load(desk.lake, manifest, database)
+    assert told.value.retry
+    assert table(database) == before
+
+
+def test_fewer_rows_than_the_manifest_says_are_not_loaded(desk, database):
+    manifest = desk.normalized(desk.record())
+    tampered = msgspec.structs.replace(manifest, counts=manifest.counts + Counts(canonical=1))
+    with pytest.raises(Unreconciled, match="2 rows are in the manifest, 1 in its files"):
+        load(desk.lake, tampered, database)
+    assert query(database, "SELECT count(*) FROM information_schema.tables") == [(0,)]
+
+
+def test_a_file_that_is_no_database_is_told_at_once(desk, tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database " * 500)
+    began = time.monotonic()
+    with pytest.raises(LoadError, match=r"cannot be opened \(notes.txt: IOException\)"):
+        load(desk.lake, desk.normalized(), str(path))
+    assert time.monotonic() - began < 2
+
+
+def test_a_database_below_a_file_is_a_config_error(desk, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="Check the database argument"):
+        load(desk.lake, desk.normalized(), str(tmp_path / "file" / "x" / "all.duckdb"))
+
+
+LOAD = """
+import json, sys
+from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.load.duckdb import load
+from airflow_provider_interactions.manifest import unpacked
+lake, database = sys.argv[1:]
+print("ready", flush=True)
+for manifest in json.loads(sys.stdin.readline()):
+    load(Lake.at(lake), unpacked(manifest), database)
+"""
+
+
+def test_two_processes_at_once_take_turns(desk, database):
+    accounts = [desk.normalized(desk.record(), account=f"account {n}") for n in range(4)]
+    begin = [sys.executable, "-c", LOAD, desk.lake.root, database]
+    loaders = [
+        subprocess.Popen(begin, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in "12"
+    ]
+    for loader in loaders:
+        assert loader.stdout.readline() == "ready\n"
+    for loader, part in zip(loaders, (accounts[:3], accounts[1:]), strict=True):
+        loader.stdin.write(json.dumps([packed(manifest) for manifest in part]) + "\n")
+        loader.stdin.flush()
+    for loader in loaders:
+        loader.communicate(timeout=30)
+        assert loader.returncode == 0
+    assert len(table(database)) == 4

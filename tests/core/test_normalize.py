@@ -1,0 +1,168 @@
+"""Raw to canonical: a row, a reject with its reason and bytes, or a repeat. Nothing else happens to a record."""
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_interactions import normalize as module
+from airflow_provider_interactions.errors import RecordRejected, Unreconciled
+from airflow_provider_interactions.manifest import Counts, Manifest
+from airflow_provider_interactions.normalize import TooManyRejects, normalize
+from airflow_provider_interactions.schema import CANONICAL, REJECTS
+
+IDS = [f"{n:032X}" for n in range(1, 200)]
+
+
+def test_counts_add_up(desk):
+    manifest = desk.normalized(
+        desk.record(),
+        desk.record(),
+        desk.record(InteractionId=IDS[0]),
+        desk.record(Timestamp=None),
+        b"no json",
+    )
+    counts = manifest.counts
+    assert (counts.landed, counts.canonical, counts.rejected, counts.repeated) == (5, 2, 2, 1)
+
+
+def test_a_reject_keeps_its_reason_its_bytes_and_where_it_came_from(desk):
+    payloads = (b'{"Timestamp": "soon", "InteractionId": "1"}', desk.record(InteractionId=None), b"\xff\x00")
+    manifest = desk.normalized(*payloads)
+    rows = desk.rows(manifest.rejects)
+    assert [row["payload"] for row in rows] == list(payloads)
+    assert [row["reason"] for row in rows] == [
+        "Timestamp is no ISO 8601 time",
+        "InteractionId is missing",
+        "the record is no JSON object",
+    ]
+    assert {(row["vendor"], row["account"], row["contact_id"]) for row in rows} == {
+        ("dynamics_marketing", "acme", "c1")
+    }
+    assert manifest.files == ()
+
+
+def test_the_tables_have_the_agreed_columns(desk):
+    import pyarrow.parquet as pq
+
+    manifest = desk.normalized(desk.record(), b"{}")
+    for files, schema in ((manifest.files, CANONICAL), (manifest.rejects, REJECTS)):
+        with desk.lake.fs.open(desk.lake.full(files[0].path), "rb") as stream:
+            assert pq.ParquetFile(stream).schema_arrow.equals(schema, check_metadata=True)
+    assert all(field.metadata[b"meaning"] for field in (*CANONICAL, *REJECTS))
+
+
+def test_rows_lie_under_their_utc_day(desk):
+    days = ("2026-01-02T00:00:00Z", "2026-01-02T23:59:59.999999Z", "2026-01-03T00:30:00+02:00", "2026-01-09T00:00:00Z")
+    manifest = desk.normalized(
+        *(desk.record(InteractionId=key, Timestamp=at) for key, at in zip(IDS, days, strict=False))
+    )
+    assert {file.path.split("/")[3]: file.rows for file in manifest.files} == {
+        "date=2026-01-02": 3,
+        "date=2026-01-09": 1,
+    }
+
+
+def test_a_window_normalized_again_replaces_its_own_files_only(any_desk):
+    raw = any_desk.land(any_desk.record(), any_desk.record(InteractionId=IDS[1]), b"{}")
+    neighbour = any_desk.normalized(any_desk.record(), account="neighbour")
+    first = normalize(any_desk.lake, raw, now=datetime(2026, 4, 1, tzinfo=UTC))
+    second = normalize(any_desk.lake, raw, now=datetime(2026, 4, 2, tzinfo=UTC))
+    assert any_desk.rows(second.files)
+    assert not {*first.files} & {*second.files}
+    assert not set(any_desk.files()) & {file.path for file in (*first.files, *first.rejects)}
+    assert second.paths | neighbour.paths | raw.paths <= set(any_desk.files())
+    assert second.counts == first.counts
+
+
+def test_rows_read_in_several_batches_are_the_same_rows(desk, monkeypatch):
+    raw = desk.land(*(desk.record(InteractionId=IDS[n % 5]) for n in range(11)))
+    monkeypatch.setattr(module, "BATCH_ROWS", 3)
+    manifest = normalize(desk.lake, raw)
+    assert (manifest.counts.canonical, manifest.counts.repeated) == (5, 6)
+    assert len(desk.rows(manifest.files)) == 5
+
+
+@pytest.mark.parametrize(
+    ("bad", "share", "passes"), [(10, 0.05, True), (11, 0.05, False), (11, 0.5, True), (60, 0.5, False)]
+)
+def test_many_rejects_fail_the_step(desk, bad, share, passes):
+    good = [desk.record(InteractionId=key) for key in IDS[:50]]
+    raw = desk.land(*good, *[b"{}"] * bad)
+    if passes:
+        assert normalize(desk.lake, raw, rejects_share=share).counts.rejected == bad
+        return
+    with pytest.raises(
+        TooManyRejects, match=rf"{bad} of {50 + bad} records of dynamics_marketing in window \[2026-01-02"
+    ):
+        normalize(desk.lake, raw, rejects_share=share)
+    kept = [path for path in desk.files() if not path.startswith("raw/")]
+    assert [path.split("/")[0] for path in kept] == ["rejects"]
+    assert desk.lake.read(raw.place.manifest, Manifest) is None
+
+
+def test_files_that_hold_more_or_less_than_the_manifest_says(desk):
+    raw = desk.land(desk.record(), desk.record(InteractionId=IDS[0]))
+    for more in (1, -1):
+        counts = raw.counts + Counts(received=more, fetched=more, landed=more)
+        with pytest.raises(Unreconciled, match="landed = canonical"):
+            normalize(desk.lake, msgspec.structs.replace(raw, counts=counts))
+    assert not [path for path in desk.files() if not path.startswith("raw/")]
+
+
+def test_an_empty_window_is_normalized_to_nothing(desk):
+    manifest = desk.normalized()
+    assert (manifest.files, manifest.rejects, manifest.counts.canonical) == ((), (), 0)
+    assert desk.lake.read(manifest.place.manifest, Manifest) == manifest
+
+
+def test_a_mapping_to_an_unknown_word_is_a_reject_not_a_surprise(desk, monkeypatch):
+    from airflow_provider_interactions.vendors.dynamics_marketing import vendor as dynamics
+
+    monkeypatch.setitem(dynamics.KINDS, "EmailSent", ("carrier pigeon", "sent"))
+    manifest = desk.normalized(desk.record())
+    [row] = desk.rows(manifest.rejects)
+    assert row["reason"] == "the vendor module maps to an unknown channel or action (carrier pigeon, sent)"
+
+
+values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text()),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(), inner, max_size=3)),
+    max_leaves=6,
+)
+names = st.one_of(
+    st.text(), st.sampled_from(["InteractionId", "InteractionType", "Timestamp", "ContactId", "MessageId"])
+)
+good = st.fixed_dictionaries({"InteractionId": st.text(), "Timestamp": st.datetimes().map("{}Z".format)})
+payloads = st.one_of(
+    st.binary(max_size=40),
+    st.dictionaries(names, values, max_size=6).map(msgspec.json.encode),
+    st.builds(lambda one, other: msgspec.json.encode({**one, **other}), st.dictionaries(names, values), good),
+)
+
+
+@given(all_payloads=st.lists(payloads, max_size=8))
+def test_whatever_lands_is_a_row_a_reject_or_a_repeat(memory_desk, all_payloads):
+    desk = memory_desk
+    manifest = normalize(desk.lake, desk.land(*all_payloads), rejects_share=1.0)
+    counts = manifest.counts
+    assert counts.landed == len(all_payloads) == counts.canonical + counts.rejected + counts.repeated
+    assert len(desk.rows(manifest.files)) == counts.canonical
+    assert all(row["payload"] in all_payloads for row in desk.rows(manifest.rejects))
+
+
+@given(payloads)
+def test_any_bytes_are_mapped_or_rejected(payload):
+    from airflow_provider_interactions.contract import Asked, Contact
+    from airflow_provider_interactions.vendors import VENDORS
+
+    for vendor in VENDORS.values():
+        try:
+            row = vendor.interaction(payload, Asked(Contact("c"), "EmailSent", ""))
+        except RecordRejected as rejected:
+            assert rejected.reason  # noqa: PT017 - either outcome is right
+        else:
+            assert row.interaction_id
+            assert row.occurred_at.tzinfo

@@ -1,0 +1,81 @@
+"""What Airflow is told."""
+
+import json
+import socket
+
+import pytest
+
+from airflow_provider_interactions.demo.airflow import environment, free_port
+from airflow_provider_interactions.demo.places import Places
+from airflow_provider_interactions.demo.trouble import Trouble
+from airflow_provider_interactions.demo.witness import connections
+
+MINE = {
+    "PATH": "/bin",
+    "HTTPS_PROXY": "http://proxy.example",
+    "AIRFLOW_HOME": "/mine",
+    "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+    "AIRFLOW_CONN_DYNAMICS_MARKETING_DEFAULT": "{}",
+    "_AIRFLOW__AS_LIBRARY": "1",
+}
+
+
+@pytest.fixture
+def told(tmp_path):
+    return environment(Places(tmp_path / ".demo"), 1234, {"AIRFLOW_CONN_X_DEFAULT": "x"}, MINE)
+
+
+def test_a_persons_own_airflow_stays_out_of_it(told):
+    assert told["PATH"] == "/bin"
+    own = [name for name in MINE if name.removeprefix("_").startswith("AIRFLOW") and told.get(name) == MINE[name]]
+    assert own == []
+    assert told["AIRFLOW_CONN_X_DEFAULT"] == "x"
+
+
+def test_everything_lies_in_the_home(told, tmp_path):
+    for name in (
+        "AIRFLOW_HOME",
+        "AIRFLOW__INTERACTIONS__LAKE",
+        "INTERACTIONS_DUCKDB",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER",
+    ):
+        assert told[name].startswith(f"{tmp_path}/.demo/")
+    assert told["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == f"sqlite:///{tmp_path}/.demo/airflow/airflow.db"
+
+
+def test_it_is_reachable_from_this_machine_only_and_by_no_proxy(told):
+    assert told["AIRFLOW__API__HOST"] == "127.0.0.1"
+    assert told["AIRFLOW__API__BASE_URL"] == "http://127.0.0.1:1234"
+    assert told["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://127.0.0.1:1234/execution/"
+    assert told["AIRFLOW__API__PORT"] == "1234"
+    assert told["NO_PROXY"] == told["no_proxy"] == "127.0.0.1,localhost"
+
+
+def test_secrets_are_new_every_time_and_long_enough(told, tmp_path):
+    again = environment(Places(tmp_path), 1234, {}, {})
+    for name in ("AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API__SECRET_KEY"):
+        assert told[name] != again[name]
+    assert len(told["AIRFLOW__API_AUTH__JWT_SECRET"]) >= 64  # HS512
+
+
+def test_all_values_are_text(told):
+    assert {type(value) for value in told.values()} == {str}
+
+
+def test_a_port_that_is_taken():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(Trouble, match=f"Port {port} is in use.*--port"):
+            free_port(port)
+    assert free_port(port) == port
+    assert free_port() > 1023
+
+
+def test_connections_are_read_as_a_shell_would(tmp_path):
+    value = json.dumps({"password": 'it\'s a "secret" with $igns & more=yes'})
+    quoted = value.replace("'", "'\"'\"'")
+    log = tmp_path / "log"
+    log.write_text(f"sandbox at http://127.0.0.1:1\n\nexport AIRFLOW_CONN_X_DEFAULT='{quoted}'\n\nwhat exists:\n")
+    assert connections(log) == {"AIRFLOW_CONN_X_DEFAULT": value}

@@ -1,0 +1,63 @@
+"""Arguments and exit codes."""
+
+import errno
+import signal
+
+import pytest
+
+from airflow_provider_interactions.demo import __main__ as command
+from airflow_provider_interactions.demo import story
+from airflow_provider_interactions.demo.trouble import Interrupted, Trouble
+
+
+@pytest.fixture
+def told(monkeypatch):
+    def tell(outcome):
+        def instead(*_, **__):
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return outcome
+
+        monkeypatch.setattr(story, "tell", instead)
+        return command.main([])
+
+    return tell
+
+
+def test_defaults():
+    wish = command.parser().parse_args([])
+    assert (wish.days, wish.ui, wish.port, wish.home.name) == (3, False, 0, ".demo")
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "61", "two", "1.5"])
+def test_days_out_of_range(days, capsys):
+    with pytest.raises(SystemExit):
+        command.main([f"--days={days}"])
+    assert "must be a number from 1 to 60" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "text"),
+    [
+        (0, 0, ""),
+        (1, 1, ""),
+        (Trouble("Port 1 is in use."), 1, "Port 1 is in use."),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "The disk is full."),
+        (Interrupted(signal.SIGTERM), 143, "Interrupted."),
+        (KeyboardInterrupt(), 130, "Interrupted."),
+    ],
+)
+def test_exit_codes(told, capsys, outcome, code, text):
+    assert told(outcome) == code
+    assert text in capsys.readouterr().err
+
+
+def test_other_errors_are_not_swallowed(told):
+    with pytest.raises(OSError, match="other"):
+        told(OSError(errno.EIO, "other"))
+
+
+def test_a_missing_package_is_named(monkeypatch, capsys):
+    monkeypatch.setattr(command, "_PACKAGES", ("rich", "no_such_package"))
+    assert command.main([]) == 1
+    assert "needs no_such_package, which" in capsys.readouterr().err

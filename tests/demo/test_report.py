@@ -1,0 +1,114 @@
+"""What a person reads."""
+
+import io
+import re
+import shlex
+import subprocess
+from datetime import date
+
+import duckdb
+import pytest
+from rich.console import Console
+
+from airflow_provider_interactions.demo import report
+from airflow_provider_interactions.demo.backfill import Outcome, Standing, Step
+from airflow_provider_interactions.demo.check import Difference, Finding
+from airflow_provider_interactions.demo.places import Places
+from airflow_provider_interactions.demo.trouble import Trouble
+from airflow_provider_interactions.manifest import Counts
+from airflow_provider_interactions.window import Window
+
+WINDOWS = [Window.day(date(2026, 1, day)) for day in (1, 2)]
+COUNTS = Counts(fetched=1005, landed=1004, canonical=1003, rejected=1002)
+OUTCOMES = {"acme": [Outcome(window, COUNTS, 1001) for window in WINDOWS]}
+STANDINGS = [(Standing("acme", done, 2, (Step("extract", done, 2),)),) for done in (0, 1, 2)]
+
+
+def findings(difference=None):
+    wrong = Finding("acme", "all windows", 2000, 1999, "d" * 64, "e" * 64, difference)
+    return {"acme": [*(Finding("acme", str(window), 1000, 1000, "d", "d") for window in WINDOWS), wrong]}
+
+
+def printed(*things, **console):
+    out = Console(file=io.StringIO(), width=160, **console)
+    out.print(*things)
+    return out.file.getvalue()
+
+
+def test_a_row_per_window_and_the_sum():
+    text = printed(report.table(OUTCOMES, findings()))
+    first, second, total = (line for line in text.splitlines() if "acme" in line)
+    assert cells(first)[1:] == ["2026-01-01", "1,005", "1,004", "1,003", "1,002", "1,001", "1,000", "1,000", "yes"]
+    assert cells(second)[1] == "2026-01-02"
+    assert cells(total)[1:] == ["all", "2,010", "2,008", "2,006", "2,004", "2,002", "2,000", "1,999", "yes"]
+
+
+def cells(line):
+    return line.replace("│", " ").split()
+
+
+def test_a_difference_shows_in_its_row_and_as_a_complaint():
+    wrong = findings(Difference(missing=("x1", "x2")))
+    assert [cells(line)[-1] for line in printed(report.table(OUTCOMES, wrong)).splitlines() if "acme" in line] == [
+        *("yes", "yes", "no"),
+    ]
+    sentence = "acme, all windows: 2000 interactions exist, the table has 1999: 2 missing (e.g. x1)."
+    assert report.complaints(wrong) == [sentence]
+    assert report.complaints(findings()) == []
+    assert list(report.digests(wrong)) == [f"acme: digest of the table {'d' * 16}…, of what exists {'e' * 16}…"]
+
+
+def test_where_everything_lies(tmp_path):
+    places = Places(tmp_path)
+    file = places.lake / "interactions" / "date=2026-01-01" / "a.parquet"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"x" * 2000)
+    text = printed(report.places(places))
+    assert "(1 files, 2 kB)" in text
+    assert "interactions.duckdb" in text
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_and_notes(terminal):
+    out = Console(file=io.StringIO(), width=160, force_terminal=terminal)
+    with report.progress(out) as display:
+        for standings in STANDINGS:
+            display.show(standings)
+        display.note("A try [of a task] failed.")
+    text = re.sub(r"\x1b.*?[a-zA-Z]", "", out.file.getvalue())
+    assert "2 of 2 windows; extract 2/2" in text
+    assert "A try [of a task] failed." in text
+
+
+def test_lines_come_now_and_then_and_at_the_end():
+    out = Console(file=io.StringIO(), width=160)
+    lines = report.Lines(out)
+    for standings in STANDINGS:
+        lines.show(standings)
+        lines.show(standings)
+    assert [line.split()[1] for line in out.file.getvalue().splitlines()] == ["0", "2"]
+
+
+def test_addresses_name_connections_and_no_secret():
+    lines = report.addresses("http://a", "http://s", {"AIRFLOW_CONN_X_DEFAULT": "secret"})
+    assert any("x_default" in line for line in lines)
+    assert "secret" not in "".join(lines)
+
+
+@pytest.mark.parametrize("folder", ["plain", "it's", 'say "$HOME"', "with blanks"])
+def test_the_first_query_can_be_pasted(tmp_path, monkeypatch, folder):
+    (tmp_path / folder).mkdir()
+    database = tmp_path / folder / "interactions.duckdb"
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("CREATE TABLE interactions AS SELECT 'email' channel, 'opened' \"action\", 'x' contact_id")
+    monkeypatch.chdir(tmp_path)
+    command = report.first_query(database)
+    by_shell = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
+    assert "opened" in by_shell
+    assert report.answer(command) == by_shell
+    assert shlex.split(command)[1] == "-c"
+
+
+def test_a_query_that_fails(tmp_path):
+    with pytest.raises(Trouble, match="The query failed"):
+        report.answer(report.first_query(tmp_path / "none.duckdb"))
