@@ -1,0 +1,206 @@
+"""What all hooks share: Connection to Credentials, and the three things people do with them.
+
+Importing this module is cheap; the HTTP libraries are imported by the methods that need them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
+
+from airflow.sdk import BaseHook
+from airflow.sdk.log import mask_secret
+
+from airflow_provider_interactions import contract
+from airflow_provider_interactions.contract import Auth, Credentials, Interaction, Response, Token, Vendor
+from airflow_provider_interactions.errors import ConfigError, ContactError, InteractionsError, RecordRejected
+from airflow_provider_interactions.window import Instant, Window
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from airflow_provider_interactions.session import VendorSession
+
+#: Seconds the Test button may wait for an answer; Airflow itself gives up after 60.
+TEST_TIMEOUT = 20.0
+
+#: Ports that say nothing: Airflow's form asks for one, and its Test button posts 0 for an empty field.
+IMPLIED_PORTS = (None, 0, 443)
+
+
+class InteractionsHook(BaseHook):
+    """Any vendor by the id of an Airflow connection. The connection is looked up once, when it is first needed.
+
+    ``vendor`` is a registry name; without it the connection's type decides.
+    """
+
+    conn_name_attr: ClassVar[str] = "conn_id"
+    default_conn_name: ClassVar[str] = ""
+    conn_type: ClassVar[str] = ""
+    hook_name: ClassVar[str] = "Interactions"
+
+    def __init__(
+        self, conn_id: str | None = None, *, vendor: str | None = None, logger_name: str | None = None
+    ) -> None:
+        super().__init__(logger_name=logger_name)
+        self._vendor = vendor or self.conn_type
+        self.conn_id = conn_id or self.default_conn_name or f"{self._vendor}_default"
+
+    @cached_property
+    def connection(self) -> Connection:
+        """The Airflow connection; raises AirflowNotFoundException when there is none of that id."""
+        return self.get_connection(self.conn_id)
+
+    @cached_property
+    def vendor(self) -> Vendor:
+        """The vendor, whose tokens and secrets are hidden in Airflow's logs; raises ConfigError for an unknown one."""
+        from airflow_provider_interactions import vendors  # noqa: PLC0415 - some vendors need heavy parsers
+
+        return masked(vendors.vendor(self._vendor or str(self.connection.conn_type)))
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """The connection's fields, checked; raises ConfigError that names the one to mend."""
+        given = self.connection
+        _same_type(self.vendor, given)
+        host = with_port(given.host or "", given.port)
+        return contract.credentials(self.vendor, host, given.login or "", given.password or "", extra_of(given))
+
+    def get_conn(self) -> VendorSession:
+        """A ``requests.Session`` with the vendor's signature, for any endpoint; URLs may be paths below the host."""
+        from airflow_provider_interactions.session import session  # noqa: PLC0415 - requests is heavy
+
+        return session(self.vendor, self.credentials)
+
+    def interactions(
+        self,
+        contact_id: str,
+        window: Window | None = None,
+        *,
+        start: Instant | None = None,
+        end: Instant | None = None,
+        kind: str | None = None,
+        on_reject: Callable[[bytes, RecordRejected], None] | None = None,
+        **options: Any,
+    ) -> Iterator[Interaction]:
+        """Every interaction of one contact in a window, each once, in the vendor's order.
+
+        Give a Window, or ``start`` and ``end`` (aware datetimes, or ISO 8601 text with a zone); ``kind`` says what the
+        identifier is, ``options`` are the vendor's. A record that cannot be read raises RecordRejected, unless
+        ``on_reject`` takes it, and its bytes. Arguments are checked at once (ConfigError); what the vendor answers is
+        raised while reading (VendorError). Not for use inside an event loop.
+        """
+        span = window or Window.of(*_both(start, end))
+        person = self.vendor.contact(contact_id, kind or self.vendor.contact_kinds[0])
+        return _interactions(self, person, span, contract.options(self.vendor, options), on_reject or _refuse)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Make the vendor's cheapest request; answers whether it worked, and in a sentence what to mend if not."""
+        try:
+            asyncio.run(_probe(self.vendor, self.credentials))
+        except InteractionsError as error:
+            return False, str(error)
+        return True, f"{self.vendor.title} accepted the credentials at {self.credentials.host}."
+
+
+def masked(vendor: Vendor) -> Vendor:
+    """The same vendor, each of whose secrets and tokens Airflow hides in every log from when it is known."""
+    return replace(vendor, auth=lambda credentials: _masked(vendor.auth(credentials)))
+
+
+def with_port(host: str, port: int | None) -> str:
+    """A host with the connection's port in it, unless it has one already or the port says nothing (443, 0, none)."""
+    try:
+        parts = urlsplit(host.strip())
+        if port in IMPLIED_PORTS or not parts.netloc or parts.port is not None:
+            return host
+    except ValueError:
+        return host  # a malformed port: the check of the host says so
+    return parts._replace(netloc=f"{parts.netloc}:{port}").geturl()
+
+
+def extra_of(connection: Connection) -> Mapping[str, Any]:
+    """The connection's extra as a mapping; raises ConfigError when it is no JSON object."""
+    extra = connection.extra_dejson
+    if not isinstance(extra, Mapping) or (not extra and (connection.extra or "{}").strip() not in ("{}", "null")):
+        msg = f"{connection.conn_type}: the extra of connection {connection.conn_id} is no JSON object."
+        raise ConfigError(msg)
+    return extra
+
+
+def _same_type(vendor: Vendor, connection: Connection) -> None:
+    from airflow_provider_interactions import vendors  # noqa: PLC0415 - as above
+
+    # A type that is no vendor's is let through: secrets backends often hold "generic" or "http".
+    if connection.conn_type in vendors.VENDORS and connection.conn_type != vendor.name:
+        msg = f"{vendor.name}: connection {connection.conn_id} is of type {connection.conn_type}. Name another one."
+        raise ConfigError(msg)
+
+
+def _masked(auth: Auth) -> Auth:
+    for secret in filter(None, auth.secrets):
+        mask_secret(secret)
+    read, acquire = auth.read, auth.acquire
+    return replace(
+        auth,
+        read=None if read is None else lambda response: _hidden(read, response),
+        acquire=None if acquire is None else lambda: _hidden(acquire),
+    )
+
+
+def _hidden(make: Callable[..., Token], *response: Response) -> Token:
+    token = make(*response)
+    mask_secret(token.value)
+    return token
+
+
+def _both(start: Instant | None, end: Instant | None) -> tuple[Instant, Instant]:
+    if start is None or end is None:
+        msg = "Give a window, or both start and end, for example start='2026-01-01', end='2026-02-01'."
+        raise ConfigError(msg)
+    return start, end
+
+
+def _refuse(_: bytes, rejection: RecordRejected) -> None:
+    raise rejection
+
+
+def _interactions(
+    hook: InteractionsHook,
+    person: contract.Contact,
+    window: Window,
+    options: contract.Options,
+    on_reject: Callable[[bytes, RecordRejected], None],
+) -> Iterator[Interaction]:
+    from airflow_provider_interactions import extract  # noqa: PLC0415 - pyarrow and aiohttp are heavy
+    from airflow_provider_interactions.lake import Lake  # noqa: PLC0415 - as above
+
+    job = extract.Job(hook.vendor, hook.credentials, Lake(None, ""), window, [person], options)  # writes nothing
+    seen: set[str] = set()
+    for query, page in extract.interactions(job):
+        asked = contract.Asked(query.contact, query.native_type or "", page.context)
+        for payload, at in zip(page.records, page.occurred, strict=True):
+            if at is not None and at not in window:
+                continue
+            try:
+                row = hook.vendor.interaction(payload, asked)
+            except RecordRejected as rejection:
+                on_reject(payload, rejection)
+                continue
+            if row.interaction_id not in seen:
+                seen.add(row.interaction_id)
+                yield row
+
+
+async def _probe(vendor: Vendor, credentials: Credentials) -> None:
+    # By the engine, not by requests: what passes here is what extraction will meet (TLS, proxies, tokens).
+    from airflow_provider_interactions.http import Limits, connect  # noqa: PLC0415 - aiohttp is heavy
+
+    async with connect(vendor, credentials, limits=Limits(timeout=TEST_TIMEOUT, tries=1, patience=0)) as client:
+        with suppress(ContactError):  # some vendors can only be asked for somebody: the credentials came first
+            await client.fetch(vendor.probe(credentials.settings))

@@ -1,0 +1,76 @@
+"""Whom to ask: the first task of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk import Context
+
+from airflow_provider_interactions.contract import Contact, Options
+from airflow_provider_interactions.hooks.base import InteractionsHook
+from airflow_provider_interactions.lake import Place
+from airflow_provider_interactions.operators.base import VendorOperator
+from airflow_provider_interactions.operators.errors import judged
+from airflow_provider_interactions.operators.lake import open_lake
+from airflow_provider_interactions.window import Window
+
+
+class ListContactsOperator(VendorOperator):
+    """Keep the list of contacts in the lake and return references to batches of it, for ``.expand(batch=…)``.
+
+    The references hold the run's window, so every later task of the run works on the same one. No contact's id
+    travels by XCom; ids given as ``contacts`` are visible among the task's rendered templates.
+
+    :param contacts: identifiers to ask for; default: the vendor's own list of its contacts
+    :param kind: what the identifiers are; default: the vendor's first kind
+    :param batch_size: contacts per mapped task; default: what takes about five minutes at the vendor's documented
+        pace, in at most 200 tasks
+    """
+
+    template_fields: Sequence[str] = (*VendorOperator.template_fields, "contacts", "kind")
+
+    def __init__(
+        self,
+        *,
+        contacts: Sequence[str] | None = None,
+        kind: str | None = None,
+        batch_size: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.contacts = contacts
+        self.kind = kind
+        self.batch_size = batch_size
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """List, keep, cut; fails at once where a retry cannot help."""
+        with judged(self.subject):
+            window = self.window(context)
+        with judged(self.subject, f"window {window}"):
+            return self._batches(window)
+
+    def _batches(self, window: Window) -> list[dict[str, Any]]:
+        from airflow_provider_interactions import contacts as lists  # noqa: PLC0415 - pyarrow and aiohttp are heavy
+        from airflow_provider_interactions.operators import batches  # noqa: PLC0415 - as above
+
+        hook, lake = self.hook(), open_lake(self.lake)
+        options = self.chosen(hook)
+        place = Place(hook.vendor.name, hook.credentials.account, window)
+        path, count = lists.keep(lake, place, self._pages(hook, options), datetime.now(UTC))
+        if self.batch_size is None:
+            sample = lists.read(lake, lists.Batch(path, 0, 1, 0, 1))
+            size = batches.batch_size(hook.vendor, hook.credentials.settings, options, count, sample)
+        else:
+            size = batches.checked_size(self.batch_size, count)
+        cut = lists.cut(path, count, size)
+        self.log.info("%s, window %s: %d contacts in %d batches", hook.vendor.name, window, count, len(cut))
+        return [batches.reference(batch, window) for batch in cut]
+
+    def _pages(self, hook: InteractionsHook, options: Options) -> Iterable[Sequence[Contact]]:
+        from airflow_provider_interactions import contacts as lists  # noqa: PLC0415 - pyarrow and aiohttp are heavy
+
+        if self.contacts is None:
+            return lists.listing(hook.vendor, hook.credentials, options)
+        return lists.given(hook.vendor, self.contacts, self.kind)

@@ -1,0 +1,32 @@
+"""The one place where the core's errors become Airflow's decisions: fail now, or let the task retry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
+
+from airflow_provider_interactions.errors import InteractionsError
+
+
+@contextmanager
+def judged(*facts: str) -> Iterator[None]:
+    """Raise AirflowFailException where a retry cannot help; let errors with ``retry`` pass, so that Airflow retries.
+
+    Messages stay as they are; those of ``facts`` (connection, window) that they do not say already are added.
+    """
+    try:
+        yield
+    except InteractionsError as error:
+        if error.retry:
+            raise
+        raise AirflowFailException(_with(str(error), facts)) from error
+    except AirflowNotFoundException as error:
+        msg = f"{error}. Add it under Admin, Connections, or as an environment variable AIRFLOW_CONN_…"
+        raise AirflowFailException(_with(msg, facts)) from error
+
+
+def _with(message: str, facts: tuple[str, ...]) -> str:
+    missing = [fact for fact in facts if fact and fact not in message]
+    return f"{message} ({', '.join(missing)})" if missing else message

@@ -1,0 +1,113 @@
+"""The vendor's records into the lake, as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from airflow.sdk import Context
+
+from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.hooks.base import InteractionsHook
+from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.operators.base import VendorOperator
+from airflow_provider_interactions.operators.errors import judged
+from airflow_provider_interactions.operators.lake import open_lake
+from airflow_provider_interactions.operators.progress import reporter
+from airflow_provider_interactions.window import Window
+
+if TYPE_CHECKING:
+    from airflow_provider_interactions.operators.batches import Reference
+
+
+class ExtractInteractionsOperator(VendorOperator):
+    """Land every interaction of a batch of contacts in the run's window; returns the batch's manifest.
+
+    Map it over what ListContactsOperator returns: ``.partial(…).expand(batch=contacts.output)``. The vendor's account
+    takes only so many requests at once and one task uses them all, so give it ``max_active_tis_per_dag=1`` or a pool.
+
+    :param batch: a reference made by ListContactsOperator; it also says which window
+    :param contacts: identifiers instead of a batch, for a run of one task
+    :param kind: what these identifiers are; default: the vendor's first kind
+    :param concurrency: requests in flight; default: what the vendor documents
+    :param on_missing: what a contact that the vendor does not know means: ``record`` it, or ``fail``
+    """
+
+    template_fields: Sequence[str] = (*VendorOperator.template_fields, "batch", "contacts", "kind")
+
+    def __init__(
+        self,
+        *,
+        batch: Mapping[str, Any] | None = None,
+        contacts: Sequence[str] | None = None,
+        kind: str | None = None,
+        concurrency: int | None = None,
+        on_missing: Literal["record", "fail"] = "record",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.batch = batch
+        self.contacts = contacts
+        self.kind = kind
+        self.concurrency = concurrency
+        self.on_missing = on_missing
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Ask, guard, land; fails at once where a retry cannot help, and then leaves no file."""
+        with judged(self.subject):
+            reference = self._reference()
+            window = reference.window if reference else self.window(context)
+        if reference:
+            _label(context, reference.label, self.map_index_template or "{{ interactions_batch }}")
+        with judged(self.subject, f"window {window}"):
+            return self._extracted(window, reference)
+
+    def _extracted(self, window: Window, reference: Reference | None) -> dict[str, Any]:
+        from airflow_provider_interactions import extract, manifest  # noqa: PLC0415 - pyarrow and aiohttp are heavy
+
+        hook, lake = self.hook(), open_lake(self.lake)
+        batch, batches = (reference.batch, reference.batches) if reference else (0, 1)
+        name = f"{hook.vendor.name}, window {window}, batch {batch + 1} of {batches}"
+        landed = extract.extract(
+            extract.Job(
+                vendor=hook.vendor,
+                credentials=hook.credentials,
+                lake=lake,
+                window=window,
+                contacts=self._asked(hook, lake, reference),
+                options=self.chosen(hook),
+                batch=batch,
+                batches=batches,
+                concurrency=self.concurrency,
+                on_missing=self.on_missing,
+                progress=reporter(self.log.info, name),
+            )
+        )
+        counts = landed.counts
+        self.log.info(
+            "%s: landed %d records of %d contacts by %d requests", name, counts.landed, counts.contacts, counts.requests
+        )
+        return manifest.packed(landed)
+
+    def _reference(self) -> Reference | None:
+        from airflow_provider_interactions.operators.batches import dereference  # noqa: PLC0415 - pyarrow is heavy
+
+        if (self.batch is None) == (self.contacts is None):
+            msg = "Give either batch (by .expand(batch=…) over ListContactsOperator's output) or contacts."
+            raise ConfigError(msg)
+        return None if self.batch is None else dereference(self.batch)
+
+    def _asked(self, hook: InteractionsHook, lake: Lake, reference: Reference | None) -> list[Contact]:
+        from airflow_provider_interactions import contacts as lists  # noqa: PLC0415 - pyarrow and aiohttp are heavy
+
+        if reference is not None:
+            return lists.read(lake, reference)
+        return lists.checked(hook.vendor, self.contacts or (), self.kind)
+
+
+def _label(context: Context, label: str, template: str) -> None:
+    # Airflow renders a mapped task's label from the context after it ran; the template gets there by itself only if
+    # the DAG's author wrote one into ``partial``.
+    context["interactions_batch"] = label  # type: ignore[typeddict-unknown-key]
+    context["map_index_template"] = template

@@ -1,0 +1,82 @@
+"""The canonical table into a database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Context
+
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.operators.base import LakeOperator
+from airflow_provider_interactions.operators.errors import judged
+from airflow_provider_interactions.operators.lake import open_lake
+from airflow_provider_interactions.window import zulu
+
+if TYPE_CHECKING:
+    from airflow_provider_interactions.manifest import Manifest
+
+#: The file's name in a local lake, where no other is given.
+DATABASE = "interactions.duckdb"
+
+
+class LoadInteractionsOperator(LakeOperator):
+    """Merge a normalized window into a table, newest wins; returns the window, its counts, and what the load did.
+
+    :param manifest: what NormalizeInteractionsOperator returned
+    :param database: path of a DuckDB file, made if absent; default: ``interactions.duckdb`` in a lake on local disk
+    :param table: its name, with a schema if need be
+    """
+
+    template_fields: Sequence[str] = (*LakeOperator.template_fields, "manifest", "database", "table")
+
+    def __init__(
+        self, *, manifest: Mapping[str, Any], database: str | None = None, table: str = "interactions", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.manifest = manifest
+        self.database = database
+        self.table = table
+
+    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - the manifest says which window
+        """Load in one transaction; a database that refuses the rows is left as it was, and the task retries."""
+        from airflow_provider_interactions.manifest import unpacked  # noqa: PLC0415 - with what _loaded imports
+
+        manifest = unpacked(self.manifest)
+        with judged(f"vendor {manifest.vendor}", f"window {manifest.window}"):
+            return self._loaded(manifest, open_lake(self.lake))
+
+    def _loaded(self, manifest: Manifest, lake: Lake) -> dict[str, Any]:
+        import msgspec  # noqa: PLC0415 - only needed here
+
+        done = _duckdb().load(lake, manifest, self.database or _beside(lake), self.table)
+        self.log.info(
+            "%s, window %s: %d rows loaded, %d inserted, %d updated, %d unchanged, %d merged",
+            *(manifest.vendor, manifest.window, done.rows, done.inserted, done.updated, done.unchanged, done.merged),
+        )
+        return {
+            "vendor": manifest.vendor,
+            "account": manifest.account,
+            "window_start": zulu(manifest.window_start),
+            "window_end": zulu(manifest.window_end),
+            "table": self.table,
+            "counts": msgspec.to_builtins(manifest.counts),
+            "loaded": msgspec.to_builtins(done),
+        }
+
+
+def _duckdb() -> Any:
+    try:
+        from airflow_provider_interactions.load import duckdb  # noqa: PLC0415 - optional and heavy
+    except ModuleNotFoundError as missing:
+        msg = "DuckDB is not installed. Install it with: pip install 'airflow-provider-interactions[duckdb]'."
+        raise ConfigError(msg) from missing
+    return duckdb
+
+
+def _beside(lake: Lake) -> str:
+    if not lake.local:
+        msg = "The lake is on no local disk, so a DuckDB file has no default place. Give the operator a database."
+        raise ConfigError(msg)
+    return lake.full(DATABASE)

@@ -1,0 +1,61 @@
+"""What landed into the canonical table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow.sdk import Context
+
+from airflow_provider_interactions.operators.base import LakeOperator
+from airflow_provider_interactions.operators.errors import judged
+from airflow_provider_interactions.operators.lake import open_lake
+
+
+class NormalizeInteractionsOperator(LakeOperator):
+    """Join a window's batches, then write its canonical rows and its rejects; returns the window's manifest.
+
+    :param manifests: what ExtractInteractionsOperator returned: one manifest, or those of all mapped tasks
+    :param rejects_share: share of the records that may be unreadable before the task fails; default: 0.05
+    """
+
+    template_fields: Sequence[str] = (*LakeOperator.template_fields, "manifests")
+
+    def __init__(
+        self,
+        *,
+        manifests: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        rejects_share: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.manifests = manifests
+        self.rejects_share = rejects_share
+
+    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - the manifests say which window
+        """Publish the raw window, normalize it, publish the result."""
+        from airflow_provider_interactions import manifest  # noqa: PLC0415 - as light as the others below are heavy
+
+        # A slice asks Airflow once for all; iterating asks once for each, and logs an error at the end of the list.
+        parts = [self.manifests] if isinstance(self.manifests, Mapping) else self.manifests[:]
+        batches = [manifest.unpacked(part) for part in parts]
+        with judged(*_facts(batches)):
+            return manifest.packed(self._normalized(batches))
+
+    def _normalized(self, batches: list[Any]) -> Any:
+        from airflow_provider_interactions import land, normalize  # noqa: PLC0415 - pyarrow is heavy
+
+        lake = open_lake(self.lake)
+        raw = land.publish(lake, batches)
+        share = normalize.REJECTS_SHARE if self.rejects_share is None else self.rejects_share
+        done = normalize.normalize(lake, raw, rejects_share=share)
+        counts = done.counts
+        self.log.info(
+            "%s, window %s: %d landed = %d canonical + %d rejected + %d repeated",
+            *(done.vendor, done.window, counts.landed, counts.canonical, counts.rejected, counts.repeated),
+        )
+        return done
+
+
+def _facts(batches: list[Any]) -> Sequence[str]:
+    return (f"vendor {batches[0].vendor}", f"window {batches[0].window}") if batches else ()

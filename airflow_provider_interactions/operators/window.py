@@ -1,0 +1,64 @@
+"""Which window a run is about. The same for all of its tasks, whatever timetable or trigger made the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.window import Instant, Window, zulu
+
+DAY = timedelta(days=1)
+
+#: What a template leaves where a parameter is null.
+NOT_GIVEN = (None, "", "None")
+
+WHAT_TO_WRITE = (
+    'Schedule the DAG with CronDataIntervalTimetable("@daily", timezone="UTC"): in Airflow 3 a bare cron string, also '
+    '"@daily", gives every run an empty interval. For a manual run give the params start and end, for example '
+    '{"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}, and declare both in the DAG.'
+)
+
+
+def resolve(
+    context: Mapping[str, Any], start: Instant | None = None, end: Instant | None = None, width: timedelta = DAY
+) -> Window:
+    """The window of a run: arguments or params ``start`` and ``end``; else the partition; else the data interval.
+
+    ``width`` is how long a partition is from its date on. Raises ConfigError that says what to write when the run has
+    none of them, and when the window is naive, empty or reversed.
+    """
+    params = context.get("params") or {}
+    first, last = _given(start, params.get("start")), _given(end, params.get("end"))
+    if first is not None or last is not None:
+        return _explicit(first, last)
+    partition = context.get("partition_date")
+    if partition is not None:
+        return Window.of(partition, partition + width)
+    return _interval(context.get("data_interval_start"), context.get("data_interval_end"))
+
+
+def _given(argument: Instant | None, param: Instant | None) -> Instant | None:
+    return next((value for value in (argument, param) if value not in NOT_GIVEN), None)
+
+
+def _explicit(start: Instant | None, end: Instant | None) -> Window:
+    if start is None or end is None:
+        msg = f"Only the window's {'end' if start is None else 'start'} is given. Give start and end, or neither."
+        raise ConfigError(msg)
+    return Window.of(start, end)
+
+
+def _interval(start: datetime | None, end: datetime | None) -> Window:
+    if start is None or end is None:
+        msg = (
+            f"This run has no window: it has no data interval, no partition date, and no start and end. {WHAT_TO_WRITE}"
+        )
+        raise ConfigError(msg)
+    if start == end:
+        msg = (
+            f"This run has no window: its data interval is empty (it starts and ends at {zulu(start)}). {WHAT_TO_WRITE}"
+        )
+        raise ConfigError(msg)
+    return Window.of(start, end)

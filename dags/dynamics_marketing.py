@@ -1,0 +1,51 @@
+"""Interactions from Dynamics 365 Marketing, day by day, into the lake and a DuckDB file.
+
+Needs a connection `dynamics_marketing_default` and a place for the lake (`AIRFLOW__INTERACTIONS__LAKE`). Every run
+reads its own day; running a day again replaces that day and nothing else. Fill the past with a backfill, or trigger
+one run over any window with the parameters below.
+"""
+
+import os
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param
+
+from airflow_provider_interactions.operators import (
+    ExtractInteractionsOperator,
+    ListContactsOperator,
+    LoadInteractionsOperator,
+    NormalizeInteractionsOperator,
+)
+
+VENDOR = "dynamics_marketing"
+
+# Where the table goes: a DuckDB file, by default interactions.duckdb in the lake.
+DATABASE = os.environ.get("INTERACTIONS_DUCKDB")
+
+WHEN = {"type": ["null", "string"], "format": "date-time", "section": "Window"}
+
+with DAG(
+    dag_id="dynamics_marketing_interactions",
+    # Not the bare "@daily": in Airflow 3 its runs have an empty data interval.
+    schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=2,
+    params={
+        "start": Param(None, title="Start", description="Instead of the run's own day, with a time zone", **WHEN),
+        "end": Param(None, title="End", description="Exclusive", **WHEN),
+    },
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": 2},
+    doc_md=__doc__,
+    tags=["interactions", VENDOR],
+):
+    contacts = ListContactsOperator(task_id="list_contacts", vendor=VENDOR)
+
+    # A task is a batch of contacts, never a single one. One at a time: it already sends as much as the vendor takes.
+    extracted = ExtractInteractionsOperator.partial(task_id="extract", vendor=VENDOR, max_active_tis_per_dag=1).expand(
+        batch=contacts.output
+    )
+
+    normalized = NormalizeInteractionsOperator(task_id="normalize", manifests=extracted.output)
+
+    LoadInteractionsOperator(task_id="load", manifest=normalized.output, database=DATABASE)

@@ -1,0 +1,264 @@
+"""The operators' execute() against the sandbox, over a real socket."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from airflow_provider_interactions.operators import (
+    ExtractInteractionsOperator,
+    ListContactsOperator,
+    LoadInteractionsOperator,
+    NormalizeInteractionsOperator,
+)
+from airflow_provider_interactions.operators.progress import reporter
+from airflow_provider_interactions.sandbox import Fact, digest
+
+VENDOR = "dynamics_marketing"
+pytestmark = pytest.mark.usefixtures("connection")
+DAY = {"params": {"start": "2026-01-02T00:00:00Z", "end": "2026-01-03T00:00:00Z"}}
+WEEK = {"params": {"start": "2026-01-01T00:00:00Z", "end": "2026-01-08T00:00:00Z"}}
+
+#: Types enough to have something to say, few enough to be quick.
+FEW = {"types": ["EmailSent", "EmailOpened", "EmailClicked", "EmailDelivered", "FormVisited", "WebsiteVisited"]}
+
+
+def listed(lake, context, **arguments):
+    return ListContactsOperator(task_id="list", vendor=VENDOR, lake=lake, **arguments).execute(context)
+
+
+def extracted(lake, context, **arguments):
+    return ExtractInteractionsOperator(task_id="extract", vendor=VENDOR, lake=lake, **arguments).execute(context)
+
+
+def normalized(lake, manifests, **arguments):
+    return NormalizeInteractionsOperator(task_id="normalize", lake=lake, manifests=manifests, **arguments).execute({})
+
+
+def loaded(lake, manifest, **arguments):
+    return LoadInteractionsOperator(task_id="load", lake=lake, manifest=manifest, **arguments).execute({})
+
+
+def whole(lake, context, options=None, **arguments):
+    """The four tasks of a run, one after the other; returns what load says."""
+    batches = listed(lake, context, options=options, **arguments)
+    manifests = [extracted(lake, {"params": {}}, options=options, batch=batch) for batch in batches]
+    return loaded(lake, normalized(lake, manifests))
+
+
+COLUMNS = "native_type, status, subject, campaign_id, campaign_name, message_id, count"
+
+
+def warehouse(path):
+    """The table as facts, to be compared with what the sandbox says exists."""
+    with duckdb.connect(path) as database:
+        sql = (
+            f"SELECT vendor, contact_id, interaction_id, epoch_us(occurred_at), attributes, {COLUMNS} FROM interactions"
+        )
+        rows = database.execute(sql).fetchall()
+    for vendor, contact, interaction, at, attributes, *rest in rows:
+        yield Fact(
+            vendor=vendor,
+            contact_id=contact,
+            interaction_id=interaction,
+            occurred_at=at,
+            attributes=json.loads(attributes),
+            **dict(zip(COLUMNS.split(", "), rest, strict=True)),
+        )
+
+
+@pytest.mark.parametrize("batch_size", [None, 3])
+def test_a_run_ends_with_exactly_what_exists(sandbox, lake, batch_size):
+    done = whole(lake, WEEK, batch_size=batch_size)
+    expected = sandbox.oracle(VENDOR, "2026-01-01", "2026-01-08")
+    assert done["counts"]["canonical"] == done["loaded"]["inserted"] == expected.interactions > 0
+    assert (done["window_start"], done["window_end"]) == ("2026-01-01T00:00:00Z", "2026-01-08T00:00:00Z")
+    assert digest(warehouse(f"{lake}/interactions.duckdb")) == expected.digest
+
+
+def test_running_again_with_other_batches_leaves_the_same_rows_and_no_stale_file(lake):
+    whole(lake, WEEK, FEW, batch_size=2)
+    first = digest(warehouse(f"{lake}/interactions.duckdb"))
+    again = whole(lake, WEEK, FEW, batch_size=3)
+    assert (again["loaded"]["inserted"], again["counts"]["contacts"]) == (0, 5)
+    assert digest(warehouse(f"{lake}/interactions.duckdb")) == first
+    raw = [path.name for path in Path(lake, "raw").rglob("*.parquet")]
+    assert {name.split("-")[1] for name in raw} == {"00000", "00001"}
+    assert len([name for name in raw if name.startswith("outcomes")]) == 2
+
+
+def test_batches_carry_the_window_and_no_contact(lake, people):
+    batches = listed(lake, DAY, batch_size=2)
+    assert [(b["batch"], b["batches"], b["first"], b["count"]) for b in batches] == [
+        (0, 3, 0, 2),
+        (1, 3, 2, 2),
+        (2, 3, 4, 1),
+    ]
+    assert {b["window_start"] for b in batches} == {"2026-01-02T00:00:00Z"}
+    assert not [person for person in people if person in json.dumps(batches)]
+
+
+def test_window_of_the_list_holds_for_the_extraction_whatever_its_own_context_says(lake):
+    (batch,) = listed(lake, DAY)
+    manifest = extracted(lake, WEEK, options=FEW, batch=batch)
+    assert (manifest["window_start"], manifest["window_end"]) == ("2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z")
+
+
+def test_contacts_may_be_given_instead(sandbox, lake, people):
+    chosen = people[:2]
+    (batch,) = listed(lake, WEEK, contacts=[*chosen, chosen[0].upper()])
+    by_batch = extracted(lake, WEEK, batch=batch)
+    directly = extracted(lake, WEEK, contacts=chosen)
+    expected = sum(sandbox.oracle(VENDOR, "2026-01-01", "2026-01-08", contact=person).interactions for person in chosen)
+    assert by_batch["counts"]["landed"] == directly["counts"]["landed"] == expected
+    assert by_batch["digest"] == directly["digest"]
+
+
+def test_one_manifest_need_not_be_in_a_list(sandbox, lake, people):
+    manifest = normalized(lake, extracted(lake, DAY, contacts=people))
+    assert manifest["counts"]["canonical"] == sandbox.oracle(VENDOR, "2026-01-02", "2026-01-03").interactions
+
+
+def test_no_contacts_is_a_run_of_nothing(lake):
+    done = whole(lake, DAY, contacts=[])
+    assert (done["counts"]["contacts"], done["loaded"]["rows"]) == (0, 0)
+
+
+def test_unknown_contact_is_recorded_or_fails_the_task(lake, people):
+    from airflow.sdk.exceptions import AirflowFailException
+
+    asked = [people[0], "00000000-0000-0000-0000-000000000001"]
+    assert extracted(lake, DAY, contacts=asked)["counts"]["not_found"] == 1
+    with pytest.raises(AirflowFailException, match="there is no such contact"):
+        extracted(lake, DAY, contacts=asked, on_missing="fail")
+
+
+def test_options_reach_the_vendor(sandbox, lake, people):
+    manifest = extracted(lake, WEEK, contacts=people, options={"types": ["EmailSent", "EmailOpened"], "page_size": 2})
+    expected = [sandbox.oracle(VENDOR, "2026-01-01", "2026-01-08", type=t) for t in ("EmailSent", "EmailOpened")]
+    assert manifest["counts"]["landed"] == sum(found.interactions for found in expected)
+    assert manifest["counts"]["requests"] >= 2 * len(people)
+
+
+def test_lake_may_be_a_url_and_has_a_configured_default(lake, people, monkeypatch):
+    by_url = extracted(f"file://{lake}", WEEK, contacts=people, options=FEW)
+    monkeypatch.setenv("AIRFLOW__INTERACTIONS__LAKE", lake)
+    by_default = normalized(None, by_url)
+    assert all(Path(lake, file["path"]).stat().st_size == file["bytes"] for file in by_default["files"])
+
+
+def test_lake_on_any_file_system_airflow_knows(sandbox, people, tmp_path):
+    lake, database = "memory://bucket/interactions", f"{tmp_path}/elsewhere/w.duckdb"
+    done = loaded(
+        lake, normalized(lake, extracted(lake, WEEK, contacts=people)), database=database, table="main.events"
+    )
+    assert done["table"] == "main.events"
+    with duckdb.connect(database) as opened:
+        count = opened.execute("SELECT count(*) FROM events").fetchone()[0]
+    assert count == sandbox.oracle(VENDOR, "2026-01-01", "2026-01-08").interactions
+
+
+def test_vendor_may_come_from_the_connection(connection, lake, people):
+    task = ExtractInteractionsOperator(task_id="t", conn_id=connection, lake=lake, contacts=people[:1])
+    assert task.execute(DAY)["vendor"] == VENDOR
+
+
+def test_nothing_is_looked_up_before_execute():
+    task = ListContactsOperator(task_id="t", vendor=VENDOR)
+    assert (task.conn_id, task.lake) == ("dynamics_marketing_default", None)
+    with pytest.raises(ValueError, match="give vendor, conn_id, or both"):
+        ListContactsOperator(task_id="t")
+
+
+def test_what_an_upstream_task_or_a_template_gives_is_a_template_field():
+    assert {"batch", "contacts", "start", "end", "lake"} <= set(ExtractInteractionsOperator.template_fields)
+    assert {"contacts", "start", "end", "options"} <= set(ListContactsOperator.template_fields)
+    assert "manifests" in NormalizeInteractionsOperator.template_fields
+    assert {"manifest", "database"} <= set(LoadInteractionsOperator.template_fields)
+
+
+def test_progress_is_logged_without_anything_personal(sandbox, lake, people, monkeypatch, capfd):
+    monkeypatch.setattr("airflow_provider_interactions.operators.extract.reporter", partial(reporter, every=0.0))
+    whole(lake, DAY, FEW)
+    said = "".join(capfd.readouterr())
+    assert "dynamics_marketing, window [2026-01-02T00:00:00Z, 2026-01-03T00:00:00Z): 5 contacts in 1 batches" in said
+    assert "batch 1 of 1: 3 of 5 contacts (60%), " in said
+    assert "batch 1 of 1: landed" in said
+    assert not [person for person in people if person in said.lower()]
+    assert sandbox.connections[VENDOR]["password"] not in said
+
+
+def test_stale_manifests_do_not_remove_a_newer_extraction(lake, people):
+    from airflow.sdk.exceptions import AirflowFailException
+
+    old = extracted(lake, WEEK, contacts=people, options=FEW)
+    normalized(lake, old)
+    new = normalized(lake, extracted(lake, WEEK, contacts=people, options=FEW))
+    with pytest.raises(AirflowFailException, match="another extraction of the same window has replaced them"):
+        normalized(lake, old)
+    assert all(Path(lake, file["path"]).exists() for file in new["files"])
+    assert loaded(lake, new)["loaded"]["rows"] == new["counts"]["canonical"]
+
+
+class TestBatchSize:
+    """Few tasks, each worth its cost."""
+
+    def size(self, contacts, types=("EmailSent",), requests=6000, seconds=300.0):
+        from dataclasses import replace
+
+        from airflow_provider_interactions import vendors
+        from airflow_provider_interactions.contract import Contact, Pace
+        from airflow_provider_interactions.operators.batches import batch_size
+
+        vendor = vendors.vendor(VENDOR)
+        paced = replace(vendor, pace=Pace(concurrency=52, requests=requests, seconds=seconds))
+        return batch_size(paced, vendor.settings(), vendor.options(types=types), contacts, [Contact("x")][:contacts])
+
+    def test_little_work_is_one_task(self):
+        assert self.size(1000) == 1000  # 50 s at 20 requests a second
+        assert self.size(0) == 1
+
+    def test_tasks_of_about_five_minutes(self):
+        assert self.size(60_000) == 6_000  # ten tasks of 300 s
+        assert self.size(60_000, types=("EmailSent", "EmailOpened")) == 3_000
+
+    def test_never_more_than_a_few_hundred_tasks(self):
+        assert self.size(10_000_000) == 50_000
+
+    def test_concurrency_counts_where_no_rate_is_published(self):
+        assert self.size(780_000, requests=None, seconds=None) == 78_000  # 260 a second
+
+    @pytest.mark.parametrize(
+        ("size", "message"), [(0, "must be at least 1"), (7, "cuts 8000 contacts into 1143 tasks")]
+    )
+    def test_a_size_that_cannot_be_mapped_is_refused(self, size, message):
+        from airflow_provider_interactions.errors import ConfigError
+        from airflow_provider_interactions.operators.batches import checked_size
+
+        with pytest.raises(ConfigError, match=message):
+            checked_size(size, 8000)
+
+
+class TestProgress:
+    def test_line(self):
+        from airflow_provider_interactions.extract import Progress
+        from airflow_provider_interactions.operators.progress import line
+
+        said = line(Progress(contacts=200, done=50, rows=1234, requests=2000, throttled=3), 10)
+        assert said == (
+            "50 of 200 contacts (25%), 1,234 records, 2,000 requests (200/s), throttled 3 times, about 30 s left"
+        )
+
+    def test_speaks_every_few_seconds_only(self):
+        from airflow_provider_interactions.extract import Progress
+        from airflow_provider_interactions.operators.progress import reporter
+
+        times, said = iter([0.0, 1.0, 6.0, 7.0, 11.5]), []
+        report = reporter(said.append, "who", every=5.0, clock=lambda: next(times))
+        for done in range(4):
+            report(Progress(4, done, 0, 0, 0))
+        assert [text.split(" of ")[0] for text in said] == ["who: 1", "who: 3"]
