@@ -33,6 +33,10 @@ ROUND = (1.0, 10.0, 60.0, 300.0, 600.0, 3600.0)
 #: one that followed soon (within so many cycles); the cycles it then stays as it is, and its growth in each one after.
 SHARE, STEP_DOWN, FALL, SOON, HOLD, GROWTH = 0.97, 0.98, 0.9, 2.0, 60.0, 0.02
 
+#: A stray refusal tells nothing about a rate. One after so many accepted requests does; fewer must be alike, within a
+#: factor, one after the other: two of them, or four where only a handful was accepted.
+TELLING, ALIKE, HANDFUL = 50, 2.0, 5
+
 #: A run's first requests per second, doubled every so many seconds until a refusal or the first rate that no longer
 #: holds anything back: enough to be at full speed within half a second, too little for a burst.
 FIRST_RATE, DOUBLING, NO_RATE = 100.0, 0.1, 100_000.0
@@ -45,6 +49,8 @@ class Rate:
     value: float = FIRST_RATE
     learned: bool = False
     cycle: float = 1.0
+    suspected: float = 0.0
+    agreed: int = 0
     next_at: float = 0.0
     moved_at: float = 0.0
 
@@ -58,14 +64,19 @@ class Rate:
     def refused(self, accepted: int, opened_at: float, now: float, pause: float) -> None:
         """Learn from a refusal after ``accepted`` answers since the gate opened."""
         open_for = now - opened_at
-        if not self.learned:
-            self.cycle = stretch(open_for, pause)
-            self.value = SHARE * max(accepted, 1) / self.cycle
-            self.learned = True
-        else:
+        if self.learned:
             self.value *= FALL if open_for < SOON * self.cycle else STEP_DOWN
+        else:
+            self._learn(accepted, stretch(open_for, pause))
         self.next_at = now + pause
-        self.moved_at = now + pause + HOLD * self.cycle
+        self.moved_at = now + pause + (HOLD * self.cycle if self.learned else 0.0)
+
+    def _learn(self, accepted: int, seconds: float) -> None:
+        rate = max(accepted, 1) / seconds
+        alike = self.suspected / ALIKE <= rate <= self.suspected * ALIKE
+        self.suspected, self.agreed = rate, self.agreed + 1 if alike else 0
+        if accepted >= TELLING or self.agreed >= (1 if accepted >= HANDFUL else 3):
+            self.value, self.cycle, self.learned = SHARE * rate, seconds, True
 
     def _grow(self, now: float) -> None:
         self.moved_at = self.moved_at or now

@@ -182,7 +182,7 @@ def _tolerant(read: Callable[[bytes], T], body: bytes, what: str) -> T:
         return read(body)
     except etree.XMLSyntaxError as wrong:
         # A document beyond the limits is not searched for bad characters: that would only take longer.
-        mended = body if wrong.code == _BEYOND_LIMITS else _without_forbidden(body)
+        mended = body if getattr(wrong, "code", None) == _BEYOND_LIMITS else _without_forbidden(body)
     if mended == body:
         raise BadResponse(_unreadable(what)) from None
     try:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import settings
 
-from airflow_provider_interactions import contacts, contract, land, normalize
+from airflow_provider_interactions import contacts, contract, land, normalize, pace
 from airflow_provider_interactions.extract import Job, extract
 from airflow_provider_interactions.http import Limits, connect
 from airflow_provider_interactions.lake import Lake, Place
@@ -97,6 +97,14 @@ class Rig:
     def faults(self, **rule: Any) -> None:
         """One rule, for the action only unless it says otherwise."""
         self.sandbox.faults([{"path": "LoadInteractions", **rule}])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def at_full_speed():
+    """No careful start: a run of twenty requests would spend its time in waiting. Refusals slow it down as ever."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pace.Rate.__init__, "__defaults__", (pace.NO_RATE, *pace.Rate.__init__.__defaults__[1:]))
+        yield
 
 
 @pytest.fixture(scope="session")

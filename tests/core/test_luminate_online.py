@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from airflow_provider_interactions import contract, extract
+from airflow_provider_interactions import contract, extract, land, normalize
 from airflow_provider_interactions.contract import Asked, Contact, Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
@@ -26,6 +27,9 @@ from airflow_provider_interactions.errors import (
     Throttled,
     Unavailable,
 )
+from airflow_provider_interactions.http import connect
+from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.sandbox import Fact, SandboxConfig, digest, serve
 from airflow_provider_interactions.vendors.luminate_online import VENDOR, errors, records
 from airflow_provider_interactions.vendors.luminate_online.vendor import asked_range
 from airflow_provider_interactions.window import Window
@@ -875,3 +879,57 @@ def test_a_missing_field_is_named(fields, told):
 def test_a_format_that_is_not_offered():
     with pytest.raises(ConfigError, match="response_format"):
         credentials(response_format="csv")
+
+
+# Against the sandbox, which was written by someone else from the same pages
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with serve(SandboxConfig(contacts=12, seed=3)) as running:
+        yield running
+
+
+def connected(sandbox, **extra):
+    known = sandbox.connections[VENDOR.name]
+    fields = {name: known[name] for name in ("host", "login", "password")}
+    return contract.credentials(VENDOR, **fields, extra={**known["extra"], **extra})
+
+
+@pytest.mark.parametrize("start", ["2026-01-01T00:00:00Z", "2026-01-02T03:00:00.5Z"])
+@pytest.mark.parametrize(("form", "size"), [("xml", 200), ("json", 200), ("json", 3)])
+def test_the_table_is_what_the_oracle_knows(sandbox, tmp_path, start, form, size):
+    end = "2026-01-06T03:00:00.25Z"
+    job = extract.Job(
+        vendor=VENDOR,
+        credentials=connected(sandbox, response_format=form),
+        lake=Lake.at(str(tmp_path)),
+        window=Window.of(start, end),
+        contacts=[VENDOR.contact(text) for text in sandbox.contacts(VENDOR.name)],
+        options=contract.options(VENDOR, {"page_size": size}),
+    )
+    manifest = normalize.normalize(job.lake, land.publish(job.lake, [extract.extract(job)]))
+    found = [fact for file in manifest.files for fact in facts(tmp_path / file.path)]
+    expected = sandbox.oracle(VENDOR.name, start, end)
+    assert (len(found), digest(found), manifest.counts.rejected) == (expected.interactions, expected.digest, 0)
+
+
+def facts(path):
+    for known in pq.ParquetFile(path).read().to_pylist():
+        fields = {name: known[name] for name in Fact.__struct_fields__}
+        at = (known["occurred_at"] - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        yield Fact(**{**fields, "occurred_at": at, "attributes": json.loads(known["attributes"])})
+
+
+@pytest.mark.parametrize(
+    ("extra", "verdict"), [({}, ContactNotFound), ({"api_key": "other"}, AuthRejected)], ids=["right", "wrong"]
+)
+def test_the_probe_tells_right_credentials_from_wrong_ones(sandbox, extra, verdict):
+    made = connected(sandbox, **extra)
+
+    async def probe():
+        async with connect(VENDOR, made) as client:
+            await client.fetch(VENDOR.probe(made.settings))
+
+    with pytest.raises(verdict):
+        asyncio.run(probe())
