@@ -6,12 +6,19 @@ extract(job)  ->  queries of each contact  ->  vendor.pages(fetch, …)  ->  gua
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
+from time import monotonic
 from typing import Any, Literal
 
+import msgspec
+from msgspec.structs import replace
+
+from airflow_provider_interactions import __version__
 from airflow_provider_interactions.contract import (
     Contact,
     Credentials,
@@ -24,6 +31,7 @@ from airflow_provider_interactions.contract import (
 )
 from airflow_provider_interactions.errors import ContactError, Incomplete, Stalled, VendorError
 from airflow_provider_interactions.http import Client, Limits, connect
+from airflow_provider_interactions.journal import EVERY, SHARE, Journal, State, Tally, expire
 from airflow_provider_interactions.lake import Lake, Place
 from airflow_provider_interactions.land import Landing
 from airflow_provider_interactions.manifest import OUTCOMES, Counts, Manifest
@@ -56,7 +64,9 @@ class Job:
     ``on_missing`` says what a contact that the vendor cannot answer for means: ``record`` notes it as an outcome,
     ``fail`` ends the extraction. ``concurrency`` overrides the vendor's requests in flight. ``history_age`` is for
     vendors that cannot filter by date: how old a history in the lake may be to be cut instead of asked for again;
-    zero asks anew. ``extracted_at`` is the instant (aware) that every row of this extraction carries.
+    zero asks anew. ``resume`` names the run: a later extraction with the same name and everything else the same goes
+    on where this one ended, however it ended; None leaves nothing behind on a failure. ``extracted_at`` is the instant
+    (aware) that every row of this extraction carries.
     """
 
     vendor: Vendor
@@ -72,6 +82,7 @@ class Job:
     on_missing: Literal["record", "fail"] = "record"
     limits: Limits | None = None
     progress: Callable[[Progress], None] | None = None
+    resume: str | None = None
     extracted_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -106,17 +117,59 @@ def interactions(job: Job) -> Iterator[tuple[Query, Page]]:
 async def land_pages(job: Job, folder: str = "") -> Manifest:
     """Ask the vendor and land what it says; ``folder`` is where, the window's raw folder unless given."""
     async with connect(job.vendor, job.credentials, concurrency=job.concurrency, limits=job.limits) as client:
-        with Landing(job.lake, job.place, job.extracted_at, job.batch, job.batches, folder) as landing:
-            tally = _Tally(job, landing, client)
-            async with aclosing(in_order(_questions(job), _guarded(job, client), _width(client))) as answers:
+        with _landing(job, folder) as landing:
+            tally = _Counting(job, landing, client)
+            saver = _Saver(landing, tally)
+            questions = islice(_questions(job), landing.state.questions, None)
+            async with aclosing(in_order(questions, _guarded(job, client), _width(client))) as answers:
                 async for question, item in answers:
                     if isinstance(item, Ended):
                         tally.end(question, item.error)
+                        await saver.ended()
                     else:
                         tally.take(question.query, item)
-                        if landing.full:
-                            await asyncio.to_thread(landing.flush)
+                    if landing.full:
+                        await asyncio.to_thread(landing.flush)
             return await asyncio.to_thread(landing.finish, tally.counts())
+
+
+def _landing(job: Job, folder: str) -> Landing:
+    """A fresh landing, or the one that an earlier try of the same run left unfinished."""
+    if job.resume is None:
+        return Landing(job.lake, job.place, State(extracted_at=job.extracted_at), job.batch, job.batches, folder)
+    journal = Journal.of(job.lake, job.place, _facts(job))
+    expire(job.lake, job.place, job.extracted_at)
+    state, rows, outcomes = journal.load(job.extracted_at) or (State(extracted_at=job.extracted_at), [], [])
+    landing = Landing(job.lake, job.place, state, job.batch, job.batches, folder, journal)
+    landing.restore(rows, outcomes)
+    return landing
+
+
+def _facts(job: Job) -> list[Any]:
+    """What decides the rows of an extraction, as plain values."""
+    contacts = [(contact.kind, contact.id) for contact in job.contacts]
+    return [__version__, job.resume, job.batch, job.batches, msgspec.to_builtins(job.options), contacts]
+
+
+@dataclass(slots=True)
+class _Saver:
+    """Saves a landing that has a journal: often enough that a failure costs little, seldom enough to cost little."""
+
+    landing: Landing
+    tally: _Counting
+    questions: int = 0
+    began: float = field(default_factory=monotonic)
+    saved: float = field(default_factory=monotonic)
+
+    async def ended(self) -> None:
+        """One more question is answered."""
+        self.questions += 1
+        now = monotonic()
+        if self.landing.journal is None or now - self.saved < max(EVERY, SHARE * (now - self.began)):
+            return
+        self.saved = now
+        await asyncio.to_thread(self.landing.save, self.landing.state.questions + self.questions, self.tally.state())
+        self.questions = 0
 
 
 @dataclass(slots=True)
@@ -128,68 +181,68 @@ class _Question:
     requests: int = 0
 
 
-@dataclass(slots=True)
-class _Tally:
+class _Counting:
     """Counts what comes, and judges each contact when its last query has ended."""
 
-    job: Job
-    landing: Landing
-    client: Client
-    received: int = 0
-    fetched: int = 0
-    outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
-    rows: int = 0
-    requests: int = 0
-    missing: ContactError | None = None
+    def __init__(self, job: Job, landing: Landing, client: Client) -> None:
+        self.job, self.landing, self.client = job, landing, client
+        self.now = landing.state.tally
+        self.before = self.now.sent
+        self.outcomes = Counter(outcome.outcome for outcome in landing.outcomes)
 
     def take(self, query: Query, page: Page) -> None:
         """Keep the records of the window, and those whose time cannot be read: normalize judges them."""
-        self.received += len(page.records)
-        window = self.job.window
-        kept = [n for n, at in enumerate(page.occurred) if at is None or at in window]
-        records, occurred = page.records, page.occurred
+        window, records, occurred = self.job.window, page.records, page.occurred
+        kept = [n for n, at in enumerate(occurred) if at is None or at in window]
+        self.now.received += len(records)
         if len(kept) < len(records):
             records, occurred = [records[n] for n in kept], [occurred[n] for n in kept]
-        self.rows += len(records)
-        self.fetched += len(records)
+        self.now.rows += len(records)
+        self.now.fetched += len(records)
         self.landing.add(query, records, occurred, page.context)
 
     def end(self, question: _Question, error: Exception | None) -> None:
         """One query is over; raises its error unless it only says that the contact is not there."""
-        self.requests += question.requests
+        self.now.requests += question.requests
         if isinstance(error, ContactError) and self.job.on_missing == "record":
-            self.missing = error
+            self.now.missing = (error.outcome, error.message)
         elif error is not None:
             raise _placed(error, self.job)
         if question.last:
             self._judge(question.query.contact)
 
     def _judge(self, contact: Contact) -> None:
-        found = "ok" if self.rows else "empty"
-        outcome, reason = (self.missing.outcome, self.missing.message) if self.missing else (found, None)
-        self.landing.outcome(contact, outcome, self.rows, self.requests, reason)
+        found = ("ok" if self.now.rows else "empty", None)
+        outcome, reason = self.now.missing or found
+        self.landing.outcome(contact, outcome, self.now.rows, self.now.requests, reason)
         self.outcomes[outcome] += 1
-        self.rows, self.requests, self.missing = 0, 0, None
+        self.now.rows, self.now.requests, self.now.missing = 0, 0, None
         if self.job.progress is not None:
-            self.job.progress(self._progress())
+            requests, _, throttled = self._sent()
+            done = self.outcomes.total()
+            self.job.progress(Progress(len(self.job.contacts), done, self.now.fetched, requests, throttled))
 
-    def _progress(self) -> Progress:
-        sent = self.client.counters
-        done = sum(self.outcomes.values())
-        return Progress(len(self.job.contacts), done, self.fetched, sent.requests, sent.throttled)
+    def _sent(self) -> tuple[int, int, int]:
+        """Requests, retries and refusals, those of earlier tries included."""
+        sent, before = self.client.counters, self.before
+        return before[0] + sent.requests, before[1] + sent.retries, before[2] + sent.throttled
+
+    def state(self) -> Tally:
+        """What a later try has to know to go on counting."""
+        return replace(self.now, sent=self._sent())
 
     def counts(self) -> Counts:
         """What the manifest says, without ``landed``, which only the writer knows."""
-        sent = self.client.counters
+        requests, retries, throttled = self._sent()
         return Counts(
-            received=self.received,
-            outside=self.received - self.fetched,
-            fetched=self.fetched,
+            received=self.now.received,
+            outside=self.now.received - self.now.fetched,
+            fetched=self.now.fetched,
             contacts=len(self.job.contacts),
-            requests=sent.requests,
-            retries=sent.retries,
-            throttled=sent.throttled,
-            **self.outcomes,
+            requests=requests,
+            retries=retries,
+            throttled=throttled,
+            **{name: self.outcomes[name] for name in OUTCOMES},
         )
 
 

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.extract import Job, Progress, land_pages
+from airflow_provider_interactions.journal import State
 from airflow_provider_interactions.lake import stamp
 from airflow_provider_interactions.land import Landing
 from airflow_provider_interactions.manifest import OUTCOMES, Counts, Manifest, reconcile
@@ -55,7 +56,7 @@ def cut(job: Job) -> Manifest:
             requests=fetched.counts.requests, retries=fetched.counts.retries, throttled=fetched.counts.throttled
         )
         known.update(_outcomes(job, fetched, fresh=True))
-    with Landing(job.lake, job.place, job.extracted_at, job.batch, job.batches) as landing:
+    with Landing(job.lake, job.place, State(extracted_at=job.extracted_at), job.batch, job.batches) as landing:
         tally = _Cut(job, landing, known)
         for manifest, contacts in _by_manifest(job.contacts, known):
             tally.take(manifest, contacts)

@@ -7,6 +7,7 @@
     interactions/vendor=…/account=…/date=…/       the canonical table
     history/vendor=…/account=…/                   whole histories, of vendors that cannot filter by date
     rejects/vendor=…/account=…/window=…/          records that cannot be read, each with the reason
+    unfinished/vendor=…/account=…/window=…/       what an extraction that is under way, or died, has landed so far
     manifests/vendor=…/account=…/window=….json    what a normalized window consists of
 
 Every name is a function of vendor, account, window, batch and the instant of the run, so runs never write over each
@@ -137,6 +138,11 @@ class Place:
     def manifest(self) -> str:
         """Where the normalized window is published."""
         return f"{self._account('manifests')}/window={self.window.slug}.json"
+
+    @property
+    def unfinished(self) -> str:
+        """Where unfinished extractions of the account are kept."""
+        return self._account("unfinished")
 
     @property
     def histories(self) -> str:

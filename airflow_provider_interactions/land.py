@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,12 +22,16 @@ import pyarrow.parquet as pq
 
 from airflow_provider_interactions.contract import Contact, Query
 from airflow_provider_interactions.errors import Unreconciled
+from airflow_provider_interactions.journal import Journal, Outcome, State, Tally, clear
 from airflow_provider_interactions.lake import Lake, Place, stamp, unwritable
 from airflow_provider_interactions.manifest import Counts, File, Manifest, reconcile, whole
 from airflow_provider_interactions.schema import OUTCOMES, RAW
 
-#: Flush a row group after this many rows or payload bytes: large enough to compress, small enough to hold.
-GROUP_ROWS, GROUP_BYTES = 65_536, 32 * 1024 * 1024
+#: Rows of a row group, and pages after which held records become a table: large enough to compress, small to hold.
+GROUP_ROWS, GROUP_RUNS = 65_536, 1_000
+
+#: A part ends after this many rows, or with the row that brings its payloads to this many bytes.
+PART_ROWS, PART_BYTES = 131_072, 128 * 1024 * 1024
 
 COMPRESSION = "zstd"
 
@@ -97,24 +101,25 @@ class _Run:
 class Landing:
     """The raw files of one batch, being written. Use it as a context manager; call ``finish`` to keep the files.
 
-    ``folder`` is where in the lake; the window's raw folder unless set.
+    ``folder`` is where in the lake; the window's raw folder unless set. With a journal, what has landed outlives a
+    failure; without one, a failure leaves nothing behind. Where one file ends and the next begins follows from the
+    rows alone, so a continued landing has the same files as an undisturbed one.
     """
 
     lake: Lake
     place: Place
-    extracted_at: datetime
+    state: State
     batch: int = 0
     batches: int = 1
     folder: str = ""
+    journal: Journal | None = None
     _runs: list[_Run] = field(default_factory=list)
-    _rows: int = 0
-    _bytes: int = 0
-    _landed: int = 0
-    _digest: Any = field(default_factory=hashlib.sha256)
-    _outcomes: list[tuple[Contact, str, int, int, str | None]] = field(default_factory=list)
-    _writer: Writer | None = None
-    _files: list[File] = field(default_factory=list)
-    _finished: bool = False
+    _held: int = 0
+    _pending: list[pa.Table] = field(default_factory=list)
+    _outcomes: list[Outcome] = field(default_factory=list)
+    _unsaved: list[Outcome] = field(default_factory=list)
+    _others: list[File] = field(default_factory=list)
+    _kept: bool = False
 
     def __enter__(self) -> Self:
         return self
@@ -122,91 +127,109 @@ class Landing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._finished:
-            if self._writer is not None:
-                self._writer.discard()
-            self.lake.remove(file.path for file in self._files)
+        if not self._kept and self.journal is None:
+            self.lake.remove(file.path for file in (*self.state.parts, *self._others))
+
+    def restore(self, rows: Sequence[pa.Table], outcomes: Sequence[Outcome]) -> None:
+        """Go on from what a journal holds beside its state."""
+        self._pending.extend(rows)
+        self._outcomes.extend(outcomes)
 
     def add(
         self, query: Query, records: Sequence[bytes], occurred: Sequence[datetime | None], context: str = ""
     ) -> None:
         """Take the records of one page; rows go to disk in groups."""
-        if not records:
-            return
-        self._runs.append(_Run(query, context, records, occurred))
-        self._rows += len(records)
-        self._bytes += sum(map(len, records))
+        if records:
+            self._runs.append(_Run(query, context, records, occurred))
+            self._held += len(records)
 
     @property
     def full(self) -> bool:
-        """Whether enough is held in memory for a row group."""
-        return self._rows >= GROUP_ROWS or self._bytes >= GROUP_BYTES
+        """Whether enough is held in memory to be worth writing."""
+        return self._held >= GROUP_ROWS or len(self._runs) >= GROUP_RUNS
 
     def flush(self) -> None:
-        """Write what is held in memory as one row group."""
-        if not self._runs:
-            return
-        runs, self._runs = self._runs, []
-        self._rows = self._bytes = 0
-        for run in runs:
-            self._digest.update(b"\n".join(run.records) + b"\n")
-        self._write(_table(runs, self.place, self.extracted_at))
+        """Make a table of what is held, and files of what is enough for one."""
+        if self._runs:
+            runs, self._runs, self._held = self._runs, [], 0
+            self._take(_table(runs, self.place, self.state.extracted_at))
 
     def copy(self, rows: pa.RecordBatch) -> None:
         """Take rows that landed before, as they are but for the window they are cut for."""
-        for record in rows.column("payload"):
-            self._digest.update(record.as_buffer())
-            self._digest.update(b"\n")
         for name, moment in (("window_start", self.place.window.start), ("window_end", self.place.window.end)):
             at = rows.schema.get_field_index(name)
             rows = rows.set_column(at, RAW.field(name), _instants(moment, rows.num_rows))
-        self._write(rows)
-
-    def _write(self, rows: pa.RecordBatch) -> None:
-        if self._writer is None:
-            self._writer = Writer(self.lake, self._path("part"), RAW)
-        self._writer.write(rows)
-        self._landed += rows.num_rows
+        self._take(pa.Table.from_batches([rows], RAW))
 
     def outcome(self, contact: Contact, outcome: str, rows: int, requests: int, reason: str | None) -> None:
         """Note how it went with one contact."""
-        self._outcomes.append((contact, outcome, rows, requests, reason))
+        self._unsaved.append(Outcome(contact.id, contact.kind, outcome, rows, requests, reason))
+
+    def save(self, questions: int, tally: Tally) -> None:
+        """Make what has landed outlive a failure: ``questions`` are answered by it."""
+        assert self.journal is not None  # noqa: S101 - only a landing with a journal is saved
+        self.flush()
+        self.state.questions, self.state.tally = questions, tally
+        pending = pa.concat_tables(self._pending, promote_options="none") if self._pending else RAW.empty_table()
+        fresh = pending.slice(self.state.end - self.state.written)
+        self.journal.save(self.state, fresh if fresh.num_rows else None, self._unsaved)
+        self._outcomes.extend(self._unsaved)
+        self._unsaved = []
 
     def finish(self, counts: Counts) -> Manifest:
         """Write the rest and the outcomes, check the counts and hand out the manifest; nothing is published yet."""
         self.flush()
-        if self._writer is not None:
-            writer, self._writer = self._writer, None
-            self._files.append(writer.close())
-        files = tuple(self._files)
+        if self._pending:
+            self._write(pa.concat_tables(self._pending))
+        self._outcomes.extend(self._unsaved)
         outcomes = self._write_outcomes()
-        self._files.append(outcomes)
-        counts = counts + Counts(landed=self._landed)
+        self._others.append(outcomes)
+        counts = counts + Counts(landed=sum(file.rows for file in self.state.parts))
         reconcile(counts)
-        self._finished = True
+        self._kept = True
         return Manifest(
             vendor=self.place.vendor,
             account=self.place.account,
             window_start=self.place.window.start,
             window_end=self.place.window.end,
-            extracted_at=self.extracted_at,
+            extracted_at=self.state.extracted_at,
             batch=self.batch,
             batches=self.batches,
-            files=files,
+            files=tuple(self.state.parts),
             outcomes=(outcomes,),
             counts=counts,
-            digest=self._digest.hexdigest(),
+            digest=hashlib.sha256("".join(self.state.digests).encode()).hexdigest(),
         )
 
+    @property
+    def outcomes(self) -> Sequence[Outcome]:
+        """Of the contacts that are done, in order."""
+        return self._outcomes
+
+    def _take(self, rows: pa.Table) -> None:
+        self._pending.append(rows)
+        while enough := _enough(self._pending):
+            pending = pa.concat_tables(self._pending)
+            self._pending = [pending.slice(enough)] if enough < pending.num_rows else []
+            self._write(pending.slice(0, enough))
+
+    def _write(self, rows: pa.Table) -> None:
+        """One part: the same rows give the same bytes, whatever tables they came in."""
+        writer = Writer(self.lake, self._path(f"part-{len(self.state.parts):05d}"), RAW)
+        for batch in _encoded_anew(rows).to_batches(GROUP_ROWS):
+            writer.write(batch)
+        self.state.parts.append(writer.close())
+        self.state.digests.append(_digest(rows.column("payload")))
+
     def _write_outcomes(self) -> File:
-        contacts, names, rows, requests, reasons = zip(*self._outcomes, strict=True) if self._outcomes else ((),) * 5
+        done = self._outcomes
         columns = [
-            pa.array([contact.id for contact in contacts], pa.string()),
-            pa.array([contact.kind for contact in contacts], pa.string()).dictionary_encode(),
-            pa.array(names, pa.string()).dictionary_encode(),
-            pa.array(rows, pa.int64()),
-            pa.array(requests, pa.int64()),
-            pa.array(reasons, pa.string()),
+            pa.array([one.contact_id for one in done], pa.string()),
+            pa.array([one.contact_id_kind for one in done], pa.string()).dictionary_encode(),
+            pa.array([one.outcome for one in done], pa.string()).dictionary_encode(),
+            pa.array([one.rows for one in done], pa.int64()),
+            pa.array([one.requests for one in done], pa.int64()),
+            pa.array([one.reason for one in done], pa.string()),
         ]
         writer = Writer(self.lake, self._path("outcomes"), OUTCOMES)
         writer.write(pa.record_batch(columns, schema=OUTCOMES))
@@ -214,7 +237,7 @@ class Landing:
 
     def _path(self, kind: str) -> str:
         folder = self.folder or self.place.folder("raw")
-        return f"{folder}/{kind}-{self.batch:05d}-{stamp(self.extracted_at)}.parquet"
+        return f"{folder}/{self.batch:05d}-{kind}-{stamp(self.state.extracted_at)}.parquet"
 
 
 def publish(lake: Lake, manifests: Iterable[Manifest]) -> Manifest:
@@ -230,6 +253,7 @@ def publish(lake: Lake, manifests: Iterable[Manifest]) -> Manifest:
     lake.publish(manifest.place.raw_manifest, manifest)
     if former is not None:
         lake.remove(sorted(former.paths - manifest.paths))
+    clear(lake, manifest.place)
     return manifest
 
 
@@ -245,7 +269,36 @@ def _refuse_replaced(lake: Lake, manifest: Manifest) -> None:
         raise Unreconciled(msg)
 
 
-def _table(runs: Sequence[_Run], place: Place, extracted_at: datetime) -> pa.RecordBatch:
+def _enough(tables: Sequence[pa.Table]) -> int:
+    """How many of the first rows make a part, 0 when there are not enough yet."""
+    if sum(table.num_rows for table in tables) >= PART_ROWS:
+        return PART_ROWS
+    if sum(table.column("payload").nbytes for table in tables) < PART_BYTES:
+        return 0
+    sizes = pc.cumulative_sum(pc.binary_length(pa.concat_tables(tables).column("payload")).cast(pa.int64()))
+    return int(pc.sum(pc.less(sizes, PART_BYTES)).as_py() or 0) + 1 if sizes[-1].as_py() >= PART_BYTES else 0
+
+
+def _encoded_anew(rows: pa.Table) -> pa.Table:
+    """The same rows in one chunk, words numbered in the order of their first row: what the file's bytes depend on."""
+    for at, column in enumerate(rows.schema):
+        if pa.types.is_dictionary(column.type):
+            words = rows.column(at).cast(pa.string()).combine_chunks().dictionary_encode()
+            rows = rows.set_column(at, RAW.field(at), words.cast(RAW.field(at).type))
+    return rows.combine_chunks()
+
+
+def _digest(payloads: pa.ChunkedArray) -> str:
+    """SHA-256 of payloads in order, each ended by a line feed."""
+    digest = hashlib.sha256()
+    for chunk in payloads.chunks:
+        ends = pa.ListArray.from_arrays(pa.array([0, len(chunk)], pa.int32()), chunk)
+        digest.update(pc.binary_join(ends, b"\n")[0].as_buffer())
+        digest.update(b"\n")
+    return digest.hexdigest()
+
+
+def _table(runs: Sequence[_Run], place: Place, extracted_at: datetime) -> pa.Table:
     lengths = [len(run.records) for run in runs]
     rows = sum(lengths)
     columns = [
@@ -261,7 +314,7 @@ def _table(runs: Sequence[_Run], place: Place, extracted_at: datetime) -> pa.Rec
         _instants(place.window.start, rows),
         _instants(place.window.end, rows),
     ]
-    return pa.record_batch(columns, schema=RAW)
+    return pa.table(columns, schema=RAW)
 
 
 def _same(text: str, rows: int) -> pa.DictionaryArray:

@@ -57,8 +57,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """One window, or one batch of its contacts, as it stands in the lake.
 
     ``files`` hold the rows, ``rejects`` the quarantined ones, ``outcomes`` one row per contact, all relative to the
-    lake's root. ``batch`` counts from 0 and is below ``batches``. ``digest`` is the SHA-256 of all payloads in order,
-    each ended by a line feed. Times are UTC.
+    lake's root. ``batch`` counts from 0 and is below ``batches``. ``digest`` is the SHA-256 of the files' own SHA-256
+    in hexadecimal digits, one after the other; a file's is of its payloads in order, each ended by a line feed. Times
+    are UTC.
     """
 
     vendor: str

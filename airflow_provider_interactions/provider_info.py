@@ -10,104 +10,126 @@ PACKAGE = "airflow-provider-interactions"
 
 OPERATORS = [f"airflow_provider_interactions.operators.{name}" for name in ("contacts", "extract", "normalize", "load")]
 
-ACCOUNT = {
-    "label": "Account",
-    "description": "Names the organisation in paths and in the table. Default: the host.",
-    "schema": {"type": ["string", "null"]},
-}
-ALLOW_HTTP = {
-    "label": "Allow http://",
-    "description": "For a sandbox only: credentials would travel unencrypted.",
-    "schema": {"type": ["boolean", "null"], "default": None},
-}
-VERIFY_TLS = {
-    "label": "Verify TLS",
-    "description": "Whether certificates are checked. Leave on.",
-    "schema": {"type": ["boolean", "null"], "default": True},
+
+def _text(label: str, description: str, **schema: Any) -> dict[str, Any]:
+    # Every field may be left empty: the form then stores null, which the hooks take as not given.
+    return {"label": label, "description": description, "schema": {"type": ["string", "null"], **schema}}
+
+
+def _choice(label: str, description: str, *words: str) -> dict[str, Any]:
+    return _text(label, description, enum=list(words))
+
+
+def _switch(label: str, description: str, *, default: bool | None = None) -> dict[str, Any]:
+    schema = {"type": ["boolean", "null"], "default": default}
+    return {"label": label, "description": description, "schema": schema}
+
+
+def _number(label: str, description: str, kind: str = "number") -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": {"type": [kind, "null"], "minimum": 1}}
+
+
+#: What every vendor's connection understands.
+COMMON = {
+    "account": _text("Account", "Names the organisation in paths and in the table. Default: the host."),
+    "verify_tls": _switch("Verify TLS", "Whether certificates are checked. Leave on.", default=True),
+    "concurrency": _number("Requests at once", "Instead of what the vendor documents.", "integer"),
+    "requests_per_minute": _number(
+        "Requests per minute", "Where your contract says otherwise than the vendor's pages."
+    ),
+    "allow_http": _switch("Allow http://", "For a sandbox only: credentials would travel unencrypted."),
 }
 
-DYNAMICS_MARKETING: dict[str, Any] = {
-    "connection-type": "dynamics_marketing",
-    "hook-class-name": "airflow_provider_interactions.hooks.dynamics_marketing.DynamicsMarketingHook",
-    "hook-name": "Dynamics 365 Marketing",
-    "ui-field-behaviour": {
-        "hidden-fields": ["schema"],
-        "relabeling": {"host": "Organisation URL", "login": "Client id", "password": "Client secret"},
-        "placeholders": {
-            "host": "https://contoso.crm.dynamics.com",
-            "login": "00000000-0000-0000-0000-000000000000",
-            # Airflow 3.3's Test button fails for a connection whose port is empty.
-            "port": "443",
-        },
-    },
-    "conn-fields": {
-        "tenant_id": {
-            "label": "Tenant id",
-            "description": "The directory's GUID or domain. Needed, except for a managed identity.",
-            "schema": {"type": ["string", "null"]},
-        },
-        "authority": {
-            "label": "Authority",
-            "description": "The token host. Default: https://login.microsoftonline.com, the public cloud.",
-            "schema": {"type": ["string", "null"]},
-        },
-        "scope": {
-            "label": "Scope",
-            "description": "Default: the organisation URL followed by /.default.",
-            "schema": {"type": ["string", "null"]},
-        },
-        "api_version": {
-            "label": "Web API version",
-            "description": "Default: v9.0.",
-            "schema": {"type": ["string", "null"]},
-        },
-        "credential": {
-            "label": "Credential",
-            "description": "What proves the app's identity. Certificate and managed identity need the extra azure.",
-            "schema": {"type": ["string", "null"], "enum": ["secret", "certificate", "managed_identity"]},
-        },
-        "certificate_path": {
-            "label": "Certificate file",
-            "description": "PEM or PKCS#12, on every worker; its password goes into Client secret.",
-            "schema": {"type": ["string", "null"]},
-        },
-        "account": ACCOUNT,
-        "verify_tls": VERIFY_TLS,
-        "allow_http": ALLOW_HTTP,
-    },
-}
 
-LUMINATE_ONLINE: dict[str, Any] = {
-    "connection-type": "luminate_online",
-    "hook-class-name": "airflow_provider_interactions.hooks.luminate_online.LuminateOnlineHook",
-    "hook-name": "Luminate Online",
-    "ui-field-behaviour": {
-        "hidden-fields": ["schema"],
-        "relabeling": {"host": "Site URL", "login": "API login", "password": "API password"},
-        "placeholders": {"host": "https://secure2.convio.net/organization/site", "port": "443"},
-    },
-    "conn-fields": {
-        "api_key": {
-            "label": "API key",
-            "description": "The site's CONVIO_API_KEY, from its Open API configuration. Needed.",
-            "schema": {"type": ["string", "null"], "format": "password"},
+def _type(  # one call is one form
+    name: str, title: str, hook: str, labels: dict[str, str], placeholders: dict[str, str], **fields: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "connection-type": name,
+        "hook-class-name": f"airflow_provider_interactions.hooks.{name}.{hook}",
+        "hook-name": title,
+        "ui-field-behaviour": {
+            "hidden-fields": ["schema"],
+            "relabeling": labels,
+            # The port stays visible: Airflow 3.3's Test button fails for a connection whose port is empty.
+            "placeholders": {**placeholders, "port": "443"},
         },
-        "response_format": {
-            "label": "Response format",
-            "description": "What to ask for; both give the same rows. Default: xml.",
-            "schema": {"type": ["string", "null"], "enum": ["xml", "json"]},
-        },
-        "account": ACCOUNT,
-        "verify_tls": VERIFY_TLS,
-        "allow_http": ALLOW_HTTP,
-    },
-}
+        "conn-fields": {**fields, **COMMON},
+    }
 
-CONNECTION_TYPES = (DYNAMICS_MARKETING, LUMINATE_ONLINE)
 
+CONNECTION_TYPES = (
+    _type(
+        "dynamics_marketing",
+        "Dynamics 365 Marketing",
+        "DynamicsMarketingHook",
+        {"host": "Organisation URL", "login": "Client id", "password": "Client secret"},
+        {"host": "https://contoso.crm.dynamics.com", "login": "00000000-0000-0000-0000-000000000000"},
+        tenant_id=_text("Tenant id", "The directory's GUID or domain. Needed, except for a managed identity."),
+        authority=_text("Authority", "The token host. Default: https://login.microsoftonline.com, the public cloud."),
+        scope=_text("Scope", "Default: the organisation URL followed by /.default."),
+        api_version=_text("Web API version", "Default: v9.0."),
+        credential=_choice(
+            "Credential",
+            "What proves the app's identity. Default: secret. The others need the package's extra azure.",
+            *("secret", "certificate", "managed_identity"),
+        ),
+        certificate_path=_text(
+            "Certificate file", "PEM or PKCS#12, on every worker; its password goes into Client secret."
+        ),
+    ),
+    _type(
+        "which50",
+        "Which50",
+        "Which50Hook",
+        {"host": "API URL", "login": "Login or client id", "password": "Token, password or secret"},
+        {"host": "https://example.com/Which50API"},
+        auth=_choice(
+            "Authentication",
+            "How calls are signed, which the vendor does not publish: ask your contact there. Default: bearer.",
+            *("bearer", "header", "basic", "oauth2"),
+        ),
+        header_name=_text("Header name", "For header: the header that holds the password. Default: Authorization."),
+        token_url=_text("Token URL", "For oauth2: a full URL, or a path below the API URL."),
+        grant=_choice("Grant", "For oauth2. Default: client_credentials.", "client_credentials", "password"),
+        scope=_text("Scope", "For oauth2, where the token host wants one."),
+        response_format=_choice("Response format", "What to ask for. Default: json.", "json", "xml"),
+    ),
+    _type(
+        "luminate_online",
+        "Luminate Online",
+        "LuminateOnlineHook",
+        {"host": "Site URL", "login": "API login", "password": "API password"},
+        {"host": "https://secure2.convio.net/organization/site"},
+        api_key=_text(
+            "API key", "The site's CONVIO_API_KEY, from its Open API configuration. Needed.", format="password"
+        ),
+        response_format=_choice(
+            "Response format", "What to ask for; both give the same rows. Default: xml.", "xml", "json"
+        ),
+    ),
+    _type(
+        "capillary",
+        "Capillary",
+        "CapillaryHook",
+        {"host": "Cluster URL", "login": "Till or client key", "password": "Password or client secret"},
+        {"host": "https://eu.api.capillarytech.com"},
+        auth=_choice(
+            "Authentication", "basic: till and password. oauth: key and secret. Default: basic.", "basic", "oauth"
+        ),
+        password_is_md5=_switch("Password is MD5", "The password is already the 32 hexadecimal digits of its MD5."),
+        token_header=_text("Token header", "For oauth: the token's header. Default: X-CAP-API-OAUTH-TOKEN."),
+        api=_choice("API", "v2 sends the whole history at once, v1.1 page by page. Default: v2.", "v2", "v1.1"),
+        time_zone=_text("Time zone", "The zone of times that name none, for example Asia/Kolkata. Default: UTC."),
+    ),
+)
+
+#: The vendors' own documentation.
 INTEGRATIONS = {
     "Dynamics 365 Marketing": "https://learn.microsoft.com/dynamics365/customer-insights/",
+    "Which50": None,
     "Luminate Online": "https://open.convio.com/api/",
+    "Capillary": "https://docs.capillarytech.com/",
 }
 
 LAKE = {
@@ -127,7 +149,7 @@ def get_provider_info() -> dict[str, Any]:
         "description": "Contact interactions from marketing and CRM systems into a lake and a warehouse.",
         "versions": [__version__],
         "integrations": [
-            {"integration-name": name, "external-doc-url": url, "tags": ["service"]}
+            {"integration-name": name, "tags": ["service"], **({"external-doc-url": url} if url else {})}
             for name, url in INTEGRATIONS.items()
         ],
         "hooks": [

@@ -20,6 +20,7 @@ from hypothesis import settings
 from airflow_provider_interactions import contacts, contract, land, normalize, pace
 from airflow_provider_interactions.extract import Job, extract
 from airflow_provider_interactions.http import Limits, connect
+from airflow_provider_interactions.journal import State
 from airflow_provider_interactions.lake import Lake, Place
 from airflow_provider_interactions.manifest import Counts
 from airflow_provider_interactions.sandbox import Sandbox, SandboxConfig, serve
@@ -99,7 +100,7 @@ class Rig:
         self.sandbox.faults([{"path": "LoadInteractions", **rule}])
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def at_full_speed():
     """No careful start: a run of twenty requests would spend its time in waiting. Refusals slow it down as ever."""
     with pytest.MonkeyPatch.context() as patch:
@@ -161,7 +162,7 @@ class Desk:
         wanted = {**known, **changed}
         place = Place(wanted["vendor"], wanted["account"], wanted["window"])
         query = contract.Query(contract.Contact(contact), None, None, "EmailSent")
-        with land.Landing(self.lake, place, wanted["extracted_at"]) as landing:
+        with land.Landing(self.lake, place, State(extracted_at=wanted["extracted_at"])) as landing:
             landing.add(query, payloads, [None] * len(payloads))
             landing.outcome(query.contact, "ok" if payloads else "empty", len(payloads), 1, None)
             ok = bool(payloads)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from airflow_provider_interactions import contract, land
 from airflow_provider_interactions.errors import BadResponse, ConfigError, Unreconciled
 from airflow_provider_interactions.extract import extract
+from airflow_provider_interactions.journal import State
 from airflow_provider_interactions.lake import Lake, Place, segment
 from airflow_provider_interactions.manifest import Counts, Manifest, packed, unpacked, whole
 from airflow_provider_interactions.schema import RAW
@@ -214,7 +215,7 @@ def test_counts_that_do_not_add_up_are_not_published(desk, wrong):
 def test_a_landing_whose_counts_do_not_add_up_leaves_nothing(desk):
     place = Place("dynamics_marketing", "acme", DAY)
     query = contract.Query(contract.Contact("c"), None, None)
-    with land.Landing(desk.lake, place, LATER) as landing:
+    with land.Landing(desk.lake, place, State(extracted_at=LATER)) as landing:
         landing.add(query, [b"{}"], [None])
         with pytest.raises(Unreconciled, match="2 ≠ 1"):
             landing.finish(Counts(received=2, fetched=2))
