@@ -193,7 +193,7 @@ class _Counting:
     def take(self, query: Query, page: Page) -> None:
         """Keep the records of the window, and those whose time cannot be read: normalize judges them."""
         window, records, occurred = self.job.window, page.records, page.occurred
-        kept = [n for n, at in enumerate(occurred) if at is None or at in window]
+        kept = [n for n, at in enumerate(occurred) if at is None or window.start <= at < window.end]
         self.now.received += len(records)
         if len(kept) < len(records):
             records, occurred = [records[n] for n in kept], [occurred[n] for n in kept]

@@ -48,7 +48,9 @@ class Writer:
             self._stream = lake.fs.open(self._temporary, "wb")
         except OSError as wrong:
             raise unwritable(wrong) from wrong
-        self._parquet = pq.ParquetWriter(self._stream, schema, compression=COMPRESSION)
+        # Payloads and the like hardly repeat: a dictionary of them is work for nothing.
+        words = [column.name for column in schema if pa.types.is_dictionary(column.type)]
+        self._parquet = pq.ParquetWriter(self._stream, schema, compression=COMPRESSION, use_dictionary=words)
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append one row group; raises ConfigError, and leaves nothing, when the file system takes no more."""
@@ -216,10 +218,11 @@ class Landing:
     def _write(self, rows: pa.Table) -> None:
         """One part: the same rows give the same bytes, whatever tables they came in."""
         writer = Writer(self.lake, self._path(f"part-{len(self.state.parts):05d}"), RAW)
-        for batch in _encoded_anew(rows).to_batches(GROUP_ROWS):
+        rows = _encoded_anew(rows)
+        for batch in rows.to_batches(GROUP_ROWS):
             writer.write(batch)
         self.state.parts.append(writer.close())
-        self.state.digests.append(_digest(rows.column("payload")))
+        self.state.digests.append(_digest(rows.column("payload").chunk(0)))
 
     def _write_outcomes(self) -> File:
         done = self._outcomes
@@ -288,13 +291,12 @@ def _encoded_anew(rows: pa.Table) -> pa.Table:
     return rows.combine_chunks()
 
 
-def _digest(payloads: pa.ChunkedArray) -> str:
-    """SHA-256 of payloads in order, each ended by a line feed."""
-    digest = hashlib.sha256()
-    for chunk in payloads.chunks:
-        ends = pa.ListArray.from_arrays(pa.array([0, len(chunk)], pa.int32()), chunk)
-        digest.update(pc.binary_join(ends, b"\n")[0].as_buffer())
-        digest.update(b"\n")
+def _digest(payloads: pa.BinaryArray) -> str:
+    """SHA-256 of the payloads one after the other, and then of their lengths as 32-bit integers, little end first."""
+    _, offsets, values = payloads.buffers()
+    ends = memoryview(offsets).cast("i")[payloads.offset : payloads.offset + len(payloads) + 1]
+    digest = hashlib.sha256(memoryview(values)[ends[0] : ends[-1]] if values else b"")
+    digest.update(pc.binary_length(payloads).buffers()[1])
     return digest.hexdigest()
 
 

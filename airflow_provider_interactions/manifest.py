@@ -58,8 +58,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     ``files`` hold the rows, ``rejects`` the quarantined ones, ``outcomes`` one row per contact, all relative to the
     lake's root. ``batch`` counts from 0 and is below ``batches``. ``digest`` is the SHA-256 of the files' own SHA-256
-    in hexadecimal digits, one after the other; a file's is of its payloads in order, each ended by a line feed. Times
-    are UTC.
+    in hexadecimal digits, one after the other; a file's is of its payloads in order, and then of their lengths as 32-bit
+    integers, little end first. Times are UTC.
     """
 
     vendor: str

@@ -8,7 +8,10 @@ from airflow_provider_interactions import __version__
 
 PACKAGE = "airflow-provider-interactions"
 
-OPERATORS = [f"airflow_provider_interactions.operators.{name}" for name in ("contacts", "extract", "normalize", "load")]
+OPERATORS = [
+    f"airflow_provider_interactions.operators.{name}"
+    for name in ("contacts", "extract", "normalize", "load", "pipeline")
+]
 
 
 def _text(label: str, description: str, **schema: Any) -> dict[str, Any]:
@@ -25,19 +28,24 @@ def _switch(label: str, description: str, *, default: bool | None = None) -> dic
     return {"label": label, "description": description, "schema": schema}
 
 
-def _number(label: str, description: str, kind: str = "number") -> dict[str, Any]:
-    return {"label": label, "description": description, "schema": {"type": [kind, "null"], "minimum": 1}}
+def _number(label: str, description: str, kind: str, **schema: Any) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": {"type": [kind, "null"], **schema}}
 
 
 #: What every vendor's connection understands.
 COMMON = {
     "account": _text("Account", "Names the organisation in paths and in the table. Default: the host."),
     "verify_tls": _switch("Verify TLS", "Whether certificates are checked. Leave on.", default=True),
-    "concurrency": _number("Requests at once", "Instead of what the vendor documents.", "integer"),
-    "requests_per_minute": _number(
-        "Requests per minute", "Where your contract says otherwise than the vendor's pages."
-    ),
     "allow_http": _switch("Allow http://", "For a sandbox only: credentials would travel unencrypted."),
+    "concurrency": _number(
+        "Requests in flight", "At once, from one task. Default: what suits the vendor.", "integer", minimum=1
+    ),
+    "requests_per_minute": _number(
+        "Requests per minute",
+        "From one task, where your contract has a limit of its own. Default: what the vendor documents, if it does.",
+        "number",
+        exclusiveMinimum=0,
+    ),
 }
 
 
@@ -86,7 +94,7 @@ CONNECTION_TYPES = (
         {"host": "https://example.com/Which50API"},
         auth=_choice(
             "Authentication",
-            "How calls are signed, which the vendor does not publish: ask your contact there. Default: bearer.",
+            "How calls are signed. Unverified: the vendor publishes no scheme, so ask it for yours. Default: bearer.",
             *("bearer", "header", "basic", "oauth2"),
         ),
         header_name=_text("Header name", "For header: the header that holds the password. Default: Authorization."),

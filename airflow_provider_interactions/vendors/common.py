@@ -71,6 +71,7 @@ def decode(body: bytes, kind: Any, what: str) -> Any:
         raise BadResponse(msg) from wrong
 
 
+_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw] | None)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 #: JSON escapes of surrogates: an escaped backslash and whole pairs pass, group 1 is half a pair.
@@ -87,7 +88,7 @@ def mended(text: bytes) -> bytes:
 def elements(array: bytes, what: str) -> list[bytes]:
     """The elements of a JSON array (null is an empty one), each byte for byte; raises BadResponse if it is none."""
     try:
-        return [bytes(raw) for raw in msgspec.json.decode(array, type=list[msgspec.Raw] | None) or ()]
+        return [bytes(raw) for raw in _ELEMENTS.decode(array) or ()]
     except UNREADABLE:
         return list(_sliced(array, decode(mended(array), list[msgspec.Raw], what)))
 
@@ -132,8 +133,8 @@ def text(raw: msgspec.Raw | None) -> str | None:
 
 def utc(moment: datetime | None) -> datetime | None:
     """An instant in UTC; a time without a zone is taken as UTC."""
-    if moment is None:
-        return None
+    if moment is None or moment.tzinfo is UTC:
+        return moment
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -76,8 +76,11 @@ class _Answer(msgspec.Struct):
     cursor: str | None = msgspec.field(name="NextSkipToken", default=None)
 
 
-class _Stamp(msgspec.Struct):
+class _Stamp(msgspec.Struct, gc=False):  # a million of them need no collector
     at: datetime | None = msgspec.field(name="Timestamp", default=None)
+
+
+_STAMPS = msgspec.json.Decoder(list[_Stamp] | None)
 
 
 class _Row(msgspec.Struct):
@@ -114,9 +117,11 @@ async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Pa
     cursor: str | None = None
     while True:
         answer = _answer((await fetch(_ask(query, window, cursor))).body)
-        records = _records(answer.data)
+        # A lone surrogate can only stand inside a JSON string, where its \ud800 says the same in valid UTF-8.
+        data = (answer.data or "null").encode("utf-8", "backslashreplace")
+        records = common.elements(data, "Data")
         cursor = answer.cursor or None
-        yield Page(records, _instants(records), cursor=cursor or "")
+        yield Page(records, _instants(data, records), cursor=cursor or "")
         if cursor is None:
             return
 
@@ -201,16 +206,9 @@ def _answer(body: bytes) -> _Answer:
         return answer
 
 
-def _records(data: str | None) -> list[bytes]:
-    if not data:
-        return []
-    # A lone surrogate can only stand inside a JSON string, where its \ud800 says the same in valid UTF-8.
-    return common.elements(data.encode("utf-8", "backslashreplace"), "Data")
-
-
-def _instants(records: Sequence[bytes]) -> list[datetime | None]:
+def _instants(data: bytes, records: Sequence[bytes]) -> list[datetime | None]:
     try:
-        stamps = msgspec.json.decode(b"[" + b",".join(records) + b"]", type=list[_Stamp])
+        stamps = _STAMPS.decode(data) or ()
         return [common.utc(stamp.at) for stamp in stamps]
     except (*common.UNREADABLE, OverflowError):
         return [_instant(record) for record in records]
