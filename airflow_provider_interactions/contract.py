@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -227,9 +227,17 @@ class ContactListing(Protocol):
         """Yield contacts page by page."""
 
 
+#: A raw batch (pyarrow.RecordBatch, schema.RAW) to canonical columns by name (pyarrow.Array), or None.
+Columns = Callable[[Any], Mapping[str, Any] | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """Everything this package knows about one vendor, as a value. See docs for a worked example."""
+    """Everything this package knows about one vendor, as a value. See docs/add-a-vendor.md for a worked example.
+
+    ``columns`` is an optional faster way to what ``interaction`` says of each record of a raw batch: canonical columns
+    by name, one value a row, or None for a batch that has to be read record by record.
+    """
 
     name: str
     title: str
@@ -245,9 +253,8 @@ class Vendor:
     probe: Callable[[Any], Request]
     pace: Pace
     contacts: ContactListing | None = None
+    columns: Columns | None = None
     filters_by_date: bool = True
-    settle: timedelta = timedelta(0)
-    max_span: timedelta | None = None
 
 
 def credentials(

@@ -31,7 +31,7 @@ from airflow_provider_interactions.contract import (
 )
 from airflow_provider_interactions.errors import ContactError, Incomplete, Stalled, VendorError
 from airflow_provider_interactions.http import Client, Limits, connect
-from airflow_provider_interactions.journal import EVERY, SHARE, Journal, State, Tally, expire
+from airflow_provider_interactions.journal import AGE, EVERY, SHARE, Journal, State, Tally, expire
 from airflow_provider_interactions.lake import Lake, Place
 from airflow_provider_interactions.land import Landing
 from airflow_provider_interactions.manifest import OUTCOMES, Counts, Manifest
@@ -65,8 +65,8 @@ class Job:
     ``fail`` ends the extraction. ``concurrency`` overrides the vendor's requests in flight. ``history_age`` is for
     vendors that cannot filter by date: how old a history in the lake may be to be cut instead of asked for again;
     zero asks anew. ``resume`` names the run: a later extraction with the same name and everything else the same goes
-    on where this one ended, however it ended; None leaves nothing behind on a failure. ``extracted_at`` is the instant
-    (aware) that every row of this extraction carries.
+    on where this one ended, however it ended, unless it was left alone for ``resume_age``; None leaves nothing behind
+    on a failure. ``extracted_at`` is the instant (aware) that every row of this extraction carries.
     """
 
     vendor: Vendor
@@ -83,6 +83,7 @@ class Job:
     limits: Limits | None = None
     progress: Callable[[Progress], None] | None = None
     resume: str | None = None
+    resume_age: timedelta = AGE
     extracted_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -130,25 +131,30 @@ async def land_pages(job: Job, folder: str = "") -> Manifest:
                         tally.take(question.query, item)
                     if landing.full:
                         await asyncio.to_thread(landing.flush)
-            return await asyncio.to_thread(landing.finish, tally.counts())
+            manifest = await asyncio.to_thread(landing.finish, tally.counts())
+            await saver.finished()
+            return manifest
 
 
 def _landing(job: Job, folder: str) -> Landing:
     """A fresh landing, or the one that an earlier try of the same run left unfinished."""
     if job.resume is None:
         return Landing(job.lake, job.place, State(extracted_at=job.extracted_at), job.batch, job.batches, folder)
-    journal = Journal.of(job.lake, job.place, _facts(job))
-    expire(job.lake, job.place, job.extracted_at)
-    state, rows, outcomes = journal.load(job.extracted_at) or (State(extracted_at=job.extracted_at), [], [])
+    journal = journal_of(job)
+    expire(job.lake, job.place, job.extracted_at, job.resume_age)
+    found = journal.load(job.extracted_at, job.resume_age)
+    state, rows, outcomes = found or (State(extracted_at=job.extracted_at), [], [])
     landing = Landing(job.lake, job.place, state, job.batch, job.batches, folder, journal)
     landing.restore(rows, outcomes)
     return landing
 
 
-def _facts(job: Job) -> list[Any]:
-    """What decides the rows of an extraction, as plain values."""
+def journal_of(job: Job) -> Journal:
+    """The journal of an extraction, found by everything that decides its rows and what is made of them."""
     contacts = [(contact.kind, contact.id) for contact in job.contacts]
-    return [__version__, job.resume, job.batch, job.batches, msgspec.to_builtins(job.options), contacts]
+    options = msgspec.to_builtins(job.options)
+    facts = [__version__, job.resume, job.batch, job.batches, job.credentials.host, job.on_missing, options, contacts]
+    return Journal.of(job.lake, job.place, facts)
 
 
 @dataclass(slots=True)
@@ -170,6 +176,10 @@ class _Saver:
         self.saved = now
         await asyncio.to_thread(self.landing.save, self.landing.state.questions + self.questions, self.tally.state())
         self.questions = 0
+
+    async def finished(self) -> None:
+        """All questions are answered, and all files written."""
+        await asyncio.to_thread(self.landing.end, self.landing.state.questions + self.questions, self.tally.state())
 
 
 @dataclass(slots=True)

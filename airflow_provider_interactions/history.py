@@ -21,11 +21,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from airflow_provider_interactions.contract import Contact
-from airflow_provider_interactions.extract import Job, Progress, land_pages
-from airflow_provider_interactions.journal import State
+from airflow_provider_interactions.extract import Job, Progress, journal_of, land_pages
+from airflow_provider_interactions.journal import State, landed
 from airflow_provider_interactions.lake import stamp
 from airflow_provider_interactions.land import Landing
-from airflow_provider_interactions.manifest import OUTCOMES, Counts, Manifest, reconcile
+from airflow_provider_interactions.manifest import OUTCOMES, Counts, Manifest, reconcile, referred
+from airflow_provider_interactions.sweep import sweep_folder
 from airflow_provider_interactions.window import Window
 
 #: "All time", as the window of a whole history.
@@ -121,7 +122,8 @@ def _fetch(job: Job, contacts: Sequence[Contact]) -> Manifest:
             error.window = str(job.window)
         raise
     reconcile(manifest.counts)
-    job.lake.publish(f"{_prefix(job)}-{stamp(job.extracted_at)}-{job.batch:05d}.json", manifest)
+    job.lake.publish(_name(job, manifest), manifest)
+    journal_of(whole).drop()
     _forget(job)
     return manifest
 
@@ -130,8 +132,9 @@ def _forget(job: Job) -> None:
     """Remove histories that are too old to be of use to anyone."""
     for manifest in _manifests(job):
         if job.extracted_at - manifest.extracted_at > job.history_age + GRACE:
-            name = f"{_prefix(job)}-{stamp(manifest.extracted_at)}-{manifest.batch:05d}.json"
-            job.lake.remove([name, *sorted(manifest.paths)])
+            job.lake.remove([_name(job, manifest), *sorted(manifest.paths)])
+    folder, always = job.place.histories, replace(job, window=ALWAYS).place
+    sweep_folder(job.lake, folder, "", referred(job.lake, folder) | landed(job.lake, always), job.extracted_at)
 
 
 def _manifests(job: Job) -> Iterator[Manifest]:
@@ -141,6 +144,10 @@ def _manifests(job: Job) -> Iterator[Manifest]:
             found = job.lake.read(path, Manifest)
             if found is not None:
                 yield found
+
+
+def _name(job: Job, manifest: Manifest) -> str:
+    return f"{_prefix(job)}-{stamp(manifest.extracted_at)}-{manifest.batch:05d}.json"
 
 
 def _prefix(job: Job) -> str:

@@ -8,28 +8,32 @@
 
 The fingerprint is of everything that decides the rows: vendor, account, window, contacts, options, the package's
 version, and the run that asks (``Job.resume``). So another run, or the same run after it was cleared, starts afresh.
-Whatever is missing or unreadable here means a fresh start too: a journal only ever saves work. It goes when the window
-is published, and when it is older than ``AGE``.
+Whatever is missing or damaged here means a fresh start too: a journal only ever saves work. It goes when what it is
+about is published, and when nothing has happened to it for so long that nobody will come back for it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import posixpath
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 
-from airflow_provider_interactions.lake import Lake, Place
-from airflow_provider_interactions.manifest import File
+from airflow_provider_interactions.lake import Lake, Place, stamp, stamped, unwritable
+from airflow_provider_interactions.manifest import File, Manifest, referred
 
-#: A journal older than this is not continued any more, and removed by the next extraction of its account.
+#: A journal left alone for this long is not continued any more, and removed by the next extraction of its account.
 AGE = timedelta(days=1)
+
+#: The same for one whose extraction came to its end: its files may be waiting for other batches to be published with.
+FINISHED_AGE = timedelta(days=30)
 
 #: Seconds between two savings, or this share of the time since the start where that is more: what a crash may cost.
 EVERY, SHARE = 0.1, 0.02
@@ -58,11 +62,12 @@ class Tally(msgspec.Struct):
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """A file of the journal with rows ``[first, first + rows)`` of the whole landing."""
+    """A file of the journal with rows ``[first, first + rows)`` of the whole landing; ``digest`` is of its bytes."""
 
     name: str
     first: int
     rows: int
+    digest: str
 
     @property
     def end(self) -> int:
@@ -73,15 +78,18 @@ class Saved(msgspec.Struct, frozen=True):
 class State(msgspec.Struct, kw_only=True):
     """An unfinished extraction. ``questions`` of its queries are answered, in order; ``parts`` are whole files.
 
-    ``digests`` are the parts' own; ``rows`` hold what comes after the parts; ``outcomes`` are names of files.
+    ``digests`` are the parts' own; ``rows`` hold what comes after the parts; ``outcomes`` are names of files and the
+    digests of their bytes. ``finished`` says that all is in parts, and only to be published.
     """
 
     extracted_at: datetime
+    saved_at: datetime | None = None
+    finished: bool = False
     questions: int = 0
     parts: list[File] = msgspec.field(default_factory=list)
     digests: list[str] = msgspec.field(default_factory=list)
     rows: list[Saved] = msgspec.field(default_factory=list)
-    outcomes: list[str] = msgspec.field(default_factory=list)
+    outcomes: dict[str, str] = msgspec.field(default_factory=dict)
     tally: Tally = msgspec.field(default_factory=Tally)
 
     @property
@@ -94,14 +102,18 @@ class State(msgspec.Struct, kw_only=True):
         """Rows in parts or saved."""
         return max([self.written, *(saved.end for saved in self.rows)])
 
+    def is_old(self, now: datetime, age: timedelta) -> bool:
+        """Whether it has been left alone for too long."""
+        return now - (self.saved_at or self.extracted_at) >= max(age, FINISHED_AGE if self.finished else age)
+
 
 @dataclass(slots=True)
 class Journal:
-    """One unfinished extraction's folder."""
+    """One unfinished extraction's folder. ``token`` keeps the files of tries that run side by side apart."""
 
     lake: Lake
     folder: str
-    token: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    token: str = field(default_factory=lambda: f"{stamp(datetime.now(UTC))}-{uuid.uuid4().hex[:8]}")
     saved: int = 0
 
     @classmethod
@@ -110,27 +122,34 @@ class Journal:
         fingerprint = hashlib.sha256(msgspec.json.encode(facts)).hexdigest()[:32]
         return cls(lake, f"{place.folder('unfinished')}/{fingerprint}")
 
-    def load(self, now: datetime) -> tuple[State, list[pa.Table], list[Outcome]] | None:
+    def load(self, now: datetime, age: timedelta = AGE) -> tuple[State, list[pa.Table], list[Outcome]] | None:
         """What was saved last: the state, the rows after its parts, all outcomes. None when there is nothing to use."""
         with contextlib.suppress(OSError, msgspec.MsgspecError, pa.ArrowException):
             state = self.lake.read(f"{self.folder}/state.json", State)
-            if state is not None and now - state.extracted_at < AGE and self._has(state.parts):
-                return state, [self._rows(saved, state.written) for saved in state.rows], self._outcomes(state.outcomes)
+            if state is not None and not state.is_old(now, age) and self._has(state.parts):
+                rows = [self._rows(saved, state.written) for saved in state.rows]
+                if state.written + sum(table.num_rows for table in rows) == state.tally.fetched:
+                    return state, rows, self._outcomes(state.outcomes)
         return None
 
     def save(self, state: State, rows: pa.Table | None, outcomes: Sequence[Outcome]) -> None:
         """Add ``rows`` after those saved or in parts, and outcomes; replace the state; drop what has become a part."""
         self.saved += 1
+        state.saved_at = datetime.now(UTC)
         gone = [saved.name for saved in state.rows if saved.end <= state.written]
         state.rows = [saved for saved in state.rows if saved.end > state.written]
         if rows is not None:
-            state.rows.append(Saved(self._name("rows", "arrow"), state.end, rows.num_rows))
-            self._write(state.rows[-1].name, rows)
+            name = self._name("rows", "arrow")
+            state.rows.append(Saved(name, state.end, rows.num_rows, self._write(name, _packed(rows))))
         if outcomes:
-            state.outcomes.append(self._name("done", "json"))
-            self.lake.publish(f"{self.folder}/{state.outcomes[-1]}", list(outcomes))
+            name = self._name("done", "json")
+            state.outcomes[name] = self._write(name, msgspec.json.encode(list(outcomes)))
         self.lake.publish(f"{self.folder}/state.json", state)
         self.lake.remove(f"{self.folder}/{name}" for name in gone)
+
+    def drop(self) -> None:
+        """Remove it, and none of the files it is about."""
+        _remove(self.lake, self.folder)
 
     def _name(self, kind: str, ending: str) -> str:
         return f"{kind}-{self.token}-{self.saved:06d}.{ending}"
@@ -138,38 +157,80 @@ class Journal:
     def _has(self, parts: Sequence[File]) -> bool:
         return all(self.lake.fs.size(self.lake.full(part.path)) == part.bytes for part in parts)
 
-    def _write(self, name: str, rows: pa.Table) -> None:
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_file(sink, rows.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
-            writer.write_table(rows)
+    def _write(self, name: str, data: bytes) -> str:
         path = f"{self.folder}/{name}"
         self.lake.prepare(path)
-        self.lake.fs.pipe_file(self.lake.full(path), sink.getvalue().to_pybytes())
+        try:
+            self.lake.fs.pipe_file(self.lake.full(path), data)
+        except OSError as wrong:
+            raise unwritable(wrong) from wrong
+        return hashlib.sha256(data).hexdigest()
+
+    def _read(self, name: str, digest: str) -> bytes:
+        data = bytes(self.lake.fs.cat_file(self.lake.full(f"{self.folder}/{name}")))
+        if hashlib.sha256(data).hexdigest() != digest:
+            msg = "a file of the journal is damaged"
+            raise OSError(msg)
+        return data
 
     def _rows(self, saved: Saved, written: int) -> pa.Table:
         """A file's rows, without those that have become parts."""
-        file = self.lake.fs.cat_file(self.lake.full(f"{self.folder}/{saved.name}"))
-        return pa.ipc.open_file(file).read_all().slice(max(0, written - saved.first))
+        return pa.ipc.open_file(self._read(saved.name, saved.digest)).read_all().slice(max(0, written - saved.first))
 
-    def _outcomes(self, names: Sequence[str]) -> list[Outcome]:
-        files = (self.lake.fs.cat_file(self.lake.full(f"{self.folder}/{name}")) for name in names)
-        return [outcome for file in files for outcome in msgspec.json.decode(file, type=list[Outcome])]
-
-
-def clear(lake: Lake, place: Place) -> None:
-    """Remove what unfinished extractions of a window left: it has been published."""
-    with contextlib.suppress(FileNotFoundError):
-        lake.fs.rm(lake.full(place.folder("unfinished")), recursive=True)
+    def _outcomes(self, files: Mapping[str, str]) -> list[Outcome]:
+        read = (msgspec.json.decode(self._read(*file), type=list[Outcome]) for file in files.items())
+        return [outcome for outcomes in read for outcome in outcomes]
 
 
-def expire(lake: Lake, place: Place, now: datetime) -> None:
-    """Remove what unfinished extractions of the account left long ago, their data files too."""
-    root = lake.full(place.unfinished)
-    for found in lake.fs.find(root) if lake.fs.exists(root) else ():
-        if not found.endswith("/state.json"):
+def clear(lake: Lake, manifest: Manifest) -> None:
+    """Remove the journals of extractions that a published window consists of."""
+    for folder, state in _journals(lake, manifest.place.folder("unfinished")):
+        if state is not None and manifest.paths.issuperset(part.path for part in state.parts):
+            _remove(lake, folder)
+
+
+def expire(lake: Lake, place: Place, now: datetime, age: timedelta = AGE) -> None:
+    """Remove what extractions of the account left long ago, with the data files that nothing published refers to."""
+    for folder, state in _journals(lake, place.unfinished):
+        if state is None and now - _stamped_last(lake, folder) < age:
             continue
+        if state is not None and not state.is_old(now, age):
+            continue
+        parts = [part.path for part in state.parts] if state else []
+        published = frozenset[str]().union(
+            *(referred(lake, home) for home in {posixpath.dirname(part) for part in parts})
+        )
+        lake.remove(part for part in parts if part not in published)
+        _remove(lake, folder)
+
+
+def landed(lake: Lake, place: Place) -> frozenset[str]:
+    """The data files that journals of a window refer to."""
+    found = _journals(lake, place.folder("unfinished"))
+    return frozenset(part.path for _, state in found if state for part in state.parts)
+
+
+def _journals(lake: Lake, under: str) -> Iterator[tuple[str, State | None]]:
+    """Every journal below a folder of the lake, with its state where that can be read."""
+    for folder in sorted({posixpath.dirname(path) for path in lake.below(under)}):
+        state = None
         with contextlib.suppress(OSError, msgspec.MsgspecError):
-            state = msgspec.json.decode(lake.fs.cat_file(found), type=State)
-            if now - state.extracted_at >= AGE:
-                lake.remove(part.path for part in state.parts)
-                lake.fs.rm(found.rpartition("/")[0], recursive=True)
+            state = lake.read(f"{folder}/state.json", State)
+        yield folder, state
+
+
+def _stamped_last(lake: Lake, folder: str) -> datetime:
+    return max(filter(None, map(stamped, lake.names(folder))), default=datetime.min.replace(tzinfo=UTC))
+
+
+def _remove(lake: Lake, folder: str) -> None:
+    # Another try may still be writing there: what it leaves expires.
+    with contextlib.suppress(OSError):
+        lake.fs.rm(lake.full(folder), recursive=True)
+
+
+def _packed(rows: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, rows.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_table(rows)
+    return bytes(sink.getvalue().to_pybytes())

@@ -9,6 +9,7 @@
     rejects/vendor=…/account=…/window=…/          records that cannot be read, each with the reason
     unfinished/vendor=…/account=…/window=…/       what an extraction that is under way, or died, has landed so far
     manifests/vendor=…/account=…/window=….json    what a normalized window consists of
+    requests/vendor=…/account=…/                  answers to requests about given people
 
 Every name is a function of vendor, account, window, batch and the instant of the run, so runs never write over each
 other's files. A manifest is the one small object that is replaced last: who reads through it sees the former version
@@ -19,10 +20,11 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -79,12 +81,19 @@ class Lake:
         """Write a small JSON object in one step: readers see the former one or this one."""
         self.prepare(path)
         data, full = msgspec.json.encode(value), self.full(path)
-        if not self.local:
-            self.fs.pipe_file(full, data)  # one PUT is atomic on object stores
-            return
-        temporary = f"{full}.{uuid.uuid4().hex}.tmp"
-        self.fs.pipe_file(temporary, data)
-        self.fs.mv(temporary, full)
+        written = self.temporary(path) if self.local else path  # one PUT is atomic on object stores
+        try:
+            self.fs.pipe_file(self.full(written), data)
+            if written != path:
+                self.fs.mv(self.full(written), full)
+        except OSError as wrong:
+            if written != path:
+                self.remove([written])
+            raise unwritable(wrong) from wrong
+
+    def temporary(self, path: str) -> str:
+        """A name of its own beside a path, for what is not whole yet; it tells when, so that it can be swept up."""
+        return f"{path}-{stamp(datetime.now(UTC))}-{uuid.uuid4().hex[:8]}.tmp"
 
     def read(self, path: str, kind: type[T]) -> T | None:
         """Read back a published object; None when there is none."""
@@ -106,6 +115,16 @@ class Lake:
         except FileNotFoundError:
             return []
         return sorted(posixpath.basename(path) for path in found)
+
+    def below(self, folder: str) -> list[str]:
+        """Every file below a folder, as paths in the lake; none when there is no such folder."""
+        full = str(self.fs._strip_protocol(self.full(folder)))  # noqa: SLF001 - what every file system says of paths
+        try:
+            self.fs.invalidate_cache(full)
+            found = self.fs.find(full)
+        except FileNotFoundError:
+            return []
+        return [f"{folder}/{posixpath.relpath(path, full)}" for path in found]
 
     @property
     def local(self) -> bool:
@@ -149,6 +168,11 @@ class Place:
         """Where whole histories are kept."""
         return self._account("history")
 
+    @property
+    def requests(self) -> str:
+        """Where answers to requests about given people are kept."""
+        return self._account("requests")
+
     def _account(self, layer: str) -> str:
         return f"{layer}/vendor={segment(self.vendor)}/account={segment(self.account)}"
 
@@ -163,6 +187,18 @@ def segment(text: str) -> str:
     """Text as one path segment: letters, digits and ``_.-~`` stay, the rest is percent-encoded, dots alone too."""
     escaped = quote(text, safe="")
     return escaped.replace(".", "%2E") if set(escaped) <= {"."} else escaped
+
+
+_STAMP = re.compile(r"-(\d{8}T\d{12})Z(?=[-.])")
+
+
+def stamped(name: str) -> datetime | None:
+    """The instant of the last stamp in a file's name; None where there is none."""
+    found = _STAMP.findall(name)
+    try:
+        return datetime.strptime(found[-1], "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC) if found else None
+    except ValueError:
+        return None
 
 
 def stamp(moment: datetime) -> str:

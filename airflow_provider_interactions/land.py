@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import posixpath
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -24,8 +24,9 @@ from airflow_provider_interactions.contract import Contact, Query
 from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.journal import Journal, Outcome, State, Tally, clear
 from airflow_provider_interactions.lake import Lake, Place, stamp, unwritable
-from airflow_provider_interactions.manifest import Counts, File, Manifest, reconcile, whole
+from airflow_provider_interactions.manifest import Counts, File, Manifest, reconcile, referred, whole
 from airflow_provider_interactions.schema import OUTCOMES, RAW
+from airflow_provider_interactions.sweep import sweep
 
 #: Rows of a row group, and pages after which held records become a table: large enough to compress, small to hold.
 GROUP_ROWS, GROUP_RUNS = 65_536, 1_000
@@ -43,7 +44,7 @@ class Writer:
         self.lake, self.path, self.rows = lake, path, 0
         lake.prepare(path)
         self._target = lake.full(path)
-        self._temporary = f"{self._target}.{uuid.uuid4().hex}.tmp" if lake.local else self._target
+        self._temporary = lake.full(lake.temporary(path)) if lake.local else self._target
         try:
             self._stream = lake.fs.open(self._temporary, "wb")
         except OSError as wrong:
@@ -175,15 +176,14 @@ class Landing:
         pending = pa.concat_tables(self._pending, promote_options="none") if self._pending else RAW.empty_table()
         fresh = pending.slice(self.state.end - self.state.written)
         self.journal.save(self.state, fresh if fresh.num_rows else None, self._unsaved)
-        self._outcomes.extend(self._unsaved)
-        self._unsaved = []
+        self._noted()
 
     def finish(self, counts: Counts) -> Manifest:
         """Write the rest and the outcomes, check the counts and hand out the manifest; nothing is published yet."""
         self.flush()
         if self._pending:
             self._write(pa.concat_tables(self._pending))
-        self._outcomes.extend(self._unsaved)
+            self._pending = []
         outcomes = self._write_outcomes()
         self._others.append(outcomes)
         counts = counts + Counts(landed=sum(file.rows for file in self.state.parts))
@@ -203,10 +203,21 @@ class Landing:
             digest=hashlib.sha256("".join(self.state.digests).encode()).hexdigest(),
         )
 
+    def end(self, questions: int, tally: Tally) -> None:
+        """Note in the journal, if there is one, that nothing is left to do but to publish."""
+        if self.journal is not None:
+            self.state.questions, self.state.tally, self.state.finished = questions, tally, True
+            self.journal.save(self.state, None, self._unsaved)
+            self._noted()
+
     @property
     def outcomes(self) -> Sequence[Outcome]:
         """Of the contacts that are done, in order."""
-        return self._outcomes
+        return [*self._outcomes, *self._unsaved]
+
+    def _noted(self) -> None:
+        self._outcomes.extend(self._unsaved)
+        self._unsaved = []
 
     def _take(self, rows: pa.Table) -> None:
         self._pending.append(rows)
@@ -217,15 +228,16 @@ class Landing:
 
     def _write(self, rows: pa.Table) -> None:
         """One part: the same rows give the same bytes, whatever tables they came in."""
-        writer = Writer(self.lake, self._path(f"part-{len(self.state.parts):05d}"), RAW)
         rows = _encoded_anew(rows)
+        digest = _digest(rows.column("payload").chunk(0))
+        writer = Writer(self.lake, self._path(f"part-{len(self.state.parts):05d}", digest), RAW)
         for batch in rows.to_batches(GROUP_ROWS):
             writer.write(batch)
         self.state.parts.append(writer.close())
-        self.state.digests.append(_digest(rows.column("payload").chunk(0)))
+        self.state.digests.append(digest)
 
     def _write_outcomes(self) -> File:
-        done = self._outcomes
+        done = self.outcomes
         columns = [
             pa.array([one.contact_id for one in done], pa.string()),
             pa.array([one.contact_id_kind for one in done], pa.string()).dictionary_encode(),
@@ -234,20 +246,23 @@ class Landing:
             pa.array([one.requests for one in done], pa.int64()),
             pa.array([one.reason for one in done], pa.string()),
         ]
-        writer = Writer(self.lake, self._path("outcomes"), OUTCOMES)
+        digest = hashlib.sha256(msgspec.json.encode(done)).hexdigest()
+        writer = Writer(self.lake, self._path("outcomes", digest), OUTCOMES)
         writer.write(pa.record_batch(columns, schema=OUTCOMES))
         return writer.close()
 
-    def _path(self, kind: str) -> str:
+    def _path(self, kind: str, digest: str) -> str:
+        # Two tries of one run share their instant: other rows must not come under a name that the first one counts on.
         folder = self.folder or self.place.folder("raw")
-        return f"{folder}/{self.batch:05d}-{kind}-{stamp(self.state.extracted_at)}.parquet"
+        return f"{folder}/{self.batch:05d}-{kind}-{stamp(self.state.extracted_at)}-{digest[:16]}.parquet"
 
 
-def publish(lake: Lake, manifests: Iterable[Manifest]) -> Manifest:
+def publish(lake: Lake, manifests: Iterable[Manifest], now: datetime | None = None) -> Manifest:
     """Make a raw window out of its batches: the new manifest replaces the former one, whose files are then removed.
 
     Raises Unreconciled, and changes nothing, when a batch is missing, counts do not add up, or files are gone because
-    another extraction of the same window has replaced them since.
+    another extraction of the same window has replaced them since. What dead runs left of the window long before
+    ``now`` (aware) goes too.
     """
     manifest = whole(manifests)
     reconcile(manifest.counts)
@@ -255,8 +270,10 @@ def publish(lake: Lake, manifests: Iterable[Manifest]) -> Manifest:
     former = lake.read(manifest.place.raw_manifest, Manifest)
     lake.publish(manifest.place.raw_manifest, manifest)
     if former is not None:
-        lake.remove(sorted(former.paths - manifest.paths))
-    clear(lake, manifest.place)
+        # Read once more: should another task have published meanwhile, its files must stay.
+        lake.remove(sorted(former.paths - manifest.paths - referred(lake, manifest.place.folder("raw"))))
+    clear(lake, manifest)
+    sweep(lake, manifest.place, now or datetime.now(UTC))
     return manifest
 
 
@@ -274,12 +291,13 @@ def _refuse_replaced(lake: Lake, manifest: Manifest) -> None:
 
 def _enough(tables: Sequence[pa.Table]) -> int:
     """How many of the first rows make a part, 0 when there are not enough yet."""
-    if sum(table.num_rows for table in tables) >= PART_ROWS:
-        return PART_ROWS
-    if sum(table.column("payload").nbytes for table in tables) < PART_BYTES:
+    rows = sum(table.num_rows for table in tables)
+    if rows < PART_ROWS and sum(table.column("payload").nbytes for table in tables) < PART_BYTES:
         return 0
-    sizes = pc.cumulative_sum(pc.binary_length(pa.concat_tables(tables).column("payload")).cast(pa.int64()))
-    return int(pc.sum(pc.less(sizes, PART_BYTES)).as_py() or 0) + 1 if sizes[-1].as_py() >= PART_BYTES else 0
+    first = pa.concat_tables(tables).slice(0, PART_ROWS)
+    sizes = pc.cumulative_sum(pc.binary_length(first.column("payload")).cast(pa.int64()))
+    enough = int(pc.sum(pc.less(sizes, PART_BYTES)).as_py()) + 1  # with the row that brings them there
+    return min(enough, PART_ROWS) if enough <= rows else 0
 
 
 def _encoded_anew(rows: pa.Table) -> pa.Table:

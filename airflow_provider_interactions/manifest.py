@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_interactions.errors import Unreconciled
-from airflow_provider_interactions.lake import Place
+from airflow_provider_interactions.lake import Lake, Place
 from airflow_provider_interactions.window import Window
 
 #: How it can go with one contact.
@@ -58,7 +58,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     ``files`` hold the rows, ``rejects`` the quarantined ones, ``outcomes`` one row per contact, all relative to the
     lake's root. ``batch`` counts from 0 and is below ``batches``. ``digest`` is the SHA-256 of the files' own SHA-256
-    in hexadecimal digits, one after the other; a file's is of its payloads in order, and then of their lengths as 32-bit
+    in hexadecimal digits, one after the other; a file's is of its payloads in order, then of their lengths as 32-bit
     integers, little end first. Times are UTC.
     """
 
@@ -89,6 +89,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def paths(self) -> frozenset[str]:
         """Every file that belongs to it."""
         return frozenset(file.path for file in (*self.files, *self.outcomes, *self.rejects))
+
+
+def referred(lake: Lake, folder: str) -> frozenset[str]:
+    """The files that the manifests published in a folder consist of."""
+    manifests = (lake.read(f"{folder}/{name}", Manifest) for name in lake.names(folder) if name.endswith(".json"))
+    return frozenset(path for manifest in manifests if manifest for path in manifest.paths)
 
 
 def packed(manifest: Manifest) -> dict[str, Any]:

@@ -6,7 +6,7 @@ found contact by contact. Needs no vendor call, so it can be run again on what h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -63,6 +63,19 @@ class _Seen:
         if interaction_id in self.ids:
             return False
         self.ids.add(interaction_id)
+        return True
+
+    def all_first(self, contacts: pa.Array, ids: pa.Array) -> bool:
+        """Whether no row of a batch comes again; only then they count as seen. Rows of a contact lie together."""
+        if pc.count_distinct(ids).as_py() < len(ids):
+            return False
+        ours = ids.filter(pc.equal(contacts, self.contact)).to_pylist()
+        if not self.ids.isdisjoint(ours):
+            return False
+        last = contacts[-1].as_py()
+        if last != self.contact:
+            self.contact, self.ids = last, set()
+        self.ids.update(ids.filter(pc.equal(contacts, last)).to_pylist())
         return True
 
 
@@ -156,7 +169,10 @@ def _raw_batches(lake: Lake, raw: Manifest) -> Iterator[pa.RecordBatch]:
 
 
 def _split(batch: pa.RecordBatch, vendor: Vendor, seen: _Seen) -> tuple[pa.RecordBatch, pa.RecordBatch]:
-    """Canonical rows and rejects of a raw batch, record by record."""
+    """Canonical rows and rejects of a raw batch: all at once where that is possible, else record by record."""
+    whole = _at_once(batch, vendor, seen)
+    if whole is not None:
+        return whole, _rejects(batch.slice(0, 0), ())
     good: list[Interaction] = []
     kept: list[int] = []
     bad: list[int] = []
@@ -164,7 +180,7 @@ def _split(batch: pa.RecordBatch, vendor: Vendor, seen: _Seen) -> tuple[pa.Recor
     columns = [batch.column(name).to_pylist() for name in _READ]
     for n, (payload, contact_id, kind, native_type, context) in enumerate(zip(*columns, strict=True)):
         try:
-            row = _interaction(vendor, payload, Asked(Contact(contact_id, kind), native_type, context))
+            row = interaction(vendor, payload, Asked(Contact(contact_id, kind), native_type, context))
         except RecordRejected as rejection:
             bad.append(n)
             reasons.append(rejection.reason)
@@ -178,7 +194,35 @@ def _split(batch: pa.RecordBatch, vendor: Vendor, seen: _Seen) -> tuple[pa.Recor
     )
 
 
-def _interaction(vendor: Vendor, payload: bytes, asked: Asked) -> Interaction:
+def _at_once(batch: pa.RecordBatch, vendor: Vendor, seen: _Seen) -> pa.RecordBatch | None:
+    """The canonical rows of a batch of well-formed records without repeats; None for any other."""
+    found = vendor.columns(batch) if vendor.columns and batch.num_rows else None
+    if found is None or not (_known(found["channel"], CHANNELS) and _known(found["action"], ACTIONS)):
+        return None
+    if not seen.all_first(batch.column("contact_id"), found["interaction_id"]):
+        return None
+    return _filled(batch, found)
+
+
+def _known(words: pa.Array, vocabulary: frozenset[str]) -> bool:
+    return vocabulary.issuperset(pc.unique(words).to_pylist())
+
+
+def _filled(raw: pa.RecordBatch, found: Mapping[str, pa.Array]) -> pa.RecordBatch:
+    columns = []
+    for column in CANONICAL:
+        if column.name in found:
+            values = found[column.name]
+        elif column.name in raw.schema.names:
+            values = raw.column(column.name)
+        else:
+            values = pa.nulls(raw.num_rows, column.type)
+        columns.append(values if values.type == column.type else values.cast(column.type))
+    return pa.record_batch(columns, schema=CANONICAL)
+
+
+def interaction(vendor: Vendor, payload: bytes, asked: Asked) -> Interaction:
+    """Read one record; raises RecordRejected, also for a channel or an action that the table does not know."""
     row = vendor.interaction(payload, asked)
     if row.channel not in CHANNELS or row.action not in ACTIONS:
         reason = f"the vendor module maps to an unknown channel or action ({row.channel}, {row.action})"
@@ -208,6 +252,6 @@ def _rejects(raw: pa.RecordBatch, reasons: Sequence[str]) -> pa.RecordBatch:
 
 
 def _by_day(rows: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
-    days = pc.strftime(rows.column("occurred_at"), "%Y-%m-%d")
+    days = rows.column("occurred_at").cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
     for day in sorted(pc.unique(days).to_pylist()):
-        yield day, rows.filter(pc.equal(days, day))
+        yield day.isoformat(), rows.filter(pc.equal(days, day))

@@ -24,11 +24,13 @@ from airflow_provider_interactions.schema import CANONICAL, KEY
 #: A DuckDB file has one writer at a time. Seconds to wait for one's turn.
 TURN = 300.0
 
+_NEWER = "new.extracted_at >= old.extracted_at"
+
 _SAME = " AND ".join(f"old.{column} = new.{column}" for column in KEY)
 
 #: Of one interaction that came twice in a window (for two contacts), the newest.
 _FRESH = f"""
-    CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM staged
+    CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM arrived
     QUALIFY row_number() OVER (PARTITION BY {", ".join(KEY)} ORDER BY extracted_at DESC, occurred_at DESC) = 1
 """  # noqa: S608 - constants only
 
@@ -122,45 +124,52 @@ def _sql(field: pa.Field) -> str:
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, name: str, lake: Lake, manifest: Manifest) -> Loaded:
-    rows = _stage(connection, lake, manifest)
-    connection.execute(_FRESH)
-    distinct = _one(connection, "SELECT count(*) FROM fresh")
-    known = _one(connection, f"SELECT count(*) FROM fresh new JOIN {name} old ON {_SAME}")  # noqa: S608 - quoted
-    updated = _one(
-        connection,
-        f"DELETE FROM {name} old USING fresh new WHERE {_SAME} AND new.extracted_at >= old.extracted_at",  # noqa: S608 - quoted
-    )
-    added = _one(
-        connection,
-        f"INSERT INTO {name} SELECT * FROM fresh new WHERE NOT EXISTS (SELECT 1 FROM {name} old WHERE {_SAME})",  # noqa: S608 - quoted
-    )
-    connection.execute("DROP TABLE staged; DROP TABLE fresh")
-    if rows != manifest.counts.canonical or added - updated != distinct - known:
+    _arrive(connection, lake, manifest)
+    # One manifest is one vendor's account, so among its rows the id alone is the key.
+    rows, distinct = _two(connection, "SELECT count(*), count(DISTINCT interaction_id) FROM arrived")
+    fresh = "arrived"
+    if distinct < rows:
+        connection.execute(_FRESH)
+        fresh = "fresh"
+    known, newer = _two(connection, f"SELECT count(*), count(*) FILTER (WHERE {_NEWER}) {_meeting(fresh, name)}")
+    if newer:
+        connection.execute(f"DELETE FROM {name} old USING {fresh} new WHERE {_SAME} AND {_NEWER}")  # noqa: S608 - quoted
+    absent = f" WHERE NOT EXISTS (SELECT 1 FROM {name} old WHERE {_SAME})" if known > newer else ""  # noqa: S608 - quoted
+    added, _ = _two(connection, f"INSERT INTO {name} SELECT * FROM {fresh} new{absent}")  # noqa: S608 - quoted
+    if rows != manifest.counts.canonical or added != distinct - known + newer:
         msg = f"{manifest.counts.canonical} rows are in the manifest, {rows} in its files, {added} were added."
         raise Unreconciled(msg)
-    return Loaded(rows, distinct - known, updated, known - updated, rows - distinct)
+    return Loaded(rows, distinct - known, newer, known - newer, rows - distinct)
 
 
-def _stage(connection: duckdb.DuckDBPyConnection, lake: Lake, manifest: Manifest) -> int:
+def _meeting(fresh: str, name: str) -> str:
+    return f"FROM {fresh} new JOIN {name} old ON {_SAME}"
+
+
+def _arrive(connection: duckdb.DuckDBPyConnection, lake: Lake, manifest: Manifest) -> None:
+    """Make the window's rows known as ``arrived``: DuckDB reads local files itself, others come as Arrow batches."""
+    if lake.local and manifest.files:
+        files = ", ".join(_literal(lake.full(file.path)) for file in manifest.files)
+        names = ", ".join(f'"{field.name}"' for field in CANONICAL)
+        source = f"read_parquet([{files}], hive_partitioning = false)"
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW arrived AS SELECT {names} FROM {source}")  # noqa: S608 - quoted
+        return
     columns = ", ".join(f'"{field.name}" {_sql(field)}' for field in CANONICAL)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE staged ({columns})")
-    rows = 0
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE arrived ({columns})")
     for file in manifest.files:
         with lake.fs.open(lake.full(file.path), "rb") as stream:
             parquet = pq.ParquetFile(stream)
             reader = pa.RecordBatchReader.from_batches(parquet.schema_arrow, parquet.iter_batches())
-            rows += _insert(connection, reader)
-    return rows
+            connection.register("batches", reader)
+            connection.execute("INSERT INTO arrived SELECT * FROM batches")
+            connection.unregister("batches")
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, batches: pa.RecordBatchReader) -> int:
-    connection.register("batches", batches)
-    try:
-        return _one(connection, "INSERT INTO staged SELECT * FROM batches")
-    finally:
-        connection.unregister("batches")
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
-def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
-    found = connection.execute(sql).fetchone()
-    return int(found[0]) if found else 0
+def _two(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, int]:
+    """The first numbers of the only row; 0 for one that is not there."""
+    [row] = connection.execute(sql).fetchall()
+    return int(row[0]), int(row[1]) if len(row) > 1 else 0

@@ -17,7 +17,6 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Literal
 
 from airflow_provider_interactions import contract
@@ -200,5 +199,4 @@ VENDOR = Vendor(
     # resource has no published figure. Newer endpoint pages say 1,000.
     pace=Pace(concurrency=8, requests=100, seconds=60, source="docs.capillarytech.com, rate-limits, 2026-11"),
     # Unpublished how long a status still moves; a week holds what mail servers and phones take.
-    settle=timedelta(days=7),
 )

@@ -33,6 +33,7 @@ from airflow_provider_interactions.contract import (
 from airflow_provider_interactions.errors import ConfigError, RecordRejected
 from airflow_provider_interactions.vendors import common
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings, auth
+from airflow_provider_interactions.vendors.dynamics_marketing.columns import columns
 from airflow_provider_interactions.vendors.dynamics_marketing.errors import classify
 from airflow_provider_interactions.vendors.dynamics_marketing.kinds import KINDS, TYPES
 from airflow_provider_interactions.window import Window
@@ -267,6 +268,7 @@ VENDOR = Vendor(
     classify=classify,
     probe=probe,
     contacts=contacts,
+    columns=columns,
     # "Service protection API limits" (2026-11): per user and web server 6,000 requests in 300 s, 52 at once "or
     # higher"; real environments are reported to differ, so the engine also learns from refusals.
     pace=Pace(concurrency=52, requests=6000, seconds=300, source="learn.microsoft.com, api-limits, 2026-11"),

@@ -12,7 +12,6 @@ Source: the help pages of the API (app.which50.com/Which50API/documentation, cra
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -145,5 +144,4 @@ VENDOR = Vendor(
     # One call a contact against a server nobody has measured: few at once, out of courtesy.
     pace=Pace(concurrency=4, source="none published (app.which50.com documentation, read 2026-11)"),
     # Unpublished how long a status still moves; a week holds what openings and clicks take.
-    settle=timedelta(days=7),
 )
