@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,11 +35,14 @@ from airflow_provider_interactions.journal import AGE, EVERY, SHARE, Journal, St
 from airflow_provider_interactions.lake import Lake, Place
 from airflow_provider_interactions.land import Landing
 from airflow_provider_interactions.manifest import OUTCOMES, Counts, Manifest
-from airflow_provider_interactions.ordered import Ended, in_order
+from airflow_provider_interactions.ordered import Ended, Go, in_order
 from airflow_provider_interactions.window import Window
 
 #: Queries opened per request in flight, so that a slow answer at the front does not idle the others.
 OPEN_PER_REQUEST = 4
+
+#: Bytes of records that wait for their turn, however many queries are open.
+UNREAD_BYTES = 16 * 1024 * 1024
 
 
 #: How long a history that was fetched whole serves windows that ended before, for vendors that cannot filter by date.
@@ -122,7 +125,7 @@ async def land_pages(job: Job, folder: str = "") -> Manifest:
             tally = _Counting(job, landing, client)
             saver = _Saver(landing, tally)
             questions = islice(_questions(job), landing.state.questions, None)
-            async with aclosing(in_order(questions, _guarded(job, client), _width(client))) as answers:
+            async with aclosing(_answers(questions, job, client)) as answers:
                 async for question, item in answers:
                     if isinstance(item, Ended):
                         tally.end(question, item.error)
@@ -264,9 +267,21 @@ def _questions(job: Job) -> Iterator[_Question]:
             yield _Question(query, last=n == len(queries))
 
 
-def _guarded(job: Job, client: Client) -> Callable[[_Question], AsyncGenerator[Page, None]]:
-    def pages(question: _Question) -> AsyncGenerator[Page, None]:
+def _answers(
+    questions: Iterable[_Question], job: Job, client: Client
+) -> AsyncGenerator[tuple[_Question, Page | Ended], None]:
+    width = max(2, client.pacer.most * OPEN_PER_REQUEST)
+    return in_order(questions, _guarded(job, client), width, UNREAD_BYTES, _weight)
+
+
+def _weight(page: Page) -> int:
+    return sum(map(len, page.records))
+
+
+def _guarded(job: Job, client: Client) -> Callable[[_Question, Go], AsyncGenerator[Page, None]]:
+    def pages(question: _Question, go: Go) -> AsyncGenerator[Page, None]:
         async def counted(request: Request) -> Response:
+            await go()
             question.requests += 1
             return await client.fetch(request)
 
@@ -293,14 +308,10 @@ async def guard(pages: AsyncGenerator[Page, None], vendor: str) -> AsyncGenerato
         raise Incomplete(msg, vendor=vendor)
 
 
-def _width(client: Client) -> int:
-    return max(2, client.pacer.most * OPEN_PER_REQUEST)
-
-
 async def _all_pages(job: Job) -> AsyncGenerator[tuple[Query, Page], None]:
     async with (
         connect(job.vendor, job.credentials, concurrency=job.concurrency, limits=job.limits) as client,
-        aclosing(in_order(_questions(job), _guarded(job, client), _width(client))) as answers,
+        aclosing(_answers(_questions(job), job, client)) as answers,
     ):
         async for question, item in answers:
             if isinstance(item, Page):

@@ -26,6 +26,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake import Lake, Place, stamp, stamped, unwritable
 from airflow_provider_interactions.manifest import File, Manifest, referred
 
@@ -36,7 +37,7 @@ AGE = timedelta(days=1)
 FINISHED_AGE = timedelta(days=30)
 
 #: Seconds between two savings, or this share of the time since the start where that is more: what a crash may cost.
-EVERY, SHARE = 0.1, 0.02
+EVERY, SHARE = 0.04, 0.02
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -79,7 +80,7 @@ class State(msgspec.Struct, kw_only=True):
     """An unfinished extraction. ``questions`` of its queries are answered, in order; ``parts`` are whole files.
 
     ``digests`` are the parts' own; ``rows`` hold what comes after the parts; ``outcomes`` are names of files and the
-    digests of their bytes. ``finished`` says that all is in parts, and only to be published.
+    digests of their bytes. ``finished`` says that all is in parts and ``others``, and only to be published.
     """
 
     extracted_at: datetime
@@ -88,9 +89,15 @@ class State(msgspec.Struct, kw_only=True):
     questions: int = 0
     parts: list[File] = msgspec.field(default_factory=list)
     digests: list[str] = msgspec.field(default_factory=list)
+    others: list[File] = msgspec.field(default_factory=list)
     rows: list[Saved] = msgspec.field(default_factory=list)
     outcomes: dict[str, str] = msgspec.field(default_factory=dict)
     tally: Tally = msgspec.field(default_factory=Tally)
+
+    @property
+    def paths(self) -> list[str]:
+        """The data files it is about."""
+        return [file.path for file in (*self.parts, *self.others)]
 
     @property
     def written(self) -> int:
@@ -134,6 +141,18 @@ class Journal:
 
     def save(self, state: State, rows: pa.Table | None, outcomes: Sequence[Outcome]) -> None:
         """Add ``rows`` after those saved or in parts, and outcomes; replace the state; drop what has become a part."""
+        try:
+            self._save(state, rows, outcomes)
+        except ConfigError as wrong:
+            # Another try of the same run has published and removed the folder: nobody will come back for this one.
+            if not isinstance(wrong.__cause__, FileNotFoundError):
+                raise
+
+    def drop(self) -> None:
+        """Remove it, and none of the files it is about."""
+        _remove(self.lake, self.folder)
+
+    def _save(self, state: State, rows: pa.Table | None, outcomes: Sequence[Outcome]) -> None:
         self.saved += 1
         state.saved_at = datetime.now(UTC)
         gone = [saved.name for saved in state.rows if saved.end <= state.written]
@@ -146,10 +165,6 @@ class Journal:
             state.outcomes[name] = self._write(name, msgspec.json.encode(list(outcomes)))
         self.lake.publish(f"{self.folder}/state.json", state)
         self.lake.remove(f"{self.folder}/{name}" for name in gone)
-
-    def drop(self) -> None:
-        """Remove it, and none of the files it is about."""
-        _remove(self.lake, self.folder)
 
     def _name(self, kind: str, ending: str) -> str:
         return f"{kind}-{self.token}-{self.saved:06d}.{ending}"
@@ -185,7 +200,7 @@ class Journal:
 def clear(lake: Lake, manifest: Manifest) -> None:
     """Remove the journals of extractions that a published window consists of."""
     for folder, state in _journals(lake, manifest.place.folder("unfinished")):
-        if state is not None and manifest.paths.issuperset(part.path for part in state.parts):
+        if state is not None and manifest.paths.issuperset(state.paths):
             _remove(lake, folder)
 
 
@@ -196,18 +211,18 @@ def expire(lake: Lake, place: Place, now: datetime, age: timedelta = AGE) -> Non
             continue
         if state is not None and not state.is_old(now, age):
             continue
-        parts = [part.path for part in state.parts] if state else []
+        paths = state.paths if state else []
         published = frozenset[str]().union(
-            *(referred(lake, home) for home in {posixpath.dirname(part) for part in parts})
+            *(referred(lake, home) for home in {posixpath.dirname(path) for path in paths})
         )
-        lake.remove(part for part in parts if part not in published)
+        lake.remove(path for path in paths if path not in published)
         _remove(lake, folder)
 
 
 def landed(lake: Lake, place: Place) -> frozenset[str]:
     """The data files that journals of a window refer to."""
     found = _journals(lake, place.folder("unfinished"))
-    return frozenset(part.path for _, state in found if state for part in state.parts)
+    return frozenset(path for _, state in found if state for path in state.paths)
 
 
 def _journals(lake: Lake, under: str) -> Iterator[tuple[str, State | None]]:

@@ -28,11 +28,12 @@ from airflow_provider_interactions.manifest import Counts, File, Manifest, recon
 from airflow_provider_interactions.schema import OUTCOMES, RAW
 from airflow_provider_interactions.sweep import sweep
 
-#: Rows of a row group, and pages after which held records become a table: large enough to compress, small to hold.
-GROUP_ROWS, GROUP_RUNS = 65_536, 1_000
+#: Records, or pages, after which what is held becomes a table.
+HELD_ROWS, HELD_PAGES = 16_384, 1_000
 
-#: A part ends after this many rows, or with the row that brings its payloads to this many bytes.
-PART_ROWS, PART_BYTES = 131_072, 128 * 1024 * 1024
+#: A part ends after this many rows, or with the row that brings its payloads to this many bytes: it is one row group,
+#: large enough to compress well and small enough to hold in memory.
+PART_ROWS, PART_BYTES = 65_536, 64 * 1024 * 1024
 
 COMPRESSION = "zstd"
 
@@ -149,7 +150,7 @@ class Landing:
     @property
     def full(self) -> bool:
         """Whether enough is held in memory to be worth writing."""
-        return self._held >= GROUP_ROWS or len(self._runs) >= GROUP_RUNS
+        return self._held >= HELD_ROWS or len(self._runs) >= HELD_PAGES
 
     def flush(self) -> None:
         """Make a table of what is held, and files of what is enough for one."""
@@ -206,7 +207,8 @@ class Landing:
     def end(self, questions: int, tally: Tally) -> None:
         """Note in the journal, if there is one, that nothing is left to do but to publish."""
         if self.journal is not None:
-            self.state.questions, self.state.tally, self.state.finished = questions, tally, True
+            self.state.questions, self.state.tally = questions, tally
+            self.state.finished, self.state.others = True, self._others
             self.journal.save(self.state, None, self._unsaved)
             self._noted()
 
@@ -231,7 +233,7 @@ class Landing:
         rows = _encoded_anew(rows)
         digest = _digest(rows.column("payload").chunk(0))
         writer = Writer(self.lake, self._path(f"part-{len(self.state.parts):05d}", digest), RAW)
-        for batch in rows.to_batches(GROUP_ROWS):
+        for batch in rows.to_batches():
             writer.write(batch)
         self.state.parts.append(writer.close())
         self.state.digests.append(digest)

@@ -1,21 +1,25 @@
 """Many streams in flight, read one after the other: the order of their start, whatever the order of the answers.
 
-Memory stays bounded: at most ``width`` streams are open, and each may run ahead by ``AHEAD`` items only.
+Memory stays bounded: at most ``width`` streams are open, and while unread items weigh ``most`` no stream goes on but
+the one whose turn it is, so nothing can lock up. A stream awaits the ``Go`` it is handed before it makes more.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")
 
-#: Items one stream may hold before its turn comes.
+#: Wait until there is room for more unread items.
+Go = Callable[[], Awaitable[None]]
+
+#: Items that one stream may have handed over before they are read.
 AHEAD = 2
 
 
@@ -27,26 +31,60 @@ class Ended:
 
 
 @dataclass(slots=True)
+class _Room:
+    """How much unread items weigh, and who waits until they weigh less."""
+
+    most: float
+    held: int = 0
+    first: Any = None
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+    async def wait(self, stream: object) -> None:
+        while self.held >= self.most and stream is not self.first:
+            place = asyncio.get_running_loop().create_future()
+            self.waiting.append(place)
+            await place
+
+    def give(self, weight: int, first: object) -> None:
+        self.held -= weight
+        self.first = first
+        waiting, self.waiting = self.waiting, []
+        for place in waiting:
+            if not place.done():
+                place.set_result(None)
+
+
+@dataclass(slots=True, eq=False)
 class _Stream(Generic[Key, Item]):
     key: Key
-    queue: asyncio.Queue[Item | Ended]
-    task: asyncio.Task[None]
+    queue: asyncio.Queue[Item | Ended] = field(default_factory=lambda: asyncio.Queue(AHEAD))
+    task: asyncio.Task[None] | None = None
+
+
+def _alike(_: object) -> int:
+    return 1
 
 
 async def in_order(
-    keys: Iterable[Key], open_stream: Callable[[Key], AsyncGenerator[Item, None]], width: int
+    keys: Iterable[Key],
+    open_stream: Callable[[Key, Go], AsyncGenerator[Item, None]],
+    width: int,
+    most: float = float("inf"),
+    weigh: Callable[[Item], int] = _alike,
 ) -> AsyncGenerator[tuple[Key, Item | Ended], None]:
     """Yield every item of every stream, stream by stream in the order of ``keys``, each closed by an ``Ended``."""
     waiting: deque[_Stream[Key, Item]] = deque()
-    upcoming = iter(keys)
+    upcoming, room = iter(keys), _Room(most)
     try:
         while True:
             while len(waiting) < width and (key := next(upcoming, None)) is not None:
-                waiting.append(_start(key, open_stream))
+                waiting.append(_start(_Stream(key), open_stream, room, weigh))
             if not waiting:
                 return
             stream = waiting[0]
+            room.give(0, stream)
             while not isinstance(item := await stream.queue.get(), Ended):
+                room.give(weigh(item), stream)
                 yield stream.key, item
             waiting.popleft()
             yield stream.key, item
@@ -54,24 +92,33 @@ async def in_order(
         await _stop(waiting)
 
 
-def _start(key: Key, open_stream: Callable[[Key], AsyncGenerator[Item, None]]) -> _Stream[Key, Item]:
-    queue: asyncio.Queue[Item | Ended] = asyncio.Queue(AHEAD)
-    return _Stream(key, queue, asyncio.create_task(_pump(open_stream(key), queue)))
+def _start(
+    stream: _Stream[Key, Item],
+    open_stream: Callable[[Key, Go], AsyncGenerator[Item, None]],
+    room: _Room,
+    weigh: Callable[[Item], int],
+) -> _Stream[Key, Item]:
+    items = open_stream(stream.key, lambda: room.wait(stream))
+    stream.task = asyncio.create_task(_pump(stream, items, room, weigh))
+    return stream
 
 
-async def _pump(items: AsyncGenerator[Item, None], queue: asyncio.Queue[Item | Ended]) -> None:
+async def _pump(
+    stream: _Stream[Key, Item], items: AsyncGenerator[Item, None], room: _Room, weigh: Callable[[Item], int]
+) -> None:
     end = Ended()
     try:
         async with aclosing(items):
             async for item in items:
-                await queue.put(item)
+                room.held += weigh(item)
+                await stream.queue.put(item)
     except Exception as error:  # noqa: BLE001 - not hidden: the reader gets it, in its turn
         end = Ended(error)
-    await queue.put(end)
+    await stream.queue.put(end)
 
 
 async def _stop(streams: Iterable[_Stream[Key, Item]]) -> None:
-    tasks = [stream.task for stream in streams]
+    tasks = [stream.task for stream in streams if stream.task is not None]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

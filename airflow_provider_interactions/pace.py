@@ -131,8 +131,7 @@ class Pacer:
             await self._turn()
             yield
         finally:
-            self.in_flight -= 1
-            self._wake()
+            self._leave()
 
     def succeeded(self) -> None:
         """An answer came: double the places with every round of answers, above what was refused add one a round."""
@@ -157,11 +156,22 @@ class Pacer:
         return pause
 
     async def _place(self) -> None:
-        while self.in_flight >= int(self.limit):
-            place = asyncio.get_running_loop().create_future()
-            self.waiting.append(place)
+        """Wait for a place, in the order of asking: answers that overtake others wait in memory for their turn."""
+        if not self.waiting and self.in_flight < int(self.limit):
+            self.in_flight += 1
+            return
+        place = asyncio.get_running_loop().create_future()
+        self.waiting.append(place)
+        try:
             await place
-        self.in_flight += 1
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                self._leave()
+            raise
+
+    def _leave(self) -> None:
+        self.in_flight -= 1
+        self._wake()
 
     async def _turn(self) -> None:
         loop = asyncio.get_running_loop()
@@ -193,9 +203,9 @@ class Pacer:
         self.sent.append(loop.time())
 
     def _wake(self) -> None:
-        free = int(self.limit) - self.in_flight
-        while self.waiting and free > 0:
+        """Hand places to those who wait; the place is taken at once, so that nobody can slip in before."""
+        while self.waiting and self.in_flight < int(self.limit):
             place = self.waiting.popleft()
             if not place.done():
+                self.in_flight += 1
                 place.set_result(None)
-                free -= 1

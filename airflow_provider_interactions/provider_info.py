@@ -10,7 +10,7 @@ PACKAGE = "airflow-provider-interactions"
 
 OPERATORS = [
     f"airflow_provider_interactions.operators.{name}"
-    for name in ("contacts", "extract", "normalize", "load", "pipeline")
+    for name in ("contacts", "extract", "publish", "normalize", "load", "pipeline", "person", "assets")
 ]
 
 
@@ -148,6 +148,14 @@ LAKE = {
     "default": "",
 }
 
+BROWSE = {
+    "description": "Where people open the lake's files in a browser; {path} stands for the path in the lake.",
+    "version_added": "0.1.0",
+    "type": "string",
+    "example": "https://minio.example.com/browser/my-bucket/interactions/{path}",
+    "default": "",
+}
+
 
 def get_provider_info() -> dict[str, Any]:
     """The provider's metadata, as the entry point ``apache_airflow_provider`` hands it to Airflow."""
@@ -165,10 +173,11 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "operators": [{"integration-name": name, "python-modules": OPERATORS} for name in INTEGRATIONS],
         "connection-types": list(CONNECTION_TYPES),
+        "extra-links": ["airflow_provider_interactions.operators.links.ManifestLink"],
         "config": {
             "interactions": {
                 "description": "Contact interactions: where they are kept.",
-                "options": {"lake": LAKE},
+                "options": {"lake": LAKE, "browse": BROWSE},
             }
         },
     }

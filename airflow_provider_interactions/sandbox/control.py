@@ -43,8 +43,12 @@ def routes(state: State) -> list[web.RouteDef]:
                 await asyncio.sleep(0)
         return response
 
+    async def contacts(request: web.Request) -> web.Response:
+        return _json(state.contacts(_named(state, request)))
+
     return [
         web.get("/_sandbox", index),
+        web.get("/_sandbox/contacts/{vendor}", contacts),
         web.get("/_sandbox/oracle/{vendor}", oracle),
         web.get("/_sandbox/facts/{vendor}", facts),
         *_knobs(state),
@@ -85,6 +89,8 @@ def _index(state: State, url: str) -> dict[str, Any]:
     return {
         "config": state.config,
         "vendors": {name: f"{url}/{name}" for name in state.vendors},
+        "connections": state.connections(url),
+        "contacts": f"{url}/_sandbox/contacts/{{vendor}}",
         "oracle": f"{url}/_sandbox/oracle/{{vendor}}?start=…&end=…[&contact=…][&type=…][&active=true|false]",
         "facts": f"{url}/_sandbox/facts/{{vendor}}?start=…&end=…",
         "faults": f"{url}/_sandbox/faults",
@@ -98,10 +104,15 @@ def _faults(state: State) -> list[dict[str, Any]]:
     return [{"rule": rule, "matched": matched, "fired": struck} for rule, matched, struck in counted]
 
 
-def _asked(state: State, request: web.Request) -> tuple[str, Selection]:
-    vendor, query = request.match_info["vendor"], request.query
+def _named(state: State, request: web.Request) -> str:
+    vendor = request.match_info["vendor"]
     if vendor not in state.vendors:
         raise web.HTTPNotFound(text=f"no such vendor; there are {', '.join(state.vendors)}")
+    return vendor
+
+
+def _asked(state: State, request: web.Request) -> tuple[str, Selection]:
+    vendor, query = _named(state, request), request.query
     try:
         start, end = microseconds(query["start"]), microseconds(query["end"])
     except (KeyError, ValueError) as error:

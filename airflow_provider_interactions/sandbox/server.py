@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .facts import Expected
 
 
-__all__ = ["HOST", "Sandbox", "State", "connections", "serve"]
+__all__ = ["HOST", "Sandbox", "State", "serve"]
 
 T = TypeVar("T")
 
@@ -61,6 +61,18 @@ class State:
             for name, meter in self.meters.items()
         }
 
+    def connections(self, url: str) -> dict[str, dict[str, Any]]:
+        """The Airflow connection of each vendor in its JSON form."""
+        return {
+            name: dict(vendor.connection(f"{url}/{name}", self.sites[name].options))
+            for name, vendor in self.vendors.items()
+        }
+
+    def contacts(self, vendor: str) -> list[str]:
+        """The vendor's ids of all contacts, active or not."""
+        identify = self.vendors[vendor].contact_id
+        return [identify(self.world, index) for index in range(self.world.contacts)]
+
     def reset(self) -> None:
         """Forget counters, pauses, tokens and fault rules; the world stays."""
         self.rules.replace([])
@@ -82,14 +94,6 @@ def state_of(config: SandboxConfig, vendors: Mapping[str, Vendor] = VENDORS) -> 
         for name, vendor in vendors.items()
     }
     return State(config, world, vendors, sites, {name: Meter(config) for name in vendors}, Rules(config.seed))
-
-
-def connections(state: State, url: str) -> dict[str, dict[str, Any]]:
-    """The Airflow connection of each vendor in its JSON form."""
-    return {
-        name: dict(vendor.connection(f"{url}/{name}", state.sites[name].options))
-        for name, vendor in state.vendors.items()
-    }
 
 
 def application(state: State) -> web.Application:
@@ -177,7 +181,7 @@ class Sandbox:
     @property
     def connections(self) -> dict[str, dict[str, Any]]:
         """The Airflow connection of each vendor in its JSON form."""
-        return connections(self._state, self.url)
+        return self._state.connections(self.url)
 
     def oracle(self, vendor: str, start: str | datetime, end: str | datetime, **filters: Any) -> Expected:
         """What exists in [start, end). Filters: ``contact``, ``type``, ``active``."""
@@ -186,8 +190,7 @@ class Sandbox:
 
     def contacts(self, vendor: str) -> list[str]:
         """The vendor's ids of all contacts, active or not."""
-        identify = self._state.vendors[vendor].contact_id
-        return [identify(self._state.world, index) for index in range(self._state.world.contacts)]
+        return self._state.contacts(vendor)
 
     def faults(self, rules: Sequence[FaultRule | dict[str, object]]) -> None:
         """Put these rules in force instead of the present ones; an empty list ends all faults."""

@@ -169,7 +169,8 @@ def test_an_old_extraction_cannot_replace_a_newer_one(rig, tools):
 @pytest.mark.parametrize("flushed", [False, True])
 def test_a_failed_extraction_leaves_no_file(rig, monkeypatch, flushed):
     if flushed:
-        monkeypatch.setattr(land, "GROUP_ROWS", 1)
+        monkeypatch.setattr(land, "HELD_ROWS", 1)
+        monkeypatch.setattr(land, "PART_ROWS", 1)
     rig.faults(kind="status", status=400, code="0x80048d19", after=8)
     with pytest.raises(Exception, match="a parameter of the call is unknown"):
         extract(rig.job(concurrency=1))
@@ -177,7 +178,8 @@ def test_a_failed_extraction_leaves_no_file(rig, monkeypatch, flushed):
 
 
 def test_a_failed_extraction_leaves_no_object_either(rig, monkeypatch, tmp_path):
-    monkeypatch.setattr(land, "GROUP_ROWS", 1)
+    monkeypatch.setattr(land, "HELD_ROWS", 1)
+    monkeypatch.setattr(land, "PART_ROWS", 1)
     rig.faults(kind="status", status=200, body='{"Data": "{}"}', after=8)
     lake = Lake.at(f"memory://{tmp_path.name}")
     with pytest.raises(BadResponse, match="Data does not have the documented shape"):
@@ -187,10 +189,13 @@ def test_a_failed_extraction_leaves_no_object_either(rig, monkeypatch, tmp_path)
 
 def test_rows_go_to_disk_in_groups_and_keep_their_order(rig, monkeypatch, tools):
     whole_at_once = tools.whole(rig.job())
-    monkeypatch.setattr(land, "GROUP_ROWS", 3)
+    monkeypatch.setattr(land, "HELD_ROWS", 3)
     in_groups = tools.whole(rig.job(extracted_at=LATER))
     assert in_groups.digest == whole_at_once.digest
-    assert in_groups.files[0].rows == whole_at_once.files[0].rows > 10
+    monkeypatch.setattr(land, "PART_ROWS", 4)
+    in_parts = tools.whole(rig.job(extracted_at=LATER))
+    assert {part.rows for part in in_parts.files[:-1]} == {4}
+    assert sum(part.rows for part in in_parts.files) == whole_at_once.files[0].rows > 10
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ async def collect(streams):
 
 
 def test_the_order_is_that_of_the_keys_whatever_the_order_of_the_answers():
-    async def stream(key):
+    async def stream(key, _go):
         for n in range(3):
             await asyncio.sleep(0.001 * (5 - key))  # the first is the slowest
             yield n
@@ -25,7 +25,7 @@ def test_the_order_is_that_of_the_keys_whatever_the_order_of_the_answers():
 def test_streams_run_side_by_side():
     running = most = 0
 
-    async def stream(_):
+    async def stream(_, _go):
         nonlocal running, most
         running += 1
         most = max(most, running)
@@ -40,7 +40,7 @@ def test_streams_run_side_by_side():
 def test_no_stream_runs_far_ahead_of_the_reader():
     made = dict.fromkeys(range(9), 0)
 
-    async def stream(key):
+    async def stream(key, _go):
         for n in range(100):
             made[key] += 1
             yield n
@@ -61,7 +61,7 @@ def test_no_stream_runs_far_ahead_of_the_reader():
 def test_an_error_is_delivered_in_its_turn_and_ends_its_own_stream_only():
     failure = ValueError("second")
 
-    async def stream(key):
+    async def stream(key, _go):
         yield key
         if key == 1:
             raise failure
@@ -71,7 +71,7 @@ def test_an_error_is_delivered_in_its_turn_and_ends_its_own_stream_only():
 
 
 def test_no_keys_no_streams():
-    async def stream(key):
+    async def stream(key, _go):
         yield key
 
     assert asyncio.run(collect(in_order([], stream, 3))) == []
@@ -81,7 +81,7 @@ def test_no_keys_no_streams():
 def test_whoever_stops_reading_leaves_no_task_and_no_open_stream(how):
     closed = []
 
-    async def stream(key):
+    async def stream(key, _go):
         try:
             while True:
                 await asyncio.sleep(0.001)

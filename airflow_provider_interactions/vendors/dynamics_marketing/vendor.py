@@ -28,6 +28,7 @@ from airflow_provider_interactions.contract import (
     Page,
     Query,
     Request,
+    Response,
     Vendor,
 )
 from airflow_provider_interactions.errors import ConfigError, RecordRejected
@@ -115,15 +116,14 @@ def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Q
 
 async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Page, None]:
     """Follow SkipToken until the answer has none."""
-    cursor: str | None = None
+    cursor = ""
     while True:
-        answer = _answer((await fetch(_ask(query, window, cursor))).body)
-        # A lone surrogate can only stand inside a JSON string, where its \ud800 says the same in valid UTF-8.
-        data = (answer.data or "null").encode("utf-8", "backslashreplace")
-        records = common.elements(data, "Data")
-        cursor = answer.cursor or None
-        yield Page(records, _instants(data, records), cursor=cursor or "")
-        if cursor is None:
+        # Nothing of the answer but its page outlives this line: many of these generators wait at the yield.
+        page = _page(await fetch(_ask(query, window, cursor)))
+        cursor = page.cursor
+        yield page
+        del page
+        if not cursor:
             return
 
 
@@ -170,7 +170,15 @@ def probe(settings: Settings) -> Request:
 _COLUMNS = ("InteractionId", "InteractionType", "Timestamp", "CustomerJourneyId", "MessageId")
 
 
-def _ask(query: Query, window: Window, cursor: str | None) -> Request:
+def _page(response: Response) -> Page:
+    answer = _answer(response.body)
+    # A lone surrogate can only stand inside a JSON string, where its \ud800 says the same in valid UTF-8.
+    data = (answer.data or "null").encode("utf-8", "backslashreplace")
+    records = common.elements(data, "Data")
+    return Page(records, _instants(data, records), cursor=answer.cursor or "")
+
+
+def _ask(query: Query, window: Window, cursor: str) -> Request:
     first, last = asked_days(window)
     body: dict[str, str | int] = {
         "ContactId": query.contact.id,
@@ -180,7 +188,7 @@ def _ask(query: Query, window: Window, cursor: str | None) -> Request:
     }
     if query.options.page_size is not None:
         body["Top"] = query.options.page_size
-    if cursor is not None:
+    if cursor:
         body["SkipToken"] = cursor
     url = f"/api/data/{query.settings.api_version}/msdyncrm_LoadInteractionsPublic"
     return Request("POST", url, headers=HEADERS, body=msgspec.json.encode(body))

@@ -1,0 +1,1 @@
+"""How fast the engine is, each figure beside the limit it is measured against: ``python -m tests.bench``."""

@@ -1,0 +1,180 @@
+"""Run the benchmark and print its table. ``--small`` takes a tenth of everything, to see that it runs."""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests as http
+
+NAME = "dynamics_marketing"
+
+
+@dataclass
+class Run:
+    """One process: what it said, how long it took, what it cost."""
+
+    said: object
+    wall: float
+    cpu: float
+    peak: float
+
+
+@contextmanager
+def sandbox(*arguments):
+    """A sandbox in a process of its own; gives its URL."""
+    with tempfile.TemporaryDirectory() as folder:
+        ready = Path(folder, "ready.json")
+        command = [sys.executable, "-m", "airflow_provider_interactions.sandbox", "--ready-file", str(ready)]
+        with subprocess.Popen([*command, *map(str, arguments)], stdout=subprocess.DEVNULL) as process:
+            try:
+                while not ready.exists():
+                    time.sleep(0.05)
+                    assert process.poll() is None, "the sandbox did not start"
+                time.sleep(0.1)
+                yield json.loads(ready.read_text())["url"]
+            finally:
+                process.terminate()
+
+
+def environment(url, lake, contacts=None):
+    """What a job reads: where, into what, for whom."""
+    control = http.get(f"{url}/_sandbox", timeout=60).json()
+    known = contacts if contacts is not None else http.get(f"{url}/_sandbox/contacts/{NAME}", timeout=60).json()
+    return {
+        "BENCH_URL": url,
+        "BENCH_LAKE": str(lake),
+        "BENCH_CONNECTION": json.dumps(control["connections"][NAME]),
+        "BENCH_CONTACTS": json.dumps(known),
+    }
+
+
+def run(name, env, kill_after=None):
+    """Run a job to its end, or to its killing after so many finished requests."""
+    began = time.monotonic()
+    command = [sys.executable, "-m", "tests.bench.jobs", name]
+    process = subprocess.Popen(command, env={**os.environ, **env}, stdout=subprocess.PIPE, text=True)
+    if kill_after:
+        while stats(env["BENCH_URL"])["requests"] < kill_after:
+            time.sleep(0.01)
+        process.kill()
+    said = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert kill_after or process.returncode == 0, f"{name} failed"
+    wall, cpu = time.monotonic() - began, usage.ru_utime + usage.ru_stime
+    return Run(json.loads(said) if said else None, wall, cpu, usage.ru_maxrss / 1024)
+
+
+def stats(url):
+    """The sandbox's counters."""
+    return http.get(f"{url}/_sandbox/stats", timeout=60).json()[NAME]
+
+
+def bulk(share):
+    """Replies of 500 without latency, then what follows on the same window."""
+    contacts = int(1000 * share)
+    sets = ["--contacts", contacts, "--per-contact", 1000, "--days", 1, "--set", f'{NAME}.types=["EmailSent"]']
+    with sandbox(*sets) as url, tempfile.TemporaryDirectory() as folder:
+        env = environment(url, Path(folder, "lake"))
+        run("bulk", env)  # the sandbox makes its replies once
+        least = run("download", {**env, "BENCH_LAKE": f"{folder}/least"})
+        ours = run("bulk", env)
+        rows = ours.said
+        half = run("bulk", {**env, "BENCH_CONTACTS": json.dumps(json.loads(env["BENCH_CONTACTS"])[: contacts // 2])})
+        ours = min(ours, run("bulk", env), key=lambda one: one.wall)
+        normal, loaded = run("normalize", env).said, run("load", env).said
+    yield (
+        f"{rows:,} interactions, replies of 500, extraction with start-up",
+        f"{rows / ours.wall:,.0f} rows/s",
+        "≥ 200,000",
+    )
+    yield "its CPU against downloading alone", f"{ours.cpu / least.cpu:.2f} ×", "≤ 2 ×"
+    yield "twice the contacts", f"{ours.wall / half.wall:.2f} × the time", "≤ 2.1 ×"
+    yield "normalize, one core", f"{normal['rows'] / normal['cpu']:,.0f} rows/s", "≥ 400,000"
+    yield "load into DuckDB, first", f"{loaded['rows'] / loaded['first']:,.0f} rows/s", "≥ 1,000,000"
+    yield "load into DuckDB, again", f"{loaded['rows'] / loaded['again']:,.0f} rows/s", "≥ 1,000,000"
+
+
+def memory(share):
+    """Ten times the rows."""
+    peaks = []
+    for contacts in (int(1000 * share), int(10_000 * share)):
+        sets = ["--contacts", contacts, "--per-contact", 1000, "--days", 1, "--set", f'{NAME}.types=["EmailSent"]']
+        with sandbox(*sets) as url, tempfile.TemporaryDirectory() as folder:
+            peaks.append(run("bulk", environment(url, Path(folder, "lake"))).peak)
+    yield "peak memory, ten times the rows", f"{peaks[1] / peaks[0]:.2f} ×, {peaks[1]:.0f} MB", "≤ 1.1 ×, < 400 MB"
+
+
+def latency(share):
+    """40 requests a contact at 100 ms, 52 in flight."""
+    contacts = int(125 * share)
+    with sandbox("--contacts", contacts, "--latency", 0.1) as url, tempfile.TemporaryDirectory() as folder:
+        ours, told = run("requests", environment(url, folder)), stats(url)
+    ideal = contacts * 40 * 0.1 / 52
+    yield (
+        f"{contacts * 40:,} requests at 100 ms, 52 in flight",
+        f"{told['seconds'] / ideal:.2f} × the least",
+        "≤ 1.05 ×",
+    )
+    yield "its CPU a request", f"{1000 * ours.cpu / (contacts * 40):.2f} ms", "≤ 0.8 ms"
+
+
+def limited(share):
+    """A rate that the client is not told."""
+    contacts = int(150 * share)
+    for more, text in (((), ""), (("--refused-count",), ", refused ones count")):
+        arguments = ["--contacts", contacts, "--latency", 0.02, "--rate-limit", "100/1", *more]
+        with sandbox(*arguments) as url, tempfile.TemporaryDirectory() as folder:
+            run("requests", environment(url, folder))
+            told = stats(url)
+        done = contacts * 40
+        figures = f"{done / told['seconds']:.0f} %, {100 * told['refused'] / done:.2f} %, {told['sent_during_pause']}"
+        name = f"{done:,} requests at 100/s, untold{text}: rate, refused, in a pause"
+        yield name, figures, "≥ 95 %, ≤ 1 %, 0"
+
+
+def killed(share):
+    """Half way, then the same again."""
+    contacts = max(5, int(25 * share))
+    with sandbox("--contacts", contacts, "--latency", 0.05) as url, tempfile.TemporaryDirectory() as folder:
+        env, half = environment(url, folder), contacts * 20
+        run("resumed", env, kill_after=half)
+        done = stats(url)["requests"]
+        run("resumed", env)
+        again = done + (stats(url)["requests"] - done) - contacts * 40
+    yield f"kill -9 half way through {contacts * 40:,} requests", f"{100 * again / done:.1f} % repeated", "≤ 5 %"
+
+
+def imports(_share):
+    """What the operators add to a DAG file."""
+    best = min(run("imports", {"_AIRFLOW__AS_LIBRARY": "1"}).said for _ in range(3))
+    yield "import of the operators on top of airflow.sdk", f"{best:.0f} ms", "≤ 100 ms"
+
+
+SCENARIOS = (bulk, latency, limited, killed, memory, imports)
+
+
+def main():
+    """Print a row of a Markdown table for every figure as soon as it is there."""
+    parse = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parse.add_argument("--small", action="store_true")
+    parse.add_argument("only", nargs="*", help="names of scenarios", choices=[[], *[one.__name__ for one in SCENARIOS]])
+    wanted = parse.parse_args()
+    print(f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}\n")
+    print("| what | measured | target |\n|---|---|---|")
+    for scenario in SCENARIOS:
+        if not wanted.only or scenario.__name__ in wanted.only:
+            for row in scenario(0.1 if wanted.small else 1):
+                print(f"| {' | '.join(row)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

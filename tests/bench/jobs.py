@@ -1,0 +1,161 @@
+"""What is measured, each in a process of its own so that start-up, CPU and memory count: ``python -m tests.bench.jobs``."""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from dataclasses import replace
+
+URL, NAME, LAKE, TYPE = (
+    os.environ.get("BENCH_URL", ""),
+    "dynamics_marketing",
+    os.environ.get("BENCH_LAKE", ""),
+    "EmailSent",
+)
+
+
+def job(window=("2026-01-01", "2026-01-02"), types=(TYPE,), **changed):
+    """An extraction from the sandbox at BENCH_URL into BENCH_LAKE."""
+    from airflow_provider_interactions import contract
+    from airflow_provider_interactions.extract import Job
+    from airflow_provider_interactions.lake import Lake
+    from airflow_provider_interactions.vendors import VENDORS
+    from airflow_provider_interactions.window import Window
+
+    vendor, known = VENDORS[NAME], json.loads(os.environ["BENCH_CONNECTION"])
+    # The vendor's documented rate is not what is measured here; what the server bears is.
+    vendor = replace(vendor, pace=replace(vendor.pace, requests=None, seconds=None))
+    options = {"page_size": 500, **({"types": types} if types else {})}
+    return Job(
+        vendor=vendor,
+        credentials=contract.credentials(vendor, known["host"], known["login"], known["password"], known["extra"]),
+        lake=Lake.at(LAKE),
+        window=Window.of(*window),
+        contacts=[vendor.contact(text, "contact_id") for text in json.loads(os.environ["BENCH_CONTACTS"])],
+        options=contract.options(vendor, options),
+        **changed,
+    )
+
+
+def extract(**changed):
+    """Land and publish a window."""
+    from airflow_provider_interactions import extract, land
+
+    return land.publish(job().lake, [extract.extract(job(**changed))]).counts.landed
+
+
+def bulk():
+    """All interactions of the window, in replies of 500."""
+    return extract()
+
+
+def requests():
+    """One request for each contact and documented type."""
+    return extract(types=None)
+
+
+def resumed():
+    """The same, with a journal: killed half way by whoever started it, or not."""
+    return extract(types=None, resume="bench", concurrency=10)
+
+
+def download():
+    """The same replies by the same client, their bytes into one Parquet file: the least anybody has to do."""
+    return asyncio.run(_download())
+
+
+async def _download():
+    import aiohttp
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    asked, known = job(), json.loads(os.environ["BENCH_CONNECTION"])
+    contacts, schema = iter(asked.contacts), pa.schema([("body", pa.binary())])
+    os.makedirs(LAKE, exist_ok=True)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        headers = {**await _token(session, known), "OData-Version": "4.0", "OData-MaxVersion": "4.0"}
+        with pq.ParquetWriter(f"{LAKE}/bodies.parquet", schema, compression="zstd", use_dictionary=False) as writer:
+            held, written = [], asyncio.Lock()
+
+            async def flush():
+                batch = pa.record_batch([pa.array(held, pa.binary())], schema=schema)
+                held.clear()
+                await asyncio.to_thread(writer.write_batch, batch)
+
+            async def work():
+                for contact in contacts:
+                    body = {"ContactId": contact.id, "InteractionType": TYPE, "Top": 500}
+                    while True:
+                        async with session.post(_action(known), json=body, headers=headers) as answer:
+                            page = await answer.read()
+                        held.append(page)
+                        if len(held) >= 130:
+                            async with written:
+                                await flush()
+                        if not (token := _next(page)):
+                            break
+                        body["SkipToken"] = token
+
+            await asyncio.gather(*(work() for _ in range(52)))
+            if held:
+                await flush()
+    return len(asked.contacts)
+
+
+def _action(known):
+    return f"{known['host']}/api/data/v9.0/msdyncrm_LoadInteractionsPublic"
+
+
+def _next(page):
+    end = page[page.rfind(b'"NextSkipToken":') + 16 :]
+    return json.loads(b'{"x":' + end)["x"]
+
+
+async def _token(session, known):
+    extra = known["extra"]
+    form = {"grant_type": "client_credentials", "client_id": known["login"], "client_secret": known["password"]}
+    url = f"{extra['authority']}/{extra['tenant_id']}/oauth2/v2.0/token"
+    async with session.post(url, data={**form, "scope": extra["scope"]}) as answer:
+        return {"Authorization": f"Bearer {(await answer.json())['access_token']}", "Accept": "application/json"}
+
+
+def normalize():
+    """The published window; seconds of CPU, without start-up."""
+    from airflow_provider_interactions import normalize
+    from airflow_provider_interactions.manifest import Manifest
+
+    asked = job()
+    raw = asked.lake.read(asked.place.raw_manifest, Manifest)
+    began = time.process_time()
+    rows = normalize.normalize(asked.lake, raw).counts.canonical
+    return {"rows": rows, "cpu": time.process_time() - began}
+
+
+def load():
+    """The normalized window into DuckDB twice; seconds of each, without start-up."""
+    from airflow_provider_interactions.load import duckdb
+    from airflow_provider_interactions.manifest import Manifest
+
+    asked = job()
+    manifest = asked.lake.read(asked.place.manifest, Manifest)
+    seconds = []
+    for _ in range(2):
+        began = time.monotonic()
+        rows = duckdb.load(asked.lake, manifest, f"{LAKE}/table.duckdb").rows
+        seconds.append(time.monotonic() - began)
+    return {"rows": rows, "first": seconds[0], "again": seconds[1]}
+
+
+def imports():
+    """Milliseconds that the operators add to airflow.sdk."""
+    import airflow.sdk  # noqa: F401
+
+    began = time.monotonic()
+    import airflow_provider_interactions.operators  # noqa: F401
+
+    return 1000 * (time.monotonic() - began)
+
+
+if __name__ == "__main__":
+    print(json.dumps(globals()[sys.argv[1]]()))
