@@ -37,6 +37,8 @@ T = TypeVar("T")
 #: the only address the sandbox ever binds
 HOST = "127.0.0.1"
 _STOP_SECONDS = 0.1
+#: what nginx logs for a client that closed the connection
+_GONE = 499
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ def _middleware(state: State) -> Middleware:
         except web.HTTPException as exception:
             status = str(exception.status)
             raise
+        except ConnectionResetError:  # the client went away while it was read: nobody is there to be answered
+            return web.Response(status=_GONE)
         finally:
             meter.leave(status)
         return response

@@ -1,4 +1,4 @@
-"""What is measured, each in a process of its own so that start-up, CPU and memory count: ``python -m tests.bench.jobs``."""
+"""What is measured, each in a process of its own, so that start-up, CPU and memory count."""
 
 import asyncio
 import json
@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 URL, NAME, LAKE, TYPE = (
     os.environ.get("BENCH_URL", ""),
@@ -62,6 +63,7 @@ def resumed():
 
 def download():
     """The same replies by the same client, their bytes into one Parquet file: the least anybody has to do."""
+    Path(LAKE).mkdir(parents=True, exist_ok=True)
     return asyncio.run(_download())
 
 
@@ -72,7 +74,6 @@ async def _download():
 
     asked, known = job(), json.loads(os.environ["BENCH_CONNECTION"])
     contacts, schema = iter(asked.contacts), pa.schema([("body", pa.binary())])
-    os.makedirs(LAKE, exist_ok=True)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         headers = {**await _token(session, known), "OData-Version": "4.0", "OData-MaxVersion": "4.0"}
         with pq.ParquetWriter(f"{LAKE}/bodies.parquet", schema, compression="zstd", use_dictionary=False) as writer:
