@@ -179,7 +179,7 @@ def _csv(stream: Any, column: str | None) -> Iterator[str]:
 
 def _lines(stream: Any, _: str | None) -> Iterator[str]:
     for line in stream:
-        yield line.decode("utf-8", "replace").strip()
+        yield line.decode("utf-8", "replace").strip("\ufeff \t\r\n")  # editors may begin a file with a mark
 
 
 def _texts(values: pa.Array) -> list[str]:

@@ -206,7 +206,8 @@ def clear(lake: Lake, manifest: Manifest) -> None:
 
 def expire(lake: Lake, place: Place, now: datetime, age: timedelta = AGE) -> None:
     """Remove what extractions of the account left long ago, with the data files that nothing published refers to."""
-    for folder, state in _journals(lake, place.unfinished):
+    windows = [f"{place.unfinished}/{name}" for name in lake.names(place.unfinished)]
+    for folder, state in (found for window in windows for found in _journals(lake, window)):
         if state is None and now - _stamped_last(lake, folder) < age:
             continue
         if state is not None and not state.is_old(now, age):
@@ -225,9 +226,9 @@ def landed(lake: Lake, place: Place) -> frozenset[str]:
     return frozenset(path for _, state in found if state for path in state.paths)
 
 
-def _journals(lake: Lake, under: str) -> Iterator[tuple[str, State | None]]:
-    """Every journal below a folder of the lake, with its state where that can be read."""
-    for folder in sorted({posixpath.dirname(path) for path in lake.below(under)}):
+def _journals(lake: Lake, window: str) -> Iterator[tuple[str, State | None]]:
+    """Every journal in a window's folder, with its state where that can be read."""
+    for folder in (f"{window}/{name}" for name in lake.names(window)):
         state = None
         with contextlib.suppress(OSError, msgspec.MsgspecError):
             state = lake.read(f"{folder}/state.json", State)

@@ -36,6 +36,9 @@ from airflow_provider_interactions.window import Window
 
 T = TypeVar("T")
 
+#: Times to list a folder that changes meanwhile.
+LISTINGS = 100
+
 NO_LAKE = "There is no lake to write to. Give the operator a lake, or set [interactions] lake in the configuration."
 
 
@@ -110,21 +113,16 @@ class Lake:
 
     def names(self, folder: str) -> list[str]:
         """The names of the files in a folder, sorted; none when there is no such folder."""
-        try:
-            found = self.fs.ls(self.full(folder), detail=False, refresh=True)
-        except FileNotFoundError:
-            return []
-        return sorted(posixpath.basename(path) for path in found)
-
-    def below(self, folder: str) -> list[str]:
-        """Every file below a folder, as paths in the lake; none when there is no such folder."""
-        full = str(self.fs._strip_protocol(self.full(folder)))  # noqa: SLF001 - what every file system says of paths
-        try:
-            self.fs.invalidate_cache(full)
-            found = self.fs.find(full)
-        except FileNotFoundError:
-            return []
-        return [f"{folder}/{posixpath.relpath(path, full)}" for path in found]
+        full = self.full(folder)
+        for _ in range(LISTINGS):
+            try:
+                return sorted(map(posixpath.basename, self.fs.ls(full, detail=False, refresh=True)))
+            except FileNotFoundError:
+                # A file of the folder that went meanwhile is told in the same way, and must not hide the others.
+                if not self.fs.exists(full):
+                    return []
+        msg = "The lake changes too fast to be listed. Do many tasks write the same window?"
+        raise ConfigError(msg)
 
     @property
     def local(self) -> bool:

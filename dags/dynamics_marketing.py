@@ -1,8 +1,8 @@
 """Interactions from Dynamics 365 Marketing, day by day, into the lake and a DuckDB file.
 
 Needs a connection `dynamics_marketing_default` and a place for the lake (`AIRFLOW__INTERACTIONS__LAKE`). Every run
-reads its own day; running a day again replaces that day and nothing else. Fill the past with a backfill, or trigger
-one run over any window with the parameters below.
+reads its own day for all contacts of the environment; running a day again replaces that day and nothing else. Fill the
+past with a backfill, or trigger one run over any window with the parameters below.
 """
 
 import os
@@ -10,17 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
 
-from airflow_provider_interactions.operators import (
-    ExtractInteractionsOperator,
-    ListContactsOperator,
-    LoadInteractionsOperator,
-    NormalizeInteractionsOperator,
-)
-
-VENDOR = "dynamics_marketing"
-
-# Where the table goes: a DuckDB file, by default interactions.duckdb in the lake.
-DATABASE = os.environ.get("INTERACTIONS_DUCKDB")
+from airflow_provider_interactions.operators import interactions_pipeline
 
 WHEN = {"type": ["null", "string"], "format": "date-time", "section": "Window"}
 
@@ -37,15 +27,7 @@ with DAG(
     },
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": 2},
     doc_md=__doc__,
-    tags=["interactions", VENDOR],
+    tags=["interactions", "dynamics_marketing"],
 ):
-    contacts = ListContactsOperator(task_id="list_contacts", vendor=VENDOR)
-
-    # A task is a batch of contacts, never a single one. One at a time: it already sends as much as the vendor takes.
-    extracted = ExtractInteractionsOperator.partial(task_id="extract", vendor=VENDOR, max_active_tis_per_dag=1).expand(
-        batch=contacts.output
-    )
-
-    normalized = NormalizeInteractionsOperator(task_id="normalize", manifests=extracted.output)
-
-    LoadInteractionsOperator(task_id="load", manifest=normalized.output, database=DATABASE)
+    # The table goes into a DuckDB file, by default interactions.duckdb in the lake.
+    interactions_pipeline("dynamics_marketing", database=os.environ.get("INTERACTIONS_DUCKDB"))

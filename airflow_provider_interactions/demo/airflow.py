@@ -34,17 +34,15 @@ def free_port(wanted: int = 0) -> int:
         return int(probe.getsockname()[1])
 
 
-def environment(
-    places: Places, port: int, connections: Mapping[str, str], inherited: Mapping[str, str]
-) -> dict[str, str]:
+def environment(places: Places, port: int, given: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
     """Everything Airflow is told. A person's own Airflow settings stay out of it.
 
-    ``connections`` are whole variables, ``AIRFLOW_CONN_…`` and their values.
+    ``given`` are its connections and variables as environment variables, ``AIRFLOW_CONN_…`` and ``AIRFLOW_VAR_…``.
     """
     own = {name: value for name, value in inherited.items() if not name.startswith(("AIRFLOW_", "_AIRFLOW_"))}
     # Tasks reach the API server and the sandbox on this machine, whatever proxy there is for the rest.
     direct = {"NO_PROXY": f"{HOST},localhost", "no_proxy": f"{HOST},localhost"}
-    return {**own, **direct, **_settings(places, f"http://{HOST}:{port}", port), **connections}
+    return {**own, **direct, **_settings(places, f"http://{HOST}:{port}", port), **given}
 
 
 def _settings(places: Places, url: str, port: int) -> dict[str, str]:

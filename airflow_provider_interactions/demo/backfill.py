@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,7 +71,9 @@ def create(company: Company, api: Api, source: Source, windows: Sequence[Window]
     """Ask for one run per window, as soon as Airflow knows the DAG; raises Trouble if it cannot read it."""
     company.until(lambda: _parsed(api, source.dag_id), f"Airflow did not find the DAG {source.dag_id}", patience=60)
     span = {"from_date": zulu(windows[0].start), "to_date": zulu(windows[-1].start)}  # both are included
-    api.post("backfills", {"dag_id": source.dag_id, "max_active_runs": len(windows), **span})
+    body = {"dag_id": source.dag_id, "max_active_runs": len(windows), **span}
+    # SQLite has one writer: while runs of another backfill are under way, Airflow often answers that it is locked.
+    company.until(lambda: _accepted(api, body), f"Airflow took no backfill of {source.dag_id}", patience=120)
     made = len(list(_runs(api, source)))
     if made != len(windows):
         raise Trouble(f"Airflow made {made} runs of {source.dag_id} for {len(windows)} windows.")
@@ -110,6 +112,14 @@ def _parsed(api: Api, dag_id: str) -> bool:
         return False
     reasons = "\n".join(f"{error['filename']}\n{error['stack_trace']}" for error in broken)
     raise Trouble(f"Airflow cannot read these DAGs:\n\n{reasons}")
+
+
+def _accepted(api: Api, body: Mapping[str, Any]) -> bool:
+    try:
+        api.post("backfills", body)
+    except NotYet:
+        return False
+    return True
 
 
 def _runs(api: Api, source: Source) -> Iterable[Any]:

@@ -98,8 +98,8 @@ class Company:
 
 
 @contextmanager
-def company() -> Iterator[Company]:
-    """A company whose processes are gone when the block ends, however it ends.
+def company(patience: float = PATIENCE) -> Iterator[Company]:
+    """A company whose processes are gone when the block ends, however it ends; ``patience`` is that of ``stop``.
 
     Signals only leave a note: an exception out of a handler could strike between the birth of a process and the
     moment it is known. ``pause`` and ``run`` read the note.
@@ -114,7 +114,7 @@ def company() -> Iterator[Company]:
     try:
         yield made
     finally:
-        stop(made.components)
+        stop(made.components, patience)
         _foster(adopt=False)
         for number, handler in former.items():
             signal.signal(number, handler)

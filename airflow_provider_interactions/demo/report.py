@@ -25,16 +25,29 @@ from airflow_provider_interactions.window import Window
 #: seconds between lines where there is no terminal to draw on
 EVERY = 5.0
 
+#: characters of a line where there is no terminal
+WIDTH = 120
+
+#: rows of a person's history that are shown, so that it stays on one screen
+LINES = 24
+
 _QUERY = (
     "SELECT channel, action, count(*) AS interactions, count(DISTINCT contact_id) AS contacts "
     "FROM interactions GROUP BY ALL ORDER BY interactions DESC, channel, action LIMIT 10"
+)
+
+# The time as text: how DuckDB shows an instant depends on the machine's zone.
+_HISTORY = (
+    "SELECT strftime(make_timestamp(epoch_us(occurred_at)), '%Y-%m-%d %H:%M:%S') AS utc, vendor, channel, action, "
+    "coalesce(subject, native_type) AS what FROM interactions WHERE contact_id IN ({known}) "
+    "ORDER BY occurred_at LIMIT {lines}"
 )
 
 
 def console() -> Console:
     """Where everything is printed; a width of its own where there is no terminal."""
     made = Console(highlight=False)
-    return made if made.is_terminal else Console(highlight=False, width=120)
+    return made if made.is_terminal else Console(highlight=False, width=WIDTH)
 
 
 class Lines:
@@ -44,8 +57,10 @@ class Lines:
         self._out, self._last, self._told = out, 0.0, ""
 
     def show(self, standings: Sequence[Standing]) -> None:
-        """Print a line per vendor if there is news and the last one is a while ago."""
-        text = "\n".join(f"  {standing.vendor}: {_progress(standing)}" for standing in standings)
+        """Print a line if there is news and the last one is a while ago."""
+        tasks = sum(step.done for standing in standings for step in standing.steps)
+        windows = ", ".join(f"{standing.vendor} {standing.done} of {standing.windows}" for standing in standings)
+        text = f"  {tasks} tasks done; windows: {windows}"
         finished = all(standing.done == standing.windows for standing in standings)
         if text != self._told and (finished or time.monotonic() - self._last >= EVERY):
             self._last, self._told = time.monotonic(), text
@@ -94,10 +109,15 @@ def progress(out: Console) -> Iterator[Display]:
 
 def table(outcomes: Mapping[str, Sequence[Outcome]], findings: Mapping[str, Sequence[Finding]]) -> Table:
     """A row per vendor and window, one per vendor for all windows, and the sandbox's word on each."""
-    made = Table(title="From the vendor to the table", title_justify="left", caption_justify="left")
+    made = Table(
+        title="From the vendors to the table",
+        caption="landed = repeated (sent twice by the vendor) + rejected (unreadable) + canonical",
+        title_justify="left",
+        caption_justify="left",
+    )
     made.add_column("vendor")
     made.add_column("window (UTC)")
-    for name in ("fetched", "landed", "canonical", "rejected", "loaded", "exist", "in table"):
+    for name in ("landed", "repeated", "rejected", "canonical", "loaded", "exist", "in table"):
         made.add_column(name, justify="right")
     made.add_column("same")
     for vendor, windows in outcomes.items():
@@ -105,10 +125,13 @@ def table(outcomes: Mapping[str, Sequence[Outcome]], findings: Mapping[str, Sequ
     return made
 
 
-def digests(findings: Mapping[str, Sequence[Finding]]) -> Iterator[str]:
-    """One number that stands for every row of a vendor, in the table and as the sandbox tells it."""
+def digests(findings: Mapping[str, Sequence[Finding]]) -> Table:
+    """One number that stands for every column of every row of a vendor, in the table and as the sandbox tells it."""
+    made = Table.grid(padding=(0, 2))
+    made.add_row("digest of all rows", "in table", "exist")
     for vendor, (*_, total) in findings.items():
-        yield f"{vendor}: digest of the table {total.digest[:16]}…, of what exists {total.truth[:16]}…"
+        made.add_row(f"  {vendor}", f"{total.digest[:16]}…", f"{total.truth[:16]}…")
+    return made
 
 
 def places(where: Places) -> Table:
@@ -123,8 +146,19 @@ def places(where: Places) -> Table:
 
 def first_query(database: Path) -> str:
     """A command line to paste: it needs nothing but the Python that runs the demo."""
+    return _command(database, _QUERY)
+
+
+def history_query(database: Path, ids: Iterable[str]) -> str:
+    """The same for everything that happened to one person, whom each vendor knows by another of these ids."""
+    known = ", ".join(f"'{text}'" for text in ids)
+    return _command(database, _HISTORY.format(known=known, lines=LINES))
+
+
+def _command(database: Path, sql: str) -> str:
     python = shown(Path(sys.executable))
-    program = f"import duckdb; duckdb.connect({shown(database)!r}, read_only=True).sql('{_QUERY}').show()"
+    opened = f"import duckdb; duckdb.connect({shown(database)!r}, read_only=True)"
+    program = f"{opened}.sql('''{sql}''').show(max_rows={LINES}, max_width={WIDTH})"
     simple = not set(python + program) & set('"$`\\!')
     return f'{python} -c "{program}"' if simple else shlex.join([python, "-c", program])
 
@@ -165,10 +199,10 @@ def _numbers(outcomes: Sequence[Outcome], finding: Finding) -> list[str]:
     counts = sum((outcome.counts for outcome in outcomes), Counts())
     loaded = sum(outcome.loaded for outcome in outcomes)
     numbers = (
-        counts.fetched,
         counts.landed,
-        counts.canonical,
+        counts.repeated,
         counts.rejected,
+        counts.canonical,
         loaded,
         finding.expected,
         finding.found,

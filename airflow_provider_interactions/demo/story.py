@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from airflow_provider_interactions.demo import airflow, backfill, report, witness
-from airflow_provider_interactions.demo.check import Finding, check
+from airflow_provider_interactions.demo.check import Finding, check, somebody
 from airflow_provider_interactions.demo.places import Places, fresh
 from airflow_provider_interactions.demo.processes import Company, company
 from airflow_provider_interactions.demo.rest import Api
@@ -47,7 +47,7 @@ def tell(days: int, contacts: int, home: Path, port: int, *, ui: bool) -> int:
     with fresh(places), company() as running:
         stage = Stage(places, windows, running, report.console())
         port = airflow.free_port(port)
-        stage.say(f"Sandbox: a vendor with {contacts} contacts")
+        stage.say(f"Sandbox: {len(SOURCES)} vendors with {contacts} contacts each")
         sandbox = witness.start(running, places, windows, contacts)
         api = _airflow(stage, sandbox, port, ui=ui)
         code = _filled(stage, sandbox, api, ui=ui)
@@ -59,7 +59,8 @@ def tell(days: int, contacts: int, home: Path, port: int, *, ui: bool) -> int:
 
 def _airflow(stage: Stage, sandbox: Witness, port: int, *, ui: bool) -> Api:
     stage.say(f"Airflow: database, scheduler, DAG processor, API at http://{airflow.HOST}:{port} (takes about 20 s)")
-    settings = airflow.environment(stage.places, port, sandbox.connections, os.environ)
+    given = {**sandbox.connections, **witness.variables(sandbox, stage.places)}
+    settings = airflow.environment(stage.places, port, given, os.environ)
     return airflow.start(stage.running, stage.places, settings, for_people=ui)
 
 
@@ -88,17 +89,25 @@ def _checked(stage: Stage, sandbox: Witness, api: Api) -> int:
     stage.say("Check: every interaction of the table against the sandbox's own list")
     outcomes = {source.vendor: backfill.outcomes(api, source) for source in SOURCES}
     findings = {vendor: check(database, sandbox, vendor, stage.windows) for vendor in outcomes}
-    command = report.first_query(database)
-    for part in (report.table(outcomes, findings), *report.digests(findings), report.places(stage.places)):
+    for part in (report.table(outcomes, findings), report.digests(findings), report.places(stage.places)):
         stage.out.print("", part, sep="\n")
-    stage.out.print()
-    stage.out.print("A first query to paste:", "", f"  {command}", sep="\n", markup=False, soft_wrap=True)
-    stage.out.print(report.answer(command), markup=False, soft_wrap=True)
+    _query(stage, "A first query to paste:", report.first_query(database))
+    ids = somebody(database, {source.vendor: sandbox.contacts(source.vendor) for source in SOURCES})
+    history = report.history_query(database, ids)
+    _query(
+        stage, "One person's history across the vendors (the sandbox gives a person one number everywhere):", history
+    )
     return _judged(stage, findings)
+
+
+def _query(stage: Stage, title: str, command: str) -> None:
+    stage.out.print("", title, "", f"  {command}", sep="\n", markup=False, soft_wrap=True)
+    stage.out.print(report.answer(command).rstrip(), markup=False, soft_wrap=True)
 
 
 def _judged(stage: Stage, findings: Mapping[str, Sequence[Finding]]) -> int:
     wrong = report.complaints(findings)
+    stage.out.print()
     for sentence in wrong:
         stage.say(f"WRONG: {sentence}", "red")
     if not wrong:

@@ -14,4 +14,7 @@ class Source(NamedTuple):
 
 SOURCES = (
     Source("dynamics_marketing", "dynamics_marketing_interactions"),
+    Source("which50", "which50_interactions"),
+    Source("luminate_online", "luminate_online_interactions"),
+    Source("capillary", "capillary_interactions"),
 )  # fmt: skip

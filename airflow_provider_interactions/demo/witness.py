@@ -17,15 +17,20 @@ import requests
 from airflow_provider_interactions.demo.places import Places
 from airflow_provider_interactions.demo.processes import Company
 from airflow_provider_interactions.demo.trouble import Trouble
-from airflow_provider_interactions.sandbox import Expected, Fact
+from airflow_provider_interactions.sandbox import Expected, Fact, SandboxConfig
+from airflow_provider_interactions.sandbox.registry import VENDORS
+from airflow_provider_interactions.sandbox.world import world_of
 from airflow_provider_interactions.window import Window, zulu
 
 _SECONDS = 600  # a world of millions is hashed anew for every question
 
+#: the sandbox's group that every constituent of its Luminate Online is a member of
+_EVERYBODY = "1001"
+
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """A running sandbox: its address, and the environment variables that connect Airflow to it."""
+    """A running sandbox: its address, and the environment variables by which Airflow knows its connections."""
 
     url: str
     connections: Mapping[str, str]
@@ -38,13 +43,20 @@ class Witness:
         """Every interaction that exists in a window."""
         return (msgspec.json.decode(line, type=Fact) for line in self._ask(f"facts/{vendor}", window).splitlines())
 
+    def contacts(self, vendor: str) -> list[str]:
+        """The vendor's ids of all contacts, by number."""
+        world = world_of(msgspec.convert(json.loads(self._get(""))["config"], SandboxConfig))
+        return [VENDORS[vendor].contact_id(world, number) for number in range(world.contacts)]
+
     def _ask(self, path: str, window: Window) -> bytes:
+        return self._get(f"/{path}", start=zulu(window.start), end=zulu(window.end))
+
+    def _get(self, path: str, **query: str) -> bytes:
         with requests.Session() as session:
             session.trust_env = False
-            when = {"start": zulu(window.start), "end": zulu(window.end)}
-            response = session.get(f"{self.url}/_sandbox/{path}", params=when, timeout=_SECONDS)
+            response = session.get(f"{self.url}/_sandbox{path}", params=query, timeout=_SECONDS)
         if not response.ok:
-            raise Trouble(f"The sandbox refused /_sandbox/{path}: {response.status_code} {response.text[:200]}")
+            raise Trouble(f"The sandbox refused /_sandbox{path}: {response.status_code} {response.text[:200]}")
         return response.content
 
 
@@ -61,6 +73,13 @@ def start(company: Company, places: Places, windows: Sequence[Window], contacts:
     company.start("The sandbox", command, os.environ, log)
     company.until(ready.exists, "The sandbox did not start")
     return Witness(json.loads(ready.read_text())["url"], connections(log))
+
+
+def variables(witness: Witness, places: Places) -> dict[str, str]:
+    """The Airflow variables that the DAGs of some vendors need to know whom to ask for, as environment variables."""
+    customers = places.home / "capillary-contacts.txt"
+    customers.write_text("\n".join(witness.contacts("capillary")), encoding="utf-8")
+    return {"AIRFLOW_VAR_CAPILLARY_CONTACTS": str(customers), "AIRFLOW_VAR_LUMINATE_ONLINE_GROUP": _EVERYBODY}
 
 
 def connections(log: Path) -> dict[str, str]:

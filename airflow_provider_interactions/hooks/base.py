@@ -33,6 +33,10 @@ TEST_TIMEOUT = 20.0
 IMPLIED_PORTS = (None, 0, 443)
 
 
+#: Airflow masks no shorter text, which would hide half of a log, and warns of each.
+SHORTEST_SECRET = 5
+
+
 class InteractionsHook(BaseHook):
     """Any vendor by the id of an Airflow connection. The connection is looked up once, when it is first needed.
 
@@ -143,8 +147,8 @@ def _same_type(vendor: Vendor, connection: Connection) -> None:
 
 
 def _masked(auth: Auth) -> Auth:
-    for secret in filter(None, auth.secrets):
-        mask_secret(secret)
+    for secret in auth.secrets:
+        _mask(secret)
     read, acquire = auth.read, auth.acquire
     return replace(
         auth,
@@ -155,8 +159,13 @@ def _masked(auth: Auth) -> Auth:
 
 def _hidden(make: Callable[..., Token], *response: Response) -> Token:
     token = make(*response)
-    mask_secret(token.value)
+    _mask(token.value)
     return token
+
+
+def _mask(secret: str) -> None:
+    if len(secret) >= SHORTEST_SECRET:
+        mask_secret(secret)
 
 
 def _both(start: Instant | None, end: Instant | None) -> tuple[Instant, Instant]:

@@ -2,30 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import BaseOperator, BaseOperatorLink
 
 from airflow_provider_interactions.contract import Options
 from airflow_provider_interactions.contract import options as checked_options
 from airflow_provider_interactions.hooks.base import InteractionsHook
+from airflow_provider_interactions.operators.assets import tell
+from airflow_provider_interactions.operators.facts import Facts, facts
+from airflow_provider_interactions.operators.lake import open_lake
+from airflow_provider_interactions.operators.links import ManifestLink
+from airflow_provider_interactions.operators.retry import POLICY, RETRIES
+from airflow_provider_interactions.operators.stats import report
 from airflow_provider_interactions.operators.window import DAY, resolve
 from airflow_provider_interactions.window import Instant, Window
+
+Result = TypeVar("Result")
 
 
 class LakeOperator(BaseOperator):
     """An operator that works in the lake.
 
     :param lake: its root, an object-storage URL or a local path; default: the configuration's ``[interactions] lake``
+    :param retries: how often a task is tried again; default: ``[core] default_task_retries``, or 3
+    :param retry_policy: and when (Airflow 3.3); default: after the delay a vendor asked for, else as the task says
     """
+
+    #: What metrics, assets and lineage call the step; see ``facts``.
+    stage: ClassVar[str] = ""
+
+    #: What the step did, once it has.
+    facts: Facts | None = None
+
+    operator_extra_links: Collection[BaseOperatorLink] = (ManifestLink(),)
 
     template_fields: Sequence[str] = ("lake",)
 
-    def __init__(self, *, lake: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self, *, lake: str | None = None, retries: int | None = RETRIES, retry_policy: Any = POLICY, **kwargs: Any
+    ) -> None:
+        # Airflow 3.2 knows no policies and refuses the word.
+        known = {} if POLICY is None else {"retry_policy": retry_policy}
+        super().__init__(retries=retries, **known, **kwargs)
         self.lake = lake
+        self._began: float | None = None
+
+    def pre_execute(self, context: Any) -> None:
+        """Note when the step begins."""
+        super().pre_execute(context)
+        self._began = time.monotonic()
+
+    def finished(self, context: Any, result: Result) -> Result:
+        """Hand on what the step returns, after telling metrics, links, assets and lineage of it."""
+        self.facts = facts(self.stage, result)
+        report(self.facts, None if self._began is None else time.monotonic() - self._began)
+        tell(context, self.outlets, self.facts)
+        return result
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 - as OpenLineage calls it
+        """Datasets, schema, rows and bytes for OpenLineage, which asks for them when the task has succeeded."""
+        from airflow_provider_interactions.operators import lineage  # noqa: PLC0415 - an optional extra
+
+        return None if self.facts is None else lineage.lineage(self.facts, open_lake(self.lake), self.target)
+
+    @property
+    def target(self) -> tuple[str, str] | None:
+        """OpenLineage's namespace and name of the table that the step writes, where it writes one."""
+        return None
 
 
 class VendorOperator(LakeOperator):

@@ -16,7 +16,7 @@ import msgspec
 from airflow.sdk import conf
 
 from airflow_provider_interactions.contacts import Batch
-from airflow_provider_interactions.contract import Contact, Options, Pace, Settings, Vendor
+from airflow_provider_interactions.contract import Contact, Options, Pace, Settings, Vendor, pace
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.window import Window
 
@@ -68,17 +68,17 @@ def batch_size(vendor: Vendor, settings: Settings, options: Options, contacts: i
     ``contacts`` is how many there are, ``sample`` some of them: they tell how many requests one costs at least.
     """
     queries = sum(1 for contact in sample for _ in vendor.queries(contact, settings, options))
-    seconds = contacts * queries / max(1, len(sample)) / requests_per_second(vendor.pace)
+    seconds = contacts * queries / max(1, len(sample)) / requests_per_second(pace(vendor, settings))
     tasks = min(MOST_TASKS, max(1, round(seconds / TASK_SECONDS)))
     return max(1, ceil(contacts / tasks))
 
 
-def requests_per_second(pace: Pace) -> float:
+def requests_per_second(allowed: Pace) -> float:
     """What a vendor allows, or what its concurrency gives, whichever is less."""
-    in_flight = pace.concurrency / ANSWER_SECONDS
-    if pace.requests is None or not pace.seconds:
+    in_flight = allowed.concurrency / ANSWER_SECONDS
+    if allowed.requests is None or not allowed.seconds:
         return in_flight
-    return min(in_flight, pace.requests / pace.seconds)
+    return min(in_flight, allowed.requests / allowed.seconds)
 
 
 def checked_size(size: int, contacts: int) -> int:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.sdk import Context
 
 from airflow_provider_interactions.contract import Contact, Options
 from airflow_provider_interactions.hooks.base import InteractionsHook
 from airflow_provider_interactions.lake import Place
+from airflow_provider_interactions.operators import sources
 from airflow_provider_interactions.operators.base import VendorOperator
 from airflow_provider_interactions.operators.errors import judged
 from airflow_provider_interactions.operators.lake import open_lake
+from airflow_provider_interactions.operators.window import given
 from airflow_provider_interactions.window import Window
 
 
@@ -23,24 +25,47 @@ class ListContactsOperator(VendorOperator):
     The references hold the run's window, so every later task of the run works on the same one. No contact's id
     travels by XCom; ids given as ``contacts`` are visible among the task's rendered templates.
 
-    :param contacts: identifiers to ask for; default: the vendor's own list of its contacts
+    Where contacts come from is one of ``contacts``, ``contacts_file`` and ``contacts_sql``, or, if none is given, the
+    vendor's own list. Files and queries are read as streams, so they may be of any size.
+
+    :param contacts: identifiers to ask for
+    :param contacts_file: address of a Parquet, CSV or text file of identifiers, in any object storage that Airflow
+        understands; the ending decides, and text has one identifier on each line
+    :param column: the file's column; default: its first
+    :param contacts_sql: a query, or a template file ``….sql`` with one, whose first column holds identifiers
+    :param contacts_conn_id: the connection to ask it of, of any type whose hook speaks DB-API
     :param kind: what the identifiers are; default: the vendor's first kind
     :param batch_size: contacts per mapped task; default: what takes about five minutes at the vendor's documented
         pace, in at most 200 tasks
     """
 
-    template_fields: Sequence[str] = (*VendorOperator.template_fields, "contacts", "kind")
+    stage = "list"
+
+    template_fields: Sequence[str] = (
+        *VendorOperator.template_fields,
+        *("contacts", "contacts_file", "column", "contacts_sql", "contacts_conn_id", "kind"),
+    )
+    template_ext: Sequence[str] = (".sql",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"contacts_sql": "sql"}
 
     def __init__(
         self,
         *,
         contacts: Sequence[str] | None = None,
+        contacts_file: str | None = None,
+        column: str | None = None,
+        contacts_sql: str | None = None,
+        contacts_conn_id: str | None = None,
         kind: str | None = None,
         batch_size: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.contacts = contacts
+        self.contacts_file = contacts_file
+        self.column = column
+        self.contacts_sql = contacts_sql
+        self.contacts_conn_id = contacts_conn_id
         self.kind = kind
         self.batch_size = batch_size
 
@@ -49,7 +74,7 @@ class ListContactsOperator(VendorOperator):
         with judged(self.subject):
             window = self.window(context)
         with judged(self.subject, f"window {window}"):
-            return self._batches(window)
+            return self.finished(context, self._batches(window))
 
     def _batches(self, window: Window) -> list[dict[str, Any]]:
         from airflow_provider_interactions import contacts as lists  # noqa: PLC0415 - pyarrow and aiohttp are heavy
@@ -71,6 +96,17 @@ class ListContactsOperator(VendorOperator):
     def _pages(self, hook: InteractionsHook, options: Options) -> Iterable[Sequence[Contact]]:
         from airflow_provider_interactions import contacts as lists  # noqa: PLC0415 - pyarrow and aiohttp are heavy
 
-        if self.contacts is None:
+        ids = self._ids()
+        if ids is None:
             return lists.listing(hook.vendor, hook.credentials, options)
-        return lists.given(hook.vendor, self.contacts, self.kind)
+        return lists.given(hook.vendor, ids, given(self.kind))
+
+    def _ids(self) -> Iterable[str] | None:
+        match sources.only(contacts=self.contacts, contacts_file=self.contacts_file, contacts_sql=self.contacts_sql):
+            case "contacts":
+                return sources.from_list(self.contacts or ())
+            case "contacts_file":
+                return sources.from_file(str(self.contacts_file), given(self.column))
+            case "contacts_sql":
+                return sources.from_sql(str(self.contacts_sql), given(self.contacts_conn_id))
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import Context
@@ -13,8 +14,12 @@ from airflow_provider_interactions.hooks.base import InteractionsHook
 from airflow_provider_interactions.lake import Lake
 from airflow_provider_interactions.operators.base import VendorOperator
 from airflow_provider_interactions.operators.errors import judged
+from airflow_provider_interactions.operators.freshness import history_age
 from airflow_provider_interactions.operators.lake import open_lake
 from airflow_provider_interactions.operators.progress import reporter
+from airflow_provider_interactions.operators.resume import run_name
+from airflow_provider_interactions.operators.sources import from_list
+from airflow_provider_interactions.operators.window import given
 from airflow_provider_interactions.window import Window
 
 if TYPE_CHECKING:
@@ -31,10 +36,19 @@ class ExtractInteractionsOperator(VendorOperator):
     :param contacts: identifiers instead of a batch, for a run of one task
     :param kind: what these identifiers are; default: the vendor's first kind
     :param concurrency: requests in flight; default: what the vendor documents
+    :param history_age: of vendors that cannot filter by date: how old (timedelta, or seconds) a contact's history in
+        the lake may be to be cut into windows instead of asked for again; default: the DAG run's param of this name,
+        else one day
+    :param refresh: ask anew whatever is in the lake; default: the DAG run's param of this name, else no
     :param on_missing: what a contact that the vendor does not know means: ``record`` it, or ``fail``
     """
 
-    template_fields: Sequence[str] = (*VendorOperator.template_fields, "batch", "contacts", "kind")
+    stage = "extract"
+
+    template_fields: Sequence[str] = (
+        *VendorOperator.template_fields,
+        *("batch", "contacts", "kind", "history_age", "refresh"),
+    )
 
     def __init__(
         self,
@@ -43,6 +57,8 @@ class ExtractInteractionsOperator(VendorOperator):
         contacts: Sequence[str] | None = None,
         kind: str | None = None,
         concurrency: int | None = None,
+        history_age: timedelta | float | str | None = None,
+        refresh: bool | str | None = None,
         on_missing: Literal["record", "fail"] = "record",
         **kwargs: Any,
     ) -> None:
@@ -51,19 +67,25 @@ class ExtractInteractionsOperator(VendorOperator):
         self.contacts = contacts
         self.kind = kind
         self.concurrency = concurrency
+        self.history_age = history_age
+        self.refresh = refresh
         self.on_missing = on_missing
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Ask, guard, land; fails at once where a retry cannot help, and then leaves no file."""
+        """Ask, guard, land; fails at once where a retry cannot help. A retry goes on where the last try ended."""
         with judged(self.subject):
             reference = self._reference()
             window = reference.window if reference else self.window(context)
+            age = history_age(context, self.history_age, self.refresh)
         if reference:
             _label(context, reference.label, self.map_index_template or "{{ interactions_batch }}")
         with judged(self.subject, f"window {window}"):
-            return self._extracted(window, reference)
+            landed = self._extracted(window, reference, age, run_name(context, self.retries or 0))
+        return self.finished(context, landed)
 
-    def _extracted(self, window: Window, reference: Reference | None) -> dict[str, Any]:
+    def _extracted(
+        self, window: Window, reference: Reference | None, age: timedelta | None, run: str | None
+    ) -> dict[str, Any]:
         from airflow_provider_interactions import extract, manifest  # noqa: PLC0415 - pyarrow and aiohttp are heavy
 
         hook, lake = self.hook(), open_lake(self.lake)
@@ -80,8 +102,10 @@ class ExtractInteractionsOperator(VendorOperator):
                 batch=batch,
                 batches=batches,
                 concurrency=self.concurrency,
+                history_age=extract.HISTORY_AGE if age is None else age,
                 on_missing=self.on_missing,
                 progress=reporter(self.log.info, name),
+                resume=run,
             )
         )
         counts = landed.counts
@@ -103,7 +127,7 @@ class ExtractInteractionsOperator(VendorOperator):
 
         if reference is not None:
             return lists.read(lake, reference)
-        return lists.checked(hook.vendor, self.contacts or (), self.kind)
+        return lists.checked(hook.vendor, from_list(self.contacts or ()), given(self.kind))
 
 
 def _label(context: Context, label: str, template: str) -> None:

@@ -9,6 +9,7 @@ from airflow.sdk import Context
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.operators.assets import handed_over
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.operators.errors import judged
 from airflow_provider_interactions.operators.lake import open_lake
@@ -24,28 +25,44 @@ DATABASE = "interactions.duckdb"
 class LoadInteractionsOperator(LakeOperator):
     """Merge a normalized window into a table, newest wins; returns the window, its counts, and what the load did.
 
-    :param manifest: what NormalizeInteractionsOperator returned
+    :param manifest: what NormalizeInteractionsOperator returned; default: the published one of the asset event that
+        triggered the run
     :param database: path of a DuckDB file, made if absent; default: ``interactions.duckdb`` in a lake on local disk
     :param table: its name, with a schema if need be
     """
 
+    stage = "load"
+
     template_fields: Sequence[str] = (*LakeOperator.template_fields, "manifest", "database", "table")
 
     def __init__(
-        self, *, manifest: Mapping[str, Any], database: str | None = None, table: str = "interactions", **kwargs: Any
+        self,
+        *,
+        manifest: Mapping[str, Any] | None = None,
+        database: str | None = None,
+        table: str = "interactions",
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.manifest = manifest
         self.database = database
         self.table = table
 
-    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - the manifest says which window
+    def execute(self, context: Context) -> dict[str, Any]:
         """Load in one transaction; a database that refuses the rows is left as it was, and the task retries."""
         from airflow_provider_interactions.manifest import unpacked  # noqa: PLC0415 - with what _loaded imports
 
-        manifest = unpacked(self.manifest)
+        with judged():
+            lake = open_lake(self.lake)
+            manifest = handed_over(context, lake) if self.manifest is None else unpacked(self.manifest)
         with judged(f"vendor {manifest.vendor}", f"window {manifest.window}"):
-            return self._loaded(manifest, open_lake(self.lake))
+            done = self._loaded(manifest, lake)
+        return self.finished(context, done)
+
+    @property
+    def target(self) -> tuple[str, str] | None:
+        """The DuckDB file, and the table in it."""
+        return f"duckdb://{self.database or _beside(open_lake(self.lake))}", self.table
 
     def _loaded(self, manifest: Manifest, lake: Lake) -> dict[str, Any]:
         import msgspec  # noqa: PLC0415 - only needed here

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.sdk import Context
 
+from airflow_provider_interactions.operators.assets import handed_over
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.operators.errors import judged
 from airflow_provider_interactions.operators.lake import open_lake
@@ -15,16 +16,19 @@ from airflow_provider_interactions.operators.lake import open_lake
 class NormalizeInteractionsOperator(LakeOperator):
     """Join a window's batches, then write its canonical rows and its rejects; returns the window's manifest.
 
-    :param manifests: what ExtractInteractionsOperator returned: one manifest, or those of all mapped tasks
+    :param manifests: what ExtractInteractionsOperator returned: one manifest, or those of all mapped tasks; default:
+        the published one of the asset event that triggered the run
     :param rejects_share: share of the records that may be unreadable before the task fails; default: 0.05
     """
+
+    stage = "normalize"
 
     template_fields: Sequence[str] = (*LakeOperator.template_fields, "manifests")
 
     def __init__(
         self,
         *,
-        manifests: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        manifests: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         rejects_share: float | None = None,
         **kwargs: Any,
     ) -> None:
@@ -32,15 +36,24 @@ class NormalizeInteractionsOperator(LakeOperator):
         self.manifests = manifests
         self.rejects_share = rejects_share
 
-    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - the manifests say which window
+    def execute(self, context: Context) -> dict[str, Any]:
         """Publish the raw window, normalize it, publish the result."""
         from airflow_provider_interactions import manifest  # noqa: PLC0415 - as light as the others below are heavy
 
+        with judged():
+            batches = self._batches(context)
+        with judged(*_facts(batches)):
+            done = self._normalized(batches)
+        return self.finished(context, manifest.packed(done))
+
+    def _batches(self, context: Context) -> list[Any]:
+        from airflow_provider_interactions import manifest  # noqa: PLC0415 - as above
+
+        if self.manifests is None:
+            return [handed_over(context, open_lake(self.lake))]
         # A slice asks Airflow once for all; iterating asks once for each, and logs an error at the end of the list.
         parts = [self.manifests] if isinstance(self.manifests, Mapping) else self.manifests[:]
-        batches = [manifest.unpacked(part) for part in parts]
-        with judged(*_facts(batches)):
-            return manifest.packed(self._normalized(batches))
+        return [manifest.unpacked(part) for part in parts]
 
     def _normalized(self, batches: list[Any]) -> Any:
         from airflow_provider_interactions import land, normalize  # noqa: PLC0415 - pyarrow is heavy

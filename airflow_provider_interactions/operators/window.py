@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.window import Instant, Window, zulu
+
+T = TypeVar("T")
 
 DAY = timedelta(days=1)
 
@@ -30,7 +32,7 @@ def resolve(
     none of them, and when the window is naive, empty or reversed.
     """
     params = context.get("params") or {}
-    first, last = _given(start, params.get("start")), _given(end, params.get("end"))
+    first, last = given(start, params.get("start")), given(end, params.get("end"))
     if first is not None or last is not None:
         return _explicit(first, last)
     partition = context.get("partition_date")
@@ -39,8 +41,9 @@ def resolve(
     return _interval(context.get("data_interval_start"), context.get("data_interval_end"))
 
 
-def _given(argument: Instant | None, param: Instant | None) -> Instant | None:
-    return next((value for value in (argument, param) if value not in NOT_GIVEN), None)
+def given(*values: T | None) -> T | None:
+    """The first value that is one: a template of a parameter nobody set leaves an empty text, or "None"."""
+    return next((value for value in values if value not in NOT_GIVEN), None)
 
 
 def _explicit(start: Instant | None, end: Instant | None) -> Window:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -23,6 +24,8 @@ os.environ.update(
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME.name}/airflow.db",
     }
 )
+
+sys.path.append(str(Path(__file__).parent / "site"))  # a provider with a DB-API hook, for contacts by SQL
 
 from airflow_provider_interactions.sandbox import SandboxConfig, serve  # noqa: E402 - as said above
 
@@ -88,6 +91,7 @@ def _fresh_secrets():
     clear_secrets_backends_cache()
 
 
+WINDOW = ("2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z")
 ABSENT = httpx.Response(404, json={"detail": {"reason": "not_found", "message": ""}})
 FIELDS = ("host", "schema", "login", "password", "port", "extra")
 
@@ -99,7 +103,7 @@ class FakeExecutionApi:
     promised to stay, and on nothing else here.
     """
 
-    def __init__(self, window=("2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z"), conf=None, connections=None):
+    def __init__(self, window=WINDOW, conf=None, connections=None):
         start, end = window
         self.xcom, self.states, self.labels, self.rendered = {}, [], [], []
         self.connections = connections or {}
@@ -189,6 +193,39 @@ class FakeExecutionApi:
             return ABSENT
         extra = json.dumps(found["extra"])
         return httpx.Response(200, json={"conn_id": conn_id, **dict.fromkeys(FIELDS), **found, "extra": extra})
+
+
+TASKS = ("list_contacts", "extract", "normalize", "load")
+
+
+@pytest.fixture(scope="session")
+def bag():
+    """The example DAGs."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(DAGS, bundle_name="test")
+
+
+@pytest.fixture
+def run_dag(bag, sandbox, lake, tmp_path, monkeypatch):
+    """Run a vendor's example DAG task by task, as workers would; returns the API that holds what they told Airflow."""
+    (tmp_path / "customers.txt").write_text("\n".join(sandbox.contacts("capillary")))
+    monkeypatch.setenv("AIRFLOW_VAR_CAPILLARY_CONTACTS", f"{tmp_path}/customers.txt")
+    monkeypatch.setenv("AIRFLOW_VAR_LUMINATE_ONLINE_GROUP", "1001")
+    monkeypatch.setenv("AIRFLOW__INTERACTIONS__LAKE", lake)
+
+    def run(vendor, **facts):
+        dag = bag.dags[f"{vendor}_interactions"]
+        api = FakeExecutionApi(connections={f"{vendor}_default": sandbox.connections[vendor]}, **facts)
+        for task_id in TASKS:
+            task = dag.task_dict[task_id]
+            indexes = range(len(api.xcom["list_contacts", "return_value", -1])) if task.is_mapped else [-1]
+            for index in indexes:
+                result = api.run(task, map_index=index)
+                assert result.error is None, (task_id, result.error)
+        return api
+
+    return run
 
 
 @pytest.fixture

@@ -88,9 +88,9 @@ def failing(task, context=DAY):
 
 
 def extraction(lake, people, **arguments):
-    return ExtractInteractionsOperator(
-        task_id="extract", **{"vendor": VENDOR, "lake": lake, "contacts": people, **arguments}
-    )
+    few = {"types": ["EmailSent", "EmailOpened"]}  # what goes wrong goes wrong with two requests a contact, too
+    given = {"vendor": VENDOR, "lake": lake, "contacts": people, "options": few, **arguments}
+    return ExtractInteractionsOperator(task_id="extract", **given)
 
 
 CONNECTIONS = {
@@ -206,6 +206,10 @@ def test_extraction_without_a_batch_of_contacts(lake, given):
     assert ".expand(batch=" in failing(task)[1]
 
 
+def test_list_that_a_template_made_a_text(lake):
+    assert "render_template_as_native_obj" in failing(extraction(lake, "['a', 'b']"))[1]
+
+
 def test_list_of_contacts_that_is_gone(lake):
     import shutil
 
@@ -229,9 +233,9 @@ def test_lake_that_cannot_be_written(people, tmp_path):
     [
         (None, "set [interactions] lake"),
         ("", "set [interactions] lake"),
-        ("nonsense://bucket/path", "Is its scheme right, and its driver installed?"),
-        ("s3://bucket/path", "Is its scheme right, and its driver installed?"),
-        ("s3://aws_default@bucket/path", "Airflow cannot open a lake at s3:// with a connection"),
+        ("nonsense://bucket/path", "The lake at nonsense:// cannot be opened (ValueError). Is the scheme right"),
+        ("s3://bucket/path", "The lake at s3:// cannot be opened (ImportError). Is the scheme right, and its driver"),
+        ("s3://aws_default@bucket/path", "An address with a connection (@) needs Airflow's provider for it, too."),
     ],
 )
 def test_lake_that_is_none(people, lake, what):

@@ -7,14 +7,17 @@ import socket
 
 import pytest
 
+from airflow_provider_interactions import hooks
 from airflow_provider_interactions.errors import ConfigError, ContactNotFound, RecordRejected, ServiceRemoved
 from airflow_provider_interactions.hooks import DynamicsMarketingHook, InteractionsHook
 from airflow_provider_interactions.hooks.base import with_port
+from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window
 
 VENDOR = "dynamics_marketing"
 pytestmark = pytest.mark.usefixtures("connection")
-WEEK = Window.of("2026-01-01", "2026-01-08")
+SPAN = ("2026-01-01", "2026-01-08")
+WEEK = Window.of(*SPAN)
 
 
 def test_constructor_reads_no_connection():
@@ -74,13 +77,26 @@ def test_session_is_signed():
     assert DynamicsMarketingHook().get_conn().get("/api/data/v9.0/WhoAmI").ok
 
 
-def test_interactions_of_one_contact_are_those_that_exist(sandbox, people):
-    hook = DynamicsMarketingHook()
-    for person in people[:3]:
-        expected = sandbox.oracle(VENDOR, "2026-01-01", "2026-01-08", contact=person).interactions
-        found = list(hook.interactions(person, WEEK))
-        assert len(found) == len({row.interaction_id for row in found}) == expected
-        assert all(row.occurred_at in WEEK for row in found)
+def test_interactions_of_one_contact_are_those_that_exist_in_the_window(sandbox, people):
+    hook, start, end = DynamicsMarketingHook(), "2026-01-02T06:00:00Z", "2026-01-04T18:00:00Z"
+    assert 0 < sandbox.oracle(VENDOR, start, end).interactions < sandbox.oracle(VENDOR, *SPAN).interactions
+    for person in people[:2]:
+        expected = sandbox.oracle(VENDOR, start, end, contact=person).interactions
+        found = list(hook.interactions(person, start=start, end=end))
+        assert len(found) == expected
+        assert all(row.occurred_at in Window.of(start, end) for row in found)
+
+
+def test_interaction_that_comes_twice_is_given_once(sandbox, people):
+    def exist(person, kind):
+        return sandbox.oracle(VENDOR, *SPAN, contact=person, type=kind).interactions
+
+    types = VENDORS[VENDOR].options().types
+    person, kind = next((one, kind) for one in people for kind in types if exist(one, kind) > 1)
+    sandbox.faults([{"kind": "duplicate"}])  # it repeats records on later pages
+    found = [r.interaction_id for r in DynamicsMarketingHook().interactions(person, WEEK, types=[kind], page_size=1)]
+    assert sandbox.stats()[VENDOR]["by_fault"]["duplicate"] > 0
+    assert len(found) == len(set(found)) == exist(person, kind)
 
 
 def test_interactions_take_dates_options_and_any_spelling_of_the_contact(sandbox, people):
@@ -237,12 +253,41 @@ def test_test_button_asks_once(sandbox, fault):
     assert sum(sandbox.stats()[VENDOR]["by_fault"].values()) == 1
 
 
-def test_airflows_own_test_finds_hook_and_connection(sandbox):
+@pytest.mark.parametrize("vendor", sorted(VENDORS))
+def test_airflows_own_test_finds_hook_and_connection_of_every_vendor(sandbox, vendor):
     from airflow.sdk import Connection
 
-    given = sandbox.connections[VENDOR]
-    worked, said = Connection(conn_id="unsaved", **{**given, "extra": json.dumps(given["extra"])}).test_connection()
+    given = sandbox.connections[vendor]
+    asked = Connection(conn_id="unsaved", **{**given, "extra": json.dumps(given["extra"])})
+    worked, said = asked.test_connection()
     assert worked, said
+    wrong = Connection(
+        conn_id="unsaved", **{**given, "extra": json.dumps(given["extra"]), "password": "not-the-secret"}
+    )
+    worked, said = wrong.test_connection()
+    assert not worked
+    assert said.startswith(f"{vendor}: ")
+    assert "not-the-secret" not in said
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_every_vendor_has_a_hook_that_gives_what_exists_of_a_contact(connect, sandbox, vendor):
+    (cls,) = (found for name in hooks.__all__ if (found := getattr(hooks, name)).conn_type == vendor)
+    connect(sandbox.connections[vendor], f"{vendor}_default")
+    person = max(sandbox.contacts(vendor), key=lambda one: sandbox.oracle(vendor, *SPAN, contact=one).interactions)
+    expected = sandbox.oracle(vendor, *SPAN, contact=person).interactions
+    assert len(list(cls().interactions(person, WEEK))) == expected > 0
+    assert str(cls().get_conn()) == f"VendorSession({vendor}, {sandbox.connections[vendor]['host']})"
+
+
+def test_short_secrets_are_not_masked_which_airflow_would_warn_of(connect, sandbox):
+    from airflow.sdk.log import redact
+
+    connect(sandbox.connections["luminate_online"], "luminate_online_default", extra={"api_key": "a1"}, login="bob")
+    hook = hooks.LuminateOnlineHook()
+    auth = hook.vendor.auth(hook.credentials)
+    assert "bob" in auth.secrets
+    assert redact("bob a1") == "bob a1"
 
 
 def test_connection_survives_its_uri_form(sandbox, monkeypatch):

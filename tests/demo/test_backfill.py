@@ -39,6 +39,7 @@ class Airflow:
 
     def post(self, where, body):
         self.posted.append((where, body))
+        answered(self.scenes[0].pop("refusal", None))
 
 
 def answered(found):
@@ -131,6 +132,15 @@ def test_a_backfill_covers_exactly_the_windows():
     ((where, body),) = api.posted
     assert where == "backfills"
     assert (body["from_date"], body["to_date"]) == ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
+
+
+def test_a_database_that_is_locked_is_asked_again(monkeypatch):
+    monkeypatch.setattr(Company, "pause", lambda *_: None)
+    refused = {"refusal": NotYet("Database is locked"), f"dags/{SOURCE.dag_id}/details": {"dag_id": SOURCE.dag_id}}
+    api = Airflow(refused | scene("queued", "queued"))
+    backfill.create(Company(), api, SOURCE, WINDOWS)
+    first, second = api.posted
+    assert first == second
 
 
 def test_fewer_runs_than_windows():

@@ -139,7 +139,7 @@ def test_a_demo_that_is_told_to_end_takes_all_with_it(tmp_path):
 import os
 from pathlib import Path
 from airflow_provider_interactions.demo.processes import company
-with company() as running:
+with company(patience=0.3) as running:
     running.start("x", {python(STUBBORN, tmp_path / "pid")!r}, os.environ, Path({os.devnull!r}))
     running.pause(60)
 """

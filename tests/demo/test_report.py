@@ -19,7 +19,7 @@ from airflow_provider_interactions.manifest import Counts
 from airflow_provider_interactions.window import Window
 
 WINDOWS = [Window.day(date(2026, 1, day)) for day in (1, 2)]
-COUNTS = Counts(fetched=1005, landed=1004, canonical=1003, rejected=1002)
+COUNTS = Counts(landed=1005, repeated=1004, rejected=1003, canonical=1002)
 OUTCOMES = {"acme": [Outcome(window, COUNTS, 1001) for window in WINDOWS]}
 STANDINGS = [(Standing("acme", done, 2, (Step("extract", done, 2),)),) for done in (0, 1, 2)]
 
@@ -55,7 +55,7 @@ def test_a_difference_shows_in_its_row_and_as_a_complaint():
     sentence = "acme, all windows: 2000 interactions exist, the table has 1999: 2 missing (e.g. x1)."
     assert report.complaints(wrong) == [sentence]
     assert report.complaints(findings()) == []
-    assert list(report.digests(wrong)) == [f"acme: digest of the table {'d' * 16}…, of what exists {'e' * 16}…"]
+    assert f"acme              {'d' * 16}…  {'e' * 16}…" in printed(report.digests(wrong))
 
 
 def test_where_everything_lies(tmp_path):
@@ -76,7 +76,7 @@ def test_progress_and_notes(terminal):
             display.show(standings)
         display.note("A try [of a task] failed.")
     text = re.sub(r"\x1b.*?[a-zA-Z]", "", out.file.getvalue())
-    assert "2 of 2 windows; extract 2/2" in text
+    assert ("2 of 2 windows; extract 2/2" if terminal else "2 tasks done; windows: acme 2 of 2") in text
     assert "A try [of a task] failed." in text
 
 
@@ -86,7 +86,7 @@ def test_lines_come_now_and_then_and_at_the_end():
     for standings in STANDINGS:
         lines.show(standings)
         lines.show(standings)
-    assert [line.split()[1] for line in out.file.getvalue().splitlines()] == ["0", "2"]
+    assert [line.split()[0] for line in out.file.getvalue().splitlines()] == ["0", "2"]
 
 
 def test_addresses_name_connections_and_no_secret():
@@ -95,18 +95,45 @@ def test_addresses_name_connections_and_no_secret():
     assert "secret" not in "".join(lines)
 
 
+TABLE = """
+    CREATE TABLE interactions AS SELECT * FROM (VALUES
+        ('acme', 'a-1', 'email', 'opened', 'EmailOpened', NULL, TIMESTAMPTZ '2026-01-02 12:00:00+00'),
+        ('best', 'b%2', 'sms', 'sent', 'sms', 'It''s new', TIMESTAMPTZ '2026-01-01 12:00:00+00'),
+        ('best', 'b-3', 'web', 'visited', 'web', NULL, TIMESTAMPTZ '2026-01-01 13:00:00+00'))
+    AS rows (vendor, contact_id, channel, action, native_type, subject, occurred_at)
+"""
+
+
+@pytest.fixture
+def database(tmp_path, monkeypatch):
+    """Make a table in a folder of a given name."""
+
+    def make(folder):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path)
+        path = tmp_path / folder / "interactions.duckdb"
+        with duckdb.connect(str(path)) as connection:
+            connection.execute(TABLE)
+        return path
+
+    return make
+
+
 @pytest.mark.parametrize("folder", ["plain", "it's", 'say "$HOME"', "with blanks"])
-def test_the_first_query_can_be_pasted(tmp_path, monkeypatch, folder):
-    (tmp_path / folder).mkdir()
-    database = tmp_path / folder / "interactions.duckdb"
-    with duckdb.connect(str(database)) as connection:
-        connection.execute("CREATE TABLE interactions AS SELECT 'email' channel, 'opened' \"action\", 'x' contact_id")
-    monkeypatch.chdir(tmp_path)
-    command = report.first_query(database)
+def test_the_first_query_can_be_pasted(database, folder):
+    command = report.first_query(database(folder))
     by_shell = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
     assert "opened" in by_shell
-    assert report.answer(command) == by_shell
     assert shlex.split(command)[1] == "-c"
+
+
+def test_a_persons_history_is_in_order_of_time_and_shows_the_subject_or_the_type(database):
+    command = report.history_query(database("home"), ["a-1", "b%2"])
+    lines = [cells(line) for line in report.answer(command).splitlines() if "2026-" in line]
+    assert lines == [
+        ["2026-01-01", "12:00:00", "best", "sms", "sent", "It's", "new"],
+        ["2026-01-02", "12:00:00", "acme", "email", "opened", "EmailOpened"],
+    ]
 
 
 def test_a_query_that_fails(tmp_path):

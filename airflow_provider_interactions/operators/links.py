@@ -1,0 +1,28 @@
+"""A link from a task to what it left in the lake, in Airflow's UI."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import BaseOperatorLink, conf
+
+
+class ManifestLink(BaseOperatorLink):
+    """The manifest of the task's window, or the summary of a request's answer.
+
+    The address is the lake's own (``s3://…``, ``file://…``) unless the configuration's ``[interactions] browse`` says
+    under which web address people open the lake's files, with ``{path}`` where the path in the lake goes. Airflow
+    computes it in the worker when the task ends, and keeps it as an XCom.
+    """
+
+    name = "Manifest"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 - the operator has just run
+        """The address; empty for a task that left nothing."""
+        from airflow_provider_interactions.operators.lake import open_lake  # noqa: PLC0415 - fsspec is heavy
+
+        found = getattr(operator, "facts", None)
+        if found is None:
+            return ""
+        browse = conf.get("interactions", "browse", fallback="")
+        return browse.replace("{path}", found.path) if browse else open_lake(operator.lake).url(found.path)

@@ -1,0 +1,180 @@
+"""Everything a vendor knows of one person, or of a few, in one task: for a "get my data" request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Context
+from airflow.sdk.log import mask_secret
+
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.hooks.base import InteractionsHook
+from airflow_provider_interactions.operators import form
+from airflow_provider_interactions.operators.base import LakeOperator
+from airflow_provider_interactions.operators.errors import judged
+from airflow_provider_interactions.operators.lake import open_lake
+from airflow_provider_interactions.operators.progress import reporter
+from airflow_provider_interactions.operators.window import NOT_GIVEN
+from airflow_provider_interactions.window import Instant, Window, zulu
+
+if TYPE_CHECKING:
+    from airflow_provider_interactions.person import Request
+    from airflow_provider_interactions.person_counts import Answer, Person
+
+
+class ContactInteractionsOperator(LakeOperator):
+    """Write everything a vendor knows of given people into the lake; returns the counts and where the files are.
+
+    Whatever is left out here is taken from the run's parameter of the same name. All of it is checked before the
+    vendor is called. The answer is one Parquet file, one file of JSON lines for people, and one with the counts; they
+    hold personal data, and ``airflow_provider_interactions.person`` says what they look like.
+
+    Identifiers are in no log, XCom, file name or rendered template. Those typed into a form stay in the run's
+    configuration, as Airflow keeps it; delete the run when the request is closed. ``contacts`` is no template field,
+    so that they are kept nowhere else.
+
+    The returned value is the DAG's result: ``GET …/dagRuns/{run}/wait`` of the REST API hands it out (Airflow 3.3).
+
+    :param vendor: registry name; default: the connection's type
+    :param conn_id: Airflow connection; default: ``<vendor>_default``
+    :param contacts: identifiers, as a list or as text with one on each line; at most 500
+    :param kind: what they are; default: the vendor's first kind
+    :param start: what happened before is left out (aware datetime, or ISO 8601 text with a zone); default: nothing is
+    :param end: what happened then or later is left out; default: nothing is
+    :param types: only these types of interactions, in the vendor's words; default: all
+    :param options: the vendor's options
+    """
+
+    #: Airflow 3.3 hands this task's value out as the DAG's result; 3.2 knows no such thing and does not look.
+    returns_dag_result = True
+
+    stage = "request"
+
+    template_fields: Sequence[str] = (
+        *LakeOperator.template_fields,
+        *("vendor", "conn_id", "kind", "start", "end", "types", "options"),
+    )
+
+    def __init__(
+        self,
+        *,
+        vendor: str | None = None,
+        conn_id: str | None = None,
+        contacts: Sequence[str] | str | None = None,
+        kind: str | None = None,
+        start: Instant | None = None,
+        end: Instant | None = None,
+        types: Sequence[str] | None = None,
+        options: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.vendor = vendor
+        self.conn_id = conn_id
+        self.contacts = contacts
+        self.kind = kind
+        self.start = start
+        self.end = end
+        self.types = types
+        self.options = options
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Check, ask, write; fails at once where a retry cannot help, and then leaves no file."""
+        params = context.get("params") or {}
+        with judged(*self._facts(params)):
+            hook = self._hook(params)
+            asked = self._request(hook, params)
+            found = self._answer(hook, asked)
+        return self.finished(context, self._told(found))
+
+    def _given(self, params: Mapping[str, Any], name: str) -> Any:
+        found = (getattr(self, name), params.get(name))
+        return next((value for value in found if value not in NOT_GIVEN), None)
+
+    def _hook(self, params: Mapping[str, Any]) -> InteractionsHook:
+        vendor, conn_id = self._given(params, "vendor"), self._given(params, "conn_id")
+        if vendor is None and conn_id is None:
+            msg = "Neither a vendor nor a connection is given. Give the run's parameter vendor, or the operator's."
+            raise ConfigError(msg)
+        return InteractionsHook(conn_id or f"{vendor}_default", vendor=vendor)
+
+    def _facts(self, params: Mapping[str, Any]) -> Iterator[str]:
+        conn_id = self._given(params, "conn_id")
+        if conn_id is not None:
+            yield f"connection {conn_id}"
+
+    def _request(self, hook: InteractionsHook, params: Mapping[str, Any]) -> Request:
+        from airflow_provider_interactions import person  # noqa: PLC0415 - pyarrow and aiohttp are heavy
+
+        ids = identifiers(self._given(params, "contacts"))
+        for identifier in ids:
+            mask_secret(identifier)  # whatever some library should say of it, no log shows it
+        return person.request(
+            hook.vendor,
+            ids,
+            self._given(params, "kind"),
+            start=self._given(params, "start"),
+            end=self._given(params, "end"),
+            types=form.checked_types(hook.vendor.name, self._given(params, "types") or ()),
+            options=self.options,
+        )
+
+    def _answer(self, hook: InteractionsHook, asked: Request) -> Answer:
+        from airflow_provider_interactions import person  # noqa: PLC0415 - as above
+
+        lake = open_lake(self.lake)
+        progress = reporter(self.log.info, f"{hook.vendor.name}, {asked.when}")
+        return person.answer(lake, asked, hook.credentials, progress=progress)
+
+    def _told(self, found: Answer) -> dict[str, Any]:
+        import msgspec  # noqa: PLC0415 - only needed here
+
+        lake, text = open_lake(self.lake), list(summary(found))
+        addresses = {name: lake.url(getattr(found, name).path) for name in ("parquet", "lines")}
+        for told in (*text, *(f"{name}: {address}" for name, address in addresses.items())):
+            self.log.info("%s", told)
+        # Once through JSON: Airflow would wrap tuples, and whoever waits at the REST API would see the wrapping.
+        return {"text": "\n".join(text), "addresses": addresses, **msgspec.json.decode(msgspec.json.encode(found))}
+
+
+def identifiers(given: Sequence[str] | str | None) -> list[str]:
+    """A list of identifiers, or text with one on each line, without blanks around them; empty ones are left out.
+
+    Raises ConfigError for anything else.
+    """
+    found = given.splitlines() if isinstance(given, str) else given or []
+    if not isinstance(found, list | tuple) or not all(isinstance(text, str | int) for text in found):
+        msg = "contacts must be a list of identifiers, or text with one on each line."
+        raise ConfigError(msg)
+    return [text for text in (str(text).strip() for text in found) if text]
+
+
+def summary(found: Answer) -> Iterator[str]:
+    """The answer in sentences for people: every count stated, nobody named."""
+    counts = found.counts
+    window = found.window_start and found.window_end and Window(found.window_start, found.window_end)
+    when = f"window {window}" if window else "all time"
+    yield f"{found.vendor}, {when}: {counts.canonical} interactions of {counts.contacts} contacts."
+    for person in found.people:
+        yield f"contact {person.contact}: {person.outcome}{_why(person.reason)}, {_records(person)}."
+    for channel, types in found.channels.items():
+        yield f"{channel}: {sum(types.values())} ({', '.join(f'{name} {n}' for name, n in types.items())})."
+    for reason, n in found.rejects.items():
+        yield f"{n} records cannot be read because {reason}; they are in the files as the vendor sent them."
+
+
+def _records(person: Person) -> str:
+    parts = {
+        "interactions": person.interactions,
+        "unreadable": person.rejected,
+        "repeated": person.repeated,
+        "of types left out": person.left_out,
+    }
+    said = ", ".join(f"{n} {what}" for what, n in parts.items() if n or what == "interactions")
+    span = f", from {zulu(person.first)} to {zulu(person.last)}" if person.first and person.last else ""
+    return f"{person.records} records: {said}{span}"
+
+
+def _why(reason: str | None) -> str:
+    return f" ({reason})" if reason else ""

@@ -1,0 +1,122 @@
+"""All tasks of one connection in one call: list contacts, extract, normalize, load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Literal, NamedTuple, TypedDict, Unpack
+
+from airflow.sdk.definitions.mappedoperator import MappedOperator
+
+from airflow_provider_interactions.operators.assets import Stage, asset
+from airflow_provider_interactions.operators.contacts import ListContactsOperator
+from airflow_provider_interactions.operators.extract import ExtractInteractionsOperator
+from airflow_provider_interactions.operators.load import LoadInteractionsOperator
+from airflow_provider_interactions.operators.normalize import NormalizeInteractionsOperator
+from airflow_provider_interactions.window import Instant
+
+#: The stages whose assets are told of.
+MADE: tuple[Stage, ...] = ("normalized", "loaded")
+
+ONE_AT_A_TIME = {"max_active_tis_per_dag": 1}
+
+
+class Anywhere(TypedDict, total=False):
+    """Arguments of every task."""
+
+    lake: str | None
+
+
+class Asking(Anywhere, total=False):
+    """Arguments of the tasks that ask the vendor."""
+
+    conn_id: str | None
+    start: Instant | None
+    end: Instant | None
+    width: timedelta
+    options: Mapping[str, Any] | None
+
+
+class Listing(Asking, total=False):
+    """Arguments of ``list_contacts``."""
+
+    contacts: Sequence[str] | None
+    contacts_file: str | None
+    column: str | None
+    contacts_sql: str | None
+    contacts_conn_id: str | None
+    kind: str | None
+    batch_size: int | None
+
+
+class Extracting(Asking, total=False):
+    """Arguments of ``extract``."""
+
+    concurrency: int | None
+    history_age: timedelta | float | str | None
+    refresh: bool | str | None
+    on_missing: Literal["record", "fail"]
+    pool: str
+    max_active_tis_per_dag: int | None
+
+
+class Normalizing(Anywhere, total=False):
+    """Arguments of ``normalize``."""
+
+    rejects_share: float | None
+
+
+class Loading(Anywhere, total=False):
+    """Arguments of ``load``."""
+
+    database: str | None
+    table: str
+
+
+class Arguments(Listing, Extracting, Normalizing, Loading, total=False):
+    """Everything ``interactions_pipeline`` takes; each operator's documentation says what its arguments mean."""
+
+
+class Pipeline(NamedTuple):
+    """The tasks of one connection, to put others before and after them."""
+
+    list_contacts: ListContactsOperator
+    extract: MappedOperator
+    normalize: NormalizeInteractionsOperator
+    load: LoadInteractionsOperator
+
+
+def interactions_pipeline(vendor: str | None = None, **arguments: Unpack[Arguments]) -> Pipeline:
+    """Put ``list_contacts``, ``extract`` (mapped over batches), ``normalize`` and ``load`` into the present DAG.
+
+    Give ``vendor``, ``conn_id``, or both. Each argument goes to the operators that know it. ``extract`` runs one task
+    at a time, as one already sends as much as the vendor takes; with a ``pool``, which also counts other DAGs of the
+    same account, the pool decides. For more than one connection in a DAG, call this within a ``TaskGroup`` each.
+    Other DAGs can wait for the assets ``interactions_<conn_id, else vendor>_normalized`` and ``…_loaded``.
+    Raises TypeError for an unknown argument.
+    """
+    _refuse_unknown(arguments)
+    chosen: dict[str, Any] = {**({} if "pool" in arguments else ONE_AT_A_TIME), **arguments}
+    contacts = ListContactsOperator(task_id="list_contacts", vendor=vendor, **_of(Listing, chosen))
+    extracted = ExtractInteractionsOperator.partial(task_id="extract", vendor=vendor, **_of(Extracting, chosen))
+    mapped = extracted.expand(batch=contacts.output)
+    made = {stage: [asset(arguments.get("conn_id") or str(vendor), stage)] for stage in MADE}
+    normalized = NormalizeInteractionsOperator(
+        task_id="normalize", outlets=made["normalized"], **_of(Normalizing, chosen, manifests=mapped.output)
+    )
+    loaded = LoadInteractionsOperator(
+        task_id="load", outlets=made["loaded"], **_of(Loading, chosen, manifest=normalized.output)
+    )
+    return Pipeline(contacts, mapped, normalized, loaded)
+
+
+def _of(kind: Any, chosen: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    return {name: chosen[name] for name in kind.__annotations__.keys() & chosen.keys()} | more
+
+
+def _refuse_unknown(chosen: Mapping[str, Any]) -> None:
+    known = Arguments.__annotations__
+    unknown = sorted(chosen.keys() - known.keys())
+    if unknown:
+        msg = f"interactions_pipeline knows no argument {', '.join(unknown)}. Known are: vendor, {', '.join(known)}."
+        raise TypeError(msg)

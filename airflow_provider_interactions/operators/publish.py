@@ -1,0 +1,40 @@
+"""The batches of a window joined to one, where extraction and normalization are tasks of different DAGs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow.sdk import Context
+
+from airflow_provider_interactions.operators.base import LakeOperator
+from airflow_provider_interactions.operators.errors import judged
+from airflow_provider_interactions.operators.lake import open_lake
+
+
+class PublishInteractionsOperator(LakeOperator):
+    """Publish what the mapped extraction of a window landed; returns its manifest.
+
+    Give it the asset that other DAGs wait for as an outlet: its event then means a whole window, not a batch.
+    Not needed where NormalizeInteractionsOperator follows in the same DAG, which publishes by itself.
+
+    :param manifests: what ExtractInteractionsOperator returned: one manifest, or those of all mapped tasks
+    """
+
+    stage = "publish"
+
+    template_fields: Sequence[str] = (*LakeOperator.template_fields, "manifests")
+
+    def __init__(self, *, manifests: Mapping[str, Any] | Sequence[Mapping[str, Any]], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.manifests = manifests
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Join and publish; raises what ``land.publish`` does, as an error that is not retried."""
+        from airflow_provider_interactions import land, manifest  # noqa: PLC0415 - pyarrow is heavy
+
+        parts = [self.manifests] if isinstance(self.manifests, Mapping) else self.manifests[:]
+        with judged():
+            whole = land.publish(open_lake(self.lake), [manifest.unpacked(part) for part in parts])
+        self.log.info("%s, window %s: %d records published", whole.vendor, whole.window, whole.counts.landed)
+        return self.finished(context, manifest.packed(whole))

@@ -1,0 +1,36 @@
+"""Interactions from Luminate Online, day by day, into the lake and a DuckDB file.
+
+Needs a connection `luminate_online_default`, a place for the lake (`AIRFLOW__INTERACTIONS__LAKE`), and the Airflow
+variable `luminate_online_group`: the id of the group whose members are asked for. The vendor lists 1,000 members at
+most and the run fails beyond; then give `contacts_file` or `contacts_sql` instead of the option.
+"""
+
+import os
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param
+
+from airflow_provider_interactions.operators import interactions_pipeline
+
+WHEN = {"type": ["null", "string"], "format": "date-time", "section": "Window"}
+
+with DAG(
+    dag_id="luminate_online_interactions",
+    # Not the bare "@daily": in Airflow 3 its runs have an empty data interval.
+    schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=2,
+    params={
+        "start": Param(None, title="Start", description="Instead of the run's own day, with a time zone", **WHEN),
+        "end": Param(None, title="End", description="Exclusive", **WHEN),
+    },
+    default_args={"retries": 3, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": 2},
+    doc_md=__doc__,
+    tags=["interactions", "luminate_online"],
+):
+    interactions_pipeline(
+        "luminate_online",
+        options={"group_id": "{{ var.value.luminate_online_group }}"},
+        database=os.environ.get("INTERACTIONS_DUCKDB"),
+    )

@@ -1,0 +1,257 @@
+"""What a deployment sees of a task: metrics, a link to what it left, lineage for OpenLineage."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import urlsplit
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.observability import stats
+
+from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.operators import (
+    ExtractInteractionsOperator,
+    ListContactsOperator,
+    LoadInteractionsOperator,
+    NormalizeInteractionsOperator,
+)
+from airflow_provider_interactions.operators.facts import Facts
+from airflow_provider_interactions.operators.lineage import FLOW, lineage
+from airflow_provider_interactions.operators.links import ManifestLink
+from airflow_provider_interactions.operators.person import ContactInteractionsOperator
+from airflow_provider_interactions.operators.publish import PublishInteractionsOperator
+from airflow_provider_interactions.schema import CANONICAL, RAW
+
+VENDOR = "dynamics_marketing"
+FEW = {"types": ["EmailSent", "EmailOpened", "FormVisited"]}
+STAGES = ("list", "extract", "publish", "normalize", "load", "request")
+
+
+@pytest.fixture
+def tasks(lake, people):
+    """One task of each kind, in the order of their work."""
+    with DAG("d", schedule=None):
+        contacts = ListContactsOperator(task_id="list", vendor=VENDOR, lake=lake)
+        extracted = ExtractInteractionsOperator(
+            task_id="extract", vendor=VENDOR, lake=lake, contacts=people, options=FEW
+        )
+        published = PublishInteractionsOperator(task_id="publish", lake=lake, manifests=extracted.output)
+        normalized = NormalizeInteractionsOperator(task_id="normalize", lake=lake, manifests=published.output)
+        loaded = LoadInteractionsOperator(task_id="load", lake=lake, manifest=normalized.output)
+        asked = ContactInteractionsOperator(task_id="request", vendor=VENDOR, lake=lake, contacts=people, options=FEW)
+    return contacts, extracted, published, normalized, loaded, asked
+
+
+@pytest.fixture
+def run(tasks, execution_api, sandbox):
+    """Run them all as a worker would; returns the fake API."""
+    api = execution_api(connections={f"{VENDOR}_default": sandbox.connections[VENDOR]})
+
+    def whole():
+        for task in tasks:
+            result = api.run(task)
+            assert result.state == "success", result.error
+        return api
+
+    return whole
+
+
+class Collector:
+    """A backend of Airflow's statistics that keeps what it is sent."""
+
+    def __init__(self):
+        self.sent = []
+
+    def incr(self, stat, count=1, **more):
+        self.sent.append((stat, more.get("tags", {}).get("stage"), more.get("tags", {}).get("vendor"), count))
+
+    def timing(self, stat, dt, **more):
+        self.incr(stat, dt, **more)
+
+    def __getattr__(self, name):
+        return lambda *_, **__: nullcontext(SimpleNamespace(duration=0.0))
+
+
+@pytest.fixture
+def collector():
+    """Airflow's statistics, sent here instead of to StatsD."""
+    found = Collector()
+    stats.initialize(factory=lambda: found, export_legacy_names=False)
+    yield found
+    stats.initialize(factory=None, export_legacy_names=True)
+
+
+def counted(collector):
+    return {(name, stage): n for name, stage, vendor, n in collector.sent if vendor == VENDOR}
+
+
+def test_metrics_are_what_the_manifests_say(run, collector):
+    api = run()
+    counts = api.xcom["normalize", "return_value", -1]["counts"]
+    found = counted(collector)
+    durations = {stage: found.pop(("interactions.duration", stage)) for stage in STAGES}
+    assert all(0 < duration.total_seconds() < 60 for duration in durations.values())
+    asked = {stage: found.pop(("interactions.requests", stage)) for stage in ("extract", "request")}
+    assert asked == {"extract": counts["requests"], "request": counts["requests"]}
+    assert found == {
+        ("interactions.rows", "list"): 5,
+        **{("interactions.rows", stage): counts["landed"] for stage in ("extract", "normalize", "load")},
+        ("interactions.rows", "request"): api.xcom["request", "return_value", -1]["counts"]["canonical"],
+    }
+
+
+def test_throttles_retries_and_rejects_are_counted(sandbox, connection, lake, people, collector):
+    bad = json.dumps({"NextSkipToken": None, "Data": '[{"InteractionId": "1", "InteractionType": "EmailSent"}]'})
+    sandbox.faults(
+        [
+            {"kind": "throttle", "retry_after": 0, "path": "LoadInteractions", "times": 1},
+            {"kind": "status", "status": 503, "path": "LoadInteractions", "after": 1, "times": 1},
+            {"kind": "status", "status": 200, "path": "LoadInteractions", "after": 2, "body": bad},
+        ]
+    )
+    task = ContactInteractionsOperator(
+        task_id="t", conn_id=connection, lake=lake, contacts=people[:1], options={"types": ["EmailSent"]}
+    )
+    told = task.execute({"params": {}})["counts"]
+    found = counted(collector)
+    assert found["interactions.rejects", "request"] == told["rejected"] == 1
+    assert found["interactions.throttles", "request"] == told["throttled"] == 1
+    assert found["interactions.retries", "request"] == told["retries"] == 1
+    assert ("interactions.rows", "request") not in found
+
+
+class TestLink:
+    def test_it_leads_to_a_file_of_the_lake(self, run, lake):
+        api = run()
+        found = {stage: urlsplit(api.xcom[stage, "_link_ManifestLink", -1]) for stage in STAGES}
+        assert all(
+            url.scheme == "file" and url.path.startswith(lake) and Path(url.path).exists() for url in found.values()
+        )
+        normalized = json.loads(Path(found["normalize"].path).read_text())
+        assert normalized["counts"] == api.xcom["load", "return_value", -1]["counts"]
+        answer = json.loads(Path(found["request"].path).read_text())
+        assert answer["counts"] == api.xcom["request", "return_value", -1]["counts"]
+
+    def test_people_may_have_another_address_for_it(self, run, monkeypatch):
+        monkeypatch.setenv("AIRFLOW__INTERACTIONS__BROWSE", "https://lake.example/{path}?view")
+        link = run().xcom["normalize", "_link_ManifestLink", -1]
+        assert link.startswith(f"https://lake.example/manifests/vendor={VENDOR}/account=")
+        assert link.endswith("/window=20260102T000000Z-20260103T000000Z.json?view")
+
+    def test_a_task_that_failed_has_none(self, execution_api, lake):
+        with DAG("d", schedule=None):
+            task = ExtractInteractionsOperator(task_id="t", vendor=VENDOR, lake=lake, contacts=["no-guid"])
+        api = execution_api()
+        assert api.run(task).state == "failed"
+        assert api.xcom["t", "_link_ManifestLink", -1] == ""
+
+    def test_airflow_knows_it(self):
+        from airflow.providers_manager import ProvidersManager
+
+        path = f"{ManifestLink.__module__}.{ManifestLink.__name__}"
+        assert path in ProvidersManager().extra_links_class_names
+        assert ManifestLink().name == "Manifest"
+
+
+class TestLineage:
+    """With the real OpenLineage provider's classes."""
+
+    @pytest.fixture
+    def lines(self, connection, lake, people):
+        """What OpenLineage's own extractor gets of each task after it ran."""
+        from airflow.providers.openlineage.extractors.base import DefaultExtractor
+
+        day = {"params": {"start": "2026-01-02T00:00:00Z", "end": "2026-01-03T00:00:00Z"}}
+        made, found = {}, {}
+
+        def done(task):
+            made[task.task_id] = task.execute(day)
+            found[task.task_id] = DefaultExtractor(task).extract_on_complete(None)
+
+        done(ListContactsOperator(task_id="list", conn_id=connection, lake=lake))
+        done(ExtractInteractionsOperator(task_id="extract", conn_id=connection, lake=lake, contacts=people))
+        done(PublishInteractionsOperator(task_id="publish", lake=lake, manifests=made["extract"]))
+        done(NormalizeInteractionsOperator(task_id="normalize", lake=lake, manifests=made["publish"]))
+        done(LoadInteractionsOperator(task_id="load", lake=lake, manifest=made["normalize"], table="main.events"))
+        done(ContactInteractionsOperator(task_id="request", conn_id=connection, lake=lake, contacts=people))
+        return made, found
+
+    def test_every_step_names_what_it_read_and_wrote(self, lines, lake):
+        made, found = lines
+        account = made["extract"]["account"]
+        below = f"vendor={VENDOR}/account={account.replace(':', '%3A').replace('/', '%2F')}"
+        named = {
+            stage: [(one.namespace, one.name) for one in (*line.inputs, *line.outputs)] for stage, line in found.items()
+        }
+        vendor = (f"{VENDOR}://{account}", "interactions")
+        raw, canonical = ("file", f"{lake}/raw/{below}"), ("file", f"{lake}/interactions/{below}")
+        assert named == {
+            "list": [vendor, ("file", f"{lake}/contacts/{below}")],
+            "extract": [vendor, raw],
+            "publish": [raw, raw],
+            "normalize": [raw, canonical],
+            "load": [canonical, (f"duckdb://{lake}/interactions.duckdb", "main.events")],
+            "request": [vendor, ("file", f"{lake}/requests/{below}")],
+        }
+
+    def test_schema_rows_and_bytes(self, lines):
+        made, found = lines
+        (raw,), (canonical,) = found["extract"].outputs, found["normalize"].outputs
+        for dataset, arrow in ((raw, RAW), (canonical, CANONICAL)):
+            fields = dataset.facets["schema"].fields
+            assert [(field.name, field.type) for field in fields] == [(one.name, str(one.type)) for one in arrow]
+            assert all(field.description for field in fields)
+        counted = canonical.outputFacets["outputStatistics"]
+        assert counted.rowCount == made["normalize"]["counts"]["canonical"] > 0
+        assert counted.size == sum(file["bytes"] for file in made["normalize"]["files"])
+        assert counted.fileCount == len(made["normalize"]["files"])
+        assert found["load"].outputs[0].outputFacets["outputStatistics"].rowCount == counted.rowCount
+
+    def test_a_collector_understands_it(self, lines, tmp_path):
+        from datetime import UTC, datetime
+        from uuid import uuid4
+
+        from openlineage.client import OpenLineageClient
+        from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
+        from openlineage.client.transport.file import FileConfig, FileTransport
+
+        client = OpenLineageClient(transport=FileTransport(FileConfig(log_file_path=f"{tmp_path}/events", append=True)))
+        for stage, line in lines[1].items():
+            at, run = datetime.now(UTC).isoformat(), Run(runId=str(uuid4()))
+            client.emit(
+                RunEvent(
+                    eventType=RunState.COMPLETE,
+                    eventTime=at,
+                    run=run,
+                    job=Job("airflow", stage),
+                    inputs=line.inputs,
+                    outputs=line.outputs,
+                )
+            )
+        events = [json.loads(text) for text in (tmp_path / "events").read_text().splitlines()]
+        written = {event["job"]["name"]: event["outputs"][0] for event in events}
+        assert set(written) == set(STAGES)
+        assert written["normalize"]["outputFacets"]["outputStatistics"]["rowCount"] > 0
+        assert written["normalize"]["facets"]["schema"]["fields"][0]["name"] == "vendor"
+
+    def test_nobody_is_named(self, lines, people):
+        assert not [person for person in people if person in str(lines[1])]
+
+    def test_a_task_that_did_nothing_has_none(self):
+        assert ListContactsOperator(task_id="t", vendor=VENDOR).get_openlineage_facets_on_complete(None) is None
+
+    def test_a_bucket_is_a_namespace(self):
+        facts = Facts("normalize", "which50", "a/b", None, None, 1, 2, 1, "x")
+        store = SimpleNamespace(unstrip_protocol="s3://{}".format)
+        (written,) = lineage(facts, Lake(store, "bucket/lake")).outputs
+        assert (written.namespace, written.name) == (
+            "s3://bucket",
+            "lake/interactions/vendor=which50/account=a%2Fb",
+        )
+
+    def test_every_stage_has_a_flow(self):
+        assert set(FLOW) == set(STAGES)

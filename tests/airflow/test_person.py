@@ -1,0 +1,222 @@
+"""A request about given people through Airflow: the form, what is refused, what comes back, and who learns of whom."""
+
+from __future__ import annotations
+
+import json
+from copy import copy
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_provider_interactions.errors import Unavailable
+from airflow_provider_interactions.operators import form
+from airflow_provider_interactions.operators.person import ContactInteractionsOperator, identifiers
+from airflow_provider_interactions.vendors import VENDORS
+from airflow_provider_interactions.vendors.capillary import kinds as capillary
+from airflow_provider_interactions.vendors.dynamics_marketing import kinds as dynamics_marketing
+from airflow_provider_interactions.vendors.which50 import kinds as which50
+
+DAGS = Path(__file__).parents[2] / "dags"
+VENDOR = "dynamics_marketing"
+START, END = "1970-01-01", "2100-01-01"
+
+
+@pytest.fixture(scope="module")
+def dag():
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(DAGS / "contact_interactions.py", bundle_name="test")
+    assert bag.import_errors == {}
+    return bag.dags["contact_interactions"]
+
+
+@pytest.fixture
+def run(dag, sandbox, lake, monkeypatch, execution_api):
+    """Trigger the DAG with what a form sends; returns the fake API and what the task runner says."""
+    monkeypatch.setenv("AIRFLOW__INTERACTIONS__LAKE", lake)
+
+    class Api(execution_api):
+        results = ()
+
+        def _xcom(self, request, path, body):
+            if request.url.params.get("dag_result") == "true":
+                self.results = (*self.results, path.split("/")[-2:])
+            return super()._xcom(request, path, body)
+
+    def triggered(**conf):
+        known = {f"{name}_default": connection for name, connection in sandbox.connections.items()}
+        api = Api(conf={**dag.params.dump(), **conf}, connections={**known, "mine": known[f"{VENDOR}_default"]})
+        api.dag_run |= {"logical_date": None, "data_interval_start": None, "data_interval_end": None}
+        return api, api.run(dag.task_dict["answer"])
+
+    return triggered
+
+
+class TestForm:
+    """What people can choose is what the vendors' modules understand."""
+
+    def test_vendors(self):
+        assert {name: vendor.title for name, vendor in VENDORS.items()} == form.VENDORS
+
+    def test_kinds(self):
+        known = {kind for vendor in VENDORS.values() for kind in vendor.contact_kinds} - {"everyone"}
+        assert set(form.KINDS) == known
+        for kind, shown in form.KINDS.items():
+            vendors = {name for name, vendor in VENDORS.items() if kind in vendor.contact_kinds}
+            assert {name for name, title in form.VENDORS.items() if title.split()[0] in shown} == vendors
+
+    def test_types(self):
+        words = {VENDOR: dynamics_marketing.TYPES, "which50": which50.KINDS, "capillary": capillary.CHANNELS}
+        assert {name: set(types) for name, types in form.TYPES.items() if types} == {
+            name: set(types) for name, types in words.items()
+        }
+
+    def test_form_as_it_opens_lacks_only_the_identifiers(self, dag, run, sandbox):
+        assert dag.params.validate()["vendor"] == VENDOR
+        _, result = run()
+        assert result.state == "failed"
+        assert "Give at least one identifier" in str(result.error)
+        assert sandbox.stats()[VENDOR]["requests"] == 0
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [("vendor", "nobody"), ("kind", "shoe_size"), ("contacts", "x"), ("types", [1])]
+    )
+    def test_airflow_refuses_what_does_not_fit_the_form(self, dag, name, value):
+        from airflow.sdk.exceptions import ParamValidationError
+
+        with pytest.raises(ParamValidationError):
+            copy(dag.params.get_param(name)).resolve(value)
+
+
+@pytest.mark.parametrize("name", sorted(VENDORS))
+def test_one_task_answers_for_a_person_of_every_vendor(run, sandbox, lake, name):
+    who = sandbox.contacts(name)[0]
+    api, result = run(vendor=name, contacts=[who])
+    assert result.state == "success", result.error
+    told = api.xcom["answer", "return_value", -1]
+    expected = sandbox.oracle(name, START, END, contact=who).interactions
+    assert told["counts"]["canonical"] == expected > 0
+    assert pq.read_metadata(f"{lake}/{told['parquet']['path']}").num_rows == expected
+    assert told["addresses"]["lines"] == f"file://{lake}/{told['lines']['path']}"
+    lines = Path(lake, told["lines"]["path"]).read_text().splitlines()
+    assert {json.loads(line)["contact_id"] for line in lines} == {who}
+
+
+def test_its_value_is_the_result_of_the_run(run, people):
+    api, _ = run(contacts=people[:1])
+    assert api.results == (["answer", "return_value"],)
+
+
+def test_a_list_of_people_in_one_run(run, sandbox, people):
+    api, _ = run(contacts=people, conn_id="mine", start="2026-01-02T00:00:00Z", end="2026-01-04T00:00:00Z")
+    told = api.xcom["answer", "return_value", -1]
+    expected = [sandbox.oracle(VENDOR, "2026-01-02", "2026-01-04", contact=person).interactions for person in people]
+    assert [one["interactions"] for one in told["people"]] == expected
+    assert (told["window_start"], told["window_end"]) == ("2026-01-02T00:00:00Z", "2026-01-04T00:00:00Z")
+
+
+def test_only_some_types(run, sandbox, people):
+    chosen = ["EmailSent", "FormVisited"]
+    api, _ = run(contacts=people, types=chosen)
+    expected = sum(sandbox.oracle(VENDOR, START, END, type=one).interactions for one in chosen)
+    assert api.xcom["answer", "return_value", -1]["counts"]["canonical"] == expected > 0
+
+
+def test_summary_is_in_sentences_with_every_count(run, people, capfd):
+    api, _ = run(contacts=[people[0], "00000000-0000-0000-0000-000000000001"])
+    told = api.xcom["answer", "return_value", -1]
+    text = told["text"].splitlines()
+    one = told["people"][0]
+    assert text[0] == f"{VENDOR}, all time: {one['interactions']} interactions of 2 contacts."
+    assert text[1] == (
+        f"contact 1: ok, {one['records']} records: {one['interactions']} interactions, from {one['first']} to "
+        f"{one['last']}."
+    )
+    assert text[2] == "contact 2: not_found (there is no such contact), 0 records: 0 interactions."
+    logged = "".join(capfd.readouterr())
+    assert all(sentence in logged for sentence in text)
+    assert told["addresses"]["parquet"] in logged
+
+
+def test_nobody_is_named_in_log_xcom_or_rendered_template(run, people, capfd):
+    api, result = run(contacts=people)
+    assert result.state == "success"
+    told = json.dumps([list(api.xcom.values()), api.rendered, api.labels]) + "".join(capfd.readouterr())
+    assert not [person for person in people if person in told.lower()]
+
+
+WRONG = {
+    "no GUID": ({"contacts": ["ann@example.org"]}, "Contact 1 of the list cannot be asked for"),
+    "another vendor's kind": ({"contacts": ["1"], "kind": "email"}, "GUID of its contactid"),
+    "another vendor's type": (
+        {"vendor": "which50", "contacts": ["x"], "types": ["EmailSent"]},
+        "which50: EmailSent belong to other vendors. Types here are: email, sms",
+    ),
+    "types of Luminate": ({"vendor": "luminate_online", "contacts": ["1"], "types": ["sms"]}, "numbers of the site"),
+    "reversed": (
+        {"contacts": [f"{1:032x}"], "start": "2026-01-03T00:00:00Z", "end": "2026-01-02T00:00:00Z"},
+        "Its end must be later than its start",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_fails_at_once_and_says_so(run, sandbox, lake, what, capfd):
+    conf, message = WRONG[what]
+    api, result = run(**conf)
+    assert result.state == "failed"
+    assert isinstance(result.error, AirflowFailException)
+    assert message in str(result.error)
+    assert "ann@example.org" not in "".join(capfd.readouterr())
+    assert sum(vendor["requests"] for vendor in sandbox.stats().values()) == 0
+    assert not Path(lake).exists()
+    assert ("answer", "return_value", -1) not in api.xcom
+
+
+def test_missing_connection_says_what_to_add(run, people):
+    _, result = run(contacts=people, conn_id="nobody")
+    assert "The conn_id `nobody` isn't defined. Add it under Admin, Connections" in str(result.error)
+
+
+def test_arguments_come_before_parameters(sandbox, connection, lake, people):
+    task = ContactInteractionsOperator(
+        task_id="t", vendor=VENDOR, conn_id=connection, lake=lake, contacts=f"{people[0]}\n\n {people[1]} \n"
+    )
+    told = task.execute({"params": {"vendor": "which50", "contacts": ["x"], "start": None, "types": ["EmailSent"]}})
+    expected = sum(
+        sandbox.oracle(VENDOR, START, END, contact=person, type="EmailSent").interactions for person in people[:2]
+    )
+    assert told["counts"] | {"canonical": expected, "contacts": 2} == told["counts"]
+
+
+def test_what_time_can_cure_is_retried(connection, sandbox, lake, people):
+    import stamina
+
+    sandbox.faults([{"kind": "status", "status": 503, "path": "LoadInteractions"}])
+    with stamina.set_testing(True, attempts=2), pytest.raises(Unavailable, match="all time"):
+        ContactInteractionsOperator(task_id="t", conn_id=connection, lake=lake, contacts=people).execute({"params": {}})
+
+
+def test_neither_vendor_nor_connection():
+    with pytest.raises(AirflowFailException, match="Neither a vendor nor a connection is given"):
+        ContactInteractionsOperator(task_id="t", contacts=["x"]).execute({"params": {}})
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(None, []), ("a\r\n b \n\n", ["a", "b"]), (["a", "", " b"], ["a", "b"]), ([12, "3"], ["12", "3"])],
+)
+def test_identifiers_come_as_a_list_or_as_lines(given, expected):
+    assert identifiers(given) == expected
+
+
+@pytest.mark.parametrize("given", [{"a": 1}, [None], [["a"]], 7])
+def test_identifiers_of_another_shape_are_refused(given):
+    with pytest.raises(AirflowFailException, match="contacts must be a list"):
+        ContactInteractionsOperator(task_id="t", vendor=VENDOR, contacts=given).execute({"params": {}})
+
+
+def test_identifiers_are_kept_nowhere_but_in_the_runs_configuration():
+    assert "contacts" not in ContactInteractionsOperator.template_fields

@@ -1,0 +1,98 @@
+"""``interactions_pipeline``: four tasks by one call, in any DAG."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from airflow.sdk import DAG, TaskGroup, task
+
+from airflow_provider_interactions.operators import interactions_pipeline
+from airflow_provider_interactions.operators.pipeline import Arguments
+
+VENDOR = "luminate_online"
+IDS = ["list_contacts", "extract", "normalize", "load"]
+
+
+def made(*args, **arguments):
+    with DAG("d", schedule=None) as dag:
+        return dag, interactions_pipeline(*args, **arguments)
+
+
+def test_six_lines_make_four_tasks_in_a_row():
+    dag, pipeline = made(VENDOR)
+    assert list(dag.task_dict) == IDS
+    assert [each.task_id for each in pipeline] == IDS
+    for first, second in pairwise(pipeline):
+        assert second.task_id in first.downstream_task_ids
+
+
+def test_each_argument_reaches_the_operators_that_know_it():
+    chosen = {
+        "conn_id": "crm",
+        "lake": "s3://bucket",
+        "options": {"group_id": 7},
+        "contacts_sql": "SELECT 1",
+        "contacts_conn_id": "warehouse",
+        "kind": "email",
+        "batch_size": 50,
+        "pool": "crm",
+        "concurrency": 2,
+        "refresh": True,
+        "history_age": 60,
+        "on_missing": "fail",
+        "rejects_share": 0.5,
+        "database": "x.duckdb",
+        "table": "events",
+    }
+    _, (contacts, extract, normalize, load) = made(VENDOR, **chosen)
+    partial, reached = extract.partial_kwargs, set()
+    for name, value in chosen.items():
+        places = [one for one in (contacts, normalize, load) if getattr(one, name, ...) == value]
+        assert places or partial.get(name) == value, name
+        reached.add((name, len(places) + (partial.get(name) == value)))
+    assert ("lake", 4) in reached
+    assert {("conn_id", 2), ("options", 2), ("pool", 1), ("table", 1)} <= reached
+    assert "max_active_tis_per_dag" not in partial or partial["max_active_tis_per_dag"] is None
+
+
+def test_without_a_pool_one_batch_is_asked_for_at_a_time():
+    _, pipeline = made(conn_id="crm")
+    assert pipeline.extract.partial_kwargs["max_active_tis_per_dag"] == 1
+    assert made(conn_id="crm", max_active_tis_per_dag=3)[1].extract.partial_kwargs["max_active_tis_per_dag"] == 3
+
+
+def test_unknown_argument_is_named_with_those_that_are_known():
+    with pytest.raises(TypeError, match=r"knows no argument colour\. Known are: vendor, .*contacts_file.*database"):
+        made(VENDOR, colour="red")
+
+
+def test_every_argument_is_one_of_an_operator():
+    made(VENDOR, **dict.fromkeys(set(Arguments.__annotations__) - {"width", "on_missing", "pool", "table"}))
+
+
+def test_several_connections_in_a_dag_and_tasks_around_them():
+    with DAG("d", schedule=None) as dag:
+        groups = []
+        for conn_id in ("north", "south"):
+            with TaskGroup(conn_id) as group:
+                pipeline = interactions_pipeline(VENDOR, conn_id=conn_id)
+            groups.append(group)
+        first, last = task(lambda: None).override(task_id="first")(), task(lambda: None).override(task_id="last")()
+        first >> groups >> last
+    assert {f"{group}.{one}" for group in ("north", "south") for one in IDS} <= set(dag.task_dict)
+    assert dag.task_dict["first"].downstream_task_ids == {"north.list_contacts", "south.list_contacts"}
+    assert dag.task_dict["last"].upstream_task_ids == {"north.load", "south.load"}
+    assert pipeline.extract.task_id == "south.extract"
+
+
+def test_it_runs(execution_api, sandbox, lake):
+    _, pipeline = made(VENDOR, lake=lake, batch_size=2, options={"group_id": 1001})
+    api = execution_api(connections={f"{VENDOR}_default": sandbox.connections[VENDOR]})
+    runs = [(pipeline.list_contacts, -1), *((pipeline.extract, index) for index in (0, 2, 1))]
+    results = [api.run(one, map_index=at) for one, at in [*runs, (pipeline.normalize, -1), (pipeline.load, -1)]]
+    assert [result.error for result in results] == [None] * 6
+    counts = api.xcom["load", "return_value", -1]["counts"]
+    expected = sandbox.oracle(VENDOR, "2026-01-02", "2026-01-03").interactions
+    assert (counts["contacts"], counts["canonical"]) == (5, expected)
+    assert api.labels == [f"{n} of 3: contacts {which}" for n, which in ((1, "1-2"), (3, "5-5"), (2, "3-4"))]
