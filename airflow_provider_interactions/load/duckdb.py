@@ -54,6 +54,7 @@ def load(lake: Lake, manifest: Manifest, database: str, table: str = "interactio
     _prepare(database)
     with _turn(database) as connection:
         try:
+            connection.execute("SET preserve_insertion_order = false")  # so that it inserts on every core
             connection.begin()
             connection.execute(_create(name))
             loaded = _merge(connection, name, lake, manifest)
@@ -115,7 +116,8 @@ def _odd(fault: Exception) -> bool:
 
 def _create(name: str) -> str:
     columns = ", ".join(f'"{field.name}" {_sql(field)}{"" if field.nullable else " NOT NULL"}' for field in CANONICAL)
-    return f"CREATE TABLE IF NOT EXISTS {name} ({columns})"
+    schema = f"CREATE SCHEMA IF NOT EXISTS {name.rpartition('.')[0]}; " if '"."' in name else ""
+    return f"{schema}CREATE TABLE IF NOT EXISTS {name} ({columns})"
 
 
 def _sql(field: pa.Field) -> str:

@@ -101,10 +101,10 @@ def connection(url: str, options: Options) -> Mapping[str, Any]:
 def _credentials(token_url: str, options: Options) -> tuple[str | None, str, dict[str, Any]]:
     """Login, password and extra of the scheme in force."""
     if options.auth == "client_credentials":
-        grant = {"auth": "oauth2", "grant_type": options.auth, "token_url": token_url}
+        grant = {"auth": "oauth2", "grant": options.auth, "token_url": token_url}
         return options.client_id, options.client_secret, grant
     if options.auth in GRANTS:
-        grant = {"auth": "oauth2", "grant_type": options.auth, "token_url": token_url}
+        grant = {"auth": "oauth2", "grant": options.auth, "token_url": token_url}
         return options.username, options.password, grant
     if options.auth == "basic":
         return options.username, options.password, {"auth": "basic"}

@@ -77,7 +77,6 @@ CASES = {
         tokens=True,
         variant=True,
         world={"auth": "client_credentials"},
-        extra={"grant_type": None, "grant": "client_credentials"},  # the sandbox's name for it is another one
     ),
     "capillary": Case("capillary", calls="/interaction", unknown="15550000000"),
     "capillary v1.1": Case(

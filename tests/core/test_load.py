@@ -198,3 +198,9 @@ def test_two_processes_at_once_take_turns(desk, database):
         loader.communicate(timeout=30)
         assert loader.returncode == 0
     assert len(table(database)) == 4
+
+
+def test_a_schema_that_is_not_there_is_made(desk, database):
+    manifest = desk.normalized(desk.record())
+    assert load(desk.lake, manifest, database, "crm.interactions").inserted == 1
+    assert load(desk.lake, manifest, database, "crm.interactions").updated == 1

@@ -370,7 +370,7 @@ def test_fixed_logins(auth):
 def test_token_grants(auth):
     with running(auth=auth, token_seconds=0.15) as client:
         connection, url = client.connection, client.connection["extra"]["token_url"]
-        assert (connection["extra"]["auth"], connection["extra"]["grant_type"]) == ("oauth2", auth)
+        assert (connection["extra"]["auth"], connection["extra"]["grant"]) == ("oauth2", auth)
         names = ("client_id", "client_secret") if auth == "client_credentials" else ("username", "password")
         form = {"grant_type": auth, **dict(zip(names, (connection["login"], connection["password"]), strict=True))}
 
