@@ -83,16 +83,23 @@ class Lake:
     def publish(self, path: str, value: Any) -> None:
         """Write a small JSON object in one step: readers see the former one or this one."""
         self.prepare(path)
-        data, full = msgspec.json.encode(value), self.full(path)
-        written = self.temporary(path) if self.local else path  # one PUT is atomic on object stores
+        data = msgspec.json.encode(value)
         try:
-            self.fs.pipe_file(self.full(written), data)
-            if written != path:
-                self.fs.mv(self.full(written), full)
+            if self.local:
+                self._rename_into(path, data)
+            else:
+                self.fs.pipe_file(self.full(path), data)  # one PUT is atomic on object stores
         except OSError as wrong:
-            if written != path:
-                self.remove([written])
             raise unwritable(wrong) from wrong
+
+    def _rename_into(self, path: str, data: bytes) -> None:
+        temporary = self.temporary(path)
+        try:
+            self.fs.pipe_file(self.full(temporary), data)
+            self.fs.mv(self.full(temporary), self.full(path))
+        except BaseException:
+            self.remove([temporary])
+            raise
 
     def temporary(self, path: str) -> str:
         """A name of its own beside a path, for what is not whole yet; it tells when, so that it can be swept up."""

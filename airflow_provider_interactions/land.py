@@ -284,11 +284,15 @@ def _refuse_replaced(lake: Lake, manifest: Manifest) -> None:
     folder = manifest.place.folder("raw")
     gone = manifest.paths - {f"{folder}/{name}" for name in lake.names(folder)}
     if gone:
-        msg = (
-            f"{len(gone)} files of window {manifest.window} are gone: another extraction of the same window has "
-            "replaced them. Run the extraction again, or leave the newer one as it is."
-        )
-        raise Unreconciled(msg)
+        raise Unreconciled(replaced(manifest))
+
+
+def replaced(manifest: Manifest) -> str:
+    """What to tell when files of a raw window are gone."""
+    return (
+        f"Files of window {manifest.window} are gone: another extraction of the same window has replaced them. Run the "
+        "extraction again, or leave the newer one as it is."
+    )
 
 
 def _enough(tables: Sequence[pa.Table]) -> int:

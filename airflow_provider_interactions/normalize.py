@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from airflow_provider_interactions.contract import Asked, Contact, Interaction, Vendor
-from airflow_provider_interactions.errors import RecordRejected
+from airflow_provider_interactions.errors import RecordRejected, Unreconciled
 from airflow_provider_interactions.lake import Lake, stamp
-from airflow_provider_interactions.land import Writer
+from airflow_provider_interactions.land import Writer, replaced
 from airflow_provider_interactions.manifest import Counts, File, Manifest, reconcile_normalized
 from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS, REJECTS
 from airflow_provider_interactions.vendors import vendor as vendor_named
@@ -102,7 +102,10 @@ class _Output:
         if not self.published:
             for writer in (*self.days.values(), *([self.rejects] if self.rejects else [])):
                 writer.discard()
-            self.lake.remove(file.path for file in self.written)
+            # An exception (Airflow's, when a task is ended) can come right after the manifest was published.
+            there = self.lake.read(self.raw.place.manifest, Manifest)
+            kept = there.paths if there else frozenset[str]()
+            self.lake.remove(file.path for file in self.written if file.path not in kept)
 
     def write(self, batch: pa.RecordBatch, good: pa.RecordBatch, bad: pa.RecordBatch) -> None:
         """Append the rows of one raw batch: canonical ones under their UTC day, rejects apart."""
@@ -132,8 +135,6 @@ class _Output:
             rejected=self.rejected,
             repeated=self.landed - self.canonical - self.rejected,
         )
-        if self.landed != self.raw.counts.landed:
-            counts = msgspec.structs.replace(counts, repeated=0)  # fewer rows than landed are no repeats: refused next
         reconcile_normalized(counts)
         files = tuple(sorted((file for file in self.written if file not in rejects), key=lambda file: file.path))
         manifest = msgspec.structs.replace(self.raw, files=files, rejects=rejects, counts=counts)
@@ -164,8 +165,11 @@ class _Output:
 
 def _raw_batches(lake: Lake, raw: Manifest) -> Iterator[pa.RecordBatch]:
     for file in raw.files:
-        with lake.fs.open(lake.full(file.path), "rb") as stream:
-            yield from pq.ParquetFile(stream).iter_batches(BATCH_ROWS)
+        try:
+            with lake.fs.open(lake.full(file.path), "rb") as stream:
+                yield from pq.ParquetFile(stream).iter_batches(BATCH_ROWS)
+        except FileNotFoundError as gone:
+            raise Unreconciled(replaced(raw)) from gone
 
 
 def _split(batch: pa.RecordBatch, vendor: Vendor, seen: _Seen) -> tuple[pa.RecordBatch, pa.RecordBatch]:

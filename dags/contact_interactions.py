@@ -11,8 +11,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
-from airflow_provider_interactions.operators import form
-from airflow_provider_interactions.operators.person import ContactInteractionsOperator
+from airflow_provider_interactions.operators import ContactInteractionsOperator, form
 
 OPTIONAL = ["null", "string"]
 WHEN = {"type": OPTIONAL, "format": "date-time", "section": "Only some of it"}

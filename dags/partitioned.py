@@ -14,9 +14,9 @@ from airflow_provider_interactions.operators import (
     ListContactsOperator,
     LoadInteractionsOperator,
     NormalizeInteractionsOperator,
+    PublishInteractionsOperator,
 )
 from airflow_provider_interactions.operators.assets import asset
-from airflow_provider_interactions.operators.publish import PublishInteractionsOperator
 
 VENDOR = "which50"
 RAW, NORMALIZED = asset(VENDOR, "raw"), asset(VENDOR, "normalized")

@@ -1,16 +1,20 @@
-"""Operators: list contacts, extract, normalize, load; and all of them by one call, ``interactions_pipeline``."""
+"""Operators: list contacts, extract, publish, normalize, load; one call for all; one operator for a person's data."""
 
 from airflow_provider_interactions.operators.contacts import ListContactsOperator
 from airflow_provider_interactions.operators.extract import ExtractInteractionsOperator
 from airflow_provider_interactions.operators.load import LoadInteractionsOperator
 from airflow_provider_interactions.operators.normalize import NormalizeInteractionsOperator
+from airflow_provider_interactions.operators.person import ContactInteractionsOperator
 from airflow_provider_interactions.operators.pipeline import Pipeline, interactions_pipeline
+from airflow_provider_interactions.operators.publish import PublishInteractionsOperator
 
 __all__ = [
+    "ContactInteractionsOperator",
     "ExtractInteractionsOperator",
     "ListContactsOperator",
     "LoadInteractionsOperator",
     "NormalizeInteractionsOperator",
     "Pipeline",
+    "PublishInteractionsOperator",
     "interactions_pipeline",
 ]

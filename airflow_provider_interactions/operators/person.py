@@ -15,7 +15,7 @@ from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.operators.errors import judged
 from airflow_provider_interactions.operators.lake import open_lake
 from airflow_provider_interactions.operators.progress import reporter
-from airflow_provider_interactions.operators.window import NOT_GIVEN
+from airflow_provider_interactions.operators.window import given
 from airflow_provider_interactions.window import Instant, Window, zulu
 
 if TYPE_CHECKING:
@@ -89,8 +89,7 @@ class ContactInteractionsOperator(LakeOperator):
         return self.finished(context, self._told(found))
 
     def _given(self, params: Mapping[str, Any], name: str) -> Any:
-        found = (getattr(self, name), params.get(name))
-        return next((value for value in found if value not in NOT_GIVEN), None)
+        return given(getattr(self, name), params.get(name))
 
     def _hook(self, params: Mapping[str, Any]) -> InteractionsHook:
         vendor, conn_id = self._given(params, "vendor"), self._given(params, "conn_id")
@@ -155,25 +154,26 @@ def summary(found: Answer) -> Iterator[str]:
     counts = found.counts
     window = found.window_start and found.window_end and Window(found.window_start, found.window_end)
     when = f"window {window}" if window else "all time"
-    yield f"{found.vendor}, {when}: {counts.canonical} interactions of {counts.contacts} contacts."
+    people = counted(counts.contacts, "contact")
+    yield f"{found.vendor}, {when}: {counted(counts.canonical, 'interaction')} of {people}."
     for person in found.people:
         yield f"contact {person.contact}: {person.outcome}{_why(person.reason)}, {_records(person)}."
     for channel, types in found.channels.items():
         yield f"{channel}: {sum(types.values())} ({', '.join(f'{name} {n}' for name, n in types.items())})."
     for reason, n in found.rejects.items():
-        yield f"{n} records cannot be read because {reason}; they are in the files as the vendor sent them."
+        yield f"{counted(n, 'record')} unreadable because {reason}; the files hold them as the vendor sent them."
+
+
+def counted(n: int, what: str) -> str:
+    """``1 record``, ``2 records``."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _records(person: Person) -> str:
-    parts = {
-        "interactions": person.interactions,
-        "unreadable": person.rejected,
-        "repeated": person.repeated,
-        "of types left out": person.left_out,
-    }
-    said = ", ".join(f"{n} {what}" for what, n in parts.items() if n or what == "interactions")
+    others = {"unreadable": person.rejected, "repeated": person.repeated, "of types left out": person.left_out}
+    parts = [counted(person.interactions, "interaction"), *(f"{n} {what}" for what, n in others.items() if n)]
     span = f", from {zulu(person.first)} to {zulu(person.last)}" if person.first and person.last else ""
-    return f"{person.records} records: {said}{span}"
+    return f"{counted(person.records, 'record')}: {', '.join(parts)}{span}"
 
 
 def _why(reason: str | None) -> str:
