@@ -1,0 +1,196 @@
+"""Acme Mail: the events of one person, ``GET /{version}/events?person=…``. The vendor is made up; the module is not.
+
+Its invented page says: a bearer token; ``since`` inclusive, ``until`` exclusive; at most 500 events a page; ``next`` is
+the cursor of the next page, null on the last one; 404 with the error ``unknown_person`` for somebody it does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import msgspec
+
+from airflow_provider_interactions import contract
+from airflow_provider_interactions.contract import (
+    Asked,
+    Auth,
+    Contact,
+    Credentials,
+    Fetch,
+    Interaction,
+    Options,
+    Pace,
+    Page,
+    Query,
+    Request,
+    Response,
+    Vendor,
+)
+from airflow_provider_interactions.errors import ConfigError, ContactNotFound, RecordRejected, Unavailable, VendorError
+from airflow_provider_interactions.vendors import common
+from airflow_provider_interactions.window import Window, zulu
+
+KINDS = {
+    "sent": ("email", "sent"),
+    "open": ("email", "opened"),
+    "click": ("email", "clicked"),
+    "bounce": ("email", "bounced"),
+    "unsubscribe": ("email", "unsubscribed"),
+}
+
+
+class Settings(contract.Settings, frozen=True, kw_only=True):
+    """The connection's extra. ``version`` is the first part of every path."""
+
+    version: str = "v1"
+
+
+class _Person(msgspec.Struct):
+    id: str
+
+
+class _People(msgspec.Struct):
+    people: list[_Person]
+    next: str | None = None
+
+
+class _Events(msgspec.Struct):
+    events: list[msgspec.Raw]
+    next: str | None = None
+
+
+class _Campaign(msgspec.Struct):
+    id: str | None = None
+    name: str | None = None
+
+
+class _Event(msgspec.Struct):
+    id: str
+    type: str
+    at: datetime
+    subject: str | None = None
+    campaign: _Campaign | None = None
+
+
+class _Error(msgspec.Struct):
+    error: str = ""
+
+
+def contact(text: str, kind: str = "contact_id") -> Contact:
+    """A person's id as it is; raises ConfigError for an empty one and for other kinds."""
+    if kind != "contact_id" or not text.strip():
+        msg = "acme_mail: a contact must be given as the id of a person (kind contact_id)."
+        raise ConfigError(msg)
+    return Contact(text.strip())
+
+
+def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Query]:
+    """One question: an answer covers all types."""
+    yield Query(person, settings, options)
+
+
+async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Page, None]:
+    """Follow the cursor until there is none."""
+    asked = {"person": query.contact.id, "since": zulu(window.start), "until": zulu(window.end)}
+    if query.options.page_size:
+        asked["limit"] = str(query.options.page_size)
+    cursor: dict[str, str] = {}
+    while True:
+        response = await fetch(Request("GET", f"/{query.settings.version}/events", query={**asked, **cursor}))
+        answer = common.decode(response.body, _Events, "the page of events")
+        records = [bytes(event) for event in answer.events]
+        yield Page(records, [_instant(record) for record in records], cursor=answer.next or "")
+        if not answer.next:
+            return
+        cursor = {"cursor": answer.next}
+
+
+async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncGenerator[Sequence[Contact], None]:  # noqa: ARG001 - none apply
+    """Everybody the account knows."""
+    cursor: dict[str, str] = {}
+    while True:
+        response = await fetch(Request("GET", f"/{settings.version}/people", query=cursor))
+        answer = common.decode(response.body, _People, "the page of people")
+        yield [contact(person.id) for person in answer.people]
+        if not answer.next:
+            return
+        cursor = {"cursor": answer.next}
+
+
+def interaction(payload: bytes, asked: Asked) -> Interaction:  # noqa: ARG001 - a record says all there is to say
+    """Map one event to the canonical columns; raises RecordRejected that names the field."""
+    try:
+        event = msgspec.json.decode(payload, type=_Event)
+    except common.UNREADABLE as wrong:
+        reason = f"the event is not as documented: {type(wrong).__name__}"
+        raise RecordRejected(reason) from None
+    channel, action = KINDS.get(event.type, ("other", "other"))
+    campaign = event.campaign or _Campaign()
+    return Interaction(
+        interaction_id=event.id,
+        occurred_at=common.utc(event.at) or event.at,
+        channel=channel,
+        action=action,
+        native_type=event.type,
+        subject=event.subject,
+        campaign_id=campaign.id,
+        campaign_name=campaign.name,
+        attributes=common.attributes(common.fields(payload), _Event.__struct_fields__),
+    )
+
+
+def auth(credentials: Credentials) -> Auth:
+    """The password is a token that does not expire."""
+    if not credentials.password:
+        msg = "acme_mail: the connection's password (the token) is empty."
+        raise ConfigError(msg)
+    bearer = {"Authorization": f"Bearer {credentials.password}"}
+    return Auth(
+        lambda request, _: replace(request, headers={**request.headers, **bearer}), secrets=(credentials.password,)
+    )
+
+
+def classify(response: Response) -> VendorError | None:
+    """The error an answer stands for, None for one to read."""
+    if 200 <= response.status < 300:
+        page = (Unavailable, "a web page came instead of the API's answer: a proxy or maintenance")
+        return common.error(page, response) if common.is_html(response) else None
+    try:
+        code = msgspec.json.decode(response.body, type=_Error).error
+    except common.UNREADABLE:
+        code = ""  # a gateway's page: the status alone decides
+    if response.status == 404 and code == "unknown_person":
+        return common.error((ContactNotFound, "there is no such person"), response, code)
+    return common.error(common.by_status(response.status), response)
+
+
+def probe(settings: Settings) -> Request:
+    """The cheapest call that proves the token."""
+    return Request("GET", f"/{settings.version}/people", query={"limit": "1"})
+
+
+def _instant(record: bytes) -> datetime | None:
+    try:
+        return common.utc(msgspec.json.decode(record, type=_Event).at)
+    except common.UNREADABLE:
+        return None  # normalize judges the record and rejects it with the reason
+
+
+VENDOR = Vendor(
+    name="acme_mail",
+    title="Acme Mail",
+    settings=Settings,
+    options=Options,
+    contact_kinds=("contact_id",),
+    contact=contact,
+    queries=queries,
+    pages=pages,
+    interaction=interaction,
+    auth=auth,
+    classify=classify,
+    probe=probe,
+    contacts=contacts,
+    pace=Pace(concurrency=8, requests=600, seconds=60, source="the invented page"),
+)

@@ -1,0 +1,368 @@
+"""Writes the parts of the documentation that follow from the code, and the pictures.
+
+    python docs/make.py              everything
+    python docs/make.py table        one page (docs/table.md), or several
+    python docs/make.py pictures     the pictures
+    python docs/make.py --check      writes nothing; says what is out of date, and fails if something is
+
+A page marks such a part with ``<!-- made: name argument -->`` and ``<!-- end -->``; the names are in ``PARTS``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from inspect import getsource
+from pathlib import Path
+from typing import Any, get_args
+
+import example
+import msgspec
+import picture
+import pyarrow as pa
+
+from airflow_provider_interactions import errors, schema
+from airflow_provider_interactions.provider_info import COMMON, CONNECTION_TYPES
+from airflow_provider_interactions.sandbox import LIMITS, FaultRule, RateLimit, SandboxConfig
+from airflow_provider_interactions.sandbox.registry import VENDORS as SANDBOX_VENDORS
+from airflow_provider_interactions.vendors import VENDORS, capillary, dynamics_marketing, luminate_online, which50
+from airflow_provider_interactions.vendors.capillary import errors as capillary_errors
+from airflow_provider_interactions.vendors.capillary import kinds as capillary_kinds
+from airflow_provider_interactions.vendors.dynamics_marketing import errors as dynamics_errors
+from airflow_provider_interactions.vendors.dynamics_marketing import kinds as dynamics_kinds
+from airflow_provider_interactions.vendors.luminate_online import errors as luminate_errors
+from airflow_provider_interactions.vendors.which50 import errors as which50_errors
+from airflow_provider_interactions.vendors.which50 import kinds as which50_kinds
+
+DOCS = Path(__file__).resolve().parent
+PART = re.compile(r"(<!-- made: ([^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+#: Tables of refusals longer than this are folded.
+FOLDED = 10
+
+#: The widest default that a table of options shows.
+WIDEST = 60
+
+Rows = Iterable[Sequence[object]]
+
+
+def table(head: Sequence[str], rows: Rows) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', '¦') for cell in line)} |" for line in lines)
+
+
+def code(words: Iterable[object]) -> str:
+    """Words in the type of code, separated by commas."""
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def block(language: str, text: str) -> str:
+    """A fenced block."""
+    return f"```{language}\n{text.rstrip()}\n```"
+
+
+def folded(summary: str, text: str) -> str:
+    """Text that the reader unfolds."""
+    return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
+
+
+# The table
+
+
+def columns(name: str) -> str:
+    """The data dictionary of one of the schemas of ``schema.py``."""
+    fields: pa.Schema = getattr(schema, name)
+    rows = (
+        (f"`{field.name}`", _kind(field.type), "yes" if field.nullable else "", _meaning(field)) for field in fields
+    )
+    return table(("column", "Arrow type", "may be null", "meaning"), rows)
+
+
+def _kind(kind: pa.DataType) -> str:
+    if pa.types.is_dictionary(kind):
+        return "string, dictionary"
+    return "timestamp, µs, UTC" if pa.types.is_timestamp(kind) else str(kind)
+
+
+def _meaning(field: pa.Field) -> str:
+    return re.sub(r"^one of [A-Z]+$", "one of the words below", field.metadata[b"meaning"].decode())
+
+
+def words(name: str) -> str:
+    """The vocabulary of a column."""
+    return code(sorted(getattr(schema, name)))
+
+
+# The vendors' pages
+
+
+def connection(vendor: str) -> str:
+    """The fields of a vendor's connection, from the form that Airflow shows."""
+    form = next(entry for entry in CONNECTION_TYPES if entry["connection-type"] == vendor)
+    behaviour = form["ui-field-behaviour"]
+    standard = [
+        (f"`{name}`", label, f"for example `{behaviour['placeholders'][name]}`" if _shown(behaviour, name) else "")
+        for name, label in behaviour["relabeling"].items()
+    ]
+    own = {name: field for name, field in form["conn-fields"].items() if name not in COMMON}
+    return table(("field", "in the form", "meaning"), [*standard, *_extra(own), *_extra(COMMON)])
+
+
+def _shown(behaviour: Mapping[str, Any], name: str) -> bool:
+    return name in behaviour["placeholders"]
+
+
+def _extra(fields: Mapping[str, Any]) -> Rows:
+    for name, field in fields.items():
+        words = [word for word in field["schema"].get("enum", ()) if word is not None]
+        choice = f" One of {code(words)}." if words else ""
+        yield f"extra `{name}`", field["label"], f"{field['description']}{choice}"
+
+
+def kinds(vendor: str) -> str:
+    """What a vendor's types become."""
+    return _KINDS[vendor]()
+
+
+def _dynamics_kinds() -> str:
+    return _pairs(dynamics_kinds.KINDS, "`InteractionType`")
+
+
+def _which50_kinds() -> str:
+    return _pairs(which50_kinds.KINDS, "`Interaction`, in any case and spacing")
+
+
+def _pairs(found: Mapping[str, tuple[str, str]], title: str) -> str:
+    rows = [(code(names), *map(_word, pair)) for pair, names in _grouped(found).items()]
+    return table((title, "channel", "action"), [*rows, ("any other", "`other`", "`other`")])
+
+
+def _capillary_kinds() -> str:
+    channels = [
+        (code(names), f"`{channel}`", code([capillary_kinds.ACTIONS[names[0]]]) if _fixed(names) else "by status")
+        for (channel, _), names in _grouped(
+            {name: (channel, capillary_kinds.ACTIONS.get(name)) for name, channel in capillary_kinds.CHANNELS.items()}
+        ).items()
+    ]
+    statuses = [(code(names), f"`{action}`") for action, names in _grouped(capillary_kinds.STATUSES).items()]
+    last = [("none", "`sent`"), ("any other", "`other`")]
+    first = table(("name of the entry", "channel", "action"), [*channels, ("any other", "`other`", "by status")])
+    return f"{first}\n\n{table(('status', 'action'), [*statuses, *last])}"
+
+
+def _fixed(names: Sequence[str]) -> bool:
+    return names[0] in capillary_kinds.ACTIONS
+
+
+_KINDS: dict[str, Callable[[], str]] = {
+    dynamics_marketing.VENDOR.name: _dynamics_kinds,
+    which50.VENDOR.name: _which50_kinds,
+    capillary.VENDOR.name: _capillary_kinds,
+}
+
+
+def refusals(vendor: str) -> str:
+    """What a vendor's codes and statuses mean here, those of one meaning in one row."""
+    found = {answer: verdict for verdicts in _REFUSALS[vendor] for answer, verdict in verdicts.items()}
+    rows = [
+        (_answers(answers), f"`{kind.__name__}`", _fate(kind), sentence)
+        for (kind, sentence), answers in _grouped(found).items()
+    ]
+    found = table(("answer", "error", "then", "what the message says"), rows)
+    return found if len(rows) <= FOLDED else folded(f"All {len(rows)} of them", found)
+
+
+def _statuses(found: Mapping[int, Any]) -> dict[str, Any]:
+    return {f"HTTP {status}": verdict for status, verdict in found.items()}
+
+
+_REFUSALS: dict[str, Sequence[Mapping[str, Any]]] = {
+    dynamics_marketing.VENDOR.name: (
+        {"HTTP 404, “segment”": (errors.ServiceRemoved, dynamics_errors.REMOVED)},
+        dynamics_errors.CODES,
+    ),
+    which50.VENDOR.name: (_statuses(which50_errors.STATUSES),),
+    luminate_online.VENDOR.name: (luminate_errors.CODES, _statuses(luminate_errors.STATUSES)),
+    capillary.VENDOR.name: (capillary_errors.CODES, _statuses(capillary_errors.STATUSES)),
+}
+
+
+def _answers(answers: Sequence[str]) -> str:
+    return ", ".join(answer if " " in answer else f"`{answer}`" for answer in answers)
+
+
+def _fate(kind: type[errors.VendorError]) -> str:
+    if issubclass(kind, errors.ContactError):
+        return "contact noted, the others go on"
+    return "tried again" if kind.retry else "the task fails"
+
+
+def _grouped(found: Mapping[str, Any]) -> dict[Any, list[str]]:
+    groups: dict[Any, list[str]] = {}
+    for name, value in found.items():
+        groups.setdefault(value, []).append(name)
+    return groups
+
+
+def _word(word: str) -> str:
+    return f"`{word}`"
+
+
+# The sandbox's page
+
+
+def limits() -> str:
+    """What the sandbox cannot know, one heading level as it stands."""
+    return LIMITS.rstrip()
+
+
+def options(vendor: str) -> str:
+    """The options of a vendor of the sandbox."""
+    return _struct(SANDBOX_VENDORS[vendor].options)
+
+
+def config(name: str) -> str:
+    """The fields of one of the sandbox's own structs."""
+    return _struct({"SandboxConfig": SandboxConfig, "FaultRule": FaultRule, "RateLimit": RateLimit}[name])
+
+
+def fault_kinds() -> str:
+    """The kinds of faults."""
+    return code(get_args(next(field.type for field in msgspec.structs.fields(FaultRule) if field.name == "kind")))
+
+
+def _struct(kind: type[msgspec.Struct]) -> str:
+    said = _comments(getsource(kind))
+    rows = [(f"`{field.name}`", _default(field), said.get(field.name, "")) for field in msgspec.structs.fields(kind)]
+    return table(("field", "default", "meaning"), rows)
+
+
+def _default(field: Any) -> str:
+    if field.default is msgspec.NODEFAULT:
+        return "" if field.default_factory is msgspec.NODEFAULT else "none"
+    shown = msgspec.json.encode(field.default).decode()
+    return f"{len(field.default)} of them" if len(shown) > WIDEST else f"`{shown}`"
+
+
+#: A comment's reference to where a fact is from, of no use to a reader of the page.
+_SOURCE = re.compile(r"\s*\((?:[^()]*\bfacts,[^()]*|C-[A-Z]+)\)")
+
+
+def _comments(source: str) -> dict[str, str]:
+    """The ``#:`` comments of a class, by the field they stand before."""
+    found, said = {}, []
+    for line in map(str.strip, source.splitlines()):
+        if line.startswith("#:"):
+            said.append(line.removeprefix("#:").strip())
+        elif field := re.match(r"(\w+): ", line):
+            found[field[1]], said = _SOURCE.sub("", " ".join(said)), []
+    return found
+
+
+# The worked example
+
+
+def embedded(path: str) -> str:
+    """A file of the example, folded."""
+    text = (example.EXAMPLE / path).read_text(encoding="utf-8")
+    return folded(f"<code>{path}</code>", block({".py": "python", ".json": "json"}[Path(path).suffix], text))
+
+
+def edits(*files: str) -> str:
+    """The changes of files that are there already."""
+    chosen = [edit for edit in example.edits() if edit.file in files]
+    return block("diff", "\n".join(f"# {edit.file}\n" + "\n".join(edit.difference) for edit in chosen))
+
+
+def counts() -> str:
+    """The files and lines of the example."""
+    added = [(path.as_posix(), _lines(path)) for path in example.new_files()]
+    changed: dict[str, int] = {}
+    for edit in example.edits():
+        changed[edit.file] = changed.get(edit.file, 0) + edit.lines
+    rows = [(f"`{name}`", "new", lines) for name, lines in added]
+    rows += [(f"`{name}`", "changed", lines) for name, lines in changed.items()]
+    parts = {part: sum(lines for name, _, lines in rows if part in name) for part in ("sandbox/", "dags/", "tests/")}
+    total = sum(lines for _, _, lines in rows)
+    rest = total - sum(parts.values())
+    said = (
+        f"{len(added)} new files and {len(changed)} changed ones, {total} lines: {rest} for the connector, "
+        f"{parts['sandbox/']} for its sandbox, {parts['dags/']} for its DAG, {parts['tests/']} for its tests."
+    )
+    return f"{said}\n\n{table(('file', '', 'lines'), rows)}"
+
+
+def _lines(path: Path) -> int:
+    return len((example.EXAMPLE / path).read_text(encoding="utf-8").splitlines())
+
+
+PARTS: dict[str, Callable[..., str]] = {
+    "columns": columns,
+    "words": words,
+    "connection": connection,
+    "kinds": kinds,
+    "refusals": refusals,
+    "limits": limits,
+    "options": options,
+    "config": config,
+    "fault kinds": fault_kinds,
+    "embedded": embedded,
+    "edits": edits,
+    "counts": counts,
+}
+
+
+def filled(page: str) -> str:
+    """A page with all its parts as they follow from the code; raises KeyError for a part without a maker."""
+    return PART.sub(lambda found: f"{found[1]}\n{_made(found[2])}\n\n{found[3]}", page)
+
+
+def _made(name: str) -> str:
+    maker = next((maker for maker in sorted(PARTS, key=len, reverse=True) if f"{name} ".startswith(f"{maker} ")), name)
+    return PARTS[maker](*name.removeprefix(maker).split())
+
+
+def pages() -> dict[str, Path]:
+    """Every page, by the name that the command line knows it by."""
+    return {path.stem: path for path in sorted(DOCS.glob("*.md"))}
+
+
+def wanted(names: Sequence[str]) -> dict[Path, str]:
+    """The files of these names, all for none, and what should be in them."""
+    found = {path: filled(path.read_text(encoding="utf-8")) for name, path in pages().items() if _meant(name, names)}
+    if _meant("pictures", names):
+        found |= {DOCS / name: draw() for name, draw in picture.PICTURES.items()}
+    return found
+
+
+def _meant(name: str, names: Sequence[str]) -> bool:
+    return not names or name in names
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write what is out of date, or only say so."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="page", help=f"one of {', '.join([*pages(), 'pictures'])}")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if something is out of date")
+    parsed = parser.parse_args(arguments)
+    if unknown := set(parsed.names) - {*pages(), "pictures"}:
+        parser.error(f"no such page: {', '.join(sorted(unknown))}")
+    stale = {path: text for path, text in wanted(parsed.names).items() if _text(path) != text}
+    for path, text in stale.items():
+        print(f"{'out of date' if parsed.check else 'written'}: docs/{path.name}")
+        if not parsed.check:
+            path.write_text(text, encoding="utf-8")
+    return int(parsed.check and bool(stale))
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+assert set(_REFUSALS) == set(VENDORS)
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""What follows from the code is up to date, and what is written by hand names only what the code knows."""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import msgspec
+import pytest
+
+from airflow_provider_interactions import contract, lake
+from airflow_provider_interactions.provider_info import COMMON
+from airflow_provider_interactions.sandbox import LIMITS
+from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS
+from airflow_provider_interactions.vendors import VENDORS
+
+STALE = ("a", "<!-- made: words ACTIONS -->", "<!-- end -->", "b", "<!-- made: limits -->", "x", "<!-- end -->", "c")
+
+
+def names(kind):
+    return {field.name for field in msgspec.structs.fields(kind)}
+
+
+def test_nothing_is_out_of_date(tools, capsys):
+    assert tools.make.main(["--check"]) == 0, capsys.readouterr().out
+
+
+def test_what_is_out_of_date_is_noticed_and_mended(tools, monkeypatch, tmp_path, capsys):
+    (tmp_path / "page.md").write_text("\n".join(STALE))
+    monkeypatch.setattr(tools.make, "DOCS", tmp_path)
+    assert tools.make.main(["page", "--check"]) == 1
+    assert tools.make.main(["page"]) == 0
+    assert tools.make.main(["page", "--check"]) == 0
+    page = (tmp_path / "page.md").read_text()
+    assert page.startswith("a\n<!-- made: words ACTIONS -->\n\n`blocked`, ")
+    assert "\n<!-- end -->\nb\n<!-- made: limits -->\n\n## Limits" in page
+    assert page.endswith("<!-- end -->\nc")
+    assert "out of date: docs/page.md" in capsys.readouterr().out
+
+
+def test_every_mark_has_its_maker_and_its_end(tools):
+    for name, page in tools.pages.items():
+        marks = re.findall(r"<!-- made: ([^>]+) -->", page)
+        assert len(marks) == page.count("<!-- end -->") == len(tools.make.PART.findall(page)), name
+
+
+def test_pictures_are_svg_that_needs_nothing_else(tools):
+    for name in tools.make.picture.PICTURES:
+        text = (tools.docs / name).read_text()
+        root = ET.fromstring(text)
+        assert root.tag.endswith("svg")
+        assert int(root.get("width")) <= 900
+        assert not re.search(r"(href|src|url\((?!#))", text)
+
+
+def test_the_data_dictionary_is_whole(tools):
+    page = tools.pages["table.md"]
+    for word in {*CANONICAL.names, *CHANNELS, *ACTIONS}:
+        assert f"`{word}`" in page
+    assert LIMITS.rstrip() in tools.pages["sandbox.md"]
+
+
+@pytest.mark.parametrize("name", VENDORS)
+def test_a_page_explains_every_setting_option_and_kind_and_no_other(tools, name):
+    vendor, page = VENDORS[name], tools.pages[f"{name}.md"]
+    assert set(re.findall(r"^\| extra `(\w+)` \|", page, re.MULTILINE)) == names(vendor.settings) >= set(COMMON)
+    assert first_cells(page, "option") == names(vendor.options)
+    if len(vendor.contact_kinds) > 1:
+        assert first_cells(page, "kind") == set(vendor.contact_kinds)
+    assert all(f"`{kind}`" in page for kind in vendor.contact_kinds)
+    assert {cell for row in first_cells(page, "column") for cell in row.split()} <= set(CANONICAL.names)
+
+
+def first_cells(page, head):
+    """The words in the first column of the tables whose head begins like this."""
+    tables = re.findall(rf"^\| {head} \|.*\n\|.*\n((?:\|.*\n)+)", page, re.MULTILINE)
+    assert tables, head
+    return {word for rows in tables for row in rows.splitlines() for word in re.findall(r"`(\w+)`", row.split("|")[1])}
+
+
+@pytest.mark.parametrize("name", VENDORS)
+def test_a_page_has_the_same_parts_and_says_what_is_unverified(tools, name):
+    heads = re.findall(r"^## (.*)$", tools.pages[f"{name}.md"], re.MULTILINE)
+    assert heads == [
+        f"Connection `{name}`",
+        "Contacts and options",
+        "The window, and what it costs",
+        "What a record becomes",
+        "Errors",
+        "What nobody has verified",
+        "The vendor's limits",
+    ]
+
+
+def test_the_fields_of_a_vendor_are_all_explained(tools):
+    page = tools.pages["add-a-vendor.md"]
+    explained = first_cells(page, "field")
+    assert explained | {"name", "title"} == set(contract.Vendor.__dataclass_fields__)
+
+
+def test_every_layer_of_the_lake_is_explained(tools):
+    layers = re.findall(r"^    (\w+/vendor=.*)$", lake.__doc__, re.MULTILINE)
+    assert len(layers) > 5
+    assert set(layers) == set(re.findall(r"^    (\w+/vendor=.*)$", tools.pages["how-it-works.md"], re.MULTILINE))
+
+
+def test_links_lead_somewhere(tools):
+    broken = []
+    for name, page in tools.pages.items():
+        folder = tools.repository if name == "README.md" else tools.docs
+        for target in re.findall(r"\]\(([^)\s]+)\)", page):
+            path, _, anchor = target.partition("#")
+            if path.startswith("https://"):
+                continue
+            file = Path(folder, path) if path else Path(folder, name)
+            if not file.exists() or (anchor and anchor not in anchors(file.read_text())):
+                broken.append((name, target))
+    assert broken == []
+
+
+def anchors(page):
+    """The anchors GitHub gives to headings."""
+    heads = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def test_pages_of_docs_are_linked_from_somewhere(tools):
+    linked = {Path(target).name for page in tools.pages.values() for target in re.findall(r"\]\(([^)#\s]+)", page)}
+    assert {path.name for path in tools.docs.glob("*.md")} <= linked
+
+
+def test_nothing_of_a_machine_is_told(tools):
+    for name, page in tools.pages.items():
+        assert not re.search(r"/(home|root|work|Users)/\w", page), name

@@ -1,0 +1,110 @@
+"""The queries, on a table that holds a week of all four vendors."""
+
+import duckdb
+import pytest
+
+from airflow_provider_interactions.vendors import VENDORS
+
+
+@pytest.fixture(scope="module")
+def database(built):
+    """The table, with people whose identifiers at each vendor are those of one person of the sandbox."""
+    with duckdb.connect(str(built.folder / "copy.duckdb")) as connection:
+        connection.execute(f"ATTACH '{built.folder}/lake/interactions.duckdb' AS loaded (READ_ONLY)")
+        connection.execute("CREATE TABLE interactions AS SELECT * FROM loaded.interactions")
+        yield connection
+
+
+@pytest.fixture
+def ask(database, tools, monkeypatch, built):
+    """Run a query of table.md by its mark; rows as dicts."""
+    monkeypatch.chdir(built.folder)
+    queries = {block.mark.removeprefix("query: "): block.text for block in tools.blocks("sql")}
+
+    def run(mark):
+        found = database.cursor().sql(queries[mark])
+        return found.to_arrow_table().to_pylist() if found is not None else []
+
+    return run
+
+
+def count(database, query):
+    [(found,)] = database.cursor().sql(query).fetchall()
+    return found
+
+
+def test_every_query_is_checked_below(tools):
+    marks = [block.mark.removeprefix("query: ") for block in tools.blocks("sql")]
+    assert sorted(marks) == ["", "attributes", "campaigns", "days", "lake", "late", "person"]
+
+
+def test_one_persons_history_across_vendors_in_order_of_time(ask, database, built):
+    ask("")
+    for person in range(3):
+        rows = [(f"P-{person}", name, built.sandbox.contacts(name)[person]) for name in VENDORS]
+        database.executemany("INSERT INTO people VALUES (?, ?, ?)", rows)
+    database.execute("UPDATE people SET person = 'P-1' WHERE person = 'P-0'")
+    rows = ask("person")
+    assert {row["vendor"] for row in rows} == set(VENDORS)
+    assert [row["occurred_at"] for row in rows] == sorted(row["occurred_at"] for row in rows)
+    known = [
+        built.sandbox.oracle(
+            name, "2026-01-01", "2026-01-08", contact=built.sandbox.contacts(name)[person]
+        ).interactions
+        for name in VENDORS
+        for person in (0, 1)
+    ]
+    assert len(rows) == sum(known)
+
+
+def test_opens_by_campaign(ask, database):
+    rows = ask("campaigns")
+    opened = count(
+        database,
+        "SELECT count(*) FROM interactions WHERE action = 'opened' AND channel = 'email' AND campaign_id IS NOT NULL",
+    )
+    assert sum(row["opened"] for row in rows) == opened > 0
+    assert sum(row["sent"] for row in rows) > 0
+    assert all(row["people"] <= row["opened"] for row in rows)
+
+
+def test_days_and_channels(ask, built):
+    rows = ask("days")
+    total = sum(built.sandbox.oracle(name, "2026-01-01", "2026-01-08").interactions for name in VENDORS)
+    assert sum(row["interactions"] for row in rows) == total
+    assert {str(row["day"]) for row in rows} == {f"2026-01-0{day}" for day in range(1, 8)}
+    assert {"email", "sms", "form"} <= {row["channel"] for row in rows}
+
+
+def test_how_late_rows_were_read(ask, database):
+    rows = ask("late")
+    again = [row for row in rows if row["days_later"] == 6]
+    # The 3rd was read again on the 9th; the 2nd was read on the 8th.
+    third, second = (
+        count(
+            database, f"SELECT count(*) FROM interactions WHERE CAST(occurred_at AT TIME ZONE 'UTC' AS DATE) = '{day}'"
+        )
+        for day in ("2026-01-03", "2026-01-02")
+    )
+    assert sum(row["interactions"] for row in again) == third + second
+    assert not [row for row in rows if row["days_later"] == 5]
+
+
+def test_a_field_without_a_column(ask):
+    rows = ask("attributes")
+    assert [row["domain"] for row in rows if row["domain"]]
+
+
+def test_the_lake_without_a_database(ask, built):
+    rows = ask("lake")
+    assert {row["vendor"]: row["interactions"] for row in rows} == {
+        name: built.sandbox.oracle(name, "2026-01-01", "2026-01-08").interactions for name in VENDORS
+    }
+
+
+def test_the_digest_of_a_table_is_the_oracles(tools, built, monkeypatch, capsys):
+    [snippet] = [block for block in tools.blocks("python") if block.mark == "snippet: digest"]
+    monkeypatch.chdir(built.folder)
+    exec(compile(snippet.text, snippet.name, "exec"), {})
+    truth = built.sandbox.oracle("which50", "2026-01-01", "2026-01-08")
+    assert capsys.readouterr().out.split() == [str(truth.interactions), truth.digest]

@@ -1,0 +1,207 @@
+"""Every command and every piece of Python on the pages: run, or where that needs a vendor or an index, taken apart."""
+
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+import requests
+from packaging.requirements import Requirement
+
+from airflow_provider_interactions import contract
+from airflow_provider_interactions.provider_info import get_provider_info
+from airflow_provider_interactions.vendors import VENDORS
+
+REPOSITORY = Path(__file__).parents[2]
+KNOWN = {"bash", "python", "sql"}
+
+
+def test_every_block_is_in_a_language_that_is_checked(tools):
+    written = {name: tools.make.PART.sub("", page) for name, page in tools.pages.items()}
+    fences = {name: re.findall(r"^```(\w*)$", page, re.MULTILINE) for name, page in written.items()}
+    assert {language for found in fences.values() for language in found} <= KNOWN | {""}
+    for name, found in fences.items():
+        opened, closed = found[::2], found[1::2]
+        assert set(closed) <= {""}, name
+        assert "" not in opened, f"{name}: a block without a language is not checked"
+
+
+# Python
+
+
+@pytest.mark.language("python")
+def test_python(block, answers):
+    compile(block.text, block.name, "exec")
+    if block.mark != "snippet: digest":  # that one is run in test_queries.py
+        assert answers[block.name] is None, answers[block.name]
+
+
+@pytest.fixture(scope="module")
+def answers(in_airflow):
+    """What the process with Airflow in it says of snippets and commands."""
+    told = in_airflow.told()
+    assert in_airflow.process.returncode == 0, told
+    return json.loads(Path(in_airflow.folder, "answers.json").read_text())
+
+
+# Commands
+
+
+@pytest.mark.language("bash")
+def test_commands(block, tools, answers, served):
+    for words in tools.commands(block.text):
+        check = next((check for start, check in CHECKS.items() if " ".join(words).startswith(start)), None)
+        assert check, f"nobody checks {words[0]}: write how"
+        check(words, answers, served)
+
+
+def export(words, _answers, _served):
+    for word in words[1:]:
+        name, _, value = word.partition("=")
+        if name.startswith("AIRFLOW_CONN_"):
+            _connection(name, json.loads(value.replace("…", "x")))
+        else:
+            _, section, option = name.split("__")
+            assert option.lower() in get_provider_info()["config"][section.lower()]["options"]
+
+
+def _connection(name, given):
+    vendor = VENDORS[given["conn_type"]]
+    assert name == f"AIRFLOW_CONN_{vendor.name.upper()}_DEFAULT"
+    assert set(given) <= {"conn_type", "host", "login", "password", "extra"}
+    fields = (given["host"], given.get("login", ""), given["password"])
+    assert vendor.auth(contract.credentials(vendor, *fields, extra=given["extra"]))
+
+
+def pip(words, _answers, _served):
+    wanted = Requirement(words[-1])
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert wanted.name == project["name"]
+    assert wanted.extras <= set(project["optional-dependencies"])
+
+
+def uv(words, _answers, _served):
+    """The README's own commands, which CI runs as they are written: here only that what they start is there."""
+    start = words[words.index("run") + 1 :]
+    start = [word for word in start if word != "-q"]
+    if start[0] == "python":
+        _arguments(start)
+    else:
+        assert os.access(REPOSITORY / start[0], os.X_OK), start[0]
+
+
+def python(words, _answers, served):
+    if words[1:2] == ["docs/make.py"]:
+        subprocess.run([sys.executable, *words[1:], "--check"], check=True, cwd=REPOSITORY, timeout=60)
+    elif words[1:3] == ["-m", "airflow_provider_interactions.sandbox"]:
+        served.start(words[3:])
+    else:
+        _arguments(words)
+
+
+def _arguments(words):
+    assert words[1] == "-m"
+    parser = importlib.import_module(f"{words[2]}.__main__").parser()
+    parser.parse_args(words[3:])
+
+
+def airflow(words, answers, _served):
+    assert answers[json.dumps(words)] is None, answers[json.dumps(words)]
+
+
+def curl(words, _answers, served):
+    """As curl would, to the sandbox that the page started before."""
+    rest, method, data = [word for word in words[1:] if word != "-s"], "GET", None
+    if "-X" in rest:
+        at = rest.index("-X")
+        method = rest[at + 1]
+        del rest[at : at + 2]
+    if "-d" in rest:
+        at = rest.index("-d")
+        data = rest[at + 1]
+        del rest[at : at + 2]
+    [url] = rest
+    answer = requests.request(method, url.replace("http://127.0.0.1:8400", served.url), data=data, timeout=10)
+    assert answer.status_code == 200, answer.text
+    if "/oracle/" in url:
+        assert answer.json()["interactions"] > 0
+    if "/facts/" in url:
+        assert all(json.loads(line)["interaction_id"] for line in answer.text.splitlines())
+    if method == "PUT":
+        assert len(answer.json()) == len(json.loads(data))
+
+
+CHECKS = {
+    "export ": export,
+    "pip install ": pip,
+    "python3 -m pip install ": uv,
+    "python ": python,
+    "airflow ": airflow,
+    "curl ": curl,
+}
+
+
+class Served:
+    """The sandbox as the page starts it, but on a free port."""
+
+    def __init__(self, folder):
+        self.ready, self.process = folder / "ready.json", None
+
+    def start(self, words):
+        """Start it and wait until it listens."""
+        assert self.process is None
+        more = ["--port", "0", "--ready-file", str(self.ready)]
+        command = [sys.executable, "-m", "airflow_provider_interactions.sandbox", *words, *more]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        for _ in range(400):
+            if self.ready.exists() or self.process.poll() is not None:
+                return
+            time.sleep(0.05)
+
+    @property
+    def url(self):
+        """Where it listens; fails when the page never started it."""
+        return json.loads(self.ready.read_text())["url"]
+
+    def end(self):
+        """End it, and see that it ended as it should."""
+        if self.process is not None:
+            self.process.terminate()
+            assert self.process.wait(timeout=10) == 0
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """One sandbox for all pages, in the order of their commands."""
+    found = Served(tmp_path_factory.mktemp("served"))
+    yield found
+    found.end()
+
+
+# The checks themselves
+
+
+UNKNOWN_KEY = {"conn_type": "which50", "host": "https://x.example", "password": "x", "extra": {"nosuch": 1}}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        'pip install "airflow-provider-interactions[nosuch]"',
+        "export AIRFLOW__INTERACTIONS__NOSUCH=1",
+        f"export AIRFLOW_CONN_WHICH50_DEFAULT='{json.dumps(UNKNOWN_KEY)}'",
+        "python -m airflow_provider_interactions.demo --nosuch",
+        "python3 -m pip install uv && .uv/bin/uv run -q .ci/nosuch",
+    ],
+)
+def test_a_wrong_command_is_noticed(wrong, tools, answers, served):
+    [words] = tools.commands(wrong)
+    check = next(check for start, check in CHECKS.items() if wrong.startswith(start))
+    with pytest.raises((Exception, SystemExit)):
+        check(words, answers, served)

@@ -1,0 +1,81 @@
+"""The fifth vendor of add-a-vendor.md, in a copy of this repository."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def passed(in_copy):
+    """The tests that passed on the example's vendor; none may have failed."""
+    told = in_copy.told()
+    assert in_copy.process.returncode == 0, told
+    return set(re.findall(r"^PASSED (\S+)", told, re.MULTILINE))
+
+
+def test_every_interaction_arrives_as_the_oracle_says(passed):
+    suite = "tests/contract/test_vendors.py"
+    assert f"{suite}::test_every_interaction_arrives_once_and_unchanged[acme_mail]" in passed
+
+
+def test_the_whole_contract_suite_passes(passed, tools):
+    wanted = set(re.findall(r"^def (test_\w+)\(subject[,)]", suite_of(tools), re.MULTILINE))
+    needs_tokens = set(re.findall(r'needs\("tokens"\)\ndef (test_\w+)', suite_of(tools)))
+    ran = {name for name in wanted if f"tests/contract/test_vendors.py::{name}[acme_mail]" in passed}
+    assert ran == wanted - needs_tokens  # a fixed token cannot expire
+    assert len(ran) > 12
+
+
+def suite_of(tools):
+    return (tools.repository / "tests/contract/test_vendors.py").read_text()
+
+
+def test_its_golden_record_and_its_connection_type_pass(passed):
+    assert "tests/core/test_acme_mail.py::test_the_golden_record" in passed
+    about = {
+        name for name in passed if name.startswith("tests/airflow/test_provider_info.py") and "[acme_mail]" in name
+    }
+    assert len(about) >= 4
+
+
+def test_every_edit_and_every_file_is_shown(tools):
+    marks = re.findall(r"<!-- made: (embedded|edits) ([^>]+) -->", tools.pages["add-a-vendor.md"])
+    shown = {name for _, names in marks for name in names.split()}
+    assert shown == {path.as_posix() for path in tools.example.new_files()} | {
+        edit.file for edit in tools.example.edits()
+    }
+
+
+@pytest.mark.parametrize("how", [["check"], ["format", "--check"]])
+def test_what_is_added_and_changed_is_in_the_projects_style(tools, in_copy, how):
+    names = {path.as_posix() for path in tools.example.new_files()} | {edit.file for edit in tools.example.edits()}
+    python = sorted(name for name in names if name.endswith(".py"))
+    command = [sys.executable, "-m", "ruff", *how, "--no-cache", *python]
+    found = subprocess.run(command, cwd=in_copy.folder, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_the_page_counts_what_is_there(tools):
+    page = tools.pages["add-a-vendor.md"]
+    said = re.search(r"(\d+) new files and (\d+) changed ones, (\d+) lines", page)
+    listed = re.findall(r"^\| `(\S+)` \| (new|changed) \| (\d+) \|$", page, re.MULTILINE)
+    new = {path: lines for path, kind, lines in listed if kind == "new"}
+    assert [int(number) for number in said.groups()] == [
+        len(new),
+        len(listed) - len(new),
+        sum(int(lines) for *_, lines in listed),
+    ]
+    found = {path.relative_to(tools.example.EXAMPLE).as_posix(): path for path in tools.example.EXAMPLE.rglob("*.*")}
+    files = {name: path for name, path in found.items() if path.is_file() and path.suffix in {".py", ".json"}}
+    assert {name: int(lines) for name, lines in new.items()} == {
+        name: len(path.read_text().splitlines()) for name, path in files.items()
+    }
+
+
+def test_an_edit_that_does_not_fit_is_noticed(tools, monkeypatch, tmp_path):
+    (tmp_path / "lines.toml").write_text('[[line]]\nfile = "README.md"\nfind = "no such line"\nwrite = ""\n')
+    monkeypatch.setattr(tools.example, "EXAMPLE", tmp_path)
+    with pytest.raises(ValueError, match="0 times, not once"):
+        list(tools.example.edits())
