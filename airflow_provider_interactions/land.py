@@ -46,13 +46,14 @@ class Writer:
         lake.prepare(path)
         self._target = lake.full(path)
         self._temporary = lake.full(lake.temporary(path)) if lake.local else self._target
-        try:
-            self._stream = lake.fs.open(self._temporary, "wb")
-        except OSError as wrong:
-            raise unwritable(wrong) from wrong
         # Payloads and the like hardly repeat: a dictionary of them is work for nothing.
         words = [column.name for column in schema if pa.types.is_dictionary(column.type)]
-        self._parquet = pq.ParquetWriter(self._stream, schema, compression=COMPRESSION, use_dictionary=words)
+        try:
+            self._stream = lake.fs.open(self._temporary, "wb")
+            self._parquet = pq.ParquetWriter(self._stream, schema, compression=COMPRESSION, use_dictionary=words)
+        except OSError as wrong:
+            lake.remove([posixpath.relpath(self._temporary, lake.root)])
+            raise unwritable(wrong) from wrong
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append one row group; raises ConfigError, and leaves nothing, when the file system takes no more."""

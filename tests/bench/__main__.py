@@ -16,6 +16,9 @@ import requests as http
 
 NAME = "dynamics_marketing"
 
+#: Histories so small that the sandbox needs no time of its own.
+LIGHT = ("--per-contact", 1, "--shapes", 1)
+
 
 @dataclass
 class Run:
@@ -114,24 +117,25 @@ def memory(share):
 
 
 def latency(share):
-    """40 requests a contact at 100 ms, 52 in flight."""
+    """40 requests a contact at 100 ms, 52 in flight; first request to last answer, as the vendor sees it."""
     contacts = int(125 * share)
-    with sandbox("--contacts", contacts, "--latency", 0.1) as url, tempfile.TemporaryDirectory() as folder:
-        ours, told = run("requests", environment(url, folder)), stats(url)
-    ideal = contacts * 40 * 0.1 / 52
-    yield (
-        f"{contacts * 40:,} requests at 100 ms, 52 in flight",
-        f"{told['seconds'] / ideal:.2f} × the least",
-        "≤ 1.05 ×",
-    )
-    yield "its CPU a request", f"{1000 * ours.cpu / (contacts * 40):.2f} ms", "≤ 0.8 ms"
+    asked, seconds = contacts * 40, {}
+    with sandbox("--contacts", contacts, "--latency", 0.1, *LIGHT) as url, tempfile.TemporaryDirectory() as folder:
+        for name in ("plain", "requests"):
+            http.post(f"{url}/_sandbox/reset", timeout=60)
+            ours = run(name, environment(url, folder))
+            seconds[name] = stats(url)["seconds"]
+    least = asked * 0.1 / 52
+    measured = f"{seconds['requests'] / least:.2f} × the least (aiohttp alone: {seconds['plain'] / least:.2f} ×)"
+    yield f"{asked:,} requests at 100 ms, 52 in flight", measured, "≤ 1.05 ×"
+    yield "its CPU a request, start-up included", f"{1000 * ours.cpu / asked:.2f} ms", "≤ 0.8 ms"
 
 
 def limited(share):
     """A rate that the client is not told."""
     contacts = int(150 * share)
     for more, text in (((), ""), (("--refused-count",), ", refused ones count")):
-        arguments = ["--contacts", contacts, "--latency", 0.02, "--rate-limit", "100/1", *more]
+        arguments = ["--contacts", contacts, "--latency", 0.02, "--rate-limit", "100/1", *more, *LIGHT]
         with sandbox(*arguments) as url, tempfile.TemporaryDirectory() as folder:
             run("requests", environment(url, folder))
             told = stats(url)
@@ -144,7 +148,7 @@ def limited(share):
 def killed(share):
     """Half way, then the same again."""
     contacts = max(5, int(25 * share))
-    with sandbox("--contacts", contacts, "--latency", 0.05) as url, tempfile.TemporaryDirectory() as folder:
+    with sandbox("--contacts", contacts, "--latency", 0.05, *LIGHT) as url, tempfile.TemporaryDirectory() as folder:
         env, half = environment(url, folder), contacts * 20
         run("resumed", env, kill_after=half)
         done = stats(url)["requests"]
@@ -155,7 +159,7 @@ def killed(share):
 
 def imports(_share):
     """What the operators add to a DAG file."""
-    best = min(run("imports", {"_AIRFLOW__AS_LIBRARY": "1"}).said for _ in range(3))
+    best = min(run("imports", {}).said for _ in range(3))
     yield "import of the operators on top of airflow.sdk", f"{best:.0f} ms", "≤ 100 ms"
 
 

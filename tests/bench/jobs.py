@@ -56,6 +56,30 @@ def requests():
     return extract(types=None)
 
 
+def plain():
+    """The same requests by aiohttp alone: how near the least anybody can come on this machine."""
+    return asyncio.run(_plain())
+
+
+async def _plain():
+    import aiohttp
+
+    from airflow_provider_interactions.vendors.dynamics_marketing.kinds import TYPES
+
+    known = json.loads(os.environ["BENCH_CONNECTION"])
+    asked = iter([(contact.id, name) for contact in job().contacts for name in TYPES])
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        headers = {**await _token(session, known), "OData-Version": "4.0", "OData-MaxVersion": "4.0"}
+
+        async def work():
+            for contact, name in asked:
+                body = {"ContactId": contact, "InteractionType": name}
+                async with session.post(_action(known), json=body, headers=headers) as answer:
+                    await answer.read()
+
+        await asyncio.gather(*(work() for _ in range(52)))
+
+
 def resumed():
     """The same, with a journal: killed half way by whoever started it, or not."""
     return extract(types=None, resume="bench", concurrency=10)
