@@ -79,6 +79,11 @@ def create(company: Company, api: Api, source: Source, windows: Sequence[Window]
         raise Trouble(f"Airflow made {made} runs of {source.dag_id} for {len(windows)} windows.")
 
 
+def release(api: Api, source: Source) -> None:
+    """Let a DAG run, as the switch beside its name does: its backfill has been waiting for that."""
+    api.patch(f"dags/{source.dag_id}", {"is_paused": False})
+
+
 def watch(company: Company, api: Api, sources: Sequence[Source], display: Display, logs: Path) -> None:
     """Return when all runs have succeeded; raises Trouble once a task has failed for good, or nothing moves.
 

@@ -42,6 +42,10 @@ class Api:
         """Send an object; raises Trouble with Airflow's own words if it refuses."""
         return self._answer("POST", f"/api/v2/{path}", json=body)
 
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Change a resource; raises as `get` does."""
+        return self._answer("PATCH", f"/api/v2/{path}", json=body)
+
     def listed(self, path: str, name: str, **query: Any) -> Iterator[Any]:
         """All members of a list, page by page."""
         offset, total = 0, 1

@@ -80,6 +80,8 @@ def _backfill(stage: Stage, api: Api) -> None:
     for source in SOURCES:
         stage.say(f"Backfill: {source.dag_id}, {first.start:%Y-%m-%d} to {last.start:%Y-%m-%d}")
         backfill.create(stage.running, api, source, stage.windows)
+    for source in SOURCES:
+        backfill.release(api, source)
     with report.progress(stage.out) as display:
         backfill.watch(stage.running, api, SOURCES, display, stage.places.airflow / "logs")
 

@@ -149,7 +149,7 @@ def test_a_sandbox_leaves_nothing_behind():
     session.close()
     assert waiting.recv(1) == b""
     waiting.close()
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # an earlier test's thread may have ended meanwhile
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", urlsplit(sandbox.url).port))
 
@@ -158,7 +158,7 @@ def test_a_taken_port_is_an_error_and_leaves_nothing_behind(shared):
     before = threading.active_count()
     with pytest.raises(OSError, match="address already in use"), serve(SandboxConfig(port=urlsplit(shared.url).port)):
         pass
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # an earlier test's thread may have ended meanwhile
 
 
 def test_the_command_serves_until_it_is_told_to_stop(tmp_path):

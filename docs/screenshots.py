@@ -1,0 +1,226 @@
+"""Make the pictures of Airflow's UI: a real Airflow on the sandbox, photographed by a headless Chromium.
+
+Needs Debian's chromium, and in this Python what the project does not: `playwright` and `pillow`. Takes two minutes.
+Look at every picture before it is committed.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from airflow_provider_interactions.demo import airflow, backfill, witness
+from airflow_provider_interactions.demo.places import Places, fresh
+from airflow_provider_interactions.demo.processes import Company, company
+from airflow_provider_interactions.demo.rest import Api, NotYet
+from airflow_provider_interactions.demo.story import FIRST
+from airflow_provider_interactions.demo.vendors import SOURCES
+from airflow_provider_interactions.demo.witness import Witness
+from airflow_provider_interactions.window import Window
+
+PICTURES = Path(__file__).with_name("pictures")
+WIDTH, HEIGHT = 1280, 800
+#: for dialogs, which scroll what does not fit
+TALL = 1700
+LARGEST = 200_000
+WINDOWS = [Window.day(FIRST + timedelta(days=n)) for n in range(10)]
+VENDOR, DAG = "dynamics_marketing", "dynamics_marketing_interactions"
+
+
+class Silent:
+    """Progress that nobody looks at."""
+
+    def show(self, standings: Any) -> None:
+        """Show nothing."""
+
+    def note(self, text: str) -> None:
+        """Say what failed."""
+        print(text)
+
+
+@contextmanager
+def running(home: Path) -> Iterator[tuple[Company, Witness, Api]]:
+    """Airflow with four connections that work and one that does not."""
+    places = Places(home)
+    with fresh(places), company() as processes:
+        sandbox = witness.start(processes, places, WINDOWS, 12)
+        # A backfill of a paused DAG is safe from a scheduler that dies of runs which a locked database took back.
+        paused = {"AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True", "AIRFLOW__CORE__TEST_CONNECTION": "Enabled"}
+        given = {**witness.variables(sandbox, places), **paused}
+        settings = airflow.environment(places, airflow.free_port(), given, os.environ)
+        api = airflow.start(processes, places, settings, for_people=True)
+        for value in sandbox.connections.values():
+            known = json.loads(value)
+            name = known["conn_type"]
+            fields = {**known, "connection_id": f"{name}_default", "port": 443, "extra": json.dumps(known["extra"])}
+            insist(processes, lambda fields=fields: api.post("connections", fields))
+            if name == VENDOR:
+                wrong = {**fields, "connection_id": f"{name}_expired", "password": "a-secret-that-has-expired"}
+                insist(processes, lambda wrong=wrong: api.post("connections", wrong))
+        yield processes, sandbox, api
+
+
+def insist(processes: Company, call: Callable[[], Any]) -> None:
+    """Call until Airflow's database is not locked."""
+
+    def done() -> bool:
+        try:
+            call()
+        except NotYet:
+            return False
+        return True
+
+    processes.until(done, "Airflow gave no answer")
+
+
+def fill(processes: Company, sandbox: Witness, api: Api, logs: Path) -> str:
+    """Let the backfill run, and one request that fails; returns that run's id."""
+    shown = [source for source in SOURCES if source.dag_id == DAG]
+    for source in shown:
+        backfill.create(processes, api, source, WINDOWS)
+    for dag_id in (*(source.dag_id for source in shown), "contact_interactions"):
+        insist(
+            processes,
+            lambda dag_id=dag_id: api._answer(  # noqa: SLF001 - the demo itself patches nothing
+                "PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False}
+            ),
+        )
+    backfill.watch(processes, api, shown, Silent(), logs)
+    run, contact = "request-4711", sandbox.contacts(VENDOR)[0]
+    conf = {"vendor": VENDOR, "conn_id": f"{VENDOR}_expired", "contacts": [contact]}
+    body = {"dag_run_id": run, "logical_date": None, "conf": conf}
+    insist(processes, lambda: api.post("dags/contact_interactions/dagRuns", body))
+    where = f"dags/contact_interactions/dagRuns/{run}"
+    processes.until(lambda: api.get(where)["state"] == "failed", "The run did not fail")
+    return run
+
+
+def save(name: str, shot: bytes, box: tuple[int, int, int, int] | None = None) -> None:
+    """Write a picture, cut to a box, in few enough colours to be small."""
+    picture = Image.open(io.BytesIO(shot)).convert("RGB")
+    picture = picture.crop(box) if box else picture
+    picture = picture.quantize(128, dither=Image.Dither.NONE)
+    path = PICTURES / f"{name}.png"
+    picture.save(path, optimize=True)
+    size = path.stat().st_size
+    print(f"{path.name}: {picture.width} x {picture.height}, {size // 1000} kB")
+    assert picture.width <= 1400
+    assert size <= LARGEST, f"{path.name} is too large"
+
+
+def calm(page: Page, url: str, milliseconds: int = 5000) -> None:
+    """Open a page and let it finish drawing."""
+    page.goto(url)
+    page.wait_for_timeout(milliseconds)
+
+
+def drag(page: Page, here: int, there: int) -> None:
+    """Move the line between the two halves of a page."""
+    page.mouse.move(here, HEIGHT - 100)
+    page.mouse.down()
+    page.mouse.move(there, HEIGHT - 100, steps=20)
+    page.mouse.up()
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(1500)
+
+
+def connection_form(page: Page, url: str) -> None:
+    """The form of a new connection, with nothing typed in but its name."""
+    page.set_viewport_size({"width": WIDTH, "height": TALL})
+    calm(page, f"{url}/connections")
+    page.get_by_role("button", name="Add Connection").first.click()
+    page.wait_for_timeout(2000)
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Connection ID").or_(dialog.locator("input[name=connection_id]")).first.fill(
+        "dynamics_marketing_default"
+    )
+    dialog.get_by_role("combobox").first.click()
+    page.keyboard.type("dynamics")
+    page.wait_for_timeout(500)
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(1000)
+    save("connection", dialog.screenshot())
+
+
+def trigger_form(page: Page, url: str) -> None:
+    """The form of a request for one person."""
+    page.set_viewport_size({"width": WIDTH, "height": TALL})
+    calm(page, f"{url}/dags/contact_interactions")
+    page.get_by_role("button", name="Trigger").first.click()
+    page.wait_for_timeout(3000)
+    dialog = page.get_by_role("dialog")
+    dialog.locator("textarea").filter(visible=True).first.fill("5f0c1a34-9c1e-4b8e-8f6b-2d1d3a7c9e10")
+    page.wait_for_timeout(500)
+    save("request", dialog.screenshot())
+
+
+def grid(page: Page, url: str) -> None:
+    """A DAG whose past was filled."""
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    calm(page, f"{url}/dags/{DAG}")
+    # The grid has as many columns as there is room for: make some.
+    drag(page, 315, 515)
+    page.wait_for_timeout(2000)
+    save("backfill", page.screenshot())
+
+
+def failure(page: Page, url: str, run: str) -> None:
+    """What a task says that cannot succeed."""
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    calm(page, f"{url}/dags/contact_interactions/runs/{run}/tasks/answer?log_level=error")
+    drag(page, 515, 330)  # where it stood before
+    page.keyboard.press("w")  # wrap lines
+    page.wait_for_timeout(1000)
+    said = page.get_by_text("Task failed with exception").first
+    said.evaluate("line => line.scrollIntoView()")
+    page.wait_for_timeout(1000)
+    trace = page.get_by_text('File "').first.bounding_box()
+    assert trace
+    save("failure", page.screenshot(), (0, 0, WIDTH, int(trace["y"])))
+
+
+def assets(page: Page, url: str, api: Api) -> None:
+    """The assets, and the events of one of them."""
+    [found] = [each for each in api.listed("assets", "assets") if each["name"] == f"interactions_{VENDOR}_loaded"]
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    calm(page, f"{url}/assets/{found['id']}")
+    drag(page, 910, 720)
+    page.reload()  # the graph then fits its half again
+    page.wait_for_timeout(4000)
+    event = page.get_by_text("Source:").first.bounding_box()
+    assert event
+    page.mouse.click(event["x"] + 10, event["y"] + 28)  # unfold what the event says
+    page.wait_for_timeout(1500)
+    save("assets", page.screenshot())
+
+
+def main() -> None:
+    """Make all of them."""
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as home, running(Path(home) / "airflow") as (processes, sandbox, api):
+        failed = fill(processes, sandbox, api, Places(Path(home) / "airflow").airflow / "logs")
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=which("chromium"), args=["--no-sandbox"])
+            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
+            url = api.url
+            connection_form(page, url)
+            trigger_form(page, url)
+            grid(page, url)
+            failure(page, url, failed)
+            assets(page, url, api)
+            browser.close()
+
+
+if __name__ == "__main__":
+    main()
