@@ -160,6 +160,10 @@ class Client:
                 return Response(answer.status, {key.lower(): value for key, value in answer.headers.items()}, body)
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
             raise _unavailable(fault, request) from None
+        except ValueError:
+            # Of the headers only the token comes from elsewhere; the client's own text could quote it.
+            msg = "the token host handed out a token that no header can carry"
+            raise BadResponse(msg) from None
 
 
 @asynccontextmanager

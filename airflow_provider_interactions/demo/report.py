@@ -111,13 +111,13 @@ def table(outcomes: Mapping[str, Sequence[Outcome]], findings: Mapping[str, Sequ
     """A row per vendor and window, one per vendor for all windows, and the sandbox's word on each."""
     made = Table(
         title="From the vendors to the table",
-        caption="landed = repeated (sent twice by the vendor) + rejected (unreadable) + canonical",
+        caption="fetched = landed = repeated (sent twice by the vendor) + rejected (unreadable) + canonical",
         title_justify="left",
         caption_justify="left",
     )
     made.add_column("vendor")
     made.add_column("window (UTC)")
-    for name in ("landed", "repeated", "rejected", "canonical", "loaded", "exist", "in table"):
+    for name in ("fetched", "landed", "repeated", "rejected", "canonical", "loaded", "exist", "in table"):
         made.add_column(name, justify="right")
     made.add_column("same")
     for vendor, windows in outcomes.items():
@@ -199,6 +199,7 @@ def _numbers(outcomes: Sequence[Outcome], finding: Finding) -> list[str]:
     counts = sum((outcome.counts for outcome in outcomes), Counts())
     loaded = sum(outcome.loaded for outcome in outcomes)
     numbers = (
+        counts.fetched,
         counts.landed,
         counts.repeated,
         counts.rejected,

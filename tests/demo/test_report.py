@@ -19,7 +19,7 @@ from airflow_provider_interactions.manifest import Counts
 from airflow_provider_interactions.window import Window
 
 WINDOWS = [Window.day(date(2026, 1, day)) for day in (1, 2)]
-COUNTS = Counts(landed=1005, repeated=1004, rejected=1003, canonical=1002)
+COUNTS = Counts(fetched=1006, landed=1005, repeated=1004, rejected=1003, canonical=1002)
 OUTCOMES = {"acme": [Outcome(window, COUNTS, 1001) for window in WINDOWS]}
 STANDINGS = [(Standing("acme", done, 2, (Step("extract", done, 2),)),) for done in (0, 1, 2)]
 
@@ -38,9 +38,20 @@ def printed(*things, **console):
 def test_a_row_per_window_and_the_sum():
     text = printed(report.table(OUTCOMES, findings()))
     first, second, total = (line for line in text.splitlines() if "acme" in line)
-    assert cells(first)[1:] == ["2026-01-01", "1,005", "1,004", "1,003", "1,002", "1,001", "1,000", "1,000", "yes"]
+    assert cells(first)[1:] == [
+        "2026-01-01",
+        "1,006",
+        "1,005",
+        "1,004",
+        "1,003",
+        "1,002",
+        "1,001",
+        "1,000",
+        "1,000",
+        "yes",
+    ]
     assert cells(second)[1] == "2026-01-02"
-    assert cells(total)[1:] == ["all", "2,010", "2,008", "2,006", "2,004", "2,002", "2,000", "1,999", "yes"]
+    assert cells(total)[1:] == ["all", "2,012", "2,010", "2,008", "2,006", "2,004", "2,002", "2,000", "1,999", "yes"]
 
 
 def cells(line):

@@ -84,7 +84,7 @@ def read_token(response: Response) -> Token:
 def _refusal(response: Response) -> VendorError:
     try:
         name = msgspec.json.decode(response.body, type=_Refused).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except common.UNREADABLE:
         name = ""
     if response.status == 429:
         return Throttled("the token host asks to slow down", status=429)
