@@ -150,9 +150,11 @@ def _rows(contacts: Sequence[Contact]) -> pa.RecordBatch:
 
 def _contact(vendor: Vendor, text: object, kind: str, n: int) -> Contact:
     try:
+        str(text).encode()  # half a surrogate pair can be neither sent nor written
         return vendor.contact(str(text), kind)
-    except ConfigError as wrong:
-        msg = f"Contact {n} of the list cannot be asked for. {wrong}"
+    except (ConfigError, UnicodeEncodeError) as wrong:
+        why = wrong if isinstance(wrong, ConfigError) else "It is no text of Unicode characters."
+        msg = f"Contact {n} of the list cannot be asked for. {why}"
         raise ConfigError(msg) from None
 
 

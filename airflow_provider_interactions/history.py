@@ -26,7 +26,7 @@ from airflow_provider_interactions.journal import State, landed
 from airflow_provider_interactions.lake import stamp
 from airflow_provider_interactions.land import Landing
 from airflow_provider_interactions.manifest import OUTCOMES, Counts, Manifest, reconcile, referred
-from airflow_provider_interactions.sweep import sweep_folder
+from airflow_provider_interactions.sweep import old_files
 from airflow_provider_interactions.window import Window
 
 #: "All time", as the window of a whole history.
@@ -57,6 +57,8 @@ def cut(job: Job) -> Manifest:
             requests=fetched.counts.requests, retries=fetched.counts.retries, throttled=fetched.counts.throttled
         )
         known.update(_outcomes(job, fetched, fresh=True))
+    elif job.resume is not None:  # an earlier try may have died between keeping its answers and dropping its journal
+        journal_of(replace(job, window=ALWAYS)).drop()
     with Landing(job.lake, job.place, State(extracted_at=job.extracted_at), job.batch, job.batches) as landing:
         tally = _Cut(job, landing, known)
         for manifest, contacts in _by_manifest(job.contacts, known):
@@ -134,7 +136,9 @@ def _forget(job: Job) -> None:
         if job.extracted_at - manifest.extracted_at > job.history_age + GRACE:
             job.lake.remove([_name(job, manifest), *sorted(manifest.paths)])
     folder, always = job.place.histories, replace(job, window=ALWAYS).place
-    sweep_folder(job.lake, folder, "", referred(job.lake, folder) | landed(job.lake, always), job.extracted_at)
+    old = old_files(job.lake, folder, job.extracted_at)
+    keep = landed(job.lake, always) | referred(job.lake, folder) if old else frozenset[str]()
+    job.lake.remove(path for path in old if path not in keep)
 
 
 def _manifests(job: Job) -> Iterator[Manifest]:

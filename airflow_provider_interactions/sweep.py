@@ -18,17 +18,18 @@ AGE = timedelta(days=1)
 
 def sweep(lake: Lake, place: Place, now: datetime) -> None:
     """Remove what is left of a window's dead runs, from every folder in which the window has files."""
-    manifest = lake.read(place.manifest, Manifest)
-    keep = referred(lake, place.folder("raw")) | landed(lake, place) | (manifest.paths if manifest else frozenset())
-    for folder, prefix in _folders(place):
-        sweep_folder(lake, folder, prefix, keep, now)
+    old = [path for folder, prefix in _folders(place) for path in old_files(lake, folder, now, prefix)]
+    if old:
+        # Journals before manifests: a journal goes after its files were published.
+        keep = landed(lake, place) | referred(lake, place.folder("raw"))
+        manifest = lake.read(place.manifest, Manifest)
+        lake.remove(path for path in old if path not in keep and not (manifest and path in manifest.paths))
 
 
-def sweep_folder(lake: Lake, folder: str, prefix: str, keep: frozenset[str], now: datetime) -> None:
-    """Remove data files that begin with ``prefix``, are not to be kept, and were made too long ago; no manifests."""
+def old_files(lake: Lake, folder: str, now: datetime, prefix: str = "") -> list[str]:
+    """The data files of a folder that begin with ``prefix`` and were made too long ago; no manifests."""
     names = [name for name in lake.names(folder) if name.startswith(prefix) and not name.endswith(".json")]
-    old = [name for name in names if (at := stamped(name)) and now - at >= AGE]
-    lake.remove(path for path in (f"{folder}/{name}" for name in old) if path not in keep)
+    return [f"{folder}/{name}" for name in names if (at := stamped(name)) and now - at >= AGE]
 
 
 def _folders(place: Place) -> Iterator[tuple[str, str]]:

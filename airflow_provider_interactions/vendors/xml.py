@@ -56,6 +56,7 @@ _PARSER = etree.XMLParser(**_SAFE)  # it locks itself, so threads can share it
 _DECLARED = re.compile(rb"""\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _DECLARATION = re.compile(r"\s*<\?xml\s[^>]{0,200}\?>")
 _NAME = re.compile(rb"<(?:[\w.-]{1,100}:)?([\w.-]{1,100})")
+_SPACE = re.compile(rb"\s*")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _ENCODINGS = frozenset({"utf-8", "utf-16", "ascii", "iso8859-1", "cp1252"})
 
@@ -263,6 +264,5 @@ def _skip_prolog(body: bytes) -> int:
 
 
 def _skip_space(body: bytes, at: int) -> int:
-    while body[at : at + 1].isspace():
-        at += 1
-    return at
+    found = _SPACE.match(body, at)
+    return found.end() if found else at

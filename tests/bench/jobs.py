@@ -33,7 +33,9 @@ def job(window=("2026-01-01", "2026-01-02"), types=(TYPE,), **changed):
         credentials=contract.credentials(vendor, known["host"], known["login"], known["password"], known["extra"]),
         lake=Lake.at(LAKE),
         window=Window.of(*window),
-        contacts=[vendor.contact(text, "contact_id") for text in json.loads(os.environ["BENCH_CONTACTS"])],
+        contacts=[
+            vendor.contact(text, "contact_id") for text in json.loads(Path(os.environ["BENCH_CONTACTS"]).read_text())
+        ],
         options=contract.options(vendor, options),
         **changed,
     )

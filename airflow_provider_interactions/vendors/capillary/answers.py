@@ -31,7 +31,8 @@ _ABSENT = Raw(b"")
 _BOM = b"\xef\xbb\xbf"
 # What stands for nothing, after a machine has turned XML into JSON.
 _NOTHING = re.compile(rb'(?:null|\{\s*\}|\[\s*\]|"(?:null|(?:\s|\\[nrt])*)")?')
-_CODE = re.compile(r"[\w.-]{1,16}", re.ASCII)
+# Shorter than any number by which a customer is known: a code is told in errors.
+_CODE = re.compile(r"-?[0-9]{1,6}")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _CONTROL = re.compile(rb"[\x00-\x1f]")
 

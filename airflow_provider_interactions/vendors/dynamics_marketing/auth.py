@@ -5,6 +5,7 @@ Source: "OAuth 2.0 client credentials flow" (learn.microsoft.com/entra, read 202
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Literal
 from urllib.parse import quote, urlsplit
@@ -51,6 +52,9 @@ class _Granted(msgspec.Struct):
     expires_in: float
 
 
+_NAME = re.compile(r"[a-z_]{1,40}")
+
+
 class _Refused(msgspec.Struct):
     error: str = ""
 
@@ -86,6 +90,7 @@ def _refusal(response: Response) -> VendorError:
         name = msgspec.json.decode(response.body, type=_Refused).error
     except common.UNREADABLE:
         name = ""
+    name = name if _NAME.fullmatch(name) else ""  # it is told in errors, so it must not be just any text
     if response.status == 429:
         return Throttled("the token host asks to slow down", status=429)
     if response.status >= 500 or name in TRANSIENT:

@@ -6,6 +6,8 @@ codes marked B were seen in public code only and are unverified.
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from airflow_provider_interactions.contract import Response
@@ -50,6 +52,9 @@ CODES: dict[str, Verdict] = {
 }
 
 
+_CODE = re.compile(r"0x[0-9a-f]{1,8}")
+
+
 class _Error(msgspec.Struct):
     code: str | None = None
     message: str | None = None
@@ -66,6 +71,7 @@ def classify(response: Response) -> VendorError | None:
         return common.error(html, response) if common.is_html(response) else None
     found = _read(response.body)
     code = (found.code or "").lower()
+    code = code if _CODE.fullmatch(code) else ""  # it is told in errors, so it must not be just any text
     return common.error(_verdict(response.status, code, found.message or ""), response, code)
 
 

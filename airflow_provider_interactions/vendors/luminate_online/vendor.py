@@ -83,7 +83,7 @@ class _Seen:
 def contact(text: str, kind: str = "cons_id") -> Contact:
     """A constituent by one of the vendor's identifiers, or ``*`` of kind everyone; raises ConfigError for others."""
     known, found = IDENTIFIERS.get(kind), text.strip()
-    if known is None or not known.fullmatch(found):
+    if known is None or not known.fullmatch(found) or not found.isprintable():
         msg = (
             "luminate_online: a contact must be given as cons_id (digits), member_id or email, "
             "or as * of kind everyone for the bulk route."

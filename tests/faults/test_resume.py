@@ -1,0 +1,452 @@
+"""A run that dies and is tried again goes on where it ended, and leaves what an undisturbed one leaves, to the byte."""
+
+import hashlib
+import os
+import random
+import shutil
+import signal
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+import rig
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_interactions import contract, extract, journal, land
+from airflow_provider_interactions.errors import Unavailable
+from airflow_provider_interactions.extract import extract as extracted
+from airflow_provider_interactions.journal import Journal, State
+from airflow_provider_interactions.lake import Lake, Place
+from airflow_provider_interactions.manifest import Counts, unpacked
+from airflow_provider_interactions.sandbox import SandboxConfig, serve
+from airflow_provider_interactions.vendors import VENDORS
+
+#: Rows of a part, so that a window has several, and seconds between two savings: after every answer.
+OFTEN = {"part_rows": 60, "every": 0.0}
+DAY = timedelta(days=1)
+DATED = [name for name, vendor in VENDORS.items() if vendor.filters_by_date]
+BLIND = [name for name in VENDORS if name not in DATED]
+
+
+@pytest.fixture
+def often(monkeypatch):
+    """The same in this process."""
+    monkeypatch.setattr(land, "PART_ROWS", OFTEN["part_rows"])
+    monkeypatch.setattr(extract, "EVERY", OFTEN["every"])
+    monkeypatch.setattr(extract, "SHARE", 0.0)
+
+
+def files(root, layer="raw"):
+    """Every file of a layer with what is in it."""
+    found = (path for path in (Path(root) / layer).rglob("*") if path.is_file())
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+
+
+def left(root):
+    """The data a run leaves, by name and bytes; what never got its name is swept up a day later."""
+    return {name: digest for name, digest in files(root).items() if name.endswith(".parquet")}
+
+
+def outcomes(lake, manifest):
+    return [{**row, "requests": None} for row in rig.rows(lake, manifest.outcomes).to_pylist()]
+
+
+def same_rows(spec, other):
+    """Whether two published windows hold the same rows; all but the paths, and what was sent, counts."""
+    lakes = rig.lake_of(spec), rig.lake_of(other)
+    one, two = rig.seen(spec, "raw")[0], rig.seen(other, "raw")[0]
+    assert [(file.rows, file.bytes) for file in one.files] == [(file.rows, file.bytes) for file in two.files]
+    assert rig.rows(lakes[0], one.files).equals(rig.rows(lakes[1], two.files))
+    assert outcomes(lakes[0], one) == outcomes(lakes[1], two)
+    sent = {"requests": 0, "retries": 0, "throttled": 0}
+    assert msgspec.structs.replace(one.counts, **sent) == msgspec.structs.replace(two.counts, **sent)
+    assert one.digest == two.digest
+
+
+def undisturbed(process, sandbox, vendor, folder, **changed):
+    spec = rig.spec(sandbox, vendor, folder / "undisturbed", resume="run", **changed)
+    return spec, process.run(spec, "extract", "publish", **OFTEN)
+
+
+def dies(process, spec, at, on="file", **more):
+    """A run that is killed at an operation; False if it ended before."""
+    return process.run(spec, "extract", "publish", **OFTEN, die={"at": at, "on": on}, **more) == -signal.SIGKILL
+
+
+def points(steps, number):
+    return sorted({1 + n * (steps - 1) // (number - 1) for n in range(number)})
+
+
+@pytest.mark.parametrize(
+    ("vendor", "disk", "number"),
+    [
+        ("dynamics_marketing", "local", 16),
+        ("dynamics_marketing", "bucket", 8),
+        ("luminate_online", "local", 6),
+        ("which50", "local", 8),
+        ("which50", "bucket", 6),
+        ("capillary", "local", 8),
+    ],
+)
+def test_killed_at_any_file_operation(process, sandbox, tmp_path, vendor, disk, number):
+    whole, told = undisturbed(process, sandbox, vendor, tmp_path, disk=disk)
+    assert len(told["manifest"]["files"]) > 1
+    for at in points(told["steps"], number):
+        spec = rig.spec(sandbox, vendor, tmp_path / f"{at}", resume="run", disk=disk)
+        assert dies(process, spec, at)
+        again = process.run(spec, "extract", "publish", **OFTEN)
+        same_rows(spec, whole)
+        if vendor in DATED:
+            assert left(spec["lake"]) == left(whole["lake"])
+            assert again["manifest"]["counts"]["requests"] >= told["manifest"]["counts"]["requests"]
+        assert not files(spec["lake"], "unfinished")
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_killed_at_any_request(process, sandbox, tmp_path, vendor):
+    whole, told = undisturbed(process, sandbox, vendor, tmp_path)
+    asked = told["manifest"]["counts"]["requests"]
+    for at in points(asked, 5):
+        spec = rig.spec(sandbox, vendor, tmp_path / f"{at}", resume="run", concurrency=2)
+        assert dies(process, spec, at, "request")
+        process.run(spec, "extract", "publish", **OFTEN)
+        same_rows(spec, whole)
+
+
+def test_killed_again_and_again(process, sandbox, tmp_path):
+    """Each try gets a little further than the one before, and is killed somewhere else."""
+    whole, _ = undisturbed(process, sandbox, "dynamics_marketing", tmp_path)
+    spec = rig.spec(sandbox, "dynamics_marketing", tmp_path / "lake", resume="run", concurrency=2)
+    tries = 1
+    while dies(process, spec, 8 + tries, "request"):
+        tries += 1
+    assert tries > 2
+    same_rows(spec, whole)
+    assert left(spec["lake"]) == left(whole["lake"])
+
+
+@pytest.fixture(scope="module")
+def crowd():
+    with serve(SandboxConfig(contacts=1000, days=rig.DAYS, per_contact=6, latency=0.06, options=rig.WORLDS)) as found:
+        yield found
+
+
+def test_a_thousand_requests_killed_half_way_repeat_one_in_twenty_at_most(process, crowd, tmp_path):
+    crowd.reset()
+    chosen = {"options": {"types": ["EmailSent"]}, "concurrency": 10, "resume": "run"}
+    spec = rig.spec(crowd, "dynamics_marketing", tmp_path / "lake", **chosen)
+    assert process.run(spec, kill_after=3.0) == -signal.SIGKILL
+    finished = crowd.stats()["dynamics_marketing"]["by_status"]["200"]
+    assert 200 < finished < 900
+    told = process.run(spec, "extract", "publish", "normalize")
+    asked = crowd.stats()["dynamics_marketing"]["requests"] - crowd.stats()["dynamics_marketing"]["tokens_issued"]
+    # Those in flight when it died were not finished.
+    assert asked - 1000 <= 0.05 * finished + 10
+    counts = told["manifest"]["counts"]
+    assert counts["contacts"] == counts["ok"] + counts["empty"] == 1000
+    only = crowd.oracle("dynamics_marketing", rig.WHOLE.start, rig.WHOLE.end, type="EmailSent")
+    assert rig.told(rig.seen(spec)[1]) == tuple(only)
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("disk", ["local", "bucket", "memory"])
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_vendor_that_is_away_and_comes_back(sandbox, tmp_path, vendor, disk):
+    def spec(name, **more):
+        lake = f"memory://{tmp_path.name}/{name}" if disk == "memory" else tmp_path / name
+        return rig.spec(sandbox, vendor, lake, disk=disk, concurrency=2, limits={**rig.QUICK, "tries": 2}, **more)
+
+    paging = {"options": {**rig.CASES[vendor].options, "page_size": 500}}  # so that one answer ends a question
+    whole, broken = spec("whole", **paging), spec("broken", resume="run", **paging)
+    asked = rig.run(whole)[0].counts.requests
+    sandbox.reset()
+    for after in (4, 1):
+        sandbox.faults([{"kind": "status", "status": 503, "path": rig.CASES[vendor].calls, "after": after}])
+        with pytest.raises(Unavailable):
+            rig.run(broken)
+    sandbox.reset()
+    later = rig.FIRST + timedelta(minutes=5)
+    raw, _ = rig.run({**broken, "extracted_at": later.isoformat()})
+    same_rows(broken, whole)
+    assert rig.told(rig.seen(broken)[1]) == rig.expected(sandbox, vendor)
+    assert sandbox.stats()[vendor]["requests"] < asked
+    if vendor in DATED:
+        assert raw.extracted_at == rig.FIRST
+        assert raw.counts.requests >= asked
+
+
+@pytest.mark.usefixtures("often")
+def test_a_failure_without_a_name_for_the_run_leaves_nothing(sandbox, tmp_path):
+    spec = rig.spec(sandbox, "dynamics_marketing", tmp_path, limits={**rig.QUICK, "tries": 1})
+    sandbox.faults([{"kind": "status", "status": 503, "path": "LoadInteractions", "after": 15}])
+    with pytest.raises(Unavailable):
+        rig.run(spec)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def unfinished(sandbox, folder, vendor="dynamics_marketing", after=15, **changed):
+    """An extraction that failed late, and how many calls it takes from the start."""
+    spec = rig.spec(
+        sandbox, vendor, folder, **{"resume": "run", "concurrency": 1, "limits": {**rig.QUICK, "tries": 1}, **changed}
+    )
+    sandbox.faults([{"kind": "status", "status": 503, "path": rig.CASES[vendor].calls, "after": after}])
+    with pytest.raises(Unavailable):
+        extracted(rig.job_of(spec))
+    sandbox.reset()
+    return spec
+
+
+#: Requests of an undisturbed run: a token, and a call for each of eight contacts and three types.
+AFRESH = 1 + 8 * 3
+
+
+def calls(sandbox, vendor="dynamics_marketing"):
+    found = sandbox.stats()[vendor]
+    return found["requests"] - found["tokens_issued"]
+
+
+CHANGES = {
+    "nothing": {},
+    "the run": {"resume": "another"},
+    "the window": {"window": ["2026-01-01", "2026-01-03"]},
+    "the options": {"options": {"types": rig.TYPES, "page_size": 400}},
+    "what a missing contact means": {"on_missing": "fail"},
+    "the age of the answers": {"extracted_at": "2027-06-01T00:00:00+00:00"},
+}
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("what", [*CHANGES, "the contacts"])
+def test_another_question_starts_afresh(sandbox, tmp_path, what):
+    spec = unfinished(sandbox, tmp_path)
+    changed = CHANGES.get(what) or ({"contacts": spec["contacts"][::-1]} if what == "the contacts" else {})
+    again = extracted(rig.job_of({**spec, **changed}))
+    assert (again.counts.requests == AFRESH) == (what != "nothing")
+    assert (calls(sandbox) < 12) == (what == "nothing")
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("damage", ["empty", "half", "garbage", "swapped", "gone"])
+@pytest.mark.parametrize("which", ["state.json", "rows-", "done-", "part-"])
+def test_a_damaged_journal_starts_afresh(sandbox, tmp_path, which, damage):
+    whole = rig.run(rig.spec(sandbox, "dynamics_marketing", tmp_path / "whole"))[0]
+    spec = unfinished(sandbox, tmp_path / "lake")
+    target = min(path for path in (tmp_path / "lake").rglob("*") if which in path.name)
+    good = target.read_bytes()
+    bad = {
+        "empty": b"",
+        "half": good[: len(good) // 2],
+        "garbage": random.Random(1).randbytes(len(good) + 1),
+        "swapped": good[:-40] + good[-40:][::-1] + b" ",
+    }
+    target.unlink() if damage == "gone" else target.write_bytes(bad[damage])
+    again = land.publish(rig.lake_of(spec), [extracted(rig.job_of(spec))])
+    assert again.counts.requests == AFRESH
+    assert again.digest == whole.digest
+    assert left(spec["lake"]) == left(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("often")
+def test_a_finished_extraction_is_not_asked_for_again_and_goes_when_it_is_published(process, sandbox, tmp_path):
+    spec = rig.spec(sandbox, "dynamics_marketing", tmp_path, resume="run")
+    first = process.run(spec, **OFTEN)
+    other = unfinished(sandbox, tmp_path, resume="another run", extracted_at=(rig.FIRST + DAY).isoformat())
+    sandbox.reset()
+    second = process.run({**spec, "extracted_at": (rig.FIRST + DAY).isoformat()}, **OFTEN)
+    assert second["manifest"] == first["manifest"]
+    assert calls(sandbox) == 0
+    kept = files(tmp_path, "unfinished")
+    land.publish(rig.lake_of(spec), [unpacked(second["manifest"])])
+    assert 0 < len(files(tmp_path, "unfinished")) < len(kept)
+    land.publish(rig.lake_of(spec), [extracted(rig.job_of(other))])
+    assert files(tmp_path, "unfinished") == {}
+
+
+@pytest.mark.usefixtures("often")
+def test_old_journals_go_with_their_files_and_finished_ones_stay(sandbox, tmp_path):
+    """By the next extraction of the account, whatever window that is about."""
+    done = rig.spec(sandbox, "dynamics_marketing", tmp_path, resume="done")
+    waiting = extracted(rig.job_of(done))
+    unfinished(sandbox, tmp_path, window=["2026-01-02", "2026-01-04"])
+    assert len(files(tmp_path)) > len(waiting.paths)
+    other = {**done, "window": ["2026-01-03", "2026-01-04"], "resume": "other"}
+    soon = extracted(rig.job_of({**other, "extracted_at": (datetime.now(UTC) + DAY / 2).isoformat()}))
+    assert len(files(tmp_path)) > len(waiting.paths) + len(soon.paths)
+    later = extracted(rig.job_of({**other, "resume": "later", "extracted_at": (datetime.now(UTC) + DAY).isoformat()}))
+    assert set(files(tmp_path)) == waiting.paths | soon.paths | later.paths
+    assert land.publish(rig.lake_of(done), [waiting]).counts.landed > 0
+    far = (datetime.now(UTC) + 40 * DAY).isoformat()
+    last = extracted(rig.job_of({**other, "resume": "last", "extracted_at": far}))
+    published = rig.seen(done, "raw")[0]
+    assert left(tmp_path).keys() == published.paths | last.paths
+
+
+def test_what_is_published_never_goes_with_an_old_journal(process, sandbox, tmp_path):
+    """Killed after the manifest was replaced and before the journal was removed, then left alone for months."""
+    spec = rig.spec(sandbox, "dynamics_marketing", tmp_path, resume="run")
+    job = rig.job_of(spec)
+    steps = process.run(spec, "extract", "publish", **OFTEN)["steps"]
+    for at in range(steps, 0, -1):
+        shutil.rmtree(tmp_path)
+        assert dies(process, spec, at)
+        if rig.seen(spec, "raw") is not None and files(tmp_path, "unfinished"):
+            break
+    assert files(tmp_path, "unfinished")
+    before = rig.seen(spec, "raw")[1]
+    journal.expire(job.lake, job.place, datetime.now(UTC) + 400 * DAY)
+    assert files(tmp_path, "unfinished") == {}
+    assert rig.seen(spec, "raw")[1].equals(before)
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("vendor", BLIND)
+def test_a_history_outlives_the_journal_it_came_from(sandbox, tmp_path, vendor):
+    """It is kept for as long as the job says, and forgotten at last with all its files."""
+    spec = unfinished(sandbox, tmp_path, vendor, after=4, history_age=10 * 86400, extracted_at=_now())
+    first = extracted(rig.job_of({**spec, "extracted_at": _now(minutes=1)}))
+    assert files(tmp_path, "unfinished") == {}
+    asked = calls(sandbox, vendor)
+    for days in (1.5, 5.0, 9.9):
+        again = extracted(rig.job_of({**spec, "resume": f"{days}", "extracted_at": _now(days=days)}))
+        assert again.digest == first.digest
+    assert calls(sandbox, vendor) == asked
+    kept = set(files(tmp_path, "history"))
+    extracted(rig.job_of({**spec, "resume": "last", "extracted_at": _now(days=12)}))
+    assert files(tmp_path, "history")
+    assert not kept & set(files(tmp_path, "history"))
+
+
+def _now(**later):
+    return (datetime.now(UTC) + timedelta(**later)).isoformat()
+
+
+@pytest.mark.parametrize("vendor", BLIND)
+def test_what_dead_runs_left_of_histories_is_swept_up(process, sandbox, tmp_path, vendor):
+    spec = rig.spec(sandbox, vendor, tmp_path, extracted_at=_now())
+    assert dies(process, spec, 60)
+    dead = files(tmp_path, "history")
+    assert dead
+    extracted(rig.job_of({**spec, "extracted_at": _now(days=2)}))
+    assert files(tmp_path, "history")
+    assert not dead.keys() & files(tmp_path, "history").keys()
+
+
+def test_a_try_that_was_thought_dead_does_no_harm(processes, worlds, tmp_path):
+    """It is stopped in the middle, another try ends the run with other rows, and then it goes on to its own end."""
+    first, second = processes
+    for at in (20, 40, 60, 90, 120, 150):
+        worlds[0].reset()
+        lake = tmp_path / f"{at}"
+        spec = rig.spec(worlds[0], "dynamics_marketing", lake, resume="run", contacts=worlds[0].contacts(VENDOR)[:4])
+        [zombie] = first.start({"spec": spec, "steps": ["extract"], "die": {"at": at, "how": "STOP"}, **OFTEN})
+        _until_stopped(zombie)
+        # The same run, of a vendor whose rows have changed meanwhile: one of the contacts is no longer known.
+        worlds[0].faults([{"kind": "status", "status": 404, "code": "0x80060891", "contact": spec["contacts"][2]}])
+        told = second.run(spec, **OFTEN)
+        os.kill(zombie, signal.SIGCONT)
+        [late] = first.wait()
+        for manifest in (told["manifest"], late["manifest"]):
+            found = unpacked(manifest)
+            assert [rig.rows(rig.lake_of(spec), [file]).num_rows for file in found.files] == [
+                file.rows for file in found.files
+            ]
+            assert digest_of(spec, found) == found.digest
+        land.publish(rig.lake_of(spec), [unpacked(told["manifest"])])
+        assert digest_of(spec, rig.seen(spec, "raw")[0]) == told["manifest"]["digest"]
+
+
+VENDOR = "dynamics_marketing"
+
+
+def digest_of(spec, manifest):
+    """What the manifest's digest must be, from the files."""
+    digest = hashlib.sha256()
+    for file in manifest.files:
+        payloads = rig.rows(rig.lake_of(spec), [file])["payload"].to_pylist()
+        lengths = b"".join(len(one).to_bytes(4, "little") for one in payloads)
+        digest.update(hashlib.sha256(b"".join(payloads) + lengths).hexdigest().encode())
+    return digest.hexdigest()
+
+
+def _until_stopped(pid):
+    while Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "T":
+        pass
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_two_tries_of_one_run_at_once_end_whole(process, sandbox, tmp_path, vendor):
+    for n in range(4):
+        spec = rig.spec(sandbox, vendor, tmp_path / f"{n}", resume="run")
+        both = [{"spec": one, "steps": ["extract", "publish", "normalize"], **OFTEN} for one in (spec, spec)]
+        process.start(*both)
+        told = process.wait()
+        assert {one.get("error") for one in told} <= {None, "Unreconciled"}, told
+        assert any("manifest" in one for one in told)
+        assert rig.told(rig.seen(spec)[1]) == rig.expected(sandbox, vendor)
+
+
+sizes = st.lists(st.integers(0, 30), max_size=120)
+
+
+@settings(max_examples=60)
+@given(sizes, st.data())
+def test_parts_follow_from_the_rows_alone(lengths, data):
+    """However the rows come, and wherever saving cuts in: by rows, by bytes, the smaller part wins."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(land, "PART_ROWS", 20)
+        patch.setattr(land, "PART_BYTES", 200)
+        patch.setattr(land, "HELD_ROWS", 7)
+        whole, _ = landed(lengths, [])
+        cuts = data.draw(st.lists(st.integers(0, len(lengths)), max_size=6), label="cuts")
+        parts, saved = landed(lengths, cuts)
+        assert parts == whole
+        assert saved == whole
+    edges, rows, size = [], 0, 0
+    for length in lengths:
+        rows, size = rows + 1, size + length
+        if rows == 20 or size >= 200:
+            edges, rows, size = [*edges, rows], 0, 0
+    assert [number for number, _ in whole] == [*edges, *([rows] if rows else [])]
+
+
+def landed(lengths, cuts):
+    """Parts of a landing that saves at the cuts, and of another one that goes on from the last of these."""
+    lake = Lake.at("memory://parts")
+    query = contract.Query(contract.Contact("c"), None, None, "EmailSent")
+    place, folder = Place("v", "a", rig.WHOLE), Journal.of(lake, Place("v", "a", rig.WHOLE), [lengths, cuts])
+    landing = land.Landing(lake, place, State(extracted_at=rig.FIRST), journal=folder)
+    for n, length in enumerate(lengths):
+        landing.add(query, [bytes([n % 256]) * length], [None])
+        if landing.full:
+            landing.flush()
+        if n + 1 in cuts:
+            landing.save(n + 1, journal.Tally(received=n + 1, fetched=n + 1))
+    parts = _parts(lake, landing, lengths)
+    state, rows, outcomes = folder.load(rig.FIRST) or (State(extracted_at=rig.FIRST), [], [])
+    other = land.Landing(lake, place, state, journal=folder)
+    other.restore(rows, outcomes)
+    for n, length in list(enumerate(lengths))[state.questions :]:
+        other.add(query, [bytes([n % 256]) * length], [None])
+        if other.full:
+            other.flush()
+    resumed = _parts(lake, other, lengths)
+    lake.fs.rm(lake.root, recursive=True)
+    return parts, resumed
+
+
+def _parts(lake, landing, lengths):
+    manifest = landing.finish(Counts(received=len(lengths), fetched=len(lengths)))
+    return [(file.rows, hashlib.sha256(lake.fs.cat_file(lake.full(file.path))).hexdigest()) for file in manifest.files]
+
+
+def test_nothing_is_taken_for_a_journal_that_is_none(tmp_path):
+    lake, place = Lake.at(str(tmp_path)), Place("v", "a", rig.WHOLE)
+    (tmp_path / place.unfinished / "window=what" / "x").mkdir(parents=True)
+    (tmp_path / place.unfinished / "window=what" / "x" / "state.json").write_text("[]")
+    (tmp_path / place.unfinished / "window=what" / "x" / "rows-20260601T000000000000Z-ab-000001.arrow").write_text("")
+    journal.expire(lake, place, rig.FIRST + DAY / 2)
+    assert files(tmp_path, "unfinished")
+    journal.expire(lake, place, rig.FIRST + DAY)
+    assert files(tmp_path, "unfinished") == {}

@@ -1,0 +1,118 @@
+"""A process that forks one child for each command, which may be killed: starting Python anew would cost a second each.
+
+Commands come as JSON lines, answers go out as JSON lines: how the child ended, and what it told before.
+
+{"steps": ["extract", "publish", "normalize"], "spec": {…}, "die": {"at": 7, "on": "file"}, "kill_after": 0.2, …}
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from datetime import datetime
+from pathlib import Path
+
+import rig
+from disks import Fate
+
+from airflow_provider_interactions import extract, http, land, manifest, normalize, published
+from airflow_provider_interactions.errors import InteractionsError
+
+
+def perform(command):
+    """The steps of a command, each fed by the one before; returns what they leave to tell."""
+    fate = _fate(command)
+    job, found, now = rig.job_of(command["spec"], fate), None, command.get("now")
+    fate.steps = 0
+    for step in command["steps"]:
+        if step == "extract":
+            found = [extract.extract(job)]
+        elif step == "publish":
+            found = land.publish(job.lake, found or [manifest.unpacked(one) for one in command["manifests"]])
+        else:
+            raw = found or published.read(job.lake, job.place.raw_manifest)[0]
+            found = normalize.normalize(job.lake, raw, now=datetime.fromisoformat(now) if now else None)
+    found = found[0] if isinstance(found, list) else found
+    return {"manifest": manifest.packed(found), "steps": fate.steps}
+
+
+def _fate(command):
+    die, rest = command.get("die", {}), Fate(room=command.get("room"))
+    fate = Fate(die["at"], die.get("how", "KILL"), command.get("room")) if die else rest
+    if die.get("how") == "TERM":  # as Airflow does it: an exception, wherever the program is
+        signal.signal(signal.SIGTERM, _terminated)
+    land.PART_ROWS = command.get("part_rows", land.PART_ROWS)
+    if "every" in command:
+        extract.EVERY, extract.SHARE = command["every"], 0.0
+    if "fsize" in command:
+        import resource
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (command["fsize"], command["fsize"]))
+    if die.get("on") == "request":
+        send = http.Client._send
+
+        async def counted(self, request):
+            fate.step()
+            return await send(self, request)
+
+        http.Client._send = counted
+        return rest
+    return fate
+
+
+def _terminated(*_):
+    sys.exit(143)
+
+
+def child(command):
+    """Run a command and tell how it went, in the file it names; never returns."""
+    out = Path(command["out"])
+    try:
+        answer = perform(command)
+    except InteractionsError as error:
+        answer = {"error": type(error).__name__, "message": str(error)}
+    except SystemExit:
+        answer = {"error": "SystemExit"}
+    except BaseException:
+        answer = {"error": "unforeseen", "message": traceback.format_exc()}
+    out.write_text(json.dumps(answer))
+    os._exit(0)
+
+
+def start(command):
+    """The child's process id."""
+    pid = os.fork()
+    if pid == 0:
+        child(command)
+    return pid
+
+
+def ended(pid, kill_after=None):
+    """Wait for a child, killing it when its time is over; returns the signal that ended it, 0 for none."""
+    if kill_after is not None:
+        time.sleep(kill_after)
+        os.kill(pid, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def main():
+    """One line in, two lines out, until there is no more."""
+    rig.at_full_speed()
+    for line in sys.stdin:
+        commands = json.loads(line)
+        pids = [start(command) for command in commands]
+        tell(pids)
+        tell([ended(pid, one.get("kill_after")) for pid, one in zip(pids, commands, strict=True)])
+
+
+def tell(value):
+    """One line out."""
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
