@@ -386,7 +386,6 @@ def test_an_answer_that_lies_about_itself(what):
 def test_a_body_shorter_than_it_is_cannot_be_read(sandbox):
     """Content-Length below the truth: the rest would belong to the next answer, so what came is no JSON."""
     with wire(lambda: [head(Content_Length=5, Content_Type="application/json"), BODY]) as server:
-        assert ask(server).body == BODY[:5]
         spec = rig.spec(sandbox, "which50", "memory://short", disk="memory")
         job = rig.job_of(spec)
         host = f"http://127.0.0.1:{server.server_address[1]}"
