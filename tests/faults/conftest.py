@@ -4,6 +4,7 @@ Nothing below this folder imports Airflow; see ``tests/no_airflow.py`` for how C
 """
 
 import json
+import os
 import subprocess
 import sys
 import uuid
@@ -66,8 +67,14 @@ class Process:
         self.process.stdout.close()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _uploads(tmp_path_factory):
+    """Where the object store keeps what is not complete; in the environment, for other processes."""
+    os.environ["UPLOADS"] = str(tmp_path_factory.mktemp("uploads"))
+
+
 @pytest.fixture(scope="session")
-def processes(tmp_path_factory):
+def processes(_uploads, tmp_path_factory):
     """Two processes, so that one can be at work while another is."""
     found = [Process(tmp_path_factory.mktemp("told")) for _ in range(2)]
     yield found
@@ -83,10 +90,10 @@ def process(processes):
 
 @pytest.fixture(scope="module", autouse=True)
 def _at_full_speed():
-    defaults = rig.pace.Rate.__init__.__defaults__
+    defaults = rig.rate.Rate.__init__.__defaults__
     rig.at_full_speed()
     yield
-    rig.pace.Rate.__init__.__defaults__ = defaults
+    rig.rate.Rate.__init__.__defaults__ = defaults
 
 
 @pytest.fixture(scope="session")

@@ -105,7 +105,7 @@ class BucketFile(DiskFile):
     def __init__(self, path, mode, fs):
         self.target = Path(path)
         # Outside every lake: an upload that is not complete is nowhere.
-        upload = self.target.anchor + f"tmp/upload-{os.getpid()}-{uuid.uuid4().hex}"
+        upload = f"{os.environ['UPLOADS']}/{os.getpid()}-{uuid.uuid4().hex}"
         super().__init__(upload, mode, fs=fs)
 
     def close(self):

@@ -146,7 +146,7 @@ NASTY = {
 
 @pytest.mark.parametrize("what", NASTY)
 def test_bodies_made_to_hurt(vendor, what):
-    for first in (0, 14, 5, 12):
+    for first in (0, 14, 20):  # taken as JSON, as XML, as an error
         began = time.process_time()
         fuzz.TARGETS[vendor](bytes([first]) + NASTY[what])
         assert time.process_time() - began < 5
