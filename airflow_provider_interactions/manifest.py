@@ -98,8 +98,8 @@ def referred(lake: Lake, folder: str) -> frozenset[str]:
 
 
 def packed(manifest: Manifest) -> dict[str, Any]:
-    """A manifest as plain JSON values, for XCom."""
-    return dict(msgspec.to_builtins(manifest))
+    """A manifest as plain JSON values, for XCom: Airflow would wrap tuples, and its UI would show the wrapping."""
+    return dict(msgspec.json.decode(msgspec.json.encode(manifest)))
 
 
 def unpacked(value: Any) -> Manifest:

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
 
-from airflow_provider_interactions.operators import interactions_pipeline
+from airflow_provider_interactions.operators import form, interactions_pipeline
 
-WHEN = {"type": ["null", "string"], "format": "date-time", "section": "Window"}
+WHEN = {**form.WHEN, "section": "Window"}
 
 with DAG(
     dag_id="capillary_interactions",

@@ -14,7 +14,7 @@ from airflow.sdk import DAG, Param
 from airflow_provider_interactions.operators import ContactInteractionsOperator, form
 
 OPTIONAL = ["null", "string"]
-WHEN = {"type": OPTIONAL, "format": "date-time", "section": "Only some of it"}
+WHEN = {**form.WHEN, "section": "Only some of it"}
 
 with DAG(
     dag_id="contact_interactions",
@@ -28,16 +28,15 @@ with DAG(
             None,
             type=OPTIONAL,
             title="What they are",
-            description="Default: the vendor's own id, at Capillary the mobile number.",
             enum=[None, *form.KINDS],
-            values_display=form.KINDS,
+            values_display=form.SHOWN_KINDS,
         ),
         "conn_id": Param(None, type=OPTIONAL, title="Connection", description="Default: the vendor's _default."),
-        "start": Param(None, title="Since", description="Default: all time.", **WHEN),
-        "end": Param(None, title="Before", description="Default: all time.", **WHEN),
+        "start": Param(None, title="Since", description="For example 2026-01-31T00:00:00Z. Default: all time.", **WHEN),
+        "end": Param(None, title="Before", description="Exclusive, written likewise. Default: all time.", **WHEN),
         "types": Param(
             [],
-            type="array",
+            type=["null", "array"],
             items={"type": "string"},
             title="Types",
             description="Default: all. Those of the chosen vendor only.",

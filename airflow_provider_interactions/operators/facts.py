@@ -20,6 +20,8 @@ CALLS = {"requests": "requests", "retries": "retries", "throttles": "throttled"}
 class Facts:
     """One step's outcome. ``rows`` and ``bytes`` are of what it wrote; ``path`` is where the lake says more.
 
+    ``bytes`` is None where nobody knows them: a database does not say what rows take in it.
+
     ``window_start`` and ``window_end`` are ISO 8601 in UTC, None for all time. ``counters`` are for metrics: what this
     step added, not what steps before it did.
     """
@@ -30,7 +32,7 @@ class Facts:
     window_start: str | None
     window_end: str | None
     rows: int
-    bytes: int
+    bytes: int | None
     files: int
     path: str
     rejected: int = 0
@@ -39,7 +41,7 @@ class Facts:
     @property
     def extra(self) -> dict[str, Any]:
         """What an asset event carries."""
-        return {
+        told = {
             "vendor": self.vendor,
             "account": self.account,
             "window_start": self.window_start,
@@ -49,6 +51,7 @@ class Facts:
             "rejected": self.rejected,
             "manifest": self.path,
         }
+        return {name: value for name, value in told.items() if name != "bytes" or value is not None}
 
 
 def facts(stage: str, result: Any) -> Facts:
@@ -67,7 +70,7 @@ def _listed(stage: str, references: Sequence[Mapping[str, Any]]) -> Facts:
         window_start=first["window_start"],
         window_end=first["window_end"],
         rows=rows,
-        bytes=0,
+        bytes=None,
         files=1,
         path=first["path"],
         counters={"rows": rows},
@@ -120,7 +123,7 @@ def _loaded(stage: str, result: Mapping[str, Any]) -> Facts:
         window_start=result["window_start"],
         window_end=result["window_end"],
         rows=result["loaded"]["rows"],
-        bytes=0,
+        bytes=None,
         files=0,
         path=Place(result["vendor"], result["account"], window).manifest,
         rejected=result["counts"]["rejected"],

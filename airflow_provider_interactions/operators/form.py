@@ -5,7 +5,7 @@ Tests compare them with what the vendors' modules say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from airflow_provider_interactions.errors import ConfigError
 
@@ -25,6 +25,17 @@ KINDS = {
     "email": "email (Luminate Online, Capillary)",
     "mobile": "mobile (Capillary)",
     "external_id": "external_id (Capillary)",
+}
+
+#: The same with the one a form begins with. Airflow shows a null by this key.
+SHOWN_KINDS = {"None": "The vendor's own id (Capillary: the mobile number)", **KINDS}
+
+#: A field for an instant, or for none. Airflow does not check the format by itself, so a pattern refuses what cannot
+#: be an instant before there is a run: a date (midnight UTC), or a time with its zone.
+WHEN = {
+    "type": ["null", "string"],
+    "format": "date-time",
+    "pattern": r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2}))?$",
 }
 
 #: The interaction types a vendor documents, in its own words. Luminate Online's are numbers of the site's own.
@@ -56,6 +67,14 @@ ALL_TYPES = list(dict.fromkeys(word for words in TYPES.values() for word in word
 SHOWN_TYPES = {
     word: f"{word} ({', '.join(VENDORS[name] for name, words in TYPES.items() if word in words)})" for word in ALL_TYPES
 }
+
+
+def checked_kind(vendor: str, kind: str | None, known: Sequence[str]) -> str | None:
+    """What identifiers are; raises ConfigError, naming those the vendor knows, for a kind that it does not."""
+    if kind is not None and kind not in known:
+        msg = f"{vendor} knows nobody by {kind}. Kinds here are: {', '.join(known)}; without one it is {known[0]}."
+        raise ConfigError(msg)
+    return kind
 
 
 def checked_types(vendor: str, types: Iterable[str]) -> list[str]:

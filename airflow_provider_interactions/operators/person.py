@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
@@ -16,7 +17,7 @@ from airflow_provider_interactions.operators.errors import judged
 from airflow_provider_interactions.operators.lake import open_lake
 from airflow_provider_interactions.operators.progress import reporter
 from airflow_provider_interactions.operators.window import given
-from airflow_provider_interactions.window import Instant, Window, zulu
+from airflow_provider_interactions.window import Instant, Window, instant, zulu
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.person import Request
@@ -112,9 +113,9 @@ class ContactInteractionsOperator(LakeOperator):
         return person.request(
             hook.vendor,
             ids,
-            self._given(params, "kind"),
-            start=self._given(params, "start"),
-            end=self._given(params, "end"),
+            form.checked_kind(hook.vendor.name, self._given(params, "kind"), _kinds(hook)),
+            start=_moment("start", self._given(params, "start")),
+            end=_moment("end", self._given(params, "end")),
             types=form.checked_types(hook.vendor.name, self._given(params, "types") or ()),
             options=self.options,
         )
@@ -135,6 +136,21 @@ class ContactInteractionsOperator(LakeOperator):
             self.log.info("%s", told)
         # Once through JSON: Airflow would wrap tuples, and whoever waits at the REST API would see the wrapping.
         return {"text": "\n".join(text), "addresses": addresses, **msgspec.json.decode(msgspec.json.encode(found))}
+
+
+def _kinds(hook: InteractionsHook) -> list[str]:
+    from airflow_provider_interactions.person import EVERYBODY  # noqa: PLC0415 - as above
+
+    return [kind for kind in hook.vendor.contact_kinds if kind != EVERYBODY]
+
+
+def _moment(name: str, value: Instant | None) -> datetime | None:
+    """One end of the window; raises ConfigError that says which one is wrong."""
+    try:
+        return None if value is None else instant(value)
+    except ConfigError as wrong:
+        msg = f"The {name} cannot be read: {wrong}"
+        raise ConfigError(msg) from wrong
 
 
 def identifiers(given: Sequence[str] | str | None) -> list[str]:

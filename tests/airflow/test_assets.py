@@ -126,6 +126,16 @@ def test_an_event_says_what_there_is_and_where(dags, api, ten_days, lake):
     assert not [person for person in ten_days.contacts(VENDOR) if person in json.dumps(event)]
 
 
+def test_an_event_of_the_table_names_no_bytes_which_nobody_knows(dags, api, ten_days):
+    event = extracted(dags, api(partition="2026-01-03"))
+    (event,) = ran(api(event, partition="2026-01-03"), dags["partitioned_normalize"].task_dict["normalize"]).events
+    with DAG("d", schedule=None):
+        task = LoadInteractionsOperator(task_id="load", outlets=[asset(VENDOR, "loaded")])
+    (told,) = ran(api(event, partition="2026-01-03"), task).events
+    assert told["extra"]["rows"] == ten_days.oracle(VENDOR, "2026-01-03", "2026-01-04").interactions
+    assert told["extra"].keys() == event["extra"].keys() - {"bytes"}
+
+
 def test_any_operator_tells_the_outlets_it_is_given(api, ten_days):
     asset_of_mine = Asset("mine")
     with DAG("d", schedule=None):

@@ -105,6 +105,7 @@ def test_a_daily_run_lands_and_loads_what_exists_and_nothing_personal_reaches_ai
     assert api.states[-1] == "success"
     assert api.labels == ["1 of 1: contacts 1-5"]
     told = json.dumps([list(api.xcom.values()), api.rendered])
+    assert "__classname__" not in told, "people read XComs in the UI"
     assert not [person for person in sandbox.contacts(vendor) if person.lower() in told.lower()]
     assert sandbox.connections[vendor]["password"] not in told
 

@@ -81,13 +81,35 @@ class TestForm:
         assert sandbox.stats()[VENDOR]["requests"] == 0
 
     @pytest.mark.parametrize(
-        ("name", "value"), [("vendor", "nobody"), ("kind", "shoe_size"), ("contacts", "x"), ("types", [1])]
+        ("name", "value"),
+        [
+            *(("vendor", "nobody"), ("kind", "shoe_size"), ("contacts", "x"), ("types", [1])),
+            *(("start", text) for text in ("yesterday", "1", "2026-01-02T00:00:00", "2026-01-02 noon")),
+        ],
     )
     def test_airflow_refuses_what_does_not_fit_the_form(self, dag, name, value):
         from airflow.sdk.exceptions import ParamValidationError
 
         with pytest.raises(ParamValidationError):
             copy(dag.params.get_param(name)).resolve(value)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            *(
+                ("start", text)
+                for text in ("2026-01-02", "2026-01-02T00:00:00Z", "2026-01-02T00:00:00.000+05:30", None)
+            ),
+            *(("kind", kind) for kind in (None, *form.KINDS)),
+            *(("types", types) for types in ([], None, ["EmailSent"])),
+        ],
+    )
+    def test_airflow_takes_what_the_form_sends(self, dag, name, value):
+        assert copy(dag.params.get_param(name)).resolve(value) == value
+
+    def test_the_kind_nobody_chose_has_a_name(self, dag):
+        shown = dag.params.get_param("kind").schema["values_display"]
+        assert shown["None"].startswith("The vendor's own id")
 
 
 @pytest.mark.parametrize("name", sorted(VENDORS))
@@ -149,7 +171,11 @@ def test_nobody_is_named_in_log_xcom_or_rendered_template(run, people, capfd):
 
 WRONG = {
     "no GUID": ({"contacts": ["ann@example.org"]}, "Contact 1 of the list cannot be asked for"),
-    "another vendor's kind": ({"contacts": ["1"], "kind": "email"}, "GUID of its contactid"),
+    "another vendor's kind": (
+        {"contacts": ["1"], "kind": "email"},
+        "dynamics_marketing knows nobody by email. Kinds here are: contact_id; without one it is contact_id.",
+    ),
+    "no such day": ({"contacts": [f"{1:032x}"], "start": "2026-02-30"}, "The start cannot be read: '2026-02-30'"),
     "another vendor's type": (
         {"vendor": "which50", "contacts": ["x"], "types": ["EmailSent"]},
         "which50: EmailSent belong to other vendors. Types here are: email, sms",
@@ -178,6 +204,22 @@ def test_what_is_wrong_fails_at_once_and_says_so(run, sandbox, lake, what, capfd
 def test_missing_connection_says_what_to_add(run, people):
     _, result = run(contacts=people, conn_id="nobody")
     assert "The conn_id `nobody` isn't defined. Add it under Admin, Connections" in str(result.error)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"end": "yesterday"}, "The end cannot be read: 'yesterday' is no ISO 8601 time. Write for example"),
+        ({"start": "2026-01-02T00:00:00"}, "The start cannot be read: .* Write for example 2026-01-02T00:00:00Z"),
+        ({"kind": "everyone"}, "knows nobody by everyone. Kinds here are: cons_id, member_id, email; .* it is cons_id"),
+    ],
+)
+def test_what_no_form_has_checked_is_checked_before_anybody_is_asked(sandbox, connect, lake, given, message):
+    connect(sandbox.connections["luminate_online"], "luminate_online_default")
+    task = ContactInteractionsOperator(task_id="t", vendor="luminate_online", lake=lake, contacts=["*"], **given)
+    with pytest.raises(AirflowFailException, match=message):
+        task.execute({"params": {}})
+    assert sandbox.stats()["luminate_online"]["requests"] == 0
 
 
 def test_arguments_come_before_parameters(sandbox, connection, lake, people):
