@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -45,19 +45,26 @@ OPEN_PER_REQUEST = 4
 UNREAD_BYTES = 16 * 1024 * 1024
 
 
+#: Seconds between two looks at how far an extraction is, while no contact ends.
+LOOK = 1.0
+
 #: How long a history that was fetched whole serves windows that ended before, for vendors that cannot filter by date.
 HISTORY_AGE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an extraction is; ``rows`` are records in the window."""
+    """How far an extraction is; ``rows`` are records in the window.
+
+    ``paused_until`` (aware) is when the vendor may be asked again, where it has asked to be left alone until then.
+    """
 
     contacts: int
     done: int
     rows: int
     requests: int
     throttled: int
+    paused_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +132,7 @@ async def land_pages(job: Job, folder: str = "") -> Manifest:
             tally = _Counting(job, landing, client)
             saver = _Saver(landing, tally)
             questions = islice(_questions(job), landing.state.questions, None)
-            async with aclosing(_answers(questions, job, client)) as answers:
+            async with _watched(tally), aclosing(_answers(questions, job, client)) as answers:
                 async for question, item in answers:
                     if isinstance(item, Ended):
                         tally.end(question, item.error)
@@ -230,10 +237,17 @@ class _Counting:
         self.landing.outcome(contact, outcome, self.now.rows, self.now.requests, reason)
         self.outcomes[outcome] += 1
         self.now.rows, self.now.requests, self.now.missing = 0, 0, None
+        self.tell()
+
+    def tell(self) -> None:
+        """Say how far it is, to whoever wants to know."""
         if self.job.progress is not None:
             requests, _, throttled = self._sent()
-            done = self.outcomes.total()
-            self.job.progress(Progress(len(self.job.contacts), done, self.now.fetched, requests, throttled))
+            done, pause = self.outcomes.total(), self.client.pacer.paused_until - asyncio.get_running_loop().time()
+            until = datetime.now(UTC) + timedelta(seconds=pause) if pause > 0 else None
+            self.job.progress(
+                Progress(len(self.job.contacts), done, self.now.fetched, requests, throttled, paused_until=until)
+            )
 
     def _sent(self) -> tuple[int, int, int]:
         """Requests, retries and refusals, those of earlier tries included."""
@@ -257,6 +271,24 @@ class _Counting:
             throttled=throttled,
             **{name: self.outcomes[name] for name in OUTCOMES},
         )
+
+
+@asynccontextmanager
+async def _watched(tally: _Counting) -> AsyncIterator[None]:
+    """Say how far it is every now and then, also while no contact ends: a vendor's pause may take minutes."""
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            tally.tell()
+
+    looking = asyncio.create_task(look())
+    try:
+        yield
+    finally:
+        looking.cancel()
+        with suppress(asyncio.CancelledError):
+            await looking
 
 
 def _questions(job: Job) -> Iterator[_Question]:

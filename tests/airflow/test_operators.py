@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -196,6 +198,17 @@ def test_progress_is_logged_without_anything_personal(sandbox, lake, people, mon
     assert sandbox.connections[VENDOR]["password"] not in said
 
 
+def test_a_pause_is_told_while_it_lasts(sandbox, lake, people, monkeypatch, capfd):
+    monkeypatch.setattr("airflow_provider_interactions.operators.extract.reporter", partial(reporter, every=1.0))
+    sandbox.faults([{"kind": "throttle", "path": "LoadInteractions", "retry_after": 4, "times": 1}])
+    extracted(lake, DAY, contacts=people, options=FEW)
+    said = "".join(capfd.readouterr())
+    waiting = r"0 of 5 contacts \(0%\), 0 records, .* waiting until \d\d:\d\d:\d\dZ, as the vendor asked to slow down"
+    assert len(re.findall(waiting, said)) >= 2
+    assert "s left" not in said.split("waiting until")[0]
+    assert not [person for person in people if person in said.lower()]
+
+
 def test_stale_manifests_do_not_remove_a_newer_extraction(lake, people):
     from airflow.sdk.exceptions import AirflowFailException
 
@@ -261,6 +274,22 @@ class TestProgress:
         assert said == (
             "50 of 200 contacts (25%), 1,234 records, 2,000 requests (200/s), throttled 3 times, about 30 s left"
         )
+
+    def test_a_try_that_goes_on_counts_its_own_speed(self):
+        from airflow_provider_interactions.extract import Progress
+        from airflow_provider_interactions.operators.progress import line
+
+        found, now = Progress(200, 100, 0, 1000, 0), Progress(200, 150, 0, 1500, 0)
+        assert line(now, 10, found).endswith("1,500 requests (50/s), throttled 0 times, about 10 s left")
+        assert line(found, 10, found).endswith("(0/s), throttled 0 times")
+
+    def test_waiting(self):
+        from airflow_provider_interactions.extract import Progress
+        from airflow_provider_interactions.operators.progress import line
+
+        until = datetime(2026, 1, 1, 12, 3, 19, 1, tzinfo=UTC)
+        said = line(Progress(200, 50, 0, 0, 0, paused_until=until), 10)
+        assert said.endswith("throttled 0 times, waiting until 12:03:20Z, as the vendor asked to slow down")
 
     def test_speaks_every_few_seconds_only(self):
         from airflow_provider_interactions.extract import Progress

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -87,9 +88,20 @@ def test_an_unknown_tenant_is_told_once(rig):
 def test_progress_is_told_for_each_contact(rig):
     told = []
     manifest = extract(rig.job(progress=told.append))
-    assert [progress.done for progress in told] == [1, 2, 3, 4, 5, 6]
+    assert [done for done in dict.fromkeys(progress.done for progress in told) if done] == [1, 2, 3, 4, 5, 6]
+    assert {progress.paused_until for progress in told} == {None}
     assert told[-1].rows == manifest.counts.landed
     assert told[-1].requests == manifest.counts.requests
+
+
+def test_progress_is_told_while_the_vendor_wants_to_be_left_alone(rig):
+    rig.sandbox.faults([{"kind": "throttle", "path": "LoadInteractions", "retry_after": 3, "times": 1}])
+    told, began = [], datetime.now(UTC)
+    extract(rig.job(progress=told.append))
+    waited = [progress for progress in told if progress.paused_until]
+    assert len(waited) >= 2
+    assert all(timedelta(seconds=2) < progress.paused_until - began < timedelta(seconds=6) for progress in waited)
+    assert told[-1].paused_until is None
 
 
 def test_the_order_of_what_lands_is_that_of_the_contacts(rig, desk):
