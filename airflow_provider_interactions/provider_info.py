@@ -156,6 +156,17 @@ BROWSE = {
     "default": "",
 }
 
+POOLS = {
+    "description": (
+        "Whether pipelines run the tasks that ask a vendor in the Airflow pool named like the connection, for example "
+        "which50_default. Make the pools first: Airflow runs no task whose pool is not there."
+    ),
+    "version_added": "0.1.0",
+    "type": "boolean",
+    "example": "True",
+    "default": "False",
+}
+
 
 def get_provider_info() -> dict[str, Any]:
     """The provider's metadata, as the entry point ``apache_airflow_provider`` hands it to Airflow."""
@@ -177,7 +188,7 @@ def get_provider_info() -> dict[str, Any]:
         "config": {
             "interactions": {
                 "description": "Contact interactions: where they are kept.",
-                "options": {"lake": LAKE, "browse": BROWSE},
+                "options": {"lake": LAKE, "browse": BROWSE, "pools": POOLS},
             }
         },
     }

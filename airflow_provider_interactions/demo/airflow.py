@@ -6,11 +6,14 @@ import secrets
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from airflow_provider_interactions.demo.places import Places
 from airflow_provider_interactions.demo.processes import Company
-from airflow_provider_interactions.demo.rest import Api
+from airflow_provider_interactions.demo.rest import Api, NotYet
 from airflow_provider_interactions.demo.trouble import Trouble
+from airflow_provider_interactions.demo.vendors import SOURCES, Source
 
 HOST = "127.0.0.1"
 
@@ -65,6 +68,7 @@ def _settings(places: Places, url: str, port: int) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{places.airflow}/airflow.db",
         "AIRFLOW__INTERACTIONS__LAKE": str(places.lake),
+        "AIRFLOW__INTERACTIONS__POOLS": "True",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(places.airflow / "logs"),
         # The backfill decides which days there are; without this, today would join in.
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
@@ -75,7 +79,7 @@ def _settings(places: Places, url: str, port: int) -> dict[str, str]:
 
 
 def start(company: Company, places: Places, settings: Mapping[str, str], *, for_people: bool = False) -> Api:
-    """Make the metadata database, start the components, and wait until all of them are healthy."""
+    """Make the metadata database, start the components, wait until all of them are healthy, make the pools."""
     migration = _command("db", "migrate")
     company.run("Airflow's database migration", migration, settings, places.logs / "db-migrate.log")
     for name, arguments in (_COMPONENTS | (_FOR_PEOPLE if for_people else {})).items():
@@ -83,7 +87,22 @@ def start(company: Company, places: Places, settings: Mapping[str, str], *, for_
     api = Api(settings["AIRFLOW__API__BASE_URL"])
     company.until(api.healthy, "Airflow did not get healthy")
     api.login()
+    for pool in map(_pool, SOURCES):
+        company.until(partial(_made, api, pool), f"Airflow made no pool {pool['name']}")
     return api
+
+
+def _pool(source: Source) -> Mapping[str, Any]:
+    """The pool of a vendor's connection: one task at a time asks it."""
+    return {"name": f"{source.vendor}_default", "slots": 1, "description": "Tasks that ask this account at a time"}
+
+
+def _made(api: Api, pool: Mapping[str, Any]) -> bool:
+    try:
+        api.post("pools", pool)
+    except NotYet:
+        return False
+    return True
 
 
 def _command(*arguments: str) -> Sequence[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
+from airflow.sdk import conf
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from airflow_provider_interactions.operators.assets import Stage, asset
@@ -19,6 +20,9 @@ from airflow_provider_interactions.window import Instant
 MADE: tuple[Stage, ...] = ("normalized", "loaded")
 
 ONE_AT_A_TIME = {"max_active_tis_per_dag": 1}
+
+#: Arguments that say whom to ask without asking the vendor.
+SOURCES = ("contacts", "contacts_file", "contacts_sql")
 
 
 class Anywhere(TypedDict, total=False):
@@ -35,6 +39,7 @@ class Asking(Anywhere, total=False):
     end: Instant | None
     width: timedelta
     options: Mapping[str, Any] | None
+    pool: str | None
 
 
 class Listing(Asking, total=False):
@@ -56,7 +61,6 @@ class Extracting(Asking, total=False):
     history_age: timedelta | float | str | None
     refresh: bool | str | None
     on_missing: Literal["record", "fail"]
-    pool: str
     max_active_tis_per_dag: int | None
 
 
@@ -90,14 +94,19 @@ def interactions_pipeline(vendor: str | None = None, **arguments: Unpack[Argumen
     """Put ``list_contacts``, ``extract`` (mapped over batches), ``normalize`` and ``load`` into the present DAG.
 
     Give ``vendor``, ``conn_id``, or both. Each argument goes to the operators that know it. ``extract`` runs one task
-    at a time, as one already sends as much as the vendor takes; with a ``pool``, which also counts other DAGs of the
-    same account, the pool decides. For more than one connection in a DAG, call this within a ``TaskGroup`` each.
+    at a time, whatever the number of runs, as one already sends as much as the vendor takes. With a ``pool`` the tasks
+    that ask the vendor take a slot of it instead, which also counts other DAGs; where the configuration has
+    ``[interactions] pools`` switched on, that is the pool named like the connection. Airflow runs no task whose pool
+    nobody has made. For more than one connection in a DAG, call this within a ``TaskGroup`` each.
     Other DAGs can wait for the assets ``interactions_<conn_id, else vendor>_normalized`` and ``…_loaded``.
     Raises TypeError for an unknown argument.
     """
     _refuse_unknown(arguments)
-    chosen: dict[str, Any] = {**({} if "pool" in arguments else ONE_AT_A_TIME), **arguments}
-    contacts = ListContactsOperator(task_id="list_contacts", vendor=vendor, **_of(Listing, chosen))
+    chosen: dict[str, Any] = {**_bound(vendor, arguments), **arguments}
+    listing = _of(Listing, chosen)
+    if any(arguments.get(source) is not None for source in SOURCES):
+        listing.pop("pool", None)
+    contacts = ListContactsOperator(task_id="list_contacts", vendor=vendor, **listing)
     extracted = ExtractInteractionsOperator.partial(task_id="extract", vendor=vendor, **_of(Extracting, chosen))
     mapped = extracted.expand(batch=contacts.output)
     made = {stage: [asset(arguments.get("conn_id") or str(vendor), stage)] for stage in MADE}
@@ -108,6 +117,15 @@ def interactions_pipeline(vendor: str | None = None, **arguments: Unpack[Argumen
         task_id="load", outlets=made["loaded"], **_of(Loading, chosen, manifest=normalized.output)
     )
     return Pipeline(contacts, mapped, normalized, loaded)
+
+
+def _bound(vendor: str | None, chosen: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What keeps tasks from asking one vendor all at once, where the DAG's author has not said it."""
+    if "pool" in chosen:
+        return {}
+    if conf.getboolean("interactions", "pools", fallback=False):
+        return {"pool": chosen.get("conn_id") or f"{vendor}_default"}
+    return ONE_AT_A_TIME
 
 
 def _of(kind: Any, chosen: Mapping[str, Any], **more: Any) -> dict[str, Any]:

@@ -52,7 +52,12 @@ def test_each_argument_reaches_the_operators_that_know_it():
         assert places or partial.get(name) == value, name
         reached.add((name, len(places) + (partial.get(name) == value)))
     assert ("lake", 4) in reached
-    assert {("conn_id", 2), ("options", 2), ("pool", 1), ("table", 1)} <= reached
+    assert {
+        ("conn_id", 2),
+        ("options", 2),
+        ("pool", 1),
+        ("table", 1),
+    }  # contacts come from a database: no slot <= reached
     assert "max_active_tis_per_dag" not in partial or partial["max_active_tis_per_dag"] is None
 
 
@@ -60,6 +65,25 @@ def test_without_a_pool_one_batch_is_asked_for_at_a_time():
     _, pipeline = made(conn_id="crm")
     assert pipeline.extract.partial_kwargs["max_active_tis_per_dag"] == 1
     assert made(conn_id="crm", max_active_tis_per_dag=3)[1].extract.partial_kwargs["max_active_tis_per_dag"] == 3
+
+
+def pools(pipeline):
+    return [pipeline.list_contacts.pool, pipeline.extract.pool, pipeline.normalize.pool, pipeline.load.pool]
+
+
+def test_a_pool_is_for_the_tasks_that_ask_the_vendor():
+    assert pools(made(VENDOR, pool="crm")[1]) == ["crm", "crm", "default_pool", "default_pool"]
+    for source in ({"contacts": ["1"]}, {"contacts_file": "x.csv"}, {"contacts_sql": "SELECT 1"}):
+        assert pools(made(VENDOR, pool="crm", **source)[1])[:2] == ["default_pool", "crm"]
+
+
+def test_a_deployment_may_have_a_pool_for_every_connection(monkeypatch):
+    assert pools(made(VENDOR)[1]) == ["default_pool"] * 4
+    monkeypatch.setenv("AIRFLOW__INTERACTIONS__POOLS", "True")
+    for chosen, name in (({}, f"{VENDOR}_default"), ({"conn_id": "crm"}, "crm"), ({"pool": "mine"}, "mine")):
+        _, pipeline = made(VENDOR, **chosen)
+        assert pools(pipeline)[:2] == [name, name]
+        assert pipeline.extract.partial_kwargs.get("max_active_tis_per_dag") is None, "the pool decides"
 
 
 def test_unknown_argument_is_named_with_those_that_are_known():
