@@ -30,6 +30,8 @@ from urllib.parse import quote
 
 import fsspec
 import msgspec
+from fsspec.dircache import DirCache
+from fsspec.spec import AbstractBufferedFile
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.window import Window
@@ -38,6 +40,9 @@ T = TypeVar("T")
 
 #: Times to list a folder that changes meanwhile.
 LISTINGS = 100
+
+#: Where folders are but parts of names. To make one means to look for the bucket, and to make a bucket that is absent.
+OBJECT_STORES = frozenset(("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"))
 
 NO_LAKE = "There is no lake to write to. Give the operator a lake, or set [interactions] lake in the configuration."
 
@@ -48,6 +53,10 @@ class Lake:
 
     fs: Any
     root: str
+
+    def __post_init__(self) -> None:
+        # What object stores' drivers remember of a listing, they also tell of a file that another process has removed.
+        self.fs.dircache = DirCache(use_listings_cache=False)
 
     @classmethod
     def at(cls, url: str, fs: Any = None, **storage_options: Any) -> Lake:
@@ -75,6 +84,8 @@ class Lake:
 
     def prepare(self, path: str) -> None:
         """Make a path's folder, where the file system has folders; raises ConfigError when it cannot be written."""
+        if not OBJECT_STORES.isdisjoint(self._protocols):
+            return
         try:
             self.fs.makedirs(posixpath.dirname(self.full(path)), exist_ok=True)
         except OSError as wrong:
@@ -131,10 +142,28 @@ class Lake:
         msg = "The lake changes too fast to be listed. Do many tasks write the same window?"
         raise ConfigError(msg)
 
+    def files(self, folder: str) -> list[str]:
+        """The paths of all files below a folder, at any depth, relative to the root; in no order."""
+        return [path.removeprefix(f"{self.root}/") for path in self.fs.find(self.full(folder))]
+
+    def abandon(self, stream: Any) -> None:
+        """Give up a file that is being written: an object never appears, a file on a disk is closed."""
+        # Local streams have a discard that only works inside fsspec's transactions.
+        leave = stream.close if self.local else getattr(stream, "discard", stream.close)
+        with contextlib.suppress(OSError, ValueError):  # a full disk, a stream that is closed
+            leave()
+        if isinstance(stream, AbstractBufferedFile):
+            stream.closed = True  # else it uploads what it has, or fails to, when it is collected
+
     @property
     def local(self) -> bool:
         """Whether it lies on a disk of this machine, where a rename is atomic."""
-        return "file" in (self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,))
+        return "file" in self._protocols
+
+    @property
+    def _protocols(self) -> tuple[str, ...]:
+        known = self.fs.protocol
+        return known if isinstance(known, tuple) else (known,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +176,11 @@ class Place:
 
     def folder(self, layer: str) -> str:
         """``raw/vendor=…/account=…/window=…`` for a layer."""
-        return f"{self._account(layer)}/window={self.window.slug}"
+        return f"{self.of_account(layer)}/window={self.window.slug}"
 
     def dated(self, day: str) -> str:
         """The canonical table's folder of one UTC day."""
-        return f"{self._account('interactions')}/date={day}"
+        return f"{self.of_account('interactions')}/date={day}"
 
     @property
     def raw_manifest(self) -> str:
@@ -161,24 +190,25 @@ class Place:
     @property
     def manifest(self) -> str:
         """Where the normalized window is published."""
-        return f"{self._account('manifests')}/window={self.window.slug}.json"
+        return f"{self.of_account('manifests')}/window={self.window.slug}.json"
 
     @property
     def unfinished(self) -> str:
         """Where unfinished extractions of the account are kept."""
-        return self._account("unfinished")
+        return self.of_account("unfinished")
 
     @property
     def histories(self) -> str:
         """Where whole histories are kept."""
-        return self._account("history")
+        return self.of_account("history")
 
     @property
     def requests(self) -> str:
         """Where answers to requests about given people are kept."""
-        return self._account("requests")
+        return self.of_account("requests")
 
-    def _account(self, layer: str) -> str:
+    def of_account(self, layer: str) -> str:
+        """``raw/vendor=…/account=…`` for a layer: what all windows of the account have in common."""
         return f"{layer}/vendor={segment(self.vendor)}/account={segment(self.account)}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
@@ -185,10 +185,7 @@ class Lines:
 
     def discard(self) -> None:
         """Leave nothing behind."""
-        # An object store's stream would upload what it has when it is closed.
-        leave = self._stream.close if self.lake.local else getattr(self._stream, "discard", self._stream.close)
-        with suppress(OSError, ValueError):
-            leave()
+        self.lake.abandon(self._stream)
         self.lake.remove([self._temporary])
 
 

@@ -10,12 +10,12 @@ from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import contract, land
+from airflow_provider_interactions import contacts, contract, land, normalize
 from airflow_provider_interactions.errors import BadResponse, ConfigError, Unreconciled
 from airflow_provider_interactions.extract import extract
 from airflow_provider_interactions.journal import State
 from airflow_provider_interactions.lake import Lake, Place, segment
-from airflow_provider_interactions.manifest import Counts, Manifest, packed, unpacked, whole
+from airflow_provider_interactions.manifest import Counts, File, Manifest, packed, unpacked, whole
 from airflow_provider_interactions.schema import RAW
 from airflow_provider_interactions.window import Window
 
@@ -225,6 +225,32 @@ def test_a_landing_whose_counts_do_not_add_up_leaves_nothing(desk):
         with pytest.raises(Unreconciled, match="2 ≠ 1"):
             landing.finish(Counts(received=2, fetched=2))
     assert desk.files() == []
+
+
+MONTH = timedelta(days=30)
+NEXT = Window.of("2026-01-03", "2026-01-04")
+
+
+def test_lists_of_contacts_and_rejects_of_no_use_end_after_a_month(any_desk):
+    """With the next publication of any window of the account; never what a manifest refers to, or another's."""
+    lake, made = any_desk.lake, datetime.now(UTC)
+    old, _ = contacts.keep(lake, Place("dynamics_marketing", "acme", DAY), [[contract.Contact("c1")]], made)
+    foreign, _ = contacts.keep(lake, Place("dynamics_marketing", "acm", DAY), [], made)
+    published = any_desk.normalized(b"{}")
+    raw = any_desk.land(*[b"{}"] * 20)
+    with pytest.raises(normalize.TooManyRejects):
+        normalize.normalize(lake, raw, now=made)
+    [failed] = [path for path in any_desk.files() if path.startswith("rejects/") and path not in published.paths]
+    assert any_desk.rows([File(failed, 20, 0)])[0]["reason"]
+    other = any_desk.land(any_desk.record(), window=NEXT)
+    land.publish(lake, [other], now=made + MONTH - timedelta(seconds=1))
+    assert {old, foreign, failed} <= set(any_desk.files())
+    young, _ = contacts.keep(lake, other.place, [[contract.Contact("c1")]], made + MONTH)
+    land.publish(lake, [other], now=made + MONTH + timedelta(hours=1))
+    kept = set(any_desk.files())
+    assert not kept & {old, failed}
+    assert {foreign, young, published.rejects[0].path} <= kept
+    assert any_desk.rows(published.rejects)
 
 
 def batch_of(desk, batch, batches=2, **changed):
