@@ -2,7 +2,7 @@
 
 Needs a connection `dynamics_marketing_default` and a place for the lake (`AIRFLOW__INTERACTIONS__LAKE`). Every run
 reads its own day for all contacts of the environment; running a day again replaces that day and nothing else. Fill the
-past with a backfill, or trigger one run over any window with the parameters below.
+past with a backfill, or by one run with the parameters below, which asks less and writes the same days.
 """
 
 import os
@@ -22,7 +22,7 @@ with DAG(
     catchup=False,
     max_active_runs=2,
     params={
-        "start": Param(None, title="Start", description="Instead of the run's own day, with a time zone", **WHEN),
+        "start": Param(None, title="Start", description="One day or many in one run: 2026-01-31T00:00:00Z", **WHEN),
         "end": Param(None, title="End", description="Exclusive", **WHEN),
     },
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": 2},

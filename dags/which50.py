@@ -22,7 +22,7 @@ with DAG(
     catchup=False,
     max_active_runs=2,
     params={
-        "start": Param(None, title="Start", description="Instead of the run's own day, with a time zone", **WHEN),
+        "start": Param(None, title="Start", description="One day or many in one run: 2026-01-31T00:00:00Z", **WHEN),
         "end": Param(None, title="End", description="Exclusive", **WHEN),
         "refresh": Param(False, type="boolean", title="Refresh", description="Ask anew, whatever the lake has"),
     },

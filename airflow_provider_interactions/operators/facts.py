@@ -5,10 +5,14 @@ Nothing about a person is in it.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from airflow_provider_interactions.lake import Place
 
 Counters = Mapping[str, int]
 
@@ -20,7 +24,8 @@ CALLS = {"requests": "requests", "retries": "retries", "throttles": "throttled"}
 class Facts:
     """One step's outcome. ``rows`` and ``bytes`` are of what it wrote; ``path`` is where the lake says more.
 
-    ``bytes`` is None where nobody knows them: a database does not say what rows take in it.
+    ``bytes`` is None where nobody knows them: a database does not say what rows take in it. Where a run wrote several
+    ``windows``, the path is that of the folder with their manifests.
 
     ``window_start`` and ``window_end`` are ISO 8601 in UTC, None for all time. ``counters`` are for metrics: what this
     step added, not what steps before it did.
@@ -36,6 +41,7 @@ class Facts:
     files: int
     path: str
     rejected: int = 0
+    windows: int = 1
     counters: Counters = field(default_factory=dict)
 
     @property
@@ -49,7 +55,7 @@ class Facts:
             "rows": self.rows,
             "bytes": self.bytes,
             "rejected": self.rejected,
-            "manifest": self.path,
+            **({"manifest": self.path} if self.windows == 1 else {"windows": self.windows, "manifests": self.path}),
         }
         return {name: value for name, value in told.items() if name != "bytes" or value is not None}
 
@@ -95,7 +101,8 @@ def _normalized(stage: str, result: Mapping[str, Any]) -> Facts:
 def _of_manifest(stage: str, result: Mapping[str, Any], rows: int, counters: Counters) -> Facts:
     from airflow_provider_interactions.manifest import unpacked  # noqa: PLC0415 - fsspec is heavy
 
-    place = unpacked(result).place
+    manifest = unpacked(result)
+    path = _path(manifest.place, manifest.windows) if stage == "normalize" else manifest.place.raw_manifest
     return Facts(
         stage=stage,
         vendor=result["vendor"],
@@ -105,8 +112,9 @@ def _of_manifest(stage: str, result: Mapping[str, Any], rows: int, counters: Cou
         rows=rows,
         bytes=sum(file["bytes"] for file in result["files"]),
         files=len(result["files"]),
-        path=place.manifest if stage == "normalize" else place.raw_manifest,
+        path=path,
         rejected=result["counts"]["rejected"],
+        windows=manifest.windows,
         counters=counters,
     )
 
@@ -125,10 +133,15 @@ def _loaded(stage: str, result: Mapping[str, Any]) -> Facts:
         rows=result["loaded"]["rows"],
         bytes=None,
         files=0,
-        path=Place(result["vendor"], result["account"], window).manifest,
+        path=_path(Place(result["vendor"], result["account"], window), result["windows"]),
         rejected=result["counts"]["rejected"],
+        windows=result["windows"],
         counters={"rows": result["loaded"]["rows"]},
     )
+
+
+def _path(place: Place, windows: int) -> str:
+    return place.manifest if windows == 1 else posixpath.dirname(place.manifest)
 
 
 def _answered(stage: str, result: Mapping[str, Any]) -> Facts:

@@ -77,6 +77,7 @@ class LoadInteractionsOperator(LakeOperator):
             "account": manifest.account,
             "window_start": zulu(manifest.window_start),
             "window_end": zulu(manifest.window_end),
+            "windows": manifest.windows,
             "table": self.table,
             "counts": msgspec.to_builtins(manifest.counts),
             "loaded": msgspec.to_builtins(done),

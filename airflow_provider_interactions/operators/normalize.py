@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Context
 
+from airflow_provider_interactions.lake import Lake
 from airflow_provider_interactions.operators.assets import handed_over
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.operators.errors import judged
 from airflow_provider_interactions.operators.lake import open_lake
+from airflow_provider_interactions.operators.wide import piece
+from airflow_provider_interactions.operators.window import DAY
 
 
 class NormalizeInteractionsOperator(LakeOperator):
     """Join a window's batches, then write its canonical rows and its rejects; returns the window's manifest.
 
+    A run whose params ``start`` and ``end`` choose more than ``width`` writes windows of that length, as that many
+    scheduled runs would; what it returns names the files of all of them.
+
     :param manifests: what ExtractInteractionsOperator returned: one manifest, or those of all mapped tasks; default:
         the published one of the asset event that triggered the run
+    :param width: how long the windows of other runs of the DAG are; default: one day
     :param rejects_share: share of the records that may be unreadable before the task fails; default: 0.05
     """
 
@@ -29,11 +37,13 @@ class NormalizeInteractionsOperator(LakeOperator):
         self,
         *,
         manifests: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        width: timedelta = DAY,
         rejects_share: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.manifests = manifests
+        self.width = width
         self.rejects_share = rejects_share
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -42,8 +52,9 @@ class NormalizeInteractionsOperator(LakeOperator):
 
         with judged():
             batches = self._batches(context)
+            width = piece(context, batches[0].window, self.width) if batches and self.manifests is not None else None
         with judged(*_facts(batches)):
-            done = self._normalized(batches)
+            done = self._whole(batches) if width is None else self._divided(batches, width)
         return self.finished(context, manifest.packed(done))
 
     def _batches(self, context: Context) -> list[Any]:
@@ -55,11 +66,23 @@ class NormalizeInteractionsOperator(LakeOperator):
         parts = [self.manifests] if isinstance(self.manifests, Mapping) else self.manifests[:]
         return [manifest.unpacked(part) for part in parts]
 
-    def _normalized(self, batches: list[Any]) -> Any:
-        from airflow_provider_interactions import land, normalize  # noqa: PLC0415 - pyarrow is heavy
+    def _whole(self, batches: list[Any]) -> Any:
+        from airflow_provider_interactions import land  # noqa: PLC0415 - pyarrow is heavy
 
         lake = open_lake(self.lake)
-        raw = land.publish(lake, batches)
+        return self._normalized(lake, land.publish(lake, batches))
+
+    def _divided(self, batches: list[Any], width: timedelta) -> Any:
+        from airflow_provider_interactions import divide  # noqa: PLC0415 - as above
+
+        lake = open_lake(self.lake)
+        done = [self._normalized(lake, raw) for raw in divide.divide(lake, batches, width)]
+        divide.discard(lake, batches)
+        return divide.joined(batches, done)
+
+    def _normalized(self, lake: Lake, raw: Any) -> Any:
+        from airflow_provider_interactions import normalize  # noqa: PLC0415 - as above
+
         share = normalize.REJECTS_SHARE if self.rejects_share is None else self.rejects_share
         done = normalize.normalize(lake, raw, rejects_share=share)
         counts = done.counts

@@ -67,6 +67,7 @@ class Extracting(Asking, total=False):
 class Normalizing(Anywhere, total=False):
     """Arguments of ``normalize``."""
 
+    width: timedelta
     rejects_share: float | None
 
 
@@ -97,7 +98,8 @@ def interactions_pipeline(vendor: str | None = None, **arguments: Unpack[Argumen
     at a time, whatever the number of runs, as one already sends as much as the vendor takes. With a ``pool`` the tasks
     that ask the vendor take a slot of it instead, which also counts other DAGs; where the configuration has
     ``[interactions] pools`` switched on, that is the pool named like the connection. Airflow runs no task whose pool
-    nobody has made. For more than one connection in a DAG, call this within a ``TaskGroup`` each.
+    nobody has made. A run whose params ``start`` and ``end`` choose more than ``width`` (one day unless given) writes
+    windows of that length. For more than one connection in a DAG, call this within a ``TaskGroup`` each.
     Other DAGs can wait for the assets ``interactions_<conn_id, else vendor>_normalized`` and ``…_loaded``.
     Raises TypeError for an unknown argument.
     """

@@ -1,0 +1,141 @@
+"""A long window as the short ones it consists of: what was asked for at once is kept as if each had been asked for.
+
+A vendor answers about a month with few calls more than about a day, so filling the past in one run is cheaper than by a
+run for each day. What lies in the lake afterwards is the same: the manifest, the rows and the outcomes of each day.
+Calls, and records outside of the long window, are counted with its first piece; so are records whose time cannot be
+read, which are then judged once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.errors import Unreconciled
+from airflow_provider_interactions.journal import State, clear
+from airflow_provider_interactions.lake import Lake, Place
+from airflow_provider_interactions.land import Landing, publish, replaced
+from airflow_provider_interactions.manifest import OUTCOMES, Counts, File, Manifest, reconcile, whole
+from airflow_provider_interactions.window import Window
+
+#: Windows written in one reading of the long one; each holds at most a part of a file in memory.
+AT_ONCE = 8
+
+
+def divide(lake: Lake, batches: Sequence[Manifest], width: timedelta) -> Iterator[Manifest]:
+    """Publish the batches of a long window as windows of ``width``; yields the raw manifest of each, in order of time.
+
+    The long window's own files stay until ``discard``, so it can be done again. Raises as ``land.publish`` does.
+    """
+    long = whole(batches)
+    reconcile(long.counts)
+    windows = list(long.window.split(width))
+    for n in range(0, len(windows), AT_ONCE):
+        some = windows[n : n + AT_ONCE]
+        cut = [_pieces(lake, batch, some) for batch in batches]
+        for pieces in zip(*cut, strict=True):
+            yield publish(lake, pieces)
+
+
+def discard(lake: Lake, batches: Iterable[Manifest]) -> None:
+    """Remove what was landed for a long window, once all of its pieces are published."""
+    for batch in batches:
+        clear(lake, batch)
+        lake.remove(sorted(batch.paths))
+
+
+def joined(batches: Sequence[Manifest], pieces: Sequence[Manifest]) -> Manifest:
+    """All pieces, normalized, as one manifest that lies nowhere in the lake: for whoever goes on with all of them.
+
+    It names no outcomes, which are in the manifests of the pieces.
+    """
+    long = whole(batches)
+    made = sum((piece.counts for piece in pieces), Counts())
+    return msgspec.structs.replace(
+        long,
+        files=tuple(file for piece in pieces for file in piece.files),
+        outcomes=(),
+        rejects=tuple(file for piece in pieces for file in piece.rejects),
+        counts=long.counts + Counts(canonical=made.canonical, rejected=made.rejected, repeated=made.repeated),
+        windows=len(pieces),
+        digest="",
+    )
+
+
+@dataclass(slots=True)
+class _Piece:
+    """One short window of a batch, being written."""
+
+    landing: Landing
+    window: Window
+    first: bool
+    rows: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def take(self, rows: pa.RecordBatch) -> None:
+        """Copy those rows that lie in the window; the first one has those that lie nowhere, too."""
+        at = rows.column("occurred_at")
+        inside = pc.and_(pc.greater_equal(at, self.window.start), pc.less(at, self.window.end))
+        mine = rows.filter(pc.fill_null(inside, fill_value=self.first))
+        if mine.num_rows:
+            self.landing.copy(mine)
+            kinds, ids = mine.column("contact_id_kind").to_pylist(), mine.column("contact_id").to_pylist()
+            self.rows.update(zip(ids, kinds, strict=True))
+
+    def finish(self, batch: Manifest, outcomes: pa.Table) -> Manifest:
+        """Note how it went with each contact, and count."""
+        told: Counter[str] = Counter()
+        for row in outcomes.to_pylist():
+            who = row["contact_id"], row["contact_id_kind"]
+            rows = self.rows[who]
+            outcome = ("ok" if rows else "empty") if row["outcome"] in ("ok", "empty") else row["outcome"]
+            self.landing.outcome(Contact(*who), outcome, rows, row["requests"] if self.first else 0, row["reason"])
+            told[outcome] += 1
+        fetched = self.rows.total()
+        counts = Counts(
+            received=fetched, fetched=fetched, contacts=told.total(), **{name: told[name] for name in OUTCOMES}
+        )
+        return self.landing.finish(counts + _calls(batch.counts) if self.first else counts)
+
+
+def _calls(counts: Counts) -> Counts:
+    """What was counted once for the long window, whatever its pieces are."""
+    return Counts(
+        received=counts.outside,
+        outside=counts.outside,
+        requests=counts.requests,
+        retries=counts.retries,
+        throttled=counts.throttled,
+    )
+
+
+def _pieces(lake: Lake, batch: Manifest, windows: Sequence[Window]) -> list[Manifest]:
+    """The batch's share of some neighbouring windows, in one reading of its files."""
+    with ExitStack() as stack:
+        pieces = []
+        for window in windows:
+            place, state = Place(batch.vendor, batch.account, window), State(extracted_at=batch.extracted_at)
+            landing = stack.enter_context(Landing(lake, place, state, batch.batch, batch.batches))
+            pieces.append(_Piece(landing, window, window.start == batch.window_start))
+        for rows in _rows(lake, batch, batch.files):
+            for piece in pieces:
+                piece.take(rows)
+        outcomes = pa.Table.from_batches(list(_rows(lake, batch, batch.outcomes)))
+        return [piece.finish(batch, outcomes) for piece in pieces]
+
+
+def _rows(lake: Lake, batch: Manifest, files: Iterable[File]) -> Iterator[pa.RecordBatch]:
+    for file in files:
+        try:
+            with lake.fs.open(lake.full(file.path), "rb") as stream:
+                yield from pq.ParquetFile(stream).iter_batches()
+        except FileNotFoundError as gone:
+            raise Unreconciled(replaced(batch)) from gone

@@ -1,0 +1,106 @@
+"""One run over many days: by the params of an example DAG, it writes what the days' own runs would."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import duckdb
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.operators import (
+    ListContactsOperator,
+    interactions_pipeline,
+)
+from airflow_provider_interactions.operators.assets import handed_over
+from airflow_provider_interactions.operators.facts import Facts, facts
+from airflow_provider_interactions.operators.wide import MOST, piece
+from airflow_provider_interactions.vendors import VENDORS
+from airflow_provider_interactions.window import Window, zulu
+
+DAY = timedelta(days=1)
+DAYS = list(Window.of("2026-01-01", "2026-01-04").split(DAY))
+WIDE = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-04T00:00:00Z"}
+
+
+def asked(api):
+    return api.xcom["extract", "return_value", 0]["counts"]["requests"]
+
+
+def table(lake):
+    with duckdb.connect(f"{lake}/interactions.duckdb") as database:
+        return database.execute(
+            "SELECT * EXCLUDE (extracted_at, attributes) FROM interactions ORDER BY vendor, interaction_id"
+        ).fetchall()
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_one_run_over_three_days_leaves_what_three_runs_leave(run_dag, sandbox, lake, vendor):
+    api = run_dag(vendor, conf=WIDE)
+    at_once, folders = table(lake), sorted(path.name for path in Path(lake).glob("raw/*/*/*") if any(path.iterdir()))
+    names = [f"window={day.slug}" for day in DAYS]
+    assert folders == names
+    assert sorted(path.stem for path in Path(lake).glob("manifests/*/*/*.json")) == names
+    days = [run_dag(vendor, window=(zulu(day.start), zulu(day.end))) for day in DAYS]
+    assert table(lake) == at_once
+    assert len(at_once) == sandbox.oracle(vendor, "2026-01-01", "2026-01-04").interactions > 0
+    once, each = asked(api), sum(map(asked, days))
+    assert each > once > 0 if VENDORS[vendor].filters_by_date else each == 0, "histories serve later windows, too"
+    told = facts("load", api.xcom["load", "return_value", -1])
+    assert (told.windows, told.rows) == (3, len(at_once))
+    assert told.extra["manifests"].startswith(f"manifests/vendor={vendor}/account=")
+    assert "manifest" not in told.extra
+
+
+def test_a_width_of_ones_own(execution_api, sandbox, lake):
+    with DAG("d", schedule=None, params=WIDE):
+        pipeline = interactions_pipeline(
+            "luminate_online", lake=lake, width=timedelta(hours=12), options={"group_id": 1001}
+        )
+    api = execution_api(connections={"luminate_online_default": sandbox.connections["luminate_online"]}, conf=WIDE)
+    for one, at in ((pipeline.list_contacts, -1), (pipeline.extract, 0), (pipeline.normalize, -1), (pipeline.load, -1)):
+        assert api.run(one, map_index=at).error is None
+    assert len(list(Path(lake).glob("manifests/*/*/*.json"))) == 6
+    assert len(table(lake)) == sandbox.oracle("luminate_online", "2026-01-01", "2026-01-04").interactions
+
+
+def test_too_many_windows_are_refused_before_anybody_is_asked(connection, sandbox, lake):
+    task = ListContactsOperator(task_id="t", conn_id=connection, lake=lake)
+    long = {"params": {"start": "1990-01-01", "end": "2026-01-01"}}
+    with pytest.raises(AirflowFailException, match=r"would write 13,149 windows of 1 day, 0:00:00, and one run writes"):
+        task.execute(long)
+    assert sandbox.stats()["dynamics_marketing"]["requests"] == 0
+
+
+@pytest.mark.parametrize(
+    ("params", "end", "width"),
+    [
+        ({}, "2026-02-01", None),
+        ({"start": None}, "2026-02-01", None),
+        ({"start": "2026-01-01"}, "2026-01-02", None),
+        ({"start": "2026-01-01"}, "2026-01-01T06:00:00Z", None),
+        ({"start": "2026-01-01"}, "2026-01-02T00:00:01Z", DAY),
+        ({"start": "2026-01-01"}, "2026-02-01", DAY),
+    ],
+)
+def test_only_a_run_whose_params_choose_more_is_divided(params, end, width):
+    assert piece({"params": params}, Window.of("2026-01-01", end), DAY) == width
+
+
+def test_the_most_is_allowed():
+    start = DAYS[0].start
+    assert piece({"params": {"start": "x"}}, Window(start, start + MOST * DAY), DAY) == DAY
+    with pytest.raises(ConfigError, match="several runs"):
+        piece({"params": {"start": "x"}}, Window(start, start + (MOST + 1) * DAY), DAY)
+
+
+def test_a_dag_that_waits_for_one_window_is_told_what_to_do_about_several(tmp_path):
+    made = Facts("load", "v", "a", None, None, 7, None, 0, "manifests", windows=3)
+    event = SimpleNamespace(extra=made.extra)
+    with pytest.raises(ConfigError, match="every window gets a run of its own"):
+        handed_over({"triggering_asset_events": {"x": [event]}}, Lake.at(str(tmp_path)))
