@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, ClassVar, TypeVar
 
 from airflow.sdk import BaseOperator, BaseOperatorLink
+from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 from airflow_provider_interactions.contract import Options
 from airflow_provider_interactions.contract import options as checked_options
@@ -16,7 +17,7 @@ from airflow_provider_interactions.operators.assets import tell
 from airflow_provider_interactions.operators.facts import Facts, facts
 from airflow_provider_interactions.operators.lake import open_lake
 from airflow_provider_interactions.operators.links import ManifestLink
-from airflow_provider_interactions.operators.retry import POLICY, RETRIES
+from airflow_provider_interactions.operators.retry import POLICY, RETRIES, remembered
 from airflow_provider_interactions.operators.stats import report
 from airflow_provider_interactions.operators.window import DAY, resolve
 from airflow_provider_interactions.window import Instant, Window
@@ -50,6 +51,11 @@ class LakeOperator(BaseOperator):
         super().__init__(retries=retries, **known, **kwargs)
         self.lake = lake
         self._began: float | None = None
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> OperatorPartial:
+        """As Airflow does it, with this package's own defaults."""
+        return remembered(super().partial(**kwargs), kwargs)
 
     def pre_execute(self, context: Any) -> None:
         """Note when the step begins."""

@@ -1,16 +1,18 @@
 """When a failed task is tried again: after the delay the vendor itself asked for, where it asked for one.
 
 What cannot succeed never comes here: ``errors.judged`` has made an AirflowFailException of it. Airflow 3.2 has no retry
-policies; there the task's own ``retry_delay`` counts.
+policies; there the task's own ``retry_delay`` counts. A vendor that wants more is asked too early, and says so again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import conf
+from airflow.sdk.bases.operator import get_merged_defaults
+from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 from airflow_provider_interactions.errors import InteractionsError
 
@@ -66,3 +68,16 @@ else:
 
     #: The default of every operator of this package; None on Airflow 3.2.
     POLICY = InteractionsRetryPolicy()
+
+#: What the operators' constructors take where nobody says anything.
+DEFAULTS = {"retries": RETRIES, **({} if POLICY is None else {"retry_policy": POLICY})}
+
+
+def remembered(mapped: OperatorPartial, said: Mapping[str, Any]) -> OperatorPartial:
+    """Give a mapped task the same defaults as one that is not mapped; before 3.3.2 Airflow forgets them.
+
+    ``said`` are the arguments of ``.partial``. What the DAG, a task group or their ``default_args`` say stays.
+    """
+    above, _ = get_merged_defaults(mapped.kwargs["dag"], mapped.kwargs["task_group"], None, said.get("default_args"))
+    mapped.kwargs.update({name: value for name, value in DEFAULTS.items() if name not in {**above, **said}})
+    return mapped

@@ -22,6 +22,11 @@ WHAT_TO_WRITE = (
     '{"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}, and declare both in the DAG.'
 )
 
+UNDATED = (
+    "This run is about a partition, and Airflow 3.2 does not tell tasks the date of one. Use Airflow 3.3, or schedule "
+    'the DAG with CronDataIntervalTimetable("@daily", timezone="UTC"), or give the run the params start and end.'
+)
+
 
 def resolve(
     context: Mapping[str, Any], start: Instant | None = None, end: Instant | None = None, width: timedelta = DAY
@@ -38,6 +43,8 @@ def resolve(
     partition = context.get("partition_date")
     if partition is not None:
         return Window.of(partition, partition + width)
+    if getattr(context.get("dag_run"), "partition_key", None) and "partition_date" not in context:
+        raise ConfigError(UNDATED)
     return _interval(context.get("data_interval_start"), context.get("data_interval_end"))
 
 

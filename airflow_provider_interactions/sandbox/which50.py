@@ -46,7 +46,8 @@ def routes(site: Site) -> Iterator[web.RouteDef]:
 
 
 async def _guarded(site: Site, answer: Answer, request: web.Request) -> web.Response:
-    return challenge(site, request) or await answer(site, request)
+    refused = challenge(site, request)  # an aiohttp 3.11 response without keys of its own is false
+    return await answer(site, request) if refused is None else refused
 
 
 async def _wrong_method(site: Site, request: web.Request) -> web.Response:

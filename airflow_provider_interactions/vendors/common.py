@@ -116,7 +116,7 @@ def decode_loosely(body: bytes, kind: Any, what: str) -> Any:
     """As ``decode``, slower, but half a surrogate pair in a text does not cost the whole answer."""
     try:
         return msgspec.convert(json.loads(body), kind)
-    except (ValueError, RecursionError) as wrong:
+    except (*UNREADABLE, ValueError) as wrong:
         msg = f"{what} does not have the documented shape"
         raise BadResponse(msg) from wrong
 

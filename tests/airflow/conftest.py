@@ -6,7 +6,9 @@ import json
 import os
 import sys
 import tempfile
+from inspect import signature
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 import pytest
@@ -84,16 +86,27 @@ def connection(sandbox, connect):
 
 @pytest.fixture(autouse=True)
 def _fresh_secrets():
-    from airflow.sdk.configuration import clear_secrets_backends_cache
+    from airflow.sdk import configuration
 
-    clear_secrets_backends_cache()
+    clear = getattr(configuration, "clear_secrets_backends_cache", lambda: None)  # Airflow 3.2 keeps none
+    clear()
     yield
-    clear_secrets_backends_cache()
+    clear()
 
 
 WINDOW = ("2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z")
 ABSENT = httpx.Response(404, json={"detail": {"reason": "not_found", "message": ""}})
 FIELDS = ("host", "schema", "login", "password", "port", "extra")
+
+
+def run_in_process(instance, task, client):
+    """Airflow's real task runner, told by this client; that of Airflow 3.2 takes none, and makes its own."""
+    from airflow.sdk.execution_time import supervisor
+
+    if "client" in signature(supervisor.run_task_in_process).parameters:
+        return supervisor.run_task_in_process(ti=instance, task=task, client=client)
+    with patch.object(supervisor.InProcessTestSupervisor, "_api_client", lambda *_: client):
+        return supervisor.run_task_in_process(ti=instance, task=task)
 
 
 class FakeExecutionApi:
@@ -127,7 +140,6 @@ class FakeExecutionApi:
         """Run one task as a worker would; returns what the supervisor got: ``state``, ``msg``, ``error``."""
         from airflow.sdk.api.client import Client
         from airflow.sdk.api.datamodels._generated import TaskInstance
-        from airflow.sdk.execution_time.supervisor import run_task_in_process
 
         self.max_tries = max_tries
         client = Client(base_url=None, token="", dry_run=True, transport=httpx.MockTransport(self.answer))
@@ -140,7 +152,7 @@ class FakeExecutionApi:
             try_number=1,
             map_index=map_index,
         )
-        return run_task_in_process(ti=instance, task=task, client=client)
+        return run_in_process(instance, task, client)
 
     def answer(self, request):
         path, body = request.url.path.lstrip("/"), json.loads(request.content or b"null")

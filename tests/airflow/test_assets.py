@@ -9,6 +9,8 @@ from pathlib import Path
 import duckdb
 import pytest
 from airflow.sdk import DAG, Asset, CronPartitionTimetable, PartitionedAssetTimetable
+from airflow.sdk.api.datamodels._generated import AssetEventDagRunReference, DagRun
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
 from airflow_provider_interactions.operators import (
     ExtractInteractionsOperator,
@@ -55,23 +57,32 @@ def api(execution_api, ten_days, lake, monkeypatch):
         """A run of a partition, triggered by events."""
         found = Api(connections=connections, **facts)
         found.dag_run |= {"logical_date": None, "data_interval_start": None, "data_interval_end": None}
-        found.dag_run |= {"partition_key": partition, "partition_date": partition and f"{partition}T00:00:00Z"}
+        found.dag_run |= {"partition_key": partition, **(dated(partition) if partition else {})}
         found.dag_run["consumed_asset_events"] = [consumed(event, partition) for event in triggers]
         return found
 
     return run
 
 
+def dated(partition):
+    """How a run is told its day: Airflow 3.2 tells no task the date of a partition, so there its parameters do."""
+    midnight = f"{partition}T00:00:00Z"
+    if "partition_date" in DagRun.model_fields:
+        return {"partition_date": midnight}
+    return {"conf": {"start": midnight, "end": f"{date.fromisoformat(partition) + timedelta(days=1)}T00:00:00Z"}}
+
+
 def consumed(event, partition):
     """An event as the run that it triggered gets to see it."""
     known = event["dest_asset_key"]
+    key = {"partition_key": partition} if "partition_key" in AssetEventDagRunReference.model_fields else {}
     source = dict.fromkeys(("source_task_id", "source_dag_id", "source_run_id", "source_map_index"))
     return {
         "asset": {"name": known["name"], "uri": known["uri"], "extra": {}},
         "extra": event["extra"],
         "source_aliases": [],
         "timestamp": "2026-01-20T00:00:00Z",
-        "partition_key": partition,
+        **key,
         **source,
     }
 
@@ -217,3 +228,28 @@ def test_the_pipeline_declares_what_it_makes():
 def test_names_are_those_of_the_vendor_and_the_stage(stage):
     found = asset("capillary", stage)
     assert (found.name, found.uri) == (f"interactions_capillary_{stage}", f"x-interactions://capillary/{stage}")
+
+
+def test_a_partition_without_a_date_is_told_what_to_do(dags, api, monkeypatch):
+    """As in Airflow 3.2, which tells a task the partition's key and nothing else."""
+    run = api(partition="2026-01-03", conf={})
+    if "partition_date" in DagRun.model_fields:
+        monkeypatch.setattr(RuntimeTaskInstance, "get_template_context", undated(RuntimeTaskInstance))
+    else:
+        run.dag_run["conf"] = {}
+    result = run.run(dags["partitioned_extract"].task_dict["list_contacts"], max_tries=3)
+    assert result.state == "failed"
+    assert "Airflow 3.2 does not tell tasks the date of one. Use Airflow 3.3, or schedule the DAG with" in str(
+        result.error
+    )
+
+
+def undated(cls):
+    whole = cls.get_template_context
+
+    def context(self):
+        found = whole(self)
+        found.pop("partition_date", None)
+        return found
+
+    return context

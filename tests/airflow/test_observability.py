@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
+import socket
+from contextlib import ExitStack, suppress
+from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 from airflow.sdk import DAG
-from airflow.sdk.observability import stats
+from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
+from airflow.sdk.observability.metrics import stats_utils
+from airflow.sdk.observability.stats import Stats
 
 from airflow_provider_interactions.lake import Lake
 from airflow_provider_interactions.operators import (
@@ -60,51 +64,94 @@ def run(tasks, execution_api, sandbox):
     return whole
 
 
-class Collector:
-    """A backend of Airflow's statistics that keeps what it is sent."""
+class Server:
+    """A StatsD server on this machine: what it was sent, as ``name -> (value, type)``, values of one name added up."""
 
-    def __init__(self):
-        self.sent = []
+    def __init__(self, socket):
+        self.socket = socket
 
-    def incr(self, stat, count=1, **more):
-        self.sent.append((stat, more.get("tags", {}).get("stage"), more.get("tags", {}).get("vendor"), count))
+    @property
+    def found(self):
+        self.socket.setblocking(False)
+        values = {}
+        with suppress(BlockingIOError):
+            while True:
+                for line in self.socket.recv(65536).decode().splitlines():
+                    name, _, value = line.removeprefix("airflow.").partition(":")
+                    amount, _, kind = value.partition("|")
+                    values[name] = (values.get(name, (0, kind))[0] + float(amount), kind)
+        return values
 
-    def timing(self, stat, dt, **more):
-        self.incr(stat, dt, **more)
-
-    def __getattr__(self, name):
-        return lambda *_, **__: nullcontext(SimpleNamespace(duration=0.0))
+    def ours(self):
+        """Counters and timers of this package, which are not mixed up with those of Airflow."""
+        return {name: value for name, value in self.found.items() if name.startswith("interactions.")}
 
 
 @pytest.fixture
-def collector():
-    """Airflow's statistics, sent here instead of to StatsD."""
-    found = Collector()
-    stats.initialize(factory=lambda: found, export_legacy_names=False)
-    yield found
-    stats.initialize(factory=None, export_legacy_names=True)
+def statsd(monkeypatch):
+    """Makes a server, and sets Airflow's statistics up for it as its task runner does."""
+    import airflow.sdk.serde  # noqa: F401 - it sets them up once more when it is first imported
+
+    with ExitStack() as opened:
+
+        def start(**settings):
+            server = opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            server.bind(("127.0.0.1", 0))
+            host, port = server.getsockname()
+            for name, value in {"statsd_on": True, "statsd_host": host, "statsd_port": port, **settings}.items():
+                monkeypatch.setenv(f"AIRFLOW__METRICS__{name.upper()}", str(value))
+            initialized(logger)
+            return Server(server)
+
+        def logger():
+            found = stats_utils.get_stats_factory(*([] if LEGACY_NAMES else [Stats]))()
+            opened.callback(found.statsd.close)  # Airflow leaves that to the end of the process
+            return found
+
+        yield start
+        initialized(NoStatsLogger)
 
 
-def counted(collector):
-    return {(name, stage): n for name, stage, vendor, n in collector.sent if vendor == VENDOR}
+#: Airflow 3.2 keeps the two kinds of names apart elsewhere.
+LEGACY_NAMES = "export_legacy_names" in signature(Stats.initialize).parameters
 
 
-def test_metrics_are_what_the_manifests_say(run, collector):
-    api = run()
-    counts = api.xcom["normalize", "return_value", -1]["counts"]
-    found = counted(collector)
-    durations = {stage: found.pop(("interactions.duration", stage)) for stage in STAGES}
-    assert all(0 < duration.total_seconds() < 60 for duration in durations.values())
-    asked = {stage: found.pop(("interactions.requests", stage)) for stage in ("extract", "request")}
-    assert asked == {"extract": counts["requests"], "request": counts["requests"]}
+def initialized(factory):
+    Stats.initialize(factory=factory, **({"export_legacy_names": True} if LEGACY_NAMES else {}))
+
+
+def test_metrics_are_what_the_manifests_say(run, statsd):
+    server = statsd(statsd_influxdb_enabled=True, metrics_allow_list="interactions", legacy_names_on=False)
+    counts = (xcom := run().xcom)["normalize", "return_value", -1]["counts"]
+    found = server.ours()
+    durations = [found.pop(f"interactions.duration,vendor={VENDOR},stage={stage}") for stage in STAGES]
+    assert all(0 < milliseconds < 60_000 for milliseconds, _ in durations)
+    assert {kind for _, kind in durations} == {"ms"}
+    expected = {
+        ("rows", "list"): 5,
+        **{("rows", stage): counts["landed"] for stage in ("extract", "normalize", "load")},
+        ("rows", "request"): xcom["request", "return_value", -1]["counts"]["canonical"],
+        **{("requests", stage): counts["requests"] for stage in ("extract", "request")},
+    }
     assert found == {
-        ("interactions.rows", "list"): 5,
-        **{("interactions.rows", stage): counts["landed"] for stage in ("extract", "normalize", "load")},
-        ("interactions.rows", "request"): api.xcom["request", "return_value", -1]["counts"]["canonical"],
+        f"interactions.{name},vendor={VENDOR},stage={stage}": (count, "c") for (name, stage), count in expected.items()
     }
 
 
-def test_throttles_retries_and_rejects_are_counted(sandbox, connection, lake, people, collector):
+def test_a_server_without_tags_tells_vendors_and_stages_apart_by_name(run, statsd):
+    server = statsd()
+    counts = run().xcom["normalize", "return_value", -1]["counts"]
+    found = server.ours()
+    assert found[f"interactions.rows.{VENDOR}.extract"] == (counts["landed"], "c")
+    assert found[f"interactions.rows.{VENDOR}.list"] == (5, "c")
+    assert found[f"interactions.requests.{VENDOR}.extract"] == (counts["requests"], "c")
+    assert f"interactions.duration.{VENDOR}.load" in found
+    assert found["interactions.rows"][0] == sum(
+        count for name, (count, _) in found.items() if name.startswith("interactions.rows.")
+    )
+
+
+def test_throttles_retries_and_rejects_are_counted(sandbox, connection, lake, people, statsd):
     bad = json.dumps({"NextSkipToken": None, "Data": '[{"InteractionId": "1", "InteractionType": "EmailSent"}]'})
     sandbox.faults(
         [
@@ -116,12 +163,13 @@ def test_throttles_retries_and_rejects_are_counted(sandbox, connection, lake, pe
     task = ContactInteractionsOperator(
         task_id="t", conn_id=connection, lake=lake, contacts=people[:1], options={"types": ["EmailSent"]}
     )
+    server = statsd(statsd_influxdb_enabled=True, legacy_names_on=False)
     told = task.execute({"params": {}})["counts"]
-    found = counted(collector)
-    assert found["interactions.rejects", "request"] == told["rejected"] == 1
-    assert found["interactions.throttles", "request"] == told["throttled"] == 1
-    assert found["interactions.retries", "request"] == told["retries"] == 1
-    assert ("interactions.rows", "request") not in found
+    assert (told["rejected"], told["throttled"], told["retries"]) == (1, 1, 1)
+    assert server.ours() == {
+        f"interactions.{name},vendor={VENDOR},stage=request": (count, "c")
+        for name, count in {"requests": told["requests"], "rejects": 1, "throttles": 1, "retries": 1}.items()
+    }
 
 
 class TestLink:

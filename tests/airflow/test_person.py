@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_interactions.errors import Unavailable
@@ -128,7 +129,9 @@ def test_one_task_answers_for_a_person_of_every_vendor(run, sandbox, lake, name)
 
 def test_its_value_is_the_result_of_the_run(run, people):
     api, _ = run(contacts=people[:1])
-    assert api.results == (["answer", "return_value"],)
+    # Airflow 3.2 knows no results, and is told of none.
+    known = hasattr(BaseOperator, "returns_dag_result")
+    assert api.results == ((["answer", "return_value"],) if known else ())
 
 
 def test_a_list_of_people_in_one_run(run, sandbox, people):

@@ -7,8 +7,9 @@ import subprocess
 import sys
 from datetime import timedelta
 
+import airflow.sdk
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, TaskGroup
 
 from airflow_provider_interactions.errors import ConfigError, LoadError, Throttled, Unavailable
 from airflow_provider_interactions.operators import ExtractInteractionsOperator, ListContactsOperator
@@ -45,18 +46,31 @@ def throttle(sandbox, **rule):
     sandbox.faults([{"kind": "throttle", "path": "LoadInteractions", **rule}])
 
 
+def told(api):
+    """Delay in seconds and reason, as the API server is told; without them the task's own ``retry_delay`` counts."""
+    return tuple(api.retried.get(name) for name in ("retry_delay_seconds", "retry_reason"))
+
+
+def policy(*expected):
+    """What is expected of an Airflow that has retry policies; 3.2 has none, and is told nothing."""
+    return expected if hasattr(airflow.sdk, "RetryPolicy") else (None, None)
+
+
+def test_policies_are_used_where_airflow_has_them():
+    assert (POLICY is not None) == hasattr(airflow.sdk, "RetryPolicy")
+
+
 def test_throttled_task_comes_back_after_the_vendors_delay(api, sandbox, lake, people):
     throttle(sandbox, retry_after=7200)
     result = api.run(extraction(lake, people), max_tries=3)
     assert result.state == "up_for_retry"
-    assert api.retried["retry_delay_seconds"] == 7200
-    assert api.retried["retry_reason"] == "the vendor asked to be left alone for 7,200 s"
+    assert told(api) == policy(7200, "the vendor asked to be left alone for 7,200 s")
 
 
 def test_but_after_a_day_at_the_latest(api, sandbox, lake, people):
     throttle(sandbox, retry_after=10**9)
     api.run(extraction(lake, people), max_tries=3)
-    assert api.retried["retry_delay_seconds"] == timedelta(days=1).total_seconds()
+    assert told(api) == policy(86_400, "the vendor asked to be left alone for 86,400 s")
 
 
 def test_never_more_often_than_the_task_may(api, sandbox, lake, people):
@@ -72,7 +86,7 @@ def test_without_a_delay_the_tasks_own_settings_count(api, sandbox, lake, people
     with stamina.set_testing(True, attempts=1):
         result = api.run(extraction(lake, people), max_tries=3)
     assert result.state == "up_for_retry"
-    assert "retry_delay_seconds" not in {name for name, value in api.retried.items() if value is not None}
+    assert told(api) == (None, None)
 
 
 def test_what_cannot_succeed_is_not_tried_again(api, lake):
@@ -80,27 +94,43 @@ def test_what_cannot_succeed_is_not_tried_again(api, lake):
     assert (result.state, api.retried["state"]) == ("failed", "failed")
 
 
+def pair(**arguments):
+    """An operator, and one that is mapped."""
+    contacts = ListContactsOperator(task_id="list", vendor=VENDOR, **arguments)
+    mapped = ExtractInteractionsOperator.partial(task_id="extract", vendor=VENDOR, **arguments)
+    return contacts, mapped.expand(batch=contacts.output)
+
+
+def settings(task):
+    # An Airflow without policies has no such attribute, and is given none.
+    assert hasattr(task, "retry_policy") == hasattr(airflow.sdk, "RetryPolicy")
+    return task.retries, type(getattr(task, "retry_policy", None))  # Airflow copies default arguments
+
+
 def test_every_operator_has_it_mapped_or_not():
     with DAG("d", schedule=None):
-        contacts = ListContactsOperator(task_id="list", vendor=VENDOR)
-        mapped = ExtractInteractionsOperator.partial(task_id="extract", vendor=VENDOR).expand(batch=contacts.output)
+        contacts, mapped = pair()
         person = ContactInteractionsOperator(task_id="person")
-    for task in (contacts, mapped, person):
-        assert (task.retries, task.retry_policy, task.has_retry_policy) == (RETRIES, POLICY, True)
-    assert mapped.unmap({"batch": {}}).retry_policy is POLICY
+    for task in (contacts, mapped, person, mapped.unmap({"batch": {}})):
+        assert settings(task) == (RETRIES, type(POLICY))
 
 
-def test_the_dags_own_word_comes_first():
-    class Mine(type(POLICY)):
-        """Somebody else's."""
+#: Somebody else's, where there can be one.
+MINE = None if POLICY is None else type("Mine", (type(POLICY),), {})()
 
-    mine = Mine()
-    with DAG("d", schedule=None, default_args={"retries": 1, "retry_policy": mine}):
-        contacts = ListContactsOperator(task_id="list", vendor=VENDOR)
-        mapped = ExtractInteractionsOperator.partial(task_id="extract", vendor=VENDOR).expand(batch=contacts.output)
-        none = ListContactsOperator(task_id="none", vendor=VENDOR, retries=0, retry_policy=None)
-    assert {(task.retries, task.retry_policy) for task in (contacts, mapped)} == {(1, mine)}
-    assert (none.retries, none.retry_policy) == (0, None)
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_the_dags_own_word_comes_first(retries):
+    said = {"retries": retries, "retry_policy": MINE}
+    with DAG("d", schedule=None, default_args=said):
+        of_dag = pair()
+    with DAG("e", schedule=None):
+        of_tasks = pair(**said)
+        with TaskGroup("group", default_args=said):
+            of_group = pair()
+    with DAG("f", schedule=None):
+        of_arguments = pair(default_args=said)
+    assert {settings(task) for task in (*of_dag, *of_tasks, *of_group, *of_arguments)} == {(retries, type(MINE))}
 
 
 def test_a_task_with_it_survives_serialization():
@@ -145,12 +175,12 @@ def test_a_chain_that_goes_in_circles_ends():
 AS_IN_3_2 = """
 import airflow.sdk
 for name in ("RetryPolicy", "RetryDecision"):
-    del airflow.sdk.__lazy_imports[name]
+    airflow.sdk.__lazy_imports.pop(name, None)
 from airflow_provider_interactions.operators import ListContactsOperator
 from airflow_provider_interactions.operators.retry import POLICY
 task = ListContactsOperator(task_id="t", vendor="which50")
 assert POLICY is None
-assert task.retry_policy is None
+assert getattr(task, "retry_policy", None) is None
 assert task.retries == 3
 """
 
