@@ -189,7 +189,8 @@ def _interactions(
     from airflow_provider_interactions import extract  # noqa: PLC0415 - pyarrow and aiohttp are heavy
     from airflow_provider_interactions.lake import Lake  # noqa: PLC0415 - as above
 
-    job = extract.Job(hook.vendor, hook.credentials, Lake.at("memory://"), window, [person], options)  # nothing is written
+    nowhere = Lake.at("memory://")  # nothing is written
+    job = extract.Job(hook.vendor, hook.credentials, nowhere, window, [person], options)
     seen: set[str] = set()
     for query, page in extract.interactions(job):
         asked = contract.Asked(query.contact, query.native_type or "", page.context)
