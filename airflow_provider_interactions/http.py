@@ -105,23 +105,23 @@ class Client:
                 return await self._authorized(request)
             except Throttled as refusal:
                 self.counters.throttled += 1
-                pause = self.pacer.refused(refusal.retry_after)
+                pause = refusal.retry_after or 0.0
                 if asyncio.get_running_loop().time() + pause > deadline:
                     raise
 
     async def _authorized(self, request: Request) -> Response:
         while True:
-            async with self.pacer.slot():
+            async with self.pacer.slot() as turn:
                 # Asked for here: while a request waits for its place, a token may end or prove useless.
                 token = await self.tokens.current()
                 response = await self._send(self.auth.apply(request, token))
                 error = self._judge(response)
                 if error is None:
                     self.tokens.worked(token)
-                    self.pacer.succeeded()
+                    self.pacer.succeeded(turn)
                     return response
-            if not isinstance(error, AuthRejected):
-                raise error
+                if not isinstance(error, AuthRejected):
+                    raise error
             self.tokens.refused(token, error)  # raises it, unless a fresh token may help
 
     def _delay_of(self, error: Exception) -> bool | float:

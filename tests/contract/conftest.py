@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from airflow_provider_interactions import contacts, contract, land, normalize, pace
+from airflow_provider_interactions import contacts, contract, land, normalize, rate
 from airflow_provider_interactions.extract import Job, extract
 from airflow_provider_interactions.http import Limits
 from airflow_provider_interactions.lake import Lake
@@ -224,7 +224,7 @@ def worlds() -> list[dict[str, Any]]:
 def at_full_speed():
     """No careful start: a run of twenty requests would spend its time in waiting. Refusals slow it down as ever."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pace.Rate.__init__, "__defaults__", (pace.NO_RATE, *pace.Rate.__init__.__defaults__[1:]))
+        patch.setattr(rate.Rate.__init__, "__defaults__", (rate.NO_RATE, *rate.Rate.__init__.__defaults__[1:]))
         yield
 
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import settings
 
-from airflow_provider_interactions import contacts, contract, land, normalize, pace
+from airflow_provider_interactions import contacts, contract, land, normalize, rate
 from airflow_provider_interactions.extract import Job, extract
 from airflow_provider_interactions.http import Limits, connect
 from airflow_provider_interactions.journal import State
@@ -104,7 +104,7 @@ class Rig:
 def at_full_speed():
     """No careful start: a run of twenty requests would spend its time in waiting. Refusals slow it down as ever."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pace.Rate.__init__, "__defaults__", (pace.NO_RATE, *pace.Rate.__init__.__defaults__[1:]))
+        patch.setattr(rate.Rate.__init__, "__defaults__", (rate.NO_RATE, *rate.Rate.__init__.__defaults__[1:]))
         yield
 
 

@@ -398,16 +398,20 @@ def test_a_vendor_without_tokens_is_refused_once():
 
 
 def test_a_pause_that_names_no_time_grows_and_is_never_nothing():
+    async def refusal(pacer, retry_after):
+        pacer.paused_until = pacer.rate.next_at = 0.0
+        with pytest.raises(Throttled) as caught:
+            async with pacer.slot():
+                raise Throttled("slower", retry_after=retry_after)
+        return caught.value.retry_after
+
     async def use():
         pacer = pace.Pacer.of(contract.Pace(4))
-        pauses = []
-        for _ in range(9):
-            pacer.paused_until = 0.0
-            pauses.append(pacer.refused(0.0))
-        assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
-        pacer.succeeded()
-        pacer.paused_until = 0.0
-        assert pacer.refused(None) == 1.0
+        assert [await refusal(pacer, 0.0) for _ in range(9)] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
+        pacer.paused_until = pacer.rate.next_at = 0.0
+        async with pacer.slot() as turn:
+            pacer.succeeded(turn)
+        assert await refusal(pacer, None) == 1.0
         assert pacer.limit >= 1
 
     asyncio.run(use())

@@ -22,7 +22,7 @@ sys.path.insert(0, str(DOCS))
 import example  # noqa: E402 - as said above
 import make  # noqa: E402 - as said above
 
-from airflow_provider_interactions import contacts, contract, land, normalize, pace  # noqa: E402 - as said above
+from airflow_provider_interactions import contacts, contract, land, normalize, rate  # noqa: E402 - as said above
 from airflow_provider_interactions.extract import Job, extract  # noqa: E402 - as said above
 from airflow_provider_interactions.lake import Lake  # noqa: E402 - as said above
 from airflow_provider_interactions.load import duckdb as load  # noqa: E402 - as said above
@@ -115,7 +115,7 @@ def built(tmp_path_factory):
     config = SandboxConfig(contacts=3, options={"dynamics_marketing": {"types": TYPES}})
     with serve(config) as sandbox, pytest.MonkeyPatch.context() as patch:
         # No careful start: a run of ten requests would spend its time in waiting.
-        patch.setattr(pace.Rate.__init__, "__defaults__", (pace.NO_RATE, *pace.Rate.__init__.__defaults__[1:]))
+        patch.setattr(rate.Rate.__init__, "__defaults__", (rate.NO_RATE, *rate.Rate.__init__.__defaults__[1:]))
         for name in VENDORS:
             fill(sandbox, name, folder / "lake")
         yield Built(folder, sandbox)

@@ -4,6 +4,7 @@ Nothing below this folder imports Airflow; see ``tests/no_airflow.py`` for how C
 """
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -80,6 +81,35 @@ def processes(_uploads, tmp_path_factory):
     yield found
     for process in found:
         process.close()
+
+
+@pytest.fixture(scope="session")
+def s3():
+    """An S3 server with one bucket, and the environment in which every S3 client finds it; the bucket's URL."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        patch.setenv("AWS_ACCESS_KEY_ID", "key")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        patch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+        bucket = {"LocationConstraint": "eu-central-1"}
+        boto3.client("s3").create_bucket(Bucket="lakes", CreateBucketConfiguration=bucket)
+        yield "s3://lakes"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def beside_s3(s3, tmp_path_factory):
+    """A process that knows the S3 server."""
+    found = Process(tmp_path_factory.mktemp("told"))
+    yield found
+    found.close()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from disks import Bucket, Disk
 
-from airflow_provider_interactions import contacts, contract, extract, land, normalize, pace, published
+from airflow_provider_interactions import contacts, contract, extract, land, normalize, published, rate
 from airflow_provider_interactions.http import Limits
 from airflow_provider_interactions.lake import Lake, Place
 from airflow_provider_interactions.sandbox import Fact, digest
@@ -62,7 +62,7 @@ WORLDS = {name: case.world for name, case in CASES.items()}
 
 def at_full_speed() -> None:
     """No careful start: a run of twenty requests would spend its time in waiting. Refusals slow it down as ever."""
-    pace.Rate.__init__.__defaults__ = (pace.NO_RATE, *pace.Rate.__init__.__defaults__[1:])
+    rate.Rate.__init__.__defaults__ = (rate.NO_RATE, *rate.Rate.__init__.__defaults__[1:])
 
 
 def spec(sandbox, vendor, lake, **changed) -> dict[str, Any]:

@@ -1,0 +1,164 @@
+"""How often one connection may ask: what the vendor documents, and what its refusals teach. Times are the loop's.
+
+Two rules hold at once. Requests go out in even steps, faster and faster until a refusal tells how many were accepted;
+from then on there are never more than so many in any stretch of time of that length. When a request *reached* the
+vendor is not known: at the latest, it was as long before its answer as a quick answer takes. That instant counts,
+so that a vendor (or a machine) that is slow for a moment does not see more in its stretch than was meant.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from dataclasses import dataclass, field
+
+#: Vendors state limits over round stretches of time; in seconds.
+ROUND = (1.0, 10.0, 60.0, 300.0, 600.0, 3600.0)
+
+#: A learned stretch is longer by this factor than what was seen, for what clocks and networks blur. On the average,
+#: requests count as no more than this share of it later than they were sent: some answers just take their time.
+MARGIN, LATE = 1.003, 0.02
+
+#: How fast the measure of a quick answer follows those that were quicker and those that were not, and the measure of
+#: what they are usually late.
+QUICKER, SLOWER, USUAL = 0.2, 0.01, 0.001
+
+#: How a learned stretch moves: it gets longer by the first share with a refusal, and by twice the last one, up to the
+#: second share, with each further one that follows within so many stretches.
+LONGER, MUCH_LONGER, SOON = 0.01, 0.25, 2.0
+
+#: It then stays for so many stretches, but at most so many seconds, and gets shorter by this share of itself with each
+#: one that passes: another task of the connection may have ended, or the vendor may allow more.
+HOLD, HOLD_SECONDS, GROWTH = 60.0, 900.0, 0.02
+
+#: A stray refusal tells nothing about a rate. One after so many accepted requests does; fewer must be alike, within a
+#: factor, one after the other: two of them, or four where only a handful was accepted.
+TELLING, ALIKE, HANDFUL = 50, 2.0, 5
+
+#: A run's first requests per second, doubled every so many seconds until a refusal or the first rate that no longer
+#: holds anything back: enough to be at full speed within half a second, too little for a burst.
+FIRST_RATE, DOUBLING, NO_RATE = 100.0, 0.1, 100_000.0
+
+#: Steps that were missed are made up for within this share of a stretch, and lost after it.
+SLACK = 0.05
+
+
+@dataclass(slots=True)
+class Turn:
+    """One request: the how manieth since the gate opened, and when it went out."""
+
+    place: int
+    sent_at: float
+
+
+@dataclass(slots=True)
+class Quota:
+    """No more than so many requests in any stretch of so many seconds. ``arrivals`` are in the order of time."""
+
+    requests: int
+    seconds: float
+    arrivals: list[float] = field(default_factory=list)
+
+    def wait(self, now: float) -> float:
+        """Seconds until one more fits; zero or less when it does."""
+        del self.arrivals[: bisect_right(self.arrivals, now - self.seconds)]
+        if len(self.arrivals) < self.requests:
+            return 0.0
+        return self.arrivals[-self.requests] + self.seconds - now
+
+    def moved(self, turn: Turn, arrived_at: float) -> None:
+        """A request that was counted arrived later than thought."""
+        at = bisect_left(self.arrivals, turn.sent_at)
+        if self.arrivals[at : at + 1] == [turn.sent_at]:
+            del self.arrivals[at]
+        insort(self.arrivals, arrived_at)
+
+
+@dataclass(slots=True)
+class Rate:
+    """Requests per second: even steps, and the quota that refusals taught, if any."""
+
+    value: float = FIRST_RATE
+    quota: Quota | None = None
+    suspected: float = 0.0
+    agreed: int = 0
+    next_at: float = 0.0
+    moved_at: float = 0.0
+    quick: float = 0.0
+    late: float = 0.0
+    longer: float = LONGER / 2
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next request may go out; zero or less when it may."""
+        self._grow(now)
+        return max(self.next_at - now, self.quota.wait(now) if self.quota else 0.0)
+
+    def took(self, turn: Turn) -> None:
+        """A request goes out."""
+        slack = SLACK * (self.quota.seconds if self.quota else 1.0)
+        self.next_at = max(self.next_at, turn.sent_at - slack) + 1 / self.value
+        if self.quota:
+            insort(self.quota.arrivals, turn.sent_at)
+
+    def answered(self, turn: Turn, now: float) -> None:
+        """Its answer came: what it took longer than a quick one it may have been on its way to the vendor."""
+        took = now - turn.sent_at
+        self.quick = self.quick or took
+        self.quick += (took - self.quick) * (QUICKER if took < self.quick else SLOWER)
+        late = max(0.0, took - self.quick)
+        self.late += (late - self.late) * USUAL
+        if self.quota and late > 0:
+            usual = LATE * self.quota.seconds
+            arrived_at = turn.sent_at + late * min(1.0, usual / max(self.late, usual))
+            self.quota.moved(turn, arrived_at)
+
+    def refused(self, accepted: int, open_for: float, now: float, pause: float) -> None:
+        """Learn from a refusal after ``accepted`` requests in the seconds since the gate opened."""
+        if self.quota is None:
+            self._learn(accepted, stretch(open_for, pause))
+        else:
+            self.longer = min(2 * self.longer, MUCH_LONGER) if open_for < SOON * self.quota.seconds else LONGER
+            self.quota.seconds *= 1 + self.longer
+            self._step()
+        self.next_at = now + pause
+        self.moved_at = now + pause + (min(HOLD * self.quota.seconds, HOLD_SECONDS) if self.quota else 0.0)
+
+    def refused_before(self, accepted: int) -> None:
+        """A request that went out before the one just learned from was refused as well."""
+        if self.quota is not None and not self.quota.arrivals and accepted < self.quota.requests:
+            self.quota.requests = max(accepted, 1)
+            self._step()
+
+    def _learn(self, accepted: int, seconds: float) -> None:
+        accepted = max(accepted, 1)
+        rate = accepted / seconds
+        alike = self.suspected / ALIKE <= rate <= self.suspected * ALIKE
+        self.suspected, self.agreed = rate, self.agreed + 1 if alike else 0
+        if accepted >= TELLING or self.agreed >= (1 if accepted >= HANDFUL else 3):
+            self.quota = Quota(accepted, seconds * MARGIN)
+            self._step()
+
+    def _step(self) -> None:
+        assert self.quota is not None  # noqa: S101 - only what was learned sets steps
+        self.value = self.quota.requests / self.quota.seconds
+
+    def _grow(self, now: float) -> None:
+        self.moved_at = self.moved_at or now
+        if now <= self.moved_at or self.value >= NO_RATE:
+            return
+        if self.quota is None:
+            self.value *= 2 ** ((now - self.moved_at) / DOUBLING)
+        else:
+            self.quota.seconds /= (1 + GROWTH) ** ((now - self.moved_at) / self.quota.seconds)
+            self._step()
+        self.moved_at = now
+
+
+def stretch(open_for: float, pause: float) -> float:
+    """The stretch of time a limit is about, in seconds: it was used up in ``open_for`` and is free after ``pause``.
+
+    Vendors round the pause up to whole seconds, so the stretch lies within a second below the sum of the two. A round
+    one in there is a better guess than the sum; a wrong guess is mended by the next refusal.
+    """
+    longest = max(open_for + pause, 0.01)
+    fitting = [seconds for seconds in ROUND if longest - 1 <= seconds <= longest]
+    return fitting[-1] if fitting else longest

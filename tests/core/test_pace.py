@@ -1,0 +1,222 @@
+"""How near the pacer comes to limits it is not told, in time that only the clock of its event loop knows."""
+
+import asyncio
+import random
+import selectors
+from collections import deque
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_interactions import contract, rate
+from airflow_provider_interactions.errors import Throttled
+from airflow_provider_interactions.pace import Pacer
+
+#: What a real run's timers and network blur; in seconds.
+LATE_TIMER, JITTER = 0.002, 0.004
+
+#: Now and then the whole machine is busy with something else for so many seconds.
+STALL, STALLS = 0.1, 0.0003
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """Waits are skipped: whenever nothing can run, the clock goes to the next timer, and a little past it."""
+
+    def __init__(self, seed=0):
+        super().__init__(self.Selector())
+        self.now, self.dice = 1000.0, random.Random(seed)
+        self._selector.loop = self
+
+    class Selector(selectors.SelectSelector):
+        def select(self, timeout=None):
+            if timeout:
+                stall = STALL if self.loop.dice.random() < STALLS else 0.0
+                self.loop.now += timeout + stall + self.loop.dice.random() * LATE_TIMER
+            return super().select(0)
+
+    def time(self):
+        return self.now
+
+
+@dataclass
+class Sliding:
+    """No more than ``most`` in any stretch of ``seconds``; refused ones may count too."""
+
+    most: int
+    seconds: float
+    refused_count: bool = False
+    seen: deque = field(default_factory=deque)
+
+    def wait(self, now):
+        while self.seen and self.seen[0] <= now - self.seconds:
+            self.seen.popleft()
+        free = len(self.seen) < self.most
+        if free or self.refused_count:
+            self.seen.append(now)
+            if len(self.seen) > self.most:
+                self.seen.popleft()
+        return 0.0 if free else self.seen[0] + self.seconds - now
+
+
+@dataclass
+class Fixed:
+    """No more than ``most`` between one full stretch of the vendor's clock and the next."""
+
+    most: int
+    seconds: float
+    number: float = -1.0
+    seen: int = 0
+
+    def wait(self, now):
+        number = now // self.seconds
+        if number != self.number:
+            self.number, self.seen = number, 0
+        self.seen += 1
+        return 0.0 if self.seen <= self.most else (number + 1) * self.seconds - now
+
+
+@dataclass
+class Bucket:
+    """Tokens flow in evenly; as many as flow in during ``burst`` seconds may be taken at once."""
+
+    most: int
+    seconds: float
+    burst: float = 0.3
+    held: float | None = None
+    at: float = 0.0
+
+    def wait(self, now):
+        per_second = self.most / self.seconds
+        full = per_second * self.burst
+        self.held = full if self.held is None else min(full, self.held + (now - self.at) * per_second)
+        self.at = now
+        if self.held >= 1:
+            self.held -= 1
+            return 0.0
+        return (1 - self.held) / per_second
+
+
+@dataclass
+class Vendor:
+    """What one vendor saw. Its pauses are whole seconds, as the header wants them."""
+
+    limit: object
+    latency: float = 0.02
+    accepted: int = 0
+    refused: int = 0
+    in_pause: int = 0
+    pause_from: float = 0.0
+    pause_until: float = 0.0
+    first: float = 0.0
+    last: float = 0.0
+
+    async def answer(self, loop):
+        await asyncio.sleep(self.latency / 4 + loop.dice.random() * JITTER)
+        now = loop.time()
+        self.first = self.first or now
+        # Those on their way when the pause was told could not know.
+        self.in_pause += self.pause_from + self.latency + 2 * JITTER + 0.02 < now < self.pause_until
+        wait = self.limit.wait(now)
+        await asyncio.sleep(self.latency * 3 / 4 + loop.dice.random() * JITTER)
+        if wait > 0:
+            self.refused += 1
+            whole = max(1.0, -(-wait // 1))
+            if now >= self.pause_until:
+                self.pause_from, self.pause_until = now, now + whole
+            raise Throttled("slower", retry_after=whole)
+        self.accepted += 1
+        self.last = loop.time()
+
+
+async def work(pacer, vendor, left, loop):
+    """Take requests until there are none left; refused ones again."""
+    while left:
+        left.pop()
+        while True:
+            try:
+                async with pacer.slot() as turn:
+                    await vendor.answer(loop)
+                    pacer.succeeded(turn)
+                    break
+            except Throttled:
+                continue
+
+
+def run(vendor, count, tasks=1, seed=0):
+    """``tasks`` connections of their own, each with 52 requests in flight, share the vendor and the work."""
+
+    async def all_of_them():
+        loop, left = asyncio.get_running_loop(), list(range(count))
+        pacers = [Pacer.of(contract.Pace(52)) for _ in range(tasks)]
+        await asyncio.gather(*(work(pacer, vendor, left, loop) for pacer in pacers for _ in range(52)))
+
+    with asyncio.Runner(loop_factory=lambda: Loop(seed)) as runner:
+        runner.run(all_of_them())
+    assert vendor.accepted == count
+    return vendor
+
+
+@pytest.fixture(scope="module", autouse=True)
+def careful_start():
+    """Not at full speed, as other tests of this folder: the start is what is tested here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rate.Rate.__init__, "__defaults__", (rate.FIRST_RATE, *rate.Rate.__init__.__defaults__[1:]))
+        yield
+
+
+LIMITS = {
+    "sliding": lambda: Sliding(100, 1.0),
+    "refused ones count": lambda: Sliding(100, 1.0, refused_count=True),
+    "sliding, ten seconds": lambda: Sliding(1000, 10.0),
+    "sliding, a minute": lambda: Sliding(1500, 60.0),
+    "fixed": lambda: Fixed(100, 1.0),
+    "bucket": lambda: Bucket(100, 1.0),
+}
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("name", [name for name in LIMITS if name != "bucket"])
+def test_a_limit_that_is_not_told_is_nearly_used_up(name, seed):
+    limit = LIMITS[name]()
+    seen = run(Vendor(limit), 6000, seed=seed)
+    assert seen.accepted / (seen.last - seen.first) >= 0.95 * limit.most / limit.seconds
+    assert seen.refused <= 0.01 * 6000
+    assert seen.in_pause == 0
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_tasks_side_by_side_settle_without_knowing_of_each_other(name):
+    limit = LIMITS[name]()
+    seen = run(Vendor(limit), 9000, tasks=3)
+    # A bucket names a pause a hundred times too long at first, which is made up for little by little.
+    assert seen.accepted / (seen.last - seen.first) >= (0.5 if name == "bucket" else 0.75) * limit.most / limit.seconds
+    assert seen.refused <= 0.03 * 9000
+
+
+@given(
+    st.integers(1, 300),
+    st.sampled_from([1.0, 10.0, 60.0]),
+    st.floats(0.001, 2.0),
+    st.booleans(),
+    st.integers(0, 1000),
+)
+@settings(max_examples=30, deadline=None)
+def test_whatever_the_limit_all_is_accepted_in_the_end(most, seconds, latency, counted, seed):
+    seen = run(Vendor(Sliding(most, seconds, counted), latency), 400, seed=seed)
+    assert seen.refused <= 400
+
+
+@given(st.lists(st.tuples(st.floats(0, 3), st.floats(0, 0.5)), max_size=60), st.integers(1, 20), st.floats(0.1, 2))
+def test_a_quota_never_lets_more_arrive_in_its_stretch(steps, most, seconds):
+    """However late requests turn out to have arrived: nothing goes out while so many arrived within the stretch."""
+    quota, now, arrived = rate.Quota(most, seconds), 100.0, []
+    for step, late in steps:
+        now += step
+        if quota.wait(now) <= 0:
+            assert sum(now - seconds < at for at in arrived) < most
+            turn = rate.Turn(len(arrived), now)
+            rate.insort(quota.arrivals, now)
+            quota.moved(turn, now + late)
+            arrived.append(now + late)
