@@ -68,6 +68,8 @@ def _refused(words, bag):
             parsed = get_parser().parse_args(words[1:])
     except SystemExit:
         return told.getvalue()
+    if not hasattr(parsed, "dag_id"):
+        return None  # a command about something else, whose arguments Airflow has just taken
     dag = bag.dags.get(parsed.dag_id)
     if dag is None:
         return f"there is no DAG {parsed.dag_id}"
