@@ -97,9 +97,8 @@ def s3():
         patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
         patch.setenv("AWS_ACCESS_KEY_ID", "key")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        patch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-        bucket = {"LocationConstraint": "eu-central-1"}
-        boto3.client("s3").create_bucket(Bucket="lakes", CreateBucketConfiguration=bucket)
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        boto3.client("s3").create_bucket(Bucket="lakes")
         yield "s3://lakes"
     server.stop()
 

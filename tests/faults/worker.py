@@ -46,6 +46,8 @@ def _fate(command):
     land.PART_ROWS = command.get("part_rows", land.PART_ROWS)
     if "every" in command:
         extract.EVERY, extract.SHARE = command["every"], 0.0
+    if command["spec"]["disk"] == "s3":
+        _on_s3(fate)
     if "fsize" in command:
         import resource
 
@@ -61,6 +63,24 @@ def _fate(command):
         http.Client._send = counted
         return rest
     return fate
+
+
+def _on_s3(fate):
+    """Every call that changes something is an operation, and so is the moment after it, when nobody knows yet."""
+    from s3fs import S3FileSystem
+
+    call = S3FileSystem._call_s3
+
+    async def counted(self, method, *arguments, **more):
+        changes = not method.startswith(("get_", "head_", "list_"))
+        if changes:
+            fate.step()
+        answer = await call(self, method, *arguments, **more)
+        if changes:
+            fate.step()
+        return answer
+
+    S3FileSystem._call_s3 = counted
 
 
 def _terminated(*_):
@@ -103,6 +123,8 @@ def main():
     rig.at_full_speed()
     for line in sys.stdin:
         commands = json.loads(line)
+        if any(one["spec"]["disk"] == "s3" for one in commands):
+            import s3fs  # noqa: F401 - once, and not in each child
         pids = [start(command) for command in commands]
         tell(pids)
         tell([ended(pid, one.get("kill_after")) for pid, one in zip(pids, commands, strict=True)])
