@@ -20,10 +20,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from airflow_provider_interactions.contract import Contact
-from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.journal import State, clear
 from airflow_provider_interactions.lake import Lake, Place
-from airflow_provider_interactions.land import Landing, publish, replaced
+from airflow_provider_interactions.land import Landing, Replaced, publish, replaced
 from airflow_provider_interactions.manifest import OUTCOMES, Counts, File, Manifest, reconcile, whole
 from airflow_provider_interactions.window import Window
 
@@ -138,4 +137,4 @@ def _rows(lake: Lake, batch: Manifest, files: Iterable[File]) -> Iterator[pa.Rec
             with lake.fs.open(lake.full(file.path), "rb") as stream:
                 yield from pq.ParquetFile(stream).iter_batches()
         except FileNotFoundError as gone:
-            raise Unreconciled(replaced(batch)) from gone
+            raise Replaced(replaced(batch)) from gone

@@ -38,6 +38,10 @@ PART_ROWS, PART_BYTES = 65_536, 64 * 1024 * 1024
 COMPRESSION = "zstd"
 
 
+class Replaced(Unreconciled):
+    """Files of a window are gone: another extraction of the same window has been published since."""
+
+
 class Writer:
     """One Parquet file that appears under its name only when it is complete."""
 
@@ -263,9 +267,9 @@ class Landing:
 def publish(lake: Lake, manifests: Iterable[Manifest], now: datetime | None = None) -> Manifest:
     """Make a raw window out of its batches: the new manifest replaces the former one, whose files are then removed.
 
-    Raises Unreconciled, and changes nothing, when a batch is missing, counts do not add up, or files are gone because
-    another extraction of the same window has replaced them since. What dead runs left of the window long before
-    ``now`` (aware) goes too.
+    Raises Unreconciled, and changes nothing, when a batch is missing or counts do not add up, and Replaced when files
+    are gone because another extraction of the same window was published since. What dead runs left of the window long
+    before ``now`` (aware) goes too.
     """
     manifest = whole(manifests)
     reconcile(manifest.counts)
@@ -285,7 +289,7 @@ def _refuse_replaced(lake: Lake, manifest: Manifest) -> None:
     folder = manifest.place.folder("raw")
     gone = manifest.paths - {f"{folder}/{name}" for name in lake.names(folder)}
     if gone:
-        raise Unreconciled(replaced(manifest))
+        raise Replaced(replaced(manifest))
 
 
 def replaced(manifest: Manifest) -> str:

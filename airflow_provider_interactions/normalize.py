@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from airflow_provider_interactions.contract import Asked, Contact, Interaction, Vendor
-from airflow_provider_interactions.errors import RecordRejected, Unreconciled
+from airflow_provider_interactions.errors import RecordRejected
 from airflow_provider_interactions.lake import Lake, stamp
-from airflow_provider_interactions.land import Writer, replaced
+from airflow_provider_interactions.land import Replaced, Writer, replaced
 from airflow_provider_interactions.manifest import Counts, File, Manifest, reconcile_normalized
 from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS, REJECTS
 from airflow_provider_interactions.vendors import vendor as vendor_named
@@ -40,8 +40,9 @@ def normalize(
 ) -> Manifest:
     """Write the canonical rows and the rejects of a raw window and publish them; returns the window's new manifest.
 
-    Raises TooManyRejects above the threshold (nothing canonical is published, the rejects are kept) and Unreconciled
-    when counts do not add up. ``now`` is the instant (aware) that names the files.
+    Raises TooManyRejects above the threshold (nothing canonical is published, the rejects are kept), Unreconciled when
+    counts do not add up, and Replaced when another extraction of the window was published meanwhile. ``now`` is the
+    instant (aware) that names the files.
     """
     vendor = vendor_named(raw.vendor)
     with _Output(lake, raw, stamp(now or datetime.now(UTC))) as output:
@@ -169,7 +170,7 @@ def _raw_batches(lake: Lake, raw: Manifest) -> Iterator[pa.RecordBatch]:
             with lake.fs.open(lake.full(file.path), "rb") as stream:
                 yield from pq.ParquetFile(stream).iter_batches(BATCH_ROWS)
         except FileNotFoundError as gone:
-            raise Unreconciled(replaced(raw)) from gone
+            raise Replaced(replaced(raw)) from gone
 
 
 def _split(batch: pa.RecordBatch, vendor: Vendor, seen: _Seen) -> tuple[pa.RecordBatch, pa.RecordBatch]:

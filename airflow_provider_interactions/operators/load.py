@@ -25,6 +25,8 @@ DATABASE = "interactions.duckdb"
 class LoadInteractionsOperator(LakeOperator):
     """Merge a normalized window into a table, newest wins; returns the window, its counts, and what the load did.
 
+    What is loaded is the window as it is published then, should another run have replaced it meanwhile.
+
     :param manifest: what NormalizeInteractionsOperator returned; default: the published one of the asset event that
         triggered the run
     :param database: path of a DuckDB file, made if absent; default: ``interactions.duckdb`` in a lake on local disk
@@ -54,7 +56,8 @@ class LoadInteractionsOperator(LakeOperator):
 
         with judged():
             lake = open_lake(self.lake)
-            manifest = handed_over(context, lake) if self.manifest is None else unpacked(self.manifest)
+            known = handed_over(context, lake) if self.manifest is None else unpacked(self.manifest)
+            manifest = self._current(known, lake)
         with judged(f"vendor {manifest.vendor}", f"window {manifest.window}"):
             done = self._loaded(manifest, lake)
         return self.finished(context, done)
@@ -63,6 +66,16 @@ class LoadInteractionsOperator(LakeOperator):
     def target(self) -> tuple[str, str] | None:
         """The DuckDB file, and the table in it."""
         return f"duckdb://{self.database or _beside(open_lake(self.lake))}", self.table
+
+    def _current(self, manifest: Manifest, lake: Lake) -> Manifest:
+        """The window as it is published now: another run may have replaced it since, and its files with it."""
+        from airflow_provider_interactions.manifest import Manifest  # noqa: PLC0415 - as above
+
+        found = lake.read(manifest.place.manifest, Manifest) if manifest.windows == 1 else None
+        if found is None or found.paths == manifest.paths:
+            return manifest
+        self.log.warning("%s, window %s was replaced by another run; its rows are loaded", found.vendor, found.window)
+        return found
 
     def _loaded(self, manifest: Manifest, lake: Lake) -> dict[str, Any]:
         import msgspec  # noqa: PLC0415 - only needed here

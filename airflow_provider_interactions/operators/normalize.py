@@ -15,13 +15,15 @@ from airflow_provider_interactions.operators.errors import judged
 from airflow_provider_interactions.operators.lake import open_lake
 from airflow_provider_interactions.operators.wide import piece
 from airflow_provider_interactions.operators.window import DAY
+from airflow_provider_interactions.window import zulu
 
 
 class NormalizeInteractionsOperator(LakeOperator):
     """Join a window's batches, then write its canonical rows and its rejects; returns the window's manifest.
 
     A run whose params ``start`` and ``end`` choose more than ``width`` writes windows of that length, as that many
-    scheduled runs would; what it returns names the files of all of them.
+    scheduled runs would; what it returns names the files of all of them. Where another run has extracted and published
+    the same window meanwhile, that is what is normalized.
 
     :param manifests: what ExtractInteractionsOperator returned: one manifest, or those of all mapped tasks; default:
         the published one of the asset event that triggered the run
@@ -67,10 +69,14 @@ class NormalizeInteractionsOperator(LakeOperator):
         return [manifest.unpacked(part) for part in parts]
 
     def _whole(self, batches: list[Any]) -> Any:
-        from airflow_provider_interactions import land  # noqa: PLC0415 - pyarrow is heavy
+        from airflow_provider_interactions import land, manifest  # noqa: PLC0415 - pyarrow is heavy
 
         lake = open_lake(self.lake)
-        return self._normalized(lake, land.publish(lake, batches))
+        try:
+            raw = land.publish(lake, batches)
+        except land.Replaced as gone:
+            raw = self._newer(lake, manifest.whole(batches), gone)
+        return self._normalized(lake, raw)
 
     def _divided(self, batches: list[Any], width: timedelta) -> Any:
         from airflow_provider_interactions import divide  # noqa: PLC0415 - as above
@@ -81,16 +87,32 @@ class NormalizeInteractionsOperator(LakeOperator):
         return divide.joined(batches, done)
 
     def _normalized(self, lake: Lake, raw: Any) -> Any:
-        from airflow_provider_interactions import normalize  # noqa: PLC0415 - as above
+        from airflow_provider_interactions import land, normalize  # noqa: PLC0415 - as above
 
         share = normalize.REJECTS_SHARE if self.rejects_share is None else self.rejects_share
-        done = normalize.normalize(lake, raw, rejects_share=share)
+        try:
+            done = normalize.normalize(lake, raw, rejects_share=share)
+        except land.Replaced as gone:
+            return self._normalized(lake, self._newer(lake, raw, gone))
         counts = done.counts
         self.log.info(
             "%s, window %s: %d landed = %d canonical + %d rejected + %d repeated",
             *(done.vendor, done.window, counts.landed, counts.canonical, counts.rejected, counts.repeated),
         )
         return done
+
+    def _newer(self, lake: Lake, raw: Any, gone: Exception) -> Any:
+        """What another run has published of the same window meanwhile; raises ``gone`` when there is no such."""
+        from airflow_provider_interactions.manifest import Manifest  # noqa: PLC0415 - as above
+
+        found = lake.read(raw.place.raw_manifest, Manifest)
+        if found is None or found.paths == raw.paths:
+            raise gone
+        self.log.warning(
+            "%s, window %s was extracted by another run at %s meanwhile; that is what is normalized now",
+            *(raw.vendor, raw.window, zulu(found.extracted_at)),
+        )
+        return found
 
 
 def _facts(batches: list[Any]) -> Sequence[str]:

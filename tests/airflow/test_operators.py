@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_interactions.operators import (
     ExtractInteractionsOperator,
@@ -209,16 +210,25 @@ def test_a_pause_is_told_while_it_lasts(sandbox, lake, people, monkeypatch, capf
     assert not [person for person in people if person in said.lower()]
 
 
-def test_stale_manifests_do_not_remove_a_newer_extraction(lake, people):
-    from airflow.sdk.exceptions import AirflowFailException
-
+def test_stale_manifests_do_not_remove_a_newer_extraction(lake, people, capfd):
     old = extracted(lake, WEEK, contacts=people, options=FEW)
-    normalized(lake, old)
+    first = normalized(lake, old)
     new = normalized(lake, extracted(lake, WEEK, contacts=people, options=FEW))
-    with pytest.raises(AirflowFailException, match="another extraction of the same window has replaced them"):
-        normalized(lake, old)
-    assert all(Path(lake, file["path"]).exists() for file in new["files"])
-    assert loaded(lake, new)["loaded"]["rows"] == new["counts"]["canonical"]
+    again = normalized(lake, old)
+    assert "was extracted by another run at" in "".join(capfd.readouterr())
+    assert again["extracted_at"] == new["extracted_at"] > first["extracted_at"]
+    assert all(Path(lake, file["path"]).exists() for file in again["files"])
+    assert len(list(Path(lake).glob("interactions/*/*/*/*.parquet"))) == len(again["files"])
+    for manifest in (first, new, again):  # whichever of the runs loads, it loads what is there
+        assert loaded(lake, manifest)["loaded"]["rows"] == again["counts"]["canonical"]
+
+
+def test_a_window_whose_files_somebody_removed_is_told(lake, people):
+    landed = extracted(lake, WEEK, contacts=people, options=FEW)
+    normalized(lake, landed)
+    Path(lake, landed["files"][0]["path"]).unlink()
+    with pytest.raises(AirflowFailException, match="Run the extraction again"):
+        normalized(lake, landed)
 
 
 class TestBatchSize:
