@@ -157,8 +157,9 @@ def history_query(database: Path, ids: Iterable[str]) -> str:
 
 def _command(database: Path, sql: str) -> str:
     python = shown(Path(sys.executable))
-    opened = f"import duckdb; duckdb.connect({shown(database)!r}, read_only=True)"
-    program = f"{opened}.sql('''{sql}''').show(max_rows={LINES}, max_width={WIDTH})"
+    # By a name: DuckDB before 1.5 closes a connection that has none.
+    opened = f"import duckdb; db = duckdb.connect({shown(database)!r}, read_only=True)"
+    program = f"{opened}; db.sql('''{sql}''').show(max_rows={LINES}, max_width={WIDTH})"
     simple = not set(python + program) & set('"$`\\!')
     return f'{python} -c "{program}"' if simple else shlex.join([python, "-c", program])
 
