@@ -213,9 +213,9 @@ class _Counting:
     def take(self, query: Query, page: Page) -> None:
         """Keep the records of the window, and those whose time cannot be read: normalize judges them."""
         window, records, occurred = self.job.window, page.records, page.occurred
-        kept = [n for n, at in enumerate(occurred) if at is None or window.start <= at < window.end]
         self.now.received += len(records)
-        if len(kept) < len(records):
+        if not _all_within(window, occurred):
+            kept = [n for n, at in enumerate(occurred) if at is None or window.start <= at < window.end]
             records, occurred = [records[n] for n in kept], [occurred[n] for n in kept]
         self.now.rows += len(records)
         self.now.fetched += len(records)
@@ -289,6 +289,11 @@ async def _watched(tally: _Counting) -> AsyncIterator[None]:
         looking.cancel()
         with suppress(asyncio.CancelledError):
             await looking
+
+
+def _all_within(window: Window, occurred: Sequence[datetime | None]) -> bool:
+    known = [at for at in occurred if at is not None]
+    return not known or (window.start <= min(known) and max(known) < window.end)
 
 
 def _questions(job: Job) -> Iterator[_Question]:

@@ -50,11 +50,14 @@ class Writer:
         lake.prepare(path)
         self._target = lake.full(path)
         self._temporary = lake.full(lake.temporary(path)) if lake.local else self._target
-        # Payloads and the like hardly repeat: a dictionary of them is work for nothing.
+        # Payloads and the like hardly repeat: a dictionary of them is work for nothing, as are their extremes.
         words = [column.name for column in schema if pa.types.is_dictionary(column.type)]
+        ordered = [column.name for column in schema if not pa.types.is_binary(column.type)]
         try:
             self._stream = lake.fs.open(self._temporary, "wb")
-            self._parquet = pq.ParquetWriter(self._stream, schema, compression=COMPRESSION, use_dictionary=words)
+            self._parquet = pq.ParquetWriter(
+                self._stream, schema, compression=COMPRESSION, use_dictionary=words, write_statistics=ordered
+            )
         except OSError as wrong:
             lake.remove([posixpath.relpath(self._temporary, lake.root)])
             raise unwritable(wrong) from wrong
@@ -313,11 +316,17 @@ def _enough(tables: Sequence[pa.Table]) -> int:
 
 def _encoded_anew(rows: pa.Table) -> pa.Table:
     """The same rows in one chunk, words numbered in the order of their first row: what the file's bytes depend on."""
+    rows = rows.unify_dictionaries().combine_chunks()
     for at, column in enumerate(rows.schema):
         if pa.types.is_dictionary(column.type):
-            words = rows.column(at).cast(pa.string()).combine_chunks().dictionary_encode()
-            rows = rows.set_column(at, RAW.field(at), words.cast(RAW.field(at).type))
-    return rows.combine_chunks()
+            rows = rows.set_column(at, RAW.field(at), _renumbered(rows.column(at).chunk(0)))
+    return rows
+
+
+def _renumbered(words: pa.DictionaryArray) -> pa.DictionaryArray:
+    used = pc.unique(words.indices)
+    numbers = pc.index_in(words.indices, value_set=used)
+    return pa.DictionaryArray.from_arrays(numbers, words.dictionary.take(used))
 
 
 def _digest(payloads: pa.BinaryArray) -> str:

@@ -7,7 +7,7 @@ the one whose turn it is, so nothing can lock up. A stream awaits the ``Go`` it 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -37,27 +37,32 @@ class _Room:
     most: float
     held: int = 0
     first: Any = None
-    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+    waiting: OrderedDict[Any, asyncio.Future[None]] = field(default_factory=OrderedDict)
 
     async def wait(self, stream: object) -> None:
         while self.held >= self.most and stream is not self.first:
-            place = asyncio.get_running_loop().create_future()
-            self.waiting.append(place)
+            place = self.waiting[stream] = asyncio.get_running_loop().create_future()
             await place
 
     def give(self, weight: int, first: object) -> None:
+        """An item was read. To wake everybody each time would cost more than all the rest."""
         self.held -= weight
         self.first = first
-        waiting, self.waiting = self.waiting, []
-        for place in waiting:
-            if not place.done():
-                place.set_result(None)
+        _wake(self.waiting.pop(first, None))
+        for _ in range(AHEAD):
+            if self.waiting and self.held < self.most:
+                _wake(self.waiting.popitem(last=False)[1])
+
+
+def _wake(place: asyncio.Future[None] | None) -> None:
+    if place is not None and not place.done():
+        place.set_result(None)
 
 
 @dataclass(slots=True, eq=False)
 class _Stream(Generic[Key, Item]):
     key: Key
-    queue: asyncio.Queue[Item | Ended] = field(default_factory=lambda: asyncio.Queue(AHEAD))
+    queue: asyncio.Queue[tuple[Item | Ended, int]] = field(default_factory=lambda: asyncio.Queue(AHEAD))
     task: asyncio.Task[None] | None = None
 
 
@@ -83,11 +88,12 @@ async def in_order(
                 return
             stream = waiting[0]
             room.give(0, stream)
-            while not isinstance(item := await stream.queue.get(), Ended):
-                room.give(weigh(item), stream)
+            item: Item | Ended | None = None
+            while not isinstance(item, Ended):
+                item, weight = await stream.queue.get()
+                room.give(weight, stream)
                 yield stream.key, item
             waiting.popleft()
-            yield stream.key, item
     finally:
         await _stop(waiting)
 
@@ -110,11 +116,12 @@ async def _pump(
     try:
         async with aclosing(items):
             async for item in items:
-                room.held += weigh(item)
-                await stream.queue.put(item)
+                weight = weigh(item)
+                room.held += weight
+                await stream.queue.put((item, weight))
     except Exception as error:  # noqa: BLE001 - not hidden: the reader gets it, in its turn
         end = Ended(error)
-    await stream.queue.put(end)
+    await stream.queue.put((end, 0))
 
 
 async def _stop(streams: Iterable[_Stream[Key, Item]]) -> None:

@@ -85,11 +85,12 @@ def mended(text: bytes) -> bytes:
     return _SURROGATES.sub(lambda found: rb"\ufffd" if found[1] else found[0], text)
 
 
-def elements(array: bytes, what: str) -> list[bytes]:
+def elements(array: bytes | str, what: str) -> list[bytes]:
     """The elements of a JSON array (null is an empty one), each byte for byte; raises BadResponse if it is none."""
     try:
         return [bytes(raw) for raw in _ELEMENTS.decode(array) or ()]
     except UNREADABLE:
+        array = array.encode() if isinstance(array, str) else array
         return list(_sliced(array, decode(mended(array), list[msgspec.Raw], what)))
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
@@ -172,8 +172,7 @@ _COLUMNS = ("InteractionId", "InteractionType", "Timestamp", "CustomerJourneyId"
 
 def _page(response: Response) -> Page:
     answer = _answer(response.body)
-    # A lone surrogate can only stand inside a JSON string, where its \ud800 says the same in valid UTF-8.
-    data = (answer.data or "null").encode("utf-8", "backslashreplace")
+    data = answer.data or "null"
     records = common.elements(data, "Data")
     return Page(records, _instants(data, records), cursor=answer.cursor or "")
 
@@ -212,13 +211,15 @@ def _answer(body: bytes) -> _Answer:
         return msgspec.json.decode(body, type=_Answer)
     except common.UNREADABLE:
         answer: _Answer = common.decode_loosely(body, _Answer, "the action's answer")
+        # A lone surrogate can only stand inside a JSON string, where its \ud800 says the same in valid UTF-8.
+        answer.data = answer.data and answer.data.encode("utf-8", "backslashreplace").decode()
         return answer
 
 
-def _instants(data: bytes, records: Sequence[bytes]) -> list[datetime | None]:
+def _instants(data: str, records: Sequence[bytes]) -> list[datetime | None]:
     try:
-        stamps = _STAMPS.decode(data) or ()
-        return [common.utc(stamp.at) for stamp in stamps]
+        stamps = [stamp.at for stamp in _STAMPS.decode(data) or ()]
+        return stamps if {at and at.tzinfo for at in stamps} == {UTC} else [common.utc(at) for at in stamps]
     except (*common.UNREADABLE, OverflowError):
         return [_instant(record) for record in records]
 
