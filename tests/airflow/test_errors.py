@@ -234,7 +234,7 @@ def test_lake_that_cannot_be_written(people, tmp_path):
         (None, "set [interactions] lake"),
         ("", "set [interactions] lake"),
         ("nonsense://bucket/path", "The lake at nonsense:// cannot be opened (ValueError). Is the scheme right"),
-        ("s3://bucket/path", "The lake at s3:// cannot be opened (ImportError). Is the scheme right, and its driver"),
+        ("gs://bucket/path", "The lake at gs:// cannot be opened (ImportError). Is the scheme right, and its driver"),
         ("s3://aws_default@bucket/path", "An address with a connection (@) needs Airflow's provider for it, too."),
     ],
 )
