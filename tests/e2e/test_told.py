@@ -1,0 +1,228 @@
+"""What a running Airflow tells others of a day's work: OpenLineage events to a collector, metrics to a StatsD server.
+
+Both are real servers on this machine; tasks, listeners and statistics are set up by Airflow itself, in its own workers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from urllib.parse import quote
+
+import pytest
+
+from airflow_provider_interactions.demo import airflow, witness
+from airflow_provider_interactions.demo.places import CHECKOUT, Places, fresh
+from airflow_provider_interactions.demo.processes import company
+from airflow_provider_interactions.demo.rest import NotYet
+from airflow_provider_interactions.demo.story import FIRST
+from airflow_provider_interactions.schema import CANONICAL, RAW
+from airflow_provider_interactions.window import Window, zulu
+
+VENDOR, DAG_ID = "luminate_online", "luminate_online_interactions"
+DAY = Window.day(FIRST)
+STEPS = ("list_contacts", "extract", "normalize", "load")
+
+
+@contextmanager
+def collector():
+    """An OpenLineage backend: where to send events, and those that have come."""
+    events = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            events.append(json.loads(body))
+            self.send_response(201)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Nobody reads it."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", events
+        finally:
+            server.shutdown()
+            serving.join()
+
+
+@contextmanager
+def statsd():
+    """A StatsD server: its port, and the sum of all values of each name that have come."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        found = Counter()
+
+        def read():
+            while data := server.recv(65536):
+                for line in data.decode().splitlines():
+                    name, _, value = line.partition(":")
+                    found[name] += float(value.partition("|")[0])
+
+        reading = threading.Thread(target=read)
+        reading.start()
+        try:
+            yield server.getsockname()[1], found
+        finally:
+            server.sendto(b"", server.getsockname())
+            reading.join()
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """One run of one vendor's example DAG about one day; what was told of it, and what its tasks returned."""
+    home = tmp_path_factory.mktemp("told")
+    (dags := home.with_name("told-dags")).mkdir()
+    shutil.copy(CHECKOUT / "dags" / f"{VENDOR}.py", dags)
+    places = Places(home, dags)
+    with collector() as (url, events), statsd() as (port, metrics), fresh(places), company() as running:
+        sandbox = witness.start(running, places, [DAY], 12)
+        given = {
+            **sandbox.connections,
+            **witness.variables(sandbox, places),
+            "AIRFLOW__OPENLINEAGE__NAMESPACE": "here",
+            "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps({"type": "http", "url": url, "endpoint": "api/v1/lineage"}),
+            "AIRFLOW__METRICS__STATSD_ON": "True",
+            "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
+            "AIRFLOW__METRICS__STATSD_PORT": str(port),
+            "AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED": "True",
+        }
+        api = airflow.start(running, places, airflow.environment(places, airflow.free_port(), given, os.environ))
+        returned = ran(running, api)
+        running.until(lambda: set(STEPS) <= set(completed(events)), "An event did not come", patience=60)
+        yield SimpleNamespace(
+            places=places,
+            sandbox=sandbox,
+            returned=returned,
+            events=completed(events),
+            all=list(events),
+            metrics=dict(metrics),
+        )
+        api.close()
+
+
+def ran(running, api):
+    """Run the DAG once; what its tasks returned."""
+    made = []
+
+    def trigger():
+        try:
+            api.patch(f"dags/{DAG_ID}", {"is_paused": False})
+            conf = {"start": zulu(DAY.start), "end": zulu(DAY.end)}
+            made.append(api.post(f"dags/{DAG_ID}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"])
+        except NotYet:
+            return False
+        return True
+
+    def over():
+        try:
+            state = api.get(path)["state"]
+        except NotYet:
+            return False
+        assert state != "failed"
+        return state == "success"
+
+    running.until(trigger, "The DAG is not there", patience=60)
+    path = f"dags/{DAG_ID}/dagRuns/{quote(made[0], safe='')}"
+    running.until(over, "The run has not ended", patience=120)
+    return {step: result(api, path, step, 0 if step == "extract" else -1) for step in STEPS}
+
+
+def result(api, path, step, map_index):
+    more = {"deserialize": "true", "map_index": map_index}
+    found = api.get(f"{path}/taskInstances/{step}/xcomEntries/return_value", **more)["value"]
+    return json.loads(found) if isinstance(found, str) else found
+
+
+def completed(events):
+    """The COMPLETE event of each task."""
+    found = (event for event in list(events) if event["eventType"] == "COMPLETE")
+    return {event["job"]["name"].removeprefix(f"{DAG_ID}."): event for event in found if "." in event["job"]["name"]}
+
+
+def one(datasets):
+    (found,) = datasets
+    return found
+
+
+def columns(dataset):
+    return [(field["name"], field["type"]) for field in dataset["facets"]["schema"]["fields"]]
+
+
+def of(schema):
+    return [(column.name, str(column.type)) for column in schema]
+
+
+def test_every_task_tells_what_it_read_and_what_it_wrote(told):
+    account = told.returned["extract"]["account"]
+    below = f"vendor={VENDOR}/account={quote(account, safe='')}"
+    lake = told.places.lake
+    flow = {
+        step: [(data["namespace"], data["name"]) for side in ("inputs", "outputs") for data in told.events[step][side]]
+        for step in STEPS
+    }
+    vendor = (f"{VENDOR}://{account}", "interactions")
+    raw, canonical = ("file", f"{lake}/raw/{below}"), ("file", f"{lake}/interactions/{below}")
+    assert flow == {
+        "list_contacts": [vendor, ("file", f"{lake}/contacts/{below}")],
+        "extract": [vendor, raw],
+        "normalize": [raw, canonical],
+        "load": [canonical, (f"duckdb://{told.places.database}", "interactions")],
+    }
+
+
+def test_extract_tells_schema_rows_and_bytes(told):
+    written, manifest = one(told.events["extract"]["outputs"]), told.returned["extract"]
+    assert columns(written) == of(RAW)
+    facet = written["outputFacets"]["outputStatistics"]
+    assert facet["rowCount"] == manifest["counts"]["landed"] == told.sandbox.expected(VENDOR, DAY).interactions > 0
+    files = [file.stat().st_size for file in (told.places.lake / "raw").rglob("*-part-*.parquet")]
+    assert (facet["size"], facet["fileCount"]) == (sum(files), len(files))
+
+
+def test_normalize_tells_schema_rows_and_bytes(told):
+    event, manifest = told.events["normalize"], told.returned["normalize"]
+    assert columns(one(event["inputs"])) == of(RAW)
+    written = one(event["outputs"])
+    assert columns(written) == of(CANONICAL)
+    facet = written["outputFacets"]["outputStatistics"]
+    files = list((told.places.lake / "interactions").rglob("*.parquet"))
+    assert facet["rowCount"] == manifest["counts"]["canonical"] > 0
+    assert (facet["size"], facet["fileCount"]) == (sum(file.stat().st_size for file in files), len(files))
+
+
+def test_load_tells_schema_and_rows_and_no_bytes_which_nobody_knows(told):
+    event = told.events["load"]
+    assert columns(one(event["inputs"])) == columns(one(event["outputs"])) == of(CANONICAL)
+    facet = one(event["outputs"])["outputFacets"]["outputStatistics"]
+    assert facet["rowCount"] == told.returned["load"]["loaded"]["rows"] > 0
+    assert facet.get("size") is None
+    assert facet.get("fileCount") is None
+
+
+def test_events_name_nobody(told):
+    text = json.dumps(told.all)
+    assert not [person for person in told.sandbox.contacts(VENDOR) if f'"{person}"' in text]
+
+
+def test_workers_send_metrics(told):
+    def metric(name, stage):
+        return told.metrics.get(f"airflow.interactions.{name},vendor={VENDOR},stage={stage}")
+
+    counts = told.returned["normalize"]["counts"]
+    stages = ("list", "extract", "normalize", "load")
+    assert [metric("rows", stage) for stage in stages] == [12, *[counts["landed"]] * 3]
+    assert metric("requests", "extract") == counts["requests"] > 0
+    assert all(metric("duration", stage) > 0 for stage in stages)
+    assert told.metrics[f"airflow.interactions.rows.{VENDOR}.load"] == counts["canonical"]
