@@ -22,6 +22,7 @@ from disks import Fate
 from airflow_provider_interactions import land, normalize
 from airflow_provider_interactions.errors import BadResponse, ConfigError, InteractionsError, Unavailable
 from airflow_provider_interactions.extract import extract
+from airflow_provider_interactions.manifest import Counts
 from airflow_provider_interactions.sandbox import RateLimit, SandboxConfig, serve
 
 PAGED = [name for name, case in rig.CASES.items() if case.pages]
@@ -120,6 +121,28 @@ def test_a_storm_of_refusals_is_sat_out(tmp_path):
             counts, stats = run.result()
             assert counts.retries == 0
             assert counts.throttled == stats["refused"] > 3, vendor
+
+
+def test_two_processes_of_one_connection_share_a_limit_nobody_told_them(process, tmp_path):
+    """No server between them: both reach the limit, and settle after few refusals. tests/core/test_pace.py has more."""
+    limit = RateLimit(requests=50, seconds=1.0, refused_count=True)
+    only = {"dynamics_marketing": {"types": ["EmailSent"]}}
+    config = SandboxConfig(
+        contacts=400, start=rig.START, days=rig.DAYS, per_contact=6, latency=0.05, rate_limit=limit, options=only
+    )
+    with serve(config) as strict:
+        chosen = {"options": {"types": ["EmailSent"]}, "concurrency": 10, "limits": PATIENT}
+        specs = [rig.spec(strict, "dynamics_marketing", tmp_path / f"{n}", **chosen) for n in range(2)]
+        halves = [{**spec, "contacts": spec["contacts"][n::2]} for n, spec in enumerate(specs)]
+        process.start(
+            *({"spec": spec, "steps": ["extract", "publish", "normalize"], "first_rate": 100.0} for spec in halves)
+        )
+        counts = [Counts(**one["manifest"]["counts"]) for one in process.wait()]
+        stats = strict.stats()["dynamics_marketing"]
+        assert sum(one.canonical for one in counts) == rig.expected(strict, "dynamics_marketing")[0]
+    assert [one.contacts for one in counts] == [200, 200]
+    assert all(one.throttled > 0 and one.retries == 0 for one in counts)
+    assert stats["refused"] == sum(one.throttled for one in counts) <= 0.15 * stats["requests"]
 
 
 @pytest.mark.parametrize("vendor", WITH_TOKENS)

@@ -3,9 +3,12 @@
 The reader is this process, whose client has listed and read everything before; the writers are others, and are killed.
 """
 
+import logging
 import re
 import signal
 import threading
+import traceback
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -188,7 +191,7 @@ def test_two_tasks_that_write_the_same_window_at_once(beside_s3, worlds, place):
             both.append({"spec": {**spec, "extracted_at": at}, "steps": ["extract", "publish", "normalize"], **PART})
         beside_s3.start(*both)
         told = beside_s3.wait()
-        assert {one.get("error") for one in told} <= {None, "Unreconciled"}, told
+        assert {one.get("error") for one in told} <= {None, "Replaced"}, told
         assert seen(both[0]["spec"])[1] in [rig.expected(world, VENDOR) for world in worlds]
 
 
@@ -258,3 +261,29 @@ def test_a_bucket_that_is_not_there_is_told_and_not_made(s3, sandbox):
         lake.publish(where.manifest, {})
     assert lake.read(where.manifest, Manifest) is None
     assert [bucket["Name"] for bucket in server().list_buckets()["Buckets"]] == ["lakes"]
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_no_key_and_nobody_is_told_of_when_s3_fails(s3, sandbox, caplog, away):
+    """The bucket is not there, or nothing listens on the server's port; by whatever step, in texts and logs."""
+    caplog.set_level(logging.INFO)
+    place = rig.place(rig.spec(sandbox, VENDOR, s3, disk="s3"))
+    server = {"endpoint_url": "http://127.0.0.1:1"} if away else {}
+    once = {"client_kwargs": server, "config_kwargs": {"retries": {"max_attempts": 0}}}
+    lake = Lake.at("s3://no-such-lake/x", key="hush-key", secret="hush-secret", token="hush", **once)
+    lake.fs.retries = 1
+    spec = rig.spec(sandbox, VENDOR, s3, disk="s3")
+    person = contacts.checked(rig.job_of(spec).vendor, spec["contacts"][:1])
+    texts = []
+    for step in (
+        lambda: lake.publish(place.manifest, {}),
+        lambda: contacts.keep(lake, place, [person], rig.FIRST),
+        lambda: extract.extract(replace(rig.job_of(spec), lake=lake, contacts=person)),
+        lambda: contacts.read(lake, contacts.Batch("contacts/x.parquet", 0, 1, 0, 1)),
+    ):
+        with pytest.raises(Exception, match=r".") as told:
+            step()
+        texts += [*traceback.format_exception(told.value), repr(told.value)]
+    found = "".join([*texts, caplog.text])
+    assert len(found) > 4_000
+    assert not [secret for secret in ("hush", person[0].id) if secret in found]

@@ -2,14 +2,13 @@
 
 Commands come as JSON lines, answers go out as JSON lines: how the child ended, and what it told before.
 
-{"steps": ["extract", "publish", "normalize"], "spec": {…}, "die": {"at": 7, "on": "file"}, "kill_after": 0.2, …}
+{"steps": ["extract", "publish", "normalize"], "spec": {…}, "die": {"at": 7, "on": "file"}, …}
 """
 
 import json
 import os
 import signal
 import sys
-import time
 import traceback
 from datetime import datetime
 from pathlib import Path
@@ -44,6 +43,8 @@ def _fate(command):
     if die.get("how") == "TERM":  # as Airflow does it: an exception, wherever the program is
         signal.signal(signal.SIGTERM, _terminated)
     land.PART_ROWS = command.get("part_rows", land.PART_ROWS)
+    if "first_rate" in command:
+        rig.at_full_speed(command["first_rate"])
     if "every" in command:
         extract.EVERY, extract.SHARE = command["every"], 0.0
     if command["spec"]["disk"] == "s3":
@@ -110,11 +111,8 @@ def start(command):
     return pid
 
 
-def ended(pid, kill_after=None):
-    """Wait for a child, killing it when its time is over; returns the signal that ended it, 0 for none."""
-    if kill_after is not None:
-        time.sleep(kill_after)
-        os.kill(pid, signal.SIGKILL)
+def ended(pid):
+    """Wait for a child; returns the signal that ended it, 0 for none."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
@@ -127,7 +125,7 @@ def main():
             import s3fs  # noqa: F401 - once, and not in each child
         pids = [start(command) for command in commands]
         tell(pids)
-        tell([ended(pid, one.get("kill_after")) for pid, one in zip(pids, commands, strict=True)])
+        tell([ended(pid) for pid in pids])
 
 
 def tell(value):
