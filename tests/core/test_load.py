@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_interactions.errors import ConfigError, LoadError, Unreconciled
+from airflow_provider_interactions.load import duckdb as module
 from airflow_provider_interactions.load.duckdb import Loaded, load, quoted
 from airflow_provider_interactions.manifest import Counts, packed
+from airflow_provider_interactions.normalize import normalize
 from airflow_provider_interactions.schema import CANONICAL, KEY
 from airflow_provider_interactions.window import Window
 
@@ -64,6 +67,35 @@ def test_a_second_load_changes_nothing(desk, database):
     load(desk.lake, manifest, database)
     assert table(database) == before
     assert len(before) == len(IDS)
+
+
+def test_what_other_code_made_of_the_same_extraction_replaces_it(desk, database):
+    raw = desk.land(*(desk.record(InteractionId=key) for key in IDS[:3]))
+    manifest = normalize(desk.lake, raw)
+    assert load(desk.lake, manifest, database).inserted == 3
+    assert load(desk.lake, manifest, database).unchanged == 3
+    query(database, f"UPDATE interactions SET subject = 'x' WHERE interaction_id = '{uuid.UUID(IDS[1])}'")
+    assert load(desk.lake, manifest, database) == Loaded(rows=3, inserted=0, updated=1, unchanged=2, merged=0)
+    query(database, f"DELETE FROM interactions WHERE interaction_id = '{uuid.UUID(IDS[0])}'")
+    assert load(desk.lake, manifest, database) == Loaded(rows=3, inserted=1, updated=0, unchanged=2, merged=0)
+    assert {row[10] for row in table(database)} == {None}
+
+
+def test_waiting_for_ones_turn_logs_no_folder(desk, database, monkeypatch, caplog, capsys):
+    manifest = desk.normalized(desk.record())
+    Path(database).parent.mkdir()
+    hold = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.readline()"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, database], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout.readline() == "held\n"
+        monkeypatch.setattr(module, "TURN", 0.5)
+        with pytest.raises(LoadError, match=r"all.duckdb: IOException") as told:
+            load(desk.lake, manifest, database)
+        holder.communicate("\n", timeout=30)
+    logged = caplog.text + capsys.readouterr().out  # stamina prefers structlog where there is one
+    assert str(Path(database).parent) not in logged + str(told.value)
+    assert "all.duckdb" in logged
 
 
 def test_the_newest_wins_in_any_order(desk, tmp_path):
@@ -203,4 +235,4 @@ def test_two_processes_at_once_take_turns(desk, database):
 def test_a_schema_that_is_not_there_is_made(desk, database):
     manifest = desk.normalized(desk.record())
     assert load(desk.lake, manifest, database, "crm.interactions").inserted == 1
-    assert load(desk.lake, manifest, database, "crm.interactions").updated == 1
+    assert load(desk.lake, manifest, database, "crm.interactions").unchanged == 1
