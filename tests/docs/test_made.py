@@ -88,6 +88,7 @@ def test_a_page_has_the_same_parts_and_says_what_is_unverified(tools, name):
         "Errors",
         "What nobody has verified",
         "The vendor's limits",
+        "Sources",
     ]
 
 
