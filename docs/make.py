@@ -247,10 +247,6 @@ def _default(field: Any) -> str:
     return f"{len(field.default)} of them" if len(shown) > WIDEST else f"`{shown}`"
 
 
-#: A comment's reference to where a fact is from, of no use to a reader of the page.
-_SOURCE = re.compile(r"\s*\((?:[^()]*\bfacts,[^()]*|C-[A-Z]+)\)")
-
-
 def _comments(source: str) -> dict[str, str]:
     """The ``#:`` comments of a class, by the field they stand before."""
     found, said = {}, []
@@ -258,7 +254,7 @@ def _comments(source: str) -> dict[str, str]:
         if line.startswith("#:"):
             said.append(line.removeprefix("#:").strip())
         elif field := re.match(r"(\w+): ", line):
-            found[field[1]], said = _SOURCE.sub("", " ".join(said)), []
+            found[field[1]], said = " ".join(said), []
     return found
 
 

@@ -1,7 +1,8 @@
 """Capillary: customers' interactions by v1.1 and v2, Basic login and tokens.
 
-Served under ``{url}/capillary``, which stands for the host of a region's cluster. Sources: the vendor's pages as
-summed up in the facts file (C-SEED, C-V11, C-LEG, C-BAS, C-OA).
+Served under ``{url}/capillary``, which stands for the host of a region's cluster. Sources: "Get Customer Interactions"
+in its editions for v2 and v1.1 (docs.capillarytech.com/reference) and the older v1.1 documentation
+(capillary.github.io/v1.1-API-Documentation), read 2026-11; docs/capillary.md lists all pages.
 """
 
 from __future__ import annotations

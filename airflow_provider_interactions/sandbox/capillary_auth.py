@@ -1,4 +1,7 @@
-"""Capillary's two logins: Basic with the MD5 of the password, and tokens (facts, section 2.1; C-BAS, C-OA)."""
+"""Capillary's two logins: Basic with the MD5 of the password, and tokens.
+
+Sources: "Basic authentication" and "OAuth" (docs.capillarytech.com/reference, read 2026-11).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Capillary's answers: the choice of messages, and the two shapes with the oddities of the vendor's samples."""
+"""Capillary's answers: the choice of messages, and the two shapes with the oddities of the vendor's samples.
+
+Sources: "Get Customer Interactions" in its editions for v2 and v1.1 (docs.capillarytech.com/reference), the older v1.1
+and v2 documentation (capillary.github.io), read 2026-11.
+"""
 
 from __future__ import annotations
 
@@ -79,14 +83,14 @@ def _channels(options: Options, query: Query) -> list[str]:
 
 
 def _under(channel: str, messages: Sequence[Message], query: Query) -> list[Message]:
-    """A channel's messages: ``phone`` lists those of ``sms`` too, with the same ids (facts, section 2.2)."""
+    """A channel's messages: ``phone`` lists those of ``sms`` too, with the same ids ("Get Customer Interactions")."""
     names = {"phone", "sms"} if channel == "phone" else {channel}
     return [one for one in messages if one.channel in names and query.low_us <= one.at_us < query.high_us]
 
 
 def _v2(world: World, options: Options, _: Form, index: int, entries: list[Entry], query: Query) -> dict[str, Any]:
     interaction = [_v2_entry(options, entry) for entry in entries]
-    # A warning has "status": false as well and is no failure (facts, section 2.3).
+    # A warning has "status": false as well and is no failure (a sample of the older v2 documentation).
     warned = chance(world, 3, NAME, "warning", index)
     warnings = [{"status": False, "code": 8050, "message": "Accounts were combined."}] if warned else []
     no_errors: tuple[dict[str, Any], ...] = ({}, {"errors": None}, {"errors": []})
@@ -159,7 +163,7 @@ _SURVEY: dict[str, Any] = {
 
 
 def _old_entry(options: Options, entry: Entry) -> dict[str, Any]:
-    """C-LEG: counts are text, members of one are objects."""
+    """The older v1.1 documentation: counts are text, members of one are objects."""
     if not entry.messages:
         return _SURVEY
     messages = _one_or_many([fields(options, "2013", message) for message in entry.messages])

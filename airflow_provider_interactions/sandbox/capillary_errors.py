@@ -1,4 +1,8 @@
-"""Capillary's replies and errors: headers, and the two families of bodies (facts, section 2.3)."""
+"""Capillary's replies and errors: headers, and the two families of bodies.
+
+Sources: the older v1.1 and v2 documentation (capillary.github.io, read 2026-11). Which codes these two paths answer
+with is an inference: most are listed for other resources.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +74,7 @@ def refuse_v2(request: web.Request, code: int, message: str, status: int, drawn:
 
 
 def tokenless(request: web.Request, code: int, message: str, status: int) -> web.Response:
-    """A refused token request; that the data are null is an inference (facts, section 2.1)."""
+    """A refused token request; no page shows one, so its body and status are an inference."""
     told = {"status": False, "code": code, "message": message}
     return reply(request, encode({"data": None, "errors": [told]}), status)
 

@@ -15,7 +15,8 @@ Api = Literal["v1.1", "v2"]
 Form = Literal["v2", "2013", "2025"]
 Malformed = Literal["five_digit_year", "unpadded_date", "raw_line_break", "no_id"]
 
-#: entries in the order they are sent; phone stands before sms, as in the page's sample (facts, section 2.2)
+#: entries in the order they are sent; phone stands before sms, as in the sample of "Get Customer Interactions" (v2,
+#: docs.capillarytech.com, read 2026-11)
 CHANNELS = (
     "survey", "line", "viber", "emailbulk", "email", "whatsapp", "missed_call", "phone", "sms", "zalo",
 )  # fmt: skip
@@ -33,11 +34,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     auth: Literal["basic", "oauth"] = "basic"
     #: what the connection asks and the oracle tells of; the server answers both
     api: Api = "v2"
-    #: zone of every time without an offset; unpublished for interactions (C-TZ)
+    #: zone of every time without an offset; unpublished for interactions (the vendor's page on zones is about
+    #: transactions)
     time_zone: str = "UTC"
-    #: deliveredTime is the server's clock time with a false Z (the seed page allows both readings)
+    #: deliveredTime is the server's clock time with a false Z (the v2 sample allows both readings)
     false_z: bool = False
-    #: seconds; 300 is the sample of C-OA
+    #: seconds; 300 is the sample of the page "OAuth"
     token_seconds: float = 300.0
     #: one overview page names CAP-API-ACCESS-TOKEN instead
     token_header: str = "X-CAP-API-OAUTH-TOKEN"  # noqa: S105  a header's name

@@ -1,4 +1,8 @@
-"""Reading a request for interactions: who is asked about, and which messages (facts, section 2.2)."""
+"""Reading a request for interactions: who is asked about, and which messages.
+
+Sources: "Get Customer Interactions" in its editions for v2 and v1.1 (docs.capillarytech.com/reference), the older v1.1
+documentation (capillary.github.io), read 2026-11. What a bad value is answered with is an inference.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Capillary's messages: the fields as either API sends them, and the facts they amount to."""
+"""Capillary's messages: the fields as either API sends them, and the facts they amount to.
+
+Sources: the samples of "Get Customer Interactions" (docs.capillarytech.com/reference) and of the older v1.1
+documentation (capillary.github.io), read 2026-11.
+"""
 
 from __future__ import annotations
 
@@ -150,7 +154,7 @@ def _v2(options: Options, message: Message) -> dict[str, Any]:
 
 
 def _v11_old(options: Options, message: Message) -> dict[str, Any]:
-    """The sample of C-LEG: everything is text, an empty element is no member, no campaign."""
+    """The sample of the older v1.1 documentation: everything is text, an empty element is no member, no campaign."""
     written = {"id": str(message.id), "sender": "noreply@brand.example", "receiver": message.receiver}
     written |= _optional("subject", message.subject or "")
     written["sent_time"] = _sent(options, message, day_first=False)

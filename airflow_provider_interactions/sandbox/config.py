@@ -20,7 +20,7 @@ class RateLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: refused requests use up the limit as well
     refused_count: bool = False
     #: requests sent during a pause are all refused and each makes the pause longer by this many seconds
-    #: (Microsoft says going on lengthens the pause: facts, section 1.4, api-limits page)
+    #: (as Microsoft says of its own: "Service protection API limits", learn.microsoft.com, read 2026-11)
     lengthen_seconds: float = 0.0
     #: Retry-After as an HTTP date instead of seconds
     as_date: bool = False

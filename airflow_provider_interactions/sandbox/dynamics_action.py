@@ -1,4 +1,9 @@
-"""``msdyncrm_LoadInteractionsPublic`` (facts, section 1.2; the action's page of 2021-01-06)."""
+"""``msdyncrm_LoadInteractionsPublic``.
+
+Source: "Retrieve interactions for a contact using code" (edition of 2021-01-06; deleted on 2026-03-05). That the token
+of an answer goes back as ``SkipToken`` is an inference from the two names; most of what the page leaves open is an
+option.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +35,7 @@ _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DATE = re.compile(r"(\d\d)-(\d\d)-(\d{4})")
 _MINUTE = 60_000_000
 _FOREVER = 2**62
-# Renamed between the editions of 2020 and 2021; the service may have gone on answering to the old name.
+# Renamed between the editions of 2020 and 2021; that the service goes on answering to the old name is an inference.
 _ALIASES = {"EmailContainsBlacklistedLinks": "EmailContainsBlockListedLinks"}
 _SEGMENT_CODES = {"no_code": None}
 

@@ -1,4 +1,8 @@
-"""Entra's token endpoint and the check of tokens (facts, section 1.1; E-CC, E-ERR)."""
+"""Entra's token endpoint and the check of tokens.
+
+Sources: "OAuth 2.0 client credentials flow", "Microsoft Entra authentication and authorization error codes"
+(learn.microsoft.com/entra, read 2026-11).
+"""
 
 from __future__ import annotations
 
@@ -48,7 +52,7 @@ async def token(site: Site, request: web.Request) -> web.Response:
 
 
 def challenge(site: Site, request: web.Request) -> web.Response | None:
-    """A 401 unless the request bears a good token; its body is empty, its header names the authority."""
+    """A 401 unless the request bears a good token; its empty body and a header naming the authority are inferred."""
     scheme, _, presented = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and site.tokens.accepts(presented):
         return None

@@ -1,4 +1,4 @@
-"""Listing contacts through the Web API (facts, section 1.5; D-PAG)."""
+"""Listing contacts through the Web API. Source: "Page results" (learn.microsoft.com, read 2026-11)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["list_contacts", "read_contact"]
 
-#: default and maximum of odata.maxpagesize
+#: default and maximum of odata.maxpagesize ("Page results")
 _MAX_PAGE = 5000
+#: seen in public code only, unverified
 _BAD_OPTION = "0x80060888"
 _COLUMNS = (
     "contactid", "emailaddress1", "firstname", "lastname", "fullname", "mobilephone", "createdon", "modifiedon",
@@ -61,7 +62,7 @@ async def list_contacts(site: Site, request: web.Request) -> web.Response:
         return refuse(request, 400, _BAD_OPTION, str(refused))
     asked = _PREFER.search(request.headers.get("Prefer", ""))
     size = min(int(asked[1]) or _MAX_PAGE, _MAX_PAGE) if asked else _MAX_PAGE
-    # $top is ignored when maxpagesize is set (D-PAG).
+    # $top is ignored when maxpagesize is set ("Page results").
     end = offset + size if asked or listing.top is None else listing.top
     body = _body(site, request, listing, chosen[offset:end])
     if end < len(chosen) and (asked or listing.top is None):

@@ -1,4 +1,8 @@
-"""Dataverse's replies and errors: bodies and headers (facts, section 1.3; D-ERR)."""
+"""Dataverse's replies and errors: bodies and headers.
+
+Sources: "Compose HTTP requests and handle errors", "Service protection API limits" (learn.microsoft.com, read 2026-11).
+Bodies without a code or with innererror were seen in public code only; a gateway's page is an inference.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["THROTTLES", "error", "refuse", "reply", "service_root"]
 
-#: service protection limits with their default numbers (facts, section 1.4; api-limits page)
+#: codes and default numbers of "Service protection API limits"
 THROTTLES = {
     "requests": ErrorSpec(
         429, "0x80072322", "Number of requests exceeded the limit of 6000 over time window of 300 seconds."
@@ -39,7 +43,8 @@ def reply(
 ) -> web.Response:
     """JSON with the headers a Dataverse answer carries."""
     response = web.Response(body=body, status=status, headers={**_headers(request), **(headers or {})})
-    # Parallel clients should drop the affinity cookie (facts, section 1.4); the statistics count who sends it back.
+    # Parallel clients should drop the affinity cookie ("Service protection API limits"); the statistics count who
+    # sends it back.
     response.set_cookie("ARRAffinity", "sandbox", httponly=True)
     return response
 
@@ -90,7 +95,7 @@ def _annotations(message: str) -> dict[str, str]:
 
 
 def _headers(request: web.Request) -> dict[str, str]:
-    # The remaining time is written with a thousands comma in the live answers of D-ADR.
+    # The remaining time has a thousands comma in a third party's record of live answers, unverified.
     return {
         "Content-Type": _TYPE,
         "OData-Version": "4.0",

@@ -1,7 +1,8 @@
 """Which fields each Dynamics interaction type has.
 
-Types: the action's page of 2021-01-06. Fields: facts section 1.2, "Fields by type", read from the Common Data
-Model pages of 2020-08 (commit of 2025-01-10); that the action answers with them in PascalCase is an inference.
+Types: "Retrieve interactions for a contact using code" (edition of 2021-01-06). Fields: the pages of the Common Data
+Model of 2020-08 (github.com/MicrosoftDocs/common-data-model-and-service, …/solutions/marketing/interactions, commit
+fb44b3387 of 2025-01-10); that the action answers with them in PascalCase is an inference.
 """
 
 from __future__ import annotations

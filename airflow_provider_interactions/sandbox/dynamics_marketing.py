@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VENDOR"]
 
-# v9.0 keeps working next to v9.1 and v9.2 (D-ERR).
+# v9.0 keeps working next to v9.1 and v9.2 ("Compose HTTP requests and handle errors", read 2026-11).
 _ROOT = "/api/data/{version:v9\\.[012]}"
 
 

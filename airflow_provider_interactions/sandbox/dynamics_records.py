@@ -67,7 +67,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     client_id: str = "3b6e1a52-7d44-4f0c-8a1f-6c2d9e8b7a10"
     #: with characters that must be escaped in a form body
     client_secret: str = "sandbox~secret+with&odd=chars%"  # noqa: S105  made up for the sandbox
-    #: seconds; 3599 is the sample of Microsoft's client-credentials page
+    #: seconds; 3599 is the sample of the page "OAuth 2.0 client credentials flow"
     token_seconds: float = 3599.0
     #: types that occur in the world
     types: tuple[str, ...] = TYPES
@@ -174,13 +174,14 @@ def _record(world: World, options: Options, index: int, event: Event) -> Record:
 
 
 def _interaction_id(world: World, index: int, *key: object) -> str:
-    # The only published record has 32 upper-case digits; braces and dashes were seen in a third party's code.
+    # The only published record has 32 upper-case digits; a third party's client expects braces and dashes
+    # too, unverified.
     plain = hex_id(world, *key, "interaction", digits=20) + tag(index)
     return pick(world, (plain.upper(),) * 6 + (dashed(plain), f"{{{dashed(plain).upper()}}}"), *key, "dress")
 
 
 def _dressed(world: World, plain: str, *key: object) -> str:
-    """A GUID as Dynamics may write it: mostly plain, else in braces, upper case or both (facts, 1.2, D-TS)."""
+    """A GUID: mostly plain, else in braces, upper case or both, as a third party's client expects; unverified."""
     return pick(world, (plain,) * 5 + (f"{{{plain}}}", plain.upper(), f"{{{plain.upper()}}}"), *key, "dress")
 
 

@@ -1,4 +1,8 @@
-"""Who may call and how: allow list, key, login, version and method (facts, A1 and A3; S13, S15, S16)."""
+"""Who may call and how: allow list, key, login, version and method.
+
+Sources: "Common Parameters", "Error Codes", "Server API Authentication" (open.convio.com/api/apidoc, read 2026-11). The
+order of the checks is an inference.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Luminate's parameters, answers and errors over HTTP (facts, A1 and A3; S13, S14)."""
+"""Luminate's parameters, answers and errors over HTTP.
+
+Sources: "Common Parameters", "HTTP Status Codes" (open.convio.com/api/apidoc, read 2026-11).
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["THROTTLES", "RefusedError", "error", "form_of", "parameters", "refuse", "reply"]
 
-#: no limit is published (facts, A4), so a refusal comes from whatever stands in front and has no API error body
+#: no limit was found published, so a refusal comes from whatever stands in front and has no API error body
 THROTTLES = {"requests": ErrorSpec(429), "concurrency": ErrorSpec(503)}
 
 _TYPES = {"xml": "text/xml", "json": "application/json"}
 
 
 class RefusedError(Exception):
-    """A call that is answered with an error: code, text, HTTP status (403 for nearly all, S14)."""
+    """A call that is answered with an error: code, text, HTTP status (403 for nearly all: "HTTP Status Codes")."""
 
     def __init__(self, code: int, text: str, status: int = 403) -> None:
         super().__init__(text)
@@ -59,7 +62,7 @@ def form_of(asked: Mapping[str, str]) -> Form:
 
 
 def reply(asked: Mapping[str, str], body: bytes, status: int = 200) -> web.Response:
-    """An answer, with a session cookie that calls of the server servlet should not send back (facts, A1)."""
+    """An answer, with a session cookie not to be sent back: by older pages it can stand in for the login."""
     response = web.Response(body=body, status=status, headers={"Content-Type": _content_type(asked)})
     response.set_cookie("JSESSIONID", "sandbox.app1", path="/", httponly=True)
     return response

@@ -1,4 +1,7 @@
-"""The parameters of listings: dates, filters, order and pages (facts, A2; S1, S5)."""
+"""The parameters of listings: dates, filters, order and pages.
+
+Sources: the pages of getUserInteractions and listInteractions (open.convio.com/api/apidoc, read 2026-11).
+"""
 
 from __future__ import annotations
 

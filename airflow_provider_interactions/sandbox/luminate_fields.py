@@ -1,4 +1,8 @@
-"""The values of Luminate's interactions and notes: names and order of fields are those of the published sample (S1)."""
+"""The values of Luminate's interactions and notes.
+
+Names and order of fields are those of the sample on the page of getUserInteractions (open.convio.com/api/apidoc, read
+2026-11).
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,12 @@ __all__ = ["CENTRAL", "NAME", "clean", "contact_id", "fields_of", "interaction_n
 
 NAME = "luminate_online"
 
-#: the samples carry -06:00 in winter, other methods -05:00 (facts, A2; S1, S9)
+#: the sample carries -06:00 in winter, one of getRegistration -05:00; that this is US Central is an inference
 CENTRAL = ZoneInfo("America/Chicago")
 _ADMINISTRATOR = "1001001"
 #: with the tag sixteen digits, from either side of 2**53
 _FIRST_ID = 9000
-# A subject has 80 characters at most, a note 1500 (facts, A2; S3, S19).
+# A subject has 80 characters at most, a note 1500 (pages "logInteraction" and "Constituent error codes").
 _SUBJECTS = (
     "Sample Subject 0",
     "Adopted a dog 🐕",
@@ -46,7 +50,7 @@ def fields_of(world: World, index: int, native_type: int, at_us: int, number: in
     """All fields of a constituent's interaction of this number, with every note it has."""
     key = (NAME, shape(world, index), number)
     fields = _worn(world, _interaction(world, index, native_type, at_us, *key), *key)
-    # Several notes are in no sample, but the element can repeat (facts, A2).
+    # Several notes are in no sample; that the element can repeat is an inference.
     notes = [
         _worn(world, _note(world, index, at_us, order, *key), *key, order)
         for order in range(pick(world, (1, 1, 1, 1, 1, 0, 2, 3), *key, "notes"))

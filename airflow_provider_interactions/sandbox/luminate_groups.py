@@ -1,4 +1,7 @@
-"""getGroupMembers: at most 1000 members and no pages (facts, A5; S6, C3)."""
+"""getGroupMembers: at most 1000 members and no pages.
+
+Source: its page (open.convio.com/api/apidoc) and the older one (open.convio.com/api/constituent-api), read 2026-11.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,8 @@ _GROUPS: dict[int, Callable[[World, int], bool]] = {
     1003: lambda _, index: index == 0,
     1004: lambda _, __: False,
 }
-#: the older page asks for nested elements with dots, the newer one has flat names (S6); answers are nested
+#: the older page asks for nested elements with dots, the newer one has flat names; that answers are nested is an
+#: inference
 _FIELDS = {
     "cons_id": "cons_id",
     "member_id": "member_id",

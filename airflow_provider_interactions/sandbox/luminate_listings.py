@@ -1,4 +1,6 @@
-"""getUserInteractions, listInteractions and getInteraction (facts, A2; S1, S2, S5).
+"""getUserInteractions, listInteractions and getInteraction.
+
+Sources: the pages of these methods (open.convio.com/api/apidoc, read 2026-11).
 
 Records are encoded once per shape and page, and carry another constituent's tag when they are sent.
 """
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IDENTIFIERS", "get_interaction", "get_user_interactions", "list_interactions"]
 
-#: in the order of precedence (S2)
+#: in the order of precedence (page "getInteraction"; that it holds for getUserInteractions is an inference)
 IDENTIFIERS = ("cons_id", "member_id", "primary_email")
 #: an address that several constituents share
 _SHARED_ADDRESS = "household@example.org"
@@ -165,7 +167,8 @@ def _item(world: World, options: Options, index: int, form: Form, place: int) ->
 def _encoded(world: World, form: Form, record: Record, *, noted: bool) -> bytes:
     fields = record.fields if noted else record.listed
     drawn = draw(world, NAME, "writer", record.number)
-    # In JSON the order of keys is arbitrary (S11), and escapes and characters as themselves both occur in writers.
+    # In JSON the order of keys is arbitrary (samples of DataSync's pages), and escapes and characters as themselves
+    # both occur in writers.
     fields = _turned(drawn, fields) if form == "json" else fields
     return element(form, _ITEM, fields, ascii_only=drawn % 2 == 0)
 

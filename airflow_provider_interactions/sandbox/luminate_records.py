@@ -27,7 +27,7 @@ __all__ = [
     "record_at",
 ]
 
-#: custom types start here in all samples and clients (facts, A2)
+#: custom types start here in all samples and clients seen; no page makes it a rule
 _CUSTOM = 1000
 _MILLISECOND = 1000
 
@@ -79,7 +79,7 @@ class Record(NamedTuple):
 
     @property
     def listed(self) -> dict[str, Any]:
-        """The fields as listings show them: only custom types with their notes (S1)."""
+        """The fields as listings show them: only custom types with their notes ("getUserInteractions")."""
         left_out = set() if is_custom(self.native_type) else {"note"}
         return {name: value for name, value in self.fields.items() if name not in left_out}
 
@@ -90,7 +90,7 @@ def is_custom(native_type: int) -> bool:
 
 
 def identifiers(world: World, index: int) -> dict[str, str]:
-    """What a constituent can be asked by, in the order of precedence (S2)."""
+    """What a constituent can be asked by, in the order of precedence ("getInteraction")."""
     return {
         "cons_id": contact_id(world, index),
         "member_id": f"M-{tag(index)}",

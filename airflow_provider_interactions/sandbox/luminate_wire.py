@@ -1,4 +1,8 @@
-"""Bodies in XML, and in JSON as its mechanical conversion (facts, A2; S1, C1, C2).
+"""Bodies in XML, and in JSON as its mechanical conversion.
+
+Sources: the samples of getUserInteractions (open.convio.com/api/apidoc), the README of the vendor's own
+github.com/convio/luminateExtend, and for empty elements a client's code (github.com/drpruitt/aha-luminate), read
+2026-11.
 
 A tree is a dict of children by name: text, None (nil), "" (empty), a tree, or a list of those (a repeated element).
 """

@@ -1,6 +1,7 @@
 """Which50: a contact's communications and the contact lists that lead to contacts.
 
 Served under ``{url}/which50/Which50API``, as the vendor's routes lie under ``https://app.which50.com/Which50API``.
+Source: the help pages there (``/documentation``, as of 2024-05 and 2025-11, read 2026-11).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ways of logging in to Which50; no page says which is right (facts, B1), so the options choose one."""
+"""Ways of logging in to Which50; no help page found says which is right, so the options choose one."""
 
 from __future__ import annotations
 

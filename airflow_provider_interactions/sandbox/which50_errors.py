@@ -1,4 +1,8 @@
-"""Which50's errors: the statuses of its pages, in bodies as ASP.NET Web API and IIS send them (facts, B3)."""
+"""Which50's errors: the statuses of its help pages, in bodies as ASP.NET Web API and IIS send them.
+
+Source of the statuses: app.which50.com/Which50API/documentation, read 2026-11. No body is published: these are an
+inference from the frameworks' habits, as is any status but 401, 403, 404 and 500.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["THROTTLES", "error", "refuse"]
 
-#: no limit is published (facts, B4); the words are the sandbox's own
+#: no limit was found published; the words are the sandbox's own
 THROTTLES = {
     "requests": ErrorSpec(429, None, "Too many requests."),
     "concurrency": ErrorSpec(429, None, "Too many requests at once."),

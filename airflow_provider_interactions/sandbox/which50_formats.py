@@ -1,4 +1,8 @@
-"""Which50's two formats: JSON, and XML as .NET's DataContractSerializer writes it (facts, B2, Formats)."""
+"""Which50's two formats: JSON, and XML as .NET's DataContractSerializer writes it.
+
+Source: the samples of the help pages (app.which50.com/Which50API/documentation, read 2026-11); how null and an empty
+list look is an inference from .NET's habits.
+"""
 
 from __future__ import annotations
 

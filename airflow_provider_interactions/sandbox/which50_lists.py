@@ -1,4 +1,8 @@
-"""Which50's contact lists and the contacts on them (facts, B5)."""
+"""Which50's contact lists and the contacts on them.
+
+Source: the help pages of ``contactLists`` (app.which50.com/Which50API/documentation, read 2026-11). That of a list's
+contacts was not found: what it answers with, all in one piece, is an inference.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Which50's contacts, their interactions, and the facts these amount to (facts, B2 and B5)."""
+"""Which50's contacts, their interactions, and the facts these amount to.
+
+Source: the help page of ``contacts/{contactId}/communications`` (app.which50.com/Which50API/documentation, read
+2026-11).
+"""
 
 from __future__ import annotations
 
@@ -40,7 +44,7 @@ _FAR_OFFSETS = (-300, 330, 120, -570, 840, 0, 60)
 _ASSETS = 12
 # The first eight or nine of a history sit on the edges of windows and must stay there.
 _EDGES = 9
-# Four alphabets, since none is documented: three that must be percent-encoded, and one of 32 hex digits (facts, B5).
+# Four alphabets, since none is documented: three that must be percent-encoded, and one of 32 hex digits.
 _DRESSES = ("{head}/{tag}+{tail}==", "{head}%2F{tag}/{tail}=", "{head}{tag}", "{head}+{tag}%{tail}")
 _TAG = re.compile(r"(?=([0-9]{12}))")
 _ID = re.compile(rb'"interaction_id":"([0-9a-f]{32})"')
@@ -49,7 +53,7 @@ _ID = re.compile(rb'"interaction_id":"([0-9a-f]{32})"')
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How this sandbox's Which50 behaves; nearly all of it is undocumented and a choice."""
 
-    #: no scheme is published (facts, B1): a fixed bearer token, a key in a named header, Basic, or a token grant
+    #: no scheme was found published: a fixed bearer token, a key in a named header, Basic, or a token grant
     auth: Literal["bearer", "header", "basic", "client_credentials", "password"] = "bearer"
     #: what bearer and header present
     token: str = "sandbox~token+with/odd=chars%"  # noqa: S105  made up for the sandbox
@@ -63,7 +67,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     token_seconds: float = 3599.0
     #: False: the user lacks permission, everything answers 403
     permitted: bool = True
-    #: the shape of error bodies, none of which is published (facts, B3)
+    #: the shape of error bodies, none of which is published
     error_bodies: Literal["plain", "detail", "exception", "html", "empty"] = "plain"
     #: types that occur in the world, next to a few that no page names
     types: tuple[str, ...] = TYPES

@@ -1,4 +1,8 @@
-"""Which50's times: instants to a tenth of a microsecond with the offset of Irish time (facts, B2, Formats)."""
+"""Which50's times: instants to a tenth of a microsecond with the offset of Irish time.
+
+Source: the samples of the help pages (app.which50.com/Which50API/documentation) as of 2024-05 and 2025-11, read
+2026-11; that the offset is Ireland's is an inference from these.
+"""
 
 from __future__ import annotations
 

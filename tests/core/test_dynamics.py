@@ -38,7 +38,7 @@ WHO = Contact("0dbe0fa3-8e18-e811-a951-000d3a37caec")
 ASKED = Asked(WHO, "EmailSent")
 DAY = Window.of("2026-01-02", "2026-01-03")
 
-#: The seed page's list, copied from it; respelled names and drafts are not on it.
+#: The list of the action's page (edition of 2021-01-06), copied from it; respelled names and drafts are not on it.
 PAGE = GOLDEN["types"]
 
 

@@ -1,4 +1,4 @@
-"""The Capillary sandbox against the facts file: logins, both shapes, paging, errors, dates, the oracle."""
+"""The Capillary sandbox against the vendor's pages: logins, both shapes, paging, errors, dates, the oracle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Dynamics sandbox against the facts file: status codes, bodies, paging, dates, records."""
+"""The Dynamics sandbox against the vendor's pages: status codes, bodies, paging, dates, records."""
 
 from __future__ import annotations
 

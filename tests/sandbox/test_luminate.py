@@ -1,4 +1,4 @@
-"""The Luminate sandbox against the facts file: calls, both formats, paging, dates, errors, groups, records."""
+"""The Luminate sandbox against the vendor's pages: calls, both formats, paging, dates, errors, groups, records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Which50 sandbox against the facts file: status codes, both formats, dates, lists, logins, faults."""
+"""The Which50 sandbox against the vendor's pages: status codes, both formats, dates, lists, logins, faults."""
 
 from __future__ import annotations
 

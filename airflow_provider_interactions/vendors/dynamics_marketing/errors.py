@@ -76,7 +76,7 @@ def classify(response: Response) -> VendorError | None:
 
 
 def _verdict(status: int, code: str, message: str) -> Verdict | None:
-    # The same meaning comes under two codes and under none (facts: B), so the word has to help.
+    # The same meaning comes under two codes and under none (B), so the word has to help.
     if status == 404 and "segment" in message.lower():
         return ServiceRemoved, REMOVED
     # A fault of the server is worth a retry whatever its code; 429 is always a request to slow down.
