@@ -3,6 +3,7 @@
 The reader is this process, whose client has listed and read everything before; the writers are others, and are killed.
 """
 
+import gc
 import logging
 import re
 import signal
@@ -249,6 +250,27 @@ def test_a_failure_without_a_name_for_the_run_leaves_no_object(beside_s3, sandbo
     told = beside_s3.run(spec, "extract", part_rows=20)
     assert told["error"] == Unavailable.__name__
     assert keys(place) == set()
+
+
+def test_a_large_file_is_nowhere_until_it_is_complete(place):
+    """It goes up in parts; one that is given up leaves no object, no part, and no error when it is collected."""
+    lake = Lake.at(place, default_block_size=5 * 2**20)
+    path = f"{place.removeprefix('s3://lakes/')}/large"
+
+    def uploads():
+        found = server().list_multipart_uploads(Bucket="lakes").get("Uploads", [])
+        return [upload["Key"] for upload in found if upload["Key"] == path]
+
+    for whole in (False, True):
+        stream = lake.fs.open(lake.full("large"), "wb")
+        for n in range(3):
+            stream.write(bytes([n]) * 6 * 2**20)
+        assert (keys(place), uploads()) == (set(), [path])
+        stream.close() if whole else lake.abandon(stream)
+        del stream
+        gc.collect()
+        assert (keys(place), uploads()) == ({"large"} if whole else set(), [])
+    assert lake.fs.size(lake.full("large")) == 18 * 2**20
 
 
 def test_a_bucket_that_is_not_there_is_told_and_not_made(s3, sandbox):
