@@ -8,11 +8,13 @@ once are refused for the run; no cookies; no redirects; no other host; bodies bo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
@@ -23,12 +25,12 @@ from airflow_provider_interactions.contract import Auth, Credentials, Request, R
 from airflow_provider_interactions.errors import (
     AuthRejected,
     BadResponse,
-    InteractionsError,
     Throttled,
     Unavailable,
     VendorError,
 )
 from airflow_provider_interactions.pace import Pacer
+from airflow_provider_interactions.reach import through, unreached
 from airflow_provider_interactions.tokens import Tokens
 
 #: Bytes of one decoded body. The largest documented page is far below; more is a fault or an attack.
@@ -74,6 +76,7 @@ class Client:
     tokens: Tokens
     limits: Limits
     counters: Counters
+    through: Callable[[str], Mapping[str, Any]]
 
     async def fetch(self, request: Request) -> Response:
         """Send a request until it is answered; raises a VendorError that says what to do."""
@@ -153,13 +156,18 @@ class Client:
         self.counters.requests += 1
         try:
             async with self.session.request(
-                request.method, url, headers=_headers(request), data=_body(request), allow_redirects=False
+                request.method,
+                url,
+                headers=_headers(request),
+                data=_body(request),
+                allow_redirects=False,
+                **self.through(str(url.origin())),
             ) as answer:
                 body = await _read(answer, self.limits.body)
                 self.counters.received += len(body)
                 return Response(answer.status, {key.lower(): value for key, value in answer.headers.items()}, body)
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
-            raise _unavailable(fault, request) from None
+            raise unreached(fault, request, self.vendor.name) from None
         except ValueError:
             # Of the headers only the token comes from elsewhere; the client's own text could quote it.
             msg = "the token host handed out a token that no header can carry"
@@ -184,7 +192,7 @@ async def connect(
         # aiohttp would by itself send once more what broke on a reused connection: past the pace, and uncounted.
         session._retry_connection = False  # noqa: SLF001 - there is no public switch
         pacer = Pacer.of(pace(vendor, credentials.settings, concurrency))
-        client = Client(vendor, credentials, auth, session, pacer, tokens, limits, Counters())
+        client = Client(vendor, credentials, auth, session, pacer, tokens, limits, Counters(), cache(through))
         tokens.ask = client.ask_token
         yield client
 
@@ -249,14 +257,3 @@ async def _read(answer: aiohttp.ClientResponse, limit: int) -> bytes:
             raise BadResponse(msg)
         chunks.append(chunk)
     return b"".join(chunks)
-
-
-def _unavailable(fault: Exception, request: Request) -> InteractionsError:
-    # The exception's own text can hold the full URL, so only its kind is told.
-    if isinstance(fault, TimeoutError):
-        msg = "no answer in time. The vendor is slow, or the host is wrong"
-    elif isinstance(fault, aiohttp.ClientConnectorError):
-        msg = "the host cannot be reached. Check the connection's host, DNS and firewall"
-    else:
-        msg = f"the connection broke while the answer was read ({type(fault).__name__})"
-    return Unavailable(msg, path=urlsplit(request.url).path)

@@ -1,0 +1,286 @@
+"""Proxies and certificates: a real proxy, and a real TLS server whose certificate nobody else has signed."""
+
+import asyncio
+import http.client
+import os
+import select
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from airflow_provider_interactions import contract
+from airflow_provider_interactions.errors import AuthRejected, ConfigError, Unavailable
+from airflow_provider_interactions.http import Limits, connect
+from airflow_provider_interactions.sandbox import SandboxConfig, serve
+from airflow_provider_interactions.session import session
+from airflow_provider_interactions.vendors import vendor
+
+WHICH50 = vendor("which50")
+ONCE = Limits(timeout=20, tries=1, patience=0)
+NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch):
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@contextmanager
+def served(handler, context=None):
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        if context is not None:
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class Quiet(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        """Nobody reads it."""
+
+    def answered(self, status, body=b"[]"):
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class Vendor(Quiet):
+    """Answers whatever it is asked."""
+
+    def do_GET(self):
+        self.answered(200)
+
+
+@pytest.fixture
+def proxy():
+    """A forward proxy: its port, and what it was asked to reach, with the login it was shown."""
+    with ExitStack() as opened:
+
+        def start(status=None):
+            seen = []
+
+            class Proxy(Quiet):
+                def do_CONNECT(self):
+                    seen.append((self.path, self.headers["Proxy-Authorization"]))
+                    if status:
+                        return self.answered(status, b"")
+                    host, _, port = self.path.rpartition(":")
+                    self.close_connection = True
+                    with socket.create_connection((host, int(port)), timeout=10) as there:
+                        self.send_response(200)
+                        self.end_headers()
+                        piped(self.connection, there)
+                    return None
+
+                def do_GET(self):
+                    seen.append((self.path, self.headers["Proxy-Authorization"]))
+                    rest = self.path.removeprefix("http://")
+                    host, _, path = rest.partition("/")
+                    there = http.client.HTTPConnection(host, timeout=10)
+                    given = {name: value for name, value in self.headers.items() if not name.startswith("Proxy-")}
+                    there.request("GET", f"/{path}", headers=given)
+                    answer = there.getresponse()
+                    self.answered(answer.status, answer.read())
+                    there.close()
+
+            return opened.enter_context(served(Proxy)), seen
+
+        yield start
+
+
+def piped(one, other):
+    other_of = {one: other, other: one}
+    while True:
+        for ready in select.select([one, other], [], [], 10)[0]:
+            data = ready.recv(65536)
+            if not data:
+                return
+            other_of[ready].sendall(data)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate for 127.0.0.1 that only itself vouches for, and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("certificate") / "both.pem"
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@pytest.fixture
+def tls(certificate):
+    """The port of a vendor that speaks TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with served(Vendor, context) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with serve(SandboxConfig(contacts=2)) as running:
+        yield running
+
+
+def of(host, password="a-token", **extra):
+    return contract.credentials(WHICH50, host, "", password, {"allow_http": host.startswith("http://"), **extra})
+
+
+def asked(credentials):
+    """The vendor's cheapest request, as the Test button sends it."""
+
+    async def probe():
+        async with connect(WHICH50, credentials, limits=ONCE) as client:
+            return await client.fetch(WHICH50.probe(credentials.settings))
+
+    return asyncio.run(probe())
+
+
+def sandboxed(sandbox):
+    given = sandbox.connections["which50"]
+    return of(given["host"], given["password"])
+
+
+def test_a_certificate_nobody_trusts_is_said_and_not_tried_again(tls):
+    with pytest.raises(ConfigError) as told:
+        asked(of(f"https://127.0.0.1:{tls}/Which50API"))
+    said = str(told.value)
+    assert said.startswith("which50: the certificate of 127.0.0.1 is not trusted (self-signed certificate).")
+    assert "Check the connection's host." in said
+    assert "SSL_CERT_FILE" in said
+
+
+def test_verification_can_be_left_out(tls):
+    assert asked(of(f"https://127.0.0.1:{tls}/Which50API", verify_tls=False)).status == 200
+
+
+TRUSTED = """
+import sys
+sys.path[:0] = sys.argv[2:]
+import test_reach
+assert test_reach.asked(test_reach.of(sys.argv[1])).status == 200
+"""
+
+
+def test_an_authority_of_ones_own_is_named_by_the_environment(tls, certificate):
+    host, here = f"https://127.0.0.1:{tls}/Which50API", os.path.dirname(__file__)  # noqa: PTH120 - for a command line
+    done = subprocess.run(
+        [sys.executable, "-c", TRUSTED, host, here],
+        env={**os.environ, "SSL_CERT_FILE": str(certificate)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_host_that_speaks_no_tls():
+    with served(Vendor) as port, pytest.raises(Unavailable, match=r"not in TLS\. Check the connection's host: its sch"):
+        asked(of(f"https://127.0.0.1:{port}/Which50API"))
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_the_environments_proxy_is_used(proxy, sandbox, monkeypatch, name):
+    port, seen = proxy()
+    monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+    assert asked(sandboxed(sandbox)).status == 200
+    [(address, login)] = seen
+    assert address.startswith(sandbox.connections["which50"]["host"])
+    assert login is None
+
+
+def test_https_goes_through_a_tunnel_and_the_proxy_sees_no_path(proxy, tls, monkeypatch):
+    port, seen = proxy()
+    monkeypatch.setenv("HTTPS_PROXY", f"http://somebody:a%20word@127.0.0.1:{port}")
+    assert asked(of(f"https://127.0.0.1:{tls}/Which50API", verify_tls=False)).status == 200
+    assert seen == [(f"127.0.0.1:{tls}", "Basic c29tZWJvZHk6YSB3b3Jk")]
+
+
+def test_the_session_for_people_goes_the_same_way(proxy, sandbox, monkeypatch):
+    port, seen = proxy()
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
+    with session(WHICH50, sandboxed(sandbox)) as client:
+        assert client.get("contactLists").ok
+    assert len(seen) == 1
+
+
+def test_no_proxy_where_the_environment_says_so(proxy, sandbox, monkeypatch):
+    port, seen = proxy()
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("NO_PROXY", "example.com,127.0.0.0/8")
+    assert asked(sandboxed(sandbox)).status == 200
+    assert seen == []
+
+
+def test_a_password_in_netrc_is_never_sent(sandbox, monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1\nlogin stranger\npassword from-netrc\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert asked(sandboxed(sandbox)).status == 200
+    with pytest.raises(AuthRejected):
+        asked(of(sandbox.connections["which50"]["host"], "not-the-token"))
+
+
+def closed_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_a_proxy_that_is_not_there_is_named_as_such(sandbox, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", f"http://somebody:secret-word@127.0.0.1:{closed_port()}")
+    with pytest.raises(Unavailable, match=r"the proxy cannot be reached. Check HTTPS_PROXY and NO_PROXY") as told:
+        asked(sandboxed(sandbox))
+    assert "secret-word" not in str(told.value)
+
+
+def test_a_proxy_that_refuses(proxy, tls, monkeypatch):
+    port, _ = proxy(407)
+    monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{port}")
+    with pytest.raises(Unavailable, match=r"the proxy refuses the way to the host \(HTTP 407\)"):
+        asked(of(f"https://127.0.0.1:{tls}/Which50API"))
+
+
+def test_a_proxy_of_another_kind(sandbox, monkeypatch):
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
+    with pytest.raises(ConfigError, match=r"a proxy of the kind socks5://\. Only http:// and https:// can be used"):
+        asked(sandboxed(sandbox))
