@@ -84,12 +84,14 @@ FAULTS = {
 @pytest.mark.parametrize("what", FAULTS)
 def test_faults_change_nothing(sandbox, vendor, tmp_path, what):
     sandbox.faults([rule(vendor, **fault) for fault in FAULTS[what]])
-    limits = {**rig.QUICK, "tries": 12, "timeout": 0.5 if "late" in what or "patience" in what else 10.0}
+    timed = what in {"late answers", "bodies slower than the patience"}
+    limits = {**rig.QUICK, "tries": 12, "timeout": 1.0 if timed else 10.0}
     counts, stats = whole(sandbox, vendor, tmp_path, limits=limits)
     fired = sum(stats["by_fault"].values())
     assert fired >= 2
-    # Two rules may fire on one request.
-    assert 0 < counts.retries <= fired or what == "slow bodies"
+    # Two rules may fire on one request; a busy machine may be late, too.
+    assert what == "slow bodies" or 0 < counts.retries
+    assert counts.retries <= fired or timed
     assert counts.requests == stats["requests"]
 
 
