@@ -90,7 +90,7 @@ def test_faults_change_nothing(sandbox, vendor, tmp_path, what):
     fired = sum(stats["by_fault"].values())
     assert fired >= 2
     # Two rules may fire on one request; a busy machine may be late, too.
-    assert what == "slow bodies" or 0 < counts.retries
+    assert what == "slow bodies" or counts.retries > 0
     assert counts.retries <= fired or timed
     assert counts.requests == stats["requests"]
 
