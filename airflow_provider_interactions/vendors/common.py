@@ -30,7 +30,8 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 #: What an HTTP status means where the vendor says nothing more precise (RFC 9110, section 15).
 STATUSES: dict[int, Verdict] = {
     401: (AuthRejected, "the credentials were refused. Check login and password of the connection"),
-    403: (AuthRejected, "the credentials have no permission for this call"),
+    403: (AuthRejected, "the credentials have no permission for this call. Have it granted at the vendor"),
+    404: (RequestRejected, "there is nothing at this address. Check the connection's host, and any path in it"),
     408: (Unavailable, "the vendor timed out while reading the request"),
     425: (Unavailable, "the vendor was not ready for the request"),
     429: (Throttled, "the vendor asks to slow down"),

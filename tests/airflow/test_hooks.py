@@ -212,6 +212,9 @@ def closed_port():
         return free.getsockname()[1]
 
 
+NOWHERE = "there is nothing at this address. Check the connection's host"
+
+
 def refusals(sandbox):
     given = sandbox.connections[VENDOR]
     return {
@@ -221,7 +224,7 @@ def refusals(sandbox):
         "wrong scope": ({}, {"scope": f"{given['host']}"}, "must be the organisation's URL followed by /.default"),
         "unreachable": ({"host": f"http://127.0.0.1:{closed_port()}"}, {}, "Check the connection's host"),
         "unreachable token host": ({}, {"authority": f"http://127.0.0.1:{closed_port()}"}, "cannot be reached"),
-        "another path": ({"host": f"{given['host']}/nowhere"}, {"scope": f"{given['host']}/.default"}, "HTTP 404"),
+        "another path": ({"host": f"{given['host']}/nowhere"}, {"scope": f"{given['host']}/.default"}, NOWHERE),
     }
 
 
