@@ -227,16 +227,17 @@ class ContactListing(Protocol):
         """Yield contacts page by page."""
 
 
-#: A raw batch (pyarrow.RecordBatch, schema.RAW) to canonical columns by name (pyarrow.Array), or None.
-Columns = Callable[[Any], Mapping[str, Any] | None]
+#: A raw batch (pyarrow.RecordBatch, schema.RAW) to a mask of the records that are sure (pyarrow.BooleanArray) and
+#: canonical columns by name (pyarrow.Array), one value for every record.
+Columns = Callable[[Any], tuple[Any, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
     """Everything this package knows about one vendor, as a value. See docs/add-a-vendor.md for a worked example.
 
-    ``columns`` is an optional faster way to what ``interaction`` says of each record of a raw batch: canonical columns
-    by name, one value a row, or None for a batch that has to be read record by record.
+    ``columns`` is an optional faster way to what ``interaction`` says of each record of a raw batch: which records it
+    is sure of, and their canonical columns by name. The others are read one by one.
     """
 
     name: str

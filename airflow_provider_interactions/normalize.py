@@ -66,10 +66,17 @@ class _Seen:
         self.ids.add(interaction_id)
         return True
 
-    def all_first(self, contacts: pa.Array, ids: pa.Array) -> bool:
-        """Whether no row of a batch comes again; only then they count as seen. Rows of a contact lie together."""
-        if pc.count_distinct(ids).as_py() < len(ids):
-            return False
+    def firsts(self, contacts: pa.Array, ids: pa.Array) -> pa.BooleanArray | None:
+        """Which rows come for the first time; None for all of them. Rows of a contact lie together."""
+        if self._all_first(contacts, ids):
+            return None
+        pairs = zip(contacts.to_pylist(), ids.to_pylist(), strict=True)
+        return pa.array([self.first(contact, one) for contact, one in pairs], pa.bool_())
+
+    def _all_first(self, contacts: pa.Array, ids: pa.Array) -> bool:
+        """Whether no row of a batch comes again; only then they count as seen."""
+        if not len(ids) or pc.count_distinct(ids).as_py() < len(ids):
+            return not len(ids)
         ours = ids.filter(pc.equal(contacts, self.contact)).to_pylist()
         if not self.ids.isdisjoint(ours):
             return False
@@ -174,10 +181,28 @@ def _raw_batches(lake: Lake, raw: Manifest) -> Iterator[pa.RecordBatch]:
 
 
 def _split(batch: pa.RecordBatch, vendor: Vendor, seen: _Seen) -> tuple[pa.RecordBatch, pa.RecordBatch]:
-    """Canonical rows and rejects of a raw batch: all at once where that is possible, else record by record."""
-    whole = _at_once(batch, vendor, seen)
-    if whole is not None:
-        return whole, _rejects(batch.slice(0, 0), ())
+    """Canonical rows and rejects of a raw batch, in its order: all at once what is well-formed, else one by one."""
+    sure, rows = _at_once(batch, vendor)
+    rejects = _rejects(batch.slice(0, 0), ())
+    contacts = batch.column("contact_id")
+    if rows.num_rows < batch.num_rows:
+        left = pc.indices_nonzero(pc.invert(sure))
+        good, kept, rejects = _one_by_one(batch.take(left), vendor)
+        numbers = pa.concat_arrays([pc.indices_nonzero(sure), left.take(kept)])
+        order = pc.array_sort_indices(numbers)
+        rows = _joined(rows, good).take(order)
+        contacts = contacts.take(numbers.take(order))
+    firsts = seen.firsts(contacts, rows.column("interaction_id"))
+    return rows if firsts is None else rows.filter(firsts), rejects
+
+
+def _joined(rows: pa.RecordBatch, more: pa.RecordBatch) -> pa.RecordBatch:
+    some = [batch for batch in (rows, more) if batch.num_rows]
+    return pa.Table.from_batches(some).combine_chunks().to_batches()[0] if some else rows
+
+
+def _one_by_one(batch: pa.RecordBatch, vendor: Vendor) -> tuple[pa.RecordBatch, pa.Array, pa.RecordBatch]:
+    """Canonical rows, the numbers of the records they are of, and the rejects."""
     good: list[Interaction] = []
     kept: list[int] = []
     bad: list[int] = []
@@ -191,29 +216,28 @@ def _split(batch: pa.RecordBatch, vendor: Vendor, seen: _Seen) -> tuple[pa.Recor
             reasons.append(rejection.reason)
             continue
         row.contact_id = row.contact_id or contact_id
-        if seen.first(contact_id, row.interaction_id):
-            good.append(row)
-            kept.append(n)
-    return _canonical(batch.take(pa.array(kept, pa.int64())), good), _rejects(
-        batch.take(pa.array(bad, pa.int64())), reasons
-    )
+        good.append(row)
+        kept.append(n)
+    numbers, rejected = pa.array(kept, pa.uint64()), pa.array(bad, pa.uint64())
+    return _canonical(batch.take(numbers), good), numbers, _rejects(batch.take(rejected), reasons)
 
 
-def _at_once(batch: pa.RecordBatch, vendor: Vendor, seen: _Seen) -> pa.RecordBatch | None:
-    """The canonical rows of a batch of well-formed records without repeats; None for any other."""
-    found = vendor.columns(batch) if vendor.columns and batch.num_rows else None
-    if found is None or not (_known(found["channel"], CHANNELS) and _known(found["action"], ACTIONS)):
-        return None
-    if not seen.all_first(batch.column("contact_id"), found["interaction_id"]):
-        return None
-    return _filled(batch, found)
+def _at_once(batch: pa.RecordBatch, vendor: Vendor) -> tuple[pa.BooleanArray, pa.RecordBatch]:
+    """Which records the vendor's module can read at once, and the canonical rows of those."""
+    if vendor.columns is None or not batch.num_rows:
+        return pa.repeat(False, batch.num_rows), pa.RecordBatch.from_pylist([], CANONICAL)
+    sure, found = vendor.columns(batch)
+    if not (_known(found["channel"], CHANNELS) and _known(found["action"], ACTIONS)):
+        sure = pa.repeat(False, batch.num_rows)
+    return sure, _filled(batch, found, sure)
 
 
 def _known(words: pa.Array, vocabulary: frozenset[str]) -> bool:
     return vocabulary.issuperset(pc.unique(words).to_pylist())
 
 
-def _filled(raw: pa.RecordBatch, found: Mapping[str, pa.Array]) -> pa.RecordBatch:
+def _filled(raw: pa.RecordBatch, found: Mapping[str, pa.Array], sure: pa.BooleanArray) -> pa.RecordBatch:
+    keep = None if pc.all(sure).as_py() else sure
     columns = []
     for column in CANONICAL:
         if column.name in found:
@@ -222,6 +246,7 @@ def _filled(raw: pa.RecordBatch, found: Mapping[str, pa.Array]) -> pa.RecordBatc
             values = raw.column(column.name)
         else:
             values = pa.nulls(raw.num_rows, column.type)
+        values = values if keep is None else values.filter(keep)
         columns.append(values if values.type == column.type else values.cast(column.type))
     return pa.record_batch(columns, schema=CANONICAL)
 
@@ -258,5 +283,6 @@ def _rejects(raw: pa.RecordBatch, reasons: Sequence[str]) -> pa.RecordBatch:
 
 def _by_day(rows: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
     days = rows.column("occurred_at").cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
-    for day in sorted(pc.unique(days).to_pylist()):
-        yield day.isoformat(), rows.filter(pc.equal(days, day))
+    different = sorted(pc.unique(days).to_pylist())
+    for day in different:
+        yield day.isoformat(), rows if len(different) == 1 else rows.filter(pc.equal(days, day))

@@ -1,4 +1,4 @@
-"""Reading many Dynamics records at once gives what reading each gives, or leaves the batch to that."""
+"""Reading many records at once gives what reading each gives, or leaves the record to that."""
 
 import json
 
@@ -9,96 +9,205 @@ from hypothesis import strategies as st
 
 from airflow_provider_interactions import contract, normalize
 from airflow_provider_interactions.errors import RecordRejected
-from airflow_provider_interactions.vendors.dynamics_marketing.columns import columns
-from airflow_provider_interactions.vendors.dynamics_marketing.vendor import interaction
+from airflow_provider_interactions.vendors import VENDORS
+from airflow_provider_interactions.vendors.members import Members
 
 ASKED = "0dbe0fa3-8e18-e811-a951-000d3a37caec"
 
 hexes = st.text("0123456789abcdefABCDEF", min_size=32, max_size=32)
 guids = hexes.flatmap(
     lambda h: st.sampled_from(
-        [h, h.upper(), f"{{{h}}}", f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}", h.lower()]
+        [h, h.upper(), f"{{{h}}}", f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}", h.lower(), f" {{{h}}} "]
     )
 )
-texts = st.one_of(guids, st.text(max_size=40), st.none())
-times = st.one_of(
-    st.datetimes().map(lambda at: at.isoformat() + "Z"),
-    st.datetimes().map(lambda at: at.isoformat() + "+02:00"),
-    st.sampled_from(["2026-01-01T00:00:00Z", "2026-01-01", "2026-01-01T00:00:00", "2026-01-01T00:00:00.1234567Z", "x"]),
-)
+short = st.text(max_size=40)
+texts = st.one_of(guids, short, st.none(), st.sampled_from(["", " ", "\\", '"', ":", '","', "{", "null", "é", "🚀"]))
 anything = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text()),
-    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(st.text(max_size=5), inner, max_size=2)),
+    st.one_of(
+        *(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(), texts),
+        st.sampled_from([10**30, 1e300, -0.0]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2),
+        st.dictionaries(st.one_of(st.text(max_size=5), st.sampled_from(["Id", "InteractionId"])), inner, max_size=2),
+    ),
     max_leaves=4,
 )
-records = st.builds(
-    lambda known, more, layout: json.dumps({**more, **{k: v for k, v in known.items() if v != "absent"}}, **layout),
-    st.fixed_dictionaries(
-        {
-            "InteractionId": st.one_of(guids, texts),
-            "InteractionType": st.one_of(st.sampled_from(["EmailSent", "Odd", ""]), texts),
-            "Timestamp": times,
-            "ContactId": st.one_of(st.sampled_from([ASKED, ASKED.upper(), f"{{{ASKED}}}", "absent"]), texts),
-            "CustomerJourneyId": st.one_of(texts, st.just("absent")),
-            "MessageId": st.one_of(texts, st.just("absent"), anything),
-        }
+stamps = st.one_of(
+    st.datetimes().map(lambda at: at.isoformat() + "Z"),
+    st.datetimes().map(lambda at: at.isoformat() + "+02:00"),
+    st.sampled_from(
+        [
+            *("2026-01-01T00:00:00Z", "2026-01-01", "2026-01-01T00:00:00", "2026-01-01T00:00:00.1234567Z", "x"),
+            *("2026-02-30T00:00:00Z", "0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00", "2026-01-01T00:00Z"),
+            *("2026-01-01 00:00:00Z", "2026-01-01T00:00:60Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00+02:00"),
+        ]
     ),
-    st.dictionaries(st.text(max_size=8), anything, max_size=3),
-    st.sampled_from([{}, {"indent": 1}, {"ensure_ascii": False}]),
-).map(lambda text: text.encode("utf-8", "surrogatepass"))
-
-
-def raw(payloads):
-    size = len(payloads)
-    return pa.record_batch(
-        {"payload": pa.array(payloads, pa.binary()), "contact_id": pa.array([ASKED] * size, pa.string())}
-    )
-
-
-def one_by_one(payloads):
-    rows = [interaction(payload, contract.Asked(contract.Contact(ASKED), "EmailSent")) for payload in payloads]
-    return [{name: getattr(row, name) for name in NAMES} for row in rows]
-
-
-NAMES = (
-    "interaction_id",
-    "occurred_at",
-    "native_type",
-    "channel",
-    "action",
-    "campaign_id",
-    "message_id",
-    "attributes",
+    texts,
 )
+more = st.dictionaries(
+    st.one_of(st.text(max_size=8), st.sampled_from(["a", "CustomerJourneyIdx"])), anything, max_size=3
+)
+LAYOUTS = [*[{"separators": (",", ":")}] * 3, {"separators": (",", ":"), "ensure_ascii": False}, {}, {"indent": 1}]
 
 
-@settings(max_examples=200)
-@given(st.lists(st.one_of(records, st.binary(max_size=5)), min_size=1, max_size=6))
-def test_both_ways_say_the_same(payloads):
-    found = columns(raw(payloads))
-    if found is None:
-        return
-    assert set(found) == set(NAMES)
-    rows = pa.table(dict(found)).to_pylist()
-    assert rows == one_by_one(payloads)
+def written(pairs, layout):
+    """A JSON object, also with a key twice."""
+    space, colon = layout.get("separators", (", ", ": "))
+    members = [f"{json.dumps(key, **layout)}{colon}{json.dumps(value, **layout)}" for key, value in pairs]
+    return ("{" + space.join(members) + "}").encode("utf-8", "surrogatepass")
 
 
-def test_well_formed_records_are_read_at_once():
-    good = {"InteractionId": "172C1E59A3CD4D85B392316DD76651CE", "InteractionType": "EmailSent"}
-    payloads = [
-        json.dumps({**good, "Timestamp": f"2026-01-02T10:00:0{n}Z", "ContactId": ASKED, "X": {"a": [n]}}).encode()
-        for n in range(5)
+def objects(**known):
+    """Records with these members, or without some, in any order, now and then one of them twice."""
+    absent = st.just("absent")
+    fields = st.fixed_dictionaries({name: st.one_of(values, values, absent) for name, values in known.items()})
+    ordered = st.tuples(fields, more).flatmap(
+        lambda both: st.permutations([*[p for p in both[0].items() if p[1] != "absent"], *both[1].items()])
+    )
+    pairs = st.one_of(ordered, ordered, ordered, ordered.map(lambda pairs: [*pairs, *pairs[:1]]))
+    return st.builds(written, pairs, st.sampled_from(LAYOUTS))
+
+
+RECORDS = {
+    "dynamics_marketing": objects(
+        InteractionId=st.one_of(guids, texts),
+        InteractionType=st.one_of(st.sampled_from(["EmailSent", "Odd", ""]), texts),
+        Timestamp=stamps,
+        ContactId=st.one_of(st.sampled_from([ASKED, ASKED.upper(), f"{{{ASKED}}}"]), texts),
+        CustomerJourneyId=texts,
+        MessageId=st.one_of(texts, anything),
+    ),
+}
+CONTEXTS = {"dynamics_marketing": [""]}
+USUAL = {
+    "dynamics_marketing": {
+        "InteractionId": "172C1E59A3CD4D85B392316DD76651CE",
+        "InteractionType": "EmailSent",
+        "Timestamp": "2026-01-02T10:00:00Z",
+        "ContactId": ASKED,
+        "X": {"InteractionId": [1, '" \u00e9']},
+    },
+}
+WRONG = [b"", b"{}", b"[]", b"{", b'{"InteractionId": 1}', b"{}\n{}", b"\xff", b'{"a":"}', b'{"a":1,}', b'{"a":"x""y"}']
+vendors = pytest.mark.parametrize("name", list(RECORDS))
+
+
+def raw(payloads, asked_type="EmailSent", context=""):
+    same = {"contact_id": ASKED, "asked_type": asked_type, "context": context}
+    columns = {key: pa.array([value] * len(payloads), pa.string()) for key, value in same.items()}
+    columns["asked_type"] = columns["asked_type"].dictionary_encode()
+    columns["context"] = columns["context"].dictionary_encode()
+    return pa.record_batch({"payload": pa.array(payloads, pa.binary()), **columns})
+
+
+def one_by_one(vendor, payload, asked_type="EmailSent", context=""):
+    """The row, or None where it is rejected."""
+    try:
+        return vendor.interaction(payload, contract.Asked(contract.Contact(ASKED), asked_type, context))
+    except RecordRejected:
+        return None
+
+
+def compare(name, payloads, asked_type, context):
+    """Whether each record was read at once; where it was, the row is the same."""
+    vendor = VENDORS[name]
+    sure, found = vendor.columns(raw(payloads, asked_type, context))
+    rows = pa.table(dict(found)).filter(sure)
+    rows.validate(full=True)
+    singles = [
+        one_by_one(vendor, payload, asked_type, context) for payload in pa.array(payloads).filter(sure).to_pylist()
     ]
-    assert pa.table(dict(columns(raw(payloads)))).to_pylist() == one_by_one(payloads)
+    assert rows.to_pylist() == [{key: getattr(single, key) for key in found} for single in singles]
+    return sure.to_pylist()
 
 
-@pytest.mark.parametrize("bad", [b"", b"{}", b"[]", b"{", b'{"InteractionId": 1}', b"{}\n{}", b"\xff"])
-def test_one_odd_record_leaves_the_batch_to_the_reader_of_single_ones(bad):
-    good = b'{"InteractionId":"a","InteractionType":"EmailSent","Timestamp":"2026-01-02T10:00:00Z"}'
-    assert columns(raw([good])) is not None
-    assert columns(raw([good, bad])) is None
-    with pytest.raises(RecordRejected):
-        one_by_one([bad])
+@pytest.mark.parametrize("name", list(RECORDS))
+@settings(max_examples=300)
+@given(data=st.data())
+def test_both_ways_say_the_same(name, data):
+    payloads = data.draw(
+        st.lists(
+            st.one_of(RECORDS[name], RECORDS[name], st.sampled_from(WRONG), st.binary(max_size=30)),
+            min_size=1,
+            max_size=8,
+        )
+    )
+    context = data.draw(st.sampled_from(CONTEXTS[name]))
+    compare(name, payloads, data.draw(st.sampled_from(["EmailSent", ""])), context)
+
+
+def usual(name, number=5):
+    return [written({**USUAL[name], "Number": n, "Text": f"no {n}"}.items(), LAYOUTS[0]) for n in range(number)]
+
+
+@vendors
+def test_well_formed_records_are_read_at_once(name):
+    assert compare(name, usual(name), "EmailSent", CONTEXTS[name][0]) == [True] * 5
+
+
+@vendors
+@pytest.mark.parametrize("bad", WRONG)
+def test_one_odd_record_leaves_the_others_as_they_are(name, bad):
+    good = usual(name)
+    assert compare(name, [*good[:2], bad, *good[2:]], "EmailSent", CONTEXTS[name][0]) == [
+        True,
+        True,
+        False,
+        True,
+        True,
+        True,
+    ]
+    assert one_by_one(VENDORS[name], bad, "EmailSent", CONTEXTS[name][0]) is None
+
+
+@settings(max_examples=300)
+@given(st.lists(objects(Id=anything, Name=anything), min_size=1, max_size=6))
+def test_members_are_cut_out_byte_for_byte(payloads):
+    members = Members(pa.array(payloads, pa.binary()), ("Id", "Name"))
+    names, rest = members.text("Name").to_pylist(), members.rest({"Id": None}).cast(pa.binary()).to_pylist()
+    for payload, name, text, sure in zip(payloads, names, rest, members.sure, strict=True):
+        known = json.loads(payload)
+        if not sure:
+            assert text == payload
+            continue
+        value = known.get("Name")
+        assert name == (value or None if isinstance(value, str) else name)
+        if not isinstance(value, str):
+            assert value is None or json.loads(name) == value
+        known.pop("Id", None)
+        assert list(json.loads(text).items()) == list(known.items())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a" :1}', '{ "a":1}', '{"a":1 }', '{"a": 1}', '{"a":1, "b":2}', '{"a":1 ,"b":2}', ' {"a":1}', '{"a":1} ',
+        '{"a":1,"a":2}', '{"\\u0061":1}', '{"Id":"\\u0061"}', '{"b":"\\\\"}', '{"b":"\t"}', '{"b":"\x01"}', '{"b":[1}',
+        '{"b":{"c":1}', '{"b":nul}', '{"b":"c"d}', '{"b":01}', '{"b":"\\x"}', '{"b"}', '{"b":}', "{:1}", "{}",
+    ],
+)  # fmt: skip
+def test_what_is_not_sure(text):
+    usual = b'{"Id":"x","b":"y","c":null,"d":{"Id":[1,"]"]}}'
+    members = Members(pa.array([usual, text.encode(), usual], pa.binary()), ("Id",))
+    assert members.sure.tolist() == [True, False, True]
+    assert members.text("Id").to_pylist() == ["x", None, "x"]
+    assert members.rest({"Id": None}).to_pylist()[::2] == ['{"b":"y","c":null,"d":{"Id":[1,"]"]}}'] * 2
+
+
+def test_members_in_every_place_go_with_one_comma():
+    texts = [
+        '{"Id":1,"b":2}',
+        '{"b":2,"Id":1}',
+        '{"Id":1}',
+        '{"b":2,"Id":1,"c":3}',
+        '{"Id":1,"Name":2}',
+        '{"Name":2,"Id":1,"etc":"x y z"}',
+    ]
+    members = Members(pa.array([text.encode() for text in texts], pa.binary()), ("Id", "Name"))
+    assert members.sure.all()
+    rest = members.rest(dict.fromkeys(("Id", "Name"))).to_pylist()
+    assert rest == ['{"b":2}', '{"b":2}', "{}", '{"b":2,"c":3}', "{}", '{"etc":"x y z"}']
 
 
 def test_repeats_across_batches_are_found_either_way(desk, monkeypatch):

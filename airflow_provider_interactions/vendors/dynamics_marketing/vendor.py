@@ -12,7 +12,6 @@ requests and handle errors", "Service protection API limits", "Page results" (le
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 
@@ -36,6 +35,7 @@ from airflow_provider_interactions.vendors import common
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings, auth
 from airflow_provider_interactions.vendors.dynamics_marketing.columns import columns
 from airflow_provider_interactions.vendors.dynamics_marketing.errors import classify
+from airflow_provider_interactions.vendors.dynamics_marketing.guids import guid
 from airflow_provider_interactions.vendors.dynamics_marketing.kinds import KINDS, TYPES
 from airflow_provider_interactions.window import Window
 
@@ -51,8 +51,6 @@ HEADERS = {
     "OData-Version": "4.0",
     "If-None-Match": "null",
 }
-
-GUID = re.compile(r"\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?", re.IGNORECASE)
 
 
 class Options(contract.Options, frozen=True, kw_only=True):
@@ -92,12 +90,6 @@ class _Row(msgspec.Struct):
 class _Rows(msgspec.Struct):
     value: list[_Row]
     next_link: str | None = msgspec.field(name="@odata.nextLink", default=None)
-
-
-def guid(text: str) -> str | None:
-    """A GUID in lower case with dashes, from any of its spellings (braces, no dashes, upper case); else None."""
-    match = GUID.fullmatch(text.strip())
-    return "-".join(match.groups()).lower() if match else None
 
 
 def contact(text: str, kind: str = "contact_id") -> Contact:
