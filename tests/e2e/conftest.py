@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import re
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,16 +16,19 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_interactions.demo import airflow, witness
+from airflow_provider_interactions.demo import airflow, backfill, witness
 from airflow_provider_interactions.demo.places import Places, fresh
 from airflow_provider_interactions.demo.processes import Company, company, living
 from airflow_provider_interactions.demo.rest import Api, NotYet
 from airflow_provider_interactions.demo.story import FIRST
+from airflow_provider_interactions.demo.vendors import SOURCES
 from airflow_provider_interactions.demo.witness import Witness
 from airflow_provider_interactions.window import Window
 
 CONTACTS = 16
-WEEK = [Window.day(FIRST + timedelta(days=n)) for n in range(7)]
+DAYS = [Window.day(FIRST + timedelta(days=n)) for n in range(10)]
+WEEK = DAYS[:7]
+VICTIM = next(source for source in SOURCES if source.vendor == "luminate_online")
 
 
 @dataclass
@@ -60,6 +65,11 @@ class Stage:
         self.running.until(answered, "Airflow gave no answer", patience=60)
         return answers[0]
 
+    def body(self, vendor: str, **changed: Any) -> dict[str, Any]:
+        """A connection as the form sends it."""
+        known = json.loads(self.sandbox.connections[f"AIRFLOW_CONN_{vendor.upper()}_DEFAULT"])
+        return {"connection_id": f"{vendor}_default", **known, "extra": json.dumps(known["extra"]), **changed}
+
     def unpause(self, dag_id: str) -> None:
         """Let a DAG run, as the switch beside its name does."""
         self.asked(self.api.patch, f"dags/{dag_id}", {"is_paused": False})
@@ -83,20 +93,35 @@ class Stage:
             return session.request(method, f"{self.sandbox.url}/_sandbox/{path}", timeout=30, **more)
 
 
+def copied(target, *folders):
+    """DAG files, but for an end of their schedules: else a run of today would join in."""
+    target.mkdir()
+    for source in (path for folder in folders for path in folder.glob("*.py")):
+        text, times = re.subn(
+            r"start_date=", "end_date=datetime(2026, 4, 1, tzinfo=UTC), start_date=", source.read_text()
+        )
+        assert times or "schedule=None" in text, source
+        (target / source.name).write_text(text)
+    return target
+
+
 @pytest.fixture(scope="package")
 def stage(tmp_path_factory):
     """The demo's own Airflow and sandbox, with another home; all of it is gone in the end."""
     home = tmp_path_factory.mktemp("e2e")
-    dags = shutil.copytree(Places(home).dags, home.with_name("dags"), ignore=shutil.ignore_patterns("__pycache__"))
+    dags = copied(home.with_name("dags"), Places(home).dags, Path(__file__).with_name("dags"))
     places = Places(home, dags)
     with fresh(places), company() as running:
-        sandbox = witness.start(running, places, WEEK, CONTACTS)
+        sandbox = witness.start(running, places, DAYS, CONTACTS)
         given = {
             **witness.variables(sandbox, places),
             # Airflow 3.3 deletes runs again when their backfill meets a locked database, and a scheduler that has seen
             # them dies of it. Of a paused DAG it looks at no run.
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            # A task whose end could not be told, as the database was locked, is missed after a minute, not after five.
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+            "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",  # else no run is made for what an asset's event triggers
             "TMPDIR": str(tmp_path_factory.mktemp("tmp")),
         }
         settings = airflow.environment(places, airflow.free_port(), given, os.environ)
@@ -106,3 +131,53 @@ def stage(tmp_path_factory):
         api.close()
     assert running.components
     assert [component.name for component in running.components if living(component)] == []
+
+
+@pytest.fixture(scope="package")
+def connected(stage):
+    """All four connections, added through the API."""
+    for source in SOURCES:
+        stage.asked(stage.api.post, "connections", stage.body(source.vendor))
+    stage.unpause("contact_interactions")
+    return stage
+
+
+@pytest.fixture(scope="package")
+def killed(connected):
+    """Backfills of a week from all vendors; of one task, all processes were killed while it was asking the vendor."""
+    stage = connected
+    stage.faults({"kind": "delay", "vendor": VICTIM.vendor, "seconds": 1.0})
+    # The one to strike goes first, so that the minute until Airflow tries again is not lost.
+    ordered = sorted(SOURCES, key=lambda source: source != VICTIM)
+    for source in ordered:
+        backfill.create(stage.running, stage.api, source, WEEK)
+    for source in ordered:
+        stage.unpause(source.dag_id)
+    found = []
+    stage.running.until(lambda: struck(stage, found), "No task could be killed", patience=120)
+    stage.faults()
+    return found[0]
+
+
+def struck(stage, found):
+    """Kill the process group of an extract task in the middle of its work; False while there is none."""
+    with suppress(NotYet):
+        path = f"dags/{VICTIM.dag_id}/dagRuns/~/taskInstances"
+        instances = stage.api.listed(path, "task_instances", state="running", order_by="id")
+        for instance in (each for each in instances if each["task_id"] == "extract" and each["pid"]):
+            pid, before = instance["pid"], stage.served(VICTIM.vendor)
+            stage.running.until(lambda seen=before: stage.served(VICTIM.vendor) > seen + 3, "The vendor is not asked")
+            assert pid in stage.processes("scheduler"), "a process that this test has not started"
+            assert os.getpgid(pid) == pid, "a task without a process group of its own"
+            os.killpg(pid, signal.SIGKILL)
+            found.append(backfill._attempt(instance))
+            return True
+    return False
+
+
+@pytest.fixture(scope="package")
+def week(killed, connected):
+    """A week from all vendors, all of it there."""
+    assert killed
+    backfill.watch(connected.running, connected.api, SOURCES, connected, connected.logs)
+    return connected

@@ -7,10 +7,7 @@ and in the end the table holds exactly what the sandbox knows to exist.
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections import Counter
-from contextlib import suppress
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -18,7 +15,6 @@ import pytest
 
 from airflow_provider_interactions.demo import backfill, tasklog
 from airflow_provider_interactions.demo.check import check
-from airflow_provider_interactions.demo.rest import NotYet
 from airflow_provider_interactions.demo.story import FIRST
 from airflow_provider_interactions.demo.tasklog import Attempt
 from airflow_provider_interactions.demo.trouble import Trouble
@@ -26,59 +22,9 @@ from airflow_provider_interactions.demo.vendors import SOURCES
 from airflow_provider_interactions.window import Window, zulu
 
 VENDORS = [source.vendor for source in SOURCES]
-VICTIM = next(source for source in SOURCES if source.vendor == "luminate_online")
 REQUESTS = "contact_interactions"
 WEEK = [Window.day(FIRST + timedelta(days=n)) for n in range(7)]
 EVER = Window(WEEK[0].start - timedelta(days=30), WEEK[-1].end + timedelta(days=30))
-
-
-def body(stage, vendor, **changed):
-    """A connection as the form sends it."""
-    known = json.loads(stage.sandbox.connections[f"AIRFLOW_CONN_{vendor.upper()}_DEFAULT"])
-    given = {"connection_id": f"{vendor}_default", **known, "extra": json.dumps(known["extra"])}
-    return given | changed
-
-
-@pytest.fixture(scope="module")
-def connected(stage):
-    """All four connections, added through the API."""
-    for vendor in VENDORS:
-        stage.asked(stage.api.post, "connections", body(stage, vendor))
-    stage.unpause(REQUESTS)
-    return stage
-
-
-@pytest.fixture(scope="module")
-def killed(connected):
-    """Backfills of a week from all vendors; of one task, all processes were killed while it was asking the vendor."""
-    stage = connected
-    stage.faults({"kind": "delay", "vendor": VICTIM.vendor, "seconds": 1.0})
-    # The one to strike goes first, so that the minute until Airflow tries again is not lost.
-    ordered = sorted(SOURCES, key=lambda source: source != VICTIM)
-    for source in ordered:
-        backfill.create(stage.running, stage.api, source, WEEK)
-    for source in ordered:
-        stage.unpause(source.dag_id)
-    found = []
-    stage.running.until(lambda: struck(stage, found), "No task could be killed", patience=120)
-    stage.faults()
-    return found[0]
-
-
-def struck(stage, found):
-    """Kill the process group of an extract task in the middle of its work; False while there is none."""
-    with suppress(NotYet):
-        path = f"dags/{VICTIM.dag_id}/dagRuns/~/taskInstances"
-        instances = stage.api.listed(path, "task_instances", state="running", order_by="id")
-        for instance in (each for each in instances if each["task_id"] == "extract" and each["pid"]):
-            pid, before = instance["pid"], stage.served(VICTIM.vendor)
-            stage.running.until(lambda seen=before: stage.served(VICTIM.vendor) > seen + 3, "The vendor is not asked")
-            assert pid in stage.processes("scheduler"), "a process that this test has not started"
-            assert os.getpgid(pid) == pid, "a task without a process group of its own"
-            os.killpg(pid, signal.SIGKILL)
-            found.append(backfill._attempt(instance))
-            return True
-    return False
 
 
 def triggered(stage, **conf):
@@ -101,14 +47,14 @@ def known(stage, vendor, window=EVER):
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_a_connection_that_works_says_so(connected, vendor):
-    answer = connected.asked(connected.api.post, "connections/test", body(connected, vendor))
+    answer = connected.asked(connected.api.post, "connections/test", connected.body(vendor))
     assert answer["status"] is True, answer
     assert "accepted the credentials at http://127.0.0.1" in answer["message"]
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_a_wrong_secret_is_told_in_a_sentence(connected, vendor):
-    wrong = body(connected, vendor, connection_id=f"{vendor}_wrong", password="wrong-secret-0123456789")
+    wrong = connected.body(vendor, connection_id=f"{vendor}_wrong", password="wrong-secret-0123456789")
     answer = connected.asked(connected.api.post, "connections/test", wrong)
     assert answer["status"] is False, answer
     assert answer["message"].startswith(f"{vendor}: ")
@@ -161,6 +107,7 @@ def test_a_wrong_identifier_fails_at_once_and_says_why(connected):
         ({"vendor": "nobody"}, "vendor.*nobody.*not one of"),
         ({"kind": "name"}, "kind.*name.*not one of"),
         ({"contacts": "1"}, "contacts.*not of type 'array'"),
+        ({"start": "yesterday"}, "start.*'yesterday' does not match"),
     ],
 )
 def test_a_form_that_is_filled_in_wrongly_starts_no_run(connected, conf, said):
@@ -169,9 +116,8 @@ def test_a_form_that_is_filled_in_wrongly_starts_no_run(connected, conf, said):
         connected.asked(connected.api.post, f"dags/{REQUESTS}/dagRuns", made)
 
 
-def test_a_week_from_all_vendors_is_in_the_table_though_a_worker_was_killed(killed, connected):
-    stage = connected
-    backfill.watch(stage.running, stage.api, SOURCES, stage, stage.logs)
+def test_a_week_from_all_vendors_is_in_the_table_though_a_worker_was_killed(killed, week):
+    stage = week
     path = f"dags/{killed.dag_id}/dagRuns/{quote(killed.run_id, safe='')}/taskInstances/extract/{killed.map_index}"
     tries = stage.asked(stage.api.get, f"{path}/tries")["task_instances"]
     assert [(each["try_number"], each["state"]) for each in tries] == [(1, "failed"), (2, "success")]
