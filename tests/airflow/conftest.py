@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import tempfile
+from copy import deepcopy
 from inspect import signature
 from pathlib import Path
 from unittest.mock import patch
@@ -227,7 +228,7 @@ def run_dag(bag, sandbox, lake, tmp_path, monkeypatch):
     monkeypatch.setenv("AIRFLOW__INTERACTIONS__LAKE", lake)
 
     def run(vendor, **facts):
-        dag = bag.dags[f"{vendor}_interactions"]
+        dag = deepcopy(bag.dags[f"{vendor}_interactions"])  # Airflow 3.2 writes a run's conf into the DAG's own params
         api = FakeExecutionApi(connections={f"{vendor}_default": sandbox.connections[vendor]}, **facts)
         for task_id in TASKS:
             task = dag.task_dict[task_id]
