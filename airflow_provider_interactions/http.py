@@ -41,12 +41,14 @@ BODY_LIMIT = 256 * 1024 * 1024
 class Limits:
     """When to give up. ``timeout`` is seconds for one attempt; ``tries`` counts attempts at one request that failed.
 
+    A vendor that is gone for a minute is waited for: 0.5 + 1 + 2 + 4 + 8 + 16 + 30 seconds lie between eight tries.
+
     ``patience`` is how many seconds a vendor may go on refusing for its rate limit before the run ends with
     Throttled; ``first_wait`` the seconds before the first retry of a fault, doubled each time up to ``last_wait``.
     """
 
     timeout: float = 120.0
-    tries: int = 5
+    tries: int = 8
     patience: float = 1800.0
     first_wait: float = 0.5
     last_wait: float = 30.0

@@ -82,10 +82,7 @@ class Writer:
         with contextlib.suppress(OSError, ValueError):  # a full disk, a stream that is closed
             self._parquet.close()
         self._parquet.is_open = False  # else it tries once more when it is collected
-        # Local streams have a discard that only works inside fsspec's transactions.
-        leave = self._stream.close if self.lake.local else getattr(self._stream, "discard", self._stream.close)
-        with contextlib.suppress(OSError):
-            leave()
+        self.lake.abandon(self._stream)
         self.lake.remove([posixpath.relpath(self._temporary, self.lake.root)])
 
     @contextlib.contextmanager
