@@ -31,7 +31,7 @@ with DAG(
             enum=[None, *form.KINDS],
             values_display=form.SHOWN_KINDS,
         ),
-        "conn_id": Param(None, type=OPTIONAL, title="Connection", description="Default: the vendor's _default."),
+        "conn_id": Param(None, type=OPTIONAL, title="Connection", description="Default: <vendor>_default."),
         "start": Param(None, title="Since", description="For example 2026-01-31T00:00:00Z. Default: all time.", **WHEN),
         "end": Param(None, title="Before", description="Exclusive, written likewise. Default: all time.", **WHEN),
         "types": Param(

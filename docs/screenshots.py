@@ -1,6 +1,9 @@
 """Make the pictures of Airflow's UI: a real Airflow on the sandbox, photographed by a headless Chromium.
 
-Needs Debian's chromium, and in this Python what the project does not: `playwright` and `pillow`. Takes two minutes.
+Needs Debian's chromium, and in this Python what the project does not. Takes two minutes:
+
+    .uv/bin/uv run --with pillow --with playwright python docs/screenshots.py
+
 Look at every picture before it is committed.
 """
 
@@ -36,6 +39,8 @@ TALL = 1700
 LARGEST = 200_000
 WINDOWS = [Window.day(FIRST + timedelta(days=n)) for n in range(10)]
 VENDOR, DAG = "dynamics_marketing", "dynamics_marketing_interactions"
+#: requests of people: one that is answered, one whose credentials have expired
+ANSWERED, FAILED = "request-4710", "request-4711"
 
 
 class Silent:
@@ -84,26 +89,24 @@ def insist(processes: Company, call: Callable[[], Any]) -> None:
     processes.until(done, "Airflow gave no answer")
 
 
-def fill(processes: Company, sandbox: Witness, api: Api, logs: Path) -> str:
-    """Let the backfill run, and one request that fails; returns that run's id."""
+def fill(processes: Company, sandbox: Witness, api: Api, logs: Path) -> None:
+    """Let the backfill run, one request that is answered, and one that fails."""
     shown = [source for source in SOURCES if source.dag_id == DAG]
     for source in shown:
         backfill.create(processes, api, source, WINDOWS)
     for dag_id in (*(source.dag_id for source in shown), "contact_interactions"):
         insist(
             processes,
-            lambda dag_id=dag_id: api._answer(  # noqa: SLF001 - the demo itself patches nothing
-                "PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False}
-            ),
+            lambda dag_id=dag_id: api.patch(f"dags/{dag_id}", {"is_paused": False}),
         )
     backfill.watch(processes, api, shown, Silent(), logs)
-    run, contact = "request-4711", sandbox.contacts(VENDOR)[0]
-    conf = {"vendor": VENDOR, "conn_id": f"{VENDOR}_expired", "contacts": [contact]}
-    body = {"dag_run_id": run, "logical_date": None, "conf": conf}
-    insist(processes, lambda: api.post("dags/contact_interactions/dagRuns", body))
-    where = f"dags/contact_interactions/dagRuns/{run}"
-    processes.until(lambda: api.get(where)["state"] == "failed", "The run did not fail")
-    return run
+    contact = sandbox.contacts(VENDOR)[0]
+    for run, conn_id, end in ((ANSWERED, f"{VENDOR}_default", "success"), (FAILED, f"{VENDOR}_expired", "failed")):
+        conf = {"vendor": VENDOR, "conn_id": conn_id, "contacts": [contact]}
+        body = {"dag_run_id": run, "logical_date": None, "conf": conf}
+        insist(processes, lambda body=body: api.post("dags/contact_interactions/dagRuns", body))
+        where = f"dags/contact_interactions/dagRuns/{run}"
+        processes.until(lambda where=where, end=end: api.get(where)["state"] == end, f"The run did not end as {end}")
 
 
 def save(name: str, shot: bytes, box: tuple[int, int, int, int] | None = None) -> None:
@@ -153,6 +156,30 @@ def connection_form(page: Page, url: str) -> None:
     save("connection", dialog.screenshot())
 
 
+def connection_test(page: Page, url: str) -> None:
+    """What Test says of a connection that works, in the list of connections."""
+    page.set_viewport_size({"width": WIDTH, "height": 640})
+    calm(page, f"{url}/connections")
+    row = page.get_by_role("row").filter(has_text=f"{VENDOR}_default")
+    row.get_by_role("button", name="Test").first.click()
+    page.mouse.move(0, 0)
+    page.get_by_text("Test Connection Successful").wait_for(timeout=30_000)
+    page.wait_for_timeout(1500)  # it flies in
+    save("test", page.screenshot())
+
+
+def backfill_form(page: Page, url: str) -> None:
+    """The form of a backfill."""
+    page.set_viewport_size({"width": WIDTH, "height": TALL})
+    calm(page, f"{url}/dags/{DAG}")
+    page.get_by_role("button", name="Trigger").first.click()
+    page.wait_for_timeout(2000)
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Backfill", exact=True).first.click()
+    page.wait_for_timeout(2000)
+    save("backfill-form", dialog.screenshot())
+
+
 def trigger_form(page: Page, url: str) -> None:
     """The form of a request for one person."""
     page.set_viewport_size({"width": WIDTH, "height": TALL})
@@ -175,13 +202,22 @@ def grid(page: Page, url: str) -> None:
     save("backfill", page.screenshot())
 
 
-def failure(page: Page, url: str, run: str) -> None:
-    """What a task says that cannot succeed."""
+def answer(page: Page, url: str) -> None:
+    """What a request says when it was answered: counts, and where the files are."""
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
-    calm(page, f"{url}/dags/contact_interactions/runs/{run}/tasks/answer?log_level=error")
+    calm(page, f"{url}/dags/contact_interactions/runs/{ANSWERED}/tasks/answer")
     drag(page, 515, 330)  # where it stood before
     page.keyboard.press("w")  # wrap lines
     page.wait_for_timeout(1000)
+    page.get_by_text("all time:").first.evaluate("line => line.scrollIntoView()")
+    page.wait_for_timeout(1000)
+    save("answer", page.screenshot())
+
+
+def failure(page: Page, url: str) -> None:
+    """What a task says that cannot succeed; lines are wrapped since ``answer``."""
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    calm(page, f"{url}/dags/contact_interactions/runs/{FAILED}/tasks/answer?log_level=error")
     said = page.get_by_text("Task failed with exception").first
     said.evaluate("line => line.scrollIntoView()")
     page.wait_for_timeout(1000)
@@ -209,15 +245,13 @@ def main() -> None:
     """Make all of them."""
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as home, running(Path(home) / "airflow") as (processes, sandbox, api):
-        failed = fill(processes, sandbox, api, Places(Path(home) / "airflow").airflow / "logs")
+        fill(processes, sandbox, api, Places(Path(home) / "airflow").airflow / "logs")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=which("chromium"), args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
             url = api.url
-            connection_form(page, url)
-            trigger_form(page, url)
-            grid(page, url)
-            failure(page, url, failed)
+            for picture in (connection_form, connection_test, trigger_form, backfill_form, grid, answer, failure):
+                picture(page, url)
             assets(page, url, api)
             browser.close()
 
