@@ -67,10 +67,21 @@ def load(lake: Lake, manifest: Manifest, database: str, table: str = "interactio
             connection.commit()
         except (duckdb.Error, OSError, pa.ArrowException) as wrong:
             connection.rollback()
-            who = "DuckDB refused" if isinstance(wrong, duckdb.Error) else "The lake no longer holds, or garbles,"
-            msg = f"{who} the rows of window {manifest.window} ({type(wrong).__name__}); the table is unchanged."
-            raise LoadError(msg) from wrong
+            # DuckDB's own text can quote a value, an identifier of a person among them: it is not passed on.
+            raise LoadError(_refusal(wrong, manifest)) from None
         return loaded
+
+
+def _refusal(wrong: Exception, manifest: Manifest) -> str:
+    kind = type(wrong).__name__
+    if isinstance(wrong, duckdb.Error):
+        return (
+            f"DuckDB refused the rows of window {manifest.window} ({kind}); the table is unchanged. If the table was "
+            "not made by this provider, its columns, types or constraints may not fit: give another name, and it makes one."
+        )
+    return (
+        f"The lake no longer holds, or garbles, the rows of window {manifest.window} ({kind}); the table is unchanged."
+    )
 
 
 def _prepare(database: str) -> None:

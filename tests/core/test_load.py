@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 import time
+import traceback
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -160,6 +162,20 @@ def test_a_table_of_another_shape_is_left_as_it_is(desk, database):
     with pytest.raises(LoadError, match=r"DuckDB refused the rows of window \[2026-01-02T.*the table is unchanged"):
         load(desk.lake, manifest, database)
     assert query(database, "SELECT * FROM interactions") == [("mine",)]
+
+
+def test_nobody_is_quoted_when_a_table_does_not_fit(desk, database):
+    """DuckDB names the value that it cannot convert: here who was asked about."""
+    Path(database).parent.mkdir()
+    columns = ", ".join(
+        f'"{field.name}" {"TINYINT" if field.name == "contact_id" else module._sql(field)}' for field in CANONICAL
+    )
+    query(database, f"CREATE TABLE interactions ({columns})")
+    manifest = desk.normalized(desk.record())
+    with pytest.raises(LoadError, match="its columns, types or constraints may not fit") as told:
+        load(desk.lake, manifest, database)
+    asked = pq.read_table(desk.lake.full(manifest.files[0].path), columns=["contact_id"])[0][0].as_py()
+    assert asked not in "".join(traceback.format_exception(told.value))
 
 
 @pytest.mark.parametrize("harm", ["gone", "garbled", "foreign"])
