@@ -37,6 +37,11 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 #: Keys told apart in one batch. A record with two of the rarer ones is not sure.
 _KEYS = 64
 
+_NONE = np.arange(0)
+
+#: Bytes looked at in one go: with what is made of them, they fit into a processor's cache.
+_BLOCK = 1 << 18
+
 #: Bytes below which a batch is not worth it, and the last ASCII character.
 _LEAST, _ASCII = 16, 0x7F
 
@@ -69,7 +74,7 @@ class Members:
         self._ends = self._values
         self._firsts = self._at(self._values)
         self._assign()
-        self._named = dict.fromkeys(names, np.arange(0))
+        self._named = dict.fromkeys(names, _NONE)
         if not len(keys) or len(self._text) < _LEAST:
             self.sure[:] = False
             return
@@ -121,12 +126,8 @@ class Members:
 
     def _quotes(self) -> tuple[Array, Array]:
         """Where strings begin and end, by turns, and where the backslashes are."""
-        quote, escape = self._text == _QUOTE, self._text == _BACKSLASH
-        escapes = _few(escape)
-        if len(escapes):
-            np.greater(quote[1:], escape[:-1], out=quote[1:])
-            self._refuse(escapes[1:][np.diff(escapes) == 1])  # the second of two may be escaped itself
-        quotes = np.flatnonzero(quote)
+        quotes, escapes = _scanned(self._text)
+        self._refuse(escapes[1:][np.diff(escapes) == 1])  # the second of two may be escaped itself
         ends = np.searchsorted(quotes, self._bounds)
         odd = np.diff(ends) % 2 == 1
         if odd.any():
@@ -255,21 +256,25 @@ def _cut(text: Array, cuts: Array, kind: pa.DataType) -> pa.Array:
     return pa.Array.from_buffers(kind, len(cuts) - 1, [None, pa.py_buffer(cuts), pa.py_buffer(text)])
 
 
-def _few(mask: Array) -> Array:
-    """Where a mask that is mostly false is true: looks at eight at once."""
-    whole = len(mask) // 8 * 8
-    words = np.flatnonzero(mask[:whole].view(np.uint64) != 0)
-    near = np.concatenate(((words[:, None] * 8 + np.arange(8)).ravel(), np.arange(whole, len(mask))))
-    return near[mask[near]]
+def _scanned(text: Array) -> tuple[Array, Array]:
+    """Where the quotes are that no backslash is before, and where the backslashes are."""
+    quotes, escapes = [], []
+    for begin in range(0, len(text), _BLOCK):
+        part = text[begin : begin + _BLOCK]
+        quote, escape = part == _QUOTE, part == _BACKSLASH
+        if escape.any():
+            escapes.append(np.flatnonzero(escape) + begin)
+            np.greater(quote[1:], escape[:-1], out=quote[1:])
+        quote[0] &= begin == 0 or text[begin - 1] != _BACKSLASH
+        quotes.append(np.flatnonzero(quote) + begin)
+    return np.concatenate([_NONE, *quotes]), np.concatenate([_NONE, *escapes])
 
 
 def _depths(text: Array) -> tuple[Array, Array]:
     """Where the braces and brackets outside of strings are, and how deep one is in before each, and at the end."""
-    quote = text == _QUOTE
-    quote[1:] &= text[:-1] != _BACKSLASH
     brace = text | _ROUND
     at = np.flatnonzero((brace == _OPEN) | (brace == _CLOSE))
-    at = at[np.searchsorted(np.flatnonzero(quote), at) % 2 == 0]
+    at = at[np.searchsorted(_scanned(text)[0], at) % 2 == 0]
     return at, np.concatenate(([0], np.cumsum(np.where(brace[at] == _OPEN, 1, -1))))
 
 

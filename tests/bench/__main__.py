@@ -105,8 +105,11 @@ def bulk(share):
     )
     yield "its CPU against downloading alone", f"{ours.cpu / least.cpu:.2f} ×", "≤ 2 ×"
     yield "twice the contacts", f"{ours.wall / half.wall:.2f} × the time", "≤ 2.1 ×"
-    yield "normalize, one core", f"{normal['rows'] / normal['cpu']:,.0f} rows/s", "≥ 400,000"
-    yield "load into DuckDB, first", f"{loaded['rows'] / loaded['first']:,.0f} rows/s", "≥ 1,000,000"
+    least, alone = normal["rows"] / normal["least"], loaded["rows"] / loaded["alone"]
+    measured = f"{normal['rows'] / normal['cpu']:,.0f} rows/s (Parquet read and written alone: {least:,.0f})"
+    yield "normalize, one core", measured, "≥ 400,000"
+    measured = f"{loaded['rows'] / loaded['first']:,.0f} rows/s (DuckDB's own CREATE TABLE AS: {alone:,.0f})"
+    yield "load into DuckDB, first", measured, "≥ 1,000,000"
     yield "load into DuckDB, again", f"{loaded['rows'] / loaded['again']:,.0f} rows/s", "≥ 1,000,000"
 
 

@@ -19,7 +19,7 @@ URL, NAME, LAKE, TYPE = (
 def job(window=("2026-01-01", "2026-01-02"), types=(TYPE,), **changed):
     """An extraction from the sandbox at BENCH_URL into BENCH_LAKE."""
     from airflow_provider_interactions import contract
-    from airflow_provider_interactions.extract import Job
+    from airflow_provider_interactions.job import Job
     from airflow_provider_interactions.lake import Lake
     from airflow_provider_interactions.vendors import VENDORS
     from airflow_provider_interactions.window import Window
@@ -148,19 +148,51 @@ async def _token(session, known):
 
 
 def normalize():
-    """The published window; seconds of CPU, without start-up."""
+    """The published window; seconds of CPU, without start-up, and what reading and writing alone take of them."""
     from airflow_provider_interactions import normalize
     from airflow_provider_interactions.manifest import Manifest
 
     asked = job()
     raw = asked.lake.read(asked.place.raw_manifest, Manifest)
     began = time.process_time()
-    rows = normalize.normalize(asked.lake, raw).counts.canonical
-    return {"rows": rows, "cpu": time.process_time() - began}
+    done = normalize.normalize(asked.lake, raw)
+    return {
+        "rows": done.counts.canonical,
+        "cpu": time.process_time() - began,
+        "least": _reading(asked.lake, raw.files) + _writing(asked.lake, done.files),
+    }
+
+
+def _batches(lake, files):
+    import pyarrow.parquet as pq
+
+    for file in files:
+        with lake.fs.open(lake.full(file.path), "rb") as stream:
+            yield from pq.ParquetFile(stream).iter_batches()
+
+
+def _reading(lake, files):
+    began = time.process_time()
+    for _ in _batches(lake, files):
+        pass
+    return time.process_time() - began
+
+
+def _writing(lake, files):
+    from airflow_provider_interactions.land import Writer
+    from airflow_provider_interactions.schema import CANONICAL
+
+    writer, seconds = Writer(lake, "least.parquet", CANONICAL), 0
+    for batch in _batches(lake, files):
+        began = time.process_time()
+        writer.write(batch)
+        seconds += time.process_time() - began
+    writer.discard()
+    return seconds
 
 
 def load():
-    """The normalized window into DuckDB twice; seconds of each, without start-up."""
+    """The normalized window into DuckDB twice; seconds of each, without start-up, and of DuckDB's own statement."""
     from airflow_provider_interactions.load import duckdb
     from airflow_provider_interactions.manifest import Manifest
 
@@ -171,7 +203,19 @@ def load():
         began = time.monotonic()
         rows = duckdb.load(asked.lake, manifest, f"{LAKE}/table.duckdb").rows
         seconds.append(time.monotonic() - began)
-    return {"rows": rows, "first": seconds[0], "again": seconds[1]}
+    files = [asked.lake.full(file.path) for file in manifest.files]
+    return {"rows": rows, "first": seconds[0], "again": seconds[1], "alone": _created(files)}
+
+
+def _created(files):
+    import duckdb
+
+    began = time.monotonic()
+    with duckdb.connect(f"{LAKE}/alone.duckdb") as connection:
+        connection.execute("SET preserve_insertion_order = false")
+        source = "read_parquet(?, hive_partitioning = false)"
+        connection.execute(f"CREATE TABLE interactions AS SELECT * FROM {source}", [files])
+    return time.monotonic() - began
 
 
 def imports():

@@ -123,7 +123,7 @@ def compare(name, payloads, asked_type, context):
 
 
 @pytest.mark.parametrize("name", list(RECORDS))
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_both_ways_say_the_same(name, data):
     payloads = data.draw(
@@ -161,7 +161,7 @@ def test_one_odd_record_leaves_the_others_as_they_are(name, bad):
     assert one_by_one(VENDORS[name], bad, "EmailSent", CONTEXTS[name][0]) is None
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(objects(Id=anything, Name=anything), min_size=1, max_size=6))
 def test_members_are_cut_out_byte_for_byte(payloads):
     members = Members(pa.array(payloads, pa.binary()), ("Id", "Name"))
