@@ -22,7 +22,7 @@ from airflow_provider_interactions.contract import Contact, Credentials, Options
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.http import Limits, connect
 from airflow_provider_interactions.lake import Lake, Place, stamp
-from airflow_provider_interactions.land import Writer
+from airflow_provider_interactions.parquet import Writer
 
 CONTACTS = pa.schema([pa.field("contact_id", pa.string(), False), pa.field("contact_id_kind", pa.string(), False)])
 

@@ -21,7 +21,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from airflow_provider_interactions.contract import Contact
-from airflow_provider_interactions.extract import Job, Progress, journal_of, land_pages
+from airflow_provider_interactions.extract import land_pages
+from airflow_provider_interactions.job import Job, Progress, journal_of
 from airflow_provider_interactions.journal import State, landed
 from airflow_provider_interactions.lake import stamp
 from airflow_provider_interactions.land import Landing

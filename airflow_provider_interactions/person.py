@@ -28,9 +28,10 @@ from airflow_provider_interactions import contract
 from airflow_provider_interactions.contacts import checked
 from airflow_provider_interactions.contract import Contact, Credentials, Options, Vendor
 from airflow_provider_interactions.errors import ConfigError, VendorError
-from airflow_provider_interactions.extract import Job, Progress, land_pages
+from airflow_provider_interactions.extract import land_pages
 from airflow_provider_interactions.history import ALWAYS
 from airflow_provider_interactions.http import Limits
+from airflow_provider_interactions.job import Job, Progress
 from airflow_provider_interactions.lake import Lake, Place, stamp
 from airflow_provider_interactions.manifest import Manifest
 from airflow_provider_interactions.person_counts import Answer, Tally, counted

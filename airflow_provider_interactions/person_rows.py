@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 from airflow_provider_interactions.contract import Asked, Contact, Vendor
 from airflow_provider_interactions.errors import RecordRejected
 from airflow_provider_interactions.lake import Lake, unwritable
-from airflow_provider_interactions.land import Writer
 from airflow_provider_interactions.manifest import File, Manifest
 from airflow_provider_interactions.normalize import interaction
+from airflow_provider_interactions.parquet import Writer
 from airflow_provider_interactions.schema import CANONICAL
 
 Row = dict[str, Any]

@@ -187,10 +187,11 @@ def _interactions(
     on_reject: Callable[[bytes, RecordRejected], None],
 ) -> Iterator[Interaction]:
     from airflow_provider_interactions import extract  # noqa: PLC0415 - pyarrow and aiohttp are heavy
+    from airflow_provider_interactions.job import Job  # noqa: PLC0415 - as above
     from airflow_provider_interactions.lake import Lake  # noqa: PLC0415 - as above
 
     nowhere = Lake.at("memory://")  # nothing is written
-    job = extract.Job(hook.vendor, hook.credentials, nowhere, window, [person], options)
+    job = Job(hook.vendor, hook.credentials, nowhere, window, [person], options)
     seen: set[str] = set()
     for query, page in extract.interactions(job):
         asked = contract.Asked(query.contact, query.native_type or "", page.context)

@@ -77,7 +77,7 @@ def _refusal(wrong: Exception, manifest: Manifest) -> str:
     if isinstance(wrong, duckdb.Error):
         return (
             f"DuckDB refused the rows of window {manifest.window} ({kind}); the table is unchanged. If the table was "
-            "not made by this provider, its columns, types or constraints may not fit: give another name, and it makes one."
+            "not made by this provider, its columns, types or constraints may not fit: name another, and it is made."
         )
     return (
         f"The lake no longer holds, or garbles, the rows of window {manifest.window} ({kind}); the table is unchanged."

@@ -86,13 +86,13 @@ class ExtractInteractionsOperator(VendorOperator):
     def _extracted(
         self, window: Window, reference: Reference | None, age: timedelta | None, run: str | None
     ) -> dict[str, Any]:
-        from airflow_provider_interactions import extract, manifest  # noqa: PLC0415 - pyarrow and aiohttp are heavy
+        from airflow_provider_interactions import extract, job, manifest  # noqa: PLC0415 - pyarrow and aiohttp are heavy
 
         hook, lake = self.hook(), open_lake(self.lake)
         batch, batches = (reference.batch, reference.batches) if reference else (0, 1)
         name = f"{hook.vendor.name}, window {window}, batch {batch + 1} of {batches}"
         landed = extract.extract(
-            extract.Job(
+            job.Job(
                 vendor=hook.vendor,
                 credentials=hook.credentials,
                 lake=lake,
@@ -102,7 +102,7 @@ class ExtractInteractionsOperator(VendorOperator):
                 batch=batch,
                 batches=batches,
                 concurrency=self.concurrency,
-                history_age=extract.HISTORY_AGE if age is None else age,
+                history_age=job.HISTORY_AGE if age is None else age,
                 on_missing=self.on_missing,
                 progress=reporter(self.log.info, name),
                 resume=run,

@@ -8,7 +8,7 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_provider_interactions.extract import Progress
+    from airflow_provider_interactions.job import Progress
 
 #: Seconds between two lines.
 EVERY = 5.0

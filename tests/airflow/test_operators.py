@@ -277,7 +277,7 @@ class TestBatchSize:
 
 class TestProgress:
     def test_line(self):
-        from airflow_provider_interactions.extract import Progress
+        from airflow_provider_interactions.job import Progress
         from airflow_provider_interactions.operators.progress import line
 
         said = line(Progress(contacts=200, done=50, rows=1234, requests=2000, throttled=3), 10)
@@ -286,7 +286,7 @@ class TestProgress:
         )
 
     def test_a_try_that_goes_on_counts_its_own_speed(self):
-        from airflow_provider_interactions.extract import Progress
+        from airflow_provider_interactions.job import Progress
         from airflow_provider_interactions.operators.progress import line
 
         found, now = Progress(200, 100, 0, 1000, 0), Progress(200, 150, 0, 1500, 0)
@@ -294,7 +294,7 @@ class TestProgress:
         assert line(found, 10, found).endswith("(0/s), throttled 0 times")
 
     def test_waiting(self):
-        from airflow_provider_interactions.extract import Progress
+        from airflow_provider_interactions.job import Progress
         from airflow_provider_interactions.operators.progress import line
 
         until = datetime(2026, 1, 1, 12, 3, 19, 1, tzinfo=UTC)
@@ -302,7 +302,7 @@ class TestProgress:
         assert said.endswith("throttled 0 times, waiting until 12:03:20Z, as the vendor asked to slow down")
 
     def test_speaks_every_few_seconds_only(self):
-        from airflow_provider_interactions.extract import Progress
+        from airflow_provider_interactions.job import Progress
         from airflow_provider_interactions.operators.progress import reporter
 
         times, said = iter([0.0, 1.0, 6.0, 7.0, 11.5]), []

@@ -18,8 +18,9 @@ import pytest
 from hypothesis import settings
 
 from airflow_provider_interactions import contacts, contract, land, normalize, rate
-from airflow_provider_interactions.extract import Job, extract
+from airflow_provider_interactions.extract import extract
 from airflow_provider_interactions.http import Limits, connect
+from airflow_provider_interactions.job import Job
 from airflow_provider_interactions.journal import State
 from airflow_provider_interactions.lake import Lake, Place
 from airflow_provider_interactions.manifest import Counts

@@ -11,7 +11,8 @@ import pytest
 
 from airflow_provider_interactions import contract, divide, land
 from airflow_provider_interactions.errors import Unreconciled
-from airflow_provider_interactions.extract import Job, extract
+from airflow_provider_interactions.extract import extract
+from airflow_provider_interactions.job import Job
 from airflow_provider_interactions.lake import Lake
 from airflow_provider_interactions.manifest import Manifest
 from airflow_provider_interactions.normalize import normalize

@@ -8,7 +8,8 @@ import pytest
 
 from airflow_provider_interactions import contract, land
 from airflow_provider_interactions.errors import AuthRejected
-from airflow_provider_interactions.extract import Job, extract
+from airflow_provider_interactions.extract import extract
+from airflow_provider_interactions.job import Job
 from airflow_provider_interactions.lake import Lake
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.vendors import VENDORS

@@ -10,7 +10,7 @@ from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import contacts, contract, land, normalize
+from airflow_provider_interactions import contacts, contract, land, normalize, parts
 from airflow_provider_interactions.errors import BadResponse, ConfigError, Unreconciled
 from airflow_provider_interactions.extract import extract
 from airflow_provider_interactions.journal import State
@@ -170,7 +170,7 @@ def test_an_old_extraction_cannot_replace_a_newer_one(rig, tools):
 def test_a_failed_extraction_leaves_no_file(rig, monkeypatch, flushed):
     if flushed:
         monkeypatch.setattr(land, "HELD_ROWS", 1)
-        monkeypatch.setattr(land, "PART_ROWS", 1)
+        monkeypatch.setattr(parts, "PART_ROWS", 1)
     rig.faults(kind="status", status=400, code="0x80048d19", after=8)
     with pytest.raises(Exception, match="a parameter of the call is unknown"):
         extract(rig.job(concurrency=1))
@@ -179,7 +179,7 @@ def test_a_failed_extraction_leaves_no_file(rig, monkeypatch, flushed):
 
 def test_a_failed_extraction_leaves_no_object_either(rig, monkeypatch, tmp_path):
     monkeypatch.setattr(land, "HELD_ROWS", 1)
-    monkeypatch.setattr(land, "PART_ROWS", 1)
+    monkeypatch.setattr(parts, "PART_ROWS", 1)
     rig.faults(kind="status", status=200, body='{"Data": "{}"}', after=8)
     lake = Lake.at(f"memory://{tmp_path.name}")
     with pytest.raises(BadResponse, match="Data does not have the documented shape"):
@@ -192,7 +192,7 @@ def test_rows_go_to_disk_in_groups_and_keep_their_order(rig, monkeypatch, tools)
     monkeypatch.setattr(land, "HELD_ROWS", 3)
     in_groups = tools.whole(rig.job(extracted_at=LATER))
     assert in_groups.digest == whole_at_once.digest
-    monkeypatch.setattr(land, "PART_ROWS", 4)
+    monkeypatch.setattr(parts, "PART_ROWS", 4)
     in_parts = tools.whole(rig.job(extracted_at=LATER))
     assert {part.rows for part in in_parts.files[:-1]} == {4}
     assert sum(part.rows for part in in_parts.files) == whole_at_once.files[0].rows > 10
@@ -261,9 +261,9 @@ def test_a_window_needs_every_batch_once(desk):
     first, second = batch_of(desk, 0), batch_of(desk, 1)
     joined = whole([second, first])
     assert joined.counts.landed == 2
-    for parts in ([first], [first, first], [first, second, second], [second]):
+    for some in ([first], [first, first], [first, second, second], [second]):
         with pytest.raises(Unreconciled, match="came where 2 were expected"):
-            whole(parts)
+            whole(some)
     with pytest.raises(Unreconciled, match="No batch was extracted"):
         whole([])
     with pytest.raises(Unreconciled, match="different vendors, accounts or windows"):

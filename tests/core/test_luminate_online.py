@@ -28,6 +28,7 @@ from airflow_provider_interactions.errors import (
     Unavailable,
 )
 from airflow_provider_interactions.http import connect
+from airflow_provider_interactions.job import Job
 from airflow_provider_interactions.lake import Lake
 from airflow_provider_interactions.sandbox import Fact, SandboxConfig, digest, serve
 from airflow_provider_interactions.vendors.luminate_online import VENDOR, errors, records
@@ -900,7 +901,7 @@ def connected(sandbox, **extra):
 @pytest.mark.parametrize(("form", "size"), [("xml", 200), ("json", 200), ("json", 3)])
 def test_the_table_is_what_the_oracle_knows(sandbox, tmp_path, start, form, size):
     end = "2026-01-06T03:00:00.25Z"
-    job = extract.Job(
+    job = Job(
         vendor=VENDOR,
         credentials=connected(sandbox, response_format=form),
         lake=Lake.at(str(tmp_path)),

@@ -23,7 +23,8 @@ import example  # noqa: E402 - as said above
 import make  # noqa: E402 - as said above
 
 from airflow_provider_interactions import contacts, contract, land, normalize, rate  # noqa: E402 - as said above
-from airflow_provider_interactions.extract import Job, extract  # noqa: E402 - as said above
+from airflow_provider_interactions.extract import extract  # noqa: E402 - as said above
+from airflow_provider_interactions.job import Job  # noqa: E402 - as said above
 from airflow_provider_interactions.lake import Lake  # noqa: E402 - as said above
 from airflow_provider_interactions.load import duckdb as load  # noqa: E402 - as said above
 from airflow_provider_interactions.sandbox import Sandbox, SandboxConfig, serve  # noqa: E402 - as said above

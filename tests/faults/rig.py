@@ -11,6 +11,7 @@ from disks import Bucket, Disk
 
 from airflow_provider_interactions import contacts, contract, extract, land, normalize, published, rate
 from airflow_provider_interactions.http import Limits
+from airflow_provider_interactions.job import Job
 from airflow_provider_interactions.lake import Lake, Place
 from airflow_provider_interactions.sandbox import Fact, digest
 from airflow_provider_interactions.vendors import VENDORS
@@ -91,7 +92,7 @@ def lake_of(spec, fate=None) -> Lake:
     return Lake.at(spec["lake"])
 
 
-def job_of(spec, fate=None) -> extract.Job:
+def job_of(spec, fate=None) -> Job:
     """The job that the values describe."""
     vendor, connection = VENDORS[spec["vendor"]], spec["connection"]
     extra = {**connection["extra"], **CASES[vendor.name].extra, "account": "acme", "requests_per_minute": 1e9}
@@ -102,7 +103,7 @@ def job_of(spec, fate=None) -> extract.Job:
     more = {name: spec[name] for name in ("concurrency", "on_missing") if name in spec}
     if "history_age" in spec:
         more["history_age"] = timedelta(seconds=spec["history_age"])
-    return extract.Job(
+    return Job(
         vendor=vendor,
         credentials=credentials,
         lake=lake_of(spec, fate),

@@ -312,7 +312,7 @@ def test_batches_side_by_side_make_one_window(sandbox, vendor, tmp_path):
 
     def part(n):
         job = rig.job_of({**spec, "contacts": parts[n], "resume": "run"})
-        done[n] = extract(rig.extract.Job(**{**fields(job), "batch": n, "batches": 5}))
+        done[n] = extract(rig.Job(**{**fields(job), "batch": n, "batches": 5}))
 
     threads = [threading.Thread(target=part, args=(n,)) for n in range(5)]
     for thread in threads:

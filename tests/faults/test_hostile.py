@@ -393,9 +393,7 @@ def test_a_body_shorter_than_it_is_cannot_be_read(sandbox):
         lied_to = contract.credentials(VENDORS["which50"], host, "", "token", extra)
         with pytest.raises((BadResponse, Unavailable)):
             extract(
-                rig.extract.Job(
-                    **{name: getattr(job, name) for name in job.__dataclass_fields__} | {"credentials": lied_to}
-                )
+                rig.Job(**{name: getattr(job, name) for name in job.__dataclass_fields__} | {"credentials": lied_to})
             )
 
 

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 import rig
 
-from airflow_provider_interactions import extract, land, normalize
+from airflow_provider_interactions import extract, land, normalize, parquet
 from airflow_provider_interactions.errors import InteractionsError, LoadError, Unreconciled
 from airflow_provider_interactions.lake import Lake
 from airflow_provider_interactions.load import duckdb
@@ -98,12 +98,12 @@ def test_every_run_says_what_it_counted(done, sandbox, vendor):
 
 def test_a_landing_that_lost_a_row_is_refused(sandbox, vendor, tmp_path, monkeypatch):
     """The writer drops a row on its way to the disk: the extraction ends with the numbers, and leaves nothing."""
-    write = land.Writer.write
+    write = parquet.Writer.write
 
     def losing(writer, batch):
         write(writer, batch.slice(1) if "payload" in batch.schema.names else batch)
 
-    monkeypatch.setattr(land.Writer, "write", losing)
+    monkeypatch.setattr(parquet.Writer, "write", losing)
     job = rig.job_of(rig.spec(sandbox, vendor, tmp_path))
     with pytest.raises(Unreconciled, match="fetched = landed"):
         extract.extract(job)

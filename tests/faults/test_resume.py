@@ -16,7 +16,7 @@ import rig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import contract, extract, journal, land, pace
+from airflow_provider_interactions import contract, counting, journal, land, pace, parts
 from airflow_provider_interactions.errors import Unavailable
 from airflow_provider_interactions.extract import extract as extracted
 from airflow_provider_interactions.journal import Journal, State
@@ -35,9 +35,9 @@ BLIND = [name for name in VENDORS if name not in DATED]
 @pytest.fixture
 def often(monkeypatch):
     """The same in this process."""
-    monkeypatch.setattr(land, "PART_ROWS", OFTEN["part_rows"])
-    monkeypatch.setattr(extract, "EVERY", OFTEN["every"])
-    monkeypatch.setattr(extract, "SHARE", 0.0)
+    monkeypatch.setattr(parts, "PART_ROWS", OFTEN["part_rows"])
+    monkeypatch.setattr(counting, "EVERY", OFTEN["every"])
+    monkeypatch.setattr(counting, "SHARE", 0.0)
 
 
 def files(root, layer="raw"):
@@ -436,13 +436,13 @@ sizes = st.lists(st.sampled_from([0, 8, 9, 10, 11, 12, 40]), max_size=120)
 def test_parts_follow_from_the_rows_alone(lengths, data):
     """However the rows come, and wherever saving cuts in: by rows, by bytes, the smaller part wins."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(land, "PART_ROWS", 20)
-        patch.setattr(land, "PART_BYTES", 200)
+        patch.setattr(parts, "PART_ROWS", 20)
+        patch.setattr(parts, "PART_BYTES", 200)
         patch.setattr(land, "HELD_ROWS", 7)
         whole, _ = landed(lengths, [])
         cuts = data.draw(st.lists(st.integers(0, len(lengths)), max_size=6), label="cuts")
-        parts, saved = landed(lengths, cuts)
-        assert parts == whole
+        again, saved = landed(lengths, cuts)
+        assert again == whole
         assert saved == whole
     edges, rows, size = [], 0, 0
     for length in lengths:

@@ -19,7 +19,7 @@ import fsspec
 import pytest
 import rig
 
-from airflow_provider_interactions import contacts, contract, extract, journal, land, normalize, published
+from airflow_provider_interactions import contacts, contract, extract, journal, land, normalize, parts, published
 from airflow_provider_interactions.errors import ConfigError, Unavailable, Unreconciled
 from airflow_provider_interactions.lake import Lake
 from airflow_provider_interactions.load.duckdb import load as loaded
@@ -140,7 +140,7 @@ def test_killed_while_nothing_is_published_yet(beside_s3, sandbox, place):
 
 @pytest.mark.parametrize(("vendor", "number"), [(VENDOR, 12), ("which50", 5)])
 def test_a_killed_extraction_goes_on_where_it_ended(beside_s3, sandbox, place, vendor, number, monkeypatch):
-    monkeypatch.setattr(land, "PART_ROWS", PART["part_rows"])
+    monkeypatch.setattr(parts, "PART_ROWS", PART["part_rows"])
     whole = rig.spec(sandbox, vendor, f"{place}/whole", disk="s3", resume="run", concurrency=2)
     told = beside_s3.run(whole, "extract", "publish", **OFTEN)
     asked, resumed = told["manifest"]["counts"]["requests"], 0

@@ -16,7 +16,7 @@ from pathlib import Path
 import rig
 from disks import Fate
 
-from airflow_provider_interactions import extract, http, land, manifest, normalize, published
+from airflow_provider_interactions import counting, extract, http, land, manifest, normalize, parts, published
 from airflow_provider_interactions.errors import InteractionsError
 
 
@@ -42,11 +42,11 @@ def _fate(command):
     fate = Fate(die["at"], die.get("how", "KILL"), command.get("room")) if die else rest
     if die.get("how") == "TERM":  # as Airflow does it: an exception, wherever the program is
         signal.signal(signal.SIGTERM, _terminated)
-    land.PART_ROWS = command.get("part_rows", land.PART_ROWS)
+    parts.PART_ROWS = command.get("part_rows", parts.PART_ROWS)
     if "first_rate" in command:
         rig.at_full_speed(command["first_rate"])
     if "every" in command:
-        extract.EVERY, extract.SHARE = command["every"], 0.0
+        counting.EVERY, counting.SHARE = command["every"], 0.0
     if command["spec"]["disk"] == "s3":
         _on_s3(fate)
     if "fsize" in command:

@@ -1,0 +1,161 @@
+"""Counting what an extraction gets, judging each contact, saving and telling how far it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+from msgspec.structs import replace
+
+from airflow_provider_interactions.contract import Contact, Page, Query
+from airflow_provider_interactions.errors import ContactError, VendorError
+from airflow_provider_interactions.http import Client
+from airflow_provider_interactions.job import Job, Progress
+from airflow_provider_interactions.journal import EVERY, SHARE, Tally
+from airflow_provider_interactions.land import Landing
+from airflow_provider_interactions.manifest import OUTCOMES, Counts
+from airflow_provider_interactions.window import Window
+
+#: Seconds between two looks at how far an extraction is, while no contact ends.
+LOOK = 1.0
+
+
+@dataclass(slots=True)
+class Question:
+    """A query on its way: whether it is its contact's last, and how many requests it took so far."""
+
+    query: Query
+    last: bool
+    requests: int = 0
+
+
+class Counting:
+    """Counts what comes, and judges each contact when its last query has ended."""
+
+    def __init__(self, job: Job, landing: Landing, client: Client) -> None:
+        self.job, self.landing, self.client = job, landing, client
+        self.now = landing.state.tally
+        self.before = self.now.sent
+        self.outcomes = Counter(outcome.outcome for outcome in landing.outcomes)
+
+    def take(self, query: Query, page: Page) -> None:
+        """Keep the records of the window, and those whose time cannot be read: normalize judges them."""
+        window, records, occurred = self.job.window, page.records, page.occurred
+        self.now.received += len(records)
+        if not _all_within(window, occurred):
+            kept = [n for n, at in enumerate(occurred) if at is None or window.start <= at < window.end]
+            records, occurred = [records[n] for n in kept], [occurred[n] for n in kept]
+        self.now.rows += len(records)
+        self.now.fetched += len(records)
+        self.landing.add(query, records, occurred, page.context)
+
+    def end(self, question: Question, error: Exception | None) -> None:
+        """One query is over; raises its error unless it only says that the contact is not there."""
+        self.now.requests += question.requests
+        if isinstance(error, ContactError) and self.job.on_missing == "record":
+            self.now.missing = (error.outcome, error.message)
+        elif error is not None:
+            raise placed(error, self.job)
+        if question.last:
+            self._judge(question.query.contact)
+
+    def _judge(self, contact: Contact) -> None:
+        found = ("ok" if self.now.rows else "empty", None)
+        outcome, reason = self.now.missing or found
+        self.landing.outcome(contact, outcome, self.now.rows, self.now.requests, reason)
+        self.outcomes[outcome] += 1
+        self.now.rows, self.now.requests, self.now.missing = 0, 0, None
+        self.tell()
+
+    def tell(self) -> None:
+        """Say how far it is, to whoever wants to know."""
+        if self.job.progress is not None:
+            requests, _, throttled = self._sent()
+            done, pause = self.outcomes.total(), self.client.pacer.paused_until - asyncio.get_running_loop().time()
+            until = datetime.now(UTC) + timedelta(seconds=pause) if pause > 0 else None
+            self.job.progress(
+                Progress(len(self.job.contacts), done, self.now.fetched, requests, throttled, paused_until=until)
+            )
+
+    def _sent(self) -> tuple[int, int, int]:
+        """Requests, retries and refusals, those of earlier tries included."""
+        sent, before = self.client.counters, self.before
+        return before[0] + sent.requests, before[1] + sent.retries, before[2] + sent.throttled
+
+    def state(self) -> Tally:
+        """What a later try has to know to go on counting."""
+        return replace(self.now, sent=self._sent())
+
+    def counts(self) -> Counts:
+        """What the manifest says, without ``landed``, which only the writer knows."""
+        requests, retries, throttled = self._sent()
+        return Counts(
+            received=self.now.received,
+            outside=self.now.received - self.now.fetched,
+            fetched=self.now.fetched,
+            contacts=len(self.job.contacts),
+            requests=requests,
+            retries=retries,
+            throttled=throttled,
+            **{name: self.outcomes[name] for name in OUTCOMES},
+        )
+
+
+def _all_within(window: Window, occurred: Sequence[datetime | None]) -> bool:
+    known = [at for at in occurred if at is not None]
+    return not known or (window.start <= min(known) and max(known) < window.end)
+
+
+@dataclass(slots=True)
+class Saver:
+    """Saves a landing that has a journal: often enough that a failure costs little, seldom enough to cost little."""
+
+    landing: Landing
+    tally: Counting
+    questions: int = 0
+    began: float = field(default_factory=monotonic)
+    saved: float = field(default_factory=monotonic)
+
+    async def ended(self) -> None:
+        """One more question is answered."""
+        self.questions += 1
+        now = monotonic()
+        if self.landing.journal is None or now - self.saved < max(EVERY, SHARE * (now - self.began)):
+            return
+        self.saved = now
+        await asyncio.to_thread(self.landing.save, self.landing.state.questions + self.questions, self.tally.state())
+        self.questions = 0
+
+    async def finished(self) -> None:
+        """All questions are answered, and all files written."""
+        await asyncio.to_thread(self.landing.end, self.landing.state.questions + self.questions, self.tally.state())
+
+
+@asynccontextmanager
+async def watched(tally: Counting) -> AsyncIterator[None]:
+    """Say how far it is every now and then, also while no contact ends: a vendor's pause may take minutes."""
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            tally.tell()
+
+    looking = asyncio.create_task(look())
+    try:
+        yield
+    finally:
+        looking.cancel()
+        with suppress(asyncio.CancelledError):
+            await looking
+
+
+def placed(error: Exception, job: Job) -> Exception:
+    """The same error, which now knows whose and which window's it is."""
+    if isinstance(error, VendorError):
+        error.vendor, error.window = error.vendor or job.vendor.name, str(job.window)
+    return error

@@ -1,0 +1,78 @@
+"""What one extraction is asked to do, and how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from airflow_provider_interactions import __version__
+from airflow_provider_interactions.contract import Contact, Credentials, Options, Vendor
+from airflow_provider_interactions.http import Limits
+from airflow_provider_interactions.journal import AGE, Journal
+from airflow_provider_interactions.lake import Lake, Place
+from airflow_provider_interactions.window import Window
+
+#: How long a history that was fetched whole serves windows that ended before, for vendors that cannot filter by date.
+HISTORY_AGE = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an extraction is; ``rows`` are records in the window.
+
+    ``paused_until`` (aware) is when the vendor may be asked again, where it has asked to be left alone until then.
+    """
+
+    contacts: int
+    done: int
+    rows: int
+    requests: int
+    throttled: int
+    paused_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything one extraction needs. ``contacts`` are asked in this order; ``batch`` of ``batches`` of the window.
+
+    ``on_missing`` says what a contact that the vendor cannot answer for means: ``record`` notes it as an outcome,
+    ``fail`` ends the extraction. ``concurrency`` overrides the vendor's requests in flight. ``history_age`` is for
+    vendors that cannot filter by date: how old a history in the lake may be to be cut instead of asked for again;
+    zero asks anew. ``resume`` names the run: a later extraction with the same name and everything else the same goes
+    on where this one ended, however it ended, unless it was left alone for ``resume_age``; None leaves nothing behind
+    on a failure. ``extracted_at`` is the instant (aware) that every row of this extraction carries.
+    """
+
+    vendor: Vendor
+    credentials: Credentials
+    lake: Lake
+    window: Window
+    contacts: Sequence[Contact]
+    options: Options
+    batch: int = 0
+    batches: int = 1
+    concurrency: int | None = None
+    history_age: timedelta = HISTORY_AGE
+    on_missing: Literal["record", "fail"] = "record"
+    limits: Limits | None = None
+    progress: Callable[[Progress], None] | None = None
+    resume: str | None = None
+    resume_age: timedelta = AGE
+    extracted_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def place(self) -> Place:
+        """Where its files go."""
+        return Place(self.vendor.name, self.credentials.account, self.window)
+
+
+def journal_of(job: Job) -> Journal:
+    """The journal of an extraction, found by everything that decides its rows and what is made of them."""
+    contacts = [(contact.kind, contact.id) for contact in job.contacts]
+    options = msgspec.to_builtins(job.options)
+    facts = [__version__, job.resume, job.batch, job.batches, job.credentials.host, job.on_missing, options, contacts]
+    return Journal.of(job.lake, job.place, facts)

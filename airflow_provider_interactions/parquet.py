@@ -1,0 +1,69 @@
+"""Parquet files that appear under their names only when they are complete, on any file system."""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from airflow_provider_interactions.lake import Lake, unwritable
+from airflow_provider_interactions.manifest import File
+
+COMPRESSION = "zstd"
+
+
+class Writer:
+    """One Parquet file that appears under its name only when it is complete."""
+
+    def __init__(self, lake: Lake, path: str, schema: pa.Schema) -> None:
+        self.lake, self.path, self.rows = lake, path, 0
+        lake.prepare(path)
+        self._target = lake.full(path)
+        self._temporary = lake.full(lake.temporary(path)) if lake.local else self._target
+        # Payloads and the like hardly repeat: a dictionary of them is work for nothing, as are their extremes.
+        words = [column.name for column in schema if pa.types.is_dictionary(column.type)]
+        ordered = [column.name for column in schema if not pa.types.is_binary(column.type)]
+        try:
+            self._stream = lake.fs.open(self._temporary, "wb")
+            self._parquet = pq.ParquetWriter(
+                self._stream, schema, compression=COMPRESSION, use_dictionary=words, write_statistics=ordered
+            )
+        except OSError as wrong:
+            lake.remove([posixpath.relpath(self._temporary, lake.root)])
+            raise unwritable(wrong) from wrong
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append one row group; raises ConfigError, and leaves nothing, when the file system takes no more."""
+        with self._whole_or_nothing():
+            self._parquet.write_batch(batch)
+        self.rows += batch.num_rows
+
+    def close(self) -> File:
+        """Finish the file and give it its name; raises as ``write`` does."""
+        with self._whole_or_nothing():
+            self._parquet.close()
+            self._stream.close()
+            if self._temporary != self._target:
+                self.lake.fs.mv(self._temporary, self._target)
+        return File(self.path, self.rows, int(self.lake.fs.size(self._target)))
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        with contextlib.suppress(OSError, ValueError):  # a full disk, a stream that is closed
+            self._parquet.close()
+        self._parquet.is_open = False  # else it tries once more when it is collected
+        self.lake.abandon(self._stream)
+        self.lake.remove([posixpath.relpath(self._temporary, self.lake.root)])
+
+    @contextlib.contextmanager
+    def _whole_or_nothing(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as fault:
+            self.discard()
+            if isinstance(fault, OSError):
+                raise unwritable(fault) from fault
+            raise

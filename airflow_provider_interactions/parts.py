@@ -1,0 +1,102 @@
+"""Pages of records to the tables that make the parts of a raw window: what is in a part follows from the rows alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airflow_provider_interactions.contract import Query
+from airflow_provider_interactions.lake import Place
+from airflow_provider_interactions.schema import RAW
+
+#: A part ends after this many rows, or with the row that brings its payloads to this many bytes: it is one row group,
+#: large enough to compress well and small enough to hold in memory.
+PART_ROWS, PART_BYTES = 65_536, 64 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Run:
+    """Records of one query, side by side with what is the same for all of them."""
+
+    query: Query
+    context: str
+    records: Sequence[bytes]
+    occurred: Sequence[datetime | None]
+
+
+def enough(tables: Sequence[pa.Table]) -> int:
+    """How many of the first rows make a part, 0 when there are not enough yet."""
+    rows = sum(table.num_rows for table in tables)
+    if rows < PART_ROWS and sum(table.column("payload").nbytes for table in tables) < PART_BYTES:
+        return 0
+    first = pa.concat_tables(tables).slice(0, PART_ROWS)
+    sizes = pc.cumulative_sum(pc.binary_length(first.column("payload")).cast(pa.int64()))
+    needed = int(pc.sum(pc.less(sizes, PART_BYTES)).as_py()) + 1  # with the row that brings them there
+    return min(needed, PART_ROWS) if needed <= rows else 0
+
+
+def encoded_anew(rows: pa.Table) -> pa.Table:
+    """The same rows in one chunk, words numbered in the order of their first row: what the file's bytes depend on."""
+    rows = rows.unify_dictionaries().combine_chunks()
+    for at, column in enumerate(rows.schema):
+        if pa.types.is_dictionary(column.type):
+            rows = rows.set_column(at, RAW.field(at), _renumbered(rows.column(at).chunk(0)))
+    return rows
+
+
+def _renumbered(words: pa.DictionaryArray) -> pa.DictionaryArray:
+    used = pc.unique(words.indices)
+    numbers = pc.index_in(words.indices, value_set=used)
+    return pa.DictionaryArray.from_arrays(numbers, words.dictionary.take(used))
+
+
+def digest(payloads: pa.BinaryArray) -> str:
+    """SHA-256 of the payloads one after the other, and then of their lengths as 32-bit integers, little end first."""
+    _, offsets, values = payloads.buffers()
+    ends = memoryview(offsets).cast("i")[payloads.offset : payloads.offset + len(payloads) + 1]
+    found = hashlib.sha256(memoryview(values)[ends[0] : ends[-1]] if values else b"")
+    found.update(pc.binary_length(payloads).buffers()[1])
+    return found.hexdigest()
+
+
+def table(runs: Sequence[Run], place: Place, extracted_at: datetime) -> pa.Table:
+    """Raw rows of some pages."""
+    lengths = [len(run.records) for run in runs]
+    rows = sum(lengths)
+    columns = [
+        _same(place.vendor, rows),
+        _same(place.account, rows),
+        _spread([run.query.contact.id for run in runs], lengths).cast(pa.string()),
+        _spread([run.query.contact.kind for run in runs], lengths),
+        _spread([run.query.native_type or "" for run in runs], lengths),
+        _spread([run.context for run in runs], lengths),
+        pa.array([at for run in runs for at in run.occurred], RAW.field("occurred_at").type),
+        pa.array([record for run in runs for record in run.records], pa.binary()),
+        instants(extracted_at, rows),
+        instants(place.window.start, rows),
+        instants(place.window.end, rows),
+    ]
+    return pa.table(columns, schema=RAW)
+
+
+def _same(text: str, rows: int) -> pa.DictionaryArray:
+    return _spread([text], [rows])
+
+
+def _spread(values: Sequence[str], lengths: Sequence[int]) -> pa.DictionaryArray:
+    """Each value as many times as its length says, without making that many Python objects."""
+    words: dict[str, int] = {}
+    codes = [words.setdefault(value, len(words)) for value in values]
+    ends = pc.cumulative_sum(pa.array(lengths, pa.int32()))
+    indices = pa.RunEndEncodedArray.from_arrays(ends, pa.array(codes, pa.int32()))
+    return pa.DictionaryArray.from_arrays(pc.run_end_decode(indices), pa.array(list(words), pa.string()))
+
+
+def instants(moment: datetime, rows: int) -> pa.Array:
+    """The same instant (aware) in every row."""
+    return pa.repeat(pa.scalar(moment, RAW.field("extracted_at").type), rows)
