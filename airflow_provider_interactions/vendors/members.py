@@ -174,7 +174,8 @@ class Members:
         sure[sure] = self._keys[self._members[:-1][sure]] == bounds[:-1][sure] + 1
         good = self._at(ends) == _COMMA
         good[self._members[1:][sure] - 1] = True
-        good &= (self._firsts > _BLANK) & (self._at(ends - 1) > _BLANK)
+        lasts = self._at(ends - 1)
+        good &= (self._firsts > _BLANK) & (lasts > _BLANK)
         if not good.all():
             sure[self._rows[~good]] = False
         if self._text.min() < _BLANK:
@@ -182,7 +183,8 @@ class Members:
         if self._text.max() > _ASCII:
             sure &= _decodable(self._payload)
         # A value of one string, or one of three words, is valid by now; what else there is, a decoder shall say.
-        plain = (self._firsts == _QUOTE) & (self._strings.take(self._places + 1, mode="clip") == ends - 1)
+        one = np.diff(self._places, append=len(self._strings)) == 2  # only one string between two keys
+        plain = one & (self._firsts == _QUOTE) & (lasts == _QUOTE)
         odd = np.flatnonzero(~plain)
         for word in (b"null", b"true", b"false"):
             odd = odd[~self._is(word, values[odd], ends[odd])]
@@ -263,10 +265,12 @@ def _scanned(text: Array) -> tuple[Array, Array]:
         part = text[begin : begin + _BLOCK]
         quote, escape = part == _QUOTE, part == _BACKSLASH
         if escape.any():
-            escapes.append(np.flatnonzero(escape) + begin)
+            escapes.append(np.flatnonzero(escape))
+            escapes[-1] += begin
             np.greater(quote[1:], escape[:-1], out=quote[1:])
         quote[0] &= begin == 0 or text[begin - 1] != _BACKSLASH
-        quotes.append(np.flatnonzero(quote) + begin)
+        quotes.append(np.flatnonzero(quote))
+        quotes[-1] += begin
     return np.concatenate([_NONE, *quotes]), np.concatenate([_NONE, *escapes])
 
 
