@@ -152,6 +152,19 @@ def limited(share):
         yield name, figures, "≥ 95 %, ≤ 1 %, 0"
 
 
+def people(share):
+    """One contact that is not there, and a secret that is wrong."""
+    contacts = int(500 * share)
+    sets = ["--contacts", contacts, "--set", f'{NAME}.types=["EmailSent"]', *LIGHT]
+    with sandbox(*sets) as url, tempfile.TemporaryDirectory() as folder:
+        told = run("people", environment(url, folder)).said
+        wrong = stats(url)["requests"] - contacts - 1  # the first job asks for a token, then once for each
+    measured = f"{told['answered']} answered, {told['not_found']} listed"
+    yield f"{contacts} contacts, one of which does not exist", measured, f"{contacts - 1}, 1"
+    measured = f"{wrong} request, then {told['told']}"
+    yield f"a wrong secret for {contacts} contacts", measured, "1 request, then an error"
+
+
 def killed(share):
     """Half way, then the same again."""
     contacts = max(5, int(25 * share))
@@ -170,15 +183,20 @@ def imports(_share):
     yield "import of the operators on top of airflow.sdk", f"{best:.0f} ms", "≤ 100 ms"
 
 
-SCENARIOS = (bulk, latency, limited, killed, memory, imports)
+SCENARIOS = (bulk, latency, limited, people, killed, memory, imports)
+
+
+def parser():
+    """The command line."""
+    parse = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parse.add_argument("--small", action="store_true")
+    parse.add_argument("only", nargs="*", help="names of scenarios", choices=[[], *[one.__name__ for one in SCENARIOS]])
+    return parse
 
 
 def main():
     """Print a row of a Markdown table for every figure as soon as it is there."""
-    parse = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parse.add_argument("--small", action="store_true")
-    parse.add_argument("only", nargs="*", help="names of scenarios", choices=[[], *[one.__name__ for one in SCENARIOS]])
-    wanted = parse.parse_args()
+    wanted = parser().parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}\n")
     print("| what | measured | target |\n|---|---|---|")
     for scenario in SCENARIOS:

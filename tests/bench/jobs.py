@@ -82,6 +82,19 @@ async def _plain():
         await asyncio.gather(*(work() for _ in range(52)))
 
 
+def people():
+    """One of the contacts is not there; then all of them with a wrong secret."""
+    from airflow_provider_interactions import errors, extract
+
+    asked = job(on_missing="record")
+    known = [asked.vendor.contact("99999999-9999-4999-8999-999999999999", "contact_id"), *asked.contacts[1:]]
+    counts = extract.extract(replace(asked, contacts=known)).counts
+    try:
+        extract.extract(replace(asked, credentials=replace(asked.credentials, password="wrong")))
+    except errors.AuthRejected as refusal:
+        return {"answered": counts.ok + counts.empty, "not_found": counts.not_found, "told": type(refusal).__name__}
+
+
 def resumed():
     """The same, with a journal: killed half way by whoever started it, or not."""
     return extract(types=None, resume="bench", concurrency=10)
@@ -179,7 +192,7 @@ def _reading(lake, files):
 
 
 def _writing(lake, files):
-    from airflow_provider_interactions.land import Writer
+    from airflow_provider_interactions.parquet import Writer
     from airflow_provider_interactions.schema import CANONICAL
 
     writer, seconds = Writer(lake, "least.parquet", CANONICAL), 0
