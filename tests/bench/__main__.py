@@ -183,7 +183,16 @@ def imports(_share):
     yield "import of the operators on top of airflow.sdk", f"{best:.0f} ms", "≤ 100 ms"
 
 
-SCENARIOS = (bulk, latency, limited, people, killed, memory, imports)
+def profile(share):
+    """Which functions take most of the time, the profiler's own cost included."""
+    sets = ["--contacts", int(300 * share), "--per-contact", 1000, "--days", 1, "--set", f'{NAME}.types=["EmailSent"]']
+    with sandbox(*sets) as url, tempfile.TemporaryDirectory() as folder:
+        told = run("profile", environment(url, Path(folder, "lake"))).said
+    for name, shares in told.items():
+        yield f"{name}, by function", "; ".join(f"{what} {part:.0f} %" for what, part in shares), ""
+
+
+SCENARIOS = (bulk, latency, limited, people, killed, memory, imports, profile)
 
 
 def parser():

@@ -162,18 +162,47 @@ async def _token(session, known):
 
 def normalize():
     """The published window; seconds of CPU, without start-up, and what reading and writing alone take of them."""
-    from airflow_provider_interactions import normalize
+    lake, raw = _raw()
+    began = time.process_time()
+    done = _normalized()
+    cpu = time.process_time() - began
+    return {
+        "rows": done.counts.canonical,
+        "cpu": cpu,
+        "least": _reading(lake, raw.files) + _writing(lake, done.files),
+    }
+
+
+def _raw():
     from airflow_provider_interactions.manifest import Manifest
 
     asked = job()
-    raw = asked.lake.read(asked.place.raw_manifest, Manifest)
-    began = time.process_time()
-    done = normalize.normalize(asked.lake, raw)
-    return {
-        "rows": done.counts.canonical,
-        "cpu": time.process_time() - began,
-        "least": _reading(asked.lake, raw.files) + _writing(asked.lake, done.files),
-    }
+    return asked.lake, asked.lake.read(asked.place.raw_manifest, Manifest)
+
+
+def _normalized():
+    from airflow_provider_interactions import normalize
+
+    return normalize.normalize(*_raw())
+
+
+def profile():
+    """Where the time of extraction's event loop goes, and normalize's: the largest shares by function, in percent."""
+    return {"extraction": _shares(bulk), "normalize": _shares(_normalized)}
+
+
+def _shares(work):
+    import cProfile
+    import pstats
+
+    with cProfile.Profile() as seen:
+        work()
+    found = pstats.Stats(seen).stats
+    spent = {name: own for (_, _, name), (_, _, own, _, _) in found.items() if "poll" not in name}
+    largest = sorted(spent, key=spent.get, reverse=True)[:6]
+    return [
+        (name.strip("<>").removeprefix("built-in method "), 100 * spent[name] / sum(spent.values())) for name in largest
+    ]
 
 
 def _batches(lake, files):
