@@ -29,6 +29,9 @@ from airflow_provider_interactions.vendors import vendor as vendor_named
 #: written, since larger row groups read faster.
 BATCH_ROWS, HELD_ROWS = 16_384, 65_536
 
+#: Bytes of payload looked at in one go, since what is made of them can be many times as large.
+BATCH_BYTES = 16 * 1024 * 1024
+
 #: More rejected records than both of these fail the step: so many, and so large a share of what landed.
 REJECTS_ALLOWED, REJECTS_SHARE = 10, 0.05
 
@@ -189,7 +192,9 @@ def _raw_batches(lake: Lake, raw: Manifest) -> Iterator[pa.RecordBatch]:
     for file in raw.files:
         try:
             with lake.fs.open(lake.full(file.path), "rb") as stream:
-                yield from pq.ParquetFile(stream).iter_batches(BATCH_ROWS)
+                for batch in pq.ParquetFile(stream).iter_batches(BATCH_ROWS):
+                    rows = max(1, BATCH_BYTES * batch.num_rows // max(1, batch.column("payload").nbytes))
+                    yield from (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))
         except FileNotFoundError as gone:
             raise Replaced(replaced(raw)) from gone
 
@@ -238,7 +243,7 @@ def _one_by_one(batch: pa.RecordBatch, vendor: Vendor) -> tuple[pa.RecordBatch, 
 
 def _at_once(batch: pa.RecordBatch, vendor: Vendor) -> tuple[pa.BooleanArray, pa.RecordBatch]:
     """Which records the vendor's module can read at once, and the canonical rows of those."""
-    if vendor.columns is None or not batch.num_rows:
+    if vendor.columns is None or not batch.num_rows or batch.column("payload").nbytes > 2 * BATCH_BYTES:
         return pa.repeat(False, batch.num_rows), pa.RecordBatch.from_pylist([], CANONICAL)
     sure, found = vendor.columns(batch)
     if not (_known(found["channel"], CHANNELS) and _known(found["action"], ACTIONS)):

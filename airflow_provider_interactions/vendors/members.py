@@ -13,50 +13,50 @@ a key that comes twice, or a fault, is not ``sure``: it is for the reader of sin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_interactions.vendors.common import UNREADABLE
-
-Array = np.ndarray[Any, Any]
-
-_QUOTE, _COLON, _COMMA, _BACKSLASH, _OPEN, _CLOSE, _NULL, _BLANK = b'":,\\{}n '
-#: This bit is all that [ and { differ in, and likewise ] and }.
-_ROUND = 0x20
-
-#: Masks for the first 0 to 8 bytes of a word, and for a word of which only 8 count.
-_SHORT = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)
-_LONG = np.array([0] * 8 + [(1 << 64) - 1], np.uint64)
-_MIX = np.uint64(0x9E3779B97F4A7C15)
+from airflow_provider_interactions.vendors.json_bytes import (
+    ASCII,
+    BLANK,
+    CLOSE,
+    COLON,
+    COMMA,
+    LONG,
+    NONE,
+    NULL,
+    OPEN,
+    QUOTE,
+    ROUND,
+    SHORT,
+    Array,
+    as_number,
+    decodable,
+    decoded,
+    depths,
+    key_hash,
+    last_word,
+    name_hash,
+    pieces,
+    scanned,
+    text_and_bounds,
+    valid,
+)
 
 #: Keys told apart in one batch. A record with two of the rarer ones is not sure.
 _KEYS = 64
 
-_NONE = np.arange(0)
-
-#: Bytes looked at in one go: with what is made of them, they fit into a processor's cache.
-_BLOCK = 1 << 18
-
-#: Bytes below which a batch is not worth it, and the last ASCII character.
-_LEAST, _ASCII = 16, 0x7F
-
-
-class _Object(msgspec.Struct):
-    """Any JSON object."""
-
-
-_OBJECT = msgspec.json.Decoder(_Object)
+#: Bytes below which a batch is not worth it.
+_LEAST = 16
 
 
 class Members:
     """The members with these names in a batch of JSON texts, given as a binary array.
 
-    ``sure`` tells which records were read; of the others, values are null and the rest is the whole text.
+    ``sure`` tells, once all texts are read, which records were; of the others, values may be null and the rest whole.
     """
 
     def __init__(self, payload: pa.Array, names: Sequence[str]) -> None:
@@ -66,15 +66,16 @@ class Members:
         quotes, escapes = self._quotes()
         begins, self._strings = quotes[::2], quotes[1::2]
         after = self._at(self._strings + 1)
-        if len(after) and after.min() <= _BLANK:
-            self._refuse(self._strings[after <= _BLANK])
-        keys = np.flatnonzero(after == _COLON)
+        if len(after) and after.min() <= BLANK:
+            self._refuse(self._strings[after <= BLANK])
+        keys = np.flatnonzero(after == COLON)
         # One of each for every member, in order: its key among the strings, the key's first quote, the value.
         self._places, self._keys, self._values = keys, begins[keys], self._strings[keys] + 2
         self._ends = self._values
+        self._escaped = np.zeros(len(keys), bool)
         self._firsts = self._at(self._values)
         self._assign()
-        self._named = dict.fromkeys(names, _NONE)
+        self._named = dict.fromkeys(names, NONE)
         if not len(keys) or len(self._text) < _LEAST:
             self.sure[:] = False
             return
@@ -82,21 +83,22 @@ class Members:
         self._find_ends()
         self._check(escapes)
         found = self._find(names)
-        self._refuse_escaped(escapes, found.values())
+        self._mark_escaped(escapes)
         self._named = {name: at[self.sure[self._rows[at]]] for name, at in found.items()}
 
     def text(self, name: str) -> pa.StringArray:
         """A member's values: strings unquoted, anything else as written, null where there is none, null or ""."""
         at = self._named[name]
         begin, end, first = self._values[at], self._ends[at], self._firsts[at]
-        begin, end = begin + (first == _QUOTE), end - (first == _QUOTE)
+        begin, end = begin + (first == QUOTE), end - (first == QUOTE)
         cuts = np.zeros(2 * len(at) + 1, np.int32)
         cuts[:-1:2], cuts[1::2] = begin, end
         cuts[-1] = len(self._text)
-        pieces, missing = np.zeros(self._size, np.int32), np.ones(self._size, bool)
-        pieces[self._rows[at]] = np.arange(0, 2 * len(at), 2, dtype=np.int32)
-        missing[self._rows[at]] = (begin == end) | (first == _NULL)
-        return _cut(self._text, cuts, pa.string()).take(pa.array(pieces, mask=missing))
+        index, missing = np.zeros(self._size, np.int32), np.ones(self._size, bool)
+        index[self._rows[at]] = np.arange(0, 2 * len(at), 2, dtype=np.int32)
+        missing[self._rows[at]] = (begin == end) | (first == NULL)
+        found = pieces(self._text, cuts, pa.string()).take(pa.array(index, mask=missing))
+        return self._unescaped(at, found) if self._escaped[at].any() else found
 
     def rest(self, gone: Mapping[str, Array | None]) -> pa.StringArray:
         """The texts without these members, each with a mask of the records where it goes (None: wherever it is)."""
@@ -112,7 +114,7 @@ class Members:
         begin, end = self._keys[at] - ~leading, self._ends[at] + (leading & ~last)
         cuts = np.zeros(2 * len(at) + 2, np.int32)
         cuts[1:-1:2], cuts[2:-1:2], cuts[-1] = begin, end, self._bounds[-1]
-        kept = _cut(self._text, cuts, pa.binary()).take(pa.array(np.arange(0, len(cuts) - 1, 2, dtype=np.int32)))
+        kept = pieces(self._text, cuts, pa.binary()).take(pa.array(np.arange(0, len(cuts) - 1, 2, dtype=np.int32)))
         lost = np.concatenate(([0], np.cumsum(end - begin)))
         offsets = (self._bounds - lost[first]).astype(np.int32)
         return pa.StringArray.from_buffers(self._size, pa.py_buffer(offsets), kept.buffers()[2])
@@ -126,7 +128,7 @@ class Members:
 
     def _quotes(self) -> tuple[Array, Array]:
         """Where strings begin and end, by turns, and where the backslashes are."""
-        quotes, escapes = _scanned(self._text)
+        quotes, escapes = scanned(self._text)
         self._refuse(escapes[1:][np.diff(escapes) == 1])  # the second of two may be escaped itself
         ends = np.searchsorted(quotes, self._bounds)
         odd = np.diff(ends) % 2 == 1
@@ -143,12 +145,12 @@ class Members:
     def _leave_nested(self) -> None:
         """Forget the members of inner objects."""
         nested = np.zeros(self._size, bool)
-        nested[self._rows[self._firsts | _ROUND == _OPEN]] = True
+        nested[self._rows[self._firsts | ROUND == OPEN]] = True
         nested &= self.sure
         if not nested.any():
             return
         text, bounds = text_and_bounds(self._payload.filter(pa.array(nested)))
-        braces, depth = _depths(text)
+        braces, depth = depths(text)
         inside = np.flatnonzero(nested[self._rows])
         record = (np.cumsum(nested) - 1)[self._rows[inside]]
         where = self._keys[inside] - (self._bounds[:-1][nested] - bounds[:-1])[record]
@@ -170,21 +172,21 @@ class Members:
     def _check(self, escapes: Array) -> None:
         """Leave only valid JSON with nothing between its parts: ``{``, ``"key":value,`` again and again, ``}``."""
         sure, bounds, values, ends = self.sure, self._bounds, self._values, self._ends
-        sure &= (self._at(bounds[:-1]) == _OPEN) & (self._at(bounds[1:] - 1) == _CLOSE)
+        sure &= (self._at(bounds[:-1]) == OPEN) & (self._at(bounds[1:] - 1) == CLOSE)
         sure[sure] = self._keys[self._members[:-1][sure]] == bounds[:-1][sure] + 1
-        good = self._at(ends) == _COMMA
+        good = self._at(ends) == COMMA
         good[self._members[1:][sure] - 1] = True
         lasts = self._at(ends - 1)
-        good &= (self._firsts > _BLANK) & (lasts > _BLANK)
+        good &= (self._firsts > BLANK) & (lasts > BLANK)
         if not good.all():
             sure[self._rows[~good]] = False
-        if self._text.min() < _BLANK:
-            self._refuse(np.flatnonzero(self._text < _BLANK))
-        if self._text.max() > _ASCII:
-            sure &= _decodable(self._payload)
+        if self._text.min() < BLANK:
+            self._refuse(np.flatnonzero(self._text < BLANK))
+        if self._text.max() > ASCII:
+            sure &= decodable(self._payload)
         # A value of one string, or one of three words, is valid by now; what else there is, a decoder shall say.
         one = np.diff(self._places, append=len(self._strings)) == 2  # only one string between two keys
-        plain = one & (self._firsts == _QUOTE) & (lasts == _QUOTE)
+        plain = one & (self._firsts == QUOTE) & (lasts == QUOTE)
         odd = np.flatnonzero(~plain)
         for word in (b"null", b"true", b"false"):
             odd = odd[~self._is(word, values[odd], ends[odd])]
@@ -193,10 +195,10 @@ class Members:
         doubt[np.searchsorted(bounds, escapes, "right") - 1] = True
         doubt &= sure
         if doubt.any():
-            sure[doubt] = _valid(self._payload.filter(pa.array(doubt)))
+            sure[doubt] = valid(self._payload.filter(pa.array(doubt)))
 
     def _is(self, word: bytes, begin: Array, end: Array) -> Array:
-        same: Array = (end - begin == len(word)) & (self._words(begin) & _SHORT[len(word)] == _number(word))
+        same: Array = (end - begin == len(word)) & (self._words(begin) & SHORT[len(word)] == as_number(word))
         return same
 
     def _words(self, where: Array) -> Array:
@@ -208,9 +210,9 @@ class Members:
         """The members of each name; a record that has any key twice is not sure."""
         sizes = self._values - self._keys - 3
         short = np.minimum(sizes, 8)
-        first = self._words(self._keys + 1) & _SHORT.take(short)
-        last = self._words(self._values - 10) & _LONG.take(short)
-        hashes = pa.array(_hash(first, last, sizes)).dictionary_encode()
+        first = self._words(self._keys + 1) & SHORT.take(short)
+        last = self._words(self._values - 10) & LONG.take(short)
+        hashes = pa.array(key_hash(first, last, sizes)).dictionary_encode()
         codes = np.frombuffer(hashes.indices.buffers()[1], np.int32)
         self._refuse_twice(codes)
         self.sure[self._rows[-1]] &= self._keys[-1] + 9 <= len(self._text)  # else its key was not read
@@ -218,10 +220,10 @@ class Members:
         found = {}
         for name in names:
             word = name.encode()
-            at = np.flatnonzero(codes == known.get(_hash_of(word), -1))
-            same = (sizes[at] == len(word)) & (first[at] == _number(word[:8])) & (last[at] == _last(word))
+            at = np.flatnonzero(codes == known.get(name_hash(word), -1))
+            same = (sizes[at] == len(word)) & (first[at] == as_number(word[:8])) & (last[at] == last_word(word))
             for start in range(8, len(word) - 8, 8):
-                same &= self._words(self._keys[at] + 1 + start) == _number(word[start : start + 8])
+                same &= self._words(self._keys[at] + 1 + start) == as_number(word[start : start + 8])
             self.sure[self._rows[at[~same]]] = False
             found[name] = at[same]
         return found
@@ -233,96 +235,18 @@ class Members:
         different = np.bitwise_count(np.bitwise_or.reduceat(bits, self._members[:-1][some]))
         self.sure[some] &= different == counts[some]
 
-    def _refuse_escaped(self, escapes: Array, named: Iterable[Array]) -> None:
-        """Records with an escape in a key, or in a value that is asked for, are not sure."""
-        if not len(escapes):
-            return
+    def _mark_escaped(self, escapes: Array) -> None:
+        """Records with an escape in a key are not sure; of values, only note it."""
+        self._escaped = np.zeros(len(self._keys), bool)
         around = np.maximum(np.searchsorted(self._keys, escapes, "right") - 1, 0)
         self.sure[self._rows[around[escapes < self._values[around]]]] = False
-        escaped = np.zeros(len(self._keys), bool)
-        escaped[around] = True
-        for at in named:
-            self.sure[self._rows[at[escaped[at]]]] = False
+        self._escaped[around[escapes < self._ends[around]]] = True
 
-
-def text_and_bounds(payload: pa.Array) -> tuple[Array, Array]:
-    """All bytes of an array of texts, and where each text begins; the last number is where all end."""
-    _, offsets, values = payload.buffers()
-    bounds = np.frombuffer(offsets, np.int32)[payload.offset : payload.offset + len(payload) + 1].astype(np.int64)
-    text = np.frombuffer(values or b"", np.uint8)[bounds[0] : bounds[-1]]
-    return text, bounds - bounds[0]
-
-
-def _cut(text: Array, cuts: Array, kind: pa.DataType) -> pa.Array:
-    """The pieces of a text between cuts."""
-    return pa.Array.from_buffers(kind, len(cuts) - 1, [None, pa.py_buffer(cuts), pa.py_buffer(text)])
-
-
-def _scanned(text: Array) -> tuple[Array, Array]:
-    """Where the quotes are that no backslash is before, and where the backslashes are."""
-    quotes, escapes = [], []
-    for begin in range(0, len(text), _BLOCK):
-        part = text[begin : begin + _BLOCK]
-        quote, escape = part == _QUOTE, part == _BACKSLASH
-        if escape.any():
-            escapes.append(np.flatnonzero(escape))
-            escapes[-1] += begin
-            np.greater(quote[1:], escape[:-1], out=quote[1:])
-        quote[0] &= begin == 0 or text[begin - 1] != _BACKSLASH
-        quotes.append(np.flatnonzero(quote))
-        quotes[-1] += begin
-    return np.concatenate([_NONE, *quotes]), np.concatenate([_NONE, *escapes])
-
-
-def _depths(text: Array) -> tuple[Array, Array]:
-    """Where the braces and brackets outside of strings are, and how deep one is in before each, and at the end."""
-    brace = text | _ROUND
-    at = np.flatnonzero((brace == _OPEN) | (brace == _CLOSE))
-    at = at[np.searchsorted(_scanned(text)[0], at) % 2 == 0]
-    return at, np.concatenate(([0], np.cumsum(np.where(brace[at] == _OPEN, 1, -1))))
-
-
-def _number(word: bytes) -> np.uint64:
-    return np.uint64(int.from_bytes(word, "little"))
-
-
-def _hash(first: Array, last: Array, sizes: Array) -> Array:
-    # Equal keys have equal hashes: that is all that is relied upon.
-    mixed: Array = (first ^ (last << np.uint64(1))) * _MIX + sizes.astype(np.uint64)
-    return mixed
-
-
-def _hash_of(word: bytes) -> int:
-    return int(_hash(np.array([_number(word[:8])]), np.array([_last(word)]), np.array([len(word)]))[0])
-
-
-def _last(word: bytes) -> np.uint64:
-    return _number(word[-8:] if len(word) >= 8 else b"")
-
-
-def _valid(payload: pa.Array) -> Array:
-    """Which of some texts are JSON objects. No text has a line break in it."""
-    lines = pc.binary_join(pa.ListArray.from_arrays([0, len(payload)], payload), b"\n").buffers()[2]
-    try:
-        if len(_OBJECT.decode_lines(lines)) == len(payload):
-            return np.ones(len(payload), bool)
-    except UNREADABLE:
-        pass
-    return np.array([_passes(_OBJECT.decode, text) for text in payload.to_pylist()], bool)
-
-
-def _decodable(payload: pa.Array) -> Array:
-    """Which of some texts are UTF-8."""
-    try:
-        payload.cast(pa.string()).validate(full=True)
-    except pa.ArrowInvalid:
-        return np.array([_passes(bytes.decode, text) for text in payload.to_pylist()], bool)
-    return np.ones(len(payload), bool)
-
-
-def _passes(check: Callable[[bytes], object], text: bytes) -> bool:
-    try:
-        check(text)
-    except UNREADABLE:
-        return False
-    return True
+    def _unescaped(self, at: Array, found: pa.StringArray) -> pa.StringArray:
+        at = at[self._escaped[at] & (self._firsts[at] == QUOTE)]
+        mask = np.zeros(self._size, bool)
+        mask[self._rows[at]] = True
+        spans = zip(self._values[at], self._ends[at], strict=True)
+        texts = [decoded(self._text[begin:end].tobytes()) for begin, end in spans]
+        self.sure[self._rows[at[[text is None for text in texts]]]] = False
+        return pc.replace_with_mask(found, pa.array(mask), pa.array(texts, pa.string()))

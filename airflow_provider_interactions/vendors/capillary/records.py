@@ -19,9 +19,9 @@ Record = dict[str, msgspec.Raw]
 #: What the vendor writes for "no campaign" (page "Get Customer Interactions", read 2026-11).
 NO_CAMPAIGN = "-1"
 
-_DELIVERED = ("deliveredTime", "delivered_time")
-_CAMPAIGN = ("campaignId", "campaign_id")
-_COLUMNS = ("id", "subject", "status", *_DELIVERED, *_CAMPAIGN)
+DELIVERED = ("deliveredTime", "delivered_time")
+CAMPAIGN = ("campaignId", "campaign_id")
+_COLUMNS = ("id", "subject", "status", *DELIVERED, *CAMPAIGN)
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -46,11 +46,11 @@ def occurred(payload: bytes, zone: tzinfo) -> datetime | None:
 
 def interaction(payload: bytes, asked: Asked) -> Interaction:
     """Map one record to the canonical columns; raises RecordRejected that names the field."""
-    channel, zone = _surroundings(asked.context)
+    channel, zone = surroundings(asked.context)
     record = _record(payload)
     sent, at = _occurred(record, zone)
     message_id, subject, status = (_text(record, (name,)) for name in ("id", "subject", "status"))
-    campaign = _text(record, _CAMPAIGN)
+    campaign = _text(record, CAMPAIGN)
     return Interaction(
         interaction_id=message_id or _digest(asked.contact.id, channel, sent, subject),
         occurred_at=at,
@@ -61,13 +61,14 @@ def interaction(payload: bytes, asked: Asked) -> Interaction:
         subject=subject,
         campaign_id=None if campaign == NO_CAMPAIGN else campaign,
         message_id=message_id,
-        delivered_at=_instant(_text(record, _DELIVERED), zone, "deliveredTime"),
+        delivered_at=_instant(_text(record, DELIVERED), zone, "deliveredTime"),
         attributes=common.attributes(record, _COLUMNS),
     )
 
 
 @lru_cache
-def _surroundings(written: str) -> tuple[str, tzinfo]:
+def surroundings(written: str) -> tuple[str, tzinfo]:
+    """The channel's name and the zone that a context tells; raises RecordRejected."""
     try:
         found = msgspec.json.decode(written, type=Context)
         zone = times.zone(found.time_zone)

@@ -25,6 +25,7 @@ from airflow_provider_interactions.errors import ConfigError, Incomplete, Stalle
 from airflow_provider_interactions.vendors.capillary import answers, kinds, times
 from airflow_provider_interactions.vendors.capillary.answers import Entry
 from airflow_provider_interactions.vendors.capillary.auth import JSON, Settings, auth
+from airflow_provider_interactions.vendors.capillary.columns import columns
 from airflow_provider_interactions.vendors.capillary.errors import classify
 from airflow_provider_interactions.vendors.capillary.records import context, interaction, occurred
 from airflow_provider_interactions.window import Window
@@ -194,6 +195,7 @@ VENDOR = Vendor(
     auth=auth,
     classify=classify,
     probe=probe,
+    columns=columns,
     filters_by_date=False,
     # "Rate limits" (read 2026-11): demo organisations 100 a minute for each key; production by contract, and this
     # resource has no published figure. Newer endpoint pages say 1,000.

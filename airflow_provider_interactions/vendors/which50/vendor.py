@@ -27,6 +27,7 @@ from airflow_provider_interactions.errors import (
 )
 from airflow_provider_interactions.vendors.which50 import answers
 from airflow_provider_interactions.vendors.which50.auth import Settings, auth
+from airflow_provider_interactions.vendors.which50.columns import columns
 from airflow_provider_interactions.vendors.which50.errors import NO_ROUTE, classify
 from airflow_provider_interactions.vendors.which50.records import interaction
 from airflow_provider_interactions.window import Window
@@ -140,6 +141,7 @@ VENDOR = Vendor(
     classify=classify,
     probe=probe,
     contacts=contacts,
+    columns=columns,
     filters_by_date=False,
     # One call a contact against a server nobody has measured: few at once, out of courtesy.
     pace=Pace(concurrency=4, source="none published (app.which50.com documentation, read 2026-11)"),
