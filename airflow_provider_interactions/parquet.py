@@ -14,6 +14,9 @@ from airflow_provider_interactions.manifest import File
 
 COMPRESSION = "zstd"
 
+#: Columns of JSON, of which nobody wants to know the first and the last.
+LONG = frozenset(("payload", "attributes"))
+
 
 class Writer:
     """One Parquet file that appears under its name only when it is complete."""
@@ -23,9 +26,9 @@ class Writer:
         lake.prepare(path)
         self._target = lake.full(path)
         self._temporary = lake.full(lake.temporary(path)) if lake.local else self._target
-        # Payloads and the like hardly repeat: a dictionary of them is work for nothing, as are their extremes.
+        # Payloads and the like hardly repeat: a dictionary of them is work for nothing.
         words = [column.name for column in schema if pa.types.is_dictionary(column.type)]
-        ordered = [column.name for column in schema if not pa.types.is_binary(column.type)]
+        ordered = [name for name in schema.names if name not in LONG]
         try:
             self._stream = lake.fs.open(self._temporary, "wb")
             self._parquet = pq.ParquetWriter(

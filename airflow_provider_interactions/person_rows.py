@@ -14,11 +14,11 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from airflow_provider_interactions.canonical import interaction
 from airflow_provider_interactions.contract import Asked, Contact, Vendor
 from airflow_provider_interactions.errors import RecordRejected
 from airflow_provider_interactions.lake import Lake, unwritable
 from airflow_provider_interactions.manifest import File, Manifest
-from airflow_provider_interactions.normalize import interaction
 from airflow_provider_interactions.parquet import Writer
 from airflow_provider_interactions.schema import CANONICAL
 

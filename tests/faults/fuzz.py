@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from airflow_provider_interactions import contract, normalize
+from airflow_provider_interactions import canonical, contract
 from airflow_provider_interactions.contract import Asked, Query, Response
 from airflow_provider_interactions.errors import ConfigError, RecordRejected, VendorError
 from airflow_provider_interactions.extract import guard
@@ -128,7 +128,7 @@ def _page(vendor, query, page):
 def _record(vendor, payload, asked):
     """The row of a record, None for a reject; a row must fit into the table."""
     try:
-        row = normalize.interaction(vendor, payload, asked)
+        row = canonical.interaction(vendor, payload, asked)
     except RecordRejected as rejection:
         reason = rejection.reason
     else:
@@ -164,9 +164,9 @@ def _alike(vendor, query, page, rows):
         for field in RAW
     ]
     batch = pa.record_batch(arrays, schema=RAW)
-    sure, at_once = normalize._at_once(batch, vendor)
+    sure, at_once = canonical.at_once(batch, vendor)
     singles = [row for row, is_sure in zip(rows, sure.to_pylist(), strict=True) if is_sure]
     for row in singles:
         assert row is not None
         row.contact_id = row.contact_id or query.contact.id
-    assert at_once.to_pylist() == normalize._canonical(batch.filter(sure), singles).to_pylist()
+    assert at_once.to_pylist() == canonical.rows_of(batch.filter(sure), singles).to_pylist()
