@@ -90,21 +90,24 @@ def bulk(share):
     with sandbox(*sets) as url, tempfile.TemporaryDirectory() as folder:
         env = environment(url, Path(folder, "lake"))
         run("bulk", env)  # the sandbox makes its replies once
-        least = run("download", {**env, "BENCH_LAKE": f"{folder}/least"})
-        ours = run("bulk", env)
-        rows = ours.said
-        half = run(
-            "bulk", environment(url, Path(folder, "half"), json.loads(Path(env["BENCH_CONTACTS"]).read_text())[::2])
-        )
-        ours = min(ours, run("bulk", env), key=lambda one: one.wall)
+        few = environment(url, Path(folder, "half"), json.loads(Path(env["BENCH_CONTACTS"]).read_text())[::2])
+        jobs = {
+            "least": ("download", {**env, "BENCH_LAKE": f"{folder}/least"}),
+            "ours": ("bulk", env),
+            "half": ("bulk", few),
+        }
+        # By turns, and the best of three of each: the machine is somebody else's, too.
+        runs = [{name: run(*what) for name, what in jobs.items()} for _ in range(3)]
+        wall, cpu = ({name: min(getattr(one[name], kind) for one in runs) for name in jobs} for kind in ("wall", "cpu"))
+        rows = runs[0]["ours"].said
         normal, loaded = run("normalize", env).said, run("load", env).said
     yield (
         f"{rows:,} interactions, replies of 500, extraction with start-up",
-        f"{rows / ours.wall:,.0f} rows/s",
+        f"{rows / wall['ours']:,.0f} rows/s",
         "≥ 200,000",
     )
-    yield "its CPU against downloading alone", f"{ours.cpu / least.cpu:.2f} ×", "≤ 2 ×"
-    yield "twice the contacts", f"{ours.wall / half.wall:.2f} × the time", "≤ 2.1 ×"
+    yield "its CPU against downloading alone", f"{cpu['ours'] / cpu['least']:.2f} ×", "≤ 2 ×"
+    yield "twice the contacts", f"{wall['ours'] / wall['half']:.2f} × the time", "≤ 2.1 ×"
     least, alone = normal["rows"] / normal["least"], loaded["rows"] / loaded["alone"]
     measured = f"{normal['rows'] / normal['cpu']:,.0f} rows/s (Parquet read and written alone: {least:,.0f})"
     yield "normalize, one core", measured, "≥ 400,000"
