@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from airflow_provider_interactions.job import Job, Progress
 from airflow_provider_interactions.journal import EVERY, SHARE, Tally
 from airflow_provider_interactions.land import Landing
 from airflow_provider_interactions.manifest import OUTCOMES, Counts
-from airflow_provider_interactions.window import Window
+from airflow_provider_interactions.packed import within
 
 #: Seconds between two looks at how far an extraction is, while no contact ends.
 LOOK = 1.0
@@ -45,11 +45,8 @@ class Counting:
 
     def take(self, query: Query, page: Page) -> None:
         """Keep the records of the window, and those whose time cannot be read: normalize judges them."""
-        window, records, occurred = self.job.window, page.records, page.occurred
-        self.now.received += len(records)
-        if not _all_within(window, occurred):
-            kept = [n for n, at in enumerate(occurred) if at is None or window.start <= at < window.end]
-            records, occurred = [records[n] for n in kept], [occurred[n] for n in kept]
+        records, occurred = within(self.job.window, page.records, page.occurred)
+        self.now.received += len(page.records)
         self.now.rows += len(records)
         self.now.fetched += len(records)
         self.landing.add(query, records, occurred, page.context)
@@ -104,11 +101,6 @@ class Counting:
             throttled=throttled,
             **{name: self.outcomes[name] for name in OUTCOMES},
         )
-
-
-def _all_within(window: Window, occurred: Sequence[datetime | None]) -> bool:
-    known = [at for at in occurred if at is not None]
-    return not known or (window.start <= min(known) and max(known) < window.end)
 
 
 @dataclass(slots=True)

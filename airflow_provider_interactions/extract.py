@@ -24,7 +24,9 @@ from airflow_provider_interactions.job import Job, journal_of
 from airflow_provider_interactions.journal import State, expire
 from airflow_provider_interactions.land import Landing
 from airflow_provider_interactions.manifest import Manifest
+from airflow_provider_interactions.memory import keep
 from airflow_provider_interactions.ordered import Ended, Go, in_order
+from airflow_provider_interactions.packed import size
 
 #: Queries opened per request in flight, so that a slow answer at the front does not idle the others.
 OPEN_PER_REQUEST = 4
@@ -38,6 +40,7 @@ def extract(job: Job) -> Manifest:
 
     The manifest names the files, which nothing refers to until ``land.publish``. On any error no file is left.
     """
+    keep()
     if job.vendor.filters_by_date:
         return asyncio.run(land_pages(job))
     from airflow_provider_interactions.history import cut  # noqa: PLC0415 - it builds on this module
@@ -106,7 +109,7 @@ def _answers(
 
 
 def _weight(page: Page) -> int:
-    return sum(map(len, page.records))
+    return size(page.records)
 
 
 def _guarded(job: Job, client: Client) -> Callable[[Question, Go], AsyncGenerator[Page, None]]:

@@ -21,13 +21,14 @@ from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.journal import Journal, Outcome, State, Tally, clear
 from airflow_provider_interactions.lake import Lake, Place, stamp
 from airflow_provider_interactions.manifest import Counts, File, Manifest, reconcile, referred, whole
+from airflow_provider_interactions.packed import size
 from airflow_provider_interactions.parquet import Writer
 from airflow_provider_interactions.parts import Run, digest, encoded_anew, enough, instants, table
 from airflow_provider_interactions.schema import OUTCOMES, RAW
 from airflow_provider_interactions.sweep import sweep
 
-#: Records, or pages, after which what is held becomes a table.
-HELD_ROWS, HELD_PAGES = 16_384, 1_000
+#: Records, pages, or bytes of records, after which what is held becomes a table.
+HELD_ROWS, HELD_PAGES, HELD_BYTES = 16_384, 1_000, 64 * 1024 * 1024
 
 
 class Replaced(Unreconciled):
@@ -52,6 +53,7 @@ class Landing:
     journal: Journal | None = None
     _runs: list[Run] = field(default_factory=list)
     _held: int = 0
+    _held_bytes: int = 0
     _pending: list[pa.Table] = field(default_factory=list)
     _outcomes: list[Outcome] = field(default_factory=list)
     _unsaved: list[Outcome] = field(default_factory=list)
@@ -79,16 +81,17 @@ class Landing:
         if records:
             self._runs.append(Run(query, context, records, occurred))
             self._held += len(records)
+            self._held_bytes += size(records)
 
     @property
     def full(self) -> bool:
         """Whether enough is held in memory to be worth writing."""
-        return self._held >= HELD_ROWS or len(self._runs) >= HELD_PAGES
+        return self._held >= HELD_ROWS or len(self._runs) >= HELD_PAGES or self._held_bytes >= HELD_BYTES
 
     def flush(self) -> None:
         """Make a table of what is held, and files of what is enough for one."""
         if self._runs:
-            runs, self._runs, self._held = self._runs, [], 0
+            runs, self._runs, self._held, self._held_bytes = self._runs, [], 0, 0
             self._take(table(runs, self.place, self.state.extracted_at))
 
     def copy(self, rows: pa.RecordBatch) -> None:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract import Query
 from airflow_provider_interactions.lake import Place
+from airflow_provider_interactions.packed import moments, payloads
 from airflow_provider_interactions.schema import RAW
 
 #: A part ends after this many rows, or with the row that brings its payloads to this many bytes: it is one row group,
@@ -75,8 +76,8 @@ def table(runs: Sequence[Run], place: Place, extracted_at: datetime) -> pa.Table
         _spread([run.query.contact.kind for run in runs], lengths),
         _spread([run.query.native_type or "" for run in runs], lengths),
         _spread([run.context for run in runs], lengths),
-        pa.array([at for run in runs for at in run.occurred], RAW.field("occurred_at").type),
-        pa.array([record for run in runs for record in run.records], pa.binary()),
+        moments([run.occurred for run in runs]),
+        payloads([run.records for run in runs]),
         instants(extracted_at, rows),
         instants(place.window.start, rows),
         instants(place.window.end, rows),

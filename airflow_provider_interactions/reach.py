@@ -10,9 +10,9 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import aiohttp
-from requests.utils import get_environ_proxies, select_proxy
 from yarl import URL
 
 from airflow_provider_interactions.contract import Request
@@ -24,6 +24,10 @@ def through(origin: str) -> Mapping[str, Any]:
 
     Raises ConfigError for a proxy that is no HTTP proxy.
     """
+    if not getproxies():
+        return {}
+    from requests.utils import get_environ_proxies, select_proxy  # noqa: PLC0415 - heavy, and seldom needed
+
     found = select_proxy(origin, get_environ_proxies(origin))
     if not found:
         return {}

@@ -11,16 +11,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airflow_provider_interactions.packed import INSTANT
 from airflow_provider_interactions.vendors.json_bytes import Array, text_and_bounds
 
-_INSTANT = pa.timestamp("us", "UTC")
 #: Within these, no time zone leads out of the years 1 to 9999, and nothing is .NET's "not set".
 _FIRST, _LAST = (
-    pa.scalar(text, pa.string()).cast(_INSTANT) for text in ("0002-01-01T00:00:00Z", "9999-12-30T00:00:00Z")
+    pa.scalar(text, pa.string()).cast(INSTANT) for text in ("0002-01-01T00:00:00Z", "9999-12-30T00:00:00Z")
 )
 _LEAST, _LOCAL = len("2026-01-31T23:59:59Z"), b"2026-01-31 23:59:59"
 #: Years for which any edition of the time zones' database says the same.
-_ZONES = tuple(pa.scalar(text, pa.string()).cast(_INSTANT) for text in ("1970-01-02T00:00:00Z", "2037-01-01T00:00:00Z"))
+_ZONES = tuple(pa.scalar(text, pa.string()).cast(INSTANT) for text in ("1970-01-02T00:00:00Z", "2037-01-01T00:00:00Z"))
 _STRICT = (
     r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d"
     r"(\.\d{1,6})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$"
@@ -37,14 +37,21 @@ def mapped(words: pa.DictionaryArray, meaning: Callable[[str], str]) -> pa.Dicti
 
 def instants(texts: pa.StringArray) -> pa.TimestampArray:
     """Texts such as 2026-01-31T23:59:59.123456Z, or with an offset, in UTC; null for anything less usual."""
-    usual = pc.if_else(pa.array(_shaped(texts)), texts, pa.scalar(None, pa.string()))
+    shaped = _shaped(texts)
+    usual = texts if shaped.all() else pc.if_else(pa.array(shaped), texts, pa.scalar(None, pa.string()))
     try:
-        found = usual.cast(_INSTANT)
+        found = usual.cast(INSTANT)
     except pa.ArrowInvalid:  # among them is a 31st of June, a minute 70, a seventh digit
         strict = pc.match_substring_regex(usual, _STRICT)
-        found = pc.if_else(strict, usual, pa.scalar(None, pa.string())).cast(_INSTANT)
+        found = pc.if_else(strict, usual, pa.scalar(None, pa.string())).cast(INSTANT)
+    if not found.null_count and len(found) and _between(found.view(pa.int64()).to_numpy()):
+        return found
     within = pc.and_(pc.greater(found, _FIRST), pc.less(found, _LAST))
-    return pc.if_else(within, found, pa.scalar(None, _INSTANT))
+    return pc.if_else(within, found, pa.scalar(None, INSTANT))
+
+
+def _between(ticks: Array) -> bool:
+    return bool(_FIRST.value < ticks.min() and ticks.max() < _LAST.value)
 
 
 def _shaped(texts: pa.StringArray) -> Array:
@@ -75,11 +82,11 @@ def local_instants(texts: pa.StringArray, zone: str) -> pa.TimestampArray:
     naive = found.take(pa.array(numbers, mask=~known))
     # Of two readings the first; in a gap, where there is none, the two differ.
     first, other = (
-        pc.assume_timezone(naive, zone, ambiguous="earliest", nonexistent=gap).cast(_INSTANT)
+        pc.assume_timezone(naive, zone, ambiguous="earliest", nonexistent=gap).cast(INSTANT)
         for gap in ("earliest", "latest")
     )
     usual = pc.and_(pc.equal(first, other), pc.and_(pc.greater(first, _ZONES[0]), pc.less(first, _ZONES[1])))
-    return pc.if_else(usual, first, pa.scalar(None, _INSTANT))
+    return pc.if_else(usual, first, pa.scalar(None, INSTANT))
 
 
 def _spelled(at: Array, shape: Array) -> tuple[Array, Array]:

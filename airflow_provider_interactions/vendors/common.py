@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from airflow_provider_interactions.errors import (
     Unavailable,
     VendorError,
 )
+from airflow_provider_interactions.packed import joined
 
 Verdict = tuple[type[VendorError], str]
 
@@ -86,13 +87,13 @@ def mended(text: bytes) -> bytes:
     return _SURROGATES.sub(lambda found: rb"\ufffd" if found[1] else found[0], text)
 
 
-def elements(array: bytes | str, what: str) -> list[bytes]:
+def elements(array: bytes | memoryview, what: str) -> Sequence[bytes]:
     """The elements of a JSON array (null is an empty one), each byte for byte; raises BadResponse if it is none."""
     try:
-        return [bytes(raw) for raw in _ELEMENTS.decode(array) or ()]
+        return joined(_ELEMENTS.decode(array) or ())
     except UNREADABLE:
-        array = array.encode() if isinstance(array, str) else array
-        return list(_sliced(array, decode(mended(array), list[msgspec.Raw], what)))
+        whole = bytes(array)
+        return list(_sliced(whole, decode(mended(whole), list[msgspec.Raw], what)))
 
 
 def _sliced(array: bytes, elements: Iterable[msgspec.Raw]) -> Iterator[bytes]:

@@ -153,8 +153,8 @@ def test_no_more_requests_in_flight_than_allowed(limited, who):
 
 def test_no_run_begins_with_a_burst(limited, who):
     rig = limited()
-    rig.faults(path="WhoAmI", kind="delay", seconds=0.15)
-    rig.fetch(*[who] * 40, limits=Limits(timeout=0.1, tries=1))  # none is ever answered, and the first ones linger
+    rig.faults(path="WhoAmI", kind="delay", seconds=0.55)
+    rig.fetch(*[who] * 40, limits=Limits(timeout=0.5, tries=1))  # none is ever answered, and the first ones linger
     assert rig.stats["max_in_flight"] <= 2 * pace.FIRST_IN_FLIGHT
 
 

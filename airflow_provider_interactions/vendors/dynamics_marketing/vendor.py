@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import msgspec
 
@@ -27,11 +27,11 @@ from airflow_provider_interactions.contract import (
     Page,
     Query,
     Request,
-    Response,
     Vendor,
 )
 from airflow_provider_interactions.errors import ConfigError, RecordRejected
 from airflow_provider_interactions.vendors import common
+from airflow_provider_interactions.vendors.dynamics_marketing import answers
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings, auth
 from airflow_provider_interactions.vendors.dynamics_marketing.columns import columns
 from airflow_provider_interactions.vendors.dynamics_marketing.errors import classify
@@ -71,18 +71,6 @@ class Options(contract.Options, frozen=True, kw_only=True):
             log.warning("dynamics_marketing: not among the documented interaction types: %s", ", ".join(unknown))
 
 
-class _Answer(msgspec.Struct):
-    data: str | None = msgspec.field(name="Data", default=None)
-    cursor: str | None = msgspec.field(name="NextSkipToken", default=None)
-
-
-class _Stamp(msgspec.Struct, gc=False):  # a million of them need no collector
-    at: datetime | None = msgspec.field(name="Timestamp", default=None)
-
-
-_STAMPS = msgspec.json.Decoder(list[_Stamp] | None)
-
-
 class _Row(msgspec.Struct):
     contactid: str
 
@@ -111,7 +99,7 @@ async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Pa
     cursor = ""
     while True:
         # Nothing of the answer but its page outlives this line: many of these generators wait at the yield.
-        page = _page(await fetch(_ask(query, window, cursor)))
+        page = answers.page(await fetch(_ask(query, window, cursor)))
         cursor = page.cursor
         yield page
         del page
@@ -162,13 +150,6 @@ def probe(settings: Settings) -> Request:
 _COLUMNS = ("InteractionId", "InteractionType", "Timestamp", "CustomerJourneyId", "MessageId")
 
 
-def _page(response: Response) -> Page:
-    answer = _answer(response.body)
-    data = answer.data or "null"
-    records = common.elements(data, "Data")
-    return Page(records, _instants(data, records), cursor=answer.cursor or "")
-
-
 def _ask(query: Query, window: Window, cursor: str) -> Request:
     first, last = asked_days(window)
     body: dict[str, str | int] = {
@@ -196,31 +177,6 @@ def asked_days(window: Window) -> tuple[date, date]:
 
 def _shifted(day: date, days: int) -> date:
     return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal()))
-
-
-def _answer(body: bytes) -> _Answer:
-    try:
-        return msgspec.json.decode(body, type=_Answer)
-    except common.UNREADABLE:
-        answer: _Answer = common.decode_loosely(body, _Answer, "the action's answer")
-        # A lone surrogate can only stand inside a JSON string, where its \ud800 says the same in valid UTF-8.
-        answer.data = answer.data and answer.data.encode("utf-8", "backslashreplace").decode()
-        return answer
-
-
-def _instants(data: str, records: Sequence[bytes]) -> list[datetime | None]:
-    try:
-        stamps = [stamp.at for stamp in _STAMPS.decode(data) or ()]
-        return stamps if {at and at.tzinfo for at in stamps} == {UTC} else [common.utc(at) for at in stamps]
-    except (*common.UNREADABLE, OverflowError):
-        return [_instant(record) for record in records]
-
-
-def _instant(record: bytes) -> datetime | None:
-    try:
-        return common.utc(msgspec.json.decode(common.mended(record), type=_Stamp).at)
-    except (*common.UNREADABLE, OverflowError):
-        return None  # normalize judges the record and rejects it with the reason
 
 
 def _occurred(record: dict[str, msgspec.Raw]) -> datetime:

@@ -145,5 +145,4 @@ VENDOR = Vendor(
     filters_by_date=False,
     # One call a contact against a server nobody has measured: few at once, out of courtesy.
     pace=Pace(concurrency=4, source="none published (app.which50.com documentation, read 2026-11)"),
-    # Unpublished how long a status still moves; a week holds what openings and clicks take.
 )
