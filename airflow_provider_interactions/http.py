@@ -89,6 +89,13 @@ class Client:
             raise
 
     async def _patiently(self, request: Request) -> Response:
+        try:
+            return await self._unthrottled(request)  # nearly always; what follows would cost each a tenth more
+        except VendorError as error:
+            return await self._again(request, error)
+
+    async def _again(self, request: Request, first: VendorError) -> Response:
+        """Send what failed until it is answered, or not worth it; raises the last failure."""
         policy = stamina.retry_context(
             on=self._delay_of,
             attempts=self.limits.tries,
@@ -99,7 +106,9 @@ class Client:
         )
         async for attempt in policy:
             with attempt:
-                self.counters.retries += attempt.num > 1
+                if attempt.num == 1:
+                    raise first
+                self.counters.retries += 1
                 return await self._unthrottled(request)
         raise AssertionError  # unreachable: the policy returns or raises
 

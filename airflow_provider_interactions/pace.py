@@ -27,6 +27,11 @@ FIRST_IN_FLIGHT = 8
 #: After a refusal: this share of the places that were taken is quickly found again, the rest one by one.
 QUICK_SHARE = 0.9
 
+#: Requests in flight leave at least this share of an even distance to the one before; those that are late by less than
+#: so many seconds catch up. Else answers that came together would send the next requests together, which then wait for
+#: each other at the vendor and come back together, in ever larger crowds.
+EVEN, CATCH_UP = 0.9, 0.002
+
 
 @dataclass(slots=True)
 class Pacer:
@@ -39,6 +44,7 @@ class Pacer:
     in_flight: int = 0
     places: int = 0
     opened_at: float = 0.0
+    even_at: float = 0.0
     paused_until: float = 0.0
     refusals: int = 0
     rate: Rate = field(default_factory=Rate)
@@ -118,7 +124,7 @@ class Pacer:
             return self._go(loop.time())
 
     def _wait(self, now: float) -> float:
-        waits = [self.paused_until - now, self.rate.wait(now)]
+        waits = [self.paused_until - now, self.even_at - now, self.rate.wait(now)]
         if self.documented:
             waits.append(self.documented.wait(now))
         return max(waits)
@@ -127,6 +133,7 @@ class Pacer:
         self.opened_at = self.opened_at or now
         turn = Turn(self.places, now)
         self.places += 1
+        self.even_at = max(self.even_at, now - CATCH_UP) + EVEN * self.rate.quick / int(self.limit)
         self.rate.took(turn)
         if self.documented:
             insort(self.documented.arrivals, now)

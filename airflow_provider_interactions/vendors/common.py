@@ -73,6 +73,9 @@ def decode(body: bytes, kind: Any, what: str) -> Any:
         raise BadResponse(msg) from wrong
 
 
+#: Records of an answer from which on it is faster to keep them as one text.
+_MANY = 16
+
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw] | None)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -90,10 +93,11 @@ def mended(text: bytes) -> bytes:
 def elements(array: bytes | memoryview, what: str) -> Sequence[bytes]:
     """The elements of a JSON array (null is an empty one), each byte for byte; raises BadResponse if it is none."""
     try:
-        return joined(_ELEMENTS.decode(array) or ())
+        found = _ELEMENTS.decode(array) or ()
     except UNREADABLE:
         whole = bytes(array)
         return list(_sliced(whole, decode(mended(whole), list[msgspec.Raw], what)))
+    return joined(found) if len(found) >= _MANY else list(map(bytes, found))
 
 
 def _sliced(array: bytes, elements: Iterable[msgspec.Raw]) -> Iterator[bytes]:

@@ -22,6 +22,9 @@ from airflow_provider_interactions.vendors.json_bytes import BACKSLASH, QUOTE, o
 
 _DATA = b'"Data":"'
 
+#: Bytes of an answer from which on it is faster to look at all of it than at one record after the other.
+LARGE = 8192
+
 
 class _Answer(msgspec.Struct):
     data: str | None = msgspec.field(name="Data", default=None)
@@ -41,8 +44,9 @@ _TEXTS = msgspec.json.Decoder(list[_Text] | None)
 
 def page(response: Response) -> Page:
     """The records of an answer; raises BadResponse."""
-    data, cursor = _at_once(response.body) or _read(response.body)
-    texts = _times(data)
+    large = len(response.body) >= LARGE
+    data, cursor = (_at_once(response.body) if large else None) or _read(response.body)
+    texts = _times(data) if large else None
     records = objects(data, 0 if texts is None else len(texts)) or common.elements(data, "Data")
     occurred = [_instant(record) for record in records] if texts is None else _occurred(texts, records)
     return Page(records, occurred, cursor=cursor)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from datetime import date, datetime, timedelta
+from functools import cache
 
 import msgspec
 
@@ -166,6 +167,7 @@ def _ask(query: Query, window: Window, cursor: str) -> Request:
     return Request("POST", url, headers=HEADERS, body=msgspec.json.encode(body))
 
 
+@cache
 def asked_days(window: Window) -> tuple[date, date]:
     """DateFrom and DateTo that hold the window under every reading the page leaves open.
 
