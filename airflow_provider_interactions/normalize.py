@@ -21,13 +21,14 @@ from airflow_provider_interactions.errors import RecordRejected
 from airflow_provider_interactions.lake import Lake, stamp
 from airflow_provider_interactions.land import Replaced, replaced
 from airflow_provider_interactions.manifest import Counts, File, Manifest, reconcile_normalized
+from airflow_provider_interactions.memory import keep
 from airflow_provider_interactions.parquet import Writer
 from airflow_provider_interactions.schema import CANONICAL, REJECTS
 from airflow_provider_interactions.vendors import vendor as vendor_named
 
 #: Rows looked at in one go, so few that what is made of them stays near the processor; and rows held before they are
 #: written, since larger row groups read faster.
-BATCH_ROWS, HELD_ROWS = 16_384, 65_536
+BATCH_ROWS, HELD_ROWS = 8_192, 65_536
 
 #: More rejected records than both of these fail the step: so many, and so large a share of what landed.
 REJECTS_ALLOWED, REJECTS_SHARE = 10, 0.05
@@ -46,6 +47,7 @@ def normalize(
     counts do not add up, and Replaced when another extraction of the window was published meanwhile. ``now`` is the
     instant (aware) that names the files.
     """
+    keep()
     vendor = vendor_named(raw.vendor)
     with _Output(lake, raw, stamp(now or datetime.now(UTC))) as output:
         for batch in _raw_batches(lake, raw):

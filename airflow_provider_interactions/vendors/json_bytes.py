@@ -29,9 +29,6 @@ NONE = np.arange(0)
 #: Bytes of a list with one object.
 _SHORTEST = len("[{}]")
 
-#: Bytes looked at in one go: with what is made of them, they fit into a processor's cache.
-_BLOCK = 1 << 18
-
 #: The last ASCII character.
 ASCII = 0x7F
 
@@ -58,18 +55,9 @@ def pieces(text: Array, cuts: Array, kind: pa.DataType) -> pa.Array:
 
 def scanned(text: Array) -> tuple[Array, Array]:
     """Where the quotes are that no backslash is before, and where the backslashes are."""
-    quotes, escapes = [], []
-    for begin in range(0, len(text), _BLOCK):
-        part = text[begin : begin + _BLOCK]
-        quote, escape = part == QUOTE, part == BACKSLASH
-        if escape.any():
-            escapes.append(np.flatnonzero(escape))
-            escapes[-1] += begin
-            np.greater(quote[1:], escape[:-1], out=quote[1:])
-        quote[0] &= begin == 0 or text[begin - 1] != BACKSLASH
-        quotes.append(np.flatnonzero(quote))
-        quotes[-1] += begin
-    return np.concatenate([NONE, *quotes]), np.concatenate([NONE, *escapes])
+    quote, escape = text == QUOTE, text == BACKSLASH
+    np.greater(quote[1:], escape[:-1], out=quote[1:])
+    return np.flatnonzero(quote), np.flatnonzero(escape)
 
 
 def objects(array: bytes | memoryview, count: int) -> Slices | None:
@@ -93,11 +81,11 @@ def objects(array: bytes | memoryview, count: int) -> Slices | None:
     return Slices(array, bounds)
 
 
-def depths(text: Array) -> tuple[Array, Array]:
+def depths(text: Array, quotes: Array) -> tuple[Array, Array]:
     """Where the braces and brackets outside of strings are, and how deep one is in before each, and at the end."""
     brace = text | ROUND
     at = np.flatnonzero((brace == OPEN) | (brace == CLOSE))
-    at = at[np.searchsorted(scanned(text)[0], at) % 2 == 0]
+    at = at[np.searchsorted(quotes, at) % 2 == 0]
     return at, np.concatenate(([0], np.cumsum(np.where(brace[at] == OPEN, 1, -1))))
 
 

@@ -79,7 +79,7 @@ class Members:
         if not len(keys) or len(self._text) < _LEAST:
             self.sure[:] = False
             return
-        self._leave_nested()
+        self._leave_nested(quotes)
         self._find_ends()
         self._check(escapes)
         found = self._find(names)
@@ -142,19 +142,17 @@ class Members:
         self._members = np.searchsorted(self._keys, self._bounds)
         self._rows = np.repeat(np.arange(self._size), np.diff(self._members))
 
-    def _leave_nested(self) -> None:
+    def _leave_nested(self, quotes: Array) -> None:
         """Forget the members of inner objects."""
         nested = np.zeros(self._size, bool)
         nested[self._rows[self._firsts | ROUND == OPEN]] = True
         nested &= self.sure
         if not nested.any():
             return
-        text, bounds = text_and_bounds(self._payload.filter(pa.array(nested)))
-        braces, depth = depths(text)
+        braces, depth = depths(self._text, quotes)
         inside = np.flatnonzero(nested[self._rows])
-        record = (np.cumsum(nested) - 1)[self._rows[inside]]
-        where = self._keys[inside] - (self._bounds[:-1][nested] - bounds[:-1])[record]
-        level = depth[np.searchsorted(braces, where)] - depth[np.searchsorted(braces, bounds[:-1])][record]
+        before = depth[np.searchsorted(braces, self._bounds[:-1])]
+        level = depth[np.searchsorted(braces, self._keys[inside])] - before[self._rows[inside]]
         outer = np.ones(len(self._keys), bool)
         outer[inside] = level == 1
         self._places, self._keys = self._places[outer], self._keys[outer]
