@@ -27,9 +27,9 @@ FIRST_IN_FLIGHT = 8
 #: After a refusal: this share of the places that were taken is quickly found again, the rest one by one.
 QUICK_SHARE = 0.9
 
-#: Requests in flight leave at least this share of an even distance to the one before; those that are late by less than
-#: so many seconds catch up. Else answers that came together would send the next requests together, which then wait for
-#: each other at the vendor and come back together, in ever larger crowds.
+#: Requests keep at least this share of the distance at which those in flight would leave evenly; what is late by less
+#: than so many seconds is caught up. Else answers that came together would send the next requests together, which then
+#: wait for each other at the vendor and come back together, in ever larger crowds.
 EVEN, CATCH_UP = 0.9, 0.002
 
 
@@ -45,6 +45,7 @@ class Pacer:
     places: int = 0
     opened_at: float = 0.0
     even_at: float = 0.0
+    took: float = 0.0
     paused_until: float = 0.0
     refusals: int = 0
     rate: Rate = field(default_factory=Rate)
@@ -79,7 +80,9 @@ class Pacer:
         """An answer came: double the places with every round of answers, above what was refused add one a round."""
         self.refusals = 0
         self.limit = min(self.most, self.limit + (1.0 if self.limit < self.quick_until else 1 / self.limit))
-        self.rate.answered(turn, asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        self.took = now - turn.sent_at
+        self.rate.answered(turn, now)
 
     def _refused(self, turn: Turn, retry_after: float | None) -> float:
         """Shut the gate for all and halve the places; returns the seconds of the pause."""
@@ -133,7 +136,9 @@ class Pacer:
         self.opened_at = self.opened_at or now
         turn = Turn(self.places, now)
         self.places += 1
-        self.even_at = max(self.even_at, now - CATCH_UP) + EVEN * self.rate.quick / int(self.limit)
+        # The last answer counts, too, if it was quicker: one slow answer must not hold back what follows.
+        usual = min(self.rate.quick, self.took)
+        self.even_at = max(self.even_at, now - CATCH_UP) + EVEN * usual / int(self.limit)
         self.rate.took(turn)
         if self.documented:
             insort(self.documented.arrivals, now)

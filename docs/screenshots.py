@@ -21,7 +21,7 @@ from shutil import which
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Locator, Page, sync_playwright
 
 from airflow_provider_interactions.demo import airflow, backfill, witness
 from airflow_provider_interactions.demo.places import Places, fresh
@@ -30,6 +30,7 @@ from airflow_provider_interactions.demo.rest import Api, NotYet
 from airflow_provider_interactions.demo.story import FIRST
 from airflow_provider_interactions.demo.vendors import SOURCES
 from airflow_provider_interactions.demo.witness import Witness
+from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window
 
 PICTURES = Path(__file__).with_name("pictures")
@@ -138,22 +139,27 @@ def drag(page: Page, here: int, there: int) -> None:
     page.wait_for_timeout(1500)
 
 
-def connection_form(page: Page, url: str) -> None:
-    """The form of a new connection, with nothing typed in but its name."""
+def connection_forms(page: Page, url: str) -> None:
+    """The form of a new connection to each vendor, with nothing typed in but its name."""
     page.set_viewport_size({"width": WIDTH, "height": TALL})
-    calm(page, f"{url}/connections")
-    page.get_by_role("button", name="Add Connection").first.click()
-    page.wait_for_timeout(2000)
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Connection ID").or_(dialog.locator("input[name=connection_id]")).first.fill(
-        "dynamics_marketing_default"
-    )
-    dialog.get_by_role("combobox").first.click()
-    page.keyboard.type("dynamics")
-    page.wait_for_timeout(500)
-    page.keyboard.press("Enter")
-    page.wait_for_timeout(1000)
-    save("connection", dialog.screenshot())
+    for vendor in VENDORS:
+        dialog = opened(page, f"{url}/connections", "Add Connection")
+        named = dialog.get_by_label("Connection ID").or_(dialog.locator("input[name=connection_id]")).first
+        named.fill(f"{vendor}_default")
+        dialog.get_by_role("combobox").first.click()
+        page.keyboard.type(vendor)
+        page.wait_for_timeout(500)
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(1000)
+        save(f"connection-{vendor}", dialog.screenshot())
+
+
+def opened(page: Page, url: str, button: str) -> Locator:
+    """The dialog that a page's button opens."""
+    calm(page, url)
+    page.get_by_role("button", name=button).first.click()
+    page.wait_for_timeout(3000)
+    return page.get_by_role("dialog")
 
 
 def connection_test(page: Page, url: str) -> None:
@@ -171,10 +177,7 @@ def connection_test(page: Page, url: str) -> None:
 def backfill_form(page: Page, url: str) -> None:
     """The form of a backfill."""
     page.set_viewport_size({"width": WIDTH, "height": TALL})
-    calm(page, f"{url}/dags/{DAG}")
-    page.get_by_role("button", name="Trigger").first.click()
-    page.wait_for_timeout(2000)
-    dialog = page.get_by_role("dialog")
+    dialog = opened(page, f"{url}/dags/{DAG}", "Trigger")
     dialog.get_by_text("Backfill", exact=True).first.click()
     page.wait_for_timeout(2000)
     save("backfill-form", dialog.screenshot())
@@ -183,10 +186,7 @@ def backfill_form(page: Page, url: str) -> None:
 def trigger_form(page: Page, url: str) -> None:
     """The form of a request for one person."""
     page.set_viewport_size({"width": WIDTH, "height": TALL})
-    calm(page, f"{url}/dags/contact_interactions")
-    page.get_by_role("button", name="Trigger").first.click()
-    page.wait_for_timeout(3000)
-    dialog = page.get_by_role("dialog")
+    dialog = opened(page, f"{url}/dags/contact_interactions", "Trigger")
     dialog.locator("textarea").filter(visible=True).first.fill("5f0c1a34-9c1e-4b8e-8f6b-2d1d3a7c9e10")
     page.wait_for_timeout(500)
     save("request", dialog.screenshot())
@@ -250,7 +250,7 @@ def main() -> None:
             browser = playwright.chromium.launch(executable_path=which("chromium"), args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
             url = api.url
-            for picture in (connection_form, connection_test, trigger_form, backfill_form, grid, answer, failure):
+            for picture in (connection_forms, connection_test, trigger_form, backfill_form, grid, answer, failure):
                 picture(page, url)
             assets(page, url, api)
             browser.close()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import contract, rate
+from airflow_provider_interactions import contract, pace, rate
 from airflow_provider_interactions.errors import Throttled
 from airflow_provider_interactions.pace import Pacer
 
@@ -130,6 +130,32 @@ class Vendor:
         self.last = loop.time()
 
 
+@dataclass
+class OneAtATime(Vendor):
+    """A vendor who looks at one request after the other, and takes a while for each."""
+
+    look: float = 0.001
+    free_at: float = 0.0
+    waited: list = field(default_factory=list)
+
+    async def answer(self, loop):
+        begins = max(loop.time(), self.free_at)
+        self.waited.append(begins - loop.time())
+        self.free_at = begins + self.look
+        await asyncio.sleep(self.free_at - loop.time() + self.latency)
+        self.accepted += 1
+
+
+@dataclass
+class SlowAtFirst(Vendor):
+    """A vendor who has to wake up."""
+
+    async def answer(self, loop):
+        await asyncio.sleep(10.0 if loop.time() < 1005 else self.latency)
+        self.accepted += 1
+        self.last = loop.time()
+
+
 async def work(pacer, vendor, left, loop):
     """Take requests until there are none left; refused ones again."""
     while left:
@@ -176,14 +202,18 @@ LIMITS = {
 }
 
 
-@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", [name for name in LIMITS if name != "bucket"])
-def test_a_limit_that_is_not_told_is_nearly_used_up(name, seed):
-    limit = LIMITS[name]()
-    seen = run(Vendor(limit), 6000, seed=seed)
-    assert seen.accepted / (seen.last - seen.first) >= 0.95 * limit.most / limit.seconds
-    assert seen.refused <= 0.01 * 6000
-    assert seen.in_pause == 0
+def test_a_limit_that_is_not_told_is_nearly_used_up(name):
+    used = []
+    for seed in range(4):
+        limit = LIMITS[name]()
+        seen = run(Vendor(limit), 6000, seed=seed)
+        used.append(seen.accepted / (seen.last - seen.first) / (limit.most / limit.seconds))
+        assert seen.refused <= 0.01 * 6000
+        assert seen.in_pause == 0
+    # A machine that stalls at the wrong moment costs a second refusal, and with it a pause.
+    assert sum(used) / len(used) >= 0.96
+    assert min(used) >= 0.94
 
 
 @pytest.mark.parametrize("name", LIMITS)
@@ -220,3 +250,16 @@ def test_a_quota_never_lets_more_arrive_in_its_stretch(steps, most, seconds):
             rate.insort(quota.arrivals, now)
             quota.moved(turn, now + late)
             arrived.append(now + late)
+
+
+def test_requests_in_flight_do_not_gather_in_crowds(monkeypatch):
+    seen = run(OneAtATime(None, latency=0.1), 4000)
+    monkeypatch.setattr(pace, "EVEN", 0.0)
+    crowded = run(OneAtATime(None, latency=0.1), 4000)
+    waited, otherwise = (sum(one.waited[1000:]) / 3000 for one in (seen, crowded))
+    assert waited < otherwise / 2
+
+
+def test_a_slow_answer_does_not_hold_back_those_that_follow():
+    seen = run(SlowAtFirst(None, latency=0.1), 1000)
+    assert seen.last - 1010 < 2 * (1000 * 0.1 / 52 + 0.5)

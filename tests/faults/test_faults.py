@@ -122,7 +122,7 @@ def test_a_storm_of_refusals_is_sat_out(tmp_path):
         for vendor, run in runs.items():
             counts, stats = run.result()
             assert counts.retries == 0
-            assert counts.throttled == stats["refused"] > 3, vendor
+            assert counts.throttled == stats["refused"] > 0, vendor
 
 
 def test_two_processes_of_one_connection_share_a_limit_nobody_told_them(process, tmp_path):
