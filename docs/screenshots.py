@@ -36,7 +36,7 @@ from airflow_provider_interactions.window import Window
 PICTURES = Path(__file__).with_name("pictures")
 WIDTH, HEIGHT = 1280, 800
 #: for dialogs, which scroll what does not fit
-TALL = 1700
+TALL = 1900
 LARGEST = 200_000
 WINDOWS = [Window.day(FIRST + timedelta(days=n)) for n in range(10)]
 VENDOR, DAG = "dynamics_marketing", "dynamics_marketing_interactions"
@@ -140,7 +140,7 @@ def drag(page: Page, here: int, there: int) -> None:
 
 
 def connection_forms(page: Page, url: str) -> None:
-    """The form of a new connection to each vendor, with nothing typed in but its name."""
+    """The form of a new connection to each vendor, with nothing typed in but its name; of one also its first half."""
     page.set_viewport_size({"width": WIDTH, "height": TALL})
     for vendor in VENDORS:
         dialog = opened(page, f"{url}/connections", "Add Connection")
@@ -151,6 +151,10 @@ def connection_forms(page: Page, url: str) -> None:
         page.wait_for_timeout(500)
         page.keyboard.press("Enter")
         page.wait_for_timeout(1000)
+        if vendor == VENDOR:
+            save("connection", dialog.screenshot())
+        dialog.get_by_text("Extra Fields", exact=True).click()
+        page.wait_for_timeout(1500)
         save(f"connection-{vendor}", dialog.screenshot())
 
 
