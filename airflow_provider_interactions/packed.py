@@ -6,6 +6,7 @@ fast, asks the functions below, which take any sequence.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,8 +29,9 @@ class _Alike(Sequence[One]):
 
     __slots__ = ()
 
+    @abstractmethod
     def item(self, at: int) -> One:
-        raise NotImplementedError
+        """The item at a number from 0 on."""
 
     @overload
     def __getitem__(self, at: int) -> One: ...
@@ -95,9 +97,8 @@ def payloads(pages: Sequence[Sequence[bytes]]) -> pa.BinaryArray:
     shifts = np.cumsum([0, *(len(page.text) for page in slices)])
     bounds = np.concatenate([page.bounds + shift for page, shift in zip(slices, shifts, strict=False)])
     text = pa.py_buffer(b"".join(page.text for page in slices))
-    pieces = pa.Array.from_buffers(
-        pa.binary(), max(0, len(bounds) - 1), [None, pa.py_buffer(bounds.astype("i4")), text]
-    )
+    buffers = [None, pa.py_buffer(bounds.astype(np.int32)), text]
+    pieces = pa.Array.from_buffers(pa.binary(), max(0, len(bounds) - 1), buffers)
     return pieces.take(pa.array(np.arange(0, len(bounds), 2, dtype=np.int32)))
 
 

@@ -23,12 +23,21 @@ from airflow_provider_interactions.lake import Lake
 from airflow_provider_interactions.manifest import Manifest
 from airflow_provider_interactions.sandbox import Fact, Sandbox, SandboxConfig, digest, serve
 from airflow_provider_interactions.vendors import VENDORS
+from airflow_provider_interactions.vendors.dynamics_marketing import answers
 from airflow_provider_interactions.window import Window
 
 START, DAYS = "2026-01-01", 3
 WHOLE = Window.of(START, "2026-01-04")
 LIMITS = Limits(timeout=10.0, tries=5, first_wait=0.005, last_wait=0.01)
 FEW = ("EmailSent", "EmailClicked", "FormSubmitted")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def both_ways_of_reading():
+    """Dynamics' answers are read at once when they are large: here those of two records are, and smaller ones not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(answers, "LARGE", 1000)
+        yield
 
 
 @dataclass(frozen=True)

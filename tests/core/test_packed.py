@@ -105,7 +105,14 @@ def test_an_answer_is_the_same_read_at_once_and_read_by_a_parser(found, layout, 
     members = {"Data": text, "NextSkipToken": cursor}
     members = {"@odata.context": "c", **members} if first else {**members, "x": {"Data": "y"}}
     body = json.dumps(members, separators=(",", ":"), ensure_ascii=outer).encode("utf-8", "backslashreplace")
-    page = answers.page(Response(200, {}, body))
+    for large in (0, 10**6):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(answers, "LARGE", large)
+            alike(answers.page(Response(200, {}, body)), text, cursor)
+
+
+def alike(page, text, cursor):
+    """Whether a page holds what a parser finds in the text of its records."""
     parsed = [bytes(raw) for raw in msgspec.json.decode(text.encode(), type=list[msgspec.Raw])] if sane(text) else None
     assert parsed is None or list(page.records) == parsed
     assert list(page.occurred) == [answers._instant(record) for record in page.records]

@@ -11,6 +11,7 @@ import asyncio
 import json
 from contextlib import suppress
 from datetime import UTC, datetime
+from unittest.mock import patch
 
 import pyarrow as pa
 
@@ -20,6 +21,7 @@ from airflow_provider_interactions.errors import ConfigError, RecordRejected, Ve
 from airflow_provider_interactions.extract import guard
 from airflow_provider_interactions.schema import CANONICAL, RAW
 from airflow_provider_interactions.vendors import VENDORS
+from airflow_provider_interactions.vendors.dynamics_marketing import answers
 from airflow_provider_interactions.window import Window
 
 FORESEEN = (VendorError, RecordRejected, ConfigError)
@@ -38,8 +40,10 @@ CONTACTS = {"dynamics_marketing": "00000000-0000-0000-0000-000000000001", "lumin
 
 
 def fuzz_dynamics_marketing(data: bytes) -> None:
-    """Answers and records of Dynamics."""
-    _vendor("dynamics_marketing", data)
+    """Answers and records of Dynamics, read at once and one by one, whatever their size."""
+    for large in (0, answers.LARGE):
+        with patch.object(answers, "LARGE", large):
+            _vendor("dynamics_marketing", data)
 
 
 def fuzz_luminate_online(data: bytes) -> None:
