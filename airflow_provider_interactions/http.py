@@ -90,9 +90,10 @@ class Client:
 
     async def _patiently(self, request: Request) -> Response:
         try:
-            return await self._unthrottled(request)  # nearly always; what follows would cost each a tenth more
+            return await self._unthrottled(request)  # nearly always: what follows would cost each a tenth more
         except VendorError as error:
-            return await self._again(request, error)
+            first = error
+        return await self._again(request, first)
 
     async def _again(self, request: Request, first: VendorError) -> Response:
         """Send what failed until it is answered, or not worth it; raises the last failure."""

@@ -205,7 +205,7 @@ LIMITS = {
 @pytest.mark.parametrize("name", [name for name in LIMITS if name != "bucket"])
 def test_a_limit_that_is_not_told_is_nearly_used_up(name):
     used = []
-    for seed in range(4):
+    for seed in range(2):
         limit = LIMITS[name]()
         seen = run(Vendor(limit), 6000, seed=seed)
         used.append(seen.accepted / (seen.last - seen.first) / (limit.most / limit.seconds))
