@@ -55,6 +55,8 @@ import socket, sys, time
 import airflow.sdk
 from airflow.dag_processing.dagbag import DagBag
 
+airflows = time.process_time()  # what Airflow's own imports took, on the same machine
+
 def refuse(*args, **kwargs):
     raise AssertionError("a socket was opened while a DAG was parsed")
 
@@ -79,7 +81,7 @@ assert bag.dags
 heavy = {"pyarrow", "duckdb", "lxml", "requests", "aiohttp", "stamina", "airflow.providers.common.sql.hooks.sql"}
 found = heavy & (set(sys.modules) - before)
 assert not found, f"imported by hooks, operators or a DAG: {found}"
-assert took < 0.1, f"importing the operators took {took:.3f} s of CPU"
+assert took < airflows / 5, f"importing the operators took {took:.3f} s of CPU, Airflow itself {airflows:.3f}"
 """
 
 

@@ -141,7 +141,7 @@ def test_a_pause_beyond_the_patience_is_left_to_the_task(rig, who, status, kind)
     [error] = rig.fetch(who)
     assert isinstance(error, kind)
     assert error.retry_after == 86400
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 60
 
 
 def test_no_more_requests_in_flight_than_allowed(limited, who):
