@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import contract, pace
+from airflow_provider_interactions import contract, pace, rate
 from airflow_provider_interactions.contract import Request, Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
@@ -398,8 +398,12 @@ def test_a_vendor_without_tokens_is_refused_once():
 
 
 def test_a_pause_that_names_no_time_grows_and_is_never_nothing():
+    def impatient(pacer):
+        """As if the pause were over, and nothing learned."""
+        pacer.paused_until, pacer.rate = 0.0, rate.Rate()
+
     async def refusal(pacer, retry_after):
-        pacer.paused_until = pacer.rate.next_at = 0.0
+        impatient(pacer)
         with pytest.raises(Throttled) as caught:
             async with pacer.slot():
                 raise Throttled("slower", retry_after=retry_after)
@@ -408,7 +412,7 @@ def test_a_pause_that_names_no_time_grows_and_is_never_nothing():
     async def use():
         pacer = pace.Pacer.of(contract.Pace(4))
         assert [await refusal(pacer, 0.0) for _ in range(9)] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
-        pacer.paused_until = pacer.rate.next_at = 0.0
+        impatient(pacer)
         async with pacer.slot() as turn:
             pacer.succeeded(turn)
         assert await refusal(pacer, None) == 1.0
