@@ -124,8 +124,9 @@ class Query:
 class Page:
     """One answer's records.
 
-    ``records`` are the vendor's own bytes, one JSON object or XML element each. ``occurred`` holds, for each of them,
-    its instant in UTC or None where it cannot be read (the record is then landed, and judged by ``normalize``).
+    ``records`` are the vendor's own bytes, one JSON object or XML element each, as a list or as ``packed`` keeps many.
+    ``occurred`` holds, for each of them, its instant in UTC or None where it cannot be read (the record is then landed,
+    and judged by ``normalize``).
     ``context`` is JSON text with what the surroundings of the records say and a reader of one record needs.
     ``cursor`` is where the next page starts, empty on the last one; the engine refuses one that repeats.
     ``total`` is how many records the vendor declares for the whole query, where it does.

@@ -15,12 +15,12 @@ from typing import Any, TypeVar, overload
 import numpy as np
 import pyarrow as pa
 
+from airflow_provider_interactions.schema import INSTANT
 from airflow_provider_interactions.window import Window
 
 Array = np.ndarray[Any, Any]
 One = TypeVar("One")
 
-INSTANT = pa.timestamp("us", "UTC")
 _EPOCH, _TICK = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
@@ -91,15 +91,19 @@ def size(records: Sequence[bytes]) -> int:
     return len(records.text) if isinstance(records, Slices) else sum(map(len, records))
 
 
+def pieces(text: bytes | Array, cuts: Array, kind: pa.DataType) -> pa.Array:
+    """The pieces of a text between cuts, which are 32-bit integers."""
+    return pa.Array.from_buffers(kind, max(0, len(cuts) - 1), [None, pa.py_buffer(cuts), pa.py_buffer(text)])
+
+
 def payloads(pages: Sequence[Sequence[bytes]]) -> pa.BinaryArray:
     """The records of several pages."""
     slices = [page if isinstance(page, Slices) else joined(page) for page in pages]
     shifts = np.cumsum([0, *(len(page.text) for page in slices)])
     bounds = np.concatenate([page.bounds + shift for page, shift in zip(slices, shifts, strict=False)])
-    text = pa.py_buffer(b"".join(page.text for page in slices))
-    buffers = [None, pa.py_buffer(bounds.astype(np.int32)), text]
-    pieces = pa.Array.from_buffers(pa.binary(), max(0, len(bounds) - 1), buffers)
-    return pieces.take(pa.array(np.arange(0, len(bounds), 2, dtype=np.int32)))
+    text = b"".join(page.text for page in slices)
+    found = pieces(text, bounds.astype(np.int32), pa.binary())
+    return found.take(pa.array(np.arange(0, len(bounds), 2, dtype=np.int32)))
 
 
 def moments(pages: Sequence[Sequence[datetime | None]]) -> pa.TimestampArray:

@@ -156,13 +156,14 @@ def _create(name: str, *, zstd: bool) -> str:
     kept = {"interaction_id": "uncompressed"}
     if zstd:  # half of DuckDB's own time for these long texts, and a quarter of its space
         kept["attributes"] = "zstd"
-    columns = [f'"{field.name}" {_sql(field)}{"" if field.nullable else " NOT NULL"}' for field in CANONICAL]
-    columns = [
-        f"{column} USING COMPRESSION {kept[field.name]}" if field.name in kept else column
-        for column, field in zip(columns, CANONICAL, strict=True)
-    ]
+    columns = [_column(field, kept.get(field.name)) for field in CANONICAL]
     schema = f"CREATE SCHEMA IF NOT EXISTS {name.rpartition('.')[0]}; " if '"."' in name else ""
     return f"{schema}CREATE TABLE IF NOT EXISTS {name} ({', '.join(columns)})"
+
+
+def _column(field: pa.Field, compression: str | None) -> str:
+    stored = f" USING COMPRESSION {compression}" if compression else ""
+    return f'"{field.name}" {_sql(field)}{"" if field.nullable else " NOT NULL"}{stored}'
 
 
 def _sql(field: pa.Field) -> str:

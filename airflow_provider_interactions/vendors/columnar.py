@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_interactions.packed import INSTANT
-from airflow_provider_interactions.vendors.json_bytes import Array, text_and_bounds
+from airflow_provider_interactions.packed import Array
+from airflow_provider_interactions.schema import INSTANT
+from airflow_provider_interactions.vendors.json_bytes import text_and_bounds
 
 #: Within these, no time zone leads out of the years 1 to 9999, and nothing is .NET's "not set".
 _FIRST, _LAST = (

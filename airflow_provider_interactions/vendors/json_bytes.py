@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_interactions.packed import Slices
+from airflow_provider_interactions.packed import Array, Slices
 from airflow_provider_interactions.vendors.common import UNREADABLE
-
-Array = np.ndarray[Any, Any]
 
 QUOTE, COLON, COMMA, BACKSLASH, OPEN, CLOSE, NULL, BLANK = b'":,\\{}n '
 #: This bit is all that [ and { differ in, and likewise ] and }.
@@ -46,11 +43,6 @@ def text_and_bounds(payload: pa.Array) -> tuple[Array, Array]:
     bounds = np.frombuffer(offsets, np.int32)[payload.offset : payload.offset + len(payload) + 1].astype(np.int64)
     text = np.frombuffer(values or b"", np.uint8)[bounds[0] : bounds[-1]]
     return text, bounds - bounds[0]
-
-
-def pieces(text: Array, cuts: Array, kind: pa.DataType) -> pa.Array:
-    """The pieces of a text between cuts."""
-    return pa.Array.from_buffers(kind, len(cuts) - 1, [None, pa.py_buffer(cuts), pa.py_buffer(text)])
 
 
 def scanned(text: Array) -> tuple[Array, Array]:

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airflow_provider_interactions.packed import Array, pieces
 from airflow_provider_interactions.vendors.json_bytes import (
     ASCII,
     BLANK,
@@ -32,7 +33,6 @@ from airflow_provider_interactions.vendors.json_bytes import (
     QUOTE,
     ROUND,
     SHORT,
-    Array,
     as_number,
     decodable,
     decoded,
@@ -40,7 +40,6 @@ from airflow_provider_interactions.vendors.json_bytes import (
     key_hash,
     last_word,
     name_hash,
-    pieces,
     scanned,
     text_and_bounds,
     valid,

@@ -274,3 +274,18 @@ def test_no_contact_at_all_is_a_whole_window_too(rig, tools):
     manifest = tools.whole(rig.job(contacts=[]))
     assert (manifest.files, manifest.counts.landed, manifest.counts.contacts) == ((), 0, 0)
     assert rig.stats["requests"] == 0
+
+
+@pytest.mark.parametrize(
+    ("bound", "most", "records"),
+    [("HELD_ROWS", 3, [b"{}"] * 3), ("HELD_PAGES", 1, [b"{}"]), ("HELD_BYTES", 10, [b'{"a":"b"}', b"{}"])],
+)
+def test_what_is_held_becomes_a_table_after_rows_pages_or_bytes(desk, monkeypatch, bound, most, records):
+    monkeypatch.setattr(land, bound, most)
+    with land.Landing(desk.lake, Place("which50", "acme", DAY), State(extracted_at=LATER)) as landing:
+        query = contract.Query(contract.Contact("a"), None, None)
+        assert not landing.full
+        landing.add(query, records, [None] * len(records))
+        assert landing.full
+        landing.flush()
+        assert not landing.full

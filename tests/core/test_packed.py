@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_interactions.contract import Response
-from airflow_provider_interactions.packed import INSTANT, Instants, Slices, joined, moments, payloads, size, within
+from airflow_provider_interactions.packed import Instants, Slices, joined, moments, payloads, size, within
+from airflow_provider_interactions.schema import INSTANT
 from airflow_provider_interactions.vendors.dynamics_marketing import answers
 from airflow_provider_interactions.vendors.json_bytes import objects
 from airflow_provider_interactions.window import Window
