@@ -8,7 +8,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
+from airflow_provider_interactions.demo import sqlite
 from airflow_provider_interactions.demo.places import Places
 from airflow_provider_interactions.demo.processes import Company
 from airflow_provider_interactions.demo.rest import Api, NotYet
@@ -19,10 +21,15 @@ HOST = "127.0.0.1"
 
 # Logs are read from disk, so nobody needs the servers for them, which would listen on every interface.
 _COMPONENTS = {
-    "api-server": ("api-server",),
+    # Airflow 3.3 notes what people do by a commit on the server's event loop. On SQLite, which has one writer, it may
+    # wait there for the end of a task to be written by the same server, which for its part waits for the loop; what
+    # ends first is the waiting, and the task has failed, whatever retries it has. So people and tasks have one each.
+    "api-server": ("api-server", "--apps", "core"),
+    "api-server-of-tasks": ("api-server", "--apps", "execution"),
     "scheduler": ("scheduler", "--skip-serve-logs"),
     "dag-processor": ("dag-processor",),
 }
+_CONNECT_ARGS = f"{sqlite.__name__}.CONNECT_ARGS"
 _FOR_PEOPLE = {"triggerer": ("triggerer", "--skip-serve-logs")}
 
 
@@ -45,13 +52,14 @@ def environment(places: Places, port: int, given: Mapping[str, str], inherited: 
     own = {name: value for name, value in inherited.items() if not name.startswith(("AIRFLOW_", "_AIRFLOW_"))}
     # Tasks reach the API server and the sandbox on this machine, whatever proxy there is for the rest.
     direct = {"NO_PROXY": f"{HOST},localhost", "no_proxy": f"{HOST},localhost"}
-    return {**own, **direct, **_settings(places, f"http://{HOST}:{port}", port), **given}
+    tasks = next(free for free in iter(free_port, None) if free != port)
+    return {**own, **direct, **_settings(places, port, tasks), **given}
 
 
-def _settings(places: Places, url: str, port: int) -> dict[str, str]:
+def _settings(places: Places, port: int, tasks: int) -> dict[str, str]:
     return {
         "AIRFLOW_HOME": str(places.airflow),
-        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__API__BASE_URL": f"http://{HOST}:{port}",
         "AIRFLOW__API__HOST": HOST,
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(48),
@@ -61,18 +69,21 @@ def _settings(places: Places, url: str, port: int) -> dict[str, str]:
         # dies of it. Of a paused DAG it looks at no run; `backfill.release` lets them go.
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
         "AIRFLOW__CORE__DAGS_FOLDER": str(places.dags),
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{HOST}:{tasks}/execution/",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PARALLELISM": "4",  # SQLite has one writer
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{places.airflow}/airflow.db",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": _CONNECT_ARGS,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS_ASYNC": _CONNECT_ARGS,
         "AIRFLOW__INTERACTIONS__LAKE": str(places.lake),
         "AIRFLOW__INTERACTIONS__POOLS": "True",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(places.airflow / "logs"),
         # The backfill decides which days there are; without this, today would join in.
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "40",  # longer than the database may keep the server waiting
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # the default of 5 seconds is added to many tasks
         "INTERACTIONS_DUCKDB": str(places.database),
     }
@@ -82,10 +93,13 @@ def start(company: Company, places: Places, settings: Mapping[str, str], *, for_
     """Make the metadata database, start the components, wait until all of them are healthy, make the pools."""
     migration = _command("db", "migrate")
     company.run("Airflow's database migration", migration, settings, places.logs / "db-migrate.log")
+    url = urlsplit(settings["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"])
     for name, arguments in (_COMPONENTS | (_FOR_PEOPLE if for_people else {})).items():
-        company.start(f"Airflow's {name}", _command(*arguments), settings, places.logs / f"{name}.log")
+        own = {"AIRFLOW__API__PORT": str(url.port)} if "execution" in arguments else {}
+        company.start(f"Airflow's {name}", _command(*arguments), {**settings, **own}, places.logs / f"{name}.log")
     api = Api(settings["AIRFLOW__API__BASE_URL"])
     company.until(api.healthy, "Airflow did not get healthy")
+    company.until(Api(f"http://{url.netloc}").serves_tasks, "Airflow's server of tasks did not get healthy")
     api.login()
     for pool in map(_pool, SOURCES):
         company.until(partial(_made, api, pool), f"Airflow made no pool {pool['name']}")

@@ -9,7 +9,7 @@ import requests
 
 from airflow_provider_interactions.demo.trouble import Trouble
 
-_SECONDS = 30
+_SECONDS = 60
 _PAGE = 100
 _WATCHED = ("metadatabase", "scheduler", "dag_processor")
 
@@ -33,6 +33,13 @@ class Api:
         except NotYet:
             return False
         return all(health[name]["status"] == "healthy" for name in _WATCHED)
+
+    def serves_tasks(self) -> bool:
+        """Whether the part that tasks talk to is there."""
+        try:
+            return bool(self._answer("GET", "/execution/health"))
+        except NotYet:
+            return False
 
     def get(self, path: str, **query: Any) -> Any:
         """One object below ``/api/v2``; raises NotYet if there is none yet, Trouble if it is refused."""

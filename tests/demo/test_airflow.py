@@ -2,6 +2,7 @@
 
 import json
 import socket
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -46,7 +47,9 @@ def test_everything_lies_in_the_home(told, tmp_path):
 def test_it_is_reachable_from_this_machine_only_and_by_no_proxy(told):
     assert told["AIRFLOW__API__HOST"] == "127.0.0.1"
     assert told["AIRFLOW__API__BASE_URL"] == "http://127.0.0.1:1234"
-    assert told["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://127.0.0.1:1234/execution/"
+    tasks = urlsplit(told["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"])
+    assert (tasks.hostname, tasks.path) == ("127.0.0.1", "/execution/")
+    assert tasks.port != 1234
     assert told["AIRFLOW__API__PORT"] == "1234"
     assert told["NO_PROXY"] == told["no_proxy"] == "127.0.0.1,localhost"
 

@@ -62,6 +62,24 @@ def test_a_wrong_secret_is_told_in_a_sentence(connected, vendor):
     assert "wrong-secret" not in answer["message"]
 
 
+def test_what_people_do_disturbs_no_task_that_ends(connected):
+    # With one API server for people and tasks, on SQLite, each waits for the other until the database is "locked": the
+    # person is told so, and a task that is told so has failed for good.
+    stage, path = connected, "dags/many_ends/dagRuns"
+    stage.asked(stage.api.post, "variables", {"key": "noted", "value": ""})
+    stage.unpause("many_ends")
+    run = stage.asked(stage.api.post, path, {"logical_date": None})["dag_run_id"]
+
+    def is_over():
+        for number in range(20):
+            stage.api.patch("variables/noted", {"key": "noted", "value": str(number)})
+        return stage.asked(stage.api.get, f"{path}/{quote(run, safe='')}")["state"] in {"success", "failed"}
+
+    stage.running.until(is_over, "Tasks do not end", patience=90)
+    ends = stage.asked(lambda: list(stage.api.listed(f"{path}/~/taskInstances", "task_instances", order_by="id")))
+    assert [each["state"] for each in ends] == ["success"] * 16
+
+
 @pytest.mark.usefixtures("killed")
 def test_a_persons_history_by_the_trigger_form(connected):
     facts = known(connected, "dynamics_marketing")
