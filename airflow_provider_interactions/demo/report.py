@@ -108,15 +108,14 @@ def progress(out: Console) -> Iterator[Display]:
 
 
 def table(outcomes: Mapping[str, Sequence[Outcome]], findings: Mapping[str, Sequence[Finding]]) -> Table:
-    """A row per vendor and window, one per vendor for all windows, and the sandbox's word on each."""
+    """A row per vendor for all windows, one for each of them, and the sandbox's word on each."""
     made = Table(
         title="From the vendors to the table",
         caption="fetched = landed = repeated (sent twice by the vendor) + rejected (unreadable) + canonical",
         title_justify="left",
         caption_justify="left",
     )
-    made.add_column("vendor")
-    made.add_column("window (UTC)")
+    made.add_column("vendor, window (UTC)")
     for name in ("fetched", "landed", "repeated", "rejected", "canonical", "loaded", "exist", "in table"):
         made.add_column(name, justify="right")
     made.add_column("same")
@@ -190,10 +189,10 @@ def addresses(airflow: str, sandbox: str, variables: Iterable[str]) -> list[str]
 
 def _add(made: Table, vendor: str, windows: Sequence[Outcome], findings: Sequence[Finding]) -> None:
     *each, total = findings
+    made.add_row(vendor, *_numbers(windows, total), style="bold")
     for outcome, finding in zip(windows, each, strict=True):
-        made.add_row(vendor, _day(outcome.window), *_numbers([outcome], finding))
+        made.add_row(f"  {_day(outcome.window)}", *_numbers([outcome], finding))
     made.add_section()
-    made.add_row(vendor, "all", *_numbers(windows, total), style="bold", end_section=True)
 
 
 def _numbers(outcomes: Sequence[Outcome], finding: Finding) -> list[str]:
