@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.journal import State, clear
 from airflow_provider_interactions.lake import Lake, Place
 from airflow_provider_interactions.land import Landing, Replaced, publish, replaced
@@ -33,16 +34,37 @@ AT_ONCE = 8
 def divide(lake: Lake, batches: Sequence[Manifest], width: timedelta) -> Iterator[Manifest]:
     """Publish the batches of a long window as windows of ``width``; yields the raw manifest of each, in order of time.
 
-    The long window's own files stay until ``discard``, so it can be done again. Raises as ``land.publish`` does.
+    The long window's own files stay until ``discard``, so it can be done again. Raises as ``land.publish`` does, and
+    Unreconciled in the end unless every record is in a piece.
     """
     long = whole(batches)
     reconcile(long.counts)
-    windows = list(long.window.split(width))
+    windows, landed = list(long.window.split(width)), 0
     for n in range(0, len(windows), AT_ONCE):
         some = windows[n : n + AT_ONCE]
         cut = [_pieces(lake, batch, some) for batch in batches]
         for pieces in zip(*cut, strict=True):
-            yield publish(lake, pieces)
+            piece = publish(lake, pieces)
+            landed += piece.counts.landed
+            yield piece
+    if landed != long.counts.landed:
+        msg = (
+            f"The pieces of window {long.window} hold {landed} records, of {long.counts.landed} that landed. It "
+            "stays as it is. Please report this as a defect."
+        )
+        raise Unreconciled(msg)
+
+
+def divided(lake: Lake, batches: Sequence[Manifest], width: timedelta) -> list[Manifest] | None:
+    """The raw manifests of a long window's pieces as they are published; None unless all are, and none is older.
+
+    What is left of a long window after ``discard``, where its pieces are to be normalized again.
+    """
+    long = whole(batches)
+    places = [Place(long.vendor, long.account, window) for window in long.window.split(width)]
+    found = [piece for place in places if (piece := lake.read(place.raw_manifest, Manifest)) is not None]
+    same = len(found) == len(places) and all(piece.extracted_at >= long.extracted_at for piece in found)
+    return found if same else None
 
 
 def discard(lake: Lake, batches: Iterable[Manifest]) -> None:
@@ -55,16 +77,17 @@ def discard(lake: Lake, batches: Iterable[Manifest]) -> None:
 def joined(batches: Sequence[Manifest], pieces: Sequence[Manifest]) -> Manifest:
     """All pieces, normalized, as one manifest that lies nowhere in the lake: for whoever goes on with all of them.
 
-    It names no outcomes, which are in the manifests of the pieces.
+    It names no outcomes, which are in the manifests of the pieces. A contact counts once in all.
     """
     long = whole(batches)
     made = sum((piece.counts for piece in pieces), Counts())
+    contacts = {name: getattr(long.counts, name) for name in ("contacts", *OUTCOMES)}
     return msgspec.structs.replace(
         long,
         files=tuple(file for piece in pieces for file in piece.files),
         outcomes=(),
         rejects=tuple(file for piece in pieces for file in piece.rejects),
-        counts=long.counts + Counts(canonical=made.canonical, rejected=made.rejected, repeated=made.repeated),
+        counts=msgspec.structs.replace(made, **contacts),
         windows=len(pieces),
         digest="",
     )

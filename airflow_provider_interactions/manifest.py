@@ -59,7 +59,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     ``files`` hold the rows, ``rejects`` the quarantined ones, ``outcomes`` one row per contact, all relative to the
     lake's root. ``batch`` counts from 0 and is below ``batches``. ``digest`` is the SHA-256 of the files' own SHA-256
     in hexadecimal digits, one after the other; a file's is of its payloads in order, then of their lengths as 32-bit
-    integers, little end first. Times are UTC. ``windows`` is more than one where a long window was divided: such a
+    integers, little end first. Times are UTC. ``windows`` is more than one where a long window is divided: such a
     manifest travels between steps and is never published, as each of its windows has its own.
     """
 

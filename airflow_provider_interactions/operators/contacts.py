@@ -15,7 +15,7 @@ from airflow_provider_interactions.operators import sources
 from airflow_provider_interactions.operators.base import VendorOperator
 from airflow_provider_interactions.operators.errors import judged
 from airflow_provider_interactions.operators.lake import open_lake
-from airflow_provider_interactions.operators.wide import piece
+from airflow_provider_interactions.operators.wide import pieces
 from airflow_provider_interactions.operators.window import given
 from airflow_provider_interactions.window import Window
 
@@ -74,7 +74,7 @@ class ListContactsOperator(VendorOperator):
         """List, keep, cut; fails at once where a retry cannot help."""
         with judged(self.subject):
             window = self.window(context)
-            piece(context, window, self.width)  # refuses too many, before anybody is asked
+            pieces(context, window, self.width)  # refuses too many, before anybody is asked
         with judged(self.subject, f"window {window}"):
             return self.finished(context, self._batches(window))
 

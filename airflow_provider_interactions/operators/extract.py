@@ -19,6 +19,7 @@ from airflow_provider_interactions.operators.lake import open_lake
 from airflow_provider_interactions.operators.progress import reporter
 from airflow_provider_interactions.operators.resume import run_name
 from airflow_provider_interactions.operators.sources import from_list
+from airflow_provider_interactions.operators.wide import pieces
 from airflow_provider_interactions.operators.window import given
 from airflow_provider_interactions.window import Window
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 class ExtractInteractionsOperator(VendorOperator):
     """Land every interaction of a batch of contacts in the run's window; returns the batch's manifest.
+
+    Where the run is about more than ``width``, the manifest says into how many windows it will be divided.
 
     Map it over what ListContactsOperator returns: ``.partial(…).expand(batch=contacts.output)``. The vendor's account
     takes only so many requests at once and one task uses them all, so give it ``max_active_tis_per_dag=1`` or a pool.
@@ -77,11 +80,12 @@ class ExtractInteractionsOperator(VendorOperator):
             reference = self._reference()
             window = reference.window if reference else self.window(context)
             age = history_age(context, self.history_age, self.refresh)
+            many = pieces(context, window, self.width)
         if reference:
             _label(context, reference.label, self.map_index_template or "{{ interactions_batch }}")
         with judged(self.subject, f"window {window}"):
             landed = self._extracted(window, reference, age, run_name(context, self.retries or 0))
-        return self.finished(context, landed)
+        return self.finished(context, {**landed, "windows": many})
 
     def _extracted(
         self, window: Window, reference: Reference | None, age: timedelta | None, run: str | None

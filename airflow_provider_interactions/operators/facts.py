@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.lake import Place
+    from airflow_provider_interactions.manifest import Manifest
 
 Counters = Mapping[str, int]
 
@@ -25,7 +26,7 @@ class Facts:
     """One step's outcome. ``rows`` and ``bytes`` are of what it wrote; ``path`` is where the lake says more.
 
     ``bytes`` is None where nobody knows them: a database does not say what rows take in it. Where a run wrote several
-    ``windows``, the path is that of the folder with their manifests.
+    ``windows``, or will, the path is that of the folder with their manifests.
 
     ``window_start`` and ``window_end`` are ISO 8601 in UTC, None for all time. ``counters`` are for metrics: what this
     step added, not what steps before it did.
@@ -102,7 +103,7 @@ def _of_manifest(stage: str, result: Mapping[str, Any], rows: int, counters: Cou
     from airflow_provider_interactions.manifest import unpacked  # noqa: PLC0415 - fsspec is heavy
 
     manifest = unpacked(result)
-    path = _path(manifest.place, manifest.windows) if stage == "normalize" else manifest.place.raw_manifest
+    path = _path(manifest.place, manifest.windows) if stage == "normalize" else _raw_path(manifest)
     return Facts(
         stage=stage,
         vendor=result["vendor"],
@@ -138,6 +139,10 @@ def _loaded(stage: str, result: Mapping[str, Any]) -> Facts:
         windows=result["windows"],
         counters={"rows": result["loaded"]["rows"]},
     )
+
+
+def _raw_path(manifest: Manifest) -> str:
+    return manifest.place.raw_manifest if manifest.windows == 1 else manifest.place.of_account("raw")
 
 
 def _path(place: Place, windows: int) -> str:

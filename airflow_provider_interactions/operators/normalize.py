@@ -13,7 +13,7 @@ from airflow_provider_interactions.operators.assets import handed_over
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.operators.errors import judged
 from airflow_provider_interactions.operators.lake import open_lake
-from airflow_provider_interactions.operators.wide import piece
+from airflow_provider_interactions.operators.wide import pieces
 from airflow_provider_interactions.operators.window import DAY
 from airflow_provider_interactions.window import zulu
 
@@ -54,9 +54,9 @@ class NormalizeInteractionsOperator(LakeOperator):
 
         with judged():
             batches = self._batches(context)
-            width = piece(context, batches[0].window, self.width) if batches and self.manifests is not None else None
+            many = batches and self.manifests is not None and pieces(context, batches[0].window, self.width) > 1
         with judged(*_facts(batches)):
-            done = self._whole(batches) if width is None else self._divided(batches, width)
+            done = self._divided(batches) if many else self._whole(batches)
         return self.finished(context, manifest.packed(done))
 
     def _batches(self, context: Context) -> list[Any]:
@@ -78,11 +78,18 @@ class NormalizeInteractionsOperator(LakeOperator):
             raw = self._newer(lake, manifest.whole(batches), gone)
         return self._normalized(lake, raw)
 
-    def _divided(self, batches: list[Any], width: timedelta) -> Any:
-        from airflow_provider_interactions import divide  # noqa: PLC0415 - as above
+    def _divided(self, batches: list[Any]) -> Any:
+        from airflow_provider_interactions import divide, land  # noqa: PLC0415 - as above
 
         lake = open_lake(self.lake)
-        done = [self._normalized(lake, raw) for raw in divide.divide(lake, batches, width)]
+        try:
+            done = [self._normalized(lake, raw) for raw in divide.divide(lake, batches, self.width)]
+        except land.Replaced as gone:  # an earlier try, before this task was cleared, has divided it
+            pieces = divide.divided(lake, batches, self.width)
+            if pieces is None:
+                raise
+            self.log.info("Only the windows it was divided into are left; they are normalized again (%s)", gone)
+            done = [self._normalized(lake, raw) for raw in pieces]
         divide.discard(lake, batches)
         return divide.joined(batches, done)
 

@@ -14,19 +14,19 @@ from airflow_provider_interactions.window import Window
 MOST = 1_000
 
 
-def piece(context: Mapping[str, Any], window: Window, width: timedelta) -> timedelta | None:
-    """How long the windows are that such a run writes instead of one; None for any other run.
+def pieces(context: Mapping[str, Any], window: Window, width: timedelta) -> int:
+    """How many windows, each ``width`` long, a run writes instead of one; 1 for any other run.
 
     Raises ConfigError when there would be more of them than one run should write.
     """
     params = context.get("params") or {}
-    if given(params.get("start")) is None or window.end - window.start <= width:
-        return None
-    pieces = -((window.start - window.end) // width)
-    if pieces > MOST:
+    if given(params.get("start")) is None:
+        return 1
+    number = -((window.start - window.end) // width)
+    if number > MOST:
         msg = (
-            f"This run would write {pieces:,} windows of {width}, and one run writes {MOST:,} at most. Give the "
+            f"This run would write {number:,} windows of {width}, and one run writes {MOST:,} at most. Give the "
             "pipeline a greater width, or fill the time in several runs."
         )
         raise ConfigError(msg)
-    return width
+    return number

@@ -19,7 +19,7 @@ from airflow_provider_interactions.operators import (
 )
 from airflow_provider_interactions.operators.assets import handed_over
 from airflow_provider_interactions.operators.facts import Facts, facts
-from airflow_provider_interactions.operators.wide import MOST, piece
+from airflow_provider_interactions.operators.wide import MOST, pieces
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window, zulu
 
@@ -69,6 +69,21 @@ def test_a_width_of_ones_own(execution_api, sandbox, lake):
     assert len(table(lake)) == sandbox.oracle("luminate_online", "2026-01-01", "2026-01-04").interactions
 
 
+def test_clearing_one_step_of_such_a_run_repeats_that_step(execution_api, sandbox, lake):
+    with DAG("d", schedule=None, params=WIDE):
+        pipeline = interactions_pipeline("luminate_online", lake=lake, options={"group_id": 1001})
+    api = execution_api(connections={"luminate_online_default": sandbox.connections["luminate_online"]}, conf=WIDE)
+    for one, at in ((pipeline.list_contacts, -1), (pipeline.extract, 0), (pipeline.normalize, -1)):
+        assert api.run(one, map_index=at).error is None
+    done, calls = api.xcom["normalize", "return_value", -1], sandbox.stats()["luminate_online"]["requests"]
+    assert api.run(pipeline.normalize).error is None
+    again = api.xcom["normalize", "return_value", -1]
+    assert (again["counts"], len(again["files"])) == (done["counts"], len(done["files"]))
+    assert sandbox.stats()["luminate_online"]["requests"] == calls
+    told = facts("extract", api.xcom["extract", "return_value", 0])
+    assert (told.windows, list(Path(lake, told.path).glob("*/manifest.json")) != []) == (3, True)
+
+
 def test_too_many_windows_are_refused_before_anybody_is_asked(connection, sandbox, lake):
     task = ListContactsOperator(task_id="t", conn_id=connection, lake=lake)
     long = {"params": {"start": "1990-01-01", "end": "2026-01-01"}}
@@ -78,25 +93,25 @@ def test_too_many_windows_are_refused_before_anybody_is_asked(connection, sandbo
 
 
 @pytest.mark.parametrize(
-    ("params", "end", "width"),
+    ("params", "end", "number"),
     [
-        ({}, "2026-02-01", None),
-        ({"start": None}, "2026-02-01", None),
-        ({"start": "2026-01-01"}, "2026-01-02", None),
-        ({"start": "2026-01-01"}, "2026-01-01T06:00:00Z", None),
-        ({"start": "2026-01-01"}, "2026-01-02T00:00:01Z", DAY),
-        ({"start": "2026-01-01"}, "2026-02-01", DAY),
+        ({}, "2026-02-01", 1),
+        ({"start": None}, "2026-02-01", 1),
+        ({"start": "2026-01-01"}, "2026-01-02", 1),
+        ({"start": "2026-01-01"}, "2026-01-01T06:00:00Z", 1),
+        ({"start": "2026-01-01"}, "2026-01-02T00:00:01Z", 2),
+        ({"start": "2026-01-01"}, "2026-02-01", 31),
     ],
 )
-def test_only_a_run_whose_params_choose_more_is_divided(params, end, width):
-    assert piece({"params": params}, Window.of("2026-01-01", end), DAY) == width
+def test_only_a_run_whose_params_choose_more_is_divided(params, end, number):
+    assert pieces({"params": params}, Window.of("2026-01-01", end), DAY) == number
 
 
 def test_the_most_is_allowed():
     start = DAYS[0].start
-    assert piece({"params": {"start": "x"}}, Window(start, start + MOST * DAY), DAY) == DAY
+    assert pieces({"params": {"start": "x"}}, Window(start, start + MOST * DAY), DAY) == MOST
     with pytest.raises(ConfigError, match="several runs"):
-        piece({"params": {"start": "x"}}, Window(start, start + (MOST + 1) * DAY), DAY)
+        pieces({"params": {"start": "x"}}, Window(start, start + (MOST + 1) * DAY), DAY)
 
 
 def test_a_dag_that_waits_for_one_window_is_told_what_to_do_about_several(tmp_path):

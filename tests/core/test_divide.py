@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 
@@ -146,6 +147,28 @@ def test_once_it_is_divided_the_long_window_is_gone_and_that_is_said(jobs):
     lake, batches, _ = wide(jobs)
     with pytest.raises(Unreconciled, match="Run the extraction again"):
         list(divide.divide(lake, batches, DAY))
+
+
+def test_what_it_was_divided_into_can_be_normalized_again(jobs):
+    lake, batches, pieces = wide(jobs)
+    again = [normalize(lake, raw) for raw in divide.divided(lake, batches, DAY)]
+    assert [(piece.window, piece.counts) for piece in again] == [(piece.window, piece.counts) for piece in pieces]
+    assert divide.joined(batches, again).counts == divide.joined(batches, pieces).counts
+
+
+def test_pieces_that_are_not_all_there_or_older_are_not_taken_for_its_own(jobs):
+    lake, batches, pieces = wide(jobs)
+    newer = [msgspec.structs.replace(batch, extracted_at=batch.extracted_at + DAY) for batch in batches]
+    assert divide.divided(lake, newer, DAY) is None
+    lake.remove([pieces[-1].place.raw_manifest])
+    assert divide.divided(lake, batches, DAY) is None
+
+
+def test_a_record_that_is_in_no_piece_is_noticed(desk, monkeypatch):
+    landed = desk.land(desk.record(), desk.record(), window=TIME)
+    monkeypatch.setattr(divide._Piece, "take", lambda piece, rows: piece.landing.copy(rows.slice(0, 0)))
+    with pytest.raises(Unreconciled, match="hold 0 records, of 2 that landed"):
+        list(divide.divide(desk.lake, [landed], DAY))
 
 
 def test_records_whose_time_cannot_be_read_are_judged_once(desk):
