@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
-import stamina
 from yarl import URL
 
 from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, Token, Vendor, pace
@@ -97,6 +96,8 @@ class Client:
 
     async def _again(self, request: Request, first: VendorError) -> Response:
         """Send what failed until it is answered, or not worth it; raises the last failure."""
+        import stamina  # noqa: PLC0415 - most runs need no retry
+
         policy = stamina.retry_context(
             on=self._delay_of,
             attempts=self.limits.tries,
@@ -232,7 +233,7 @@ def retry_after(response: Response, now: datetime | None = None) -> float | None
 def absolute(host: str, request: Request) -> URL:
     """The address to send to; raises BadResponse when a vendor's link leaves the connection's host."""
     url = request.url if not request.url.startswith("/") else host + request.url
-    if origin(url) != origin(host):
+    if url is request.url and origin(url) != origin(host):  # a path only adds to the host
         msg = "the answer links to another host, which is not followed with your credentials"
         raise BadResponse(msg)
     if request.query:

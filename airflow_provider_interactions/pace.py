@@ -22,7 +22,7 @@ from airflow_provider_interactions.rate import Quota, Rate, Turn
 FIRST_PAUSE, LAST_PAUSE = 1.0, 60.0
 
 #: Requests in flight before the first answer, so that no run begins with a burst; they double with every round.
-FIRST_IN_FLIGHT = 8
+FIRST_IN_FLIGHT = 16
 
 #: After a refusal: this share of the places that were taken is quickly found again, the rest one by one.
 QUICK_SHARE = 0.9

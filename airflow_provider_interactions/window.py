@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-import pendulum
-
 from airflow_provider_interactions.errors import ConfigError
 
 Instant = datetime | str
@@ -95,6 +93,8 @@ def instant(value: Instant) -> datetime:
     """
     if isinstance(value, datetime):
         return value
+    import pendulum  # noqa: PLC0415 - a run's own window is no text
+
     text = value.strip()
     try:
         parsed: object = pendulum.parse(text, exact=True)

@@ -152,12 +152,12 @@ _COLUMNS = ("InteractionId", "InteractionType", "Timestamp", "CustomerJourneyId"
 
 
 def _ask(query: Query, window: Window, cursor: str) -> Request:
-    first, last = asked_days(window)
+    first, last = _spelled_days(window)
     body: dict[str, str | int] = {
         "ContactId": query.contact.id,
         "InteractionType": query.native_type or "",
-        "DateFrom": f"{first:%m-%d-%Y}",
-        "DateTo": f"{last:%m-%d-%Y}",
+        "DateFrom": first,
+        "DateTo": last,
     }
     if query.options.page_size is not None:
         body["Top"] = query.options.page_size
@@ -167,7 +167,12 @@ def _ask(query: Query, window: Window, cursor: str) -> Request:
     return Request("POST", url, headers=HEADERS, body=msgspec.json.encode(body))
 
 
-@cache
+@cache  # a run asks about one window, a million times
+def _spelled_days(window: Window) -> tuple[str, str]:
+    first, last = asked_days(window)
+    return f"{first:%m-%d-%Y}", f"{last:%m-%d-%Y}"
+
+
 def asked_days(window: Window) -> tuple[date, date]:
     """DateFrom and DateTo that hold the window under every reading the page leaves open.
 
