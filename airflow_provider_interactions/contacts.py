@@ -54,7 +54,7 @@ def given(vendor: Vendor, ids: Iterable[str], kind: str | None = None) -> Iterat
     """
     kind, found, n = kind or vendor.contact_kinds[0], iter(ids), 0
     while page := list(islice(found, GROUP)):
-        yield [_contact(vendor, text, kind, n) for n, text in enumerate(page, start=n + 1)]
+        yield [contact_at(vendor, text, kind, n) for n, text in enumerate(page, start=n + 1)]
         n += len(page)
 
 
@@ -148,7 +148,8 @@ def _rows(contacts: Sequence[Contact]) -> pa.RecordBatch:
     return pa.record_batch(columns, schema=CONTACTS)
 
 
-def _contact(vendor: Vendor, text: object, kind: str, n: int) -> Contact:
+def contact_at(vendor: Vendor, text: object, kind: str, n: int) -> Contact:
+    """The contact at a place in a list, from 1; raises ConfigError that names the place and not the identifier."""
     try:
         str(text).encode()  # half a surrogate pair can be neither sent nor written
         return vendor.contact(str(text), kind)

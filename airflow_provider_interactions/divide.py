@@ -145,7 +145,7 @@ def _pieces(lake: Lake, batch: Manifest, windows: Sequence[Window]) -> list[Mani
         pieces = []
         for window in windows:
             place, state = Place(batch.vendor, batch.account, window), State(extracted_at=batch.extracted_at)
-            landing = stack.enter_context(Landing(lake, place, state, batch.batch, batch.batches))
+            landing = stack.enter_context(Landing(lake, place, state, batch.batch, batch.batches, asked=batch.asked))
             pieces.append(_Piece(landing, window, window.start == batch.window_start))
         for rows in _rows(lake, batch, batch.files):
             for piece in pieces:

@@ -19,6 +19,7 @@
     │   └── Incomplete           fewer records than declared          fail now
     ├── RecordRejected           one record, quarantined              fail above a threshold
     ├── Unreconciled             counts that do not add up            fail now
+    ├── LakeUnavailable          object storage or a disk, for now    let the task retry
     └── LoadError                rolled back                          let the task retry
 
 Messages say which vendor, which window and what to do. They never hold a body, a query string, a credential
@@ -147,6 +148,12 @@ class RecordRejected(InteractionsError):
 
 class Unreconciled(InteractionsError):
     """Counts that must be equal are not. Rows would be lost or doubled, so nothing is published."""
+
+
+class LakeUnavailable(InteractionsError):
+    """The lake does not take a file at the moment, for a reason that may pass."""
+
+    retry = True
 
 
 class LoadError(InteractionsError):

@@ -83,12 +83,13 @@ async def land_pages(job: Job, folder: str = "") -> Manifest:
 def _landing(job: Job, folder: str) -> Landing:
     """A fresh landing, or the one that an earlier try of the same run left unfinished."""
     if job.resume is None:
-        return Landing(job.lake, job.place, State(extracted_at=job.extracted_at), job.batch, job.batches, folder)
+        state = State(extracted_at=job.extracted_at)
+        return Landing(job.lake, job.place, state, job.batch, job.batches, folder, asked=job.asked)
     journal = journal_of(job)
     expire(job.lake, job.place, job.extracted_at, job.resume_age)
     found = journal.load(job.extracted_at, job.resume_age)
     state, rows, outcomes = found or (State(extracted_at=job.extracted_at), [], [])
-    landing = Landing(job.lake, job.place, state, job.batch, job.batches, folder, journal)
+    landing = Landing(job.lake, job.place, state, job.batch, job.batches, folder, journal, job.asked)
     landing.restore(rows, outcomes)
     return landing
 

@@ -60,7 +60,8 @@ def cut(job: Job) -> Manifest:
         known.update(_outcomes(job, fetched, fresh=True))
     elif job.resume is not None:  # an earlier try may have died between keeping its answers and dropping its journal
         journal_of(replace(job, window=ALWAYS)).drop()
-    with Landing(job.lake, job.place, State(extracted_at=job.extracted_at), job.batch, job.batches) as landing:
+    state = State(extracted_at=job.extracted_at)
+    with Landing(job.lake, job.place, state, job.batch, job.batches, asked=job.asked) as landing:
         tally = _Cut(job, landing, known)
         for manifest, contacts in _by_manifest(job.contacts, known):
             tally.take(manifest, contacts)

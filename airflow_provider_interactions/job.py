@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -44,7 +45,8 @@ class Job:
     vendors that cannot filter by date: how old a history in the lake may be to be cut instead of asked for again;
     zero asks anew. ``resume`` names the run: a later extraction with the same name and everything else the same goes
     on where this one ended, however it ended, unless it was left alone for ``resume_age``; None leaves nothing behind
-    on a failure. ``extracted_at`` is the instant (aware) that every row of this extraction carries.
+    on a failure. ``source`` says where the contacts come from, the same in every run of a pipeline.
+    ``extracted_at`` is the instant (aware) that every row of this extraction carries.
     """
 
     vendor: Vendor
@@ -62,12 +64,19 @@ class Job:
     progress: Callable[[Progress], None] | None = None
     resume: str | None = None
     resume_age: timedelta = AGE
+    source: str = ""
     extracted_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def place(self) -> Place:
         """Where its files go."""
         return Place(self.vendor.name, self.credentials.account, self.window)
+
+    @property
+    def asked(self) -> str:
+        """What tells two pipelines of one account apart: a digest of source and options, but for the size of pages."""
+        options = {name: value for name, value in msgspec.to_builtins(self.options).items() if name != "page_size"}
+        return hashlib.sha256(msgspec.json.encode([self.source, options])).hexdigest()[:16]
 
 
 def journal_of(job: Job) -> Journal:

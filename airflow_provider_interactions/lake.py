@@ -19,6 +19,7 @@ of a window or the new one, never a mixture. The files of the former version are
 from __future__ import annotations
 
 import contextlib
+import errno
 import posixpath
 import re
 import uuid
@@ -33,7 +34,7 @@ import msgspec
 from fsspec.dircache import DirCache
 from fsspec.spec import AbstractBufferedFile
 
-from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.errors import ConfigError, LakeUnavailable
 from airflow_provider_interactions.window import Window
 
 T = TypeVar("T")
@@ -83,7 +84,7 @@ class Lake:
         return str(self.fs.unstrip_protocol(self.full(path)))
 
     def prepare(self, path: str) -> None:
-        """Make a path's folder, where the file system has folders; raises ConfigError when it cannot be written."""
+        """Make a path's folder, where the file system has folders; raises as ``unwritable`` says."""
         if not OBJECT_STORES.isdisjoint(self._protocols):
             return
         try:
@@ -212,9 +213,16 @@ class Place:
         return f"{layer}/vendor={segment(self.vendor)}/account={segment(self.account)}"
 
 
-def unwritable(fault: OSError) -> ConfigError:
-    """What to tell when the file system refuses."""
+#: What the file system says that trying again does not mend.
+_LASTING = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENAMETOOLONG))
+_REFUSED = (PermissionError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
+
+
+def unwritable(fault: OSError) -> ConfigError | LakeUnavailable:
+    """What to raise when the file system refuses a file: for good, or for now."""
     why = fault.strerror or type(fault).__name__
+    if not isinstance(fault, _REFUSED) and fault.errno not in _LASTING:
+        return LakeUnavailable(f"The lake took no file just now ({why}). If a retry does not help, ask its operators.")
     return ConfigError(f"The lake cannot be written ({why}). Check its address, its free space and your permissions.")
 
 

@@ -7,6 +7,7 @@ A landing writes data files under names of their own and returns their manifest;
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,6 +32,12 @@ from airflow_provider_interactions.sweep import sweep
 HELD_ROWS, HELD_PAGES, HELD_BYTES = 16_384, 1_000, 64 * 1024 * 1024
 
 
+#: What keeps two pipelines from replacing each other's windows.
+APART = "If that is another pipeline, give its connection an account of its own, by the extra field account."
+
+log = logging.getLogger(__name__)
+
+
 class Replaced(Unreconciled):
     """Files of a window are gone: another extraction of the same window has been published since."""
 
@@ -39,9 +46,9 @@ class Replaced(Unreconciled):
 class Landing:
     """The raw files of one batch, being written. Use it as a context manager; call ``finish`` to keep the files.
 
-    ``folder`` is where in the lake; the window's raw folder unless set. With a journal, what has landed outlives a
-    failure; without one, a failure leaves nothing behind. Where one file ends and the next begins follows from the
-    rows alone, so a continued landing has the same files as an undisturbed one.
+    ``folder`` is where in the lake; the window's raw folder unless set. ``asked`` is that of the manifest. With a
+    journal, what has landed outlives a failure; without one, a failure leaves nothing behind. Where one file ends and
+    the next begins follows from the rows alone, so a continued landing has the same files as an undisturbed one.
     """
 
     lake: Lake
@@ -51,6 +58,7 @@ class Landing:
     batches: int = 1
     folder: str = ""
     journal: Journal | None = None
+    asked: str = ""
     _runs: list[Run] = field(default_factory=list)
     _held: int = 0
     _held_bytes: int = 0
@@ -138,6 +146,7 @@ class Landing:
             outcomes=(outcomes,),
             counts=counts,
             digest=hashlib.sha256("".join(self.state.digests).encode()).hexdigest(),
+            asked=self.asked,
         )
 
     def end(self, questions: int, tally: Tally) -> None:
@@ -206,6 +215,11 @@ def publish(lake: Lake, manifests: Iterable[Manifest], now: datetime | None = No
     reconcile(manifest.counts)
     _refuse_replaced(lake, manifest)
     former = lake.read(manifest.place.raw_manifest, Manifest)
+    if former is not None and asked_otherwise(former, manifest):
+        log.warning(
+            "%s, window %s: what is replaced was extracted with other options or from another source of contacts. %s",
+            *(manifest.vendor, manifest.window, APART),
+        )
     lake.publish(manifest.place.raw_manifest, manifest)
     if former is not None:
         # Read once more: should another task have published meanwhile, its files must stay.
@@ -213,6 +227,11 @@ def publish(lake: Lake, manifests: Iterable[Manifest], now: datetime | None = No
     clear(lake, manifest)
     sweep(lake, manifest.place, now or datetime.now(UTC))
     return manifest
+
+
+def asked_otherwise(one: Manifest, other: Manifest) -> bool:
+    """Whether two extractions of a window are known to have asked for different things."""
+    return bool(one.asked and other.asked) and one.asked != other.asked
 
 
 def _refuse_replaced(lake: Lake, manifest: Manifest) -> None:

@@ -60,7 +60,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     lake's root. ``batch`` counts from 0 and is below ``batches``. ``digest`` is the SHA-256 of the files' own SHA-256
     in hexadecimal digits, one after the other; a file's is of its payloads in order, then of their lengths as 32-bit
     integers, little end first. Times are UTC. ``windows`` is more than one where a long window is divided: such a
-    manifest travels between steps and is never published, as each of its windows has its own.
+    manifest travels between steps and is never published, as each of its windows has its own. ``asked`` is a digest of
+    what was asked for (`Job.asked`), empty where nobody noted it.
     """
 
     vendor: str
@@ -76,6 +77,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts = msgspec.field(default_factory=Counts)
     digest: str = ""
     windows: int = 1
+    asked: str = ""
 
     @property
     def window(self) -> Window:
@@ -127,6 +129,7 @@ def whole(manifests: Iterable[Manifest]) -> Manifest:
         outcomes=tuple(file for part in parts for file in part.outcomes),
         counts=sum((part.counts for part in parts), Counts()),
         digest=first.digest if len(parts) == 1 else "",
+        asked=first.asked,
     )
 
 

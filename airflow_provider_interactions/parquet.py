@@ -39,7 +39,7 @@ class Writer:
             raise unwritable(wrong) from wrong
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Append one row group; raises ConfigError, and leaves nothing, when the file system takes no more."""
+        """Append one row group; where it cannot be written, leaves nothing and raises as ``lake.unwritable`` says."""
         with self._whole_or_nothing():
             self._parquet.write_batch(batch)
         self.rows += batch.num_rows

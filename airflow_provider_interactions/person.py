@@ -25,7 +25,7 @@ import fsspec
 import msgspec
 
 from airflow_provider_interactions import contract
-from airflow_provider_interactions.contacts import checked
+from airflow_provider_interactions.contacts import contact_at
 from airflow_provider_interactions.contract import Contact, Credentials, Options, Vendor
 from airflow_provider_interactions.errors import ConfigError, VendorError
 from airflow_provider_interactions.extract import land_pages
@@ -55,11 +55,13 @@ EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 class Request:
     """Whom to ask about, checked; made by ``request``. ``window`` None means all time.
 
+    ``places`` are the contacts' first places in the list as it was given, from 1.
     ``types`` are those to keep here, where the vendor cannot be asked for some only; empty means all.
     """
 
     vendor: Vendor
     contacts: Sequence[Contact]
+    places: Sequence[int]
     options: Options
     window: Window | None = None
     types: frozenset[str] = frozenset()
@@ -89,14 +91,14 @@ def request(
 
     Without ``start`` the window is open to the past, without ``end`` to the future, without both it is all time.
     """
-    contacts = _people(vendor, ids, kind)
+    people = _people(vendor, ids, kind)
     known = {option.name for option in msgspec.structs.fields(vendor.options)}
     chosen = {name: value for name, value in THOROUGH.items() if name in known} | dict(options or {})
     wanted = list(dict.fromkeys(types))
     if wanted and "types" in known:
         chosen, wanted = chosen | {"types": wanted}, []
     window, kept = _window(vendor, start, end), frozenset(map(folded, wanted))
-    return Request(vendor, contacts, contract.options(vendor, chosen), window, kept)
+    return Request(vendor, list(people), list(people.values()), contract.options(vendor, chosen), window, kept)
 
 
 def answer(
@@ -128,15 +130,19 @@ def answer(
         return _written(lake, asked, landed, told(memory, asked.vendor, landed, asked.types))
 
 
-def _people(vendor: Vendor, ids: Iterable[str], kind: str | None) -> list[Contact]:
-    contacts = checked(vendor, ids, kind)
+def _people(vendor: Vendor, ids: Iterable[str], kind: str | None) -> dict[Contact, int]:
+    """Each person once, with the first place in the list; blanks only take places."""
+    contacts: dict[Contact, int] = {}
+    for place, text in enumerate(ids, start=1):
+        if text.strip():
+            contacts.setdefault(contact_at(vendor, text.strip(), kind or vendor.contact_kinds[0], place), place)
     if not contacts:
         msg = "No contact is given, so there is nobody to ask about. Give at least one identifier."
         raise ConfigError(msg)
     if len(contacts) > MOST:
         msg = f"{len(contacts)} contacts are more than the {MOST} of one request. Use the pipeline for whole lists."
         raise ConfigError(msg)
-    if contacts[0].kind == EVERYBODY:
+    if next(iter(contacts)).kind == EVERYBODY:
         msg = f"{vendor.name}: a request is about given people, not of kind {EVERYBODY}. Use the pipeline for that."
         raise ConfigError(msg)
     return contacts
@@ -177,8 +183,8 @@ def _written(lake: Lake, asked: Request, landed: Manifest, people: Iterator[Told
     folder = Place(landed.vendor, landed.account, asked.span).requests
     base, tally = f"{folder}/{stamp(landed.extracted_at)}-{uuid.uuid4().hex[:8]}", Tally()
     with Output(lake, base) as output:
-        for found in people:
-            tally.take(found)
+        for place, found in zip(asked.places, people, strict=True):
+            tally.take(place, found)
             output.write(found.rows)
         done = counted(landed, asked.window, tally, *output.close(), f"{base}.json")
         lake.publish(done.summary, done)

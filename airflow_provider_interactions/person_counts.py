@@ -15,7 +15,9 @@ from airflow_provider_interactions.window import Window
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """How it went with one person. ``contact`` is the place in the list, from 1: an identifier would be personal data.
+    """How it went with one person. ``contact`` is the first place in the list as it was given, from 1.
+
+    An identifier would be personal data. Who is given more than once is answered once.
 
     ``records`` = ``interactions`` + ``rejected`` + ``repeated`` (the same once more) + ``left_out`` (other types).
     """
@@ -64,9 +66,9 @@ class Tally:
     channels: dict[str, Counter[str]] = field(default_factory=dict)
     rejects: Counter[str] = field(default_factory=Counter)
 
-    def take(self, found: Told) -> None:
-        """Add one person."""
-        self.people.append(_person(len(self.people) + 1, found))
+    def take(self, place: int, found: Told) -> None:
+        """Add the person at a place in the list."""
+        self.people.append(_person(place, found))
         for row in found.interactions:
             self.channels.setdefault(row["channel"], Counter())[row["native_type"]] += 1
         self.rejects.update(row["rejected"] for row in found.rejects)

@@ -147,8 +147,7 @@ def _same_type(vendor: Vendor, connection: Connection) -> None:
 
 
 def _masked(auth: Auth) -> Auth:
-    for secret in auth.secrets:
-        _mask(secret)
+    mask(*auth.secrets)
     read, acquire = auth.read, auth.acquire
     return replace(
         auth,
@@ -159,13 +158,15 @@ def _masked(auth: Auth) -> Auth:
 
 def _hidden(make: Callable[..., Token], *response: Response) -> Token:
     token = make(*response)
-    _mask(token.value)
+    mask(token.value)
     return token
 
 
-def _mask(secret: str) -> None:
-    if len(secret) >= SHORTEST_SECRET:
-        mask_secret(secret)
+def mask(*secrets: str) -> None:
+    """Keep these texts out of Airflow's logs; too short ones it does not hide, and would warn of."""
+    for secret in secrets:
+        if len(secret) >= SHORTEST_SECRET:
+            mask_secret(secret)
 
 
 def _both(start: Instant | None, end: Instant | None) -> tuple[Instant, Instant]:

@@ -31,10 +31,11 @@ ANSWER_SECONDS = 0.2
 
 
 class Reference(Batch, frozen=True, kw_only=True):
-    """A batch of contacts and the window to ask for, so that all tasks of a run agree on it."""
+    """A batch of contacts and the window to ask for, so that all tasks of a run agree on it; ``source`` as of a Job."""
 
     window_start: datetime
     window_end: datetime
+    source: str = ""
 
     @property
     def window(self) -> Window:
@@ -47,9 +48,10 @@ class Reference(Batch, frozen=True, kw_only=True):
         return f"{self.batch + 1} of {self.batches}: contacts {self.first + 1:,}-{self.first + self.count:,}"
 
 
-def reference(batch: Batch, window: Window) -> dict[str, Any]:
+def reference(batch: Batch, window: Window, source: str = "") -> dict[str, Any]:
     """A batch as plain JSON values."""
-    found = Reference(*msgspec.structs.astuple(batch), window_start=window.start, window_end=window.end)
+    facts = msgspec.structs.astuple(batch)
+    found = Reference(*facts, window_start=window.start, window_end=window.end, source=source)
     return dict(msgspec.to_builtins(found))
 
 
@@ -69,7 +71,7 @@ def batch_size(vendor: Vendor, settings: Settings, options: Options, contacts: i
     """
     queries = sum(1 for contact in sample for _ in vendor.queries(contact, settings, options))
     seconds = contacts * queries / max(1, len(sample)) / requests_per_second(pace(vendor, settings))
-    tasks = min(MOST_TASKS, max(1, round(seconds / TASK_SECONDS)))
+    tasks = min(MOST_TASKS, _mapped(), max(1, round(seconds / TASK_SECONDS)))
     return max(1, ceil(contacts / tasks))
 
 
@@ -83,7 +85,7 @@ def requests_per_second(allowed: Pace) -> float:
 
 def checked_size(size: int, contacts: int) -> int:
     """A batch size somebody chose; raises ConfigError when it is not positive or would map too many tasks."""
-    most = conf.getint("core", "max_map_length", fallback=1024)
+    most = _mapped()
     if size < 1:
         msg = f"batch_size is {size}. It must be at least 1; leave it out to have one computed."
         raise ConfigError(msg)
@@ -94,3 +96,8 @@ def checked_size(size: int, contacts: int) -> int:
         )
         raise ConfigError(msg)
     return size
+
+
+def _mapped() -> int:
+    """How many tasks Airflow maps at most."""
+    return conf.getint("core", "max_map_length", fallback=1024)

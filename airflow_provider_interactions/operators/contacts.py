@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from hashlib import sha256
+from typing import Any, ClassVar, Literal
 
 from airflow.sdk import Context
 
 from airflow_provider_interactions.contract import Contact, Options
+from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.hooks.base import InteractionsHook
 from airflow_provider_interactions.lake import Place
 from airflow_provider_interactions.operators import sources
 from airflow_provider_interactions.operators.base import VendorOperator
 from airflow_provider_interactions.operators.errors import judged
 from airflow_provider_interactions.operators.lake import open_lake
-from airflow_provider_interactions.operators.wide import pieces
+from airflow_provider_interactions.operators.wide import aligned, pieces
 from airflow_provider_interactions.operators.window import given
 from airflow_provider_interactions.window import Window
 
@@ -38,6 +40,7 @@ class ListContactsOperator(VendorOperator):
     :param kind: what the identifiers are; default: the vendor's first kind
     :param batch_size: contacts per mapped task; default: what takes about five minutes at the vendor's documented
         pace, in at most 200 tasks
+    :param on_empty: what a list without contacts means: ``fail``, or ``record`` a window without interactions
     """
 
     stage = "list"
@@ -59,6 +62,7 @@ class ListContactsOperator(VendorOperator):
         contacts_conn_id: str | None = None,
         kind: str | None = None,
         batch_size: int | None = None,
+        on_empty: Literal["fail", "record"] = "fail",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -69,12 +73,19 @@ class ListContactsOperator(VendorOperator):
         self.contacts_conn_id = contacts_conn_id
         self.kind = kind
         self.batch_size = batch_size
+        self.on_empty = on_empty
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """List, keep, cut; fails at once where a retry cannot help."""
         with judged(self.subject):
             window = self.window(context)
-            pieces(context, window, self.width)  # refuses too many, before anybody is asked
+            many = pieces(context, window, self.width)  # refuses too many, before anybody is asked
+        if many > 1 and not aligned(window, self.width):
+            self.log.warning(
+                "Window %s does not begin and end with windows of %s in UTC, so it is not cut into those of scheduled "
+                "runs: both will lie in the lake, where they overlap",
+                *(window, self.width),
+            )
         with judged(self.subject, f"window {window}"):
             return self.finished(context, self._batches(window))
 
@@ -91,9 +102,15 @@ class ListContactsOperator(VendorOperator):
             size = batches.batch_size(hook.vendor, hook.credentials.settings, options, count, sample)
         else:
             size = batches.checked_size(self.batch_size, count)
+        if not count and self.on_empty == "fail":
+            msg = (
+                "The list of contacts is empty, so the window would replace what the lake has of it by nothing. Check "
+                "where contacts come from, or allow it with on_empty='record'."
+            )
+            raise ConfigError(msg)
         cut = lists.cut(path, count, size)
         self.log.info("%s, window %s: %d contacts in %d batches", hook.vendor.name, window, count, len(cut))
-        return [batches.reference(batch, window) for batch in cut]
+        return [batches.reference(batch, window, self._source()) for batch in cut]
 
     def _pages(self, hook: InteractionsHook, options: Options) -> Iterable[Sequence[Contact]]:
         from airflow_provider_interactions import contacts as lists  # noqa: PLC0415 - pyarrow and aiohttp are heavy
@@ -102,6 +119,11 @@ class ListContactsOperator(VendorOperator):
         if ids is None:
             return lists.listing(hook.vendor, hook.credentials, options)
         return lists.given(hook.vendor, ids, given(self.kind))
+
+    def _source(self) -> str:
+        """Where contacts come from, in a few digits; nothing of contacts that were written down."""
+        said = [self.contacts_file, self.column, self.contacts_sql, self.contacts_conn_id, self.kind]
+        return sha256(repr([*map(given, said), self.contacts is not None]).encode()).hexdigest()[:16]
 
     def _ids(self) -> Iterable[str] | None:
         match sources.only(contacts=self.contacts, contacts_file=self.contacts_file, contacts_sql=self.contacts_sql):

@@ -110,6 +110,7 @@ class ExtractInteractionsOperator(VendorOperator):
                 on_missing=self.on_missing,
                 progress=reporter(self.log.info, name),
                 resume=run,
+                source=reference.source if reference else "",
             )
         )
         counts = landed.counts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from airflow.sdk import BaseOperatorLink, conf
 
@@ -25,4 +26,6 @@ class ManifestLink(BaseOperatorLink):
         if found is None:
             return ""
         browse = conf.get("interactions", "browse", fallback="")
-        return browse.replace("{path}", found.path) if browse else open_lake(operator.lake).url(found.path)
+        if browse:
+            return browse.replace("{path}", quote(found.path, safe="/="))
+        return open_lake(operator.lake).url(found.path)

@@ -13,6 +13,7 @@ from airflow_provider_interactions.operators.assets import handed_over
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.operators.errors import judged
 from airflow_provider_interactions.operators.lake import open_lake
+from airflow_provider_interactions.operators.replaced import refuse_other
 from airflow_provider_interactions.window import zulu
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class LoadInteractionsOperator(LakeOperator):
         found = lake.read(manifest.place.manifest, Manifest) if manifest.windows == 1 else None
         if found is None or found.paths == manifest.paths:
             return manifest
+        refuse_other(manifest, found)
         self.log.warning("%s, window %s was replaced by another run; its rows are loaded", found.vendor, found.window)
         return found
 

@@ -13,9 +13,9 @@ from airflow_provider_interactions.operators.assets import handed_over
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.operators.errors import judged
 from airflow_provider_interactions.operators.lake import open_lake
+from airflow_provider_interactions.operators.replaced import newer
 from airflow_provider_interactions.operators.wide import pieces
 from airflow_provider_interactions.operators.window import DAY
-from airflow_provider_interactions.window import zulu
 
 
 class NormalizeInteractionsOperator(LakeOperator):
@@ -75,7 +75,7 @@ class NormalizeInteractionsOperator(LakeOperator):
         try:
             raw = land.publish(lake, batches)
         except land.Replaced as gone:
-            raw = self._newer(lake, manifest.whole(batches), gone)
+            raw = newer(lake, manifest.whole(batches), gone, self.log)
         return self._normalized(lake, raw)
 
     def _divided(self, batches: list[Any]) -> Any:
@@ -100,26 +100,13 @@ class NormalizeInteractionsOperator(LakeOperator):
         try:
             done = normalize.normalize(lake, raw, rejects_share=share)
         except land.Replaced as gone:
-            return self._normalized(lake, self._newer(lake, raw, gone))
+            return self._normalized(lake, newer(lake, raw, gone, self.log))
         counts = done.counts
         self.log.info(
             "%s, window %s: %d landed = %d canonical + %d rejected + %d repeated",
             *(done.vendor, done.window, counts.landed, counts.canonical, counts.rejected, counts.repeated),
         )
         return done
-
-    def _newer(self, lake: Lake, raw: Any, gone: Exception) -> Any:
-        """What another run has published of the same window meanwhile; raises ``gone`` when there is no such."""
-        from airflow_provider_interactions.manifest import Manifest  # noqa: PLC0415 - as above
-
-        found = lake.read(raw.place.raw_manifest, Manifest)
-        if found is None or found.paths == raw.paths:
-            raise gone
-        self.log.warning(
-            "%s, window %s was extracted by another run at %s meanwhile; that is what is normalized now",
-            *(raw.vendor, raw.window, zulu(found.extracted_at)),
-        )
-        return found
 
 
 def _facts(batches: list[Any]) -> Sequence[str]:

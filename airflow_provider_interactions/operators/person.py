@@ -7,10 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
-from airflow.sdk.log import mask_secret
 
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.hooks.base import InteractionsHook
+from airflow_provider_interactions.hooks.base import InteractionsHook, mask
 from airflow_provider_interactions.operators import form
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.operators.errors import judged
@@ -108,9 +107,9 @@ class ContactInteractionsOperator(LakeOperator):
         from airflow_provider_interactions import person  # noqa: PLC0415 - pyarrow and aiohttp are heavy
 
         ids = identifiers(self._given(params, "contacts"))
-        for identifier in ids:
-            mask_secret(identifier)  # whatever some library should say of it, no log shows it
-        return person.request(
+        # Whatever some library should say of them, no log shows them, as they were given and as they are asked for.
+        mask(*ids)
+        asked = person.request(
             hook.vendor,
             ids,
             form.checked_kind(hook.vendor.name, self._given(params, "kind"), _kinds(hook)),
@@ -119,6 +118,8 @@ class ContactInteractionsOperator(LakeOperator):
             types=form.checked_types(hook.vendor.name, self._given(params, "types") or ()),
             options=self.options,
         )
+        mask(*(contact.id for contact in asked.contacts))
+        return asked
 
     def _answer(self, hook: InteractionsHook, asked: Request) -> Answer:
         from airflow_provider_interactions import person  # noqa: PLC0415 - as above
@@ -134,6 +135,9 @@ class ContactInteractionsOperator(LakeOperator):
         addresses = {name: lake.url(getattr(found, name).path) for name in ("parquet", "lines")}
         for told in (*text, *(f"{name}: {address}" for name, address in addresses.items())):
             self.log.info("%s", told)
+        for person in found.people:
+            if person.outcome not in ("ok", "empty"):
+                self.log.warning("No answer for contact %d: %s%s", person.contact, person.outcome, _why(person.reason))
         # Once through JSON: Airflow would wrap tuples, and whoever waits at the REST API would see the wrapping.
         return {"text": "\n".join(text), "addresses": addresses, **msgspec.json.decode(msgspec.json.encode(found))}
 
@@ -154,7 +158,7 @@ def _moment(name: str, value: Instant | None) -> datetime | None:
 
 
 def identifiers(given: Sequence[str] | str | None) -> list[str]:
-    """A list of identifiers, or text with one on each line, without blanks around them; empty ones are left out.
+    """A list of identifiers, or text with one on each line, without blanks around them; empty ones keep their places.
 
     Raises ConfigError for anything else.
     """
@@ -162,7 +166,7 @@ def identifiers(given: Sequence[str] | str | None) -> list[str]:
     if not isinstance(found, list | tuple) or not all(isinstance(text, str | int) for text in found):
         msg = "contacts must be a list of identifiers, or text with one on each line."
         raise ConfigError(msg)
-    return [text for text in (str(text).strip() for text in found) if text]
+    return [str(text).strip() for text in found]
 
 
 def summary(found: Answer) -> Iterator[str]:

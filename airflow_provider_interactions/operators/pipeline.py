@@ -52,6 +52,7 @@ class Listing(Asking, total=False):
     contacts_conn_id: str | None
     kind: str | None
     batch_size: int | None
+    on_empty: Literal["fail", "record"]
 
 
 class Extracting(Asking, total=False):
@@ -83,15 +84,15 @@ class Arguments(Listing, Extracting, Normalizing, Loading, total=False):
 
 
 class Pipeline(NamedTuple):
-    """The tasks of one connection, to put others before and after them."""
+    """The tasks of one connection, to put others before and after them; ``load`` is None where it was left out."""
 
     list_contacts: ListContactsOperator
     extract: MappedOperator
     normalize: NormalizeInteractionsOperator
-    load: LoadInteractionsOperator
+    load: LoadInteractionsOperator | None
 
 
-def interactions_pipeline(vendor: str | None = None, **arguments: Unpack[Arguments]) -> Pipeline:
+def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arguments: Unpack[Arguments]) -> Pipeline:
     """Put ``list_contacts``, ``extract`` (mapped over batches), ``normalize`` and ``load`` into the present DAG.
 
     Give ``vendor``, ``conn_id``, or both. Each argument goes to the operators that know it. ``extract`` runs one task
@@ -100,7 +101,8 @@ def interactions_pipeline(vendor: str | None = None, **arguments: Unpack[Argumen
     ``[interactions] pools`` switched on, that is the pool named like the connection. Airflow runs no task whose pool
     nobody has made. A run whose params ``start`` and ``end`` choose more than ``width`` (one day unless given) writes
     windows of that length. For more than one connection in a DAG, call this within a ``TaskGroup`` each.
-    Other DAGs can wait for the assets ``interactions_<conn_id, else vendor>_normalized`` and ``…_loaded``.
+    Other DAGs can wait for the assets ``interactions_<conn_id, else vendor>_normalized`` and ``…_loaded``. With
+    ``load`` off the table stays in the lake, for a warehouse that reads Parquet.
     Raises TypeError for an unknown argument.
     """
     _refuse_unknown(arguments)
@@ -115,6 +117,8 @@ def interactions_pipeline(vendor: str | None = None, **arguments: Unpack[Argumen
     normalized = NormalizeInteractionsOperator(
         task_id="normalize", outlets=made["normalized"], **_of(Normalizing, chosen, manifests=mapped.output)
     )
+    if not load:
+        return Pipeline(contacts, mapped, normalized, None)
     loaded = LoadInteractionsOperator(
         task_id="load", outlets=made["loaded"], **_of(Loading, chosen, manifest=normalized.output)
     )
@@ -138,5 +142,6 @@ def _refuse_unknown(chosen: Mapping[str, Any]) -> None:
     known = Arguments.__annotations__
     unknown = sorted(chosen.keys() - known.keys())
     if unknown:
-        msg = f"interactions_pipeline knows no argument {', '.join(unknown)}. Known are: vendor, {', '.join(known)}."
+        every = ", ".join(("vendor", "load", *known))
+        msg = f"interactions_pipeline knows no argument {', '.join(unknown)}. Known are: {every}."
         raise TypeError(msg)

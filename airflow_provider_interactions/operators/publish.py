@@ -10,13 +10,15 @@ from airflow.sdk import Context
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.operators.errors import judged
 from airflow_provider_interactions.operators.lake import open_lake
+from airflow_provider_interactions.operators.replaced import newer
 
 
 class PublishInteractionsOperator(LakeOperator):
     """Publish what the mapped extraction of a window landed; returns its manifest.
 
-    Give it the asset that other DAGs wait for as an outlet: its event then means a whole window, not a batch.
-    Not needed where NormalizeInteractionsOperator follows in the same DAG, which publishes by itself.
+    Give it the asset that other DAGs wait for as an outlet: its event then means a whole window, not a batch. Where
+    another run has extracted and published the same window meanwhile, that is what it returns. Not needed where
+    NormalizeInteractionsOperator follows in the same DAG, which publishes by itself.
 
     :param manifests: what ExtractInteractionsOperator returned: one manifest, or those of all mapped tasks
     """
@@ -33,8 +35,13 @@ class PublishInteractionsOperator(LakeOperator):
         """Join and publish; raises what ``land.publish`` does, as an error that is not retried."""
         from airflow_provider_interactions import land, manifest  # noqa: PLC0415 - pyarrow is heavy
 
-        parts = [self.manifests] if isinstance(self.manifests, Mapping) else self.manifests[:]
-        with judged():
-            whole = land.publish(open_lake(self.lake), [manifest.unpacked(part) for part in parts])
+        given = [self.manifests] if isinstance(self.manifests, Mapping) else self.manifests[:]
+        batches, lake = [manifest.unpacked(part) for part in given], open_lake(self.lake)
+        facts = (f"vendor {batches[0].vendor}", f"window {batches[0].window}") if batches else ()
+        with judged(*facts):
+            try:
+                whole = land.publish(lake, batches)
+            except land.Replaced as gone:
+                whole = newer(lake, manifest.whole(batches), gone, self.log)
         self.log.info("%s, window %s: %d records published", whole.vendor, whole.window, whole.counts.landed)
         return self.finished(context, manifest.packed(whole))

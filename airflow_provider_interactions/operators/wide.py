@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_interactions.errors import ConfigError
@@ -30,3 +30,9 @@ def pieces(context: Mapping[str, Any], window: Window, width: timedelta) -> int:
         )
         raise ConfigError(msg)
     return number
+
+
+def aligned(window: Window, width: timedelta) -> bool:
+    """Whether a window consists of whole ones of this width, counted from midnight UTC."""
+    midnight = datetime(1970, 1, 1, tzinfo=UTC)
+    return not any((moment - midnight) % width for moment in (window.start, window.end))

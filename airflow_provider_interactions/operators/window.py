@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from airflow_provider_interactions.errors import ConfigError
@@ -27,6 +27,11 @@ UNDATED = (
     'the DAG with CronDataIntervalTimetable("@daily", timezone="UTC"), or give the run the params start and end.'
 )
 
+NOT_OVER = (
+    "Give the DAG's CronPartitionTimetable run_offset=-1, so that a run is about the partition that has just ended, "
+    "and let backfills end with the last one that is over."
+)
+
 
 def resolve(
     context: Mapping[str, Any], start: Instant | None = None, end: Instant | None = None, width: timedelta = DAY
@@ -34,7 +39,7 @@ def resolve(
     """The window of a run: arguments or params ``start`` and ``end``; else the partition; else the data interval.
 
     ``width`` is how long a partition is from its date on. Raises ConfigError that says what to write when the run has
-    none of them, and when the window is naive, empty or reversed.
+    none of them, when the window is naive, empty or reversed, and when a partition is not over yet.
     """
     params = context.get("params") or {}
     first, last = given(start, params.get("start")), given(end, params.get("end"))
@@ -42,7 +47,7 @@ def resolve(
         return _explicit(first, last)
     partition = context.get("partition_date")
     if partition is not None:
-        return Window.of(partition, partition + width)
+        return _over(Window.of(partition, partition + width))
     if getattr(context.get("dag_run"), "partition_key", None) and "partition_date" not in context:
         raise ConfigError(UNDATED)
     return _interval(context.get("data_interval_start"), context.get("data_interval_end"))
@@ -51,6 +56,12 @@ def resolve(
 def given(*values: T | None) -> T | None:
     """The first value that is one: a template of a parameter nobody set leaves an empty text, or "None"."""
     return next((value for value in values if value not in NOT_GIVEN), None)
+
+
+def _over(window: Window) -> Window:
+    if window.end > datetime.now(UTC):
+        raise ConfigError(f"The partition {window} is not over yet, so it would be read in part only. {NOT_OVER}")
+    return window
 
 
 def _explicit(start: Instant | None, end: Instant | None) -> Window:

@@ -55,6 +55,7 @@ def test_retried_are_those_that_time_can_cure():
     assert {cls.__name__ for cls in every(errors.InteractionsError) if cls.retry} == {
         "Throttled",
         "Unavailable",
+        "LakeUnavailable",
         "LoadError",
     }
 

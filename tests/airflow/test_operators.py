@@ -131,9 +131,19 @@ def test_one_manifest_need_not_be_in_a_list(sandbox, lake, people):
     assert manifest["counts"]["canonical"] == existing(sandbox, "2026-01-02", "2026-01-03")
 
 
-def test_no_contacts_is_a_run_of_nothing(lake):
-    done = whole(lake, DAY, contacts=[])
+def test_no_contacts_is_a_run_of_nothing_where_that_is_wanted(lake):
+    done = whole(lake, DAY, contacts=[], on_empty="record")
     assert (done["counts"]["contacts"], done["loaded"]["rows"]) == (0, 0)
+
+
+def test_no_contacts_by_mistake_replace_nothing(lake, people):
+    from airflow.sdk.exceptions import AirflowFailException
+
+    done = whole(lake, DAY, contacts=people[:2])
+    with pytest.raises(AirflowFailException, match=r"list of contacts is empty.*on_empty='record'"):
+        whole(lake, DAY, contacts=[])
+    assert [path for path in Path(lake).glob("interactions/**/*.parquet") if path.stat().st_size] != []
+    assert done["counts"]["contacts"] == 2
 
 
 def test_unknown_contact_is_recorded_or_fails_the_task(lake, people):

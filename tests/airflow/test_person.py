@@ -251,7 +251,7 @@ def test_neither_vendor_nor_connection():
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [(None, []), ("a\r\n b \n\n", ["a", "b"]), (["a", "", " b"], ["a", "b"]), ([12, "3"], ["12", "3"])],
+    [(None, []), ("a\r\n b \n\n", ["a", "b", ""]), (["a", "", " b"], ["a", "", "b"]), ([12, "3"], ["12", "3"])],
 )
 def test_identifiers_come_as_a_list_or_as_lines(given, expected):
     assert identifiers(given) == expected

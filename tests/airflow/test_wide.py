@@ -19,7 +19,7 @@ from airflow_provider_interactions.operators import (
 )
 from airflow_provider_interactions.operators.assets import handed_over
 from airflow_provider_interactions.operators.facts import Facts, facts
-from airflow_provider_interactions.operators.wide import MOST, pieces
+from airflow_provider_interactions.operators.wide import MOST, aligned, pieces
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window, zulu
 
@@ -105,6 +105,19 @@ def test_too_many_windows_are_refused_before_anybody_is_asked(connection, sandbo
 )
 def test_only_a_run_whose_params_choose_more_is_divided(params, end, number):
     assert pieces({"params": params}, Window.of("2026-01-01", end), DAY) == number
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "width", "whole"),
+    [
+        ("2026-01-01", "2026-02-01", DAY, True),
+        ("2026-01-01T06:00:00Z", "2026-01-03T06:00:00Z", DAY, False),
+        ("2026-01-01", "2026-01-02T12:00:00Z", DAY, False),
+        ("2026-01-01T06:00:00Z", "2026-01-01T09:00:00Z", timedelta(hours=1), True),
+    ],
+)
+def test_windows_that_scheduled_runs_have_too(start, end, width, whole):
+    assert aligned(Window.of(start, end), width) is whole
 
 
 def test_the_most_is_allowed():

@@ -75,6 +75,13 @@ def test_a_partition_is_as_wide_as_it_is_said_to_be():
     assert resolve({"partition_date": D}, width=timedelta(hours=1)) == Window(D, D.add(hours=1))
 
 
+def test_a_partition_that_is_not_over_is_refused():
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    with pytest.raises(ConfigError, match=r"not over yet.*run_offset=-1"):
+        resolve({"partition_date": today})
+    assert resolve({"partition_date": today - timedelta(days=1)}).end == today
+
+
 def test_window_holds_plain_datetimes_which_manifests_can_encode():
     window = resolve(interval(D, NEXT))
     assert type(window.start) is datetime

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_interactions import contacts, contract, land, normalize, parts
-from airflow_provider_interactions.errors import BadResponse, ConfigError, Unreconciled
+from airflow_provider_interactions.errors import BadResponse, ConfigError, LakeUnavailable, Unreconciled
 from airflow_provider_interactions.extract import extract
 from airflow_provider_interactions.journal import State
 from airflow_provider_interactions.lake import Lake, Place, segment
@@ -26,7 +26,7 @@ LATER = datetime(2026, 3, 1, tzinfo=UTC)
 class SmallDisk(LocalFileSystem):
     """A disk on which every file may hold a few bytes only."""
 
-    room = 5_000
+    room, fault = 5_000, OSError(errno.ENOSPC, "No space left on device")
 
     def _open(self, path, mode="rb", **_):
         return SmallFile(path, mode, fs=self)
@@ -35,7 +35,7 @@ class SmallDisk(LocalFileSystem):
 class SmallFile(LocalFileOpener):
     def write(self, data):
         if self.f.tell() + len(data) > SmallDisk.room:
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise self.fs.fault
         return self.f.write(data)
 
 
@@ -92,6 +92,20 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, rig):
     lake = Lake.at(str(tmp_path / "lake"), SmallDisk(auto_mkdir=True))
     with pytest.raises(ConfigError, match=r"The lake cannot be written \(No space left on device\)"):
         extract(rig.job(lake=lake))
+    assert [path for path in (tmp_path / "lake").rglob("*") if path.is_file()] == []
+
+
+class BusyDisk(SmallDisk):
+    """Object storage that says 503, as its file system tells it."""
+
+    fault = OSError(errno.EBUSY, "SlowDown")
+
+
+def test_storage_that_is_busy_is_worth_another_try_and_leaves_nothing(tmp_path, rig):
+    lake = Lake.at(str(tmp_path / "lake"), BusyDisk(auto_mkdir=True))
+    with pytest.raises(LakeUnavailable, match=r"took no file just now \(SlowDown\)") as told:
+        extract(rig.job(lake=lake))
+    assert told.value.retry
     assert [path for path in (tmp_path / "lake").rglob("*") if path.is_file()] == []
 
 

@@ -96,6 +96,14 @@ def files(lake):
     return sorted(str(path.relative_to(lake.root)) for path in Path(lake.root).rglob("*") if path.is_file())
 
 
+def test_places_are_those_of_the_list_as_it_was_given():
+    one, other = "0000000000000000000000000000000a", "0000000000000000000000000000000b"
+    asked = person.request(VENDORS[DYNAMICS], ["", one, one.upper(), " ", f" {other}"])
+    assert (len(asked.contacts), list(asked.places)) == (2, [2, 5])
+    with pytest.raises(ConfigError, match="Contact 3 of the list"):
+        person.request(VENDORS[DYNAMICS], [one, "", "nobody"])
+
+
 EVERY = pytest.mark.parametrize("name", sorted(VENDORS), indirect=True)
 
 
