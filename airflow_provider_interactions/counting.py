@@ -51,7 +51,7 @@ class Counting:
         self.now.fetched += len(records)
         self.landing.add(query, records, occurred, page.context)
 
-    def end(self, question: Question, error: Exception | None) -> None:
+    def end(self, question: Question, error: BaseException | None) -> None:
         """One query is over; raises its error unless it only says that the contact is not there."""
         self.now.requests += question.requests
         if isinstance(error, ContactError) and self.job.on_missing == "record":
@@ -146,7 +146,7 @@ async def watched(tally: Counting) -> AsyncIterator[None]:
             await looking
 
 
-def placed(error: Exception, job: Job) -> Exception:
+def placed(error: BaseException, job: Job) -> BaseException:
     """The same error, which now knows whose and which window's it is."""
     if isinstance(error, VendorError):
         error.vendor, error.window = error.vendor or job.vendor.name, str(job.window)

@@ -114,6 +114,8 @@ def _kept(job: Job) -> dict[Contact, Known]:
         if young and manifest.extracted_at >= job.window.end:
             found = _outcomes(job, manifest, fresh=False)
             known.update({contact: found[contact] for contact in found.keys() & wanted})
+    if job.on_missing == "fail":  # whoever was not there then is asked for again, to fail by the vendor's own answer
+        return {contact: one for contact, one in known.items() if one.outcome in ("ok", "empty")}
     return known
 
 

@@ -35,6 +35,12 @@ from airflow_provider_interactions.tokens import Tokens
 #: Bytes of one decoded body. The largest documented page is far below; more is a fault or an attack.
 BODY_LIMIT = 256 * 1024 * 1024
 
+#: Times that one request may be refused with 401, each time with another token; tokens may end while it is on its way.
+MOST_REFUSALS = 5
+
+#: Seconds: a Retry-After that says more is taken for a week, which is more than any run waits.
+LONGEST_WAIT = 7 * 86_400.0
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -115,17 +121,19 @@ class Client:
         raise AssertionError  # unreachable: the policy returns or raises
 
     async def _unthrottled(self, request: Request) -> Response:
-        deadline = asyncio.get_running_loop().time() + self.limits.patience
+        deadline = None  # the request's patience begins with its first refusal: before, it waited for its own turn
         while True:
             try:
                 return await self._authorized(request)
             except Throttled as refusal:
-                self.counters.throttled += 1
-                pause = refusal.retry_after or 0.0
-                if asyncio.get_running_loop().time() + pause > deadline:
+                self.counters.throttled += refusal.status is not None  # else the gate was shut for too long
+                now = asyncio.get_running_loop().time()
+                deadline = now + self.limits.patience if deadline is None else deadline
+                if now + (refusal.retry_after or 0.0) > deadline:
                     raise
 
     async def _authorized(self, request: Request) -> Response:
+        refusals = 0
         while True:
             async with self.pacer.slot() as turn:
                 # Asked for here: while a request waits for its place, a token may end or prove useless.
@@ -138,6 +146,9 @@ class Client:
                     return response
                 if not isinstance(error, AuthRejected):
                     raise error
+            refusals += 1
+            if refusals == MOST_REFUSALS:  # other requests pass with such tokens: it is this one that nobody may send
+                raise error
             self.tokens.refused(token, error)  # raises it, unless a fresh token may help
 
     def _delay_of(self, error: Exception) -> bool | float:
@@ -204,7 +215,7 @@ async def connect(
     ) as session:
         # aiohttp would by itself send once more what broke on a reused connection: past the pace, and uncounted.
         session._retry_connection = False  # noqa: SLF001 - there is no public switch
-        pacer = Pacer.of(pace(vendor, credentials.settings, concurrency))
+        pacer = Pacer.of(pace(vendor, credentials.settings, concurrency), limits.patience)
         client = Client(vendor, credentials, auth, session, pacer, tokens, limits, Counters(), cache(through))
         tokens.ask = client.ask_token
         yield client
@@ -221,13 +232,13 @@ def retry_after(response: Response, now: datetime | None = None) -> float | None
     """The Retry-After header in seconds from now; it may hold seconds or an HTTP date. None when absent or neither."""
     value = response.headers.get("retry-after", "").strip()
     if value.isascii() and value.replace(".", "", 1).isdigit():
-        return float(value)
+        return min(float(value), LONGEST_WAIT)
     try:
         when = parsedate_to_datetime(value)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max(0.0, (when - (now or datetime.now(UTC))).total_seconds())
+    return min(max(0.0, (when - (now or datetime.now(UTC))).total_seconds()), LONGEST_WAIT)
 
 
 def absolute(host: str, request: Request) -> URL:

@@ -139,14 +139,18 @@ class Journal:
                     return state, rows, self._outcomes(state.outcomes)
         return None
 
-    def save(self, state: State, rows: pa.Table | None, outcomes: Sequence[Outcome]) -> None:
-        """Add ``rows`` after those saved or in parts, and outcomes; replace the state; drop what has become a part."""
+    def save(self, state: State, rows: pa.Table | None, outcomes: Sequence[Outcome]) -> bool:
+        """Add ``rows`` after those saved or in parts, and outcomes; replace the state; drop what has become a part.
+
+        Returns whether that is done. It is not when another try of the same run has published and removed the folder.
+        """
         try:
             self._save(state, rows, outcomes)
         except ConfigError as wrong:
-            # Another try of the same run has published and removed the folder: nobody will come back for this one.
             if not isinstance(wrong.__cause__, FileNotFoundError):
                 raise
+            return False
+        return True
 
     def drop(self) -> None:
         """Remove it, and none of the files it is about."""
@@ -200,7 +204,7 @@ class Journal:
 def clear(lake: Lake, manifest: Manifest) -> None:
     """Remove the journals of extractions that a published window consists of."""
     for folder, state in _journals(lake, manifest.place.folder("unfinished")):
-        if state is not None and manifest.paths.issuperset(state.paths):
+        if state is not None and state.paths and manifest.paths.issuperset(state.paths):  # without files: under way
             _remove(lake, folder)
 
 
@@ -208,8 +212,8 @@ def expire(lake: Lake, place: Place, now: datetime, age: timedelta = AGE) -> Non
     """Remove what extractions of the account left long ago, with the data files that nothing published refers to."""
     windows = [f"{place.unfinished}/{name}" for name in lake.names(place.unfinished)]
     for folder, state in (found for window in windows for found in _journals(lake, window)):
-        if state is None and now - _stamped_last(lake, folder) < age:
-            continue
+        if state is None and (not lake.names(folder) or now - _stamped_last(lake, folder) < age):
+            continue  # just begun, too
         if state is not None and not state.is_old(now, age):
             continue
         paths = state.paths if state else []

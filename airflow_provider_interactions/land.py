@@ -74,8 +74,11 @@ class Landing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._kept and self.journal is None:
-            self.lake.remove(file.path for file in (*self.state.parts, *self._others))
+        written = [file.path for file in (*self.state.parts, *self._others)]
+        if written and not self._kept and self.journal is None:
+            # A long window that is divided once more writes the same files, which may have been published before.
+            published = referred(self.lake, self._home)
+            self.lake.remove(path for path in written if path not in published)
 
     def restore(self, rows: Sequence[pa.Table], outcomes: Sequence[Outcome]) -> None:
         """Go on from what a journal holds beside its state."""
@@ -120,8 +123,8 @@ class Landing:
         self.state.questions, self.state.tally = questions, tally
         pending = pa.concat_tables(self._pending, promote_options="none") if self._pending else RAW.empty_table()
         fresh = pending.slice(self.state.end - self.state.written)
-        self.journal.save(self.state, fresh if fresh.num_rows else None, self._unsaved)
-        self._noted()
+        if self.journal.save(self.state, fresh if fresh.num_rows else None, self._unsaved):
+            self._noted()
 
     def finish(self, counts: Counts) -> Manifest:
         """Write the rest and the outcomes, check the counts and hand out the manifest; nothing is published yet."""
@@ -154,8 +157,8 @@ class Landing:
         if self.journal is not None:
             self.state.questions, self.state.tally = questions, tally
             self.state.finished, self.state.others = True, self._others
-            self.journal.save(self.state, None, self._unsaved)
-            self._noted()
+            if self.journal.save(self.state, None, self._unsaved):
+                self._noted()
 
     @property
     def outcomes(self) -> Sequence[Outcome]:
@@ -198,10 +201,13 @@ class Landing:
         writer.write(pa.record_batch(columns, schema=OUTCOMES))
         return writer.close()
 
+    @property
+    def _home(self) -> str:
+        return self.folder or self.place.folder("raw")
+
     def _path(self, kind: str, content: str) -> str:
         # Two tries of one run share their instant: other rows must not come under a name that the first one counts on.
-        folder = self.folder or self.place.folder("raw")
-        return f"{folder}/{self.batch:05d}-{kind}-{stamp(self.state.extracted_at)}-{content[:16]}.parquet"
+        return f"{self._home}/{self.batch:05d}-{kind}-{stamp(self.state.extracted_at)}-{content[:16]}.parquet"
 
 
 def publish(lake: Lake, manifests: Iterable[Manifest], now: datetime | None = None) -> Manifest:

@@ -20,7 +20,7 @@ from airflow_provider_interactions.canonical import BATCH_BYTES, Seen, joined, s
 from airflow_provider_interactions.errors import RecordRejected
 from airflow_provider_interactions.lake import Lake, stamp
 from airflow_provider_interactions.land import Replaced, replaced
-from airflow_provider_interactions.manifest import Counts, File, Manifest, reconcile_normalized
+from airflow_provider_interactions.manifest import Counts, File, Manifest, reconcile_normalized, referred
 from airflow_provider_interactions.memory import keep
 from airflow_provider_interactions.parquet import Writer
 from airflow_provider_interactions.schema import CANONICAL, REJECTS
@@ -126,12 +126,20 @@ class _Output:
         reconcile_normalized(counts)
         files = tuple(sorted((file for file in self.written if file not in rejects), key=lambda file: file.path))
         manifest = msgspec.structs.replace(self.raw, files=files, rejects=rejects, counts=counts)
+        self._refuse_replaced()
         former = self.lake.read(manifest.place.manifest, Manifest)
         self.lake.publish(manifest.place.manifest, manifest)
         self.published = True
         if former is not None:
-            self.lake.remove(sorted(former.paths - manifest.paths - self.raw.paths))
+            kept = manifest.paths | self.raw.paths | referred(self.lake, manifest.place.folder("raw"))
+            self.lake.remove(sorted(former.paths - kept))
         return manifest
+
+    def _refuse_replaced(self) -> None:
+        """Raise Replaced unless the raw window is the one that is published: a slow run must not undo a newer one."""
+        current = self.lake.read(self.raw.place.raw_manifest, Manifest)
+        if current is None or current.paths != self.raw.paths:
+            raise Replaced(replaced(self.raw))
 
     def _close_rejects(self) -> tuple[File, ...]:
         if self.rejects is None:

@@ -27,7 +27,7 @@ AHEAD = 2
 class Ended:
     """A stream is over, in peace or by an error that the reader has to judge."""
 
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 @dataclass(slots=True)
@@ -119,7 +119,9 @@ async def _pump(
                 weight = weigh(item)
                 room.held += weight
                 await stream.queue.put((item, weight))
-    except Exception as error:  # noqa: BLE001 - not hidden: the reader gets it, in its turn
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - the reader gets it in its turn, also what a signal's handler raised
         end = Ended(error)
     await stream.queue.put((end, 0))
 

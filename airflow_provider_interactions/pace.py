@@ -40,6 +40,7 @@ class Pacer:
     most: int
     limit: float
     documented: Quota | None = None
+    patience: float = float("inf")
     quick_until: float = float("inf")
     in_flight: int = 0
     places: int = 0
@@ -53,11 +54,11 @@ class Pacer:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
-    def of(cls, pace: Pace) -> Pacer:
-        """Start from the limits to keep."""
+    def of(cls, pace: Pace, patience: float = float("inf")) -> Pacer:
+        """Start from the limits to keep. A gate that is shut for more seconds than ``patience`` is not waited for."""
         most = max(1, pace.concurrency)
         documented = Quota(pace.requests, pace.seconds or 0.0) if pace.requests else None
-        return cls(most, float(min(most, FIRST_IN_FLIGHT)), documented)
+        return cls(most, float(min(most, FIRST_IN_FLIGHT)), documented, patience)
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[Turn]:
@@ -122,7 +123,11 @@ class Pacer:
         """One after the other, in the order of their places: wait until the next request may go out."""
         loop = asyncio.get_running_loop()
         async with self.turn:
-            while (wait := self._wait(loop.time())) > 0:  # noqa: ASYNC110 - the pause may have grown meanwhile
+            while (wait := self._wait(loop.time())) > 0:  # the pause may have grown meanwhile
+                shut = self.paused_until - loop.time()
+                if shut > self.patience:
+                    msg = "the vendor asks to slow down for longer than this run may wait"
+                    raise Throttled(msg, retry_after=shut)
                 await asyncio.sleep(wait)
             return self._go(loop.time())
 

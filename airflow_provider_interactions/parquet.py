@@ -35,7 +35,7 @@ class Writer:
                 self._stream, schema, compression=COMPRESSION, use_dictionary=words, write_statistics=ordered
             )
         except OSError as wrong:
-            lake.remove([posixpath.relpath(self._temporary, lake.root)])
+            self._remove()
             raise unwritable(wrong) from wrong
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -59,7 +59,12 @@ class Writer:
             self._parquet.close()
         self._parquet.is_open = False  # else it tries once more when it is collected
         self.lake.abandon(self._stream)
-        self.lake.remove([posixpath.relpath(self._temporary, self.lake.root)])
+        self._remove()
+
+    def _remove(self) -> None:
+        # Where nothing can be renamed, nothing is there before it is whole; a file of that name is an earlier try's.
+        if self._temporary != self._target:
+            self.lake.remove([posixpath.relpath(self._temporary, self.lake.root)])
 
     @contextlib.contextmanager
     def _whole_or_nothing(self) -> Iterator[None]:

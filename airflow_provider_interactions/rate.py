@@ -38,6 +38,9 @@ TELLING, ALIKE, HANDFUL = 50, 2.0, 5
 #: holds anything back: enough to be at full speed within half a second, too little for a burst.
 FIRST_RATE, DOUBLING, NO_RATE = 100.0, 0.1, 100_000.0
 
+#: However long nothing was sent, a rate grows by no more of these at once; no learned stretch is shorter, in seconds.
+DOUBLINGS, STRETCHES, SHORTEST = 20.0, 100.0, 0.001
+
 #: Steps that were missed are made up for within this share of a stretch, and lost after it.
 SLACK = 0.05
 
@@ -146,9 +149,10 @@ class Rate:
         if now <= self.moved_at or self.value >= NO_RATE:
             return
         if self.quota is None:
-            self.value *= 2 ** ((now - self.moved_at) / DOUBLING)
+            self.value = min(NO_RATE, self.value * 2 ** min((now - self.moved_at) / DOUBLING, DOUBLINGS))
         else:
-            self.quota.seconds /= (1 + GROWTH) ** ((now - self.moved_at) / self.quota.seconds)
+            passed = min((now - self.moved_at) / self.quota.seconds, STRETCHES)
+            self.quota.seconds = max(SHORTEST, self.quota.seconds / (1 + GROWTH) ** passed)
             self._step()
         self.moved_at = now
 

@@ -31,10 +31,11 @@ _LATER = "new.extracted_at > old.extracted_at"
 _OTHERS = (f"old.{field.name} IS DISTINCT FROM new.{field.name}" for field in CANONICAL if field.name not in KEY)
 _OTHER = f"(new.extracted_at = old.extracted_at AND ({' OR '.join(_OTHERS)}))"
 
-#: Of one interaction that came twice in a window (for two contacts), the newest.
+#: Of one interaction that came twice in a window (for two contacts), the newest; which one must not depend on threads.
+_ORDER = ", ".join(field.name for field in CANONICAL if field.name not in ("extracted_at", "occurred_at", *KEY))
 _FRESH = f"""
     CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM arrived
-    QUALIFY row_number() OVER (PARTITION BY {", ".join(KEY)} ORDER BY extracted_at DESC, occurred_at DESC) = 1
+    QUALIFY row_number() OVER (PARTITION BY {", ".join(KEY)} ORDER BY extracted_at DESC, occurred_at DESC, {_ORDER}) = 1
 """  # noqa: S608 - constants only
 
 

@@ -79,6 +79,9 @@ class Members:
             self.sure[:] = False
             return
         self._leave_nested(quotes)
+        if not len(self._keys):
+            self.sure[:] = False
+            return
         self._find_ends()
         self._check(escapes)
         found = self._find(names)

@@ -290,3 +290,10 @@ def test_repeats_across_batches_are_found_either_way(desk, monkeypatch):
     ids = ["a", "b", "c", "d", "a", "e", "f", "g", "g", "h"]
     counts = desk.normalized(*(desk.record(InteractionId=one) for one in ids)).counts
     assert (counts.canonical, counts.repeated) == (8, 2)
+
+
+@pytest.mark.parametrize("payload", [b'[[{"aaaaaaaaaaaaaaa":{"b":1}}]]', b'[{"a":[{"b":{"c":1}}]}]'])
+def test_members_of_inner_objects_alone_are_nobodys(payload):
+    members = Members(pa.array([payload], pa.binary()), ("a", "b"))
+    assert members.sure.tolist() == [False]
+    assert members.text("a").to_pylist() == [None]

@@ -1,5 +1,6 @@
 """A long window, asked for at once, leaves in the lake what its days leave when each is asked for."""
 
+import errno
 import json
 import re
 from contextlib import suppress
@@ -177,3 +178,24 @@ def test_records_whose_time_cannot_be_read_are_judged_once(desk):
     assert [piece.counts.landed for piece in pieces] == [2, *[0] * (len(DAYS) - 1)]
     done = [normalize(desk.lake, piece) for piece in pieces]
     assert sum(piece.counts.rejected for piece in done) == 2
+
+
+def test_dividing_once_more_in_vain_takes_no_file_from_what_is_published(desk, monkeypatch):
+    landed = desk.land(desk.record(), desk.record(InteractionId="B" * 32), window=TIME)
+    pieces = list(divide.divide(desk.lake, [landed], DAY))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(divide._Piece, "finish", full)
+    monkeypatch.setattr(land.Landing, "copy", eager)
+    with pytest.raises(OSError, match="No space"):
+        list(divide.divide(desk.lake, [landed], DAY))
+    assert sum(len(piece.files) for piece in pieces) > 0
+    assert all(desk.lake.fs.exists(desk.lake.full(path)) for piece in pieces for path in piece.paths)
+
+
+def eager(landing, rows, copy=land.Landing.copy):
+    """As if a file were full with these rows."""
+    copy(landing, rows)
+    landing._write(landing._pending.pop())

@@ -22,6 +22,7 @@ from airflow_provider_interactions.errors import (
     RecordRejected,
     RequestRejected,
     ServiceRemoved,
+    Stalled,
     Throttled,
     Unavailable,
 )
@@ -577,3 +578,20 @@ def test_a_file_that_is_no_certificate(tmp_path):
 def test_a_managed_identity_needs_nothing_but_a_host():
     auth = DYNAMICS.auth(credentials(credential="managed_identity", tenant_id=None, login="", password=""))
     assert (auth.ask, auth.has_tokens) == (None, True)
+
+
+def test_a_list_of_contacts_that_links_to_itself_ends():
+    asked = []
+
+    async def fetch(request):
+        asked.append(request.url)
+        link = "https://org.example/api/data/v9.0/contacts?page=2"
+        return Response(200, {}, json.dumps({"value": [], "@odata.nextLink": link}).encode())
+
+    async def read():
+        settings = contract.credentials(DYNAMICS, "https://org.example", "i", "s", {"tenant_id": "t"}).settings
+        return [page async for page in DYNAMICS.contacts(fetch, settings, contract.options(DYNAMICS, {}))]
+
+    with pytest.raises(Stalled, match="would never end"):
+        asyncio.run(read())
+    assert len(asked) == 2

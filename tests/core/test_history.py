@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_interactions import contract, land
-from airflow_provider_interactions.errors import AuthRejected
+from airflow_provider_interactions.errors import AuthRejected, ContactError
 from airflow_provider_interactions.extract import extract
 from airflow_provider_interactions.job import Job
 from airflow_provider_interactions.lake import Lake
@@ -121,3 +121,12 @@ def test_a_refusal_leaves_no_history_behind(running, job):
     assert job.lake.names(job.place.histories) == []
     running.reset()
     assert land.publish(job.lake, [extract(replace(job, window=DAYS[0]))]).counts.contacts == len(job.contacts)
+
+
+def test_whoever_was_not_there_is_asked_for_again_where_that_is_to_fail(job):
+    nobody = replace(job, contacts=[job.vendor.contact("999999", job.vendor.contact_kinds[0])])
+    noted = extract(nobody).counts
+    assert noted.not_found + noted.failed == 1
+    assert extract(nobody).counts.requests == 0, "the lake knows"
+    with pytest.raises(ContactError):
+        extract(replace(nobody, on_missing="fail"))

@@ -24,7 +24,15 @@ from airflow_provider_interactions.errors import (
     Unavailable,
     VendorError,
 )
-from airflow_provider_interactions.http import Limits, absolute, delay_of, retry_after
+from airflow_provider_interactions.http import (
+    LONGEST_WAIT,
+    MOST_REFUSALS,
+    Limits,
+    absolute,
+    connect,
+    delay_of,
+    retry_after,
+)
 from airflow_provider_interactions.sandbox import RateLimit
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -306,14 +314,15 @@ def test_retry_after_in_all_its_spellings(value, seconds):
 
 @given(st.integers(0, 10**9))
 def test_retry_after_in_seconds(seconds):
-    assert retry_after(headed(str(seconds)), NOW) == seconds
+    assert retry_after(headed(str(seconds)), NOW) == min(seconds, LONGEST_WAIT)
 
 
 @given(st.datetimes(datetime(1990, 1, 1), datetime(2200, 1, 1)), st.timedeltas(timedelta(-9), timedelta(9)))  # noqa: DTZ001
 def test_retry_after_as_a_date(moment, ahead):
     now = moment.replace(microsecond=0, tzinfo=UTC)
     when = (now + ahead).replace(microsecond=0)
-    assert retry_after(headed(format_datetime(when, usegmt=True)), now) == max(0.0, (when - now).total_seconds())
+    wait = (when - now).total_seconds()
+    assert retry_after(headed(format_datetime(when, usegmt=True)), now) == max(0.0, min(wait, LONGEST_WAIT))
 
 
 @given(st.one_of(st.text(max_size=40), st.text("0123456789 :,+-.GMTJanFebThu", max_size=40)))
@@ -419,3 +428,48 @@ def test_a_pause_that_names_no_time_grows_and_is_never_nothing():
         assert pacer.limit >= 1
 
     asyncio.run(use())
+
+
+def test_one_call_that_nobody_may_send_ends_though_others_pass(rig, who):
+    slow = {"path": "v9.1/WhoAmI", "kind": "delay", "seconds": 0.02}  # so that others pass in between
+    rig.sandbox.faults([slow, {"path": "v9.1/WhoAmI", "kind": "status", "status": 401}])
+
+    async def send():
+        async with connect(rig.job().vendor, rig.credentials(), limits=rig.limits) as client:
+            forbidden = asyncio.create_task(client.fetch(Request("GET", "/api/data/v9.1/WhoAmI")))
+            for _ in range(300):
+                await client.fetch(who)
+                if forbidden.done():
+                    return forbidden.exception()
+            forbidden.cancel()
+            return None
+
+    assert isinstance(asyncio.run(send()), AuthRejected)
+    assert rig.stats["tokens_issued"] <= MOST_REFUSALS + 1
+
+
+def test_nobody_waits_at_a_gate_that_is_shut_for_longer_than_the_patience(rig, who):
+    rig.faults(path="WhoAmI", kind="status", status=429, retry_after=86400, after=3, times=1)
+    began = time.monotonic()
+    answers = rig.fetch(*[who] * 40, concurrency=2)
+    refused = [answer for answer in answers if isinstance(answer, Throttled)]
+    assert len(refused) >= 36
+    assert all(86_000 < error.retry_after <= 86_400 for error in refused)
+    assert time.monotonic() - began < 60
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_patience_begins_with_the_first_refusal(rig, who):
+    rig.sandbox.faults(
+        [
+            {"path": "WhoAmI", "kind": "status", "status": 429, "after": 25, "times": 1},
+            {"path": "WhoAmI", "kind": "delay", "seconds": 0.02},
+        ]
+    )
+    answers = rig.fetch(*[who] * 30, concurrency=1, limits=replace(rig.limits, patience=0.3))
+    assert {type(answer) for answer in answers} == {Response}
+
+
+def test_a_retry_after_without_end_is_a_week():
+    assert retry_after(headed("9" * 400), NOW) == LONGEST_WAIT
+    assert retry_after(headed("Fri, 31 Dec 9999 23:59:59 GMT"), NOW) == LONGEST_WAIT

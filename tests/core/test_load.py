@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 import msgspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -252,3 +253,14 @@ def test_a_schema_that_is_not_there_is_made(desk, database):
     manifest = desk.normalized(desk.record())
     assert load(desk.lake, manifest, database, "crm.interactions").inserted == 1
     assert load(desk.lake, manifest, database, "crm.interactions").unchanged == 1
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_which_of_two_alike_is_kept_does_not_depend_on_their_order(desk, order):
+    raw = desk.normalized(desk.record(InteractionId=IDS[0]))
+    [row] = pq.read_table(desk.lake.full(raw.files[0].path)).to_pylist()
+    twice = [{**row, "contact_id": name} for name in ("a", "b")][::order]
+    with duckdb.connect() as connection:
+        connection.register("arrived", pa.Table.from_pylist(twice, CANONICAL))
+        connection.execute(module._FRESH)
+        assert connection.execute("SELECT contact_id FROM fresh").fetchall() == [("a",)]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_interactions import normalize as module
 from airflow_provider_interactions.errors import RecordRejected, Unreconciled
+from airflow_provider_interactions.land import Replaced
 from airflow_provider_interactions.manifest import Counts, Manifest
 from airflow_provider_interactions.normalize import TooManyRejects, normalize
 from airflow_provider_interactions.schema import CANONICAL, REJECTS
@@ -166,3 +167,21 @@ def test_any_bytes_are_mapped_or_rejected(payload):
         else:
             assert row.interaction_id
             assert row.occurred_at.tzinfo
+
+
+def test_a_slow_run_does_not_undo_a_newer_one(desk, monkeypatch):
+    raw, batches = desk.land(desk.record()), module._raw_batches
+
+    def overtaken(lake, manifest):
+        yield from list(batches(lake, manifest))  # read, and not yet published
+        monkeypatch.undo()
+        newer = [desk.record(), desk.record(InteractionId="B" * 32)]
+        assert desk.normalized(*newer, extracted_at=datetime(2026, 3, 1, tzinfo=UTC)).counts.canonical == 2
+
+    monkeypatch.setattr(module, "_raw_batches", overtaken)
+    with pytest.raises(Replaced, match="another extraction of the same window"):
+        normalize(desk.lake, raw)
+    for path in (raw.place.manifest, raw.place.raw_manifest):
+        manifest = desk.lake.read(path, Manifest)
+        assert manifest.counts.landed == 2
+        assert all(desk.lake.fs.exists(desk.lake.full(file)) for file in manifest.paths)

@@ -109,3 +109,20 @@ def test_whoever_stops_reading_leaves_no_task_and_no_open_stream(how):
 
     assert asyncio.run(stop()) == []
     assert sorted(closed) == [0, 1, 2]
+
+
+def test_what_the_handler_of_a_signal_raised_ends_the_reading():
+    class Alarm(BaseException):
+        """As Airflow's time-out of a task is: it strikes in whatever runs."""
+
+    async def stream(key, _go):
+        yield 0
+        if key == 1:
+            raise Alarm
+
+    async def read():
+        async with asyncio.timeout(5):
+            return await collect(in_order(range(3), stream, 3))
+
+    errors = {key: item.error for key, item in asyncio.run(read()) if isinstance(item, Ended)}
+    assert (errors[0], type(errors[1]), errors[2]) == (None, Alarm, None)

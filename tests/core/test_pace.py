@@ -263,3 +263,12 @@ def test_requests_in_flight_do_not_gather_in_crowds(monkeypatch):
 def test_a_slow_answer_does_not_hold_back_those_that_follow():
     seen = run(SlowAtFirst(None, latency=0.1), 1000)
     assert seen.last - 1010 < 2 * (1000 * 0.1 / 52 + 0.5)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 120.0, 1e9])
+@pytest.mark.parametrize("quota", [None, rate.Quota(10, 1.0)])
+def test_a_rate_grows_within_bounds_however_long_nobody_was_answered(quota, seconds):
+    found = rate.Rate(value=100.0, quota=quota and rate.Quota(10, 1.0))
+    found.wait(1.0)
+    found.wait(1.0 + seconds)
+    assert 100 <= found.value <= rate.NO_RATE if quota is None else found.quota.seconds >= rate.SHORTEST

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_interactions import contract, counting, journal, land, pace, parts
-from airflow_provider_interactions.errors import Unavailable
+from airflow_provider_interactions.errors import ConfigError, Unavailable
 from airflow_provider_interactions.extract import extract as extracted
 from airflow_provider_interactions.journal import Journal, State
 from airflow_provider_interactions.lake import Lake, Place
@@ -491,3 +491,38 @@ def test_nothing_is_taken_for_a_journal_that_is_none(tmp_path):
     assert files(tmp_path, "unfinished")
     journal.expire(lake, place, rig.FIRST + DAY)
     assert files(tmp_path, "unfinished") == {}
+
+
+def test_an_extraction_under_way_keeps_its_journal_when_another_is_published(sandbox, tmp_path):
+    spec = rig.spec(sandbox, "dynamics_marketing", tmp_path, resume="run")
+    done = extracted(rig.job_of({**spec, "resume": None}))
+    begun = Journal.of(rig.lake_of(spec), done.place, "begun")
+    assert begun.save(State(extracted_at=rig.FIRST), None, [])
+    land.publish(rig.lake_of(spec), [done])
+    assert begun.load(datetime.now(UTC)) is not None
+
+
+def test_outcomes_that_could_not_be_saved_are_saved_with_the_next(tmp_path, monkeypatch):
+    lake, place = Lake.at(str(tmp_path)), Place("v", "a", rig.WHOLE)
+    folder = Journal.of(lake, place, "x")
+    landing = land.Landing(lake, place, State(extracted_at=rig.FIRST), journal=folder)
+
+    def gone(*_):
+        raise ConfigError from FileNotFoundError()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "_save", gone)
+        landing.outcome(contract.Contact("c1"), "empty", 0, 1, None)
+        landing.save(1, journal.Tally())
+    landing.outcome(contract.Contact("c2"), "empty", 0, 1, None)
+    landing.save(2, journal.Tally())
+    _, _, outcomes = folder.load(rig.FIRST)
+    assert [outcome.contact_id for outcome in outcomes] == ["c1", "c2"]
+
+
+def test_a_journal_that_was_only_just_begun_does_not_expire(tmp_path):
+    lake, place = Lake.at(str(tmp_path)), Place("v", "a", rig.WHOLE)
+    folder = tmp_path / place.folder("unfinished") / "x"
+    folder.mkdir(parents=True)
+    journal.expire(lake, place, rig.FIRST)
+    assert folder.is_dir()

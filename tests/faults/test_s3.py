@@ -24,6 +24,8 @@ from airflow_provider_interactions.errors import ConfigError, Unavailable, Unrec
 from airflow_provider_interactions.lake import Lake
 from airflow_provider_interactions.load.duckdb import load as loaded
 from airflow_provider_interactions.manifest import Manifest, unpacked
+from airflow_provider_interactions.parquet import Writer
+from airflow_provider_interactions.schema import RAW
 
 VENDOR = "dynamics_marketing"
 PART = {"part_rows": 100}
@@ -309,3 +311,10 @@ def test_no_key_and_nobody_is_told_of_when_s3_fails(s3, sandbox, caplog, away):
     found = "".join([*texts, caplog.text])
     assert len(found) > 4_000
     assert not [secret for secret in ("hush", person[0].id) if secret in found]
+
+
+def test_a_file_that_is_begun_again_in_vain_stays_as_it_was(s3):
+    lake = Lake.at(s3)
+    lake.fs.pipe_file(lake.full("x.parquet"), b"whole")
+    Writer(lake, "x.parquet", RAW).discard()
+    assert lake.fs.cat_file(lake.full("x.parquet")) == b"whole"

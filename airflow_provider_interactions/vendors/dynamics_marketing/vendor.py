@@ -30,7 +30,7 @@ from airflow_provider_interactions.contract import (
     Request,
     Vendor,
 )
-from airflow_provider_interactions.errors import ConfigError, RecordRejected
+from airflow_provider_interactions.errors import ConfigError, RecordRejected, Stalled
 from airflow_provider_interactions.vendors import common
 from airflow_provider_interactions.vendors.dynamics_marketing import answers
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings, auth
@@ -134,12 +134,16 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
         query["$filter"] = options.contact_filter
     size = min(options.page_size or MAX_CONTACTS_A_PAGE, MAX_CONTACTS_A_PAGE)
     headers = {**HEADERS, "Prefer": f"odata.maxpagesize={size}"}
-    request = Request("GET", f"/api/data/{settings.api_version}/contacts", query=query, headers=headers)
+    request, seen = Request("GET", f"/api/data/{settings.api_version}/contacts", query=query, headers=headers), set()
     while True:
         rows = common.decode((await fetch(request)).body, _Rows, "the list of contacts")
         yield [contact(row.contactid) for row in rows.value]
         if not rows.next_link:
             return
+        if rows.next_link in seen:
+            msg = "the list of contacts links to a page that was read before, which would never end"
+            raise Stalled(msg)
+        seen.add(rows.next_link)
         request = Request("GET", rows.next_link, headers=headers)
 
 
