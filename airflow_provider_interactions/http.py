@@ -215,7 +215,8 @@ async def connect(
     ) as session:
         # aiohttp would by itself send once more what broke on a reused connection: past the pace, and uncounted.
         session._retry_connection = False  # noqa: SLF001 - there is no public switch
-        pacer = Pacer.of(pace(vendor, credentials.settings, concurrency), limits.patience)
+        allowed = pace(vendor, credentials.settings, concurrency)
+        pacer = Pacer.of(allowed, limits.patience, proven=auth.has_tokens)
         client = Client(vendor, credentials, auth, session, pacer, tokens, limits, Counters(), cache(through))
         tokens.ask = client.ask_token
         yield client

@@ -41,6 +41,7 @@ class Pacer:
     limit: float
     documented: Quota | None = None
     patience: float = float("inf")
+    first: float = 1.0
     quick_until: float = float("inf")
     in_flight: int = 0
     places: int = 0
@@ -54,11 +55,15 @@ class Pacer:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
-    def of(cls, pace: Pace, patience: float = float("inf")) -> Pacer:
-        """Start from the limits to keep. A gate that is shut for more seconds than ``patience`` is not waited for."""
+    def of(cls, pace: Pace, patience: float = float("inf"), *, proven: bool = True) -> Pacer:
+        """Start from the limits to keep. A gate that is shut for more seconds than ``patience`` is not waited for.
+
+        Unless credentials are ``proven`` one request goes first: some vendors lock whoever is wrong too often.
+        """
         most = max(1, pace.concurrency)
         documented = Quota(pace.requests, pace.seconds or 0.0) if pace.requests else None
-        return cls(most, float(min(most, FIRST_IN_FLIGHT)), documented, patience)
+        first = float(min(most, FIRST_IN_FLIGHT))
+        return cls(most, first if proven else 1.0, documented, patience, first)
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[Turn]:
@@ -80,6 +85,7 @@ class Pacer:
     def succeeded(self, turn: Turn) -> None:
         """An answer came: double the places with every round of answers, above what was refused add one a round."""
         self.refusals = 0
+        self.limit, self.first = max(self.limit, self.first), 1.0
         self.limit = min(self.most, self.limit + (1.0 if self.limit < self.quick_until else 1 / self.limit))
         now = asyncio.get_running_loop().time()
         self.took = now - turn.sent_at
@@ -93,7 +99,7 @@ class Pacer:
         if now >= self.paused_until:  # of many refusals at once, the first one sets the pace
             self.refusals += 1
             self.quick_until = max(1.0, QUICK_SHARE * self.in_flight)
-            self.limit = max(1.0, self.limit / 2)
+            self.limit, self.first = max(1.0, self.limit / 2), 1.0
             self.rate.refused(turn.place, turn.sent_at - self.opened_at, now, pause)
         else:
             self.rate.refused_before(turn.place)
