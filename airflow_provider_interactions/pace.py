@@ -95,7 +95,7 @@ class Pacer:
         """Shut the gate for all and halve the places; returns the seconds of the pause."""
         now = asyncio.get_running_loop().time()
         # Zero, or a date that has passed by this machine's clock, says no more than nothing at all.
-        pause = retry_after or min(LAST_PAUSE, FIRST_PAUSE * 2**self.refusals)
+        pause = retry_after or min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(self.refusals, 10))
         if now >= self.paused_until:  # of many refusals at once, the first one sets the pace
             self.refusals += 1
             self.quick_until = max(1.0, QUICK_SHARE * self.in_flight)
