@@ -168,6 +168,10 @@ POOLS = {
 }
 
 
+#: What tasks link to, by the names of the links' classes without their ending.
+LINKS = ("Manifest", "Parquet", "Lines")
+
+
 def get_provider_info() -> dict[str, Any]:
     """The provider's metadata, as the entry point ``apache_airflow_provider`` hands it to Airflow."""
     return {
@@ -184,7 +188,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "operators": [{"integration-name": name, "python-modules": OPERATORS} for name in INTEGRATIONS],
         "connection-types": list(CONNECTION_TYPES),
-        "extra-links": ["airflow_provider_interactions.operators.links.ManifestLink"],
+        "extra-links": [f"airflow_provider_interactions.operators.links.{name}Link" for name in LINKS],
         "config": {
             "interactions": {
                 "description": "Contact interactions: where they are kept.",

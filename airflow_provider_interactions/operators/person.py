@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Context
+from airflow.sdk import BaseOperatorLink, Context
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.hooks.base import InteractionsHook, mask
@@ -14,6 +14,7 @@ from airflow_provider_interactions.operators import form
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.operators.errors import judged
 from airflow_provider_interactions.operators.lake import open_lake
+from airflow_provider_interactions.operators.links import LinesLink, ManifestLink, ParquetLink
 from airflow_provider_interactions.operators.progress import reporter
 from airflow_provider_interactions.operators.window import given
 from airflow_provider_interactions.window import Instant, Window, instant, zulu
@@ -50,6 +51,8 @@ class ContactInteractionsOperator(LakeOperator):
     returns_dag_result = True
 
     stage = "request"
+
+    operator_extra_links: Collection[BaseOperatorLink] = (ManifestLink(), ParquetLink(), LinesLink())
 
     template_fields: Sequence[str] = (
         *LakeOperator.template_fields,

@@ -25,7 +25,7 @@ from airflow_provider_interactions.operators import (
 )
 from airflow_provider_interactions.operators.facts import Facts
 from airflow_provider_interactions.operators.lineage import FLOW, lineage
-from airflow_provider_interactions.operators.links import ManifestLink
+from airflow_provider_interactions.operators.links import LinesLink, ManifestLink, ParquetLink
 from airflow_provider_interactions.operators.person import ContactInteractionsOperator
 from airflow_provider_interactions.operators.publish import PublishInteractionsOperator
 from airflow_provider_interactions.schema import CANONICAL, RAW
@@ -184,6 +184,12 @@ class TestLink:
         answer = json.loads(Path(found["request"].path).read_text())
         assert answer["counts"] == api.xcom["request", "return_value", -1]["counts"]
 
+    def test_an_answer_has_its_files_linked(self, run):
+        api = run()
+        told = api.xcom["request", "return_value", -1]
+        for name, kind in (("parquet", ParquetLink), ("lines", LinesLink)):
+            assert api.xcom["request", f"_link_{kind.__name__}", -1] == told["addresses"][name]
+
     def test_people_may_have_another_address_for_it(self, run, monkeypatch):
         monkeypatch.setenv("AIRFLOW__INTERACTIONS__BROWSE", "https://lake.example/{path}?view")
         link = run().xcom["normalize", "_link_ManifestLink", -1]
@@ -200,9 +206,9 @@ class TestLink:
     def test_airflow_knows_it(self):
         from airflow.providers_manager import ProvidersManager
 
-        path = f"{ManifestLink.__module__}.{ManifestLink.__name__}"
-        assert path in ProvidersManager().extra_links_class_names
-        assert ManifestLink().name == "Manifest"
+        for kind, name in ((ManifestLink, "Manifest"), (ParquetLink, "Parquet"), (LinesLink, "JSON lines")):
+            assert f"{kind.__module__}.{kind.__name__}" in ProvidersManager().extra_links_class_names
+            assert kind().name == name
 
 
 class TestLineage:
