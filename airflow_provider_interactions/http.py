@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import aiohttp
 from yarl import URL
@@ -29,11 +29,14 @@ from airflow_provider_interactions.errors import (
     VendorError,
 )
 from airflow_provider_interactions.pace import Pacer
-from airflow_provider_interactions.reach import through, unreached
+from airflow_provider_interactions.reach import absolute, through, unreached
 from airflow_provider_interactions.tokens import Tokens
 
 #: Bytes of one decoded body. The largest documented page is far below; more is a fault or an attack.
 BODY_LIMIT = 256 * 1024 * 1024
+
+#: Bytes of all bodies that are being read at one time.
+BODIES_LIMIT = 2 * BODY_LIMIT
 
 #: Times that one request may be refused with 401, each time with another token; tokens may end while it is on its way.
 MOST_REFUSALS = 5
@@ -58,6 +61,7 @@ class Limits:
     first_wait: float = 0.5
     last_wait: float = 30.0
     body: int = BODY_LIMIT
+    bodies: int = BODIES_LIMIT
 
 
 @dataclass(slots=True)
@@ -84,6 +88,7 @@ class Client:
     limits: Limits
     counters: Counters
     through: Callable[[str], Mapping[str, Any]]
+    reading: int = 0
 
     async def fetch(self, request: Request) -> Response:
         """Send a request until it is answered; raises a VendorError that says what to do."""
@@ -187,7 +192,7 @@ class Client:
                 allow_redirects=False,
                 **self.through(str(url.origin())),
             ) as answer:
-                body = await _read(answer, self.limits.body)
+                body = await self._read(answer)
                 self.counters.received += len(body)
                 return Response(answer.status, {key.lower(): value for key, value in answer.headers.items()}, body)
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
@@ -196,6 +201,23 @@ class Client:
             # Of the headers only the token comes from elsewhere; the client's own text could quote it.
             msg = "the token host handed out a token that no header can carry"
             raise BadResponse(msg) from None
+
+    async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
+        chunks, size = [], 0
+        try:
+            async for chunk in answer.content.iter_any():
+                size += len(chunk)
+                self.reading += len(chunk)
+                if size > self.limits.body:
+                    msg = f"the answer is larger than {self.limits.body} bytes. Ask for smaller pages"
+                    raise BadResponse(msg)
+                if self.reading > self.limits.bodies:
+                    msg = f"answers are larger than {self.limits.bodies} bytes together. Ask for fewer at once"
+                    raise BadResponse(msg)
+                chunks.append(chunk)
+            return b"".join(chunks)
+        finally:
+            self.reading -= size
 
 
 @asynccontextmanager
@@ -242,26 +264,6 @@ def retry_after(response: Response, now: datetime | None = None) -> float | None
     return min(max(0.0, (when - (now or datetime.now(UTC))).total_seconds()), LONGEST_WAIT)
 
 
-def absolute(host: str, request: Request) -> URL:
-    """The address to send to; raises BadResponse when a vendor's link leaves the connection's host."""
-    url = request.url if not request.url.startswith("/") else host + request.url
-    if url is request.url and origin(url) != origin(host):  # a path only adds to the host
-        msg = "the answer links to another host, which is not followed with your credentials"
-        raise BadResponse(msg)
-    if request.query:
-        url = f"{url}?{urlencode(request.query, quote_via=quote)}"
-    return URL(url, encoded=True)
-
-
-def origin(url: str) -> tuple[str, str]:
-    """Scheme and host of an address, both empty where it is none."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "", ""
-    return parts.scheme, parts.netloc
-
-
 def _body(request: Request) -> bytes | None:
     if request.form is not None:
         return urlencode(request.form).encode()
@@ -271,14 +273,3 @@ def _body(request: Request) -> bytes | None:
 def _headers(request: Request) -> Mapping[str, str]:
     form = {"Content-Type": "application/x-www-form-urlencoded"} if request.form is not None else {}
     return {**request.headers, **form}
-
-
-async def _read(answer: aiohttp.ClientResponse, limit: int) -> bytes:
-    chunks, size = [], 0
-    async for chunk in answer.content.iter_any():
-        size += len(chunk)
-        if size > limit:
-            msg = f"the answer is larger than {limit} bytes. Ask for smaller pages"
-            raise BadResponse(msg)
-        chunks.append(chunk)
-    return b"".join(chunks)

@@ -119,8 +119,8 @@ async def _pump(
                 weight = weigh(item)
                 room.held += weight
                 await stream.queue.put((item, weight))
-    except asyncio.CancelledError:
-        raise
+    except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
+        raise  # the loop itself knows what to do with these
     except BaseException as error:  # noqa: BLE001 - the reader gets it in its turn, also what a signal's handler raised
         end = Ended(error)
     await stream.queue.put((end, 0))

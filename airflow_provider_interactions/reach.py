@@ -1,4 +1,4 @@
-"""How a host is reached: by a proxy, where the environment names one; and what is said when it is not reached.
+"""How a host is reached: at which address, by a proxy where the environment names one; and what is said when it is not.
 
 The proxy is that of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, as requests reads them, which hooks hand to
 people: both clients go the same way. aiohttp's own reading would take passwords out of ~/.netrc, too.
@@ -9,14 +9,14 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import getproxies
 
 import aiohttp
 from yarl import URL
 
 from airflow_provider_interactions.contract import Request
-from airflow_provider_interactions.errors import ConfigError, InteractionsError, Unavailable
+from airflow_provider_interactions.errors import BadResponse, ConfigError, InteractionsError, Unavailable
 
 
 def through(origin: str) -> Mapping[str, Any]:
@@ -69,3 +69,23 @@ def _untrusted(fault: aiohttp.ClientConnectorCertificateError) -> str:
         f"the certificate of {fault.host} is not trusted ({why.rstrip('.')}). Check the connection's host. If your "
         "company's own authority signs it, name the authority's file in SSL_CERT_FILE wherever Airflow runs."
     )
+
+
+def absolute(host: str, request: Request) -> URL:
+    """The address to send to; raises BadResponse when a vendor's link leaves the connection's host."""
+    url = request.url if not request.url.startswith("/") else host + request.url
+    if url is request.url and origin(url) != origin(host):  # a path only adds to the host
+        msg = "the answer links to another host, which is not followed with your credentials"
+        raise BadResponse(msg)
+    if request.query:
+        url = f"{url}?{urlencode(request.query, quote_via=quote)}"
+    return URL(url, encoded=True)
+
+
+def origin(url: str) -> tuple[str, str]:
+    """Scheme and host of an address, both empty where it is none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", ""
+    return parts.scheme, parts.netloc

@@ -266,6 +266,18 @@ def test_no_cookie_is_sent_back(rig, who):
     assert rig.stats["with_cookie"] == 0
 
 
+def test_bodies_that_come_together_are_read_up_to_a_limit(rig, who):
+    [answer] = rig.fetch(who)
+    size = len(answer.body)
+    rig.faults(path="WhoAmI", kind="slow", seconds=0.2)  # so that all of them are being read
+    answers = rig.fetch(*[who] * 5, limits=replace(rig.limits, bodies=2 * size))
+    told = [answer for answer in answers if isinstance(answer, BadResponse)]
+    assert 0 < len(told) < 5
+    assert f"answers are larger than {2 * size} bytes together" in str(told[0])
+    answers = rig.fetch(*[who] * 5, limits=replace(rig.limits, bodies=5 * size))
+    assert {type(answer) for answer in answers} == {Response}
+
+
 def test_a_body_is_read_up_to_a_limit(rig, who):
     [answer] = rig.fetch(who)
     [error] = rig.fetch(who, limits=replace(rig.limits, body=len(answer.body) - 1))

@@ -17,7 +17,7 @@ import rig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import contacts, contract, http
+from airflow_provider_interactions import contacts, contract, reach
 from airflow_provider_interactions.contract import Contact, Request
 from airflow_provider_interactions.errors import (
     BadResponse,
@@ -182,7 +182,7 @@ def test_no_id_reaches_a_path_a_header_or_a_parameter_of_its_own(vendor, data):
         assert len(text) < 4 or text not in message
         return
     for request in asked(found, person, native):
-        url = http.absolute("https://example.org/base", request)
+        url = reach.absolute("https://example.org/base", request)
         parts = urlsplit(str(url))
         assert parts.netloc == "example.org"
         assert not parts.fragment
