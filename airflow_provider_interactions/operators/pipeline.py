@@ -21,6 +21,9 @@ MADE: tuple[Stage, ...] = ("normalized", "loaded")
 
 ONE_AT_A_TIME = {"max_active_tis_per_dag": 1}
 
+#: How addresses on a local disk begin.
+LOCAL = ("file://", "local://")
+
 #: Arguments that say whom to ask without asking the vendor.
 SOURCES = ("contacts", "contacts_file", "contacts_sql")
 
@@ -103,7 +106,7 @@ def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arg
     windows of that length. For more than one connection in a DAG, call this within a ``TaskGroup`` each.
     Other DAGs can wait for the assets ``interactions_<conn_id, else vendor>_normalized`` and ``…_loaded``. With
     ``load`` off the table stays in the lake, for a warehouse that reads Parquet.
-    Raises TypeError for an unknown argument.
+    Raises TypeError for an unknown argument, and ValueError where the table would have no place.
     """
     _refuse_unknown(arguments)
     chosen: dict[str, Any] = {**_bound(vendor, arguments), **arguments}
@@ -119,10 +122,23 @@ def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arg
     )
     if not load:
         return Pipeline(contacts, mapped, normalized, None)
+    _refuse_homeless(arguments)
     loaded = LoadInteractionsOperator(
         task_id="load", outlets=made["loaded"], **_of(Loading, chosen, manifest=normalized.output)
     )
     return Pipeline(contacts, mapped, normalized, loaded)
+
+
+def _refuse_homeless(chosen: Mapping[str, Any]) -> None:
+    """A DuckDB file lies on a disk: said while the DAG is read, not when all else is done."""
+    lake = chosen.get("lake") or conf.get("interactions", "lake", fallback="")
+    far = "://" in lake and "{{" not in lake and not lake.startswith(LOCAL)
+    if far and chosen.get("database") is None:
+        msg = (
+            "The lake is on no local disk, so a DuckDB file has no default place. Give interactions_pipeline a "
+            "database, or load=False to leave the table in the lake."
+        )
+        raise ValueError(msg)
 
 
 def _bound(vendor: str | None, chosen: Mapping[str, Any]) -> Mapping[str, Any]:

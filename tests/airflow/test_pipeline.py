@@ -19,6 +19,20 @@ def made(*args, **arguments):
         return dag, interactions_pipeline(*args, **arguments)
 
 
+def test_a_table_without_a_place_is_told_while_the_dag_is_read(monkeypatch):
+    monkeypatch.setenv("AIRFLOW__INTERACTIONS__LAKE", "s3://bucket/lake")
+    with DAG("d", schedule=None), pytest.raises(ValueError, match="load=False to leave the table in the lake"):
+        interactions_pipeline("which50")
+    for given in (
+        {"load": False},
+        {"database": "/data/x.duckdb"},
+        {"lake": "file:///data"},
+        {"lake": "{{ params.lake }}"},
+    ):
+        with DAG("d", schedule=None):
+            assert interactions_pipeline("which50", **given).normalize
+
+
 def test_six_lines_make_four_tasks_in_a_row():
     dag, pipeline = made(VENDOR)
     assert list(dag.task_dict) == IDS
