@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
-from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.errors import ConfigError, LoadError
 from airflow_provider_interactions.lake import Lake
 from airflow_provider_interactions.operators.assets import handed_over
 from airflow_provider_interactions.operators.base import LakeOperator
@@ -60,8 +60,7 @@ class LoadInteractionsOperator(LakeOperator):
             known = handed_over(context, lake) if self.manifest is None else unpacked(self.manifest)
             manifest = self._current(known, lake)
         with judged(f"vendor {manifest.vendor}", f"window {manifest.window}"):
-            done = self._loaded(manifest, lake)
-        return self.finished(context, done)
+            return self.finished(context, self._loaded_now(manifest, lake))
 
     @property
     def target(self) -> tuple[str, str] | None:
@@ -78,6 +77,16 @@ class LoadInteractionsOperator(LakeOperator):
         refuse_other(manifest, found)
         self.log.warning("%s, window %s was replaced by another run; its rows are loaded", found.vendor, found.window)
         return found
+
+    def _loaded_now(self, manifest: Manifest, lake: Lake) -> dict[str, Any]:
+        """Load; should another run replace the window meanwhile, and remove its files, load what it has published."""
+        try:
+            return self._loaded(manifest, lake)
+        except LoadError:
+            newer = self._current(manifest, lake)
+            if newer.paths == manifest.paths:
+                raise
+            return self._loaded(newer, lake)
 
     def _loaded(self, manifest: Manifest, lake: Lake) -> dict[str, Any]:
         import msgspec  # noqa: PLC0415 - only needed here

@@ -320,3 +320,20 @@ class TestProgress:
         for done in range(4):
             report(Progress(4, done, 0, 0, 0))
         assert [text.split(" of ")[0] for text in said] == ["who: 1", "who: 3"]
+
+
+def test_a_window_that_is_replaced_while_it_is_loaded_is_loaded_as_it_is_now(lake, people, monkeypatch):
+    def run():
+        batches = listed(lake, WEEK, contacts=people, options=FEW)
+        return normalized(lake, [extracted(lake, {"params": {}}, options=FEW, batch=batch) for batch in batches])
+
+    former, real, looks = run(), LoadInteractionsOperator._current, []
+
+    def looked(task, manifest, opened):
+        looks.append(manifest)
+        return manifest if len(looks) == 1 else real(task, manifest, opened)  # replaced right after the first look
+
+    newer = run()
+    monkeypatch.setattr(LoadInteractionsOperator, "_current", looked)
+    assert loaded(lake, former)["loaded"]["rows"] == newer["counts"]["canonical"] > 0
+    assert len(looks) == 2
