@@ -73,7 +73,7 @@ def create(company: Company, api: Api, source: Source, windows: Sequence[Window]
     span = {"from_date": zulu(windows[0].start), "to_date": zulu(windows[-1].start)}  # both are included
     body = {"dag_id": source.dag_id, "max_active_runs": len(windows), **span}
     # SQLite has one writer: while runs of another backfill are under way, Airflow often answers that it is locked.
-    company.until(lambda: _accepted(api, body), f"Airflow took no backfill of {source.dag_id}", patience=120)
+    company.until(lambda: accepted(api, body), f"Airflow took no backfill of {source.dag_id}", patience=120)
     made = len(list(_runs(api, source)))
     if made != len(windows):
         raise Trouble(f"Airflow made {made} runs of {source.dag_id} for {len(windows)} windows.")
@@ -119,8 +119,15 @@ def _parsed(api: Api, dag_id: str) -> bool:
     raise Trouble(f"Airflow cannot read these DAGs:\n\n{reasons}")
 
 
-def _accepted(api: Api, body: Mapping[str, Any]) -> bool:
+def accepted(api: Api, body: Mapping[str, Any]) -> bool:
+    """Ask for a backfill; False when the database was locked, and it is to be asked for once more.
+
+    Airflow 3.3 may then leave one without any run behind, which would be in the way: that is cancelled first.
+    """
     try:
+        for found in api.get("backfills", dag_id=body["dag_id"])["backfills"]:
+            if found["completed_at"] is None:
+                api.put(f"backfills/{found['id']}/cancel")
         api.post("backfills", body)
     except NotYet:
         return False

@@ -49,6 +49,10 @@ class Api:
         """Send an object; raises Trouble with Airflow's own words if it refuses."""
         return self._answer("POST", f"/api/v2/{path}", json=body)
 
+    def put(self, path: str) -> Any:
+        """Do what a path says; raises as `get` does."""
+        return self._answer("PUT", f"/api/v2/{path}")
+
     def patch(self, path: str, body: Mapping[str, Any]) -> Any:
         """Change a resource; raises as `get` does."""
         return self._answer("PATCH", f"/api/v2/{path}", json=body)

@@ -24,7 +24,7 @@ class Airflow:
 
     def __init__(self, *scenes):
         self.scenes = list(scenes)
-        self.posted = []
+        self.posted, self.cancelled = [], []
 
     def listed(self, _, name, **__):
         if name == "task_instances" and len(self.scenes) > 1:
@@ -32,10 +32,13 @@ class Airflow:
         return answered(self.scenes[0].get(name, []))
 
     def get(self, where, **_):
-        found = self.scenes[0].get(where)
+        found = self.scenes[0].get(where, {"backfills": []} if where == "backfills" else None)
         if found is None:
             raise NotYet(where)
         return found
+
+    def put(self, where):
+        self.cancelled.append(where)
 
     def post(self, where, body):
         self.posted.append((where, body))
@@ -141,6 +144,14 @@ def test_a_database_that_is_locked_is_asked_again(monkeypatch):
     backfill.create(Company(), api, SOURCE, WINDOWS)
     first, second = api.posted
     assert first == second
+
+
+def test_a_backfill_that_a_locked_database_left_without_runs_is_cancelled():
+    left = [{"id": 6, "completed_at": None}, {"id": 3, "completed_at": "2026-01-01T00:00:00Z"}]
+    known = {f"dags/{SOURCE.dag_id}/details": {"dag_id": SOURCE.dag_id}, "backfills": {"backfills": left}}
+    api = Airflow(known | scene("queued", "queued"))
+    backfill.create(Company(), api, SOURCE, WINDOWS)
+    assert api.cancelled == ["backfills/6/cancel"]
 
 
 def test_fewer_runs_than_windows():

@@ -12,6 +12,7 @@ from datetime import timedelta
 import pytest
 
 from airflow_provider_interactions import published
+from airflow_provider_interactions.demo import backfill
 from airflow_provider_interactions.demo.check import check
 from airflow_provider_interactions.demo.story import FIRST
 from airflow_provider_interactions.lake import Lake
@@ -32,7 +33,10 @@ def create(stage, dag_id, windows, **how):
     """A backfill of a DAG that is paused."""
     span = {"from_date": zulu(windows[0].start), "to_date": zulu(windows[-1].start)}
     stage.asked(stage.api.patch, f"dags/{dag_id}", {"is_paused": True})
-    stage.asked(stage.api.post, "backfills", {"dag_id": dag_id, "max_active_runs": len(windows), **span, **how})
+    body = {"dag_id": dag_id, "max_active_runs": len(windows), **span, **how}
+    stage.running.until(
+        lambda: backfill.accepted(stage.api, body), f"Airflow took no backfill of {dag_id}", patience=60
+    )
 
 
 def runs(stage, dag_id):
