@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: The file's name in a local lake, where no other is given.
 DATABASE = "interactions.duckdb"
 
+HOMELESS = "The lake is on no local disk, so a DuckDB file has no default place."
+
 
 class LoadInteractionsOperator(LakeOperator):
     """Merge a normalized window into a table, newest wins; returns the window, its counts, and what the load did.
@@ -119,6 +121,5 @@ def _duckdb() -> Any:
 
 def _beside(lake: Lake) -> str:
     if not lake.local:
-        msg = "The lake is on no local disk, so a DuckDB file has no default place. Give the operator a database."
-        raise ConfigError(msg)
+        raise ConfigError(f"{HOMELESS} Give the operator a database.")
     return lake.full(DATABASE)

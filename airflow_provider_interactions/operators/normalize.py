@@ -12,6 +12,7 @@ from airflow_provider_interactions.lake import Lake
 from airflow_provider_interactions.operators.assets import handed_over
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.operators.errors import judged
+from airflow_provider_interactions.operators.handed import batches_of, named
 from airflow_provider_interactions.operators.lake import open_lake
 from airflow_provider_interactions.operators.replaced import newer
 from airflow_provider_interactions.operators.wide import pieces
@@ -55,18 +56,14 @@ class NormalizeInteractionsOperator(LakeOperator):
         with judged():
             batches = self._batches(context)
             many = batches and self.manifests is not None and pieces(context, batches[0].window, self.width) > 1
-        with judged(*_facts(batches)):
+        with judged(*named(batches)):
             done = self._divided(batches) if many else self._whole(batches)
         return self.finished(context, manifest.packed(done))
 
     def _batches(self, context: Context) -> list[Any]:
-        from airflow_provider_interactions import manifest  # noqa: PLC0415 - as above
-
         if self.manifests is None:
             return [handed_over(context, open_lake(self.lake))]
-        # A slice asks Airflow once for all; iterating asks once for each, and logs an error at the end of the list.
-        parts = [self.manifests] if isinstance(self.manifests, Mapping) else self.manifests[:]
-        return [manifest.unpacked(part) for part in parts]
+        return batches_of(self.manifests)
 
     def _whole(self, batches: list[Any]) -> Any:
         from airflow_provider_interactions import land, manifest  # noqa: PLC0415 - pyarrow is heavy
@@ -107,7 +104,3 @@ class NormalizeInteractionsOperator(LakeOperator):
             *(done.vendor, done.window, counts.landed, counts.canonical, counts.rejected, counts.repeated),
         )
         return done
-
-
-def _facts(batches: list[Any]) -> Sequence[str]:
-    return (f"vendor {batches[0].vendor}", f"window {batches[0].window}") if batches else ()

@@ -12,7 +12,7 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow_provider_interactions.operators.assets import Stage, asset
 from airflow_provider_interactions.operators.contacts import ListContactsOperator
 from airflow_provider_interactions.operators.extract import ExtractInteractionsOperator
-from airflow_provider_interactions.operators.load import LoadInteractionsOperator
+from airflow_provider_interactions.operators.load import HOMELESS, LoadInteractionsOperator
 from airflow_provider_interactions.operators.normalize import NormalizeInteractionsOperator
 from airflow_provider_interactions.window import Instant
 
@@ -134,10 +134,7 @@ def _refuse_homeless(chosen: Mapping[str, Any]) -> None:
     lake = chosen.get("lake") or conf.get("interactions", "lake", fallback="")
     far = "://" in lake and "{{" not in lake and not lake.startswith(LOCAL)
     if far and chosen.get("database") is None:
-        msg = (
-            "The lake is on no local disk, so a DuckDB file has no default place. Give interactions_pipeline a "
-            "database, or load=False to leave the table in the lake."
-        )
+        msg = f"{HOMELESS} Give interactions_pipeline a database, or load=False to leave the table in the lake."
         raise ValueError(msg)
 
 

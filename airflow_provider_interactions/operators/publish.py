@@ -9,6 +9,7 @@ from airflow.sdk import Context
 
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.operators.errors import judged
+from airflow_provider_interactions.operators.handed import batches_of, named
 from airflow_provider_interactions.operators.lake import open_lake
 from airflow_provider_interactions.operators.replaced import newer
 
@@ -35,10 +36,8 @@ class PublishInteractionsOperator(LakeOperator):
         """Join and publish; raises what ``land.publish`` does, as an error that is not retried."""
         from airflow_provider_interactions import land, manifest  # noqa: PLC0415 - pyarrow is heavy
 
-        given = [self.manifests] if isinstance(self.manifests, Mapping) else self.manifests[:]
-        batches, lake = [manifest.unpacked(part) for part in given], open_lake(self.lake)
-        facts = (f"vendor {batches[0].vendor}", f"window {batches[0].window}") if batches else ()
-        with judged(*facts):
+        batches, lake = batches_of(self.manifests), open_lake(self.lake)
+        with judged(*named(batches)):
             try:
                 whole = land.publish(lake, batches)
             except land.Replaced as gone:

@@ -75,11 +75,8 @@ class Members:
         self._firsts = self._at(self._values)
         self._assign()
         self._named = dict.fromkeys(names, NONE)
-        if not len(keys) or len(self._text) < _LEAST:
-            self.sure[:] = False
-            return
         self._leave_nested(quotes)
-        if not len(self._keys):
+        if not len(self._keys) or len(self._text) < _LEAST:
             self.sure[:] = False
             return
         self._find_ends()

@@ -115,9 +115,6 @@ def stage(tmp_path_factory):
         sandbox = witness.start(running, places, DAYS, CONTACTS)
         given = {
             **witness.variables(sandbox, places),
-            # Airflow 3.3 deletes runs again when their backfill meets a locked database, and a scheduler that has seen
-            # them dies of it. Of a paused DAG it looks at no run.
-            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             # A task whose end could not be told, as the database was locked, is missed after a minute, not after five.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
