@@ -111,7 +111,8 @@ def table(outcomes: Mapping[str, Sequence[Outcome]], findings: Mapping[str, Sequ
     """A row per vendor for all windows, one for each of them, and the sandbox's word on each."""
     made = Table(
         title="From the vendors to the table",
-        caption="fetched = landed = repeated (sent twice by the vendor) + rejected (unreadable) + canonical",
+        caption="fetched = landed = repeated (sent twice by the vendor) + rejected (unreadable) + canonical\n"
+        "exist: what the sandbox knows to exist; same: every column of every row",
         title_justify="left",
         caption_justify="left",
     )
