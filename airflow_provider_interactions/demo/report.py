@@ -112,7 +112,7 @@ def table(outcomes: Mapping[str, Sequence[Outcome]], findings: Mapping[str, Sequ
     made = Table(
         title="From the vendors to the table",
         caption="fetched = landed = repeated (sent twice by the vendor) + rejected (unreadable) + canonical\n"
-        "exist: what the sandbox knows to exist; same: every column of every row",
+        "exist: what the sandbox knows to exist; same: whether the table has just these, row by row",
         title_justify="left",
         caption_justify="left",
     )
