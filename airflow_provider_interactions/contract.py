@@ -6,7 +6,7 @@ handed; ``extract`` drives them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Annotated, Any, Protocol, TypeVar
@@ -96,7 +96,15 @@ class Response:
     body: bytes = field(repr=False)
 
 
-Fetch = Callable[[Request], Awaitable[Response]]
+class Fetch(Protocol):
+    """Sends a request until it is answered, and hands back what ``decode`` makes of the response.
+
+    ``decode`` runs inside the retried call: a BadResponse that it raises may be a passing fault of the vendor's, such
+    as a body that was cut off. ``request`` is sent again a few times before it is believed.
+    """
+
+    async def __call__(self, request: Request, decode: Callable[[Response], T], /) -> T:
+        """Raises a VendorError that says what to do."""
 
 
 @dataclass(frozen=True, slots=True)

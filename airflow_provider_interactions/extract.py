@@ -16,6 +16,7 @@ from airflow_provider_interactions.contract import (
     Query,
     Request,
     Response,
+    T,
 )
 from airflow_provider_interactions.counting import Counting, Question, Saver, placed, watched
 from airflow_provider_interactions.errors import Incomplete, Stalled
@@ -115,10 +116,10 @@ def _weight(page: Page) -> int:
 
 def _guarded(job: Job, client: Client) -> Callable[[Question, Go], AsyncGenerator[Page, None]]:
     def pages(question: Question, go: Go) -> AsyncGenerator[Page, None]:
-        async def counted(request: Request) -> Response:
+        async def counted(request: Request, decode: Callable[[Response], T], /) -> T:
             await go()
             question.requests += 1
-            return await client.fetch(request)
+            return await client.fetch(request, decode)
 
         return guard(job.vendor.pages(counted, question.query, job.window), job.vendor.name)
 

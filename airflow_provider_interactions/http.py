@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 import aiohttp
 from yarl import URL
 
-from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, Token, Vendor, pace
+from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, T, Token, Vendor, pace
 from airflow_provider_interactions.errors import (
     AuthRejected,
     BadResponse,
@@ -90,22 +90,22 @@ class Client:
     through: Callable[[str], Mapping[str, Any]]
     reading: int = 0
 
-    async def fetch(self, request: Request) -> Response:
-        """Send a request until it is answered; raises a VendorError that says what to do."""
+    async def fetch(self, request: Request, decode: Callable[[Response], T], /) -> T:
+        """Send a request until it is answered and can be decoded; raises a VendorError that says what to do."""
         try:
-            return await self._patiently(request)
+            return await self._patiently(request, decode)
         except VendorError as error:
             error.vendor, error.path = self.vendor.name, error.path or request.path
             raise
 
-    async def _patiently(self, request: Request) -> Response:
+    async def _patiently(self, request: Request, decode: Callable[[Response], T]) -> T:
         try:
-            return await self._unthrottled(request)  # nearly always: what follows would cost each a tenth more
+            return decode(await self._unthrottled(request))  # nearly always: what follows would cost each a tenth more
         except VendorError as error:
             first = error
-        return await self._again(request, first)
+        return await self._again(request, decode, first)
 
-    async def _again(self, request: Request, first: VendorError) -> Response:
+    async def _again(self, request: Request, decode: Callable[[Response], T], first: VendorError) -> T:
         """Send what failed until it is answered, or not worth it; raises the last failure."""
         import stamina  # noqa: PLC0415 - most runs need no retry
 
@@ -122,7 +122,7 @@ class Client:
                 if attempt.num == 1:
                     raise first
                 self.counters.retries += 1
-                return await self._unthrottled(request)
+                return decode(await self._unthrottled(request))
         raise AssertionError  # unreachable: the policy returns or raises
 
     async def _unthrottled(self, request: Request) -> Response:

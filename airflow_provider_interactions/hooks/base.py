@@ -215,4 +215,4 @@ async def _probe(vendor: Vendor, credentials: Credentials) -> None:
 
     async with connect(vendor, credentials, limits=Limits(timeout=TEST_TIMEOUT, tries=1, patience=0)) as client:
         with suppress(ContactError):  # some vendors can only be asked for somebody: the credentials came first
-            await client.fetch(vendor.probe(credentials.settings))
+            await client.fetch(vendor.probe(credentials.settings), lambda response: response)

@@ -82,7 +82,8 @@ class Rig:
         async def send() -> list[contract.Response | Exception]:
             client = connect(VENDOR, self.credentials(**changed), limits=limits or self.limits, concurrency=concurrency)
             async with client as opened:
-                return await asyncio.gather(*map(opened.fetch, requests), return_exceptions=True)
+                sent = (opened.fetch(request, lambda response: response) for request in requests)
+                return await asyncio.gather(*sent, return_exceptions=True)
 
         return asyncio.run(send())
 

@@ -53,10 +53,10 @@ def read(*bodies, settings=None, who=WHO, **options):
     """What the generator makes of these answers, and what it asked; after the last body, empty pages follow."""
     requests = []
 
-    async def fetch(request):
+    async def fetch(request, decode):
         requests.append(request)
         body = bodies[len(requests) - 1] if len(requests) <= len(bodies) else old()
-        return Response(200, {}, body if isinstance(body, bytes) else json.dumps(body).encode())
+        return decode(Response(200, {}, body if isinstance(body, bytes) else json.dumps(body).encode()))
 
     async def run():
         query = Query(who, credentials(**(settings or {})).settings, contract.options(CAPILLARY, options))

@@ -61,9 +61,9 @@ def asked_pages(*bodies, window=DAY, **options):
     """What the paging loop makes of these answers, and what it asked."""
     requests = []
 
-    async def fetch(request):
+    async def fetch(request, decode):
         requests.append(request)
-        return Response(200, {}, bodies[len(requests) - 1])
+        return decode(Response(200, {}, bodies[len(requests) - 1]))
 
     async def read():
         query = Query(WHO, contract.credentials(DYNAMICS, "https://o.com").settings, made, "EmailSent")
@@ -583,10 +583,10 @@ def test_a_managed_identity_needs_nothing_but_a_host():
 def test_a_list_of_contacts_that_links_to_itself_ends():
     asked = []
 
-    async def fetch(request):
+    async def fetch(request, decode):
         asked.append(request.url)
         link = "https://org.example/api/data/v9.0/contacts?page=2"
-        return Response(200, {}, json.dumps({"value": [], "@odata.nextLink": link}).encode())
+        return decode(Response(200, {}, json.dumps({"value": [], "@odata.nextLink": link}).encode()))
 
     async def read():
         settings = contract.credentials(DYNAMICS, "https://org.example", "i", "s", {"tenant_id": "t"}).settings

@@ -448,9 +448,9 @@ def test_one_call_that_nobody_may_send_ends_though_others_pass(rig, who):
 
     async def send():
         async with connect(rig.job().vendor, rig.credentials(), limits=rig.limits) as client:
-            forbidden = asyncio.create_task(client.fetch(Request("GET", "/api/data/v9.1/WhoAmI")))
+            forbidden = asyncio.create_task(client.fetch(Request("GET", "/api/data/v9.1/WhoAmI"), bool))
             for _ in range(300):
-                await client.fetch(who)
+                await client.fetch(who, bool)
                 if forbidden.done():
                     return forbidden.exception()
             forbidden.cancel()

@@ -106,11 +106,14 @@ class Server:
 def read(server, person=PERSON, window=WEEK, settings=None, **options):
     """All pages of all queries, as the engine guards them."""
 
+    async def fetch(request, decode):
+        return decode(await server(request))
+
     async def collect():
         chosen = contract.options(VENDOR, options)
         queries = VENDOR.queries(person, settings or credentials().settings, chosen)
         return [
-            page for query in queries async for page in extract.guard(VENDOR.pages(server, query, window), VENDOR.name)
+            page for query in queries async for page in extract.guard(VENDOR.pages(fetch, query, window), VENDOR.name)
         ]
 
     return asyncio.run(collect())
@@ -689,9 +692,9 @@ def members(body, **options):
     async def collect():
         sent = []
 
-        async def fetch(request):
+        async def fetch(request, decode):
             sent.append(request.form)
-            return Response(200, {}, body)
+            return decode(Response(200, {}, body))
 
         listing = VENDOR.contacts(fetch, credentials().settings, contract.options(VENDOR, options))
         return [contact for page in [page async for page in listing] for contact in page], sent
@@ -930,7 +933,7 @@ def test_the_probe_tells_right_credentials_from_wrong_ones(sandbox, extra, verdi
 
     async def probe():
         async with connect(VENDOR, made) as client:
-            await client.fetch(VENDOR.probe(made.settings))
+            await client.fetch(VENDOR.probe(made.settings), lambda response: response)
 
     with pytest.raises(verdict):
         asyncio.run(probe())

@@ -171,7 +171,7 @@ def asked(credentials):
     async def probe():
         try:
             async with connect(WHICH50, credentials, limits=ONCE) as client:
-                return await client.fetch(WHICH50.probe(credentials.settings))
+                return await client.fetch(WHICH50.probe(credentials.settings), lambda response: response)
         finally:
             await asyncio.sleep(0.1)  # before 3.12, aiohttp ends TLS only after its session has ended
 

@@ -88,14 +88,14 @@ def read(body, status=200, content_type="", who=WHO, **settings):
     """The history that the generator makes of this answer, and what it asked."""
     requests = []
 
-    async def fetch(request):
+    async def fetch(request, decode):
         requests.append(request)
         found = Response(status, {"content-type": content_type}, body)
         error = WHICH50.classify(found)
         if error is not None:
             error.path = request.path
             raise error
-        return found
+        return decode(found)
 
     async def run():
         query = Query(who, credentials(**settings).settings, WHICH50.options())
@@ -579,12 +579,12 @@ def listed(lists=LISTS, people=PEOPLE, form="json", **options):
     """The contacts that the listing makes of these answers, and the paths it asked for."""
     asked = []
 
-    async def fetch(request):
+    async def fetch(request, decode):
         asked.append(request.path)
         rows, name = (lists, "ContactsList")
         if request.path != "/contactLists":
             rows, name = people[request.path.split("/")[2]], "Contact"
-        return Response(200, {}, rows_as_xml(rows, name) if form == "xml" else json.dumps(rows).encode())
+        return decode(Response(200, {}, rows_as_xml(rows, name) if form == "xml" else json.dumps(rows).encode()))
 
     async def run():
         made = contract.options(WHICH50, options)

@@ -93,12 +93,12 @@ def _token(vendor, credentials, response):
 async def _answers(vendor, query: Query, response: Response):
     """Every page of an answer, and of one that comes again and again."""
 
-    async def fetch(_):
+    async def fetch(_, decode):
         error = vendor.classify(response)
         if error is not None:
             assert isinstance(error, VendorError)
             raise error
-        return response
+        return decode(response)
 
     with suppress(*FORESEEN):
         number = 0

@@ -132,8 +132,8 @@ async def _answers(fetch: Fetch, query: Query) -> AsyncGenerator[_Answer, None]:
 
 
 async def _entries(fetch: Fetch, query: Query, offset: int) -> list[Entry]:
-    response = await fetch(_ask(query.contact, query.settings, query.options, offset))
-    return list(answers.entries(answers.body(response.body)))
+    request = _ask(query.contact, query.settings, query.options, offset)
+    return await fetch(request, lambda response: list(answers.entries(answers.body(response.body))))
 
 
 def _split(answer: _Answer, time_zone: str) -> Iterator[tuple[str, Page]]:

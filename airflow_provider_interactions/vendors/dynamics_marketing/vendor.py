@@ -28,6 +28,7 @@ from airflow_provider_interactions.contract import (
     Page,
     Query,
     Request,
+    Response,
     Vendor,
 )
 from airflow_provider_interactions.errors import ConfigError, RecordRejected, Stalled
@@ -100,7 +101,7 @@ async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Pa
     cursor = ""
     while True:
         # Nothing of the answer but its page outlives this line: many of these generators wait at the yield.
-        page = answers.page(await fetch(_ask(query, window, cursor)))
+        page = await fetch(_ask(query, window, cursor), answers.page)
         cursor = page.cursor
         yield page
         del page
@@ -136,7 +137,7 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
     headers = {**HEADERS, "Prefer": f"odata.maxpagesize={size}"}
     request, seen = Request("GET", f"/api/data/{settings.api_version}/contacts", query=query, headers=headers), set()
     while True:
-        rows = common.decode((await fetch(request)).body, _Rows, "the list of contacts")
+        rows = await fetch(request, _rows)
         yield [contact(row.contactid) for row in rows.value]
         if not rows.next_link:
             return
@@ -145,6 +146,11 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
             raise Stalled(msg)
         seen.add(rows.next_link)
         request = Request("GET", rows.next_link, headers=headers)
+
+
+def _rows(response: Response) -> _Rows:
+    found: _Rows = common.decode(response.body, _Rows, "the list of contacts")
+    return found
 
 
 def probe(settings: Settings) -> Request:

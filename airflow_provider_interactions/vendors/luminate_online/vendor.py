@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from airflow_provider_interactions import contract
-from airflow_provider_interactions.contract import Contact, Fetch, Pace, Page, Query, Request, Vendor
+from airflow_provider_interactions.contract import Contact, Fetch, Pace, Page, Query, Request, Response, Vendor
 from airflow_provider_interactions.errors import BadResponse, ConfigError, ContactError, Incomplete
 from airflow_provider_interactions.vendors.luminate_online import answers
 from airflow_provider_interactions.vendors.luminate_online.answers import Answer, Get
@@ -108,7 +108,7 @@ async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Pa
     """
     size, offset = query.options.page_size or PAGE_SIZE, 0
     while True:
-        answer = answers.read((await fetch(_ask(query, window, offset))).body, "interaction", "the page", _seen)
+        answer = await fetch(_ask(query, window, offset), _page)
         got = len(answer.records)
         offset += min(got, size)  # of a page with more than was asked for, the rest comes again
         total = answers.number(answer.rest.get("totalNumberResults"))
@@ -125,7 +125,7 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
         msg = "luminate_online: the option group_id is empty. Name the group whose members are the contacts."
         raise ConfigError(msg)
     form = {"group_id": str(options.group_id), "fields": "cons_id", "max_number": str(MAX_MEMBERS)}
-    answer = answers.read((await fetch(_call("getGroupMembers", settings, form))).body, "member", "the list", _cons_id)
+    answer = await fetch(_call("getGroupMembers", settings, form), _members)
     got, total = len(answer.records), answers.number(answer.rest.get("total_number"))
     if got < total if total is not None else got >= MAX_MEMBERS:
         msg = (
@@ -134,6 +134,14 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
         )
         raise Incomplete(msg)
     yield [contact(cons_id) for cons_id in answer.values]
+
+
+def _page(response: Response) -> Answer[_Seen]:
+    return answers.read(response.body, "interaction", "the page", _seen)
+
+
+def _members(response: Response) -> Answer[str]:
+    return answers.read(response.body, "member", "the list", _cons_id)
 
 
 def probe(settings: Settings) -> Request:
@@ -213,10 +221,9 @@ async def _detail(fetch: Fetch, query: Query, record: bytes, interaction_id: str
     """The same interaction with its note, or the record as it is where the vendor has no more to say of it."""
     form = {**_identifier(query.contact), "interaction_id": interaction_id}
     try:
-        body = (await fetch(_call("getInteraction", query.settings, form))).body
+        answer = await fetch(_call("getInteraction", query.settings, form), _page)
     except ContactError:
         return record
-    answer = answers.read(body, "interaction", "the interaction", _seen)
     return answer.records[0] if [seen.id for seen in answer.values] == [interaction_id] else record
 
 

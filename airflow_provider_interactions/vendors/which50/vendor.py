@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_interactions import contract
-from airflow_provider_interactions.contract import Contact, Fetch, Pace, Page, Query, Request, Vendor
+from airflow_provider_interactions.contract import Contact, Fetch, Pace, Page, Query, Request, Response, Vendor
 from airflow_provider_interactions.errors import (
     BadResponse,
     ConfigError,
@@ -62,21 +62,28 @@ async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Pa
     """The whole history as one page; raises ContactNotFound for 404."""
     path = f"/contacts/{quote(query.contact.id, safe='')}/communications"
     try:
-        response = await fetch(_get(path, query.settings))
+        records, occurred = await fetch(_get(path, query.settings), answers.interactions)
     except VendorError as error:
         raise _about_contact(error) from None
-    yield Page(*answers.interactions(response))
+    yield Page(records, occurred)
 
 
 async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncGenerator[Sequence[Contact], None]:
     """The contacts of each list, each list checked against its Count; raises Incomplete when fewer come."""
-    fields = ("Id", "Count")
-    lists = answers.values(await fetch(probe(settings)), "ContactsList", fields, "the list of contact lists")
+    lists = await fetch(probe(settings), _lists)
     for one in _chosen(lists, options.contact_lists):
         path = f"/contactLists/{quote(str(one['Id']), safe='')}/contacts"
-        rows = answers.values(await fetch(_get(path, settings)), "Contact", ("EncContactId",), "the contact list")
+        rows = await fetch(_get(path, settings), _rows)
         _refuse_fewer(one, len(rows))
         yield [_listed(row["EncContactId"]) for row in rows]
+
+
+def _lists(response: Response) -> list[dict[str, Any]]:
+    return answers.values(response, "ContactsList", ("Id", "Count"), "the list of contact lists")
+
+
+def _rows(response: Response) -> list[dict[str, Any]]:
+    return answers.values(response, "Contact", ("EncContactId",), "the contact list")
 
 
 def probe(settings: Settings) -> Request:

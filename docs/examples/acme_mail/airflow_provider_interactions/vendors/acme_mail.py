@@ -98,8 +98,8 @@ async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Pa
         asked["limit"] = str(query.options.page_size)
     cursor: dict[str, str] = {}
     while True:
-        response = await fetch(Request("GET", f"/{query.settings.version}/events", query={**asked, **cursor}))
-        answer = common.decode(response.body, _Events, "the page of events")
+        request = Request("GET", f"/{query.settings.version}/events", query={**asked, **cursor})
+        answer = await fetch(request, lambda response: common.decode(response.body, _Events, "the page of events"))
         records = [bytes(event) for event in answer.events]
         yield Page(records, [_instant(record) for record in records], cursor=answer.next or "")
         if not answer.next:
@@ -111,8 +111,8 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
     """Everybody the account knows."""
     cursor: dict[str, str] = {}
     while True:
-        response = await fetch(Request("GET", f"/{settings.version}/people", query=cursor))
-        answer = common.decode(response.body, _People, "the page of people")
+        request = Request("GET", f"/{settings.version}/people", query=cursor)
+        answer = await fetch(request, lambda response: common.decode(response.body, _People, "the page of people"))
         yield [contact(person.id) for person in answer.people]
         if not answer.next:
             return
