@@ -27,7 +27,7 @@ def split(batch: pa.RecordBatch, vendor: Vendor, seen: Seen) -> tuple[pa.RecordB
         good, kept, rejects = _one_by_one(batch.take(left), vendor)
         numbers = pa.concat_arrays([pc.indices_nonzero(sure), left.take(kept)])
         order = pc.array_sort_indices(numbers)
-        rows = joined([rows, good]).take(order)
+        rows = pa.concat_batches([rows, good]).take(order)
         contacts = contacts.take(numbers.take(order))
     firsts = seen.firsts(contacts, rows.column("interaction_id"))
     return rows if firsts is None else rows.filter(firsts), rejects
@@ -115,10 +115,12 @@ def rejects_of(raw: pa.RecordBatch, reasons: Sequence[str]) -> pa.RecordBatch:
     return pa.record_batch([pa.array(reasons, pa.string()), *raw.columns], schema=REJECTS)
 
 
-def joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-    """One batch of several, at least one, in their order."""
-    some = [batch for batch in batches if batch.num_rows] or batches[:1]
-    return some[0] if len(some) == 1 else pa.Table.from_batches(some).combine_chunks().to_batches()[0]
+def join(batches: Sequence[pa.RecordBatch]) -> pa.Table:
+    """One table of several batches, in their order.
+
+    It keeps the batches' chunks: one array of texts holds 2 GiB at most, and what is beyond comes as a second one.
+    """
+    return pa.Table.from_batches([batch for batch in batches if batch.num_rows], CANONICAL).unify_dictionaries()
 
 
 @dataclass(slots=True)

@@ -38,7 +38,7 @@ def divide(lake: Lake, batches: Sequence[Manifest], width: timedelta) -> Iterato
     Unreconciled in the end unless every record is in a piece.
     """
     long = whole(batches)
-    reconcile(long.counts)
+    reconcile(long)
     windows, landed = list(long.window.split(width)), 0
     for n in range(0, len(windows), AT_ONCE):
         some = windows[n : n + AT_ONCE]

@@ -127,7 +127,7 @@ def _fetch(job: Job, contacts: Sequence[Contact]) -> Manifest:
         if hasattr(error, "window"):
             error.window = str(job.window)
         raise
-    reconcile(manifest.counts)
+    reconcile(manifest)
     job.lake.publish(_name(job, manifest), manifest)
     journal_of(whole).drop()
     _forget(job)

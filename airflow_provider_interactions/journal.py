@@ -250,6 +250,7 @@ def _remove(lake: Lake, folder: str) -> None:
 
 
 def _packed(rows: pa.Table) -> bytes:
+    rows = rows.unify_dictionaries()  # an Arrow file has one dictionary a column, whatever pages its rows came in
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, rows.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
         writer.write_table(rows)

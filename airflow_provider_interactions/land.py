@@ -21,7 +21,7 @@ from airflow_provider_interactions.contract import Contact, Query
 from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.journal import Journal, Outcome, State, Tally, clear
 from airflow_provider_interactions.lake import Lake, Place, stamp
-from airflow_provider_interactions.manifest import Counts, File, Manifest, reconcile, referred, whole
+from airflow_provider_interactions.manifest import Counts, File, Manifest, reconcile, referred, whole, written
 from airflow_provider_interactions.packed import size
 from airflow_provider_interactions.parquet import Writer
 from airflow_provider_interactions.parts import Run, digest, encoded_anew, enough, instants, table
@@ -74,11 +74,11 @@ class Landing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        written = [file.path for file in (*self.state.parts, *self._others)]
-        if written and not self._kept and self.journal is None:
+        paths = [file.path for file in (*self.state.parts, *self._others)]
+        if paths and not self._kept and self.journal is None:
             # A long window that is divided once more writes the same files, which may have been published before.
             published = referred(self.lake, self._home)
-            self.lake.remove(path for path in written if path not in published)
+            self.lake.remove(path for path in paths if path not in published)
 
     def restore(self, rows: Sequence[pa.Table], outcomes: Sequence[Outcome]) -> None:
         """Go on from what a journal holds beside its state."""
@@ -134,10 +134,7 @@ class Landing:
             self._pending = []
         outcomes = self._write_outcomes()
         self._others.append(outcomes)
-        counts = counts + Counts(landed=sum(file.rows for file in self.state.parts))
-        reconcile(counts)
-        self._kept = True
-        return Manifest(
+        manifest = Manifest(
             vendor=self.place.vendor,
             account=self.place.account,
             window_start=self.place.window.start,
@@ -147,10 +144,13 @@ class Landing:
             batches=self.batches,
             files=tuple(self.state.parts),
             outcomes=(outcomes,),
-            counts=counts,
+            counts=counts + Counts(landed=written(self.state.parts)),
             digest=hashlib.sha256("".join(self.state.digests).encode()).hexdigest(),
             asked=self.asked,
         )
+        reconcile(manifest)
+        self._kept = True
+        return manifest
 
     def end(self, questions: int, tally: Tally) -> None:
         """Note in the journal, if there is one, that nothing is left to do but to publish."""
@@ -179,10 +179,9 @@ class Landing:
     def _write(self, rows: pa.Table) -> None:
         """One part: the same rows give the same bytes, whatever tables they came in."""
         rows = encoded_anew(rows)
-        found = digest(rows.column("payload").chunk(0))
+        found = digest(rows.column("payload"))
         writer = Writer(self.lake, self._path(f"part-{len(self.state.parts):05d}", found), RAW)
-        for batch in rows.to_batches():
-            writer.write(batch)
+        writer.write(rows)
         self.state.parts.append(writer.close())
         self.state.digests.append(found)
 
@@ -218,7 +217,7 @@ def publish(lake: Lake, manifests: Iterable[Manifest], now: datetime | None = No
     before ``now`` (aware) goes too.
     """
     manifest = whole(manifests)
-    reconcile(manifest.counts)
+    reconcile(manifest)
     _refuse_replaced(lake, manifest)
     former = lake.read(manifest.place.raw_manifest, Manifest)
     if former is not None and asked_otherwise(former, manifest):

@@ -133,21 +133,37 @@ def whole(manifests: Iterable[Manifest]) -> Manifest:
     )
 
 
-def reconcile(counts: Counts) -> None:
-    """Raise Unreconciled, with the numbers, unless every record is accounted for."""
+def reconcile(manifest: Manifest) -> None:
+    """Raise Unreconciled, with the numbers, unless every record of a raw window is accounted for, and in its files."""
+    counts = manifest.counts
     checks = {
         "received = outside + fetched": (counts.received, counts.outside + counts.fetched),
         "fetched = landed": (counts.fetched, counts.landed),
+        "landed = rows of the files": (counts.landed, written(manifest.files)),
         f"contacts = {' + '.join(OUTCOMES)}": (counts.contacts, sum(getattr(counts, name) for name in OUTCOMES)),
+        "contacts = rows of the outcomes": (counts.contacts, written(manifest.outcomes)),
     }
     _check(checks)
 
 
-def reconcile_normalized(counts: Counts) -> None:
-    """The same for a normalized window: what landed is canonical, rejected, or there already."""
-    reconcile(counts)
-    told = counts.canonical + counts.rejected + counts.repeated
-    _check({"landed = canonical + rejected + repeated": (counts.landed, told)})
+def reconcile_normalized(raw: Manifest, manifest: Manifest) -> None:
+    """The same for a normalized window: what landed is canonical, rejected, or there already, and in its files."""
+    reconcile(raw)
+    counts = manifest.counts
+    checks = {
+        "landed = canonical + rejected + repeated": (
+            counts.landed,
+            counts.canonical + counts.rejected + counts.repeated,
+        ),
+        "canonical = rows of the files": (counts.canonical, written(manifest.files)),
+        "rejected = rows of the rejects": (counts.rejected, written(manifest.rejects)),
+    }
+    _check(checks)
+
+
+def written(files: Iterable[File]) -> int:
+    """Rows of some files, each counted when it was closed."""
+    return sum(file.rows for file in files)
 
 
 def _check(checks: dict[str, tuple[int, int]]) -> None:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from airflow_provider_interactions.canonical import BATCH_BYTES, Seen, joined, split
+from airflow_provider_interactions.canonical import BATCH_BYTES, Seen, join, split
 from airflow_provider_interactions.errors import RecordRejected
 from airflow_provider_interactions.lake import Lake, stamp
 from airflow_provider_interactions.land import Replaced, replaced
@@ -26,9 +26,11 @@ from airflow_provider_interactions.parquet import Writer
 from airflow_provider_interactions.schema import CANONICAL, REJECTS
 from airflow_provider_interactions.vendors import vendor as vendor_named
 
-#: Rows looked at in one go, so few that what is made of them stays near the processor; and rows held before they are
-#: written, since larger row groups read faster.
-BATCH_ROWS, HELD_ROWS = 8_192, 65_536
+#: Rows looked at in one go, so few that what is made of them stays near the processor.
+BATCH_ROWS = 8_192
+
+#: Rows, or their bytes in memory, held before they are written, since larger row groups read faster.
+HELD_ROWS, HELD_BYTES = 65_536, 128 * 1024 * 1024
 
 #: More rejected records than both of these fail the step: so many, and so large a share of what landed.
 REJECTS_ALLOWED, REJECTS_SHARE = 10, 0.05
@@ -66,6 +68,7 @@ class _Output:
     days: dict[str, Writer] = field(default_factory=dict)
     held: dict[str, list[pa.RecordBatch]] = field(default_factory=dict)
     held_rows: int = 0
+    held_bytes: int = 0
     rejects: Writer | None = None
     landed: int = 0
     canonical: int = 0
@@ -93,7 +96,8 @@ class _Output:
         for day, rows in _by_day(good):
             self.held.setdefault(day, []).append(rows)
         self.held_rows += good.num_rows
-        if self.held_rows >= HELD_ROWS:
+        self.held_bytes += good.nbytes
+        if self.held_rows >= HELD_ROWS or self.held_bytes >= HELD_BYTES:
             self._flush()
         if bad.num_rows:
             if self.rejects is None:
@@ -108,8 +112,8 @@ class _Output:
                 folder = self.raw.place.dated(day)
                 path = f"{folder}/{self.raw.window.slug}-{self.run}.parquet"
                 self.days[day] = Writer(self.lake, path, CANONICAL)
-            self.days[day].write(joined(batches))
-        self.held, self.held_rows = {}, 0
+            self.days[day].write(join(batches))
+        self.held, self.held_rows, self.held_bytes = {}, 0, 0
 
     def publish(self, share: float) -> Manifest:
         """Close the files, check the counts, replace the window's manifest, remove the former version's files."""
@@ -123,9 +127,9 @@ class _Output:
             rejected=self.rejected,
             repeated=self.landed - self.canonical - self.rejected,
         )
-        reconcile_normalized(counts)
         files = tuple(sorted((file for file in self.written if file not in rejects), key=lambda file: file.path))
         manifest = msgspec.structs.replace(self.raw, files=files, rejects=rejects, counts=counts)
+        reconcile_normalized(self.raw, manifest)
         self._refuse_replaced()
         former = self.lake.read(manifest.place.manifest, Manifest)
         self.lake.publish(manifest.place.manifest, manifest)

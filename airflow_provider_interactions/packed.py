@@ -21,6 +21,9 @@ from airflow_provider_interactions.window import Window
 Array = np.ndarray[Any, Any]
 One = TypeVar("One")
 
+#: Bytes of texts in one array. Arrow's offsets are 32-bit integers, which end at 2 GiB.
+MOST = 1024 * 1024 * 1024
+
 _EPOCH, _TICK = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
@@ -96,9 +99,21 @@ def pieces(text: bytes | Array, cuts: Array, kind: pa.DataType) -> pa.Array:
     return pa.Array.from_buffers(kind, max(0, len(cuts) - 1), [None, pa.py_buffer(cuts), pa.py_buffer(text)])
 
 
-def payloads(pages: Sequence[Sequence[bytes]]) -> pa.BinaryArray:
-    """The records of several pages."""
-    slices = [page if isinstance(page, Slices) else joined(page) for page in pages]
+def payloads(pages: Sequence[Sequence[bytes]], most: int = MOST) -> pa.ChunkedArray:
+    """The records of several pages, in chunks of texts of at most so many bytes, or of one page."""
+    groups: list[list[Slices]] = []
+    held = 0
+    for page in pages:
+        records = page if isinstance(page, Slices) else joined(page)
+        held += len(records.text)
+        if not groups or held > most:
+            groups.append([])
+            held = len(records.text)
+        groups[-1].append(records)
+    return pa.chunked_array(map(_payloads, groups), pa.binary())
+
+
+def _payloads(slices: Sequence[Slices]) -> pa.BinaryArray:
     shifts = np.cumsum([0, *(len(page.text) for page in slices)])
     bounds = np.concatenate([page.bounds + shift for page, shift in zip(slices, shifts, strict=False)])
     text = b"".join(page.text for page in slices)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.lake import Lake, unwritable
 from airflow_provider_interactions.manifest import File
 
@@ -38,20 +39,30 @@ class Writer:
             self._remove()
             raise unwritable(wrong) from wrong
 
-    def write(self, batch: pa.RecordBatch) -> None:
+    def write(self, rows: pa.RecordBatch | pa.Table) -> None:
         """Append one row group; where it cannot be written, leaves nothing and raises as ``lake.unwritable`` says."""
         with self._whole_or_nothing():
-            self._parquet.write_batch(batch)
-        self.rows += batch.num_rows
+            self._parquet.write(rows)
+        self.rows += rows.num_rows
 
     def close(self) -> File:
-        """Finish the file and give it its name; raises as ``write`` does."""
+        """Finish the file and give it its name; raises as ``write`` does.
+
+        The rows it tells are those of the file's own footer; raises Unreconciled when these are not all that came.
+        """
         with self._whole_or_nothing():
             self._parquet.close()
             self._stream.close()
+            self._check()
             if self._temporary != self._target:
                 self.lake.fs.mv(self._temporary, self._target)
         return File(self.path, self.rows, int(self.lake.fs.size(self._target)))
+
+    def _check(self) -> None:
+        written = self._parquet.writer.metadata.num_rows
+        if written != self.rows:
+            msg = f"A file holds {written} rows of {self.rows}, so it is not kept. Please report this as a defect."
+            raise Unreconciled(msg)
 
     def discard(self) -> None:
         """Leave nothing behind."""

@@ -42,26 +42,34 @@ def enough(tables: Sequence[pa.Table]) -> int:
 
 
 def encoded_anew(rows: pa.Table) -> pa.Table:
-    """The same rows in one chunk, words numbered in the order of their first row: what the file's bytes depend on."""
+    """The same rows, words numbered in the order of their first row: what the file's bytes depend on.
+
+    In one chunk, unless the texts of a column are more than the 2 GiB that fit into one.
+    """
     rows = rows.unify_dictionaries().combine_chunks()
     for at, column in enumerate(rows.schema):
         if pa.types.is_dictionary(column.type):
-            rows = rows.set_column(at, RAW.field(at), _renumbered(rows.column(at).chunk(0)))
+            rows = rows.set_column(at, RAW.field(at), pa.chunked_array(_renumbered(rows.column(at)), column.type))
     return rows
 
 
-def _renumbered(words: pa.DictionaryArray) -> pa.DictionaryArray:
-    used = pc.unique(words.indices)
-    numbers = pc.index_in(words.indices, value_set=used)
-    return pa.DictionaryArray.from_arrays(numbers, words.dictionary.take(used))
+def _renumbered(words: pa.ChunkedArray) -> list[pa.DictionaryArray]:
+    """All chunks have one dictionary."""
+    chunks = words.chunks
+    used = pc.unique(pa.chunked_array([chunk.indices for chunk in chunks], words.type.index_type))
+    known = chunks[0].dictionary.take(used) if chunks else None
+    return [pa.DictionaryArray.from_arrays(pc.index_in(chunk.indices, value_set=used), known) for chunk in chunks]
 
 
-def digest(payloads: pa.BinaryArray) -> str:
+def digest(payloads: pa.ChunkedArray) -> str:
     """SHA-256 of the payloads one after the other, and then of their lengths as 32-bit integers, little end first."""
-    _, offsets, values = payloads.buffers()
-    ends = memoryview(offsets).cast("i")[payloads.offset : payloads.offset + len(payloads) + 1]
-    found = hashlib.sha256(memoryview(values)[ends[0] : ends[-1]] if values else b"")
-    found.update(pc.binary_length(payloads).buffers()[1])
+    found = hashlib.sha256()
+    for chunk in payloads.chunks:
+        _, offsets, values = chunk.buffers()
+        ends = memoryview(offsets).cast("i")[chunk.offset : chunk.offset + len(chunk) + 1]
+        found.update(memoryview(values)[ends[0] : ends[-1]] if values else b"")
+    for chunk in payloads.chunks:
+        found.update(pc.binary_length(chunk).buffers()[1])
     return found.hexdigest()
 
 

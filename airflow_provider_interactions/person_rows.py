@@ -24,6 +24,9 @@ from airflow_provider_interactions.schema import CANONICAL
 
 Row = dict[str, Any]
 
+#: Bytes of records that are written at once.
+HELD_BYTES = 64 * 1024 * 1024
+
 #: The canonical columns without the window, and what the vendor sent. A record that cannot be read has only some.
 ANSWER = pa.schema(
     [
@@ -145,9 +148,9 @@ class Output:
 
     def write(self, rows: Sequence[Row]) -> None:
         """Add the rows of one person."""
-        if rows:
-            self.table.write(pa.RecordBatch.from_pylist(list(rows), ANSWER))
-            self.lines.write(rows)
+        for some in _in_groups(rows):
+            self.table.write(pa.RecordBatch.from_pylist(some, ANSWER))
+            self.lines.write(some)
 
     def close(self) -> tuple[File, File]:
         """Give both files their names."""
@@ -156,6 +159,20 @@ class Output:
     def keep(self) -> None:
         """Let the files stay."""
         self.kept = True
+
+
+def _in_groups(rows: Iterable[Row], most: int = HELD_BYTES) -> Iterator[list[Row]]:
+    """Rows in groups of about so many bytes of records, or of one row: an array of texts ends at 2 GiB."""
+    group: list[Row] = []
+    held = 0
+    for row in rows:
+        group.append(row)
+        held += len(row["record"])
+        if held >= most:
+            yield group
+            group, held = [], 0
+    if group:
+        yield group
 
 
 class Lines:

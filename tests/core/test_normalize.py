@@ -1,6 +1,7 @@
 """Raw to canonical: a row, a reject with its reason and bytes, or a repeat. Nothing else happens to a record."""
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -86,6 +87,32 @@ def test_rows_read_in_several_batches_are_the_same_rows(desk, monkeypatch):
     assert len(desk.rows(manifest.files)) == 5
 
 
+@given(sizes=st.lists(st.integers(0, 400), min_size=1, max_size=20), held=st.integers(1, 1500), read=st.integers(1, 5))
+def test_rows_are_held_by_their_bytes_and_none_is_lost(memory_desk, sizes, held, read):
+    """What is written of many bytes at once is written of few; the file's own footer counts."""
+    desk, days = memory_desk, ("2026-01-02", "2026-01-03")
+    records = [
+        desk.record(InteractionId=IDS[n], Timestamp=f"{days[n % 2]}T10:00:00Z", Long="x" * size)
+        for n, size in enumerate(sizes)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "HELD_BYTES", held)
+        patch.setattr(module, "BATCH_ROWS", read)
+        manifest = normalize(desk.lake, desk.land(*records))
+    assert manifest.counts.canonical == len(sizes)
+    assert sorted(row["interaction_id"] for row in desk.rows(manifest.files)) == [
+        str(UUID(one)) for one in IDS[: len(sizes)]
+    ]
+
+
+def test_a_writer_that_drops_rows_publishes_nothing(desk, monkeypatch):
+    raw, join = desk.land(desk.record(), desk.record(InteractionId=IDS[0])), module.join
+    monkeypatch.setattr(module, "join", lambda batches: join(batches).slice(1))
+    with pytest.raises(Unreconciled, match=r"canonical = rows of the files \(2 ≠ 1\)"):
+        normalize(desk.lake, raw)
+    assert not [path for path in desk.files() if not path.startswith("raw/")]
+
+
 @pytest.mark.parametrize(
     ("bad", "share", "passes"), [(10, 0.05, True), (11, 0.05, False), (11, 0.5, True), (60, 0.5, False)]
 )
@@ -108,8 +135,11 @@ def test_files_that_hold_more_or_less_than_the_manifest_says(desk):
     raw = desk.land(desk.record(), desk.record(InteractionId=IDS[0]))
     for more in (1, -1):
         counts = raw.counts + Counts(received=more, fetched=more, landed=more)
-        with pytest.raises(Unreconciled, match="landed = canonical"):
+        with pytest.raises(Unreconciled, match="landed = rows of the files"):
             normalize(desk.lake, msgspec.structs.replace(raw, counts=counts))
+        files = (msgspec.structs.replace(raw.files[0], rows=2 + more),)
+        with pytest.raises(Unreconciled, match="landed = canonical"):
+            normalize(desk.lake, msgspec.structs.replace(raw, counts=counts, files=files))
     assert not [path for path in desk.files() if not path.startswith("raw/")]
 
 

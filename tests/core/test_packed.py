@@ -72,6 +72,14 @@ def test_pages_of_all_kinds_land_together(pages, at):
     assert moments(times) == pa.array([at] * len(pages), INSTANT)
 
 
+@given(st.lists(st.lists(st.binary(max_size=9), max_size=4), min_size=1, max_size=8), st.integers(1, 20))
+def test_pages_too_long_for_one_array_are_several(pages, most):
+    found = payloads(pages, most)
+    assert found.to_pylist() == [record for page in pages for record in page]
+    for chunk in found.chunks:
+        assert sum(map(len, chunk.to_pylist())) <= max(most, 4 * 9)
+
+
 def test_slices_of_a_text_leave_out_what_is_between_them():
     packed = Slices(memoryview(b"[abc,d]"), np.array([1, 4, 5, 6]))
     assert payloads([packed, packed]).to_pylist() == [b"abc", b"d", b"abc", b"d"]

@@ -10,7 +10,7 @@ from airflow_provider_interactions import extract, land, normalize, parquet
 from airflow_provider_interactions.errors import InteractionsError, LoadError, Unreconciled
 from airflow_provider_interactions.lake import Lake
 from airflow_provider_interactions.load import duckdb
-from airflow_provider_interactions.manifest import Counts, reconcile_normalized
+from airflow_provider_interactions.manifest import Counts, File, reconcile_normalized
 
 
 @pytest.fixture
@@ -46,10 +46,29 @@ def test_each_equation_is_checked_and_its_numbers_are_told(done, change):
 
 @pytest.mark.parametrize("name", ["canonical", "rejected", "repeated", "landed"])
 def test_the_equation_of_normalize_is_checked(done, name):
-    counts = done[2].counts + Counts(**{name: 1}, **({"fetched": 1, "received": 1} if name == "landed" else {}))
+    _, raw, normalized = done
+    counts = normalized.counts + Counts(**{name: 1})
     told = counts.canonical + counts.rejected + counts.repeated
     with pytest.raises(Unreconciled, match=f"canonical . rejected . repeated .{counts.landed} ≠ {told}"):
-        reconcile_normalized(counts)
+        reconcile_normalized(raw, msgspec.structs.replace(normalized, counts=counts))
+
+
+@pytest.mark.parametrize(("files", "what"), [("files", "landed"), ("outcomes", "contacts")])
+def test_what_the_raw_files_hold_is_compared_with_the_counts(done, files, what):
+    spec, raw, _ = done
+    less = tuple(msgspec.structs.replace(file, rows=file.rows - 1) for file in getattr(raw, files)[:1])
+    tampered = msgspec.structs.replace(raw, **{files: (*less, *getattr(raw, files)[1:])})
+    with pytest.raises(Unreconciled, match=f"{what} = rows of the"):
+        land.publish(rig.lake_of(spec), [tampered])
+
+
+@pytest.mark.parametrize(("files", "what"), [("files", "canonical"), ("rejects", "rejected")])
+def test_what_the_normalized_files_hold_is_compared_with_the_counts(done, files, what):
+    _, raw, normalized = done
+    more = File("x", 1, 1)
+    tampered = msgspec.structs.replace(normalized, **{files: (*getattr(normalized, files), more)})
+    with pytest.raises(Unreconciled, match=f"{what} = rows of the"):
+        reconcile_normalized(raw, tampered)
 
 
 def rewritten(lake, file, change):

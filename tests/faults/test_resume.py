@@ -459,7 +459,7 @@ def landed(lengths, cuts):
     place, folder = Place("v", "a", rig.WHOLE), Journal.of(lake, Place("v", "a", rig.WHOLE), [lengths, cuts])
     landing = land.Landing(lake, place, State(extracted_at=rig.FIRST), journal=folder)
     for n, length in enumerate(lengths):
-        landing.add(query, [bytes([n % 256]) * length], [None])
+        landing.add(query, [bytes([n % 256]) * length], [None], f"page {n % 3}")
         if landing.full:
             landing.flush()
         if n + 1 in cuts:
@@ -469,7 +469,7 @@ def landed(lengths, cuts):
     other = land.Landing(lake, place, state, journal=folder)
     other.restore(rows, outcomes)
     for n, length in list(enumerate(lengths))[state.questions :]:
-        other.add(query, [bytes([n % 256]) * length], [None])
+        other.add(query, [bytes([n % 256]) * length], [None], f"page {n % 3}")
         if other.full:
             other.flush()
     resumed = _parts(lake, other, lengths)
