@@ -18,6 +18,7 @@
     │   ├── Stalled              a cursor that repeats                fail now
     │   └── Incomplete           fewer records than declared          fail now
     ├── RecordRejected           one record, quarantined              fail above a threshold
+    │   └── TooManyRejects       too little can be read               fail now, with the reasons
     ├── Unreconciled             counts that do not add up            fail now
     ├── LakeUnavailable          object storage or a disk, for now    let the task retry
     └── LoadError                rolled back                          let the task retry
@@ -144,6 +145,10 @@ class RecordRejected(InteractionsError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class TooManyRejects(RecordRejected):
+    """So many records cannot be read that the vendor's format must have changed. They are kept in ``rejects/``."""
 
 
 class Unreconciled(InteractionsError):

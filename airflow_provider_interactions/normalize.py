@@ -6,6 +6,8 @@ found contact by contact. Needs no vendor call, so it can be run again on what h
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,12 +19,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from airflow_provider_interactions.canonical import BATCH_BYTES, Seen, join, split
-from airflow_provider_interactions.errors import RecordRejected
+from airflow_provider_interactions.errors import TooManyRejects
 from airflow_provider_interactions.lake import Lake, stamp
 from airflow_provider_interactions.land import Replaced, replaced
 from airflow_provider_interactions.manifest import Counts, File, Manifest, reconcile_normalized, referred
 from airflow_provider_interactions.memory import keep
 from airflow_provider_interactions.parquet import Writer
+from airflow_provider_interactions.rejects import SHARE, are_too_many, list_reasons, way_on
 from airflow_provider_interactions.schema import CANONICAL, REJECTS
 from airflow_provider_interactions.vendors import vendor as vendor_named
 
@@ -32,22 +35,15 @@ BATCH_ROWS = 8_192
 #: Rows, or their bytes in memory, held before they are written, since larger row groups read faster.
 HELD_ROWS, HELD_BYTES = 65_536, 128 * 1024 * 1024
 
-#: More rejected records than both of these fail the step: so many, and so large a share of what landed.
-REJECTS_ALLOWED, REJECTS_SHARE = 10, 0.05
+log = logging.getLogger(__name__)
 
 
-class TooManyRejects(RecordRejected):
-    """So many records cannot be read that the vendor's format must have changed. They are kept in ``rejects/``."""
-
-
-def normalize(
-    lake: Lake, raw: Manifest, *, rejects_share: float = REJECTS_SHARE, now: datetime | None = None
-) -> Manifest:
+def normalize(lake: Lake, raw: Manifest, *, rejects_share: float = SHARE, now: datetime | None = None) -> Manifest:
     """Write the canonical rows and the rejects of a raw window and publish them; returns the window's new manifest.
 
-    Raises TooManyRejects above the threshold (nothing canonical is published, the rejects are kept), Unreconciled when
-    counts do not add up, and Replaced when another extraction of the window was published meanwhile. ``now`` is the
-    instant (aware) that names the files.
+    Raises TooManyRejects above the threshold, or when no record can be read (nothing canonical is published, the
+    rejects are kept), Unreconciled when counts do not add up, and Replaced when another extraction of the window was
+    published meanwhile. ``now`` is the instant (aware) that names the files.
     """
     keep()
     vendor = vendor_named(raw.vendor)
@@ -73,6 +69,7 @@ class _Output:
     landed: int = 0
     canonical: int = 0
     rejected: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
     written: list[File] = field(default_factory=list)
     published: bool = False
 
@@ -104,6 +101,7 @@ class _Output:
                 path = f"{self.raw.place.folder('rejects')}/rejects-{self.run}.parquet"
                 self.rejects = Writer(self.lake, path, REJECTS)
             self.rejects.write(bad)
+            self.reasons.update(bad.column("reason").to_pylist())
 
     def _flush(self) -> None:
         """One row group for each day that rows are held of."""
@@ -153,14 +151,17 @@ class _Output:
         return (self.written[-1],)
 
     def _refuse_too_many(self, share: float, rejects: Sequence[File]) -> None:
-        if self.rejected <= REJECTS_ALLOWED or self.rejected <= share * self.landed:
+        if not self.rejected:
             return
-        self.written.clear()  # the rejects stay, to be looked at
-        reason = (
+        told = (
             f"{self.rejected} of {self.landed} records of {self.raw.vendor} in window {self.raw.window} cannot be "
-            f"read. Their reasons and bytes are in {rejects[0].path}; raise rejects_share to go on without them."
+            f"read: {list_reasons(self.reasons)}. Their bytes are in {rejects[0].path}"
         )
-        raise TooManyRejects(reason)
+        if are_too_many(self.rejected, self.landed, share, none_left=not self.canonical):
+            self.written.clear()  # the rejects stay, to be looked at
+            reason = f"{told}; {way_on(none_left=not self.canonical)}."
+            raise TooManyRejects(reason)
+        log.warning("%s.", told)
 
 
 def _raw_batches(lake: Lake, raw: Manifest) -> Iterator[pa.RecordBatch]:

@@ -29,7 +29,8 @@ class NormalizeInteractionsOperator(LakeOperator):
     :param manifests: what ExtractInteractionsOperator returned: one manifest, or those of all mapped tasks; default:
         the published one of the asset event that triggered the run
     :param width: how long the windows of other runs of the DAG are; default: one day
-    :param rejects_share: share of the records that may be unreadable before the task fails; default: 0.05
+    :param rejects_share: share of the records that may be unreadable before the task fails; default: 0.05, or ten
+        records where that is more. When no record at all can be read, the task fails, too, unless this is 1
     """
 
     stage = "normalize"
@@ -91,9 +92,9 @@ class NormalizeInteractionsOperator(LakeOperator):
         return divide.joined(batches, done)
 
     def _normalized(self, lake: Lake, raw: Any) -> Any:
-        from airflow_provider_interactions import land, normalize  # noqa: PLC0415 - as above
+        from airflow_provider_interactions import land, normalize, rejects  # noqa: PLC0415 - as above
 
-        share = normalize.REJECTS_SHARE if self.rejects_share is None else self.rejects_share
+        share = rejects.SHARE if self.rejects_share is None else self.rejects_share
         try:
             done = normalize.normalize(lake, raw, rejects_share=share)
         except land.Replaced as gone:

@@ -176,7 +176,7 @@ def test_records_whose_time_cannot_be_read_are_judged_once(desk):
     landed = desk.land(b"{", desk.record(Timestamp="never"), window=TIME)
     pieces = list(divide.divide(desk.lake, [landed], DAY))
     assert [piece.counts.landed for piece in pieces] == [2, *[0] * (len(DAYS) - 1)]
-    done = [normalize(desk.lake, piece) for piece in pieces]
+    done = [normalize(desk.lake, piece, rejects_share=1.0) for piece in pieces]
     assert sum(piece.counts.rejected for piece in done) == 2
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_interactions import contacts, contract, land, normalize, parts
-from airflow_provider_interactions.errors import BadResponse, ConfigError, LakeUnavailable, Unreconciled
+from airflow_provider_interactions.errors import BadResponse, ConfigError, LakeUnavailable, TooManyRejects, Unreconciled
 from airflow_provider_interactions.extract import extract
 from airflow_provider_interactions.journal import State
 from airflow_provider_interactions.lake import Lake, Place, segment
@@ -250,9 +250,9 @@ def test_lists_of_contacts_and_rejects_of_no_use_end_after_a_month(any_desk):
     lake, made = any_desk.lake, datetime.now(UTC)
     old, _ = contacts.keep(lake, Place("dynamics_marketing", "acme", DAY), [[contract.Contact("c1")]], made)
     foreign, _ = contacts.keep(lake, Place("dynamics_marketing", "acm", DAY), [], made)
-    published = any_desk.normalized(b"{}")
+    published = any_desk.normalized(b"{}", any_desk.record())
     raw = any_desk.land(*[b"{}"] * 20)
-    with pytest.raises(normalize.TooManyRejects):
+    with pytest.raises(TooManyRejects):
         normalize.normalize(lake, raw, now=made)
     [failed] = [path for path in any_desk.files() if path.startswith("rejects/") and path not in published.paths]
     assert any_desk.rows([File(failed, 20, 0)])[0]["reason"]

@@ -1,5 +1,6 @@
 """Raw to canonical: a row, a reject with its reason and bytes, or a repeat. Nothing else happens to a record."""
 
+import re
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -9,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_interactions import normalize as module
-from airflow_provider_interactions.errors import RecordRejected, Unreconciled
+from airflow_provider_interactions.errors import RecordRejected, TooManyRejects, Unreconciled
 from airflow_provider_interactions.land import Replaced
 from airflow_provider_interactions.manifest import Counts, Manifest
-from airflow_provider_interactions.normalize import TooManyRejects, normalize
+from airflow_provider_interactions.normalize import normalize
 from airflow_provider_interactions.schema import CANONICAL, REJECTS
 
 IDS = [f"{n:032X}" for n in range(1, 200)]
@@ -32,7 +33,7 @@ def test_counts_add_up(desk):
 
 def test_a_reject_keeps_its_reason_its_bytes_and_where_it_came_from(desk):
     payloads = (b'{"Timestamp": "soon", "InteractionId": "1"}', desk.record(InteractionId=None), b"\xff\x00")
-    manifest = desk.normalized(*payloads)
+    manifest = normalize(desk.lake, desk.land(*payloads), rejects_share=1.0)
     rows = desk.rows(manifest.rejects)
     assert [row["payload"] for row in rows] == list(payloads)
     assert [row["reason"] for row in rows] == [
@@ -114,17 +115,27 @@ def test_a_writer_that_drops_rows_publishes_nothing(desk, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("bad", "share", "passes"), [(10, 0.05, True), (11, 0.05, False), (11, 0.5, True), (60, 0.5, False)]
+    ("good", "bad", "share", "passes"),
+    [
+        (50, 10, 0.05, True),
+        (50, 11, 0.05, False),
+        (50, 11, 0.5, True),
+        (50, 60, 0.5, False),
+        (1, 10, 0.05, True),
+        (0, 10, 0.05, False),
+        (0, 1, 0.05, False),
+        (0, 10, 0.99, False),
+        (0, 10, 1.0, True),
+    ],
 )
-def test_many_rejects_fail_the_step(desk, bad, share, passes):
-    good = [desk.record(InteractionId=key) for key in IDS[:50]]
-    raw = desk.land(*good, *[b"{}"] * bad)
+def test_many_rejects_fail_the_step_and_so_does_nothing_but_rejects(desk, caplog, good, bad, share, passes):
+    raw = desk.land(*[desk.record(InteractionId=key) for key in IDS[:good]], *[b"{}"] * bad)
+    told = rf"{bad} of {good + bad} records of dynamics_marketing in window .*: InteractionId is missing \({bad}\)\."
     if passes:
         assert normalize(desk.lake, raw, rejects_share=share).counts.rejected == bad
+        assert re.search(told, caplog.text)
         return
-    with pytest.raises(
-        TooManyRejects, match=rf"{bad} of {50 + bad} records of dynamics_marketing in window \[2026-01-02"
-    ):
+    with pytest.raises(TooManyRejects, match=told):
         normalize(desk.lake, raw, rejects_share=share)
     kept = [path for path in desk.files() if not path.startswith("raw/")]
     assert [path.split("/")[0] for path in kept] == ["rejects"]
@@ -153,7 +164,7 @@ def test_a_mapping_to_an_unknown_word_is_a_reject_not_a_surprise(desk, monkeypat
     from airflow_provider_interactions.vendors.dynamics_marketing import vendor as dynamics
 
     monkeypatch.setitem(dynamics.KINDS, "EmailSent", ("carrier pigeon", "sent"))
-    manifest = desk.normalized(desk.record())
+    manifest = normalize(desk.lake, desk.land(desk.record()), rejects_share=1.0)
     [row] = desk.rows(manifest.rejects)
     assert row["reason"] == "the vendor module maps to an unknown channel or action (carrier pigeon, sent)"
 
