@@ -138,6 +138,57 @@ def text(raw: msgspec.Raw | None) -> str | None:
     return str(msgspec.json.decode(written, type=str)) if written[:1] == b'"' else written.decode()
 
 
+_WHOLE = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,3}))?")
+
+#: Digits of the longest whole number that is spelled out; no vendor has longer ids.
+_MOST_DIGITS = 40
+
+
+def spell_integer(text: str) -> str:
+    """A whole number in its one spelling: ``1.6E3``, ``1600.0`` and ``1600`` are ``1600``; any other text as it is.
+
+    Exact: no digit passes through a float. For texts that are known to be numbers; in free text ``1e0`` is a word.
+    """
+    found = _WHOLE.fullmatch(text)
+    if found is None or text.isdigit():
+        return text
+    sign, whole, fraction, exponent = found[1], found[2], found[3] or "", int(found[4] or 0)
+    digits = (whole + fraction).lstrip("0")
+    trailing = len(digits) - len(digits.rstrip("0"))
+    shift = exponent - len(fraction)
+    if digits and (shift + trailing < 0 or len(digits) + shift > _MOST_DIGITS):
+        return text
+    spelled = (digits + "0" * shift if shift >= 0 else digits[:shift]).lstrip("0") or "0"
+    return spelled if spelled == "0" else sign + spelled
+
+
+def identifier(raw: msgspec.Raw | None) -> str | None:
+    """As ``text``, with a JSON number that is whole in its one spelling, so that it makes one key."""
+    found = text(raw)
+    return found if found is None or bytes(raw or b"")[:1] == b'"' else spell_integer(found)
+
+
+# Digits in groups of three; a point between groups is not one of them, since it may begin a fraction.
+_COUNT = re.compile(r"[0-9]+|[0-9]{1,3}(?:([, \u00a0\u202f'\u2019_])[0-9]{3})(?:\1[0-9]{3})*")
+_NO_FRACTION = re.compile(r"\.0{0,2}$")
+
+
+def read_count(value: object, what: str) -> int:
+    """A number of records as a vendor declares it: 8, 8.0, ``"8 "``, ``"8.0"`` or ``"1,200"``.
+
+    Raises BadResponse for anything else, also for ``"1.000"``, which may be one or a thousand: a count that cannot be
+    read must not switch off the check that needs it. Whether null means "not declared" is for the vendor to know.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and value == value // 1:
+        return int(value)
+    if isinstance(value, str):
+        number = _NO_FRACTION.sub("", value.strip())
+        if len(number) < _MOST_DIGITS and _COUNT.fullmatch(number):
+            return int(re.sub(r"[^0-9]", "", number))
+    msg = f"{what} is no number of records that can be read"
+    raise BadResponse(msg)
+
+
 def utc(moment: datetime | None) -> datetime | None:
     """An instant in UTC; a time without a zone is taken as UTC."""
     if moment is None or moment.tzinfo is UTC:

@@ -1,0 +1,56 @@
+"""Counts and whole numbers in the dresses that vendors give them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_interactions.errors import BadResponse
+from airflow_provider_interactions.vendors.common import identifier, read_count, spell_integer
+
+
+@pytest.mark.parametrize("text", ["1.685581782856E12", "1685581782856.0", "1685581782856", "168558178285600e-2"])
+def test_spell_integer_gives_a_whole_number_one_spelling(text: str) -> None:
+    assert spell_integer(text) == "1685581782856"
+
+
+@pytest.mark.parametrize("text", ["007", "1.5", "1e-1", "1e999", "", "abc", "+1", "1.6855817828561E12", "0x1"])
+def test_spell_integer_leaves_what_is_not_whole(text: str) -> None:
+    assert spell_integer(text) == text
+
+
+@given(st.integers(-(10**30), 10**30), st.integers(-20, 8))
+def test_every_spelling_of_a_whole_number_is_one(number: int, exponent: int) -> None:
+    dressed = f"{Decimal(number).scaleb(-exponent):f}e{exponent}"
+    assert spell_integer(dressed) == str(number)
+    assert spell_integer(f"{number}.000") == str(number)
+
+
+def test_only_numbers_are_respelled_in_an_identifier() -> None:
+    assert identifier(msgspec.Raw(b"1e0")) == "1"
+    assert identifier(msgspec.Raw(b'"1e0"')) == "1e0"
+    assert identifier(msgspec.Raw(b"-0.0")) == "0"
+    assert identifier(msgspec.Raw(b"null")) is identifier(None) is None
+
+
+@pytest.mark.parametrize("value", [1200, 1200.0, "1200", " 1200 ", "1,200", "1 200", "1200.0", "1'200", "1\u202f200"])
+def test_counts_are_read_in_any_dress(value: object) -> None:
+    assert read_count(value, "count") == 1200
+
+
+@pytest.mark.parametrize(
+    "value",
+    [True, None, -1, 1.5, float("nan"), float("inf"), "", "many", "1.000", "1,2", "12,00", "-3", "1,200 000", "٣", []],
+)
+def test_a_count_that_cannot_be_read_is_said(value: object) -> None:
+    with pytest.raises(BadResponse, match="count is no number"):
+        read_count(value, "count")
+
+
+@given(st.integers(0, 10**12), st.sampled_from(["{}", "{:,}", " {:,} ", "{}.0", "{:_}", "{:,}.00"]))
+def test_a_dressed_count_keeps_its_value(number: int, dress: str) -> None:
+    assert read_count(dress.format(number), "count") == number
