@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_interactions.contract import Token
-from airflow_provider_interactions.errors import AuthRejected, ConfigError, Unavailable
+from airflow_provider_interactions.errors import AuthRejected, BadResponse, ConfigError, Unavailable
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -67,6 +67,9 @@ def _from(credential: TokenCredential, scope: str) -> Acquire:
             raise AuthRejected(msg) from None
         except AzureError:
             raise Unavailable(away) from None
+        except ValueError:  # what the library reads with is not always caught there; its text could quote the answer
+            msg = "azure-identity could not read the token host's answer"
+            raise BadResponse(msg) from None
         return Token(token.token, token.expires_on - time.time())
 
     return acquire

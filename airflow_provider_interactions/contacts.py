@@ -20,9 +20,10 @@ import pyarrow.parquet as pq
 
 from airflow_provider_interactions.contract import Contact, Credentials, Options, Vendor
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.http import Limits, connect
+from airflow_provider_interactions.http import connect
 from airflow_provider_interactions.lake import Lake, Place, stamp
 from airflow_provider_interactions.parquet import Writer
+from airflow_provider_interactions.retry import Limits
 
 CONTACTS = pa.schema([pa.field("contact_id", pa.string(), False), pa.field("contact_id_kind", pa.string(), False)])
 

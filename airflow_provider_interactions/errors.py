@@ -14,7 +14,7 @@
     │   │   └── ContactFailed    it cannot be answered for
     │   ├── Throttled            carries retry_after                  wait here, then let the task retry
     │   ├── Unavailable          5xx, time-outs, broken reads         retry here, then let the task retry
-    │   ├── BadResponse          not the documented shape             fail now
+    │   ├── BadResponse          not the documented shape             fail after a few tries
     │   ├── Stalled              a cursor that repeats                fail now
     │   └── Incomplete           fewer records than declared          fail now
     ├── RecordRejected           one record, quarantined              fail above a threshold
@@ -108,13 +108,17 @@ class ContactFailed(ContactError):
 
 
 class Throttled(VendorError):
-    """The vendor asks to slow down. ``retry_after`` is in seconds, None when the vendor did not say."""
+    """The vendor asks to slow down. ``retry_after`` is in seconds, None when the vendor did not say.
+
+    ``limit`` says which limit was refused: ``rate``, or ``concurrency`` for too many requests in flight.
+    """
 
     retry = True
 
-    def __init__(self, message: str, *, retry_after: float | None = None, **facts: object) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, limit: str = "rate", **facts: object) -> None:
         super().__init__(message, **facts)  # type: ignore[arg-type]  # the same four keywords as VendorError
         self.retry_after = retry_after
+        self.limit = limit
 
 
 class Unavailable(VendorError):
@@ -128,7 +132,15 @@ class Unavailable(VendorError):
 
 
 class BadResponse(VendorError):
-    """The answer does not have the documented shape."""
+    """The answer does not have the documented shape.
+
+    Raised after a few tries, because a body may be cut off for a moment. ``lasting`` ones are raised at once: another
+    try would be answered the same.
+    """
+
+    def __init__(self, message: str, *, lasting: bool = False, **facts: object) -> None:
+        super().__init__(message, **facts)  # type: ignore[arg-type]  # the same four keywords as VendorError
+        self.lasting = lasting
 
 
 class Stalled(VendorError):

@@ -1,8 +1,9 @@
 """The only module that opens a socket for extraction: it builds the ``Fetch`` that vendors' generators are handed.
 
 Promises: no more requests in flight than the pace allows; one gate for the whole connection; refusals to slow down
-never use up tries; bounded, jittered retries of faults; one fresh token on 401, shared by all; credentials refused
-once are refused for the run; no cookies; no redirects; no other host; bodies bounded; nothing secret in any text.
+never use up tries; bounded, jittered retries of faults and of odd answers; one fresh token on 401, shared by all;
+credentials refused once are refused for the run; no cookies; no redirects; no other host; bodies bounded; nothing
+secret in any text.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
 from urllib.parse import urlencode
@@ -30,38 +29,11 @@ from airflow_provider_interactions.errors import (
 )
 from airflow_provider_interactions.pace import Pacer
 from airflow_provider_interactions.reach import absolute, through, unreached
+from airflow_provider_interactions.retry import Limits, Tries, retry_after
 from airflow_provider_interactions.tokens import Tokens
-
-#: Bytes of one decoded body. The largest documented page is far below; more is a fault or an attack.
-BODY_LIMIT = 256 * 1024 * 1024
-
-#: Bytes of all bodies that are being read at one time.
-BODIES_LIMIT = 2 * BODY_LIMIT
 
 #: Times that one request may be refused with 401, each time with another token; tokens may end while it is on its way.
 MOST_REFUSALS = 5
-
-#: Seconds: a Retry-After that says more is taken for a week, which is more than any run waits.
-LONGEST_WAIT = 7 * 86_400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When to give up. ``timeout`` is seconds for one attempt; ``tries`` counts attempts at one request that failed.
-
-    A vendor that is gone for a minute is waited for: 0.5 + 1 + 2 + 4 + 8 + 16 + 30 seconds lie between eight tries.
-
-    ``patience`` is how many seconds a vendor may go on refusing for its rate limit before the run ends with
-    Throttled; ``first_wait`` the seconds before the first retry of a fault, doubled each time up to ``last_wait``.
-    """
-
-    timeout: float = 120.0
-    tries: int = 8
-    patience: float = 1800.0
-    first_wait: float = 0.5
-    last_wait: float = 30.0
-    body: int = BODY_LIMIT
-    bodies: int = BODIES_LIMIT
 
 
 @dataclass(slots=True)
@@ -109,14 +81,7 @@ class Client:
         """Send what failed until it is answered, or not worth it; raises the last failure."""
         import stamina  # noqa: PLC0415 - most runs need no retry
 
-        policy = stamina.retry_context(
-            on=self._delay_of,
-            attempts=self.limits.tries,
-            timeout=None,
-            wait_initial=self.limits.first_wait,
-            wait_max=self.limits.last_wait,
-            wait_jitter=self.limits.first_wait,
-        )
+        policy = stamina.retry_context(on=Tries(self.limits).pause_after, attempts=self.limits.tries, timeout=None)
         async for attempt in policy:
             with attempt:
                 if attempt.num == 1:
@@ -155,10 +120,6 @@ class Client:
             if refusals == MOST_REFUSALS:  # other requests pass with such tokens: it is this one that nobody may send
                 raise error
             self.tokens.refused(token, error)  # raises it, unless a fresh token may help
-
-    def _delay_of(self, error: Exception) -> bool | float:
-        delay = delay_of(error)
-        return delay if delay is True or delay <= self.limits.patience else False
 
     def _judge(self, response: Response) -> VendorError | None:
         error = self.vendor.classify(response)
@@ -200,7 +161,7 @@ class Client:
         except ValueError:
             # Of the headers only the token comes from elsewhere; the client's own text could quote it.
             msg = "the token host handed out a token that no header can carry"
-            raise BadResponse(msg) from None
+            raise BadResponse(msg, lasting=True) from None
 
     async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
         chunks, size = [], 0
@@ -210,10 +171,10 @@ class Client:
                 self.reading += len(chunk)
                 if size > self.limits.body:
                     msg = f"the answer is larger than {self.limits.body} bytes. Ask for smaller pages"
-                    raise BadResponse(msg)
+                    raise BadResponse(msg, lasting=True)
                 if self.reading > self.limits.bodies:
                     msg = f"answers are larger than {self.limits.bodies} bytes together. Ask for fewer at once"
-                    raise BadResponse(msg)
+                    raise BadResponse(msg, lasting=True)
                 chunks.append(chunk)
             return b"".join(chunks)
         finally:
@@ -242,26 +203,6 @@ async def connect(
         client = Client(vendor, credentials, auth, session, pacer, tokens, limits, Counters(), cache(through))
         tokens.ask = client.ask_token
         yield client
-
-
-def delay_of(error: Exception) -> bool | float:
-    """Whether to retry, and after how many seconds where the vendor said so. A pure function of the error."""
-    if not isinstance(error, Unavailable):
-        return False
-    return error.retry_after if error.retry_after is not None else True
-
-
-def retry_after(response: Response, now: datetime | None = None) -> float | None:
-    """The Retry-After header in seconds from now; it may hold seconds or an HTTP date. None when absent or neither."""
-    value = response.headers.get("retry-after", "").strip()
-    if value.isascii() and value.replace(".", "", 1).isdigit():
-        return min(float(value), LONGEST_WAIT)
-    try:
-        when = parsedate_to_datetime(value)
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return min(max(0.0, (when - (now or datetime.now(UTC))).total_seconds()), LONGEST_WAIT)
 
 
 def _body(request: Request) -> bytes | None:

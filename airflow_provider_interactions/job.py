@@ -12,9 +12,9 @@ import msgspec
 
 from airflow_provider_interactions import __version__
 from airflow_provider_interactions.contract import Contact, Credentials, Options, Vendor
-from airflow_provider_interactions.http import Limits
 from airflow_provider_interactions.journal import AGE, Journal
 from airflow_provider_interactions.lake import Lake, Place
+from airflow_provider_interactions.retry import Limits
 from airflow_provider_interactions.window import Window
 
 #: How long a history that was fetched whole serves windows that ended before, for vendors that cannot filter by date.

@@ -94,13 +94,15 @@ class Pacer:
     def _refused(self, turn: Turn, retry_after: float | None) -> float:
         """Shut the gate for all and halve the places; returns the seconds of the pause."""
         now = asyncio.get_running_loop().time()
-        # Zero, or a date that has passed by this machine's clock, says no more than nothing at all.
-        pause = retry_after or min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(self.refusals, 10))
-        if now >= self.paused_until:  # of many refusals at once, the first one sets the pace
-            self.refusals += 1
+        leads = now >= self.paused_until  # of many refusals at once, the first one sets the pace
+        self.refusals += leads
+        own = min(LAST_PAUSE, FIRST_PAUSE * 2.0 ** min(max(0, self.refusals - 1), 10))
+        told = retry_after or own  # zero, or a date that has passed, says no more than nothing at all
+        pause = max(told, own)
+        if leads:
             self.quick_until = max(1.0, QUICK_SHARE * self.in_flight)
             self.limit, self.first = max(1.0, self.limit / 2), 1.0
-            self.rate.refused(turn.place, turn.sent_at - self.opened_at, now, pause)
+            self.rate.refused(turn.place, turn.sent_at - self.opened_at, now, pause, told)
         else:
             self.rate.refused_before(turn.place)
         self.paused_until = max(self.paused_until, now + pause)

@@ -30,12 +30,12 @@ from airflow_provider_interactions.contract import Contact, Credentials, Options
 from airflow_provider_interactions.errors import ConfigError, VendorError
 from airflow_provider_interactions.extract import land_pages
 from airflow_provider_interactions.history import ALWAYS
-from airflow_provider_interactions.http import Limits
 from airflow_provider_interactions.job import Job, Progress
 from airflow_provider_interactions.lake import Lake, Place, stamp
 from airflow_provider_interactions.manifest import Manifest
 from airflow_provider_interactions.person_counts import Answer, Tally, counted
 from airflow_provider_interactions.person_rows import Output, Told, folded, told
+from airflow_provider_interactions.retry import Limits
 from airflow_provider_interactions.window import Instant, Window, instant
 
 #: More people than this are no request but a list: the pipeline of list, extract, normalize and load takes those.

@@ -114,10 +114,13 @@ class Rate:
             arrived_at = turn.sent_at + late * min(1.0, usual / max(self.late, usual))
             self.quota.moved(turn, arrived_at)
 
-    def refused(self, accepted: int, open_for: float, now: float, pause: float) -> None:
-        """Learn from a refusal after ``accepted`` requests in the seconds since the gate opened."""
+    def refused(self, accepted: int, open_for: float, now: float, pause: float, told: float) -> None:
+        """Learn from a refusal after ``accepted`` requests in the seconds since the gate opened.
+
+        The gate is shut for ``pause`` seconds; ``told`` are those the vendor named, where it did.
+        """
         if self.quota is None:
-            self._learn(accepted, stretch(open_for, pause))
+            self._learn(accepted, stretch(open_for, told))
         else:
             self.longer = min(2 * self.longer, MUCH_LONGER) if open_for < SOON * self.quota.seconds else LONGER
             self.quota.seconds *= 1 + self.longer

@@ -76,7 +76,7 @@ def absolute(host: str, request: Request) -> URL:
     url = request.url if not request.url.startswith("/") else host + request.url
     if url is request.url and origin(url) != origin(host):  # a path only adds to the host
         msg = "the answer links to another host, which is not followed with your credentials"
-        raise BadResponse(msg)
+        raise BadResponse(msg, lasting=True)
     if request.query:
         url = f"{url}?{urlencode(request.query, quote_via=quote)}"
     return URL(url, encoded=True)

@@ -8,20 +8,26 @@ module imports requests, so it is imported late.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from http.cookiejar import DefaultCookiePolicy
 from threading import Lock
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import requests
+import stamina
 from requests.structures import CaseInsensitiveDict
 
 from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, Token, Vendor
-from airflow_provider_interactions.errors import ConfigError, Unavailable, VendorError
+from airflow_provider_interactions.errors import ConfigError, Throttled, Unavailable, VendorError
+from airflow_provider_interactions.retry import Limits, Tries, retry_after
 from airflow_provider_interactions.tokens import EARLY_SECONDS, EARLY_SHARE
 
 #: Seconds to connect, and between two bytes of an answer, where a call names no timeout.
 TIMEOUT = (10.0, 120.0)
+
+#: Requests for one token that may fail before the call fails, and the longest pause in seconds that is waited for.
+TOKEN_TRIES, LONGEST_TOKEN_WAIT = 4, 30.0
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -112,14 +118,31 @@ class _Tokens:
         return self._auth.has_tokens
 
     def _ask(self) -> Token:
+        """Ask until there is a token; what may pass in a moment is tried again a few times."""
+        limits = Limits(tries=TOKEN_TRIES, odd_tries=TOKEN_TRIES, patience=LONGEST_TOKEN_WAIT)
+        for attempt in stamina.retry_context(on=Tries(limits).pause_after, attempts=limits.tries, timeout=None):
+            with attempt:
+                return self._ask_once()
+        raise AssertionError  # unreachable: the policy returns or raises
+
+    def _ask_once(self) -> Token:
         try:
             if self._auth.acquire is not None:
                 return self._auth.acquire()
             assert self._auth.ask is not None and self._auth.read is not None  # noqa: S101, PT018 - has_tokens
-            return self._auth.read(_ask(self._auth.ask, verify=self._verify))
+            response = _ask(self._auth.ask, verify=self._verify)
+            return _read_token(self._auth.read, response)
         except VendorError as error:
             error.vendor, error.path = self._vendor, error.path or (self._auth.ask.path if self._auth.ask else "")
             raise
+
+
+def _read_token(read: Callable[[Response], Token], response: Response) -> Token:
+    try:
+        return read(response)
+    except (Throttled, Unavailable) as error:
+        error.retry_after = retry_after(response)
+        raise
 
 
 def _ask(request: Request, *, verify: bool) -> Response:

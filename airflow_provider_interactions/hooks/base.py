@@ -211,7 +211,8 @@ def _interactions(
 
 async def _probe(vendor: Vendor, credentials: Credentials) -> None:
     # By the engine, not by requests: what passes here is what extraction will meet (TLS, proxies, tokens).
-    from airflow_provider_interactions.http import Limits, connect  # noqa: PLC0415 - aiohttp is heavy
+    from airflow_provider_interactions.http import connect  # noqa: PLC0415 - aiohttp is heavy
+    from airflow_provider_interactions.retry import Limits  # noqa: PLC0415 - as in the line before
 
     async with connect(vendor, credentials, limits=Limits(timeout=TEST_TIMEOUT, tries=1, patience=0)) as client:
         with suppress(ContactError):  # some vendors can only be asked for somebody: the credentials came first

@@ -67,6 +67,8 @@ async def list_contacts(site: Site, request: web.Request) -> web.Response:
     body = _body(site, request, listing, chosen[offset:end])
     if end < len(chosen) and (asked or listing.top is None):
         body["@odata.nextLink"] = _next_link(site.world, request, page, chosen[offset], chosen[end - 1])
+    if fired("endless_pages"):
+        body |= {"value": [], "@odata.nextLink": _next_link(site.world, request, page, chosen[0], chosen[0])}
     applied = {"Preference-Applied": f"odata.maxpagesize={size}"} if asked else {}
     return reply(request, msgspec.json.encode(body), headers=applied)
 

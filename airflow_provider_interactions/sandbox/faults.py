@@ -20,14 +20,23 @@ if TYPE_CHECKING:
 __all__ = ["VENDOR_KINDS", "Asked", "FaultRule", "Rules", "rules_from"]
 
 Kind = Literal[
-    "status", "throttle", "reset", "truncate", "slow", "delay", "garbage", "html", "redirect",
+    "status", "throttle", "reset", "truncate", "slow", "delay", "garbage", "html", "empty", "redirect",
     "expire_tokens", "reject_tokens", "repeat_cursor", "duplicate", "foreign_next_link", "removed",
-    "earlier_status",
+    "earlier_status", "endless_pages",
 ]  # fmt: skip
 
 #: kinds that the framework only marks on the request
 VENDOR_KINDS = frozenset(
-    {"expire_tokens", "reject_tokens", "repeat_cursor", "duplicate", "foreign_next_link", "removed", "earlier_status"}
+    {
+        "expire_tokens",
+        "reject_tokens",
+        "repeat_cursor",
+        "endless_pages",
+        "duplicate",
+        "foreign_next_link",
+        "removed",
+        "earlier_status",
+    }
 )
 
 _TOKEN_KINDS = frozenset({"expire_tokens", "reject_tokens"})
@@ -37,7 +46,10 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """One rule: what to do, to which requests, and how often.
 
     Counts are of matching requests, also of those on which a fault cannot show: the first page of a query has no
-    record to ``duplicate``, so that ``after=1`` is wanted there.
+    record to ``duplicate``, so that ``after=1`` is wanted there. Odd answers that last a moment (``times=2``), of a
+    vendor or, with a part of its ``path``, of a token host: ``empty`` (a 200 without a body), ``html`` with
+    ``status=200``, ``redirect``, ``status`` with a ``body`` of any shape. ``endless_pages``: every page is empty and
+    has a fresh cursor, of the action and the contacts of Dynamics (no other vendor hands out cursors).
     """
 
     kind: Kind
@@ -53,7 +65,7 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     after: int = 0
     #: fire on so many at most
     times: int | None = None
-    #: status, html, redirect: the HTTP status (500, 502, 302 if unset)
+    #: status, html, empty, redirect: the HTTP status (500, 502, 200, 302 if unset)
     status: int | None = None
     #: status, throttle, removed: the vendor's error code; throttle also takes a cause such as "concurrency"
     code: str | None = None
@@ -65,9 +77,9 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     #: status: this exact body instead of the vendor's
     body: str | None = None
     content_type: str = "application/json"
-    #: status, throttle: Retry-After in seconds
-    retry_after: int | None = None
-    #: write Retry-After as an HTTP date
+    #: status, throttle: Retry-After in seconds, 0 and below included, or any text as it is
+    retry_after: int | str | None = None
+    #: write Retry-After as an HTTP date, which has passed where the seconds are below 0
     retry_after_date: bool = False
     #: delay: seconds before the answer; slow: seconds over which the body dribbles
     seconds: float = 1.0

@@ -25,12 +25,22 @@ _PIECES = 20
 
 def retry_after(seconds: float, *, as_date: bool) -> str:
     """A Retry-After value: whole seconds rounded up, or the HTTP date that many seconds ahead."""
-    whole = max(1, -int(-seconds // 1))
+    return _spelled(max(1, -int(-seconds // 1)), as_date=as_date)
+
+
+def _spelled(seconds: int, *, as_date: bool) -> str:
     if not as_date:
-        return str(whole)
+        return str(seconds)
     # HTTP dates have no fractions; cutting them off would promise a shorter pause than the seconds do.
-    until = datetime.now(UTC) + timedelta(seconds=whole + 1)
+    until = datetime.now(UTC) + timedelta(seconds=seconds + 1)
     return format_datetime(until.replace(microsecond=0), usegmt=True)
+
+
+def _asked_pause(rule: FaultRule) -> str | None:
+    """The Retry-After of a rule, none where it names none."""
+    if rule.retry_after is None or isinstance(rule.retry_after, str):
+        return rule.retry_after
+    return _spelled(rule.retry_after, as_date=rule.retry_after_date)
 
 
 def gateway_page(status: int) -> web.Response:
@@ -60,7 +70,7 @@ async def answer(
 
 
 def _status(request: web.Request, vendor: Vendor, rule: FaultRule) -> web.Response:
-    pause = None if rule.retry_after is None else retry_after(rule.retry_after, as_date=rule.retry_after_date)
+    pause = _asked_pause(rule)
     status = rule.status or 500
     if rule.body is None:
         return vendor.error(request, ErrorSpec(status, rule.code, rule.message, rule.variant, pause))
@@ -73,7 +83,7 @@ def _throttle(request: web.Request, vendor: Vendor, rule: FaultRule) -> web.Resp
     spec = vendor.throttles.get(rule.code or "")
     if spec is None:
         spec = next((known for known in causes if known.code == rule.code), causes[0])
-    pause = retry_after(rule.retry_after or 1, as_date=rule.retry_after_date)
+    pause = _asked_pause(rule) or retry_after(1, as_date=rule.retry_after_date)
     return vendor.error(request, ErrorSpec(spec.status, spec.code, spec.message, rule.variant, pause))
 
 
@@ -85,6 +95,10 @@ def _reset(request: web.Request, _: Vendor, __: FaultRule) -> web.Response:
 
 def _html(_: web.Request, __: Vendor, rule: FaultRule) -> web.Response:
     return gateway_page(rule.status or 502)
+
+
+def _empty(_: web.Request, __: Vendor, rule: FaultRule) -> web.Response:
+    return web.Response(status=rule.status or 200, content_type=rule.content_type)
 
 
 def _redirect(request: web.Request, _: Vendor, rule: FaultRule) -> web.Response:
@@ -142,6 +156,7 @@ _INSTEAD: dict[str, Callable[[web.Request, Vendor, FaultRule], web.Response]] = 
     "throttle": _throttle,
     "reset": _reset,
     "html": _html,
+    "empty": _empty,
     "redirect": _redirect,
 }
 _AFTERWARDS: dict[str, Callable[[web.Request, FaultRule, web.Response], Awaitable[web.StreamResponse]]] = {

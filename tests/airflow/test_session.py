@@ -13,7 +13,7 @@ import requests
 
 from airflow_provider_interactions import vendors
 from airflow_provider_interactions.contract import Auth, credentials
-from airflow_provider_interactions.errors import AuthRejected, ConfigError, Throttled, Unavailable
+from airflow_provider_interactions.errors import AuthRejected, BadResponse, ConfigError, Throttled, Unavailable
 from airflow_provider_interactions.session import TIMEOUT, session
 
 VENDOR = vendors.vendor("dynamics_marketing")
@@ -226,3 +226,28 @@ def test_signature_in_a_form_or_a_query_is_carried_too(sandbox):
     assert answer.request.url.endswith("WhoAmI?a=1&api_key=k%261")
     assert answer.request.body == "b=2&login=l"
     assert answer.request.headers["Content-Length"] == "11"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"kind": "empty"},
+        {"kind": "html", "status": 200},
+        {"kind": "redirect", "location": "/maintenance.html"},
+        {"kind": "truncate"},
+        {"kind": "status", "status": 503, "retry_after": 0},
+    ],
+    ids=lambda rule: rule["kind"],
+)
+def test_a_token_host_that_is_odd_for_a_moment_is_asked_again(client, sandbox, rule):
+    sandbox.faults([{"path": "/oauth2/", "times": 1, **rule}])
+    assert client.get(WHO).ok
+    assert asked(sandbox)["by_fault"] == {rule["kind"]: 1}
+
+
+def test_a_token_host_that_stays_odd_is_believed(client, sandbox, monkeypatch):
+    monkeypatch.setattr("airflow_provider_interactions.session.TOKEN_TRIES", 2)
+    sandbox.faults([{"path": "/oauth2/", "kind": "empty"}])
+    with pytest.raises(BadResponse, match="does not have the documented shape"):
+        client.get(WHO)
+    assert asked(sandbox)["by_fault"] == {"empty": 2}

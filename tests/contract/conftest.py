@@ -17,10 +17,10 @@ import pytest
 
 from airflow_provider_interactions import contacts, contract, land, normalize, rate
 from airflow_provider_interactions.extract import extract
-from airflow_provider_interactions.http import Limits
 from airflow_provider_interactions.job import Job
 from airflow_provider_interactions.lake import Lake
 from airflow_provider_interactions.manifest import Manifest
+from airflow_provider_interactions.retry import Limits
 from airflow_provider_interactions.sandbox import Fact, Sandbox, SandboxConfig, digest, serve
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.vendors.dynamics_marketing import answers

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_interactions.errors import AuthRejected, InteractionsError, Stalled, Unavailable
 from airflow_provider_interactions.extract import extract
-from airflow_provider_interactions.http import Limits
+from airflow_provider_interactions.retry import Limits
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window
 

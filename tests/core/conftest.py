@@ -19,11 +19,12 @@ from hypothesis import settings
 
 from airflow_provider_interactions import contacts, contract, land, normalize, rate
 from airflow_provider_interactions.extract import extract
-from airflow_provider_interactions.http import Limits, connect
+from airflow_provider_interactions.http import connect
 from airflow_provider_interactions.job import Job
 from airflow_provider_interactions.journal import State
 from airflow_provider_interactions.lake import Lake, Place
 from airflow_provider_interactions.manifest import Counts
+from airflow_provider_interactions.retry import Limits
 from airflow_provider_interactions.sandbox import Sandbox, SandboxConfig, serve
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window
@@ -75,14 +76,19 @@ class Rig:
         return Job(**{**known, **changed})
 
     def fetch(
-        self, *requests: contract.Request, limits: Limits | None = None, concurrency: int | None = None, **changed: Any
+        self,
+        *requests: contract.Request,
+        limits: Limits | None = None,
+        concurrency: int | None = None,
+        decode: Callable[[contract.Response], Any] = lambda response: response,
+        **changed: Any,
     ) -> list[contract.Response | Exception]:
         """Send requests side by side; answers and errors in their order."""
 
         async def send() -> list[contract.Response | Exception]:
             client = connect(VENDOR, self.credentials(**changed), limits=limits or self.limits, concurrency=concurrency)
             async with client as opened:
-                sent = (opened.fetch(request, lambda response: response) for request in requests)
+                sent = (opened.fetch(request, decode) for request in requests)
                 return await asyncio.gather(*sent, return_exceptions=True)
 
         return asyncio.run(send())

@@ -456,7 +456,7 @@ def test_a_200_is_read_unless_it_is_a_web_page():
         (503, "", Unavailable, "not available"),
         (500, "invalid_client", Unavailable, "not available"),
         (429, "", Throttled, "asks to slow down"),
-        (302, "", AuthRejected, "refused the app"),
+        (302, "", RequestRejected, "redirects elsewhere"),
     ],
 )
 def test_what_the_token_hosts_refusal_means(status, name, kind, told):

@@ -12,9 +12,9 @@ from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_interactions import contract, person
 from airflow_provider_interactions.errors import AuthRejected, BadResponse, ConfigError, Throttled
-from airflow_provider_interactions.http import Limits
 from airflow_provider_interactions.lake import Lake
 from airflow_provider_interactions.person_rows import line
+from airflow_provider_interactions.retry import Limits
 from airflow_provider_interactions.sandbox import Fact, SandboxConfig, digest, serve
 from airflow_provider_interactions.vendors import VENDORS
 

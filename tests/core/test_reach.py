@@ -22,7 +22,8 @@ from cryptography.x509.oid import NameOID
 
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.errors import AuthRejected, ConfigError, Unavailable
-from airflow_provider_interactions.http import Limits, connect
+from airflow_provider_interactions.http import connect
+from airflow_provider_interactions.retry import Limits
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.session import session
 from airflow_provider_interactions.vendors import vendor

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 from disks import Bucket, Disk
 
 from airflow_provider_interactions import contacts, contract, extract, land, normalize, published, rate
-from airflow_provider_interactions.http import Limits
 from airflow_provider_interactions.job import Job
 from airflow_provider_interactions.lake import Lake, Place
+from airflow_provider_interactions.retry import Limits
 from airflow_provider_interactions.sandbox import Fact, digest
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window

@@ -27,7 +27,8 @@ from airflow_provider_interactions.errors import (
     Unavailable,
 )
 from airflow_provider_interactions.extract import extract
-from airflow_provider_interactions.http import Limits, connect
+from airflow_provider_interactions.http import connect
+from airflow_provider_interactions.retry import Limits
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.vendors.which50 import answers
 

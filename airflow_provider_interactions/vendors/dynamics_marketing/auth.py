@@ -14,7 +14,14 @@ import msgspec
 
 from airflow_provider_interactions import azure, contract
 from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, Token
-from airflow_provider_interactions.errors import AuthRejected, ConfigError, Throttled, Unavailable, VendorError
+from airflow_provider_interactions.errors import (
+    AuthRejected,
+    ConfigError,
+    RequestRejected,
+    Throttled,
+    Unavailable,
+    VendorError,
+)
 from airflow_provider_interactions.vendors import common
 
 AUTHORITY = "https://login.microsoftonline.com"
@@ -91,6 +98,9 @@ def _refusal(response: Response) -> VendorError:
     except common.UNREADABLE:
         name = ""
     name = name if _NAME.fullmatch(name) else ""  # it is told in errors, so it must not be just any text
+    if 300 <= response.status < 400:
+        msg = "the token host redirects elsewhere, which is not followed. Put the final URL into the extra's authority"
+        return RequestRejected(msg, status=response.status)
     if response.status == 429:
         return Throttled("the token host asks to slow down", status=429)
     if response.status >= 500 or name in TRANSIENT:

@@ -143,7 +143,7 @@ def _value(credentials: Credentials) -> str:
 def _sendable(token: str) -> str:
     if not _HEADER_VALUE.fullmatch(token):
         msg = "the token host's answer holds no token that a header can carry"
-        raise BadResponse(msg)
+        raise BadResponse(msg, lasting=True)
     return token
 
 
