@@ -22,7 +22,7 @@ __all__ = ["VENDOR_KINDS", "Asked", "FaultRule", "Rules", "rules_from"]
 Kind = Literal[
     "status", "throttle", "reset", "truncate", "slow", "delay", "garbage", "html", "empty", "redirect",
     "expire_tokens", "reject_tokens", "repeat_cursor", "duplicate", "foreign_next_link", "removed",
-    "earlier_status", "endless_pages",
+    "earlier_status", "endless_pages", "mutate",
 ]  # fmt: skip
 
 #: kinds that the framework only marks on the request
@@ -85,6 +85,8 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     seconds: float = 1.0
     #: expire_tokens: uses a token is good for; 0 kills the presented token at once
     uses: int = 0
+    #: mutate: which change of the body; equal seeds change equal bodies equally (see ``mutations.py``)
+    seed: int = 0
     #: redirect, foreign_next_link: where to; unset is the same server by its other name, ``localhost``
     location: str | None = None
 

@@ -6,9 +6,11 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from aiohttp import web
 
+from .mutations import mutate
 from .vendor import ErrorSpec, Vendor
 
 if TYPE_CHECKING:
@@ -142,6 +144,14 @@ async def _garbage(_: web.Request, rule: FaultRule, response: web.Response) -> w
     return response
 
 
+async def _mutate(_: web.Request, rule: FaultRule, response: web.Response) -> web.StreamResponse:
+    """Change the body as the seed says; the header says how."""
+    found = mutate(_bytes(response), rule.seed)
+    response.body = found.body
+    response.headers["X-Sandbox-Mutation"] = quote(f"{found.name} at {found.where}", safe=" $.[]/@_-")
+    return response
+
+
 def _bytes(response: web.Response) -> bytes:
     return response.body if isinstance(response.body, bytes) else b""
 
@@ -163,4 +173,5 @@ _AFTERWARDS: dict[str, Callable[[web.Request, FaultRule, web.Response], Awaitabl
     "truncate": _truncate,
     "slow": _slow,
     "garbage": _garbage,
+    "mutate": _mutate,
 }
