@@ -182,9 +182,10 @@ def test_every_channel_comes_and_phone_comes_last():
 
 
 def test_phone_comes_last_over_all_pages():
-    first, second = old(old_entry("phone", OLD)), old(old_entry("sms", OLD))
-    pages, _ = read(first, second, settings={"api": "v1.1"}, page_size=1)
-    assert channels(pages) == [("sms", 1), ("phone", 1)]
+    one, two = OLD, {**OLD, "id": "8"}
+    first, second = old(old_entry("phone", one, two)), old(old_entry("phone", two), old_entry("sms", one))
+    pages, _ = read(first, second, settings={"api": "v1.1"}, page_size=2)
+    assert channels(pages) == [("sms", 1), ("phone", 2)]
 
 
 @pytest.mark.parametrize(
@@ -209,18 +210,86 @@ def test_a_channel_without_records_is_no_record(channel):
         assert not page.records
 
 
-@pytest.mark.parametrize("nothing", [{}, "", "\n  ", None, [], "null"])
-def test_every_form_of_nothing_is_an_empty_history(nothing):
+@pytest.mark.parametrize("nothing", [{}, "", "\n  ", []])
+def test_every_known_form_of_nothing_is_an_empty_history(nothing):
     bodies = [
         {"interaction": nothing},
-        {"response": {"status": {"success": "true"}, "customer": nothing}},
         {"response": {"status": {"success": "true"}, "customer": {"interactions": nothing}}},
         {"response": {"status": {"success": "true"}, "customer": {"interactions": {"network": nothing}}}},
+        old_network({"name": "capillary"}),
+        old_network({"name": "capillary", "interaction": nothing}),
     ]
     for body in bodies:
         assert judged(body) is None
         [page], _ = read(body)
         assert not page.records
+
+
+def old_network(network):
+    return {"response": {"status": {"success": "true"}, "customer": {"interactions": {"network": network}}}}
+
+
+def success(**more):
+    return {"response": {"status": {"success": "true"}, **more}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.loads(case)
+        for case in (
+            '{"name": "cap", "interaction": [{"count": 8, "name": "email"}], "warnings": []}',
+            '{"interaction": [{"count": 8, "name": "email", "messageList": null}]}',
+            '{"interaction": [{"name": "email", "messageList": null}]}',
+            '{"interaction": [{"name": "email"}]}',
+            '{"interaction": [{"name": "survey", "count": 2, "surveys": [{"sentDate": "02-01-2026 10:00:00"}]}]}',
+            '{"interaction": null}',
+            '{"interaction": "null"}',
+            '{"warnings": []}',
+            '{"warnings": [{"status": false, "code": 8050}]}',
+            '{"errors": []}',
+            '{"errors": null, "warnings": []}',
+            '{"name": "capillary", "Interaction": []}',
+            '{"data": {"interaction": []}}',
+        )
+    ]
+    + [
+        success(),
+        success(customer=None),
+        success(customer=""),
+        success(customer=[]),
+        success(customer={"id": "1"}),
+        success(customer={"interactions": None}),
+        success(customer={"interactions": {"Network": []}}),
+        success(customer={"interactions": {"network": None}}),
+        old_network({"name": "capillary", "interactions": []}),
+        old_network({"name": "capillary", "interaction": None}),
+        old({"type": "email", "count": "8"}),
+        old({"type": "email", "count": "8", "messages": None}),
+        {"response": {"status": {"success": "maybe"}, "customer": {"interactions": ""}}},
+    ],
+)
+def test_an_answer_of_another_shape_is_never_an_empty_history(body):
+    found = judged(body)
+    assert found is None or type(found) is BadResponse
+    with pytest.raises(BadResponse):
+        raise found or read(body)
+
+
+@pytest.mark.parametrize("flag", ["false", "FALSE", False, 0, 0.0, "0", "no", "No", "N", "n", " false "])
+def test_every_known_no_is_a_failure(flag):
+    assert type(judged(refused("1012", flag=flag))) is ContactNotFound
+    item = {"response": {"status": {"success": "true"}, "customer": {"item_status": {"success": flag, "code": 1012}}}}
+    assert type(judged(item)) is ContactNotFound
+
+
+@pytest.mark.parametrize("flag", ["true", "True", True, 1, 1.0, "1", "yes", "Y"])
+def test_every_known_yes_is_a_success(flag):
+    assert judged(refused("500", flag=flag)) is None
+
+
+def test_a_code_of_failure_without_a_flag_is_a_failure():
+    assert type(judged({"response": {"status": {"code": "1012"}}})) is ContactNotFound
 
 
 def test_one_is_an_object_and_several_are_an_array():
@@ -298,15 +367,63 @@ def history(number):
     return [{**OLD, "id": str(n)} for n in range(number)]
 
 
-@pytest.mark.parametrize(("size", "calls"), [(1, 8), (3, 3), (7, 2), (8, 1), (50, 1)])
-def test_pages_by_offset_until_one_is_short(size, calls):
-    whole = history(7)
-    bodies = [old(old_entry("sms", *whole[at : at + size])) for at in range(0, 8, size)]
-    pages, requests = read(*bodies, settings={"api": "v1.1"}, page_size=size)
+def serve(rows, size, deletions=(), channels_of=lambda rows: [("sms", rows)]):
+    """What the generator reads of a list from which, after some answers, the row at a number is deleted."""
+    rows, requests, gone = list(rows), [], dict(deletions)
+
+    async def fetch(request, decode):
+        requests.append((int(request.query["offset"]), int(request.query["limit"])))
+        offset, limit = requests[-1]
+        body = old(*[old_entry(name, *some[offset : offset + limit]) for name, some in channels_of(rows)])
+        for at in gone.get(len(requests), ()):
+            del rows[at : at + 1]
+        return decode(Response(200, {}, json.dumps(body).encode()))
+
+    async def run():
+        options = contract.options(CAPILLARY, {"page_size": size})
+        query = Query(WHO, credentials(api="v1.1").settings, options)
+        return [page async for page in CAPILLARY.pages(fetch, query, ALWAYS)]
+
+    return asyncio.run(run()), requests
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 50])
+def test_pages_by_offset_overlap_by_a_row_until_one_is_short(size):
+    pages, requests = serve(history(7), size)
     assert ids(pages) == [str(n) for n in range(7)]
-    assert [request.query["offset"] for request in requests] == [str(n * size) for n in range(calls)]
-    assert {request.query["limit"] for request in requests} == {str(size)}
-    assert [page.cursor for page in pages if page.cursor] == [str(n * size) for n in range(1, calls)]
+    step = max(size, 2) - 1
+    assert requests == [(n * step, step + 1) for n in range(len(requests))]
+    assert [page.cursor for page in pages if page.cursor] == [str(offset) for offset, _ in requests[1:]]
+
+
+def test_a_row_that_is_deleted_while_paging_costs_no_other_row():
+    pages, requests = serve(history(60), 25, {1: [0]})
+    assert ids(pages) == [str(n) for n in range(60)]
+    assert requests == [(0, 25), (24, 25), (23, 25), (47, 25)]
+
+
+@given(
+    st.integers(0, 40),
+    st.integers(1, 9),
+    st.dictionaries(st.integers(1, 8), st.lists(st.integers(0, 40), max_size=4), max_size=4),
+    st.booleans(),
+)
+def test_whatever_is_deleted_while_paging_every_row_that_stays_is_read(number, size, deletions, by_channel):
+    def channels_of(rows):
+        return [("sms", rows), ("email", rows[::2])] if by_channel else [("sms", rows)]
+
+    stay = [str(n) for n in range(number)]
+    for _, places in sorted(deletions.items()):
+        for at in places:
+            del stay[at : at + 1]
+    pages, _ = serve(history(number), size, deletions, channels_of)
+    assert set(stay) <= set(ids(pages))
+
+
+def test_rows_that_move_again_and_again_are_incomplete(monkeypatch):
+    monkeypatch.setattr("airflow_provider_interactions.vendors.capillary.paging.MAX_STEPS_BACK", 2)
+    with pytest.raises(Incomplete, match="deleted again and again"):
+        serve(history(200), 5, {n: [0, 0, 0, 0] for n in range(1, 40)})
 
 
 def test_a_repeated_page_is_stalled():
@@ -323,15 +440,132 @@ def test_a_server_that_sends_everything_at_once_is_read_once():
 
 def test_surveys_on_every_page_come_once_and_do_not_stall():
     survey = {"type": "survey", "surveys": {"survey": {"sent_time": "2013-11-20 12:56:55"}}}
-    bodies = [old(old_entry("sms", one), survey) for one in history(2)]
-    pages, requests = read(*bodies, old(survey), settings={"api": "v1.1"}, page_size=1)
-    assert (channels(pages), len(requests)) == ([("sms", 1), ("survey", 1), ("sms", 1)], 3)
+    rows = history(3)
+    bodies = [old(old_entry("sms", *rows[at : at + 2]), survey) for at in range(3)]
+    pages, requests = read(*bodies, settings={"api": "v1.1"}, page_size=2)
+    assert (channels(pages), len(requests)) == ([("sms", 2), ("survey", 1), ("sms", 1)], 3)
 
 
 def test_paging_has_an_upper_bound(monkeypatch):
     monkeypatch.setattr("airflow_provider_interactions.vendors.capillary.vendor.MAX_PAGES", 3)
     with pytest.raises(Stalled, match="within 3 pages"):
-        read(*[old(old_entry("sms", one)) for one in history(9)], settings={"api": "v1.1"}, page_size=1)
+        serve(history(9), 2)
+
+
+@pytest.mark.parametrize("count", ["2 ", 2.0, "2.0", "1,200", "1 200"])
+def test_a_count_in_another_dress_is_checked(count):
+    with pytest.raises(Incomplete):
+        read(new({**entry("email", MESSAGE), "count": count}))
+    with pytest.raises(BadResponse):
+        read(new({"name": "email", "count": count}))
+
+
+@pytest.mark.parametrize("count", ["many", -1, 1.5, True, [1], "1.000"])
+def test_a_count_that_cannot_be_read_is_a_bad_response(count):
+    with pytest.raises(BadResponse, match="count"):
+        read(new({**entry("email", MESSAGE), "count": count}))
+
+
+# Keys
+
+
+def keys(pages, who=WHO):
+    return [
+        CAPILLARY.interaction(record, Asked(who, "", page.context)).interaction_id
+        for page in pages
+        for record in page.records
+    ]
+
+
+@pytest.mark.parametrize("placeholder", [0, -1, "0", "-1", "", None, -0.0, "00000000-0000-0000-0000-000000000000"])
+def test_a_placeholder_makes_no_key(placeholder):
+    one = {**MESSAGE, "id": placeholder}
+    others = [{**one, "subject": "other"}, {**one, "sentDate": "03-01-2026 10:00:00"}, {**one, "receiver": "x"}]
+    found = keys(read(new(entry("email", one, *others)))[0])
+    assert len(set(found)) == 4
+    assert mapped(one).message_id is None
+
+
+def test_one_id_in_two_channels_makes_two_keys_and_the_first_sent_keeps_the_id():
+    later = {**MESSAGE, "sentDate": "03-01-2026 10:00:00"}
+    found = keys(read(new(entry("email", later), entry("whatsapp", MESSAGE)))[0])
+    assert len(set(found)) == 2
+    assert found[1] == "1"
+    assert keys(read(new(entry("whatsapp", MESSAGE), entry("email", later)))[0]) == found[::-1]
+
+
+def test_one_id_for_two_messages_of_a_channel_makes_two_keys():
+    other = {**MESSAGE, "subject": "other"}
+    assert len(set(keys(read(new(entry("email", MESSAGE, other)))[0]))) == 2
+    assert len(set(keys(read(new(entry("sms", MESSAGE), entry("phone", other)))[0]))) == 2
+
+
+def test_a_message_under_phone_and_sms_and_a_newer_status_keep_the_key():
+    newer = {**MESSAGE, "status": "OPENED"}
+    assert keys(read(new(entry("phone", MESSAGE), entry("sms", newer, MESSAGE)))[0]) == ["1"] * 3
+
+
+@pytest.mark.parametrize("written", ["1685581782856", "1.685581782856E12", "1685581782856.0", '"1.685581782856E12"'])
+def test_an_id_has_one_spelling(written):
+    payload = json.dumps({**MESSAGE, "id": "%", "campaignId": "#"}).encode()
+    payload = payload.replace(b'"%"', written.encode()).replace(b'"#"', b"-1.0")
+    row = mapped(payload)
+    assert row.interaction_id == row.message_id == "1685581782856"
+    assert row.campaign_id is None
+
+
+# Bytes
+
+
+def test_a_body_in_the_charset_of_its_header_is_read():
+    body = json.dumps(new(entry("email", {**MESSAGE, "subject": "Größe 5 €"})), ensure_ascii=False)
+    for charset, encoding in (("ISO-8859-1", "cp1252"), ("windows-1252", "cp1252"), ("iso-8859-1", "utf-8")):
+        content = {"content-type": f'application/json; charset="{charset}"'}
+        [page], _ = read_bytes(body.encode(encoding), content)
+        assert json.loads(page.records[0])["subject"] == "Größe 5 €"
+
+
+def read_bytes(body, headers):
+    async def fetch(_, decode):
+        response = Response(200, headers, body)
+        assert CAPILLARY.classify(response) is None
+        return decode(response)
+
+    async def run():
+        query = Query(WHO, credentials().settings, CAPILLARY.options())
+        return [page async for page in CAPILLARY.pages(fetch, query, ALWAYS)]
+
+    return asyncio.run(run()), None
+
+
+def test_surrogate_pairs_that_were_encoded_by_halves_are_joined():
+    body = json.dumps(new(entry("email", {**MESSAGE, "subject": "%"}))).encode()
+    [page], _ = read(body.replace(b"%", "\ud83d\ude80".encode("utf-8", "surrogatepass")))
+    assert json.loads(page.records[0])["subject"] == "🚀"
+
+
+@given(
+    st.integers(0, 40),
+    st.integers(0, 40),
+    st.binary(min_size=1, max_size=3).map(lambda some: bytes(b | 0x80 for b in some)),
+)
+def test_bad_bytes_cost_one_record_at_most(number, at, some):
+    messages = [json.dumps({**MESSAGE, "id": n, "subject": "%"}).encode() for n in range(1, number + 2)]
+    at = min(at, number)
+    messages[at] = messages[at].replace(b"%", some)
+    body = b'{"interaction":[{"name":"email","messageList":[' + b",".join(messages) + b"]}]}"
+    [page], _ = read(body)
+    assert len(page.records) == number + 1
+    assert sum(not is_read(record) for record in page.records) <= 1
+    assert page.records[at] == messages[at] or is_read(page.records[at])
+
+
+def is_read(record):
+    try:
+        mapped(bytes(record))
+    except RecordRejected:
+        return False
+    return True
 
 
 def test_fewer_messages_than_the_vendor_counts_are_incomplete():

@@ -12,13 +12,15 @@ the v1.1 documentation (github.com/capillary), both read 2026-11.
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
+from airflow_provider_interactions.contract import Response
 from airflow_provider_interactions.errors import BadResponse
 from airflow_provider_interactions.vendors import common
 
@@ -35,6 +37,20 @@ _NOTHING = re.compile(rb'(?:null|\{\s*\}|\[\s*\]|"(?:null|(?:\s|\\[nrt])*)")?')
 _CODE = re.compile(r"-?[0-9]{1,6}")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _CONTROL = re.compile(rb"[\x00-\x1f]")
+_CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
+#: Two halves of a surrogate pair, each as UTF-8 (CESU-8), which is no UTF-8; the groups are the halves.
+_CESU = re.compile(rb"(\xed[\xa0-\xaf][\x80-\xbf])(\xed[\xb0-\xbf][\x80-\xbf])")
+
+#: The words for success and failure that are known, in lower case. Any other one is no answer that can be read.
+_FLAGS = {"true": True, "1": True, "yes": True, "y": True, "false": False, "0": False, "no": False, "n": False}
+
+#: Codes of a request's status that do not contradict an answer without a flag.
+_FINE = ("", "200", "201")
+
+#: Entries that only count something, or only carry a flag, in the vendor's samples.
+_LISTLESS = frozenset({"survey", "missed_call", "tweet", "retweet", "like", "comment", "mention"})
+#: Of these a number above zero comes without a list (sample of the v1.1 documentation).
+_COUNTED_ONLY = _LISTLESS - {"survey", "missed_call"}
 
 
 class Body(msgspec.Struct):
@@ -63,6 +79,7 @@ class _Customer(msgspec.Struct):
 
 
 class _Network(msgspec.Struct):
+    name: Raw = _ABSENT
     interaction: Raw = _ABSENT
 
 
@@ -89,18 +106,30 @@ class Entry:
     listed: Sequence[bytes] = ()
     count: int | None = None
 
-    def without(self, seen: Container[tuple[str, bytes]]) -> Entry:
-        """The same channel without what was seen before, given as pairs of channel and bytes."""
-        records, listed = (
-            [one for one in some if (self.name, one) not in seen] for some in (self.records, self.listed)
-        )
+    def only(self, wanted: Callable[[bytes], bool]) -> Entry:
+        """The same channel with some of what it lists."""
+        records, listed = (list(filter(wanted, some)) for some in (self.records, self.listed))
         return replace(self, records=records, listed=listed)
 
 
+def utf8(response: Response) -> bytes:
+    """A response's body in UTF-8. What cannot be read for certain stays as it is, for the record to be rejected.
+
+    JSON is UTF-8, whatever the header says; only a body that is not is read in the header's charset. Surrogate pairs
+    that were encoded half by half are joined.
+    """
+    text = response.body.removeprefix(_BOM)
+    if text.isascii() or _decoded(text, "utf-8") is not None:
+        return text
+    named = _CHARSET.search(response.headers.get("content-type", ""))
+    found = _decoded(text, _charset(named[1])) if named else None
+    return _CESU.sub(_joined, text) if found is None else found.encode()
+
+
 def body(text: bytes) -> Body:
-    """The outline of an answer; raises BadResponse when it has neither shape."""
+    """The outline of an answer; raises BadResponse when it has neither shape. Warnings alone are none."""
     found: Body = _typed(text, Body)
-    if _is_nothing(found.response) and not any(map(bytes, (found.interaction, found.errors, found.warnings))):
+    if _is_nothing(found.response) and _is_nothing(found.errors) and not bytes(found.interaction):
         raise BadResponse(_SHAPELESS)
     return found
 
@@ -109,6 +138,7 @@ def fault(found: Body) -> str | None:
     """The code with which an answer says that it failed, empty where it names none, None where it did not fail.
 
     The flag decides, not the code: resources use different codes for success. Warnings are no failure.
+    Raises BadResponse for a flag that is neither a known yes nor a known no.
     """
     if not _is_nothing(found.errors):
         codes = [_code(_typed(one, _Status)) for one in several(found.errors) if one[:1] == b"{"]
@@ -118,15 +148,48 @@ def fault(found: Body) -> str | None:
     return None
 
 
-def entries(found: Body) -> Iterator[Entry]:
-    """Every channel of an answer, those without a single record included; raises BadResponse."""
-    for raw in several(found.interaction):
-        yield _entry(raw)
-    for response in several(found.response):
-        for customer in several(_typed(response, _Response).customer):
-            for network in several(inner(_typed(customer, _Customer).interactions, "network")):
-                for raw in several(_typed(network, _Network).interaction):
-                    yield _entry(raw)
+def entries(found: Body, *, check_counts: bool = True) -> Iterator[Entry]:
+    """Every channel of an answer, those without a single record included.
+
+    Raises BadResponse where a container is missing, is null, or is empty beside a count.
+    """
+    if bytes(found.interaction):
+        yield from (_entry(raw, check_counts=check_counts) for raw in several(_present(found.interaction)))
+    elif not _is_nothing(found.response):
+        for raw in several(found.response):
+            yield from _old_entries(_typed(raw, _Response), check_counts=check_counts)
+    else:
+        raise BadResponse(_SHAPELESS)
+
+
+def _old_entries(response: _Response, *, check_counts: bool) -> Iterator[Entry]:
+    customers = several(response.customer)
+    if not customers:
+        msg = "the answer says success and has no customer"
+        raise BadResponse(msg)
+    for customer in customers:
+        for network in _networks(_typed(customer, _Customer).interactions):
+            yield from (_entry(raw, check_counts=check_counts) for raw in several(network))
+
+
+def _networks(interactions: Raw) -> Iterator[Raw]:
+    """What each network of a customer has; one with a name and nothing else has nothing."""
+    if _is_nothing(_present(interactions)):
+        return
+    members = _typed(interactions, dict[str, Raw])
+    for raw in several(_present(members.get("network", _ABSENT))):
+        network = _typed(raw, _Network)
+        if bytes(network.interaction):
+            yield _present(network.interaction)
+        elif _typed(raw, dict[str, Raw]).keys() != {"name"}:
+            raise BadResponse(_SHAPELESS)
+
+
+def _present(container: Raw) -> Raw:
+    """A container that is there; raises BadResponse for one that is absent or null, which says nothing."""
+    if bytes(container) in (b"", b"null", b'"null"'):
+        raise BadResponse(_SHAPELESS)
+    return container
 
 
 def several(raw: Raw | bytes) -> list[bytes]:
@@ -158,15 +221,20 @@ def _old_fault(response: bytes) -> str | None:
     outer = _typed(response, _Response)
     # One sister resource has the flag directly under "response".
     status = _typed(next(iter(several(outer.status)), response), _Status)
-    code = _code(status) if _is_false(status.success) else None
+    code = _code(status) if _failed(status) else None
     if code not in (None, "", "500"):
         return code
     for customer in several(outer.customer):
         for one in several(_typed(customer, _Customer).item_status):
             item = _typed(one, _Status)
-            if _is_false(item.success):
+            if _flag(item.success) is False:
                 return _code(item) or code or ""
     return code
+
+
+def _failed(status: _Status) -> bool:
+    flag = _flag(status.success)
+    return not flag if flag is not None else _code(status) not in _FINE
 
 
 def _code(status: _Status) -> str:
@@ -175,30 +243,57 @@ def _code(status: _Status) -> str:
     return found[0] if found and code is not None else ""
 
 
-def _is_false(flag: object) -> bool:
-    return flag is False or (isinstance(flag, str) and flag.strip().lower() == "false")
+def _flag(flag: object) -> bool | None:
+    """A flag's meaning, None where there is none; raises BadResponse for a word that is not known."""
+    written = common.spell_integer(str(flag).strip().lower())
+    if written in ("none", "null", ""):
+        return None
+    if written not in _FLAGS:
+        msg = "the answer does not say whether it is a success"
+        raise BadResponse(msg)
+    return _FLAGS[written]
 
 
-def _entry(raw: bytes) -> Entry:
+def _entry(raw: bytes, *, check_counts: bool) -> Entry:
     entry = _typed(raw, _Entry)
     messages = several(entry.message_list) + several(inner(entry.messages, "message"))
     others = several(inner(entry.surveys, "survey")) + several(inner(entry.locs, "loc"))
-    counts = bytes(entry.message_list) not in (b"", b"null") or bytes(entry.messages) not in (b"", b"null")
+    name, count = _name(entry), _count(entry.count)
+    is_listed = any(bytes(one) not in (b"", b"null") for one in (entry.message_list, entry.messages))
+    if check_counts and not is_listed:
+        _refuse_unlisted(name.lower(), count, len(others), others_listed=any(map(bytes, (entry.surveys, entry.locs))))
     return Entry(
-        name=word(entry.name) or word(entry.type) or "",
+        name=name,
         records=[*messages, *filter(_has_time, others)],
         listed=[*messages, *others],
-        count=_number(entry.count) if counts else None,
+        count=(count or 0) if is_listed else None,
     )
+
+
+def _refuse_unlisted(name: str, count: int | None, others: int, *, others_listed: bool) -> None:
+    """Raise BadResponse where a channel counts what it does not list, or neither counts nor lists."""
+    if count is None and not others_listed and name not in _LISTLESS:
+        msg = "a channel has neither a count nor a list of messages"
+        raise BadResponse(msg)
+    if (count or 0) > others and name not in _COUNTED_ONLY:
+        msg = "a channel counts messages and does not list them"
+        raise BadResponse(msg)
+
+
+def _name(entry: _Entry) -> str:
+    try:
+        return word(entry.name) or word(entry.type) or ""
+    except common.UNREADABLE:
+        raise BadResponse(_SHAPELESS) from None
+
+
+def _count(raw: Raw) -> int | None:
+    """How many there are, None where it is not said; raises BadResponse for what cannot be read as a number."""
+    return None if _is_nothing(raw) else common.read_count(_typed(raw, Any), "a channel's count")
 
 
 def _has_time(record: bytes) -> bool:
     return record[:1] == b"{" and sent(_typed(record, dict[str, Raw])) is not None
-
-
-def _number(raw: Raw) -> int:
-    text = word(raw) or ""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 def _is_nothing(raw: Raw | bytes) -> bool:
@@ -223,6 +318,27 @@ def mended(text: bytes) -> bytes:
     """
     strings = _STRING.sub(lambda string: _CONTROL.sub(_escaped, string[0]), text.removeprefix(_BOM))
     return common.mended(strings)
+
+
+def _decoded(text: bytes, charset: str) -> str | None:
+    try:
+        return text.decode(charset)
+    except (UnicodeDecodeError, LookupError):
+        return None
+
+
+def _charset(name: str) -> str:
+    """A charset as browsers read it: what is called ISO-8859-1 is Windows-1252."""
+    try:
+        found = codecs.lookup(name).name
+    except LookupError:
+        return name
+    return "cp1252" if found in ("iso8859-1", "ascii") else found
+
+
+def _joined(found: re.Match[bytes]) -> bytes:
+    halves = found[0].decode("utf-8", "surrogatepass")
+    return halves.encode("utf-16", "surrogatepass").decode("utf-16").encode()
 
 
 def _escaped(found: re.Match[bytes]) -> bytes:

@@ -20,6 +20,10 @@ _TAKEN = ("id", "subject", "status", *records.DELIVERED, *records.CAMPAIGN)
 #: How a value begins that may be a form of nothing, or is no text.
 _ODD = r"^(?:\s|null$|\{|\[)"
 
+#: A number in another dress, or one that stands for none; a campaign of -1 is read here.
+_DRESSED = r"^-?[0-9]+(?:\.|[eE])|^-0|^[0-]+$|^\{"
+_NO_ID = r"^-"
+
 
 def columns(raw: pa.RecordBatch) -> tuple[pa.BooleanArray, Mapping[str, pa.Array]]:
     """Which records of a raw batch are read here, and canonical columns by name with one value for every record."""
@@ -49,6 +53,9 @@ def columns(raw: pa.RecordBatch) -> tuple[pa.BooleanArray, Mapping[str, pa.Array
     for name in ("interaction_id", "occurred_at", "native_type"):
         sure = pc.and_(sure, found[name].is_valid())
     sure = pc.and_(sure, pc.or_(delivered_at.is_valid(), delivered.is_null()))
+    odd = [(message_id, _DRESSED), (message_id, _NO_ID), (campaign, _DRESSED), (status, r"\x00"), (channels, r"\x00")]
+    for text, pattern in odd:  # a NUL would be taken for the one between the two words
+        sure = pc.and_not(sure, pc.fill_null(pc.match_substring_regex(text, pattern), fill_value=False))
     for text in texts.values():
         if text.null_count < len(text):
             sure = pc.and_not(sure, pc.fill_null(pc.match_substring_regex(text, _ODD), fill_value=False))
@@ -65,10 +72,10 @@ def _surroundings(contexts: pa.DictionaryArray) -> tuple[pa.StringArray, Sequenc
     zones = []
     for written in contexts.dictionary.to_pylist():
         try:
-            channel, zone = records.surroundings(written)
+            channel, zone, shared = records.surroundings(written)
         except RecordRejected:
             channels.append(None)
         else:
-            channels.append(channel)
+            channels.append(None if shared else channel)
             zones.append(str(zone))
     return pa.array(channels, pa.string()).take(contexts.indices), zones

@@ -81,7 +81,7 @@ _REQUEST_ID = re.compile(r"[\w-]{1,64}")
 def classify(response: Response) -> VendorError | None:
     """The error an answer stands for, None for one to read. Looks at the outline of the body only."""
     try:
-        code = answers.fault(answers.body(response.body))
+        code = answers.fault(answers.body(answers.utf8(response)))
     except BadResponse as wrong:
         return _shapeless(response, wrong)
     error = _error(response, code)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from datetime import datetime, tzinfo
 from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,40 +21,74 @@ Record = dict[str, msgspec.Raw]
 #: What the vendor writes for "no campaign" (page "Get Customer Interactions", read 2026-11).
 NO_CAMPAIGN = "-1"
 
+#: Entries that list the same messages under the same ids.
+SAME = {kinds.REPEATED: "sms"}
+
+#: Ids that stand for none: zero and negative numbers, an empty GUID (unverified; -1 is the vendor's "unknown").
+_PLACEHOLDER = re.compile(r"-[0-9]+|[0-]+|\{[0-]+\}")
+
+RECEIVER = ("receiver", "reciever")
 DELIVERED = ("deliveredTime", "delivered_time")
 CAMPAIGN = ("campaignId", "campaign_id")
 _COLUMNS = ("id", "subject", "status", *DELIVERED, *CAMPAIGN)
 
 
-class Context(msgspec.Struct, frozen=True):
-    """What a page's context says: the channel's name as sent, and the IANA name of the connection's zone."""
+class Context(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a page's context says: the channel's name as sent, and the IANA name of the connection's zone.
+
+    ``shared``: another message of the customer has these records' ids, so that an id alone is no key.
+    """
 
     channel: str
     time_zone: str
+    shared: bool = False
 
 
-def context(channel: str, time_zone: str) -> str:
+class Sight(NamedTuple):
+    """What paging needs to know of a record: when it happened, its key as it stands, and what makes it that message.
+
+    The key is None where no instant can be read.
+    """
+
+    at: datetime | None = None
+    key: tuple[str | None, ...] | None = None
+    identity: tuple[str | None, ...] = ()
+
+
+def context(channel: str, time_zone: str, *, shared: bool = False) -> str:
     """The context of a page as JSON text."""
-    return msgspec.json.encode(Context(channel, time_zone)).decode()
+    return msgspec.json.encode(Context(channel, time_zone, shared)).decode()
 
 
-def occurred(payload: bytes, zone: tzinfo) -> datetime | None:
-    """When a record happened, in UTC; None where it does not say so readably."""
+def sight(payload: bytes, zone: tzinfo, channel: str) -> Sight:
+    """Look at a record while paging; a status may change, so it is no part of the identity."""
     try:
-        return _occurred(_record(payload), zone)[1]
+        record = _record(payload)
+        sent, at = _occurred(record, zone)
     except RecordRejected:
-        return None  # it is landed; normalize rejects it with the reason
+        return Sight()  # it is landed; normalize rejects it with the reason
+    try:
+        message_id, subject = _message_id(record), _text(record, ("subject",))
+        more = (_text(record, RECEIVER), _text(record, CAMPAIGN))
+    except RecordRejected:
+        return Sight(at)
+    medium = SAME.get(channel.lower(), channel)
+    if message_id:
+        return Sight(at, (message_id,), (medium, sent, subject))
+    return Sight(at, (medium, sent, subject), more)
 
 
 def interaction(payload: bytes, asked: Asked) -> Interaction:
     """Map one record to the canonical columns; raises RecordRejected that names the field."""
-    channel, zone = surroundings(asked.context)
+    channel, zone, shared = surroundings(asked.context)
     record = _record(payload)
     sent, at = _occurred(record, zone)
-    message_id, subject, status = (_text(record, (name,)) for name in ("id", "subject", "status"))
-    campaign = _text(record, CAMPAIGN)
+    subject, status = (_text(record, (name,)) for name in ("subject", "status"))
+    message_id, campaign = _message_id(record), _number(record, CAMPAIGN)
+    fields = (asked.contact.id, channel, sent, subject)
+    more = (message_id, _text(record, RECEIVER), campaign) if shared else ()
     return Interaction(
-        interaction_id=message_id or _digest(asked.contact.id, channel, sent, subject),
+        interaction_id=_digest(*fields, *more) if shared or not message_id else message_id,
         occurred_at=at,
         channel=kinds.channel(channel),
         action=kinds.action(channel, status),
@@ -67,8 +103,8 @@ def interaction(payload: bytes, asked: Asked) -> Interaction:
 
 
 @lru_cache
-def surroundings(written: str) -> tuple[str, tzinfo]:
-    """The channel's name and the zone that a context tells; raises RecordRejected."""
+def surroundings(written: str) -> tuple[str, tzinfo, bool]:
+    """The channel's name, the zone, and whether ids are shared, as a context tells; raises RecordRejected."""
     try:
         found = msgspec.json.decode(written, type=Context)
         zone = times.zone(found.time_zone)
@@ -78,7 +114,7 @@ def surroundings(written: str) -> tuple[str, tzinfo]:
     if not found.channel:
         reason = "the channel's name is missing"
         raise RecordRejected(reason)
-    return found.channel, zone
+    return found.channel, zone, found.shared
 
 
 def _record(payload: bytes) -> Record:
@@ -120,6 +156,17 @@ def _text(record: Record, names: tuple[str, ...]) -> str | None:
     except common.UNREADABLE:
         reason = f"{names[0]} is no readable text"
         raise RecordRejected(reason) from None
+
+
+def _number(record: Record, names: tuple[str, ...]) -> str | None:
+    """A documented whole number as text, in its one spelling."""
+    found = _text(record, names)
+    return None if found is None else common.spell_integer(found)
+
+
+def _message_id(record: Record) -> str | None:
+    found = _number(record, ("id",))
+    return None if found is None or _PLACEHOLDER.fullmatch(found) else found
 
 
 def _digest(*parts: str | None) -> str:

@@ -17,17 +17,19 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from airflow_provider_interactions import contract
-from airflow_provider_interactions.contract import Contact, Fetch, Pace, Page, Query, Request, Vendor
+from airflow_provider_interactions.contract import Contact, Fetch, Pace, Page, Query, Request, Response, Vendor
 from airflow_provider_interactions.errors import ConfigError, Incomplete, Stalled
 from airflow_provider_interactions.vendors.capillary import answers, kinds, times
 from airflow_provider_interactions.vendors.capillary.answers import Entry
 from airflow_provider_interactions.vendors.capillary.auth import JSON, Settings, auth
 from airflow_provider_interactions.vendors.capillary.columns import columns
 from airflow_provider_interactions.vendors.capillary.errors import classify
-from airflow_provider_interactions.vendors.capillary.records import context, interaction, occurred
+from airflow_provider_interactions.vendors.capillary.paging import Paging
+from airflow_provider_interactions.vendors.capillary.records import Sight, context, interaction, sight
 from airflow_provider_interactions.window import Window
 
 PATHS = {"v2": "/v2/customers/interaction", "v1.1": "/v1.1/customer/interaction"}
@@ -37,6 +39,9 @@ PAGE_SIZE = 50
 
 #: v1.1: pages of one customer after which the server is taken to go on for ever.
 MAX_PAGES = 10_000
+
+#: The message that has a key, by what makes it that message.
+Owners = dict[tuple[str | None, ...], tuple[str | None, ...]]
 
 #: An address that cannot exist (RFC 6761, section 6.4).
 NOBODY = "nobody@connection-test.invalid"
@@ -83,6 +88,7 @@ async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Pa
     Raises Stalled when v1.1 repeats a page, Incomplete when fewer messages came than the vendor counts.
     """
     held: list[Page] = []
+    owners: Owners = {}
     got: Counter[str] = Counter()
     said: Counter[str] = Counter()
     async with aclosing(_answers(fetch, query)) as found:
@@ -90,7 +96,7 @@ async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Pa
             for entry in answer.entries:
                 got[entry.name] += len(entry.listed)
                 said[entry.name] = max(said[entry.name], entry.count or 0)
-            for name, page in _split(answer, query.settings.time_zone):
+            for name, page in _split(answer, query.settings.time_zone, owners):
                 if name == kinds.REPEATED:
                     held.append(page)
                 else:
@@ -110,50 +116,82 @@ def probe(settings: Settings) -> Request:
 
 
 async def _answers(fetch: Fetch, query: Query) -> AsyncGenerator[_Answer, None]:
+    """v2: the one answer. v1.1: page by page, each a row over the one before, so that none is lost between them.
+
+    A row that is deleted meanwhile moves the later ones up, over the border of a page. Then the next page does not
+    begin with a row that is known, and is asked for again from further before.
+    """
     if query.settings.api == "v2":
         yield _Answer(await _entries(fetch, query, 0))
         return
-    size = query.options.page_size or PAGE_SIZE
-    seen: set[tuple[str, bytes]] = set()
-    for offset in range(0, MAX_PAGES * size, size):
-        entries = await _entries(fetch, query, offset)
-        fresh = [entry.without(seen) for entry in entries]
-        if offset and not any(entry.listed for entry in fresh):
-            _refuse_repeat(entries, size)
-            return
-        seen.update((entry.name, thing) for entry in fresh for thing in entry.listed)
+    paging = Paging(_page_size(query.options), times.zone(query.settings.time_zone))
+    for _ in range(MAX_PAGES):
+        entries = await _entries(fetch, query, paging.offset)
+        if not paging.follows(entries):
+            paging.step_back()
+            continue
         # Unpublished: whether limit is meant in all or for each channel, and of what. Fewer in all is short anyhow.
-        last = sum(len(entry.listed) for entry in entries) < size
-        yield _Answer(fresh, "" if last else str(offset + size))
+        last = sum(len(entry.listed) for entry in entries) < paging.size
+        fresh = paging.advance(entries)
+        if not last and paging.is_stuck(fresh):
+            _refuse_repeat(entries, paging.size)
+            return
+        yield _Answer(fresh, "" if last else str(paging.offset))
         if last:
             return
     msg = f"v1.1 did not come to an end within {MAX_PAGES} pages of one customer"
     raise Stalled(msg)
 
 
+def _page_size(options: Options) -> int:
+    """Rows of a page: two at least, since one of them is the last one of the page before."""
+    return max(2, options.page_size or PAGE_SIZE)
+
+
 async def _entries(fetch: Fetch, query: Query, offset: int) -> list[Entry]:
     request = _ask(query.contact, query.settings, query.options, offset)
-    return await fetch(request, lambda response: list(answers.entries(answers.body(response.body))))
+    check = query.options.check_counts
+    return await fetch(request, lambda response: list(_decoded(response, check_counts=check)))
 
 
-def _split(answer: _Answer, time_zone: str) -> Iterator[tuple[str, Page]]:
+def _decoded(response: Response, *, check_counts: bool) -> Iterator[Entry]:
+    return answers.entries(answers.body(answers.utf8(response)), check_counts=check_counts)
+
+
+def _split(answer: _Answer, time_zone: str, owners: Owners) -> Iterator[tuple[str, Page]]:
     """An answer's pages with the names of their channels; at least one, the last with the cursor."""
     zone = times.zone(time_zone)
-    found = [entry for entry in answer.entries if entry.records] or [Entry("")]
-    for n, entry in enumerate(found, start=1):
-        instants = [occurred(record, zone) for record in entry.records]
-        cursor = answer.cursor if n == len(found) else ""
-        yield entry.name, Page(entry.records, instants, context(entry.name, time_zone), cursor)
+    seen = [
+        (entry.name, record, sight(record, zone, entry.name)) for entry in answer.entries for record in entry.records
+    ]
+    found: dict[tuple[str, bool], list[tuple[bytes, datetime | None]]] = {}
+    shared = _shared([one for *_, one in seen], owners)
+    for n, (name, record, one) in enumerate(seen):
+        found.setdefault((name, n in shared), []).append((record, one.at))
+    for n, ((name, is_shared), rows) in enumerate((found or {("", False): []}).items(), start=1):
+        written = context(name, time_zone, shared=is_shared)
+        cursor = answer.cursor if n == len(found) or not found else ""
+        yield name, Page([record for record, _ in rows], [at for _, at in rows], written, cursor)
+
+
+def _shared(sights: Sequence[Sight], owners: Owners) -> set[int]:
+    """The numbers of messages whose key another one has. The one that was sent first keeps it, of those at hand."""
+    dated = [(one.at, n, one.key, one.identity) for n, one in enumerate(sights) if one.at and one.key]
+    return {
+        n
+        for _, n, key, identity in sorted(dated, key=lambda row: row[:2])
+        if owners.setdefault(key, identity) != identity
+    }
 
 
 def _refuse_repeat(entries: Sequence[Entry], size: int) -> None:
     """Raise Stalled for a page that only repeats messages.
 
-    A page without a message is the end, whatever else stands on it. So is one where a channel longer than ``limit``
-    shows that this server sends everything at once.
+    A page without a message, or with the overlapping row alone, is the end, whatever else stands on it. So is one where
+    a channel longer than ``limit`` shows that this server sends everything at once.
     """
     numbers = [len(entry.listed) for entry in entries if entry.count is not None]
-    if any(numbers) and max(numbers) <= size:
+    if 1 < max(numbers, default=0) <= size:
         msg = (
             "v1.1 sent the same page twice, so its paging does not work there. Set the extra's api to v2, or the "
             "option page_size above the longest history"
@@ -177,7 +215,7 @@ def _ask(person: Contact, settings: Settings, options: Options, offset: int) -> 
     if settings.api == "v2":
         who = {"identifierName": person.kind, "identifierValue": person.id}
         return Request("GET", PATHS["v2"], query={**who, **given}, headers=JSON)
-    paging = {"limit": str(options.page_size or PAGE_SIZE), "offset": str(offset)}
+    paging = {"limit": str(_page_size(options)), "offset": str(offset)}
     query = {"format": "json", person.kind: person.id, **given, **paging}
     return Request("GET", PATHS["v1.1"], query=query, headers=JSON)
 

@@ -1,0 +1,78 @@
+"""Paging by offset through a list that may change meanwhile: each page begins a row before the end of the last one.
+
+A row that is deleted moves the later ones up, over the border of a page. Then a page does not begin with a row that is
+known, and is asked for again from further before, until it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
+
+from airflow_provider_interactions.errors import Incomplete
+from airflow_provider_interactions.vendors.capillary.answers import Entry
+from airflow_provider_interactions.vendors.capillary.records import sight
+
+#: How many times pages of one customer may have to be asked for again.
+MAX_STEPS_BACK = 50
+
+#: A channel's name, and what a record in it is known by.
+Row = tuple[object, ...]
+
+
+@dataclass(slots=True)
+class Paging:
+    """Where the next page of a customer starts, in rows, and which rows are known."""
+
+    size: int
+    zone: tzinfo
+    offset: int = 0
+    back: int = 1
+    steps_back: int = 0
+    counts_by_channel: bool = False
+    seen: set[Row] = field(default_factory=set)
+
+    def follows(self, entries: Sequence[Entry]) -> bool:
+        """Whether a page begins with a row that is known, in all or, where that is how it counts, in each channel."""
+        some = [entry for entry in _messages(entries) if entry.listed]
+        self.counts_by_channel |= sum(len(entry.listed) for entry in some) > self.size
+        firsts = some if self.counts_by_channel else some[:1]
+        return not self.offset or all(self._row(entry.name, entry.listed[0]) in self.seen for entry in firsts)
+
+    def step_back(self) -> None:
+        """Ask from further before; raises Incomplete when that was needed too often."""
+        self.steps_back += 1
+        self.offset, self.back = max(0, self.offset - self.back), self.back * 2
+        if self.steps_back > MAX_STEPS_BACK:
+            msg = (
+                "rows of one customer were deleted again and again while v1.1 was paging through them. Run the task "
+                "again, set the extra's api to v2, or set the option page_size above the longest history"
+            )
+            raise Incomplete(msg)
+
+    def advance(self, entries: Sequence[Entry]) -> list[Entry]:
+        """What is new on a page, which is known from now on; the next page starts at its last row."""
+        fresh = [self._fresh(entry) for entry in entries]
+        self.seen.update(self._row(entry.name, one) for entry in fresh for one in entry.listed)
+        sizes = [len(entry.listed) for entry in _messages(entries)]
+        rows = max(sizes, default=0) if self.counts_by_channel else sum(sizes)
+        self.offset, self.back = self.offset + max(rows - 1, 1), 1
+        return fresh
+
+    def is_stuck(self, fresh: Sequence[Entry]) -> bool:
+        """Whether a page brought nothing new, though none had to be asked for again."""
+        return not any(entry.listed for entry in fresh) and not self.steps_back
+
+    def _fresh(self, entry: Entry) -> Entry:
+        return entry.only(lambda record: self._row(entry.name, record) not in self.seen)
+
+    def _row(self, channel: str, record: bytes) -> Row:
+        """What a row is known by: its status may change between two answers, so it does not count."""
+        found = sight(record, self.zone, channel)
+        return (channel, record) if found.key is None else (channel, found.key, found.identity)
+
+
+def _messages(entries: Sequence[Entry]) -> list[Entry]:
+    """Channels with a list of messages: surveys and check-ins stand on every page."""
+    return [entry for entry in entries if entry.count is not None]
