@@ -6,13 +6,18 @@ no "end minus one tick" anywhere, so neighbouring windows share no instant and m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from airflow_provider_interactions.errors import ConfigError
 
-Instant = datetime | str
+Instant = datetime | date | str
+
+#: A number as text; eight digits are a date of ISO 8601 (20260131).
+_NUMBER = re.compile(r"(?![0-9]{8}$)[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
+_FOR_EXAMPLE = "Write for example 2026-01-31T00:00:00Z, or 2026-01-31 for midnight UTC."
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,7 +38,7 @@ class Window:
 
     @classmethod
     def of(cls, start: Instant, end: Instant) -> Window:
-        """Build a window from datetimes or ISO 8601 texts with a zone (a bare date is midnight UTC)."""
+        """Build a window from datetimes, dates, or ISO 8601 texts with a zone (a date is midnight UTC)."""
         return cls(instant(start), instant(end))
 
     @property
@@ -86,16 +91,25 @@ class Window:
         return cls(start, start + timedelta(days=1))
 
 
-def instant(value: Instant) -> datetime:
-    """Read one end of a window: an aware datetime, or ISO 8601 text with an offset or Z; a bare date is UTC midnight.
+def instant(value: object) -> datetime:
+    """Read one end of a window: an aware datetime, or ISO 8601 text with an offset or Z; a date is midnight UTC.
 
-    Raises ConfigError for a time without a zone and for text that is no time.
+    Raises ConfigError for a time without a zone, for text that is no time, and for anything else: a number does not
+    say its unit.
     """
     if isinstance(value, datetime):
         return value
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if not isinstance(value, str):
+        msg = f"A window cannot start or end at a value of the type {type(value).__name__}. {_FOR_EXAMPLE}"
+        raise ConfigError(msg)
     import pendulum  # noqa: PLC0415 - a run's own window is no text
 
     text = value.strip()
+    if _NUMBER.fullmatch(text):
+        msg = f"{text!r} is a number, not a time. {_FOR_EXAMPLE}"
+        raise ConfigError(msg)
     try:
         parsed: object = pendulum.parse(text, exact=True)
     except (ValueError, TypeError) as wrong:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.window import Instant, Window, zulu
+from airflow_provider_interactions.window import Instant, Window, instant, zulu
 
 T = TypeVar("T")
 
@@ -47,7 +47,8 @@ def resolve(
         return _explicit(first, last)
     partition = context.get("partition_date")
     if partition is not None:
-        return _over(Window.of(partition, partition + width))
+        begin = instant(partition)
+        return _over(Window.of(begin, begin + width))
     if getattr(context.get("dag_run"), "partition_key", None) and "partition_date" not in context:
         raise ConfigError(UNDATED)
     return _interval(context.get("data_interval_start"), context.get("data_interval_end"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pendulum
 import pytest
@@ -141,3 +141,15 @@ def test_naive_datetimes_are_refused():
 def test_reversed_interval_is_refused():
     with pytest.raises(ConfigError, match="ends before it starts"):
         resolve(interval(NEXT, D))
+
+
+def test_dates_as_ends_are_midnight_utc():
+    window = resolve({"params": {"start": date(2026, 1, 1)}}, end=date(2026, 1, 2))
+    assert str(window) == "[2026-01-01T00:00:00Z, 2026-01-02T00:00:00Z)"
+    assert resolve({"partition_date": date(2026, 1, 1)}) == window
+
+
+@pytest.mark.parametrize("end", [0, 1767312000, 1767312000.0, False])
+def test_numbers_as_ends_are_refused_with_what_to_write(end):
+    with pytest.raises(ConfigError, match="Write for example 2026-01-31T00:00:00Z"):
+        resolve({"params": {"start": "2026-01-01", "end": end}})

@@ -189,3 +189,26 @@ def test_a_day_is_the_bare_dates_window(day):
     window = Window.day(day)
     assert window.days() == [day]
     assert window == Window.of(day.isoformat(), zulu(window.end))
+
+
+@given(st.dates())
+def test_a_date_is_midnight_utc(day):
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    assert instant(day) == instant(pendulum.date(day.year, day.month, day.day)) == instant(day.isoformat()) == midnight
+    assert type(instant(day)) is datetime
+
+
+@pytest.mark.parametrize("value", [0, 1767225600, 1767225600.5, True, b"2026-01-01", ["2026-01-01"], timedelta(1)])
+def test_anything_else_is_refused_with_what_to_write(value):
+    with pytest.raises(ConfigError, match=f"type {type(value).__name__}. Write for example 2026-01-31T00:00:00Z"):
+        Window.of(value, "2026-01-02")
+
+
+@pytest.mark.parametrize("text", ["0", "2026", "202601", "1767225600", "1767225600.5", "1.7e9", "-1"])
+def test_a_number_as_text_is_refused(text):
+    with pytest.raises(ConfigError, match="is a number, not a time"):
+        Window.of("2020-01-01", text)
+
+
+def test_a_date_without_dashes_is_a_date():
+    assert instant("20260131") == datetime(2026, 1, 31, tzinfo=UTC)
