@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Annotated, Any, Protocol, TypeVar
+from types import NoneType
+from typing import Annotated, Any, Literal, Protocol, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
 import msgspec
@@ -272,10 +273,11 @@ def credentials(
 ) -> Credentials:
     """Check a connection's fields and build its Credentials; raises ConfigError that names the field to mend.
 
-    Fields that Airflow's form left empty arrive as null and count as not given.
+    Fields that Airflow's form left empty arrive as null and count as not given. In a connection that is written as a
+    URI every extra is a text, so ``"true"`` and ``"2"`` are read as a yes and as a number.
     """
     given = {key: value for key, value in (extra or {}).items() if value is not None and value != ""}
-    settings = _typed(vendor.settings, given, f"{vendor.name}: the connection's extra")
+    settings = _typed(vendor.settings, _read_texts(vendor.settings, given), f"{vendor.name}: the connection's extra")
     return Credentials(_host(vendor, host, settings), login or "", password or "", settings)
 
 
@@ -292,6 +294,28 @@ def pace(vendor: Vendor, settings: Settings, concurrency: int | None = None) -> 
 def options(vendor: Vendor, given: Mapping[str, Any] | None) -> Options:
     """Check the options of an extraction; raises ConfigError that names the wrong one."""
     return _typed(vendor.options, given or {}, f"{vendor.name}: the options")
+
+
+def _read_texts(kind: type[Settings], given: Mapping[str, Any]) -> dict[str, Any]:
+    types = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    return {key: _read_text(types.get(key), value) if isinstance(value, str) else value for key, value in given.items()}
+
+
+def _read_text(kind: Any, text: str) -> Any:
+    """A text as the yes or no, or the number, that its key wants; as it is where it is none, or a text is wanted."""
+    try:
+        return msgspec.convert(text.strip().lower(), kind, strict=False) if not _wants_text(kind) else text
+    except msgspec.ValidationError:
+        return text  # _typed says what is wrong with it
+
+
+def _wants_text(kind: Any) -> bool:
+    """Whether a setting's type, or a part of it, is text or a choice of words, or is not known."""
+    return kind in (None, str) or get_origin(kind) is Literal or any(map(_wants_text, _parts(kind)))
+
+
+def _parts(kind: Any) -> list[Any]:
+    return [part for part in get_args(kind) if isinstance(part, type) and part is not NoneType]
 
 
 def _typed(kind: type[T], given: Mapping[str, Any], what: str) -> T:

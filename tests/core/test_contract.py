@@ -145,3 +145,29 @@ def test_no_repr_shows_a_secret_or_a_person(value):
 
 def test_how_calls_are_signed_shows_no_secret_either():
     assert "hush" not in repr(DYNAMICS.auth(credentials(tenant_id="t")))
+
+
+@pytest.mark.parametrize("text", ["true", "True", "TRUE", " true ", "1"])
+def test_texts_of_a_uri_are_read_as_yes_or_no_and_numbers(text):
+    extra = {"allow_http": text, "verify_tls": "False", "concurrency": "2", "requests_per_minute": "1000"}
+    made = contract.credentials(DYNAMICS, "http://localhost", extra=extra)
+    assert (made.settings.allow_http, made.settings.verify_tls) == (True, False)
+    assert (made.settings.concurrency, made.settings.requests_per_minute) == (2, 1000.0)
+
+
+def test_texts_stay_texts_where_a_text_is_wanted():
+    made = credentials(account="2", tenant_id="True", scope="1e3").settings
+    assert (made.account, made.tenant_id, made.scope) == ("2", "True", "1e3")
+
+
+@pytest.mark.parametrize(
+    ("key", "text"), [("allow_http", "maybe"), ("verify_tls", "2"), ("concurrency", "two"), ("concurrency", "0")]
+)
+def test_a_text_that_is_neither_is_named(key, text):
+    with pytest.raises(ConfigError, match=rf"the connection's extra cannot be used: .*\.{key}`"):
+        credentials(**{key: text})
+
+
+def test_options_are_not_read_from_texts():
+    with pytest.raises(ConfigError, match="page_size"):
+        contract.options(DYNAMICS, {"page_size": "2"})
