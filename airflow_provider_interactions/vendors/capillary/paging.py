@@ -36,7 +36,8 @@ class Paging:
     def follows(self, entries: Sequence[Entry]) -> bool:
         """Whether a page begins with a row that is known, in all or, where that is how it counts, in each channel."""
         some = [entry for entry in _messages(entries) if entry.listed]
-        self.counts_by_channel |= sum(len(entry.listed) for entry in some) > self.size
+        if not self.offset:
+            self.counts_by_channel = sum(len(entry.listed) for entry in some) > self.size
         firsts = some if self.counts_by_channel else some[:1]
         return not self.offset or all(self._row(entry.name, entry.listed[0]) in self.seen for entry in firsts)
 
@@ -57,8 +58,14 @@ class Paging:
         self.seen.update(self._row(entry.name, one) for entry in fresh for one in entry.listed)
         sizes = [len(entry.listed) for entry in _messages(entries)]
         rows = max(sizes, default=0) if self.counts_by_channel else sum(sizes)
-        self.offset, self.back = self.offset + max(rows - 1, 1), 1
+        # A page that is too long may have begun before the place it was asked for.
+        self.offset, self.back = self.offset + max(min(rows, self.size) - 1, 1), 1
         return fresh
+
+    @property
+    def cursor(self) -> str:
+        """The place of the next page, another text each time, also where it is a place that was asked for before."""
+        return f"{self.offset}-{self.steps_back}" if self.steps_back else str(self.offset)
 
     def is_stuck(self, fresh: Sequence[Entry]) -> bool:
         """Whether a page brought nothing new, though none had to be asked for again."""

@@ -136,7 +136,7 @@ async def _answers(fetch: Fetch, query: Query) -> AsyncGenerator[_Answer, None]:
         if not last and paging.is_stuck(fresh):
             _refuse_repeat(entries, paging.size)
             return
-        yield _Answer(fresh, "" if last else str(paging.offset))
+        yield _Answer(fresh, "" if last else paging.cursor)
         if last:
             return
     msg = f"v1.1 did not come to an end within {MAX_PAGES} pages of one customer"
