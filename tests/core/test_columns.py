@@ -99,13 +99,15 @@ RECORDS = {
         MessageId=st.one_of(texts, anything),
     ),
 }
+numbers = st.sampled_from([0, -1, 7.0, 1e21, -1.0, "7.0", " 7", "0", "007"])
 RECORDS["which50"] = objects(
-    Id=st.one_of(st.integers(), texts),
+    more=st.one_of(more, st.fixed_dictionaries({}, optional={"id": numbers, "occurred": stamps, "NAME": texts})),
+    Id=st.one_of(st.integers(), texts, numbers),
     Interaction=st.one_of(st.sampled_from(["Email", "Web form", "SMS"]), texts, anything),
     Name=texts,
     Occurred=stamps,
     Status=texts,
-    CampaignId=st.one_of(st.integers(), texts),
+    CampaignId=st.one_of(st.integers(), texts, numbers),
     CampaignName=texts,
 )
 RECORDS["capillary"] = objects(

@@ -20,6 +20,7 @@ from airflow_provider_interactions.errors import (
     AuthRejected,
     BadResponse,
     ConfigError,
+    ContactFailed,
     ContactNotFound,
     Incomplete,
     RecordRejected,
@@ -216,7 +217,7 @@ def test_xml_in_another_encoding():
     assert read(body, content_type="application/xml; charset=utf-16")[0].occurred == [AT]
 
 
-@pytest.mark.parametrize("body", [b"[]", b" [ ] ", b"null", xml_list(), b"<ArrayOfContactInteraction/>"])
+@pytest.mark.parametrize("body", [b"[]", b" [ ] ", xml_list(), b"<ArrayOfContactInteraction/>"])
 def test_an_empty_history(body):
     assert read(body)[0].records == []
 
@@ -237,11 +238,54 @@ def test_no_content_is_an_empty_history():
         b"<ArrayOfContactInteraction>",
         b'<!DOCTYPE a [<!ENTITY b "c">]><ArrayOfContactInteraction/>',
         b"<" * 1000,
+        b"null",
+        b'{"value":[]}',
+        b"[[]]",
+        json_list([RECORD]),
+        json_list({"Communications": [RECORD]}),
+        json_list({"Message": "An error has occurred."}),
+        b"<ArrayOfContact/>",
+        b"<ArrayOfstring><string>x</string></ArrayOfstring>",
+        b"<ArrayOfContactInteraction>sorry</ArrayOfContactInteraction>",
+        b'<ArrayOfContactInteraction xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:nil="true"/>',
+        xml_list("<Page>" + as_xml(RECORD) + "</Page>"),
+        xml_list("<ContactInteraction>" + as_xml(RECORD) + "</ContactInteraction>"),
+        xml_list(as_xml(RECORD), "<Error/>"),
+        xml_list(as_xml(RECORD)).replace(b"ArrayOfContactInteraction", b"ContactInteractions"),
     ],
 )
 def test_another_shape_is_a_bad_response(body):
     with pytest.raises(BadResponse, match="the list of communications"):
         read(body)
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"Message":"no"}', b'\xef\xbb\xbf {"message":"no"}', b"<Error><Message>no</Message></Error>"]
+)
+def test_an_error_under_200_is_called_one(body):
+    with pytest.raises(BadResponse, match="an error came instead of the list of communications"):
+        read(body)
+
+
+@given(
+    st.recursive(
+        st.sampled_from([[], {}, RECORD, [RECORD], {"Message": "x"}, None, 1]),
+        lambda inner: (
+            st.lists(inner, min_size=1, max_size=2)
+            | st.dictionaries(st.sampled_from(["Data", "value"]), inner, min_size=1)
+        ),
+        max_leaves=4,
+    )
+)
+def test_no_other_shape_is_an_empty_history(answer):
+    """Whatever comes: as many records as there are, or an error; none only for the empty list."""
+    try:
+        found = read(json.dumps(answer).encode())[0].records
+    except BadResponse:
+        return
+    assert isinstance(answer, list)
+    assert len(found) == len(answer)
+    assert not any(isinstance(one, list) for one in answer)
 
 
 def test_json_records_are_kept_byte_for_byte():
@@ -305,6 +349,52 @@ def test_the_key_is_a_digest_of_what_does_not_change():
     others = ({"Id": 8}, {"CampaignId": None}, {"Interaction": "SMS"}, {"Occurred": "2026-01-02T09:00:00Z"})
     assert len({mapped(**fields).interaction_id for fields in ({}, *others)}) == 5
     assert mapped(who=Contact("x")).interaction_id != mapped().interaction_id
+
+
+@given(st.integers(1, 2**70))
+def test_a_whole_number_makes_one_key_however_it_is_written(number):
+    dress = (str(number), f"{number}.0", f"{number}e0", f'"{number}"', f'"{number}.0"', f"{number}0E-1")
+    found = [mapped(json.dumps({**RECORD, "Id": "%"}).replace('"%"', one).encode()) for one in dress]
+    found += rows(read(xml_list(*(as_xml({**RECORD, "Id": one.strip('"')}) for one in dress)))[0])
+    assert {row.interaction_id for row in found} == {mapped(Id=number).interaction_id}
+    assert {row.message_id for row in found} == {str(number)}
+
+
+@pytest.mark.parametrize("placeholder", [None, 0, -1, "", " ", 0.0, -1.0, "0", "00000000-0000-0000-0000-000000000000"])
+def test_a_placeholder_is_no_id_and_the_name_takes_its_place(placeholder):
+    one, other = mapped(Id=placeholder, Name="a"), mapped(Id=placeholder, Name="b")
+    assert one.message_id is None
+    assert one.interaction_id != other.interaction_id
+    assert one.interaction_id == mapped(Id=0, Name="a", Status="x").interaction_id
+
+
+def in_case(record, case):
+    return {case(name): value for name, value in record.items()}
+
+
+@pytest.mark.parametrize("case", [str.lower, str.upper, lambda name: name[0].lower() + name[1:]])
+def test_names_in_another_case_are_the_same_names(case):
+    page, _ = read(json_list(in_case(RECORD, case), {**RECORD, "id": 8}))
+    assert page.occurred == [AT, AT]
+    first, second = rows(page)
+    assert first == mapped()
+    assert second == mapped(id=8)
+    assert second.attributes == '{"id":8}'
+    as_text = as_xml(RECORD)
+    for name in RECORD:
+        as_text = as_text.replace(f"<{name}", f"<{case(name)}").replace(f"</{name}>", f"</{case(name)}>")
+    assert rows(read(xml_list(as_text))[0]) == [mapped()]
+
+
+def test_the_case_of_camel_case_names():
+    """F11: ten of ten records were rejected."""
+    records = [
+        {"id": n, "interaction": "Email", "name": f"News {n}", "occurred": f"2026-01-02T10:00:0{n}+00:00"}
+        for n in range(10)
+    ]
+    page, _ = read(json_list(*records))
+    assert [row.subject for row in rows(page)] == [f"News {n}" for n in range(10)]
+    assert None not in page.occurred
 
 
 def test_absent_parts_of_the_key_are_null_and_whole_seconds_have_six_digits():
@@ -434,11 +524,29 @@ def test_an_unknown_contact_is_an_outcome(body):
     assert caught.value.path == "/contacts/{contactId}/communications"
 
 
+@pytest.mark.parametrize("text", ["a/b", "a+b", "a%2Fb", "a\\b"])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, b'{"Message":"No HTTP resource was found that matches the request URI"}'),
+        (400, b"<!DOCTYPE html><html>A potentially dangerous Request.Path value was detected"),
+    ],
+)
+def test_an_id_that_a_web_server_refuses_fails_for_its_contact_alone(text, status, body):
+    with pytest.raises(ContactFailed, match="does not take this contact's id in a path") as caught:
+        read(body, status=status, who=Contact(text))
+    assert text not in str(caught.value)
+    with pytest.raises(RequestRejected):
+        read(body, status=status, who=Contact("ab"))
+    with pytest.raises(ContactNotFound):
+        read(b'{"Message":"x"}', status=404, who=Contact(text))
+
+
 @pytest.mark.parametrize("form", ['{{"Message":"{}"}}', "<Error><Message>{}</Message></Error>"])
 def test_a_route_that_does_not_exist_is_no_missing_contact(form):
     body = form.format("No HTTP resource was found that matches the request URI").encode()
     with pytest.raises(RequestRejected, match="must end in /Which50API"):
-        read(body, status=404)
+        read(body, status=404, who=Contact("ab"))
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 417, 429, 500])
@@ -629,10 +737,35 @@ def test_lists_and_contacts_need_their_ids(form):
         listed(people={**PEOPLE, "3": [{"ListId": 3}]}, form=form)
 
 
-def test_a_listing_of_another_shape_is_a_bad_response():
-    for lists in ({}, [5]):
-        with pytest.raises(BadResponse, match="the list of contact lists"):
-            listed(lists=lists)
+@pytest.mark.parametrize("answer", [{}, [5], None, [[]], {"value": []}, {"Message": "x"}, [LISTS]])
+def test_a_listing_of_another_shape_is_a_bad_response(answer):
+    with pytest.raises(BadResponse, match="the list of contact lists"):
+        listed(lists=answer)
+    with pytest.raises(BadResponse, match="the contact list"):
+        listed(people={**PEOPLE, "2": answer})
+
+
+@pytest.mark.parametrize("count", [2.0, "2", "2 ", " 2.0", "2e0"])
+@pytest.mark.parametrize("form", ["json", "xml"])
+def test_a_count_in_other_dress_is_still_checked(count, form):
+    lists = [{"Id": 1.0, "Count": count}]
+    assert listed(lists=lists, form=form)[1][1] == "/contactLists/1/contacts"
+    with pytest.raises(Incomplete, match="its Count says 2"):
+        listed(lists=lists, people={"1": PEOPLE["1"][:1]}, form=form)
+
+
+def test_a_count_in_thousands_is_read_and_one_without_meaning_refused():
+    with pytest.raises(Incomplete, match="its Count says 1200"):
+        listed(lists=[{"Id": 1, "Count": "1,200"}])
+    for count in ("many", "1.200", -1, [2], {}, True):
+        with pytest.raises(BadResponse, match="Count of a contact list"):
+            listed(lists=[{"Id": 1, "Count": count}])
+
+
+def test_names_of_listings_count_in_any_case():
+    lists = [in_case(one, str.lower) for one in LISTS]
+    people = {number: [in_case(one, str.lower) for one in some] for number, some in PEOPLE.items()}
+    assert listed(lists=lists, people=people)[0] == ["a/b=", "c", "d"]
 
 
 def test_the_probe_lists_the_lists():

@@ -4,6 +4,9 @@ JSON is a bare list. XML is .NET's DataContract form: elements in the namespace 
 to type, so local names count), null as ``i:nil``, a time as ``DateTime``, already in UTC, beside ``OffsetMinutes``,
 which only says how to display it. Source: the samples of the help pages (app.which50.com/Which50API/documentation,
 read 2026-11); what is null and how an empty history looks is .NET's habit, unverified here.
+
+None is said by an empty list, by an empty ``ArrayOf…`` of the right name, or by a status 204: by nothing else. Names of
+members count in any case, since .NET's serializers can be set to write camelCase (unverified here).
 """
 
 from __future__ import annotations
@@ -28,6 +31,12 @@ _BOM = b"\xef\xbb\xbf"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)?", re.ASCII)
 
 
+#: Names of a record's members as the help page writes them.
+MEMBERS = ("Id", "Interaction", "Name", "Occurred", "Status", "CampaignId", "CampaignName")
+
+_KNOWN = {name.lower(): name for name in MEMBERS}
+
+
 class _Stamp(msgspec.Struct):
     occurred: Any = msgspec.field(name="Occurred", default=None)
 
@@ -35,20 +44,26 @@ class _Stamp(msgspec.Struct):
 def interactions(response: Response) -> tuple[Sequence[bytes], Sequence[datetime | None]]:
     """The records of a history, each with its instant in UTC, None where it cannot be read; raises BadResponse."""
     what = "the list of communications"
+    records: Sequence[bytes]
     if is_xml(response):
         found = _split(response.body, "ContactInteraction", what, _stamp_of)
-        return found.records, found.values
-    records = [] if response.status == 204 else common.elements(response.body.removeprefix(_BOM), what)
-    return records, [_instant_of(record) for record in records]
+        records, occurred = found.records, found.values
+    else:
+        records = [] if response.status == 204 else _elements(response.body, what)
+        occurred = [_instant_of(record) for record in records]
+    if records and not any(occurred):
+        _refuse_strangers(records, what)
+    return records, occurred
 
 
 def values(response: Response, name: str, fields: Sequence[str], what: str) -> list[dict[str, Any]]:
     """Some fields of each record of a list whose XML elements have this name; raises BadResponse."""
     if is_xml(response):
-        found = _split(response.body, name, what, lambda one: {key: xml.text(xml.child(one, key)) for key in fields})
+        found = _split(response.body, name, what, lambda one: {key: xml.text(_child(one, key)) for key in fields})
         return found.values
+    known = {key.lower(): key for key in fields}
     try:
-        rows = [common.fields(row) for row in common.elements(response.body.removeprefix(_BOM), what)]
+        rows = [_named(common.fields(row), known) for row in _elements(response.body, what)]
         return [{key: common.text(row.get(key)) for key in fields} for row in rows]
     except (RecordRejected, *common.UNREADABLE):
         raise BadResponse(_wrong(what)) from None
@@ -63,9 +78,9 @@ def is_xml(response: Response) -> bool:
 def record(payload: bytes) -> Record:
     """One record of either form; raises RecordRejected."""
     if payload[:1] != b"<":
-        return common.fields(payload)
+        return _named(common.fields(payload), _KNOWN)
     try:
-        return _from_xml(payload)
+        return _named(_from_xml(payload), _KNOWN)
     except BadResponse:
         reason = "the record is no XML element with members"
         raise RecordRejected(reason) from None
@@ -87,24 +102,81 @@ def instant(value: Any) -> datetime | None:
     return moment if moment.year > 1 else None
 
 
-def _split(body: bytes, name: str, what: str, read: Any) -> xml.Split[Any]:
-    found = xml.split(body, name, what, read)
-    if not xml.local(found.rest).startswith("ArrayOf"):
+def _elements(body: bytes, what: str) -> Sequence[bytes]:
+    """The elements of a JSON list; raises BadResponse for null, for another shape and for lists in the list."""
+    text = body.removeprefix(_BOM).lstrip()
+    if text[:1] != b"[":
+        raise BadResponse(_error_instead(what) if _is_error(text) else _wrong(what))
+    found = common.elements(text, what)
+    if any(element[:1] == b"[" for element in found):
         raise BadResponse(_wrong(what))
     return found
 
 
-def _instant_of(payload: bytes) -> datetime | None:
+def _is_error(text: bytes) -> bool:
+    # The habit of ASP.NET Web API (unverified here): an object with a Message.
     try:
-        return instant(msgspec.json.decode(payload, type=_Stamp).occurred)
-    except common.UNREADABLE:
-        with contextlib.suppress(*common.UNREADABLE):
-            return instant(msgspec.json.decode(common.mended(payload), type=_Stamp).occurred)
+        return "message" in map(str.lower, common.fields(text))
+    except RecordRejected:
+        return False
+
+
+def _split(body: bytes, name: str, what: str, read: Any) -> xml.Split[Any]:
+    found = xml.split(body, name, what, read)
+    root = xml.local(found.rest)
+    if root == "Error":
+        raise BadResponse(_error_instead(what))
+    others = len(found.rest) or (found.rest.text or "").strip()
+    if root != f"ArrayOf{name}" or xml.is_nil(found.rest) or others:
+        raise BadResponse(_wrong(what))
+    return found
+
+
+def _refuse_strangers(records: Sequence[bytes], what: str) -> None:
+    """Refuse an answer whose records have members, but in none of them a documented one: it is another list."""
+    names = [_names(record) for record in records]
+    if any(names) and not any(_KNOWN.keys() & {name.lower() for name in found} for found in names):
+        raise BadResponse(_wrong(what))
+
+
+def _names(payload: bytes) -> Sequence[str]:
+    try:
+        return list(record(payload))
+    except RecordRejected:
+        return ()
+
+
+def _named(fields: Record, known: dict[str, str]) -> Record:
+    """The same fields with known names as they are documented, where they came in another case."""
+    if all(name in fields for name in known.values()):
+        return fields
+    found: Record = {}
+    for name, value in fields.items():
+        proper = known.get(name.lower(), name)
+        found[name if proper in fields or proper in found else proper] = value
+    return found
+
+
+def _child(element: xml.Element, name: str) -> xml.Element | None:
+    """A member by its name, else by its name in another case."""
+    found = xml.child(element, name)
+    if found is not None:
+        return found
+    return next((one for one in element if xml.local(one).lower() == name.lower()), None)
+
+
+def _instant_of(payload: bytes) -> datetime | None:
+    with contextlib.suppress(*common.UNREADABLE):
+        found = instant(msgspec.json.decode(payload, type=_Stamp).occurred)
+        if found is not None:
+            return found
+    with contextlib.suppress(RecordRejected, *common.UNREADABLE):
+        return instant(msgspec.json.decode(record(payload).get("Occurred", b"null")))
     return None  # normalize judges the record and rejects it with the reason
 
 
 def _stamp_of(element: xml.Element) -> datetime | None:
-    found = xml.child(element, "Occurred")
+    found = _child(element, "Occurred")
     return None if found is None else instant(xml.plain(found))
 
 
@@ -120,3 +192,7 @@ def _from_xml(payload: bytes) -> Record:
 
 def _wrong(what: str) -> str:
     return f"{what} does not have the documented shape"
+
+
+def _error_instead(what: str) -> str:
+    return f"an error came instead of {what}, under a status that says success"

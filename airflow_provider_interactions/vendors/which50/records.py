@@ -14,7 +14,8 @@ from airflow_provider_interactions.vendors import common
 from airflow_provider_interactions.vendors.which50 import answers, kinds
 from airflow_provider_interactions.vendors.which50.answers import Record
 
-_COLUMNS = ("Id", "Interaction", "Name", "Occurred", "Status", "CampaignId", "CampaignName")
+#: What a .NET integer or GUID without a value is written as: no identifier, so no record is known by it.
+_PLACEHOLDERS = frozenset({"0", "-1", "-2147483648", "00000000-0000-0000-0000-000000000000"})
 
 
 def interaction(payload: bytes, asked: Asked) -> Interaction:
@@ -24,31 +25,48 @@ def interaction(payload: bytes, asked: Asked) -> Interaction:
     if native_type is None:
         reason = "Interaction is missing"
         raise RecordRejected(reason)
-    asset, campaign = _text(record, "Id"), _text(record, "CampaignId")
+    asset, campaign, subject = _asset(record), _whole(record, "CampaignId"), _text(record, "Name")
     channel, action = kinds.kind(native_type)
     return Interaction(
-        interaction_id=interaction_id(asked.contact.id, native_type, asset, campaign, at),
+        interaction_id=interaction_id(asked.contact.id, native_type, asset, campaign, at, subject),
         occurred_at=at,
         channel=channel,
         action=action,
         native_type=native_type,
         status=_text(record, "Status"),
-        subject=_text(record, "Name"),
+        subject=subject,
         campaign_id=campaign,
         campaign_name=_text(record, "CampaignName"),
         message_id=asset,
-        attributes=common.attributes(record, _COLUMNS),
+        attributes=common.attributes(record, answers.MEMBERS),
     )
 
 
-def interaction_id(contact_id: str, native_type: str, asset: str | None, campaign: str | None, at: datetime) -> str:
+def interaction_id(
+    contact_id: str, native_type: str, asset: str | None, campaign: str | None, at: datetime, name: str | None
+) -> str:
     """A stable key, since ``Id`` is that of the e-mail or form, not of the event: 32 hexadecimal digits of SHA-256.
 
-    ``at`` is in UTC and counts to the microsecond. ``Status`` and names change, so they are no part of it.
+    ``at`` is in UTC and counts to the microsecond. ``Status`` and names change, so they are no part of it; only where
+    there is no ``Id``, the name takes its place, or else two records of one instant would be one.
     """
-    parts = (contact_id, native_type, asset, campaign, f"{at.replace(tzinfo=None).isoformat(timespec='microseconds')}Z")
+    instant = f"{at.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    parts = [contact_id, native_type, asset, campaign, instant]
+    if asset is None and name is not None:
+        parts.append(name)
     written = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(written.encode()).hexdigest()[:32]
+
+
+def _asset(record: Record) -> str | None:
+    found = _whole(record, "Id")
+    return None if found in _PLACEHOLDERS else found
+
+
+def _whole(record: Record, name: str) -> str | None:
+    """A number that is documented as whole, in its one spelling, whatever the format and the quotes."""
+    found = (_text(record, name) or "").strip()
+    return common.spell_integer(found) or None
 
 
 def _occurred(record: Record) -> datetime:

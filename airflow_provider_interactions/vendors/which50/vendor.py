@@ -20,11 +20,13 @@ from airflow_provider_interactions.contract import Contact, Fetch, Pace, Page, Q
 from airflow_provider_interactions.errors import (
     BadResponse,
     ConfigError,
+    ContactFailed,
     ContactNotFound,
     Incomplete,
     RequestRejected,
     VendorError,
 )
+from airflow_provider_interactions.vendors import common
 from airflow_provider_interactions.vendors.which50 import answers
 from airflow_provider_interactions.vendors.which50.auth import Settings, auth
 from airflow_provider_interactions.vendors.which50.columns import columns
@@ -36,6 +38,16 @@ ACCEPT = {"json": "application/json", "xml": "application/xml"}
 
 #: The route as the help page prints it: what errors show instead of a contact's id.
 ROUTE = "/contacts/{contactId}/communications"
+
+
+#: What IIS and ASP.NET refuse in a path although it is percent-encoded (unverified for this vendor): with 404 for a
+#: slash, a plus or a percent sign, with 400 for the others.
+_REFUSED = frozenset("/\\+%&*:<>?")
+
+_NO_SEGMENT = (
+    "the vendor's web server does not take this contact's id in a path, because of a character such as / or +. If that "
+    "is so for all contacts, check that the host ends in /Which50API; else ask the vendor to allow it"
+)
 
 
 class Options(contract.Options, frozen=True, kw_only=True):
@@ -64,7 +76,7 @@ async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Pa
     try:
         records, occurred = await fetch(_get(path, query.settings), answers.interactions)
     except VendorError as error:
-        raise _about_contact(error) from None
+        raise _about_contact(error, query.contact.id) from None
     yield Page(records, occurred)
 
 
@@ -72,14 +84,23 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
     """The contacts of each list, each list checked against its Count; raises Incomplete when fewer come."""
     lists = await fetch(probe(settings), _lists)
     for one in _chosen(lists, options.contact_lists):
-        path = f"/contactLists/{quote(str(one['Id']), safe='')}/contacts"
+        path = f"/contactLists/{quote(one['Id'], safe='')}/contacts"
         rows = await fetch(_get(path, settings), _rows)
         _refuse_fewer(one, len(rows))
         yield [_listed(row["EncContactId"]) for row in rows]
 
 
 def _lists(response: Response) -> list[dict[str, Any]]:
-    return answers.values(response, "ContactsList", ("Id", "Count"), "the list of contact lists")
+    rows = answers.values(response, "ContactsList", ("Id", "Count"), "the list of contact lists")
+    if any(not (row["Id"] or "").strip() for row in rows):
+        msg = "a contact list comes without its Id"
+        raise BadResponse(msg)
+    return [{"Id": common.spell_integer(row["Id"].strip()), "Count": _count(row["Count"])} for row in rows]
+
+
+def _count(said: str | None) -> int | None:
+    """How many contacts a list has; None where it does not say; raises BadResponse for what cannot be read."""
+    return None if said is None else common.read_count(common.spell_integer(said), "the Count of a contact list")
 
 
 def _rows(response: Response) -> list[dict[str, Any]]:
@@ -95,20 +116,21 @@ def _get(path: str, settings: Settings) -> Request:
     return Request("GET", path, headers={"Accept": ACCEPT[settings.response_format]})
 
 
-def _about_contact(error: VendorError) -> VendorError:
+def _about_contact(error: VendorError, contact_id: str) -> VendorError:
     error.path = ROUTE
-    if isinstance(error, RequestRejected) and error.status == 404 and error.code != NO_ROUTE:
+    if not isinstance(error, RequestRejected):
+        return error
+    if _REFUSED & set(contact_id) and (error.status == 400 or error.code == NO_ROUTE):
+        return ContactFailed(_NO_SEGMENT, vendor=error.vendor, path=ROUTE, status=error.status)
+    if error.status == 404 and error.code != NO_ROUTE:
         return ContactNotFound("there is no such contact", vendor=error.vendor, path=ROUTE, status=404)
     return error
 
 
 def _chosen(lists: list[dict[str, Any]], ids: Sequence[int | str] | None) -> list[dict[str, Any]]:
-    if any(one["Id"] is None for one in lists):
-        msg = "a contact list comes without its Id"
-        raise BadResponse(msg)
     if ids is None:
         return lists
-    known = {str(one["Id"]): one for one in lists}
+    known = {one["Id"]: one for one in lists}
     wanted = list(dict.fromkeys(map(str, ids)))
     unknown = [one for one in wanted if one not in known]
     if unknown:
@@ -118,8 +140,8 @@ def _chosen(lists: list[dict[str, Any]], ids: Sequence[int | str] | None) -> lis
 
 
 def _refuse_fewer(one: dict[str, Any], got: int) -> None:
-    count = str(one["Count"] or "")
-    if count.isascii() and count.isdigit() and got < int(count):
+    count = one["Count"]
+    if count is not None and got < count:
         msg = (
             f"contact list {one['Id']} answered with {got} contacts where its Count says {count}. Perhaps the vendor "
             "sends lists in pages, which it does not document: give the contacts as a list or a file instead"
