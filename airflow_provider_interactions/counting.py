@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -12,14 +13,18 @@ from time import monotonic
 
 from msgspec.structs import replace
 
-from airflow_provider_interactions.contract import Contact, Page, Query
-from airflow_provider_interactions.errors import ContactError, VendorError
+from airflow_provider_interactions.canonical import interaction
+from airflow_provider_interactions.contract import Asked, Contact, Page, Query
+from airflow_provider_interactions.errors import ContactError, RecordRejected, TooManyRejects, VendorError
 from airflow_provider_interactions.http import Client
 from airflow_provider_interactions.job import Job, Progress
 from airflow_provider_interactions.journal import EVERY, SHARE, Tally
 from airflow_provider_interactions.land import Landing
 from airflow_provider_interactions.manifest import OUTCOMES, Counts
-from airflow_provider_interactions.packed import within
+from airflow_provider_interactions.packed import lack_time, within
+from airflow_provider_interactions.rejects import are_too_many, list_reasons, way_on
+
+log = logging.getLogger(__name__)
 
 #: Seconds between two looks at how far an extraction is, while no contact ends.
 LOOK = 1.0
@@ -44,12 +49,50 @@ class Counting:
         self.outcomes = Counter(outcome.outcome for outcome in landing.outcomes)
 
     def take(self, query: Query, page: Page) -> None:
-        """Keep the records of the window, and those whose time cannot be read: normalize judges them."""
-        records, occurred = within(self.job.window, page.records, page.occurred)
+        """Keep the records of the window; of those whose time cannot be read, what the job says."""
+        records, occurred = page.records, page.occurred
+        if self.job.keeps == "dated" and lack_time(occurred):
+            records, occurred = self._dated(query, page)
+        if self.job.keeps != "everything":
+            records, occurred = within(self.job.window, records, occurred)
         self.now.received += len(page.records)
         self.now.rows += len(records)
         self.now.fetched += len(records)
         self.landing.add(query, records, occurred, page.context)
+
+    def _dated(self, query: Query, page: Page) -> tuple[list[bytes], list[datetime | None]]:
+        """A page without the records whose time cannot be read.
+
+        They are rejected here: once for what was fetched, however many windows will be cut from the rest of it.
+        """
+        asked = Asked(query.contact, query.native_type or "", page.context)
+        records, times, bad, reasons = list[bytes](), list[datetime | None](), list[bytes](), list[str]()
+        for record, at in zip(page.records, page.occurred, strict=True):
+            try:
+                times.append(at or interaction(self.job.vendor, record, asked).occurred_at)
+            except RecordRejected as rejection:
+                bad.append(record)
+                reasons.append(rejection.reason)
+            else:
+                records.append(record)
+        self.landing.reject(query, bad, reasons, page.context)
+        self.now.undated += len(bad)
+        self.now.reasons = dict(Counter(self.now.reasons) + Counter(reasons))
+        return records, times
+
+    def judge(self) -> None:
+        """Warn of records whose time cannot be read; raises TooManyRejects for too large a share of all that came."""
+        count, came = self.now.undated, self.now.received
+        if not count:
+            return
+        told = (
+            f"{count} of {came} records of {self.job.vendor.name}, asked for window {self.job.window}, have no time "
+            f"that can be read: {list_reasons(self.now.reasons)}. Their bytes are in {self.landing.undated[0].path}"
+        )
+        if are_too_many(count, came, self.job.rejects_share, none_left=count == came):
+            reason = f"{told}; {way_on(none_left=count == came)}."
+            raise TooManyRejects(reason)
+        log.warning("%s.", told)
 
     def end(self, question: Question, error: BaseException | None) -> None:
         """One query is over; raises its error unless it only says that the contact is not there."""
@@ -93,7 +136,8 @@ class Counting:
         requests, retries, throttled = self._sent()
         return Counts(
             received=self.now.received,
-            outside=self.now.received - self.now.fetched,
+            outside=self.now.received - self.now.undated - self.now.fetched,
+            undated=self.now.undated,
             fetched=self.now.fetched,
             contacts=len(self.job.contacts),
             requests=requests,

@@ -2,8 +2,7 @@
 
 A vendor answers about a month with few calls more than about a day, so filling the past in one run is cheaper than by a
 run for each day. What lies in the lake afterwards is the same: the manifest, the rows and the outcomes of each day.
-Calls, and records outside of the long window, are counted with its first piece; so are records whose time cannot be
-read, which are then judged once.
+Calls, records outside of the long window, and records whose time cannot be read, are counted with its first piece.
 """
 
 from __future__ import annotations
@@ -87,6 +86,7 @@ def joined(batches: Sequence[Manifest], pieces: Sequence[Manifest]) -> Manifest:
         files=tuple(file for piece in pieces for file in piece.files),
         outcomes=(),
         rejects=tuple(file for piece in pieces for file in piece.rejects),
+        undated=tuple(file for piece in pieces for file in piece.undated),
         counts=msgspec.structs.replace(made, **contacts),
         windows=len(pieces),
         digest="",
@@ -131,8 +131,9 @@ class _Piece:
 def _calls(counts: Counts) -> Counts:
     """What was counted once for the long window, whatever its pieces are."""
     return Counts(
-        received=counts.outside,
+        received=counts.outside + counts.undated,
         outside=counts.outside,
+        undated=counts.undated,
         requests=counts.requests,
         retries=counts.retries,
         throttled=counts.throttled,
@@ -150,6 +151,10 @@ def _pieces(lake: Lake, batch: Manifest, windows: Sequence[Window]) -> list[Mani
         for rows in _rows(lake, batch, batch.files):
             for piece in pieces:
                 piece.take(rows)
+        for rows in _rows(lake, batch, batch.undated):
+            for piece in pieces:
+                if piece.first:
+                    piece.landing.copy_rejects(rows)
         outcomes = pa.Table.from_batches(list(_rows(lake, batch, batch.outcomes)))
         return [piece.finish(batch, outcomes) for piece in pieces]
 

@@ -76,6 +76,8 @@ async def land_pages(job: Job, folder: str = "") -> Manifest:
                         tally.take(question.query, item)
                     if landing.full:
                         await asyncio.to_thread(landing.flush)
+            await asyncio.to_thread(landing.flush_rejects)
+            tally.judge()
             manifest = await asyncio.to_thread(landing.finish, tally.counts())
             await saver.finished()
             return manifest

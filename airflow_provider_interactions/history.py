@@ -77,14 +77,14 @@ class _Cut:
     rows: Counter[str] = field(default_factory=Counter)
 
     def take(self, manifest: Manifest, contacts: Sequence[Contact]) -> None:
-        """Copy the rows of some contacts that lie in the window, and those whose time cannot be read."""
+        """Copy the rows of some contacts that lie in the window."""
         wanted = pa.array([_key(contact.kind, contact.id) for contact in contacts], pa.string())
         window = self.job.window
         for rows in _rows(self.job, manifest):
             mine = rows.filter(pc.is_in(_keys(rows), wanted))
             at = mine.column("occurred_at")
             inside = pc.and_(pc.greater_equal(at, window.start), pc.less(at, window.end))
-            found = mine.filter(pc.fill_null(inside, fill_value=True))
+            found = mine.filter(pc.fill_null(inside, fill_value=True))  # null in histories of older versions only
             self.received += mine.num_rows
             self.rows.update(_keys(found).to_pylist())
             if found.num_rows:
@@ -138,7 +138,8 @@ def _forget(job: Job) -> None:
     """Remove histories that are too old to be of use to anyone."""
     for manifest in _manifests(job):
         if job.extracted_at - manifest.extracted_at > job.history_age + GRACE:
-            job.lake.remove([_name(job, manifest), *sorted(manifest.paths)])
+            rejects = {file.path for file in manifest.undated}  # these stay as long as others
+            job.lake.remove([_name(job, manifest), *sorted(manifest.paths - rejects)])
     folder, always = job.place.histories, replace(job, window=ALWAYS).place
     old = old_files(job.lake, folder, job.extracted_at)
     keep = landed(job.lake, always) | referred(job.lake, folder) if old else frozenset[str]()

@@ -14,6 +14,7 @@ from airflow_provider_interactions import __version__
 from airflow_provider_interactions.contract import Contact, Credentials, Options, Vendor
 from airflow_provider_interactions.journal import AGE, Journal
 from airflow_provider_interactions.lake import Lake, Place
+from airflow_provider_interactions.rejects import SHARE
 from airflow_provider_interactions.retry import Limits
 from airflow_provider_interactions.window import Window
 
@@ -45,8 +46,10 @@ class Job:
     vendors that cannot filter by date: how old a history in the lake may be to be cut instead of asked for again;
     zero asks anew. ``resume`` names the run: a later extraction with the same name and everything else the same goes
     on where this one ended, however it ended, unless it was left alone for ``resume_age``; None leaves nothing behind
-    on a failure. ``source`` says where the contacts come from, the same in every run of a pipeline.
-    ``extracted_at`` is the instant (aware) that every row of this extraction carries.
+    on a failure. ``keeps`` says which records land: the ``dated`` ones of the window, while those whose time cannot be
+    read are rejected; ``undated`` ones, too; or ``everything``, whatever its time. More unreadable times than
+    ``rejects_share`` of all that came fail the extraction. ``source`` says where the contacts come from, the
+    same in every run of a pipeline. ``extracted_at`` is the instant (aware) that every row of this extraction carries.
     """
 
     vendor: Vendor
@@ -65,6 +68,8 @@ class Job:
     resume: str | None = None
     resume_age: timedelta = AGE
     source: str = ""
+    keeps: Literal["dated", "undated", "everything"] = "dated"
+    rejects_share: float = SHARE
     extracted_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property

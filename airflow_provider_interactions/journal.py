@@ -28,7 +28,7 @@ import pyarrow as pa
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake import Lake, Place, stamp, stamped, unwritable
-from airflow_provider_interactions.manifest import File, Manifest, referred
+from airflow_provider_interactions.manifest import File, Manifest, referred, written
 
 #: A journal left alone for this long is not continued any more, and removed by the next extraction of its account.
 AGE = timedelta(days=1)
@@ -52,14 +52,19 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct):
-    """What is counted while an extraction goes on; ``rows``, ``requests``, ``missing`` are of the contact at hand."""
+    """What is counted while an extraction goes on; ``rows``, ``requests``, ``missing`` are of the contact at hand.
+
+    ``reasons`` are those of the ``undated`` records.
+    """
 
     received: int = 0
     fetched: int = 0
+    undated: int = 0
     rows: int = 0
     requests: int = 0
     missing: tuple[str, str] | None = None
     sent: tuple[int, int, int] = (0, 0, 0)
+    reasons: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -80,7 +85,8 @@ class State(msgspec.Struct, kw_only=True):
     """An unfinished extraction. ``questions`` of its queries are answered, in order; ``parts`` are whole files.
 
     ``digests`` are the parts' own; ``rows`` hold what comes after the parts; ``outcomes`` are names of files and the
-    digests of their bytes. ``finished`` says that all is in parts and ``others``, and only to be published.
+    digests of their bytes; ``undated`` are files of records whose time cannot be read. ``finished`` says that all is
+    in parts and ``others``, and only to be published.
     """
 
     extracted_at: datetime
@@ -89,6 +95,7 @@ class State(msgspec.Struct, kw_only=True):
     questions: int = 0
     parts: list[File] = msgspec.field(default_factory=list)
     digests: list[str] = msgspec.field(default_factory=list)
+    undated: list[File] = msgspec.field(default_factory=list)
     others: list[File] = msgspec.field(default_factory=list)
     rows: list[Saved] = msgspec.field(default_factory=list)
     outcomes: dict[str, str] = msgspec.field(default_factory=dict)
@@ -97,7 +104,7 @@ class State(msgspec.Struct, kw_only=True):
     @property
     def paths(self) -> list[str]:
         """The data files it is about."""
-        return [file.path for file in (*self.parts, *self.others)]
+        return [file.path for file in (*self.parts, *self.undated, *self.others)]
 
     @property
     def written(self) -> int:
@@ -133,9 +140,10 @@ class Journal:
         """What was saved last: the state, the rows after its parts, all outcomes. None when there is nothing to use."""
         with contextlib.suppress(OSError, msgspec.MsgspecError, pa.ArrowException):
             state = self.lake.read(f"{self.folder}/state.json", State)
-            if state is not None and not state.is_old(now, age) and self._has(state.parts):
+            if state is not None and not state.is_old(now, age) and self._has([*state.parts, *state.undated]):
                 rows = [self._rows(saved, state.written) for saved in state.rows]
-                if state.written + sum(table.num_rows for table in rows) == state.tally.fetched:
+                known = state.written + sum(table.num_rows for table in rows), written(state.undated)
+                if known == (state.tally.fetched, state.tally.undated):
                     return state, rows, self._outcomes(state.outcomes)
         return None
 
@@ -216,7 +224,8 @@ def expire(lake: Lake, place: Place, now: datetime, age: timedelta = AGE) -> Non
             continue  # just begun, too
         if state is not None and not state.is_old(now, age):
             continue
-        paths = state.paths if state else []
+        # Rejects stay to be looked at, as long as others do.
+        paths = [file.path for file in (*state.parts, *state.others)] if state else []
         published = frozenset[str]().union(
             *(referred(lake, home) for home in {posixpath.dirname(path) for path in paths})
         )

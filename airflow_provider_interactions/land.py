@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import posixpath
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,14 +19,14 @@ import msgspec
 import pyarrow as pa
 
 from airflow_provider_interactions.contract import Contact, Query
-from airflow_provider_interactions.errors import Unreconciled
+from airflow_provider_interactions.errors import TooManyRejects, Unreconciled
 from airflow_provider_interactions.journal import Journal, Outcome, State, Tally, clear
 from airflow_provider_interactions.lake import Lake, Place, stamp
 from airflow_provider_interactions.manifest import Counts, File, Manifest, reconcile, referred, whole, written
 from airflow_provider_interactions.packed import size
 from airflow_provider_interactions.parquet import Writer
 from airflow_provider_interactions.parts import Run, digest, encoded_anew, enough, instants, table
-from airflow_provider_interactions.schema import OUTCOMES, RAW
+from airflow_provider_interactions.schema import OUTCOMES, RAW, REJECTS
 from airflow_provider_interactions.sweep import sweep
 
 #: Records, pages, or bytes of records, after which what is held becomes a table.
@@ -63,6 +64,7 @@ class Landing:
     _held: int = 0
     _held_bytes: int = 0
     _pending: list[pa.Table] = field(default_factory=list)
+    _rejected: list[pa.Table] = field(default_factory=list)
     _outcomes: list[Outcome] = field(default_factory=list)
     _unsaved: list[Outcome] = field(default_factory=list)
     _others: list[File] = field(default_factory=list)
@@ -74,7 +76,8 @@ class Landing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        paths = [file.path for file in (*self.state.parts, *self._others)]
+        undated = () if isinstance(error, TooManyRejects) else self.state.undated  # these stay, to be looked at
+        paths = [file.path for file in (*self.state.parts, *undated, *self._others)]
         if paths and not self._kept and self.journal is None:
             # A long window that is divided once more writes the same files, which may have been published before.
             published = referred(self.lake, self._home)
@@ -94,6 +97,37 @@ class Landing:
             self._held += len(records)
             self._held_bytes += size(records)
 
+    def reject(self, query: Query, records: Sequence[bytes], reasons: Sequence[str], context: str = "") -> None:
+        """Take records whose time cannot be read, with the reasons: they go to a file of their own."""
+        if records:
+            run = Run(query, context, records, [None] * len(records))
+            self._reject(table([run], self.place, self.state.extracted_at), pa.array(reasons, pa.string()))
+
+    def copy_rejects(self, rows: pa.RecordBatch) -> None:
+        """Take rejects of an extraction that this one is a part of."""
+        self._reject(pa.Table.from_batches([self._own(rows.select(RAW.names))]), rows.column("reason"))
+
+    def flush_rejects(self) -> None:
+        """Make a file of the rejects that are held."""
+        if self._rejected:
+            rows = pa.concat_tables(self._rejected).unify_dictionaries()
+            self._rejected = []
+            found, stamped = digest(rows.column("payload")), stamp(self.state.extracted_at)
+            name = f"{self.batch:05d}-undated-{len(self.state.undated):05d}-{stamped}-{found[:16]}.parquet"
+            writer = Writer(self.lake, f"{self.place.folder('rejects')}/{name}", REJECTS)
+            writer.write(rows)
+            self.state.undated.append(writer.close())
+
+    @property
+    def undated(self) -> Sequence[File]:
+        """The files of rejects."""
+        return self.state.undated
+
+    def _reject(self, rows: pa.Table, reasons: pa.Array) -> None:
+        self._rejected.append(pa.table([reasons, *rows.columns], schema=REJECTS))
+        if sum(some.nbytes for some in self._rejected) >= HELD_BYTES:
+            self.flush_rejects()
+
     @property
     def full(self) -> bool:
         """Whether enough is held in memory to be worth writing."""
@@ -107,10 +141,13 @@ class Landing:
 
     def copy(self, rows: pa.RecordBatch) -> None:
         """Take rows that landed before, as they are but for the window they are cut for."""
+        self._take(pa.Table.from_batches([self._own(rows)], RAW))
+
+    def _own(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         for name, moment in (("window_start", self.place.window.start), ("window_end", self.place.window.end)):
             at = rows.schema.get_field_index(name)
             rows = rows.set_column(at, RAW.field(name), instants(moment, rows.num_rows))
-        self._take(pa.Table.from_batches([rows], RAW))
+        return rows
 
     def outcome(self, contact: Contact, outcome: str, rows: int, requests: int, reason: str | None) -> None:
         """Note how it went with one contact."""
@@ -120,6 +157,7 @@ class Landing:
         """Make what has landed outlive a failure: ``questions`` are answered by it."""
         assert self.journal is not None  # noqa: S101 - only a landing with a journal is saved
         self.flush()
+        self.flush_rejects()
         self.state.questions, self.state.tally = questions, tally
         pending = pa.concat_tables(self._pending, promote_options="none") if self._pending else RAW.empty_table()
         fresh = pending.slice(self.state.end - self.state.written)
@@ -129,6 +167,7 @@ class Landing:
     def finish(self, counts: Counts) -> Manifest:
         """Write the rest and the outcomes, check the counts and hand out the manifest; nothing is published yet."""
         self.flush()
+        self.flush_rejects()
         if self._pending:
             self._write(pa.concat_tables(self._pending))
             self._pending = []
@@ -144,6 +183,7 @@ class Landing:
             batches=self.batches,
             files=tuple(self.state.parts),
             outcomes=(outcomes,),
+            undated=tuple(self.state.undated),
             counts=counts + Counts(landed=written(self.state.parts)),
             digest=hashlib.sha256("".join(self.state.digests).encode()).hexdigest(),
             asked=self.asked,
@@ -241,8 +281,8 @@ def asked_otherwise(one: Manifest, other: Manifest) -> bool:
 
 def _refuse_replaced(lake: Lake, manifest: Manifest) -> None:
     # Else an old task that is run again would point the window at nothing and remove the newer extraction's files.
-    folder = manifest.place.folder("raw")
-    gone = manifest.paths - {f"{folder}/{name}" for name in lake.names(folder)}
+    folders = {posixpath.dirname(path) for path in manifest.paths}
+    gone = manifest.paths - {f"{folder}/{name}" for folder in folders for name in lake.names(folder)}
     if gone:
         raise Replaced(replaced(manifest))
 

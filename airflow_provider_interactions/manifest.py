@@ -27,13 +27,15 @@ class File(msgspec.Struct, frozen=True):
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """Rows and calls, each counted once and never estimated.
 
-    ``received`` = ``outside`` (over-read: not in the window) + ``fetched``; ``fetched`` = ``landed``;
+    ``received`` = ``outside`` (over-read: not in the window) + ``undated`` (their time cannot be read: rejected at
+    once) + ``fetched``; ``fetched`` = ``landed``;
     ``landed`` = ``canonical`` + ``rejected`` + ``repeated`` (the same interaction once more).
     ``contacts`` = ``ok`` + ``empty`` + ``not_found`` + ``deleted`` + ``failed``.
     """
 
     received: int = 0
     outside: int = 0
+    undated: int = 0
     fetched: int = 0
     landed: int = 0
     canonical: int = 0
@@ -56,12 +58,13 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """One window, or one batch of its contacts, as it stands in the lake.
 
-    ``files`` hold the rows, ``rejects`` the quarantined ones, ``outcomes`` one row per contact, all relative to the
-    lake's root. ``batch`` counts from 0 and is below ``batches``. ``digest`` is the SHA-256 of the files' own SHA-256
-    in hexadecimal digits, one after the other; a file's is of its payloads in order, then of their lengths as 32-bit
-    integers, little end first. Times are UTC. ``windows`` is more than one where a long window is divided: such a
-    manifest travels between steps and is never published, as each of its windows has its own. ``asked`` is a digest of
-    what was asked for (`Job.asked`), empty where nobody noted it.
+    ``files`` hold the rows, ``rejects`` the quarantined ones, ``undated`` those that extraction has quarantined
+    because their time cannot be read, ``outcomes`` one row per contact, all relative to the lake's root. ``batch``
+    counts from 0 and is below ``batches``. ``digest`` is the SHA-256 of the files' own SHA-256 in hexadecimal digits,
+    one after the other; a file's is of its payloads in order, then of their lengths as 32-bit integers, little end
+    first. Times are UTC. ``windows`` is more than one where a long window is divided: such a manifest travels between
+    steps and is never published, as each of its windows has its own. ``asked`` is a digest of what was asked for
+    (`Job.asked`), empty where nobody noted it.
     """
 
     vendor: str
@@ -74,6 +77,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[File, ...] = ()
     outcomes: tuple[File, ...] = ()
     rejects: tuple[File, ...] = ()
+    undated: tuple[File, ...] = ()
     counts: Counts = msgspec.field(default_factory=Counts)
     digest: str = ""
     windows: int = 1
@@ -92,7 +96,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def paths(self) -> frozenset[str]:
         """Every file that belongs to it."""
-        return frozenset(file.path for file in (*self.files, *self.outcomes, *self.rejects))
+        return frozenset(file.path for file in (*self.files, *self.outcomes, *self.rejects, *self.undated))
 
 
 def referred(lake: Lake, folder: str) -> frozenset[str]:
@@ -127,6 +131,7 @@ def whole(manifests: Iterable[Manifest]) -> Manifest:
         extracted_at=max(part.extracted_at for part in parts),
         files=tuple(file for part in parts for file in part.files),
         outcomes=tuple(file for part in parts for file in part.outcomes),
+        undated=tuple(file for part in parts for file in part.undated),
         counts=sum((part.counts for part in parts), Counts()),
         digest=first.digest if len(parts) == 1 else "",
         asked=first.asked,
@@ -137,7 +142,8 @@ def reconcile(manifest: Manifest) -> None:
     """Raise Unreconciled, with the numbers, unless every record of a raw window is accounted for, and in its files."""
     counts = manifest.counts
     checks = {
-        "received = outside + fetched": (counts.received, counts.outside + counts.fetched),
+        "received = outside + undated + fetched": (counts.received, counts.outside + counts.undated + counts.fetched),
+        "undated = rows of their files": (counts.undated, written(manifest.undated)),
         "fetched = landed": (counts.fetched, counts.landed),
         "landed = rows of the files": (counts.landed, written(manifest.files)),
         f"contacts = {' + '.join(OUTCOMES)}": (counts.contacts, sum(getattr(counts, name) for name in OUTCOMES)),

@@ -126,6 +126,11 @@ def moments(pages: Sequence[Sequence[datetime | None]]) -> pa.TimestampArray:
     return pa.concat_arrays([page.values if isinstance(page, Instants) else pa.array(page, INSTANT) for page in pages])
 
 
+def lack_time(occurred: Sequence[datetime | None]) -> bool:
+    """Whether an instant is missing."""
+    return bool(occurred.values.null_count) if isinstance(occurred, Instants) else None in occurred
+
+
 def within(
     window: Window, records: Sequence[bytes], occurred: Sequence[datetime | None]
 ) -> tuple[Sequence[bytes], Sequence[datetime | None]]:

@@ -123,6 +123,7 @@ def answer(
             contacts=asked.contacts,
             options=asked.options,
             progress=progress,
+            keeps="undated" if asked.window else "everything",
             limits=limits,
             extracted_at=now or datetime.now(UTC),
         )

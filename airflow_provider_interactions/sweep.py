@@ -38,8 +38,10 @@ def _forget(lake: Lake, place: Place, now: datetime) -> None:
     """Old lists of contacts, and old rejects that their windows' manifests do not refer to, of all windows."""
     lake.remove(_older(lake, place.of_account("contacts"), now))
     for folder, paths in groupby(sorted(_older(lake, place.of_account("rejects"), now)), posixpath.dirname):
-        manifest = lake.read(f"{place.of_account('manifests')}/{posixpath.basename(folder)}.json", Manifest)
-        lake.remove(path for path in paths if not (manifest and path in manifest.paths))
+        window = posixpath.basename(folder)
+        manifest = lake.read(f"{place.of_account('manifests')}/{window}.json", Manifest)
+        keep = referred(lake, f"{place.of_account('raw')}/{window}") | (manifest.paths if manifest else frozenset())
+        lake.remove(path for path in paths if path not in keep)
 
 
 def _older(lake: Lake, folder: str, now: datetime) -> list[str]:

@@ -43,6 +43,8 @@ class ExtractInteractionsOperator(VendorOperator):
         the lake may be to be cut into windows instead of asked for again; default: the DAG run's param of this name,
         else one day
     :param refresh: ask anew whatever is in the lake; default: the DAG run's param of this name, else no
+    :param rejects_share: share of the records that came whose time may be unreadable before the task fails; default:
+        0.05, or ten records where that is more. When none has a time, the task fails, too, unless this is 1
     :param on_missing: what a contact that the vendor does not know means: ``record`` it, or ``fail``
     """
 
@@ -63,6 +65,7 @@ class ExtractInteractionsOperator(VendorOperator):
         history_age: timedelta | float | str | None = None,
         refresh: bool | str | None = None,
         on_missing: Literal["record", "fail"] = "record",
+        rejects_share: float | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -73,6 +76,7 @@ class ExtractInteractionsOperator(VendorOperator):
         self.history_age = history_age
         self.refresh = refresh
         self.on_missing = on_missing
+        self.rejects_share = rejects_share
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask, guard, land; fails at once where a retry cannot help. A retry goes on where the last try ended."""
@@ -90,7 +94,7 @@ class ExtractInteractionsOperator(VendorOperator):
     def _extracted(
         self, window: Window, reference: Reference | None, age: timedelta | None, run: str | None
     ) -> dict[str, Any]:
-        from airflow_provider_interactions import extract, job, manifest  # noqa: PLC0415 - pyarrow and aiohttp are heavy
+        from airflow_provider_interactions import extract, job, manifest, rejects  # noqa: PLC0415 - heavy: pyarrow, aiohttp
 
         hook, lake = self.hook(), open_lake(self.lake)
         batch, batches = (reference.batch, reference.batches) if reference else (0, 1)
@@ -108,6 +112,7 @@ class ExtractInteractionsOperator(VendorOperator):
                 concurrency=self.concurrency,
                 history_age=job.HISTORY_AGE if age is None else age,
                 on_missing=self.on_missing,
+                rejects_share=rejects.SHARE if self.rejects_share is None else self.rejects_share,
                 progress=reporter(self.log.info, name),
                 resume=run,
                 source=reference.source if reference else "",

@@ -65,6 +65,7 @@ class Extracting(Asking, total=False):
     history_age: timedelta | float | str | None
     refresh: bool | str | None
     on_missing: Literal["record", "fail"]
+    rejects_share: float | None
     max_active_tis_per_dag: int | None
 
 

@@ -259,14 +259,14 @@ def test_normalize_with_a_batch_missing(lake):
     assert f"window {WINDOW}" in message
 
 
-def bad_records(count, bad):
-    """An answer of the action: some records, the first of them without a time."""
+def bad_records(count, bad, field="InteractionId"):
+    """An answer of the action: some records, the first of them without a field."""
     records = [
         {"InteractionId": f"{n:032x}", "InteractionType": "EmailSent", "Timestamp": "2026-01-02T12:00:00Z"}
         for n in range(count)
     ]
     for record in records[:bad]:
-        del record["Timestamp"]
+        del record[field]
     return json.dumps({"NextSkipToken": None, "Data": json.dumps(records)})
 
 
@@ -278,8 +278,8 @@ def test_records_that_cannot_be_read_are_kept_with_their_reason(sandbox, lake, p
     done = NormalizeInteractionsOperator(task_id="normalize", lake=lake, manifests=raw).execute({})
     assert [done["counts"][name] for name in ("landed", "canonical", "rejected", "repeated")] == [20, 18, 2, 0]
     rejects = pq.read_table(f"{lake}/{done['rejects'][0]['path']}").to_pylist()
-    assert {row["reason"] for row in rejects} == {"Timestamp is missing"}
-    assert all(b'"InteractionId"' in row["payload"] for row in rejects)
+    assert {row["reason"] for row in rejects} == {"InteractionId is missing"}
+    assert all(b'"Timestamp"' in row["payload"] for row in rejects)
 
 
 def test_too_many_of_them_fail_the_task(sandbox, lake, people):
@@ -290,6 +290,33 @@ def test_too_many_of_them_fail_the_task(sandbox, lake, people):
     assert f"12 of 20 records of dynamics_marketing in window {WINDOW} cannot be read" in message
     accepted = NormalizeInteractionsOperator(task_id="normalize", lake=lake, manifests=raw, rejects_share=1.0)
     assert accepted.execute({})["counts"]["canonical"] == 8
+
+
+def test_records_without_a_time_are_rejected_where_they_were_fetched(sandbox, lake, people):
+    import pyarrow.parquet as pq
+
+    body = bad_records(20, 2, "Timestamp")
+    sandbox.faults([{"kind": "status", "status": 200, "path": "LoadInteractions", "body": body}])
+    raw = extraction(lake, people[:1], options={"types": ["EmailSent"]}).execute(DAY)
+    done = NormalizeInteractionsOperator(task_id="normalize", lake=lake, manifests=raw).execute({})
+    names = ("received", "outside", "undated", "fetched", "landed", "canonical", "rejected")
+    assert [done["counts"][name] for name in names] == [20, 0, 2, 18, 18, 18, 0]
+    rows = pq.read_table(f"{lake}/{done['undated'][0]['path']}").to_pylist()
+    assert {row["reason"] for row in rows} == {"Timestamp is missing"}
+
+
+@pytest.mark.parametrize(("count", "bad", "share"), [(20, 12, 0.9), (10, 10, 1.0)])
+def test_too_many_without_a_time_fail_the_extraction(sandbox, lake, people, count, bad, share):
+    body = bad_records(count, bad, "Timestamp")
+    sandbox.faults([{"kind": "status", "status": 200, "path": "LoadInteractions", "body": body}])
+    chosen = {"options": {"types": ["EmailSent"]}}
+    cause, message = failing(extraction(lake, people[:1], **chosen))
+    assert type(cause) is errors.TooManyRejects
+    assert f"{bad} of {count} records of dynamics_marketing, asked for window {WINDOW}, have no time" in message
+    assert f"Timestamp is missing ({bad})" in message
+    assert [name for _, _, names in os.walk(f"{lake}/rejects") for name in names]
+    raw = extraction(lake, people[:1], rejects_share=share, **chosen).execute(DAY)
+    assert (raw["counts"]["undated"], raw["counts"]["landed"]) == (bad, count - bad)
 
 
 def test_malformed_answer_fails(sandbox, lake, people):

@@ -229,6 +229,28 @@ def test_all_time_has_no_beginning_where_the_vendor_sends_everything(sandbox, pe
     assert ask(people[:1], start="2000-01-01").people[0].records == 2  # one of them has no time to tell
 
 
+#: The first instant of all is how .NET writes that there is none.
+EDGES = ["2026-01-02T10:00:00Z", "0001-01-02T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999999Z"]
+
+
+@pytest.mark.parametrize("name", [DYNAMICS, WHICH50], indirect=True)
+def test_without_dates_nothing_is_outside(sandbox, vendor, lake, people, ask):
+    """F12: the first and the last instants there are, whatever the vendor filters by."""
+    records = [
+        {"InteractionId": f"{n:032x}", "InteractionType": "EmailSent", "Timestamp": at}
+        if vendor.filters_by_date
+        else {"Id": n, "Interaction": "Email", "Name": "a", "Occurred": at}
+        for n, at in enumerate(EDGES, start=1)
+    ]
+    body = json.dumps({"Data": json.dumps(records), "NextSkipToken": None} if vendor.filters_by_date else records)
+    path = "LoadInteractions" if vendor.filters_by_date else "communications"
+    sandbox.faults([{"kind": "status", "status": 200, "path": path, "body": body}])
+    found = ask(people[:1], types=["EmailSent"] if vendor.filters_by_date else [])
+    assert (found.counts.outside, found.people[0].interactions, found.rejects) == (0, len(EDGES), {})
+    assert (found.first.year, found.last.year) == (1, 9999)
+    assert len(table(lake, found)) == len(lines(lake, found)) == len(EDGES)
+
+
 def test_a_line_is_one_line_whatever_the_vendor_wrote():
     row = {"rejected": None, "attributes": '{"a":\n[1,\r\n"x\\ny"]}', "record": b"", "subject": "two\nlines\u2028"}
     assert json.loads(line(row)) == {"subject": "two\nlines\u2028", "attributes": {"a": [1, "x\ny"]}}
