@@ -21,7 +21,7 @@ def done(sandbox, vendor, tmp_path):
 
 
 SIDES = {
-    "received = outside + fetched": ["received", "outside"],
+    "received = outside + undated + fetched": ["received", "outside", "undated"],
     "fetched = landed": ["landed"],
     "contacts = ok + empty + not_found + deleted + failed": [
         "contacts", "ok", "empty", "not_found", "deleted", "failed",
