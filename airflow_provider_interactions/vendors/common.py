@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from airflow_provider_interactions.errors import (
     VendorError,
 )
 from airflow_provider_interactions.packed import joined
+from airflow_provider_interactions.vendors.encoding import blank_strings, is_utf8, repair
 
 Verdict = tuple[type[VendorError], str]
 
@@ -73,11 +73,22 @@ def decode(body: bytes, kind: Any, what: str) -> Any:
         raise BadResponse(msg) from wrong
 
 
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def members(body: bytes, what: str) -> dict[str, msgspec.Raw]:
+    """The members of a JSON object, each byte for byte; raises BadResponse if it is none."""
+    try:
+        return _MEMBERS.decode(body)
+    except UNREADABLE as wrong:
+        msg = f"{what} does not have the documented shape"
+        raise BadResponse(msg) from wrong
+
+
 #: Records of an answer from which on it is faster to keep them as one text.
 _MANY = 16
 
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw] | None)
-_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 #: JSON escapes of surrogates: an escaped backslash and whole pairs pass, group 1 is half a pair.
 _SURROGATES = re.compile(
@@ -96,12 +107,13 @@ def elements(array: bytes | memoryview, what: str) -> Sequence[bytes]:
         found = _ELEMENTS.decode(array) or ()
     except UNREADABLE:
         whole = bytes(array)
-        return list(_sliced(whole, decode(mended(whole), list[msgspec.Raw], what)))
+        like = blank_strings(whole)
+        return list(_sliced(whole, like, decode(like, list[msgspec.Raw], what)))
     return joined(found) if len(found) >= _MANY else list(map(bytes, found))
 
 
-def _sliced(array: bytes, elements: Iterable[msgspec.Raw]) -> Iterator[bytes]:
-    like, at = mended(array), 0
+def _sliced(array: bytes, like: bytes, elements: Iterable[msgspec.Raw]) -> Iterator[bytes]:
+    at = 0
     for element in map(bytes, elements):
         at = like.index(element, at)
         yield array[at : at + len(element)]
@@ -109,23 +121,14 @@ def _sliced(array: bytes, elements: Iterable[msgspec.Raw]) -> Iterator[bytes]:
 
 
 def fields(payload: bytes) -> dict[str, msgspec.Raw]:
-    """A JSON record's fields as they are written; raises RecordRejected if it is no object."""
-    try:
-        return _FIELDS.decode(payload)
-    except UNREADABLE:
+    """A JSON record's fields as they are written, odd bytes repaired; raises RecordRejected if it is no object."""
+    if is_utf8(payload):
         with contextlib.suppress(*UNREADABLE):
-            return _FIELDS.decode(mended(payload))
+            return _MEMBERS.decode(payload)
+    with contextlib.suppress(*UNREADABLE):
+        return _MEMBERS.decode(mended(repair(payload)))
     reason = "the record is no JSON object"
     raise RecordRejected(reason)
-
-
-def decode_loosely(body: bytes, kind: Any, what: str) -> Any:
-    """As ``decode``, slower, but half a surrogate pair in a text does not cost the whole answer."""
-    try:
-        return msgspec.convert(json.loads(body), kind)
-    except (*UNREADABLE, ValueError) as wrong:
-        msg = f"{what} does not have the documented shape"
-        raise BadResponse(msg) from wrong
 
 
 def text(raw: msgspec.Raw | None) -> str | None:

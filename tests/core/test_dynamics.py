@@ -27,13 +27,15 @@ from airflow_provider_interactions.errors import (
     Unavailable,
 )
 from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS
-from airflow_provider_interactions.vendors import VENDORS
+from airflow_provider_interactions.vendors import VENDORS, encoding
+from airflow_provider_interactions.vendors.dynamics_marketing import answers
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import read_token
 from airflow_provider_interactions.vendors.dynamics_marketing.kinds import KINDS
 from airflow_provider_interactions.vendors.dynamics_marketing.vendor import asked_days, guid
 from airflow_provider_interactions.window import Window
 
 DYNAMICS = VENDORS["dynamics_marketing"]
+CASES = Path(__file__).parents[1] / "cases"
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "dynamics_marketing.json").read_text())
 WHO = Contact("0dbe0fa3-8e18-e811-a951-000d3a37caec")
 ASKED = Asked(WHO, "EmailSent")
@@ -259,7 +261,7 @@ def replaced(text):
 def test_half_a_surrogate_pair_costs_no_record_and_no_byte(text, inner, outer):
     first, second = json.loads(record(Odd=text)), json.loads(record(InteractionId="B" * 32))
     data = json.dumps([first, second], ensure_ascii=inner)
-    body = json.dumps({"Data": data}, ensure_ascii=outer).encode("utf-8", "backslashreplace")
+    body = json.dumps({"Data": data, "NextSkipToken": None}, ensure_ascii=outer).encode("utf-8", "backslashreplace")
     [page], _ = asked_pages(body)
     rows = [mapped(payload) for payload in page.records]
     assert json.loads(page.records[0])["Odd"].encode("utf-16", "surrogatepass") == text.encode(
@@ -270,15 +272,187 @@ def test_half_a_surrogate_pair_costs_no_record_and_no_byte(text, inner, outer):
     assert len(rows) == 2
 
 
-@pytest.mark.parametrize("data", [None, "", "[]", " [ ] ", "null"])
+@pytest.mark.parametrize("data", [None, "", "[]", " [ ] "])
 def test_data_that_holds_nothing(data):
     [page], _ = asked_pages(answer(data))
     assert (page.records, page.cursor) == ([], "")
 
 
-def test_an_answer_without_its_members_is_an_empty_page():
-    [page], _ = asked_pages(b"{}")
-    assert page.records == []
+# Answers of another shape, and odd bytes in them
+
+
+def large(body):
+    """The same answer, so large that it is read all at once."""
+    return body[:1] + b'"@odata.context":"' + b"x" * answers.LARGE + b'",' + body[1:]
+
+
+SIZES = pytest.mark.parametrize("sized", [bytes, large], ids=["small", "large"])
+ONE = f"[{record().decode()}]"
+
+
+@SIZES
+@pytest.mark.parametrize(
+    "body",
+    [
+        (CASES / "F04-dynamics-200-empty-object.json").read_bytes(),
+        {"NextSkipToken": None},
+        {"Data": ONE},
+        {"data": ONE, "NextSkipToken": None},
+        {"Data": ONE, "nextSkipToken": "a"},
+        {"Data": ONE, "SkipToken": "a"},
+        {"Data": ONE, "NextSkipToken": None, "nextSkipToken": "a"},
+        {"Data": ONE, "NextSkipToken": None, "@odata.nextLink": "https://o.com/x"},
+        {"Data": ONE, "NextSkipToken": None, "@Microsoft.Dynamics.CRM.morerecords": True},
+        {"Data": ONE, "NextSkipToken": None, "NextSkiptToken": "a"},
+        {"Data": ONE, "NextSkipToken": None, "error": {"code": "", "message": "hush"}},
+        {"Data": ONE, "NextSkipToken": None, "Error": "hush"},
+        {"NextSkipToken": None, "error": {"code": "0x1", "message": "hush"}},
+        {"value": {"Data": ONE, "NextSkipToken": None}},
+        {"value": {"Data": ONE}, "NextSkipToken": None},
+        {"d": {"Data": ONE}, "Data": None, "NextSkipToken": None},
+        {"Data": "null", "NextSkipToken": None},
+        {"Data": {"value": ONE}, "NextSkipToken": None},
+        b'{"Data":"[]","Data":"[]","NextSkipToken":null}',
+    ],
+    ids=short,
+)
+def test_an_answer_of_another_shape_is_never_an_empty_page(body, sized):
+    body = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
+    with pytest.raises(BadResponse) as told:
+        asked_pages(sized(body) if len(body) > 2 else body)
+    assert "hush" not in str(told.value)
+
+
+NAMES = st.sampled_from(["data", "DATA", "Datas", "Result", "value", "nextSkipToken", "NextToken", "@odata.nextLink"])
+SHAPES = st.one_of(
+    st.tuples(st.just("drop"), st.sampled_from(["Data", "NextSkipToken"])),
+    st.tuples(st.just("rename"), st.sampled_from(["Data", "NextSkipToken"]), NAMES),
+    st.tuples(st.just("wrap"), NAMES),
+    st.tuples(st.just("nest"), st.sampled_from(["Data", "NextSkipToken"]), NAMES),
+    st.tuples(st.just("retype"), st.sampled_from(["Data", "NextSkipToken"]), st.sampled_from([1, True, [], {}, [ONE]])),
+)
+
+
+def reshaped(good, how, *names):
+    if how == "drop":
+        return {key: value for key, value in good.items() if key != names[0]}
+    if how == "rename":
+        return {names[1] if key == names[0] else key: value for key, value in good.items()}
+    if how == "wrap":
+        return {names[0]: good}
+    return {**good, names[0]: {names[1]: good[names[0]]} if how == "nest" else names[1]}
+
+
+@given(SHAPES, st.booleans(), st.sampled_from([None, "a"]))
+def test_no_change_of_shape_makes_records_disappear(shape, at_once, cursor):
+    body = json.dumps(reshaped({"Data": ONE, "NextSkipToken": cursor}, *shape), separators=(",", ":")).encode()
+    with pytest.raises(BadResponse):
+        asked_pages(large(body) if at_once else body, answer("[]"))
+
+
+def test_the_drafts_spelling_of_the_cursor_is_followed():
+    pages, _ = asked_pages(b'{"Data":"[]","NextSkiptToken":"a"}', answer(ONE))
+    assert [len(page.records) for page in pages] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("0x80040265", RequestRejected), ("0x80072322", Throttled), ("0x80040217", ContactNotFound)],
+)
+def test_an_error_in_a_good_answer_is_the_error_it_names(code, kind):
+    body = json.dumps({"error": {"code": code, "message": "hush"}}).encode()
+    error = DYNAMICS.classify(Response(200, {}, body))
+    assert (type(error), error.status, error.code) == (kind, 200, code)
+    assert DYNAMICS.classify(Response(200, {}, answer(json.dumps([{"error": {"code": code}}])))) is None
+
+
+def odd(text, number=2):
+    """An answer with three records, the bytes of ``text`` in one of them, as the vendor escapes them."""
+    known = json.loads(record())
+    rows = [{**known, "InteractionId": str(n) * 32, "Subject": "@" if n == number else "Zürich"} for n in (1, 2, 3)]
+    data = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+    body = json.dumps({"Data": data, "NextSkipToken": None}, ensure_ascii=False, separators=(",", ":"))
+    return body.encode().replace(b"@", text)
+
+
+def read(body, headers=None):
+    [page] = asyncio.run(_read_page(body, headers or {}))
+    return page, [(_subject(payload)) for payload in page.records]
+
+
+async def _read_page(body, headers):
+    async def fetch(_, decode):
+        return decode(Response(200, headers, body))
+
+    query = Query(WHO, contract.credentials(DYNAMICS, "https://o.com").settings, DYNAMICS.options(), "EmailSent")
+    return [page async for page in DYNAMICS.pages(fetch, query, DAY)]
+
+
+def _subject(payload):
+    try:
+        return json.loads(mapped(payload).attributes).get("Subject")
+    except RecordRejected as rejected:
+        return rejected
+
+
+@SIZES
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (b"Caf\xe9", "Café"),
+        (b"Don\x92t", "Don\u2019t"),
+        (b"a\tb", "a\tb"),
+        (b"a\x00b", "a\0b"),
+        (b"\xed\xa0\xbd\xed\xba\x80", "🚀"),
+        (b"\xed\xa0\xbd", "\ufffd"),
+        (b"\\ud83d", "\ufffd"),
+        (b"a\x81b", None),
+        (b"\xff", None),
+        ("Zürich ".encode() + b"Caf\xe9", None),
+        (b"a\\qb", None),
+    ],
+)
+def test_an_odd_byte_costs_no_other_record(text, wanted, sized):
+    page, found = read(sized(odd(text)))
+    assert (found[0], found[2]) == ("Zürich", "Zürich")
+    if wanted is None:
+        assert isinstance(found[1], RecordRejected)
+        assert text in page.records[1]
+    else:
+        assert found[1] == wanted
+        assert page.occurred == [datetime(2026, 1, 2, 10, tzinfo=UTC)] * 3
+
+
+def test_the_case_of_one_bad_byte():
+    page, found = read((CASES / "F05-dynamics-bad-byte-small.json").read_bytes())
+    assert len(page.records) == 3
+    assert found[1] == "Café"
+
+
+@SIZES
+@given(st.binary(min_size=1, max_size=8).filter(lambda text: not set(text) & set(b'"\\@')))
+def test_whatever_bytes_a_record_holds_its_neighbours_land(sized, text):
+    page, found = read(sized(odd(text)))
+    assert (found[0], found[2]) == ("Zürich", "Zürich")
+    assert isinstance(found[1], RecordRejected) or found[1]
+    assert text in page.records[1] or text.startswith(encoding.BYTE_ORDER_MARK)
+
+
+@SIZES
+@given(st.text(st.characters(codec="cp1252", exclude_characters='"\\', min_codepoint=32), min_size=1, max_size=8))
+def test_the_charset_of_the_header_is_honoured(sized, text):
+    data = json.dumps([json.loads(record(Subject=f"ÿ{text}"))], ensure_ascii=False)
+    body = sized(json.dumps({"Data": data, "NextSkipToken": None}, ensure_ascii=False).encode("cp1252"))
+    for told in ("windows-1252", "iso-8859-1", '"ISO-8859-1"'):
+        _, [found] = read(body, {"content-type": f"application/json; charset={told}"})
+        assert found == f"ÿ{text}"
+
+
+@SIZES
+def test_a_byte_order_mark_is_no_part_of_an_answer(sized):
+    assert read(encoding.BYTE_ORDER_MARK + sized(answer(ONE)))[0].records == [record()]
+    utf16 = sized(answer(ONE)).decode().encode("utf-16")
+    assert read(utf16, {"content-type": "application/json; charset=utf-16"})[0].records == [record()]
 
 
 @pytest.mark.parametrize(

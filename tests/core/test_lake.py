@@ -194,7 +194,7 @@ def test_a_failed_extraction_leaves_no_file(rig, monkeypatch, flushed):
 def test_a_failed_extraction_leaves_no_object_either(rig, monkeypatch, tmp_path):
     monkeypatch.setattr(land, "HELD_ROWS", 1)
     monkeypatch.setattr(parts, "PART_ROWS", 1)
-    rig.faults(kind="status", status=200, body='{"Data": "{}"}', after=8)
+    rig.faults(kind="status", status=200, body='{"Data": "{}", "NextSkipToken": null}', after=8)
     lake = Lake.at(f"memory://{tmp_path.name}")
     with pytest.raises(BadResponse, match="Data does not have the documented shape"):
         extract(rig.job(lake=lake, concurrency=1))

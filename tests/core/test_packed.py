@@ -112,7 +112,7 @@ def test_objects_are_cut_where_a_parser_cuts_them_or_not_at_all(found, layout):
 def test_an_answer_is_the_same_read_at_once_and_read_by_a_parser(found, layout, inner, outer, cursor, first):
     text = json.dumps(found, separators=layout, ensure_ascii=inner)
     members = {"Data": text, "NextSkipToken": cursor}
-    members = {"@odata.context": "c", **members} if first else {**members, "x": {"Data": "y"}}
+    members = {"@odata.context": "c", **members} if first else {**members, "x": {"Datum": "y"}}
     body = json.dumps(members, separators=(",", ":"), ensure_ascii=outer).encode("utf-8", "backslashreplace")
     for large in (0, 10**6):
         with pytest.MonkeyPatch.context() as patch:

@@ -7,12 +7,14 @@ codes marked B were seen in public code only and are unverified.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import msgspec
 
 from airflow_provider_interactions.contract import Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
+    BadResponse,
     ContactNotFound,
     RequestRejected,
     ServiceRemoved,
@@ -20,7 +22,7 @@ from airflow_provider_interactions.errors import (
     Unavailable,
     VendorError,
 )
-from airflow_provider_interactions.vendors import common
+from airflow_provider_interactions.vendors import common, encoding
 from airflow_provider_interactions.vendors.common import Verdict
 
 REMOVED = (
@@ -52,6 +54,14 @@ CODES: dict[str, Verdict] = {
 }
 
 
+_ACTION = "msdyncrm_LoadInteractionsPublic"
+_NO_SUCH_TABLE = (
+    "the Web API has no such table or function there. Check the connection's host and api_version, and that the "
+    "application user may read the table"
+)
+
+#: The word by which a missing part of the Web API is known, with the part's name where it follows in quotes.
+_SEGMENT = re.compile(r"segment\b(?:\W*['\"\u2018\u201c]([^'\"\u2019\u201d]+))?", re.IGNORECASE)
 _CODE = re.compile(r"0x[0-9a-f]{1,8}")
 
 
@@ -68,17 +78,37 @@ def classify(response: Response) -> VendorError | None:
     """The error an answer stands for, None for one to read. Status and code decide, the text only for 'segment'."""
     if 200 <= response.status < 300:
         html = (Unavailable, "a web page came instead of the API's answer: a proxy or maintenance")
-        return common.error(html, response) if common.is_html(response) else None
+        return common.error(html, response) if common.is_html(response) else _inside(response)
     found = _read(response.body)
-    code = (found.code or "").lower()
-    code = code if _CODE.fullmatch(code) else ""  # it is told in errors, so it must not be just any text
+    code = _code(found)
     return common.error(_verdict(response.status, code, found.message or ""), response, code)
+
+
+def refuse_error(members: Mapping[str, msgspec.Raw]) -> None:
+    """Raise BadResponse where an answer has an error among its members that ``classify`` could not name."""
+    if any(name.lower() == "error" and bytes(value) != b"null" for name, value in members.items()):
+        msg = "the answer holds an error instead of records, or beside them"
+        raise BadResponse(msg)
+
+
+def _inside(response: Response) -> VendorError | None:
+    """The error that an answer with a good status names in its body; None where it names none that is known."""
+    if b'"error"' not in response.body:  # in Data, quotes are escaped
+        return None
+    code = _code(_read(response.body.removeprefix(encoding.BYTE_ORDER_MARK)))
+    return common.error(CODES.get(code), response, code)
+
+
+def _code(found: _Error) -> str:
+    code = (found.code or "").lower()
+    return code if _CODE.fullmatch(code) else ""  # it is told in errors, so it must not be just any text
 
 
 def _verdict(status: int, code: str, message: str) -> Verdict | None:
     # The same meaning comes under two codes and under none (B), so the word has to help.
-    if status == 404 and "segment" in message.lower():
-        return ServiceRemoved, REMOVED
+    segment = _SEGMENT.search(message) if status == 404 else None
+    if segment is not None:
+        return (ServiceRemoved, REMOVED) if segment[1] in (None, _ACTION) else (RequestRejected, _NO_SUCH_TABLE)
     # A fault of the server is worth a retry whatever its code; 429 is always a request to slow down.
     if status >= 500 or status in (401, 429):
         return common.by_status(status)
