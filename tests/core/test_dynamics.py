@@ -599,6 +599,20 @@ def test_without_a_code_the_status_decides(body):
     assert {status: type(DYNAMICS.classify(Response(status, {}, body))) for status in kinds} == kinds
 
 
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("Resource not found for the segment 'contacts'.", RequestRejected),
+        ("Resource not found for the segment 'WhoAmI'", RequestRejected),
+        ('Resource not found for the segment "contacts"', RequestRejected),
+        ("Resource not found for the segment 'msdyncrm_LoadInteractionsPublic'.", ServiceRemoved),
+        ("Resource not found for the segment", ServiceRemoved),
+    ],
+)
+def test_a_missing_table_is_not_the_removed_action(message, kind):
+    assert type(DYNAMICS.classify(refusal(404, "0x8006088a", message))) is kind
+
+
 @pytest.mark.parametrize("code", ["0x8006088a", "0x80060888", "", None])
 @pytest.mark.parametrize("variant", [{}, INNER])
 def test_the_removed_action_is_told_with_its_history_and_the_way_out(code, variant):
@@ -621,7 +635,7 @@ def test_a_200_is_read_unless_it_is_a_web_page():
     [
         (401, "invalid_client", AuthRejected, "client id or secret was refused, or the secret expired"),
         (400, "unauthorized_client", AuthRejected, "tenant does not know this app"),
-        (400, "invalid_request", AuthRejected, "tenant is unknown, or belongs to another cloud's token host"),
+        (400, "invalid_request", AuthRejected, "finds the request wrong"),
         (400, "invalid_scope", AuthRejected, "organisation's URL followed by /.default"),
         (400, "invalid_resource", AuthRejected, "does not know this organisation. Check host and scope"),
         (400, "something_new", AuthRejected, "the token host refused the app"),
@@ -630,6 +644,8 @@ def test_a_200_is_read_unless_it_is_a_web_page():
         (503, "", Unavailable, "not available"),
         (500, "invalid_client", Unavailable, "not available"),
         (429, "", Throttled, "asks to slow down"),
+        (200, "invalid_client", AuthRejected, "client id or secret was refused, or the secret expired"),
+        (200, "server_error", Unavailable, "not available"),
         (302, "", RequestRejected, "redirects elsewhere"),
     ],
 )
@@ -642,10 +658,27 @@ def test_what_the_token_hosts_refusal_means(status, name, kind, told):
         assert "hush" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (90002, "tenant is unknown"),
+        (900382, "another cloud"),
+        (90011, "ids are ambiguous"),
+        (7000218, "finds the request wrong"),
+        ("90011", "finds the request wrong"),
+    ],
+)
+def test_a_number_of_entras_sharpens_what_is_told_and_nothing_else(number, told):
+    body = json.dumps({"error": "invalid_request", "error_codes": [number]}).encode()
+    with pytest.raises(AuthRejected, match=told) as error:
+        read_token(Response(400, {}, body))
+    assert ("unknown" in str(error.value)) == (number == 90002)
+
+
 def test_a_granted_token():
     token = read_token(Response(200, {}, b'{"token_type":"Bearer","expires_in":3599,"access_token":"t","x":1}'))
     assert (token.value, token.expires_in) == ("t", 3599.0)
-    for body in (b"", b"{}", b'{"access_token":"t"}', b'{"access_token":null,"expires_in":1}', b"<html>"):
+    for body in (b"", b"{}", b'{"access_token":7}', b'{"access_token":null,"expires_in":1}', b"<html>"):
         with pytest.raises(BadResponse, match="the token host's answer"):
             read_token(Response(200, {}, body))
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_interactions.contract import Response
+from airflow_provider_interactions.errors import BadResponse
 from airflow_provider_interactions.packed import Instants, Slices, joined, moments, payloads, size, within
 from airflow_provider_interactions.schema import INSTANT
 from airflow_provider_interactions.vendors.dynamics_marketing import answers
@@ -146,8 +147,7 @@ def sane(text):
         (b'{"Data":"[{\\"a\\":\\"\\\\n\\"}]","NextSkipToken":"t"}', False),  # an escape of an escape
         (b'{"Data":"[{\\"a\\":1}\\n]","NextSkipToken":"t"}', False),
         (b'{"\\u0061":1,"Data":"[{\\"a\\":1}]","NextSkipToken":"t"}', False),
-        (b'{"x":{"Data":"[1]"},"Data":"[{}]","NextSkipToken":"t"}', False),  # the first one is another's
-        (b'{"x":["Data"],"Data" :"[{}]","NextSkipToken":"t"}', False),
+        (b'{"x":["Datum"],"Data" :"[{}]","NextSkipToken":"t"}', False),
         (b'{"Data":null,"NextSkipToken":"t"}', False),
     ],
 )
@@ -157,3 +157,17 @@ def test_what_is_read_at_once(body, at_once):
     plain = answers._read(body)
     assert found is None or (bytes(found[0]), found[1]) == plain
     assert plain[1] == "t"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"x":{"Data":"[1]"},"Data":"[{}]","NextSkipToken":"t"}',
+        b'{"Data":"[{}]","x":{"Data":"[1]"},"NextSkipToken":"t"}',
+        b'{"Data":"[]","NextSkipToken":"t","Data":"[{}]"}',
+    ],
+)
+def test_data_that_is_there_twice_is_refused(body):
+    for read in (answers._at_once, answers._read):
+        with pytest.raises(BadResponse):
+            read(body)

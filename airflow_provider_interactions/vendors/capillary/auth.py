@@ -18,7 +18,7 @@ import msgspec
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, Token
 from airflow_provider_interactions.errors import AuthRejected, BadResponse, ConfigError, RequestRejected, VendorError
-from airflow_provider_interactions.vendors import common
+from airflow_provider_interactions.vendors import token_response
 from airflow_provider_interactions.vendors.capillary.times import zone
 
 TOKEN_PATH = "/v3/oauth/token/generate"  # noqa: S105 - a path
@@ -59,15 +59,6 @@ class Settings(contract.Settings, frozen=True, kw_only=True):
             raise ConfigError(msg)
 
 
-class _Granted(msgspec.Struct):
-    token: str | None = msgspec.field(name="accessToken", default=None)
-    seconds: Any = msgspec.field(name="ttlSeconds", default=None)
-
-
-class _Answer(msgspec.Struct):
-    data: _Granted | None = None
-
-
 def auth(credentials: Credentials) -> Auth:
     """How to sign calls with this connection; raises ConfigError that names the field to mend."""
     settings = credentials.settings
@@ -92,10 +83,14 @@ def hashed(credentials: Credentials, settings: Settings) -> str:
 
 def read_token(response: Response) -> Token:
     """Read the answer to a token request; raises AuthRejected, RequestRejected, Throttled, Unavailable, BadResponse."""
-    granted = _granted(response)
-    if granted is not None and granted.token:
-        return Token(granted.token, _seconds(granted.seconds))
-    raise _refusal(response, readable=granted is not None)
+    told = token_response.read_members(response)
+    data = told.get("data")
+    granted = data if isinstance(data, dict) else {}
+    # A token counts whatever the status of the answer: what else there is, are errors.
+    if granted.get("accessToken"):
+        return token_response.grant_token(granted["accessToken"], granted.get("ttlSeconds"), TOKEN_LIFE)
+    token_response.refuse_by_status(response)
+    raise _refusal(response.status, readable=bool(told))
 
 
 def _basic(credentials: Credentials, settings: Settings) -> Auth:
@@ -125,30 +120,9 @@ def _with(name: str, value: str) -> Any:
     return apply
 
 
-def _granted(response: Response) -> _Granted | None:
-    """What an answer grants, None when it is not even JSON of the expected kind."""
-    try:
-        return msgspec.json.decode(response.body, type=_Answer).data or _Granted()
-    except common.UNREADABLE:
-        return None
-
-
-def _seconds(said: object) -> float:
-    try:
-        seconds = float(str(said))
-    except ValueError:
-        return TOKEN_LIFE
-    return seconds if 0 < seconds < float("inf") else TOKEN_LIFE
-
-
-def _refusal(response: Response, *, readable: bool) -> VendorError:
-    status = response.status
+def _refusal(status: int, *, readable: bool) -> VendorError:
     if status == 404:
         return RequestRejected("there is no token service at this host. Check the cluster's address", status=status)
-    if status == 429 or status >= 500 or 300 <= status < 400:
-        found = common.error(common.by_status(status), response)
-        assert found is not None  # noqa: S101 - by_status has a verdict on all of these
-        return found
     if 200 <= status < 300 and not readable:
         return BadResponse("the token call's answer does not have the documented shape", status=status)
     return AuthRejected(

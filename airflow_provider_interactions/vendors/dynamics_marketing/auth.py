@@ -6,11 +6,10 @@ Source: "OAuth 2.0 client credentials flow" (learn.microsoft.com/entra, read 202
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
-
-import msgspec
 
 from airflow_provider_interactions import azure, contract
 from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, Token
@@ -22,7 +21,7 @@ from airflow_provider_interactions.errors import (
     Unavailable,
     VendorError,
 )
-from airflow_provider_interactions.vendors import common
+from airflow_provider_interactions.vendors import token_response
 
 AUTHORITY = "https://login.microsoftonline.com"
 
@@ -32,9 +31,18 @@ TRANSIENT = frozenset({"temporarily_unavailable", "server_error"})
 WHAT_TO_DO = {
     "invalid_client": "the client id or secret was refused, or the secret expired. Check login and password",
     "unauthorized_client": "the tenant does not know this app, or it is disabled. Check login and tenant_id",
-    "invalid_request": "the tenant is unknown, or belongs to another cloud's token host. Check tenant_id and authority",
+    "invalid_request": "the token host finds the request wrong. Check tenant_id, authority, login and scope",
     "invalid_scope": "the scope is malformed. It must be the organisation's URL followed by /.default",
     "invalid_resource": "the tenant does not know this organisation. Check host and scope",
+}
+
+
+#: AADSTS numbers that say more than ``error`` does ("Microsoft Entra authentication and authorization error codes").
+NUMBERS = {
+    90002: "the tenant is unknown, or belongs to another cloud's token host. Check tenant_id and authority",
+    90011: "the token host cannot tell which client is meant: its ids are ambiguous. Check login and tenant_id",
+    900382: "the tenant belongs to another cloud's token host. Check authority",
+    900432: "the tenant belongs to another cloud's token host. Check authority",
 }
 
 
@@ -54,16 +62,7 @@ class Settings(contract.Settings, frozen=True, kw_only=True):
     certificate_path: str | None = None
 
 
-class _Granted(msgspec.Struct):
-    access_token: str
-    expires_in: float
-
-
 _NAME = re.compile(r"[a-z_]{1,40}")
-
-
-class _Refused(msgspec.Struct):
-    error: str = ""
 
 
 def auth(credentials: Credentials) -> Auth:
@@ -85,19 +84,16 @@ def auth(credentials: Credentials) -> Auth:
 
 
 def read_token(response: Response) -> Token:
-    """Read the token host's answer; raises AuthRejected, Throttled, Unavailable or BadResponse."""
-    if response.status == 200:
-        granted = common.decode(response.body, _Granted, "the token host's answer")
-        return Token(granted.access_token, granted.expires_in)
-    raise _refusal(response)
+    """Read the token host's answer; raises AuthRejected, Throttled, Unavailable, RequestRejected or BadResponse."""
+    told = token_response.read_members(response)
+    if 200 <= response.status < 300 and not told.get("error"):
+        return token_response.grant_token(told.get("access_token"), told.get("expires_in"))
+    raise _refusal(response, told)
 
 
-def _refusal(response: Response) -> VendorError:
-    try:
-        name = msgspec.json.decode(response.body, type=_Refused).error
-    except common.UNREADABLE:
-        name = ""
-    name = name if _NAME.fullmatch(name) else ""  # it is told in errors, so it must not be just any text
+def _refusal(response: Response, told: Mapping[str, Any]) -> VendorError:
+    name = told.get("error")
+    name = name if isinstance(name, str) and _NAME.fullmatch(name) else ""  # it is told in errors: not just any text
     if 300 <= response.status < 400:
         msg = "the token host redirects elsewhere, which is not followed. Put the final URL into the extra's authority"
         return RequestRejected(msg, status=response.status)
@@ -106,7 +102,14 @@ def _refusal(response: Response) -> VendorError:
     if response.status >= 500 or name in TRANSIENT:
         return Unavailable("the token host is not available", status=response.status, code=name)
     hint = WHAT_TO_DO.get(name, "the token host refused the app. Check tenant_id, login and password")
-    return AuthRejected(hint, status=response.status, code=name)
+    return AuthRejected(_by_number(told) or hint, status=response.status, code=name)
+
+
+def _by_number(told: Mapping[str, Any]) -> str | None:
+    """What to do about the AADSTS numbers of an answer, for people only: clients must not branch on them."""
+    numbers = told.get("error_codes")
+    known = [NUMBERS[n] for n in numbers if isinstance(n, int) and n in NUMBERS] if isinstance(numbers, list) else []
+    return known[0] if known else None
 
 
 def _ask(credentials: Credentials, settings: Settings) -> Request:

@@ -10,18 +10,16 @@ import base64
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
-
-import msgspec
 
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, Token
-from airflow_provider_interactions.errors import AuthRejected, BadResponse, ConfigError, RequestRejected, VendorError
-from airflow_provider_interactions.vendors import common
+from airflow_provider_interactions.errors import AuthRejected, ConfigError, RequestRejected, Unavailable, VendorError
+from airflow_provider_interactions.vendors import token_response
 
-#: Seconds, where the token host names none. A token that ends sooner is replaced on the first 401.
-TOKEN_LIFE = 3600.0
+#: Values of ``error`` that a later attempt can cure (RFC 6749, sections 4.1.2.1 and 5.2).
+_TRANSIENT = frozenset({"temporarily_unavailable", "server_error"})
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
@@ -47,11 +45,6 @@ class Settings(contract.Settings, frozen=True, kw_only=True):
     response_format: Literal["json", "xml"] = "json"
 
 
-class _Granted(msgspec.Struct):
-    access_token: str
-    expires_in: Any = None
-
-
 def auth(credentials: Credentials) -> Auth:
     """How to sign calls with this connection; raises ConfigError that names the field to mend."""
     settings = credentials.settings
@@ -65,10 +58,11 @@ def auth(credentials: Credentials) -> Auth:
 
 def read_token(response: Response) -> Token:
     """Read the token host's answer (RFC 6749); raises AuthRejected, RequestRejected, Throttled, Unavailable or more."""
-    if 200 <= response.status < 300:
-        granted = common.decode(response.body, _Granted, "the token host's answer")
-        return Token(_sendable(granted.access_token), _seconds(granted.expires_in))
-    raise _refusal(response)
+    told = token_response.read_members(response)
+    if 200 <= response.status < 300 and not told.get("error"):
+        return token_response.grant_token(told.get("access_token"), told.get("expires_in"))
+    token_response.refuse_by_status(response)
+    raise _refusal(response.status, str(told.get("error") or ""))
 
 
 def _bearer(credentials: Credentials, _: Settings) -> Auth:
@@ -140,29 +134,11 @@ def _value(credentials: Credentials) -> str:
     return credentials.password
 
 
-def _sendable(token: str) -> str:
-    if not _HEADER_VALUE.fullmatch(token):
-        msg = "the token host's answer holds no token that a header can carry"
-        raise BadResponse(msg, lasting=True)
-    return token
-
-
-def _seconds(said: object) -> float:
-    try:
-        seconds = float(str(said))
-    except ValueError:
-        return TOKEN_LIFE
-    return seconds if 0 < seconds < float("inf") else TOKEN_LIFE
-
-
-def _refusal(response: Response) -> VendorError:
-    status = response.status
+def _refusal(status: int, name: str) -> VendorError:
     if status == 404:
         return RequestRejected("there is no token service at the extra's token_url", status=status)
-    if status == 429 or status >= 500 or 300 <= status < 400:
-        found = common.error(common.by_status(status), response)
-        assert found is not None  # noqa: S101 - by_status has a verdict on all of these
-        return found
+    if name in _TRANSIENT:
+        return Unavailable("the token host is not available", status=status, code=name)
     return AuthRejected("the token host refused. Check login, password, grant and scope", status=status)
 
 
