@@ -19,7 +19,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from airflow_provider_interactions.contract import Contact, Credentials, Options, Vendor
-from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.errors import ConfigError, VendorError
 from airflow_provider_interactions.http import connect
 from airflow_provider_interactions.lake import Lake, Place, stamp
 from airflow_provider_interactions.parquet import Writer
@@ -71,6 +71,9 @@ def listing(vendor: Vendor, credentials: Credentials, options: Options, limits: 
             pages = vendor.contacts(client.fetch, credentials.settings, options)
             while (page := runner.run(_next(pages))) is not None:
                 yield page
+        except VendorError as error:
+            error.vendor = error.vendor or vendor.name
+            raise
         finally:
             runner.run(opened.__aexit__(None, None, None))
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from airflow_provider_interactions.errors import ConfigError, VendorError
+from airflow_provider_interactions.urls import spell_host
 from airflow_provider_interactions.window import Window
 
 T = TypeVar("T")
@@ -56,9 +57,12 @@ class Credentials:
 
     @property
     def account(self) -> str:
-        """The organisation's name in the lake and the table: set in the connection, else the host and its path."""
+        """The organisation's name in the lake and the table: set in the connection, else the host and its path.
+
+        However the host is spelled, it is one account: lower case, without a port that the scheme implies.
+        """
         url = urlsplit(self.host)
-        return self.settings.account or f"{url.netloc}{url.path}".rstrip("/")
+        return self.settings.account or f"{spell_host(url)}{url.path}".rstrip("/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,4 +349,4 @@ def _host(vendor: Vendor, host: str, settings: Settings) -> str:
             'Use https://, or set "allow_http": true in the extra for a sandbox.'
         )
         raise ConfigError(msg)
-    return f"{url.scheme}://{url.netloc}{url.path}".rstrip("/")
+    return f"{url.scheme}://{spell_host(url)}{url.path}".rstrip("/")

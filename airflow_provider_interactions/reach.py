@@ -17,6 +17,7 @@ from yarl import URL
 
 from airflow_provider_interactions.contract import Request
 from airflow_provider_interactions.errors import BadResponse, ConfigError, InteractionsError, Unavailable
+from airflow_provider_interactions.urls import origin
 
 
 def through(origin: str) -> Mapping[str, Any]:
@@ -73,19 +74,14 @@ def _untrusted(fault: aiohttp.ClientConnectorCertificateError) -> str:
 
 def absolute(host: str, request: Request) -> URL:
     """The address to send to; raises BadResponse when a vendor's link leaves the connection's host."""
-    url = request.url if not request.url.startswith("/") else host + request.url
-    if url is request.url and origin(url) != origin(host):  # a path only adds to the host
+    url = request.url
+    if url.startswith("//"):  # a link that names a host, but no scheme
+        url = f"{urlsplit(host).scheme}:{url}"
+    elif url.startswith("/"):  # a path only adds to the host
+        url = host + url
+    if not url.startswith(f"{host}/") and origin(url) != origin(host):
         msg = "the answer links to another host, which is not followed with your credentials"
         raise BadResponse(msg, lasting=True)
     if request.query:
         url = f"{url}?{urlencode(request.query, quote_via=quote)}"
     return URL(url, encoded=True)
-
-
-def origin(url: str) -> tuple[str, str]:
-    """Scheme and host of an address, both empty where it is none."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "", ""
-    return parts.scheme, parts.netloc

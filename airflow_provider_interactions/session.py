@@ -22,6 +22,7 @@ from airflow_provider_interactions.contract import Auth, Credentials, Request, R
 from airflow_provider_interactions.errors import ConfigError, Throttled, Unavailable, VendorError
 from airflow_provider_interactions.retry import Limits, Tries, retry_after
 from airflow_provider_interactions.tokens import EARLY_SECONDS, EARLY_SHARE
+from airflow_provider_interactions.urls import origin
 
 #: Seconds to connect, and between two bytes of an answer, where a call names no timeout.
 TIMEOUT = (10.0, 120.0)
@@ -93,7 +94,7 @@ class VendorSession(requests.Session):
             raise type(fault)(f"{msg} ({type(fault).__name__})") from None
 
     def _is_home(self, url: str) -> bool:
-        return _origin(url) == _origin(self.host)
+        return origin(url) == origin(self.host)
 
 
 class _Tokens:
@@ -201,9 +202,3 @@ def _written(prepared: requests.PreparedRequest, signed: Request) -> requests.Pr
 def _repeatable(request: requests.PreparedRequest) -> bool:
     """Whether the body can be sent twice; a stream is used up."""
     return request.body is None or isinstance(request.body, str | bytes)
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, parts.hostname, parts.port or default

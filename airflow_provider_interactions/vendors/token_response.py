@@ -33,9 +33,12 @@ def read_members(response: Response) -> dict[str, Any]:
 
 def grant_token(value: object, seconds: object, default: float = DEFAULT_LIFETIME) -> Token:
     """A token and its lifetime as an answer tells them; raises BadResponse without a token that a header can carry."""
-    if not isinstance(value, str) or not _SENDABLE.fullmatch(value):
+    if not isinstance(value, str):
+        msg = "the token host's answer does not have the documented shape: it holds no token"
+        raise BadResponse(msg)
+    if not _SENDABLE.fullmatch(value):
         msg = "the token host's answer holds no token that a header can carry"
-        raise BadResponse(msg, lasting=value is not None)
+        raise BadResponse(msg, lasting=True)
     return Token(value, read_lifetime(seconds, default))
 
 

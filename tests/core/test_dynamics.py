@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import msgspec
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from airflow_provider_interactions.errors import (
     BadResponse,
     ConfigError,
     ContactNotFound,
+    Incomplete,
     RecordRejected,
     RequestRejected,
     ServiceRemoved,
@@ -787,18 +789,181 @@ def test_a_managed_identity_needs_nothing_but_a_host():
     assert (auth.ask, auth.has_tokens) == (None, True)
 
 
-def test_a_list_of_contacts_that_links_to_itself_ends():
+# Contact lists
+
+
+ONE_ID, OTHER_ID = "0dbe0fa3-8e18-e811-a951-000000000001", "0dbe0fa3-8e18-e811-a951-000000000002"
+LINK = "https://org.example/api/data/v9.0/contacts?$select=contactid&$skiptoken=%3Ccookie%20/%3E"
+
+
+def listed(*bodies):
+    """The contacts of these pages, and the addresses asked for."""
     asked = []
 
     async def fetch(request, decode):
         asked.append(request.url)
-        link = "https://org.example/api/data/v9.0/contacts?page=2"
-        return decode(Response(200, {}, json.dumps({"value": [], "@odata.nextLink": link}).encode()))
+        body = bodies[min(len(asked), len(bodies)) - 1]
+        body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        response = Response(200, {}, body)
+        refused = DYNAMICS.classify(response)
+        if refused is not None:
+            raise refused
+        return decode(response)
 
-    async def read():
+    async def read_all():
         settings = contract.credentials(DYNAMICS, "https://org.example", "i", "s", {"tenant_id": "t"}).settings
-        return [page async for page in DYNAMICS.contacts(fetch, settings, contract.options(DYNAMICS, {}))]
+        listing = DYNAMICS.contacts(fetch, settings, contract.options(DYNAMICS, {}))
+        return [who.id async for page in listing for who in page]
 
+    return asyncio.run(read_all()), asked
+
+
+def rows(*ids, **more):
+    return {"value": [{"contactid": one} for one in ids], **more}
+
+
+def test_a_list_of_contacts_that_links_to_itself_ends():
     with pytest.raises(Stalled, match="would never end"):
-        asyncio.run(read())
-    assert len(asked) == 2
+        listed(rows(**{"@odata.nextLink": LINK}))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        (CASES / "F07-contacts-morerecords-no-link.json").read_bytes(),
+        rows(ONE_ID, **{"@Microsoft.Dynamics.CRM.morerecords": True}),
+        rows(ONE_ID, **{"@Microsoft.Dynamics.CRM.morerecords": "true"}),
+        rows(ONE_ID, **{"@Microsoft.Dynamics.CRM.fetchxmlpagingcookie": "<cookie/>"}),
+        rows(ONE_ID, **{"@odata.nextlink": LINK}),
+        rows(ONE_ID, **{"odata.nextLink": LINK}),
+        rows(ONE_ID, nextLink=LINK),
+        rows(ONE_ID, error={"code": "", "message": "hush"}),
+        {"error": {"code": "0x1", "message": "hush"}},
+        {},
+        {"Value": []},
+        {"value": None},
+        {"value": {"value": []}},
+        {"d": rows(ONE_ID)},
+        {"value": [{"id": ONE_ID}]},
+        rows(ONE_ID, **{"@odata.count": "many"}),
+    ],
+    ids=short,
+)
+def test_a_list_of_contacts_never_ends_early_in_silence(body):
+    with pytest.raises(BadResponse) as told:
+        listed(body)
+    assert "hush" not in str(told.value)
+
+
+@pytest.mark.parametrize("count", [2, "2", 2.0, "2 "])
+def test_a_list_with_fewer_contacts_than_it_counts(count):
+    with pytest.raises(Incomplete, match="ended after 1 rows, although it counts 2"):
+        listed(rows(ONE_ID, **{"@odata.count": count}))
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"@odata.nextLink": None},
+        {"@odata.count": 2},
+        {"@odata.count": -1},
+        {"@odata.count": None, "@Microsoft.Dynamics.CRM.totalrecordcount": 5000},
+        {"@Microsoft.Dynamics.CRM.morerecords": False, "@Microsoft.Dynamics.CRM.fetchxmlpagingcookie": "<cookie/>"},
+        {"error": None},
+    ],
+    ids=short,
+)
+def test_where_a_list_of_contacts_ends(last):
+    first = rows(ONE_ID, **{"@odata.nextLink": LINK, "@odata.count": 2, "@Microsoft.Dynamics.CRM.morerecords": True})
+    assert listed(first, rows(OTHER_ID, **last)) == (
+        [ONE_ID, OTHER_ID],
+        ["/api/data/v9.0/contacts", LINK],
+    )
+
+
+def test_an_error_in_a_list_is_the_error_it_names():
+    with pytest.raises(Throttled):
+        listed(rows(ONE_ID, error={"code": "0x80072322", "message": "hush"}))
+
+
+@pytest.mark.parametrize(
+    ("link", "followed"),
+    [
+        (LINK, LINK),
+        (LINK.replace("org.example", "ORG.Example:443"), LINK.replace("org.example", "ORG.Example:443")),
+        ("/api/data/v9.0/contacts?$skiptoken=%3C", "/api/data/v9.0/contacts?$skiptoken=%3C"),
+        ("/prefix/api/data/v9.0/contacts?a", "/api/data/v9.0/contacts?a"),
+        ("contacts?$skiptoken=%3C", "/api/data/v9.0/contacts?$skiptoken=%3C"),
+        ("?$skiptoken=../%3C", "/api/data/v9.0/contacts?$skiptoken=../%3C"),
+        ("../v9.2/contacts?x=1", "/api/data/v9.2/contacts?x=1"),
+        ("//elsewhere.example/api/data/v9.0/contacts", "//elsewhere.example/api/data/v9.0/contacts"),
+    ],
+)
+def test_a_next_link_in_any_form_is_followed(link, followed):
+    assert listed(rows(ONE_ID, **{"@odata.nextLink": link}), rows(OTHER_ID))[1][1] == followed
+
+
+# Keys and types
+
+
+PLACEHOLDERS = [
+    "00000000-0000-0000-0000-000000000000", "{00000000-0000-0000-0000-000000000000}", "0" * 32, " ", "\t", "0", 0,
+    "-1", -1, 0.0, "{}", "--",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("placeholder", PLACEHOLDERS)
+def test_a_placeholder_is_no_key(placeholder):
+    with pytest.raises(RecordRejected, match=r"^InteractionId is only a placeholder$"):
+        mapped(record(InteractionId=placeholder))
+
+
+@pytest.mark.parametrize("placeholder", [*PLACEHOLDERS, "EmailSent"])
+def test_a_placeholder_is_no_key_where_many_records_are_read_either(placeholder):
+    batch = pa.RecordBatch.from_pydict(
+        {
+            "payload": pa.array([record(InteractionId=placeholder), record()] * 8, pa.binary()),
+            "contact_id": pa.array([WHO.id] * 16),
+            "asked_type": pa.array(["EmailSent"] * 16),
+        }
+    )
+    sure, _ = DYNAMICS.columns(batch)
+    assert placeholder == "EmailSent" or not any(sure.to_pylist()[::2])
+
+
+@given(st.uuids().filter(lambda value: value.int))
+def test_any_other_guid_is_a_key(value):
+    assert mapped(record(InteractionId=str(value))).interaction_id == str(value)
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ("EmailContainsBlacklistedLinks", "EmailContainsBlockListedLinks"),
+        ("ContactCheckedIntoEvent", "EventCheckIn"),
+        ("ContactRegisteredToEvent", "EventRegistration"),
+    ],
+)
+def test_an_older_name_of_a_type_means_the_same(older, newer, caplog):
+    found, wanted = (mapped(record(InteractionType=name)) for name in (older, newer))
+    assert (found.channel, found.action) == (wanted.channel, wanted.action)
+    assert found.native_type == older
+    contract.options(DYNAMICS, {"types": [older]})
+    assert not caplog.records
+
+
+# One account however a host is spelled
+
+
+@given(
+    st.sampled_from(["contoso.crm4.dynamics.com", "localhost", "[::1]", "example.org"]),
+    st.sampled_from(["", ":443", ":8443"]),
+    st.sampled_from(["", "/", "/Path", "/Path/"]),
+    st.randoms(),
+)
+def test_an_account_has_one_spelling(host, port, path, random):
+    spelled = "".join(random.choice([letter.upper(), letter]) for letter in host)
+    given = contract.credentials(DYNAMICS, f"HTTPS://{spelled}{port}{path}")
+    plain = f"{host}{port.replace(':443', '')}{path.rstrip('/')}"
+    assert given.account == contract.Credentials(f"https://{spelled}{port}{path}").account == plain
+    assert given.host == f"https://{plain}"

@@ -161,9 +161,9 @@ def test_an_empty_window_is_normalized_to_nothing(desk):
 
 
 def test_a_mapping_to_an_unknown_word_is_a_reject_not_a_surprise(desk, monkeypatch):
-    from airflow_provider_interactions.vendors.dynamics_marketing import vendor as dynamics
+    from airflow_provider_interactions.vendors.dynamics_marketing import kinds
 
-    monkeypatch.setitem(dynamics.KINDS, "EmailSent", ("carrier pigeon", "sent"))
+    monkeypatch.setitem(kinds.KINDS, "EmailSent", ("carrier pigeon", "sent"))
     manifest = normalize(desk.lake, desk.land(desk.record()), rejects_share=1.0)
     [row] = desk.rows(manifest.rejects)
     assert row["reason"] == "the vendor module maps to an unknown channel or action (carrier pigeon, sent)"

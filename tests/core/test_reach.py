@@ -21,8 +21,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from airflow_provider_interactions import contract
-from airflow_provider_interactions.errors import AuthRejected, ConfigError, Unavailable
+from airflow_provider_interactions.contract import Request
+from airflow_provider_interactions.errors import AuthRejected, BadResponse, ConfigError, Unavailable
 from airflow_provider_interactions.http import connect
+from airflow_provider_interactions.reach import absolute
 from airflow_provider_interactions.retry import Limits
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.session import session
@@ -288,3 +290,41 @@ def test_a_proxy_of_another_kind(sandbox, monkeypatch):
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
     with pytest.raises(ConfigError, match=r"a proxy of the kind socks5://\. Only http:// and https:// can be used"):
         asked(sandboxed(sandbox))
+
+
+@pytest.mark.parametrize(
+    ("host", "link"),
+    [
+        ("https://contoso.example", "https://CONTOSO.example/x?a=%2f"),
+        ("https://contoso.example", "https://contoso.example:443/x"),
+        ("https://contoso.example:443", "https://Contoso.Example/x"),
+        ("https://contoso.example", "HTTPS://contoso.example/x"),
+        ("https://contoso.example", "//contoso.EXAMPLE/x"),
+        ("http://127.0.0.1:8080/vendor", "http://127.0.0.1:8080/vendor/x"),
+        ("https://contoso.example", "/x"),
+    ],
+)
+def test_a_link_to_the_same_host_is_followed_however_it_is_spelled(host, link):
+    assert absolute(host, Request("GET", link)).path == "/x" or "vendor" in host
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://other.example/x",
+        "https://contoso.example:444/x",
+        "http://contoso.example/x",
+        "https://contoso.example.other.example/x",
+        "https://contoso.example@other.example/x",
+        "https://user@contoso.example/x",
+        "//other.example/x",
+        "https:///x",
+        "https://[contoso/x",
+        "https://contoso.example:x/",
+        "ftp://contoso.example/x",
+        "x",
+    ],
+)
+def test_a_link_to_another_host_is_refused_however_it_is_spelled(link):
+    with pytest.raises(BadResponse, match="links to another host"):
+        absolute("https://contoso.example", Request("GET", link))

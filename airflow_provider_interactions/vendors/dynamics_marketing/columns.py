@@ -11,12 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_interactions.vendors.columnar import instants, mapped
-from airflow_provider_interactions.vendors.dynamics_marketing.guids import guids
-from airflow_provider_interactions.vendors.dynamics_marketing.kinds import KINDS
+from airflow_provider_interactions.vendors.dynamics_marketing.guids import PLACEHOLDER, guids
+from airflow_provider_interactions.vendors.dynamics_marketing.kinds import meaning
 from airflow_provider_interactions.vendors.members import Members
 
 _TAKEN = ("InteractionId", "InteractionType", "Timestamp", "CustomerJourneyId", "MessageId")
-_OTHER = ("other", "other")
 
 
 def columns(raw: pa.RecordBatch) -> tuple[pa.BooleanArray, Mapping[str, pa.Array]]:
@@ -27,8 +26,8 @@ def columns(raw: pa.RecordBatch) -> tuple[pa.BooleanArray, Mapping[str, pa.Array
         "interaction_id": guids(members.text("InteractionId")),
         "occurred_at": instants(members.text("Timestamp")),
         "native_type": types,
-        "channel": mapped(types, lambda name: KINDS.get(name, _OTHER)[0]),
-        "action": mapped(types, lambda name: KINDS.get(name, _OTHER)[1]),
+        "channel": mapped(types, lambda name: meaning(name)[0]),
+        "action": mapped(types, lambda name: meaning(name)[1]),
         "campaign_id": guids(members.text("CustomerJourneyId")),
         "message_id": guids(members.text("MessageId")),
     }
@@ -37,6 +36,8 @@ def columns(raw: pa.RecordBatch) -> tuple[pa.BooleanArray, Mapping[str, pa.Array
     mine = pc.fill_null(same, fill_value=False).to_numpy(zero_copy_only=False)
     found["attributes"] = members.rest({**dict.fromkeys(_TAKEN), "ContactId": mine})
     sure = pa.array(members.sure)
+    placeholders = pc.match_substring_regex(found["interaction_id"], PLACEHOLDER)
+    sure = pc.and_(sure, pc.invert(pc.fill_null(placeholders, fill_value=True)))
     for name in ("interaction_id", "occurred_at", "native_type"):
         if found[name].null_count:
             sure = pc.and_(sure, found[name].is_valid())

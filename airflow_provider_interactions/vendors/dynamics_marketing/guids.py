@@ -19,6 +19,16 @@ _DASHES = (8, 13, 18, 23)
 _USUAL, _BARE, _BRACED = 36, 32, 38
 
 
+#: What stands for "no id": blanks, zeros in any dress (the empty GUID above all), minus one.
+PLACEHOLDER = r"^(?:[\s0.{}()-]*|-1)$"
+_PLACEHOLDER = re.compile(PLACEHOLDER)
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether an id says that there is none."""
+    return _PLACEHOLDER.search(text) is not None
+
+
 def guid(text: str) -> str | None:
     """A GUID in lower case with dashes, from any of its spellings (braces, no dashes, upper case); else None."""
     match = GUID.fullmatch(text.strip())

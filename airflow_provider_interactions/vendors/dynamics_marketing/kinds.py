@@ -46,3 +46,16 @@ KINDS: dict[str, tuple[str, str]] = {
 }
 
 TYPES: tuple[str, ...] = tuple(KINDS)
+
+#: Names of other editions of the page and of the data model, and the page's own name for the same. They are understood
+#: in records and as an option, and not asked for by default; that the service still answers to them is unverified.
+OLDER: dict[str, str] = {
+    "ContactCheckedIntoEvent": "EventCheckIn",
+    "ContactRegisteredToEvent": "EventRegistration",
+    "EmailContainsBlacklistedLinks": "EmailContainsBlockListedLinks",
+}
+
+
+def meaning(name: str) -> tuple[str, str]:
+    """A type's canonical channel and action."""
+    return KINDS.get(OLDER.get(name, name), ("other", "other"))

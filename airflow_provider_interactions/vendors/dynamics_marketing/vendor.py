@@ -12,7 +12,7 @@ requests and handle errors", "Service protection API limits", "Page results" (le
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator
 from datetime import date, datetime, timedelta
 from functools import cache
 
@@ -28,31 +28,20 @@ from airflow_provider_interactions.contract import (
     Page,
     Query,
     Request,
-    Response,
     Vendor,
 )
-from airflow_provider_interactions.errors import ConfigError, RecordRejected, Stalled
+from airflow_provider_interactions.errors import ConfigError, RecordRejected
 from airflow_provider_interactions.vendors import common
 from airflow_provider_interactions.vendors.dynamics_marketing import answers
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings, auth
 from airflow_provider_interactions.vendors.dynamics_marketing.columns import columns
+from airflow_provider_interactions.vendors.dynamics_marketing.contacts import HEADERS, contact, contacts
 from airflow_provider_interactions.vendors.dynamics_marketing.errors import classify
-from airflow_provider_interactions.vendors.dynamics_marketing.guids import guid
-from airflow_provider_interactions.vendors.dynamics_marketing.kinds import KINDS, TYPES
+from airflow_provider_interactions.vendors.dynamics_marketing.guids import guid, is_placeholder
+from airflow_provider_interactions.vendors.dynamics_marketing.kinds import OLDER, TYPES, meaning
 from airflow_provider_interactions.window import Window
 
 log = logging.getLogger(__name__)
-
-#: "Page results" (2026-11): 5,000 rows is both the default and the maximum of odata.maxpagesize.
-MAX_CONTACTS_A_PAGE = 5000
-
-HEADERS = {
-    "Accept": "application/json",
-    "Content-Type": "application/json; charset=utf-8",
-    "OData-MaxVersion": "4.0",
-    "OData-Version": "4.0",
-    "If-None-Match": "null",
-}
 
 
 class Options(contract.Options, frozen=True, kw_only=True):
@@ -68,27 +57,9 @@ class Options(contract.Options, frozen=True, kw_only=True):
         if not self.types:
             msg = "dynamics_marketing: the option types is empty. Name at least one interaction type, or leave it out."
             raise ConfigError(msg)
-        unknown = sorted(set(self.types) - set(TYPES))
+        unknown = sorted(set(self.types) - {*TYPES, *OLDER})
         if unknown:
             log.warning("dynamics_marketing: not among the documented interaction types: %s", ", ".join(unknown))
-
-
-class _Row(msgspec.Struct):
-    contactid: str
-
-
-class _Rows(msgspec.Struct):
-    value: list[_Row]
-    next_link: str | None = msgspec.field(name="@odata.nextLink", default=None)
-
-
-def contact(text: str, kind: str = "contact_id") -> Contact:
-    """A contact's GUID; raises ConfigError for anything else. The action fails on braces, so they go."""
-    found = guid(text) if kind == "contact_id" else None
-    if found is None:
-        msg = "dynamics_marketing: a contact must be given as the GUID of its contactid (kind contact_id)."
-        raise ConfigError(msg)
-    return Contact(found)
 
 
 def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Query]:
@@ -114,10 +85,10 @@ def interaction(payload: bytes, asked: Asked) -> Interaction:
     record = common.fields(payload)
     # By the data model the Form… and Segment… tables have no interactionType (common-data-model, 2025-01-10).
     native_type = _text(record, "InteractionType") or asked.native_type
-    channel, action = KINDS.get(native_type, ("other", "other"))
+    channel, action = meaning(native_type)
     echo = () if _guid(record, "ContactId") != asked.contact.id else ("ContactId",)
     return Interaction(
-        interaction_id=_required(_guid(record, "InteractionId"), "InteractionId"),
+        interaction_id=_interaction_id(record),
         occurred_at=_occurred(record),
         channel=channel,
         action=action,
@@ -126,31 +97,6 @@ def interaction(payload: bytes, asked: Asked) -> Interaction:
         message_id=_guid(record, "MessageId"),
         attributes=common.attributes(record, (*_COLUMNS, *echo)),
     )
-
-
-async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncGenerator[Sequence[Contact], None]:
-    """List every contact of the organisation through the Web API, the next link followed byte for byte."""
-    query = {"$select": "contactid", "$orderby": "contactid"}
-    if options.contact_filter:
-        query["$filter"] = options.contact_filter
-    size = min(options.page_size or MAX_CONTACTS_A_PAGE, MAX_CONTACTS_A_PAGE)
-    headers = {**HEADERS, "Prefer": f"odata.maxpagesize={size}"}
-    request, seen = Request("GET", f"/api/data/{settings.api_version}/contacts", query=query, headers=headers), set()
-    while True:
-        rows = await fetch(request, _rows)
-        yield [contact(row.contactid) for row in rows.value]
-        if not rows.next_link:
-            return
-        if rows.next_link in seen:
-            msg = "the list of contacts links to a page that was read before, which would never end"
-            raise Stalled(msg)
-        seen.add(rows.next_link)
-        request = Request("GET", rows.next_link, headers=headers)
-
-
-def _rows(response: Response) -> _Rows:
-    found: _Rows = common.decode(response.body, _Rows, "the list of contacts")
-    return found
 
 
 def probe(settings: Settings) -> Request:
@@ -205,6 +151,19 @@ def _occurred(record: dict[str, msgspec.Raw]) -> datetime:
         reason = "Timestamp is no ISO 8601 time"
         raise RecordRejected(reason) from None
     return _required(at, "Timestamp")
+
+
+def _interaction_id(record: dict[str, msgspec.Raw]) -> str:
+    """A record's key. One that only stands for "none" is no key: two records with it would count as one.
+
+    The data model lets every other field be empty, so no digest of them would tell two records apart for certain, or
+    stay the same when one of them is filled in later: such a record is rejected and kept.
+    """
+    found = _required(_guid(record, "InteractionId"), "InteractionId")
+    if is_placeholder(found):
+        reason = "InteractionId is only a placeholder"
+        raise RecordRejected(reason)
+    return found
 
 
 def _required(value: contract.T | None, name: str) -> contract.T:

@@ -1,0 +1,117 @@
+"""The organisation's contacts, listed through the Web API.
+
+Source: "Page results" (learn.microsoft.com, read 2026-11). The last page is the one without a next link, so whatever
+else says that there is more, or that rows are missing, must not be overlooked there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import msgspec
+
+from airflow_provider_interactions.contract import Contact, Fetch, Request, Response
+from airflow_provider_interactions.errors import ConfigError, Incomplete, Stalled
+from airflow_provider_interactions.vendors import common, encoding
+from airflow_provider_interactions.vendors.dynamics_marketing import answers, errors
+from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings
+from airflow_provider_interactions.vendors.dynamics_marketing.guids import guid
+
+#: "Page results" (2026-11): 5,000 rows is both the default and the maximum of odata.maxpagesize.
+MAX_CONTACTS_A_PAGE = 5000
+
+#: Headers of every call of the Web API.
+HEADERS = {
+    "Accept": "application/json",
+    "Content-Type": "application/json; charset=utf-8",
+    "OData-MaxVersion": "4.0",
+    "OData-Version": "4.0",
+    "If-None-Match": "null",
+}
+
+_ROOT = "/api/data/"
+_WHAT = "the list of contacts"
+_MORE, _COOKIE = "@Microsoft.Dynamics.CRM.morerecords", "@Microsoft.Dynamics.CRM.fetchxmlpagingcookie"
+
+
+class _Row(msgspec.Struct):
+    contactid: str
+
+
+class _Rows(msgspec.Struct):
+    value: list[_Row]
+    next_link: str | None = msgspec.field(name="@odata.nextLink", default=None)
+    count: float | str | None = msgspec.field(name="@odata.count", default=None)
+
+
+def contact(text: str, kind: str = "contact_id") -> Contact:
+    """A contact's GUID; raises ConfigError for anything else. The action fails on braces, so they go."""
+    found = guid(text) if kind == "contact_id" else None
+    if found is None:
+        msg = "dynamics_marketing: a contact must be given as the GUID of its contactid (kind contact_id)."
+        raise ConfigError(msg)
+    return Contact(found)
+
+
+async def contacts(fetch: Fetch, settings: Settings, options: Any) -> AsyncGenerator[Sequence[Contact], None]:
+    """List every contact of the organisation through the Web API, the next link followed byte for byte."""
+    request, seen, listed, count = _first(settings, options), set(), 0, 0
+    while True:
+        rows = await fetch(request, _rows)
+        listed, count = listed + len(rows.value), max(count, _count(rows))
+        yield [contact(row.contactid) for row in rows.value]
+        if not rows.next_link:
+            break
+        if rows.next_link in seen:
+            msg = "the list of contacts links to a page that was read before, which would never end"
+            raise Stalled(msg)
+        seen.add(rows.next_link)
+        request = Request("GET", follow_link(request.url, rows.next_link), headers=request.headers)
+    if listed < count:
+        msg = f"the list of contacts ended after {listed} rows, although it counts {count}. Nothing was handed on"
+        raise Incomplete(msg)
+
+
+def follow_link(url: str, link: str) -> str:
+    """A link as it is where it is a full address; a relative one joined to the URL of the page that it is on.
+
+    The Web API's root is below the connection's host, so what a link has before it is cut off.
+    """
+    if link.startswith("//") or urlsplit(link).scheme:
+        return link
+    if link.startswith("/"):
+        return link[max(link.find(_ROOT), 0) :]
+    path, mark, query = link.partition("?")
+    joined = urljoin(urlsplit(url)._replace(query="").geturl(), path)
+    return f"{joined}{mark}{query}"
+
+
+def _first(settings: Settings, options: Any) -> Request:
+    query = {"$select": "contactid", "$orderby": "contactid"}
+    if options.contact_filter:
+        query["$filter"] = options.contact_filter
+    size = min(options.page_size or MAX_CONTACTS_A_PAGE, MAX_CONTACTS_A_PAGE)
+    headers = {**HEADERS, "Prefer": f"odata.maxpagesize={size}"}
+    return Request("GET", f"{_ROOT}{settings.api_version}/contacts", query=query, headers=headers)
+
+
+def _rows(response: Response) -> _Rows:
+    """The rows of a page; raises BadResponse, also where it has no next link and yet says that there is more."""
+    body = encoding.to_utf8(response)
+    members = common.members(body, _WHAT)
+    errors.refuse_error(members)
+    rows: _Rows = common.decode(body, _Rows, _WHAT)
+    if not rows.next_link:
+        # A cookie beside a plain "no more" is only the last page's own.
+        ended = bytes(members.get(_MORE, b"")) == b"false"
+        answers.refuse_unknown_cursors(members, (_COOKIE,) if ended else ())
+    return rows
+
+
+def _count(rows: _Rows) -> int:
+    """The rows of the whole list, as far as the vendor says: it counts no further than 5,000, and -1 is unknown."""
+    if rows.count in (None, -1, "-1"):
+        return 0
+    return common.read_count(rows.count, f"{_WHAT}'s count")
