@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,20 +17,32 @@ from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS, R
 BATCH_BYTES = 16 * 1024 * 1024
 
 
+#: Why a record is rejected whose key another record has: kept under it, one of the two would replace the other.
+SHARED_ID = "its id is the id of another record of the contact, at another time or in another channel"
+
+
 def split(batch: pa.RecordBatch, vendor: Vendor, seen: Seen) -> tuple[pa.RecordBatch, pa.RecordBatch]:
     """Canonical rows and rejects of a raw batch, in its order: all at once what is well-formed, else one by one."""
     sure, rows = at_once(batch, vendor)
     rejects = rejects_of(batch.slice(0, 0), ())
     contacts = batch.column("contact_id")
+    numbers = None
     if rows.num_rows < batch.num_rows:
         left = pc.indices_nonzero(pc.invert(sure))
         good, kept, rejects = _one_by_one(batch.take(left), vendor)
         numbers = pa.concat_arrays([pc.indices_nonzero(sure), left.take(kept)])
         order = pc.array_sort_indices(numbers)
         rows = pa.concat_batches([rows, good]).take(order)
-        contacts = contacts.take(numbers.take(order))
-    firsts = seen.firsts(contacts, rows.column("interaction_id"))
-    return rows if firsts is None else rows.filter(firsts), rejects
+        numbers = numbers.take(order)
+        contacts = contacts.take(numbers)
+    found = seen.compare(contacts, rows)
+    if found is None:
+        return rows, rejects
+    firsts, others = found
+    if len(others):
+        places = others if numbers is None else numbers.take(others)
+        rejects = pa.concat_batches([rejects, rejects_of(batch.take(places), [SHARED_ID] * len(places))])
+    return rows.filter(firsts), rejects
 
 
 def _one_by_one(batch: pa.RecordBatch, vendor: Vendor) -> tuple[pa.RecordBatch, pa.Array, pa.RecordBatch]:
@@ -125,36 +137,45 @@ def join(batches: Sequence[pa.RecordBatch]) -> pa.Table:
 
 @dataclass(slots=True)
 class Seen:
-    """The interactions of the contact at hand, to know one that comes again."""
+    """The interactions of the contact at hand, to know one that comes again: each key with its channel and time."""
 
     contact: str = ""
-    ids: set[str] = field(default_factory=set)
+    ids: dict[str, tuple[object, ...]] = field(default_factory=dict)
 
-    def first(self, contact: str, interaction_id: str) -> bool:
-        """Whether it comes for the first time; it has come from then on."""
-        if contact != self.contact:
-            self.contact, self.ids = contact, set()
-        if interaction_id in self.ids:
-            return False
-        self.ids.add(interaction_id)
-        return True
+    def compare(self, contacts: pa.Array, rows: pa.RecordBatch) -> tuple[pa.BooleanArray, pa.Array] | None:
+        """Which rows come for the first time, and the numbers of those that are others than the first of their key.
 
-    def firsts(self, contacts: pa.Array, ids: pa.Array) -> pa.BooleanArray | None:
-        """Which rows come for the first time; None for all of them. Rows of a contact lie together."""
-        if self._all_first(contacts, ids):
+        None where all are first ones. A row that is neither comes again. Rows of a contact lie together.
+        """
+        ids = rows.column("interaction_id")
+        if self._all_first(contacts, ids, rows):
             return None
-        pairs = zip(contacts.to_pylist(), ids.to_pylist(), strict=True)
-        return pa.array([self.first(contact, one) for contact, one in pairs], pa.bool_())
+        firsts, others = [], []
+        keys = zip(contacts.to_pylist(), ids.to_pylist(), _identities(rows), strict=True)
+        for n, (contact, one, identity) in enumerate(keys):
+            if contact != self.contact:
+                self.contact, self.ids = contact, {}
+            firsts.append(one not in self.ids)
+            if self.ids.setdefault(one, identity) != identity:
+                others.append(n)
+        return pa.array(firsts, pa.bool_()), pa.array(others, pa.uint64())
 
-    def _all_first(self, contacts: pa.Array, ids: pa.Array) -> bool:
+    def _all_first(self, contacts: pa.Array, ids: pa.Array, rows: pa.RecordBatch) -> bool:
         """Whether no row of a batch comes again; only then they count as seen."""
         if not len(ids) or pc.count_distinct(ids).as_py() < len(ids):
             return not len(ids)
         ours = ids.filter(pc.equal(contacts, self.contact)).to_pylist()
-        if not self.ids.isdisjoint(ours):
+        if not self.ids.keys().isdisjoint(ours):
             return False
         last = contacts[-1].as_py()
         if last != self.contact:
-            self.contact, self.ids = last, set()
-        self.ids.update(ids.filter(pc.equal(contacts, last)).to_pylist())
+            self.contact, self.ids = last, {}
+        mine = rows.filter(pc.equal(contacts, last))
+        self.ids.update(zip(mine.column("interaction_id").to_pylist(), _identities(mine), strict=True))
         return True
+
+
+def _identities(rows: pa.RecordBatch) -> Iterator[tuple[object, ...]]:
+    """What two records with one key must share to be one: a status may have changed, and other entries repeat it."""
+    instants = rows.column("occurred_at").cast(pa.int64()).to_pylist()
+    return zip(instants, rows.column("channel").to_pylist(), strict=True)

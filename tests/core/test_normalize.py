@@ -31,6 +31,17 @@ def test_counts_add_up(desk):
     assert (counts.landed, counts.canonical, counts.rejected, counts.repeated) == (5, 2, 2, 1)
 
 
+@pytest.mark.parametrize("size", [1, 2, 8_192])
+def test_another_record_with_a_known_id_is_a_reject_and_no_repeat(desk, monkeypatch, size):
+    monkeypatch.setattr(module, "BATCH_ROWS", size)
+    one, other = desk.record(), desk.record(Timestamp="2026-01-01T23:00:00Z")
+    manifest = normalize(desk.lake, desk.land(one, other, one), rejects_share=1.0)
+    counts = manifest.counts
+    assert (counts.landed, counts.canonical, counts.rejected, counts.repeated) == (3, 1, 1, 1)
+    [row] = desk.rows(manifest.rejects)
+    assert (row["payload"], "its id is the id of another record" in row["reason"]) == (other, True)
+
+
 def test_a_reject_keeps_its_reason_its_bytes_and_where_it_came_from(desk):
     payloads = (b'{"Timestamp": "soon", "InteractionId": "1"}', desk.record(InteractionId=None), b"\xff\x00")
     manifest = normalize(desk.lake, desk.land(*payloads), rejects_share=1.0)
