@@ -73,12 +73,34 @@ def discard(lake: Lake, batches: Iterable[Manifest]) -> None:
         lake.remove(sorted(batch.paths))
 
 
-def joined(batches: Sequence[Manifest], pieces: Sequence[Manifest]) -> Manifest:
+def joined(batches: Sequence[Manifest], pieces: Sequence[Manifest], width: timedelta | None = None) -> Manifest:
     """All pieces, normalized, as one manifest that lies nowhere in the lake: for whoever goes on with all of them.
 
-    It names no outcomes, which are in the manifests of the pieces. A contact counts once in all.
+    It names no outcomes, which are in the manifests of the pieces. A contact counts once in all. With ``width`` the
+    pieces can be found again (``current``).
     """
-    long = whole(batches)
+    return _join(whole(batches), pieces, width)
+
+
+def current(lake: Lake, long: Manifest) -> list[Manifest]:
+    """The pieces of what ``joined`` made, each as it is published now; raises Unreconciled when one is not there."""
+    assert long.width is not None  # noqa: S101 - only such a manifest has pieces to be found
+    pieces = []
+    for window in long.window.split(long.width):
+        piece = lake.read(Place(long.vendor, long.account, window).manifest, Manifest)
+        if piece is None:
+            msg = f"Window {window}, a piece of {long.window}, is no longer in the lake. Run it again."
+            raise Unreconciled(msg)
+        pieces.append(piece)
+    return pieces
+
+
+def join_again(long: Manifest, pieces: Sequence[Manifest]) -> Manifest:
+    """What ``joined`` made, of the pieces as they are now."""
+    return _join(long, pieces, long.width)
+
+
+def _join(long: Manifest, pieces: Sequence[Manifest], width: timedelta | None) -> Manifest:
     made = sum((piece.counts for piece in pieces), Counts())
     contacts = {name: getattr(long.counts, name) for name in ("contacts", *OUTCOMES)}
     return msgspec.structs.replace(
@@ -89,6 +111,7 @@ def joined(batches: Sequence[Manifest], pieces: Sequence[Manifest]) -> Manifest:
         undated=tuple(file for piece in pieces for file in piece.undated),
         counts=msgspec.structs.replace(made, **contacts),
         windows=len(pieces),
+        width=width,
         digest="",
     )
 

@@ -67,13 +67,14 @@ def load(lake: Lake, manifest: Manifest, database: str, table: str = "interactio
         except (duckdb.Error, OSError, pa.ArrowException) as wrong:
             connection.rollback()
             # DuckDB's own text can quote a value, an identifier of a person among them: it is not passed on.
-            raise LoadError(_refusal(wrong, manifest)) from None
+            raise LoadError(_refusal(wrong, lake, manifest)) from None
         return loaded
 
 
-def _refusal(wrong: Exception, manifest: Manifest) -> str:
+def _refusal(wrong: Exception, lake: Lake, manifest: Manifest) -> str:
     kind = type(wrong).__name__
-    if isinstance(wrong, duckdb.Error):
+    there = all(lake.fs.exists(lake.full(file.path)) for file in manifest.files)
+    if there and isinstance(wrong, duckdb.Error):
         return (
             f"DuckDB refused the rows of window {manifest.window} ({kind}); the table is unchanged. If the table was "
             "not made by this provider, its columns, types or constraints may not fit: name another, and it is made."

@@ -73,22 +73,40 @@ class LoadInteractionsOperator(LakeOperator):
         """The window as it is published now: another run may have replaced it since, and its files with it."""
         from airflow_provider_interactions.manifest import Manifest  # noqa: PLC0415 - as above
 
-        found = lake.read(manifest.place.manifest, Manifest) if manifest.windows == 1 else None
+        if manifest.windows > 1:
+            return self._current_pieces(manifest, lake)
+        found = lake.read(manifest.place.manifest, Manifest)
         if found is None or found.paths == manifest.paths:
             return manifest
-        refuse_other(manifest, found)
-        self.log.warning("%s, window %s was replaced by another run; its rows are loaded", found.vendor, found.window)
+        self._accept(manifest, found)
         return found
 
+    def _current_pieces(self, manifest: Manifest, lake: Lake) -> Manifest:
+        """The same for each window of a run about several."""
+        from airflow_provider_interactions import divide  # noqa: PLC0415 - as above
+
+        if manifest.width is None:  # made by an older version
+            return manifest
+        pieces = divide.current(lake, manifest)
+        for piece in pieces:
+            if not manifest.paths.issuperset(file.path for file in (*piece.files, *piece.rejects)):
+                self._accept(manifest, piece)
+        return divide.join_again(manifest, pieces)
+
+    def _accept(self, mine: Manifest, found: Manifest) -> None:
+        refuse_other(mine, found)
+        self.log.warning("%s, window %s was replaced by another run; its rows are loaded", found.vendor, found.window)
+
     def _loaded_now(self, manifest: Manifest, lake: Lake) -> dict[str, Any]:
-        """Load; should another run replace the window meanwhile, and remove its files, load what it has published."""
-        try:
-            return self._loaded(manifest, lake)
-        except LoadError:
-            newer = self._current(manifest, lake)
-            if newer.paths == manifest.paths:
-                raise
-            return self._loaded(newer, lake)
+        """Load; should another run replace a window meanwhile, and remove its files, load what it has published."""
+        while True:
+            try:
+                return self._loaded(manifest, lake)
+            except LoadError:
+                newer = self._current(manifest, lake)
+                if newer.paths == manifest.paths:
+                    raise
+                manifest = newer
 
     def _loaded(self, manifest: Manifest, lake: Lake) -> dict[str, Any]:
         import msgspec  # noqa: PLC0415 - only needed here

@@ -89,7 +89,7 @@ class NormalizeInteractionsOperator(LakeOperator):
             self.log.info("Only the windows it was divided into are left; they are normalized again (%s)", gone)
             done = [self._normalized(lake, raw) for raw in pieces]
         divide.discard(lake, batches)
-        return divide.joined(batches, done)
+        return divide.joined(batches, done, self.width)
 
     def _normalized(self, lake: Lake, raw: Any) -> Any:
         from airflow_provider_interactions import land, normalize, rejects  # noqa: PLC0415 - as above

@@ -84,6 +84,26 @@ def test_clearing_one_step_of_such_a_run_repeats_that_step(execution_api, sandbo
     assert (told.windows, list(Path(lake, told.path).glob("*/manifest.json")) != []) == (3, True)
 
 
+def test_a_day_that_was_run_again_is_loaded_as_it_is_now(execution_api, sandbox, lake):
+    """A backfill ran one of the days, whose former files are gone, before the wide run came to its load."""
+    connection = {"luminate_online_default": sandbox.connections["luminate_online"]}
+    with DAG("d", schedule=None, params=WIDE):
+        pipeline = interactions_pipeline("luminate_online", lake=lake, options={"group_id": 1001})
+    api = execution_api(connections=connection, conf=WIDE)
+    for one, at in ((pipeline.list_contacts, -1), (pipeline.extract, 0), (pipeline.normalize, -1)):
+        assert api.run(one, map_index=at).error is None
+    former = [file["path"] for file in api.xcom["normalize", "return_value", -1]["files"]]
+    day = {"start": "2026-01-02", "end": "2026-01-03"}
+    with DAG("e", schedule=None, params=day):
+        other = interactions_pipeline("luminate_online", lake=lake, options={"group_id": 1001})
+    second = execution_api(connections=connection, conf=day)
+    for one, at in ((other.list_contacts, -1), (other.extract, 0), (other.normalize, -1)):
+        assert second.run(one, map_index=at).error is None
+    assert not all(Path(lake, path).exists() for path in former)
+    assert api.run(pipeline.load).error is None
+    assert len(table(lake)) == sandbox.oracle("luminate_online", "2026-01-01", "2026-01-04").interactions
+
+
 def test_too_many_windows_are_refused_before_anybody_is_asked(connection, sandbox, lake):
     task = ListContactsOperator(task_id="t", conn_id=connection, lake=lake)
     long = {"params": {"start": "1990-01-01", "end": "2026-01-01"}}
