@@ -22,7 +22,7 @@ __all__ = ["VENDOR_KINDS", "Asked", "FaultRule", "Rules", "rules_from"]
 Kind = Literal[
     "status", "throttle", "reset", "truncate", "slow", "delay", "garbage", "html", "empty", "redirect",
     "expire_tokens", "reject_tokens", "repeat_cursor", "duplicate", "foreign_next_link", "removed",
-    "earlier_status", "endless_pages", "mutate",
+    "earlier_status", "endless_pages", "mutate", "replace",
 ]  # fmt: skip
 
 #: kinds that the framework only marks on the request
@@ -87,6 +87,10 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     uses: int = 0
     #: mutate: which change of the body; equal seeds change equal bodies equally (see ``mutations.py``)
     seed: int = 0
+    #: replace: a regular expression over the body's bytes, each written as the character of its number (Latin-1)
+    find: str = ""
+    #: replace: what to put for each match, as in Python's ``re.sub``; ``content_type`` and ``status`` count if set
+    put: str = ""
     #: redirect, foreign_next_link: where to; unset is the same server by its other name, ``localhost``
     location: str | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
@@ -152,6 +153,16 @@ async def _mutate(_: web.Request, rule: FaultRule, response: web.Response) -> we
     return response
 
 
+async def _replace(_: web.Request, rule: FaultRule, response: web.Response) -> web.StreamResponse:
+    """Put other bytes for some of the body: any odd answer that can be made of the good one."""
+    response.body = re.sub(rule.find.encode("latin-1"), rule.put.encode("latin-1"), _bytes(response))
+    if rule.content_type != "application/json":
+        response.headers["Content-Type"] = rule.content_type
+    if rule.status is not None:
+        response.set_status(rule.status)
+    return response
+
+
 def _bytes(response: web.Response) -> bytes:
     return response.body if isinstance(response.body, bytes) else b""
 
@@ -174,4 +185,5 @@ _AFTERWARDS: dict[str, Callable[[web.Request, FaultRule, web.Response], Awaitabl
     "slow": _slow,
     "garbage": _garbage,
     "mutate": _mutate,
+    "replace": _replace,
 }

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import contract
+from airflow_provider_interactions import contacts, contract
 from airflow_provider_interactions.contract import Asked, Contact, Query, Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
@@ -28,6 +28,7 @@ from airflow_provider_interactions.errors import (
     Throttled,
     Unavailable,
 )
+from airflow_provider_interactions.extract import extract
 from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS
 from airflow_provider_interactions.vendors import VENDORS, encoding
 from airflow_provider_interactions.vendors.dynamics_marketing import answers
@@ -967,3 +968,67 @@ def test_an_account_has_one_spelling(host, port, path, random):
     plain = f"{host}{port.replace(':443', '')}{path.rstrip('/')}"
     assert given.account == contract.Credentials(f"https://{spelled}{port}{path}").account == plain
     assert given.host == f"https://{plain}"
+
+
+# The same from a server
+
+
+REPLACED = [
+    {"find": '"Data"', "put": '"data"'},
+    {"find": '"NextSkipToken"', "put": '"nextSkipToken"'},
+    {"find": r'\{"@odata', "put": '{"error":{"code":"0x80040265"},"@odata'},
+    {"find": r"(?s)\A(.*)\Z", "put": r'{"value":\1}'},
+]
+
+
+@pytest.mark.parametrize("rule", REPLACED, ids=short)
+def test_a_server_that_answers_in_another_shape_fails_the_extraction(rig, rule):
+    rig.faults(kind="replace", path="LoadInteractions", **rule)
+    with pytest.raises((BadResponse, RequestRejected)):
+        extract(rig.job())
+
+
+def test_a_server_with_a_bad_byte_in_some_records_loses_none(rig):
+    good = extract(rig.job()).counts.landed
+    rig.faults(kind="replace", path="LoadInteractions", find=r"example\.org", put="caf\xe9")
+    assert extract(rig.job()).counts.landed == good > 0
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"find": r'"expires_in": *(\d+)', "put": r'"expires_in":"\1"', "status": 201},
+        {"find": r'"expires_in": *\d+,', "put": ""},
+        {"find": r'"expires_in": *\d+', "put": '"expires_in":0'},
+        {"find": r"\A", "put": "\xef\xbb\xbf"},
+    ],
+    ids=short,
+)
+def test_a_token_host_in_another_dress_costs_one_token(rig, rule):
+    rig.faults(kind="replace", path="/oauth2/", **rule)
+    assert extract(rig.job()).counts.landed > 0
+    assert rig.sandbox.stats()["dynamics_marketing"]["tokens_issued"] == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind"),
+    [
+        ({"find": '"@odata.nextLink"', "put": '"@Microsoft.Dynamics.CRM.morerecords":true,"x"'}, BadResponse),
+        ({"find": '"@odata.context"', "put": '"@odata.count":4000,"@odata.context"'}, Incomplete),
+        ({"find": "http://[^/]*/dynamics_marketing", "put": ""}, None),
+        ({"find": "http://[^/]*/dynamics_marketing/api/data/v9.0/", "put": ""}, None),
+    ],
+    ids=short,
+)
+def test_a_server_whose_list_of_contacts_ends_early_or_links_otherwise(rig, rule, kind):
+    def every():
+        pages = contacts.listing(DYNAMICS, rig.credentials(), contract.options(DYNAMICS, {"page_size": 3}), rig.limits)
+        return [who for page in pages for who in page]
+
+    good = every()
+    rig.faults(kind="replace", path="contacts", **rule)
+    if kind is None:
+        assert every() == good
+    else:
+        with pytest.raises(kind, match=r"^dynamics_marketing: "):
+            every()
