@@ -36,7 +36,7 @@ def admit(site: Site, request: web.Request, asked: Mapping[str, str], methods: M
     _check_address(site.options, request.remote)
     _check_place(site, request)
     method = asked.get("method", "")
-    if method not in methods:
+    if method not in methods or method in site.options.without_methods:
         raise RefusedError(6, f"Method '{method}' is not valid.")
     _check_common(asked)
     _check_key(site.options, asked)

@@ -147,7 +147,8 @@ def _ranks(world: World, options: Options, chosen: Chosen, page: Page, count: in
     """Places of all rows in the order asked for; one outside 0 to ``count`` is the row that has arrived."""
     late = chosen.low_us <= world.end_us + _LATE_US < chosen.high_us
     arrived = options.rows_arrive if page.offset else "never"
-    ranks = range(-1 if arrived == "early" else 0, count + (arrived == "late" and late))
+    left = options.rows_leave if page.offset else 0
+    ranks = range(-1 if arrived == "early" else min(left, count), count + (arrived == "late" and late))
     return ranks if page.ascending else ranks[::-1]
 
 

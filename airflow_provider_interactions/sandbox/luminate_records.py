@@ -61,6 +61,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     #: from the second page on there is one row more: at the beginning of the range asked for, so that all others
     #: move on by one place, or an hour after the world's end
     rows_arrive: Literal["never", "early", "late"] = "never"
+    #: from the second page on so many rows at the beginning of the range asked for are gone
+    rows_leave: int = 0
+    #: methods that the site does not have: code 6
+    without_methods: tuple[str, ...] = ()
     #: most members that getGroupMembers gives, and it has no pages
     group_cap: int = 1000
     #: facts: which identifier is the contact id (the sandbox's contacts are always told by cons_id)

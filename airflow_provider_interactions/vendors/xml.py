@@ -13,8 +13,8 @@ a text), the size of a document is bounded here. Whatever cannot be read is one 
 
 Limits of fidelity: a record's bytes are libxml2's serialisation in UTF-8 with the namespaces it needs, so that each
 record can be read by itself; the quotes of attributes and the spelling of character references can differ from what
-was sent. Characters that XML forbids (stray control characters, half surrogates) are replaced by U+FFFD, so that one
-bad subject does not cost a whole page.
+was sent. A document that is not well-formed is mended where its meaning is certain (``xml_repair``, ``xml_text``).
+A record that stays unreadable comes as the bytes that were sent, for ``normalize`` to reject; the others come as ever.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from typing import Any, Generic, TypeVar
 from lxml import etree
 
 from airflow_provider_interactions.errors import BadResponse
+from airflow_provider_interactions.vendors import xml_repair, xml_text
 
 T = TypeVar("T")
 Element = Any  # lxml's elements carry no useful static type
@@ -55,17 +56,13 @@ _PARSER = etree.XMLParser(**_SAFE)  # it locks itself, so threads can share it
 
 _DECLARED = re.compile(rb"""\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _DECLARATION = re.compile(r"\s*<\?xml\s[^>]{0,200}\?>")
+_DECLARED_AT_ALL = re.compile(rb"(?:\xef\xbb\xbf)?\s*<\?xml\s[^>]{0,200}\?>")
 _NAME = re.compile(rb"<(?:[\w.-]{1,100}:)?([\w.-]{1,100})")
 _SPACE = re.compile(rb"\s*")
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _ENCODINGS = frozenset({"utf-8", "utf-16", "ascii", "iso8859-1", "cp1252"})
 
 _BEYOND_LIMITS = 114  # libxml2's XML_ERR_RESOURCE_LIMIT
-
-# XML 1.0, production [2] Char: what must not occur, as UTF-8 bytes and as character references.
-_FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xed[\xa0-\xbf][\x80-\xbf]|\xef\xbf[\xbe\xbf]")
-_REFERENCE = re.compile(rb"&#(?:x([0-9A-Fa-f]{1,8})|([0-9]{1,9}));")
-_REPLACEMENT = "\ufffd".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +86,29 @@ def root(body: bytes) -> str:
     return name[1].decode() if name else ""
 
 
-def parse(body: bytes, what: str) -> Element:
-    """The root element of a document; raises BadResponse that says ``what`` could not be read."""
-    source = _checked(body, what)
+def parse(body: bytes, what: str, charset: str | None = None) -> Element:
+    """The root element of a document; raises BadResponse that says ``what`` could not be read.
+
+    ``charset`` is what the Content-Type header says; it counts where the document itself says nothing.
+    """
+    source = _checked(body, what, charset)
     return _tolerant(lambda clean: etree.fromstring(clean, _PARSER), source, what)
 
 
-def split(body: bytes, name: str, what: str, read: Callable[[Element], T]) -> Split[T]:
+def split(body: bytes, name: str, what: str, read: Callable[[Element], T], charset: str | None = None) -> Split[T]:
     """Take the children of the root with this local name out one by one, so that memory holds one tree at a time.
 
-    ``read`` is called with each element, which is emptied afterwards. Raises BadResponse like ``parse``.
+    ``read`` is called with each element, which is emptied afterwards; for a record that cannot be read, with an empty
+    element. Raises BadResponse like ``parse``.
     """
-    source = _checked(body, what)
-    return _tolerant(lambda clean: _split(clean, name, read), source, what)
+    source = _checked(body, what, charset)
+    try:
+        return _tolerant(lambda clean: _split(clean, name, read), source, what)
+    except BadResponse:
+        found = _salvaged(source, name, read)
+        if found is None:
+            raise
+        return found
 
 
 def local(element: Element) -> str:
@@ -178,12 +185,35 @@ def _split(body: bytes, name: str, read: Callable[[Element], T]) -> Split[T]:
     return Split(records, values, events.root)
 
 
+def _salvaged(body: bytes, name: str, read: Callable[[Element], T]) -> Split[T] | None:
+    """A document with unreadable records; None where more than records is wrong with it."""
+    pieces = xml_repair.take_apart(body, name)
+    if pieces is None:
+        return None
+    try:
+        outline = _split(xml_repair.mend(pieces.skeleton), name, lambda _: None)
+    except etree.XMLSyntaxError:
+        return None
+    if len(outline.records) != len(pieces.records):
+        return None  # some lie deeper than below the root
+    found = [_single(pieces, record, name, read) for record in pieces.records]
+    return Split([record for record, _ in found], [value for _, value in found], outline.rest)
+
+
+def _single(pieces: xml_repair.Pieces, record: bytes, name: str, read: Callable[[Element], T]) -> tuple[bytes, T]:
+    try:
+        one = _split(xml_repair.mend(pieces.alone(record)), name, read)
+    except etree.XMLSyntaxError:
+        return record, read(etree.Element(name))
+    return one.records[0], one.values[0]
+
+
 def _tolerant(read: Callable[[bytes], T], body: bytes, what: str) -> T:
     try:
         return read(body)
     except etree.XMLSyntaxError as wrong:
         # A document beyond the limits is not searched for bad characters: that would only take longer.
-        mended = body if getattr(wrong, "code", None) == _BEYOND_LIMITS else _without_forbidden(body)
+        mended = body if getattr(wrong, "code", None) == _BEYOND_LIMITS else xml_repair.mend(body)
     if mended == body:
         raise BadResponse(_unreadable(what)) from None
     try:
@@ -197,35 +227,39 @@ def _unreadable(what: str) -> str:
     return f"{what} is not well-formed XML, or larger or deeper than is allowed"
 
 
-def _without_forbidden(body: bytes) -> bytes:
-    return _REFERENCE.sub(_allowed_reference, _FORBIDDEN.sub(_REPLACEMENT, body))
-
-
-def _allowed_reference(found: re.Match[bytes]) -> bytes:
-    code = int(found[1], 16) if found[1] else int(found[2])
-    allowed = code in (9, 10, 13) or 0x20 <= code < 0xD800 or 0xE000 <= code < 0xFFFE or 0x10000 <= code < 0x110000
-    return found[0] if allowed else _REPLACEMENT
-
-
-def _checked(body: bytes, what: str) -> bytes:
-    """The document as UTF-8 bytes without a DTD; raises BadResponse for any other."""
+def _checked(body: bytes, what: str, charset: str | None) -> bytes:
+    """The document as UTF-8 bytes without a DTD, as far as its bytes are certain; raises BadResponse for any other."""
     if len(body) > MAX_BYTES:
         msg = f"{what} is larger than {MAX_BYTES} bytes. Ask for smaller pages"
         raise BadResponse(msg)
-    encoding = _encoding(body, what)
-    if encoding != "utf-8":
-        body = _DECLARATION.sub("", _decoded(body, encoding, what), count=1).encode()
+    named = _encoding(body, what, charset)
+    body = _as_utf8(body, named, what)
     if root(body) == "!DOCTYPE":
         msg = f"{what} carries a document type definition, which is not read: it could hide an attack"
         raise BadResponse(msg)
     return body.removeprefix(codecs.BOM_UTF8).lstrip()
 
 
-def _encoding(body: bytes, what: str) -> str:
+def _as_utf8(body: bytes, named: str, what: str) -> bytes:
+    """The document's text in UTF-8, without the declaration, which may name another encoding."""
+    if named == "utf-16":
+        return _DECLARATION.sub("", _decoded(body, named, what), count=1).encode()
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        body = xml_text.decode_western(body).encode() if xml_text.is_western(named) else xml_text.repair_utf8(body)
+    else:
+        if xml_text.is_western(named) and not body.isascii():
+            body = xml_text.decode_western(body).encode()
+    declaration = _DECLARED_AT_ALL.match(body)
+    return body[declaration.end() :] if declaration else body
+
+
+def _encoding(body: bytes, what: str, charset: str | None) -> str:
     mark, marked = next(((mark, name) for mark, name in _BOMS if body.startswith(mark)), (b"", None))
     head = body[len(mark) : 512]
     declared = _DECLARED.match(head.replace(b"\0", b"") if marked == "utf-16" else head)
-    said = _normal(declared[1].decode()) if declared else marked or "utf-8"
+    said = _normal(declared[1].decode()) if declared else marked or _normal(charset or "") or "utf-8"
     # A declaration that the bytes belie must not be guessed around: names would be read wrongly.
     if said not in _ENCODINGS or (marked or said) != said or (said == "utf-16" and not marked):
         msg = f"{what} declares a character encoding that it does not have, or one that is not read"
@@ -234,10 +268,7 @@ def _encoding(body: bytes, what: str) -> str:
 
 
 def _normal(name: str) -> str:
-    try:
-        found = codecs.lookup(name).name
-    except LookupError:
-        return ""
+    found = xml_text.encoding_named(name) or ""
     return "utf-16" if found.startswith("utf-16") else found
 
 

@@ -34,7 +34,7 @@ HOSTILE = {
     "no end of a comment": b"<!-- " * 100_000,
     "undefined entity": b"<a>&nope;</a>",
     "two roots": b"<a/><b/>",
-    "unbound prefix": b"<a><x:b/></a>",
+    "unbound prefix": b"<a><x:c/></a>",
     "nothing": b"",
     "text": b"hello",
     "JSON": b'{"a": 1}',
@@ -42,8 +42,6 @@ HOSTILE = {
     "zip": b"PK\x03\x04" + bytes(range(256)),
     "UTF-16 that says UTF-8": b"\xff\xfe" + '<?xml version="1.0" encoding="UTF-8"?><a/>'.encode("utf-16-le"),
     "UTF-8 that says UTF-16": b'<?xml version="1.0" encoding="UTF-16"?><a/>',
-    "Latin-1 that says UTF-8": '<?xml version="1.0" encoding="UTF-8"?><a>é</a>'.encode("latin-1"),
-    "UTF-8 that says ASCII": '<?xml version="1.0" encoding="US-ASCII"?><a>é</a>'.encode(),
     "unknown encoding": b'<?xml version="1.0" encoding="x-klingon"?><a/>',
     "UTF-7": b'<?xml version="1.0" encoding="UTF-7"?><a>+ADw-</a>',
     "half UTF-16": b"\xff\xfe<",
@@ -108,6 +106,8 @@ def test_the_root_is_known_from_the_first_bytes(body, name):
         b"\xfe\xff" + '<?xml version="1.0" encoding="utf-16"?><a>é</a>'.encode("utf-16-be"),
         '<?xml version="1.0" encoding="ISO-8859-1"?><a>é</a>'.encode("latin-1"),
         "<?xml version='1.0' encoding='windows-1252' standalone='yes'?><a>é</a>".encode("cp1252"),
+        '<?xml version="1.0" encoding="UTF-8"?><a>é</a>'.encode("latin-1"),
+        '<?xml version="1.0" encoding="US-ASCII"?><a>é</a>'.encode(),
     ],
 )
 def test_honest_encodings_are_read(body):
@@ -118,8 +118,67 @@ def test_forbidden_characters_cost_themselves_only():
     body = "<a><b>x\x01y&#x1;&#xD83D;&#56832;&#11;\ufffe</b><b>\U0001f600&#128512;&#13;\t</b></a>".encode()
     body = body.replace(b"y&", b"\xed\xa0\xbdy&")
     split = xml.split(body, "b", "the answer", xml.text)
-    assert split.values == ["x\ufffd\ufffdy" + "\ufffd" * 5, "\U0001f600\U0001f600\r\t"]
+    assert split.values == ["x\ufffd\ufffdy\ufffd\U0001f600\ufffd\ufffd", "\U0001f600\U0001f600\r\t"]
     assert [xml.text(xml.parse(record, "the record")) for record in split.records] == split.values
+
+
+MEANT = {
+    "Windows-1252 bytes": (b"Don\x92t \x80 5", "Don\u2019t \u20ac 5"),
+    "HTML's entities": (b"a&nbsp;b&eacute;&amp;&lt;", "a\xa0b\xe9&<"),
+    "bare ampersands": (b"Fish & Chips & co; &", "Fish & Chips & co; &"),
+    "CESU-8": (b"\xed\xa0\xbd\xed\xb8\x80 sale", "\U0001f600 sale"),
+    "two references": (b"&#55357;&#56832;&#xD83D;&#xDE00;", "\U0001f600\U0001f600"),
+    "a tab and a line": (b"a\tb\nc", "a\tb\nc"),
+    "CDATA keeps its ampersands": (b"<![CDATA[a & b &nbsp;]]>&nbsp;", "a & b &nbsp;\xa0"),
+}
+
+
+@pytest.mark.parametrize(("sent", "meant"), MEANT.values(), ids=MEANT)
+def test_what_is_certain_is_mended(sent, meant):
+    body = b"<all><row>1</row><row>%s</row><row>3</row></all>" % sent
+    split = xml.split(body, "row", "the answer", xml.text)
+    assert split.values == ["1", meant, "3"]
+    assert [xml.text(xml.parse(record, "the record")) for record in split.records] == split.values
+
+
+UNREADABLE = [b"\x81", b"&nobody;", b"<b>", b"<", b"</b>", b'<b c="1" c="2"/>', b"<x:b/>", b"&#x110000;<b a=1/>"]
+
+
+@pytest.mark.parametrize("odd", UNREADABLE)
+@pytest.mark.parametrize("rows", [1, 3, 3000])
+def test_an_unreadable_record_comes_as_its_bytes_and_costs_no_other(odd, rows):
+    records = [b"<row>%d</row>" % n for n in range(rows)]
+    records[rows // 2] = b"<row>%s</row>" % odd
+    split = xml.split(b"<all>" + b"\n".join(records) + b"<n>7</n></all>", "row", "the answer", xml.text)
+    assert split.records == records
+    assert split.values == [None if n == rows // 2 else str(n) for n in range(rows)]
+    assert xml.plain(split.rest) == {"n": "7"}
+    with pytest.raises(BadResponse):
+        xml.parse(split.records[rows // 2], "the record")
+
+
+@given(st.binary(min_size=1, max_size=3), st.integers(0, 10_000))
+def test_bytes_that_strike_anywhere_lose_at_most_the_record_they_strike(odd, at):
+    records = [b"<row><id>%d</id><s>text</s></row>" % n for n in range(9)]
+    body = b'<all xmlns="urn:v">' + b"".join(records) + b"</all>"
+    at %= len(body)
+    with contextlib.suppress(BadResponse):
+        split = xml.split(body[:at] + odd + body[at:], "row", "the answer", xml.plain)
+        whole = [value for value in split.values if isinstance(value, dict) and value.get("s") == "text"]
+        assert len(split.records) >= 8
+        assert len(whole) >= 8 or len(split.records) == 9
+
+
+@pytest.mark.parametrize("cut", range(1, 60))
+def test_a_document_that_was_cut_off_is_never_mended(cut):
+    body = b"<all><row>Fish & Chips</row><row>2</row><row>&nbsp;</row></all>"
+    with pytest.raises(BadResponse):
+        xml.split(body[:-cut], "row", "the answer", xml.text)
+
+
+@pytest.mark.parametrize(("charset", "text"), [("windows-1252", "\u2019"), ("ISO-8859-1", "\u2019"), (None, "\u2019")])
+def test_the_header_names_an_encoding_where_the_document_does_not(charset, text):
+    assert xml.text(xml.parse(b"<a>\x92</a>", "the answer", charset)) == text
 
 
 def test_each_record_stands_alone():

@@ -96,6 +96,12 @@ def classify(response: Response) -> VendorError | None:
     return common.error(_by_status(response.status), response)
 
 
+def by_code(code: str) -> VendorError | None:
+    """The error of a code inside an answer that came with HTTP 200; None for a code that the pages do not list."""
+    verdict = CODES.get(code.strip())
+    return common.error(verdict, Response(200, {}, b""), code.strip()) if verdict else None
+
+
 def _by_code(code: str, status: int) -> Verdict:
     return CODES.get(code) or (status >= 500 and common.by_status(status)) or _UNKNOWN
 

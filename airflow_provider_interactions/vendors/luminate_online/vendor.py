@@ -12,26 +12,31 @@ Sources: the pages of getUserInteractions, getInteraction, listInteractions, get
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Contact, Fetch, Pace, Page, Query, Request, Response, Vendor
-from airflow_provider_interactions.errors import BadResponse, ConfigError, ContactError, Incomplete
+from airflow_provider_interactions.errors import BadResponse, ConfigError, ContactError, Incomplete, RequestRejected
 from airflow_provider_interactions.vendors.luminate_online import answers
 from airflow_provider_interactions.vendors.luminate_online.answers import Answer, Get
 from airflow_provider_interactions.vendors.luminate_online.auth import Settings, auth
 from airflow_provider_interactions.vendors.luminate_online.errors import classify
+from airflow_provider_interactions.vendors.luminate_online.paging import Paging
 from airflow_provider_interactions.vendors.luminate_online.records import EVERYONE, interaction, occurred
 from airflow_provider_interactions.window import Window, zulu
+
+log = logging.getLogger(__name__)
 
 #: Records of a page. No maximum is documented; up to 500 were seen in public code for sister methods.
 PAGE_SIZE = 200
 
-#: The vendor's default page. Caps on list sizes are round numbers, so a page that is short by a cap is a multiple.
-CAP = 25
+#: Codes with which a site says that it has no such method, or does not allow it ("Error Codes").
+NO_METHOD = frozenset({"6", "14"})
 
 #: "getGroupMembers": up to 1000 members, and no paging.
 MAX_MEMBERS = 1000
@@ -53,7 +58,7 @@ IDENTIFIERS = {
 
 
 class Options(contract.Options, frozen=True, kw_only=True):
-    """``types``: interaction type ids to ask for (default: all); ``page_size``: records a page (default 200).
+    """``types``: interaction type ids to ask for (default: all); ``page_size``: records a page (default 200, least 2).
 
     ``details``: fetch the note of every interaction of a standard type, one more call a row. ``subject``: only
     interactions with this subject (unverified whether in whole or in part). ``group_id``: the group whose members the
@@ -102,21 +107,24 @@ def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Q
 
 
 async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Page, None]:
-    """Page by record offset until a page is short or empty; a full last page costs one more call.
+    """Page by record offset until nothing new comes: a short page proves nothing, since no maximum is documented.
 
-    The cursor names the page's first and last record, not the offset: a server that ignores the offset repeats it.
+    Pages overlap by one record, so that a row that was deleted meanwhile moves none out of sight; see ``paging``.
     """
-    size, offset = query.options.page_size or PAGE_SIZE, 0
-    while True:
-        answer = await fetch(_ask(query, window, offset), _page)
-        got = len(answer.records)
-        offset += min(got, size)  # of a page with more than was asked for, the rest comes again
-        total = answers.number(answer.rest.get("totalNumberResults"))
-        last = _is_last(got, size, offset, total)
-        records = await _with_details(fetch, query, window, answer)
-        yield Page(records, [seen.at for seen in answer.values], cursor="" if last else _cursor(answer), total=total)
-        if last:
-            return
+    paging, details = Paging(query.options.page_size or PAGE_SIZE), _wants_details(query)
+    while not paging.ended:
+        answer = await fetch(_ask(query, window, paging), partial(_page, _method(query)))
+        total = answers.number(answer.rest.get("totalNumberResults"), "totalNumberResults")
+        names, begins = _names(answer), not paging.offset
+        fresh = paging.take(answer.records, names, total)
+        if fresh is None:  # rows went missing between two pages: an earlier one is asked for again
+            continue
+        records, seen = [answer.records[n] for n in fresh], [answer.values[n] for n in fresh]
+        if details:
+            records, details = await _with_details(fetch, query, window, records, seen)
+        if records or begins or not paging.ended:
+            cursor = "" if paging.ended else f"{paging.offset} {names[-1]}"
+            yield Page(records, [one.at for one in seen], cursor=cursor, total=total)
 
 
 async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncGenerator[Sequence[Contact], None]:
@@ -126,7 +134,7 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
         raise ConfigError(msg)
     form = {"group_id": str(options.group_id), "fields": "cons_id", "max_number": str(MAX_MEMBERS)}
     answer = await fetch(_call("getGroupMembers", settings, form), _members)
-    got, total = len(answer.records), answers.number(answer.rest.get("total_number"))
+    got, total = len(answer.records), answers.number(answer.rest.get("total_number"), "total_number")
     if got < total if total is not None else got >= MAX_MEMBERS:
         msg = (
             f"the vendor lists {got} of the group's {total or 'unknown number of'} members and pages no further. "
@@ -136,12 +144,12 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
     yield [contact(cons_id) for cons_id in answer.values]
 
 
-def _page(response: Response) -> Answer[_Seen]:
-    return answers.read(response.body, "interaction", "the page", _seen)
+def _page(method: str, response: Response) -> Answer[_Seen]:
+    return answers.read(response, method, "interaction", "the page", _seen)
 
 
 def _members(response: Response) -> Answer[str]:
-    return answers.read(response.body, "member", "the list", _cons_id)
+    return answers.read(response, "getGroupMembers", "member", "the list", _cons_id)
 
 
 def probe(settings: Settings) -> Request:
@@ -168,22 +176,25 @@ def _call(method: str, settings: Settings, form: dict[str, str]) -> Request:
     return Request("POST", "/SRConsAPI", form={**common, **form})
 
 
-def _ask(query: Query, window: Window, offset: int) -> Request:
+def _ask(query: Query, window: Window, paging: Paging) -> Request:
     begin, end = asked_range(window)
     form = {
         **_identifier(query.contact),
         "begin_date": begin,
         "end_date": end,
         "list_ascending": "true",  # so that rows that arrive meanwhile come last and move none
-        "list_page_size": str(query.options.page_size or PAGE_SIZE),
-        "list_record_offset": str(offset),
+        "list_page_size": str(paging.size),
+        "list_record_offset": str(paging.offset),
     }
     if query.native_type is not None:
         form["interaction_type_id"] = query.native_type
     if query.options.subject:
         form["interaction_subject"] = query.options.subject
-    method = "listInteractions" if query.contact.kind == EVERYONE else "getUserInteractions"
-    return _call(method, query.settings, form)
+    return _call(_method(query), query.settings, form)
+
+
+def _method(query: Query) -> str:
+    return "listInteractions" if query.contact.kind == EVERYONE else "getUserInteractions"
 
 
 def _identifier(person: Contact) -> dict[str, str]:
@@ -191,37 +202,49 @@ def _identifier(person: Contact) -> dict[str, str]:
 
 
 def _seen(get: Get) -> _Seen:
-    kind = answers.number(get("interactionTypeId"))
-    standard = kind is not None and kind < FIRST_CUSTOM_TYPE and get("note") is None
+    kind = get("interactionTypeId")
+    known = isinstance(kind, str) and kind.isascii() and kind.isdecimal()
+    standard = known and int(kind) < FIRST_CUSTOM_TYPE and get("note") is None
     found = get("interactionId")
     return _Seen(found if isinstance(found, str) else None, occurred(get("creationDate")), standard)
 
 
-def _is_last(got: int, size: int, offset: int, total: int | None) -> bool:
-    # The maximum page size is unknown: a server that cuts pages to a round number must not end the listing early.
-    if got == 0 or (total is not None and offset < total):
-        return got == 0
-    return got < size and got % CAP != 0
+def _names(answer: Answer[_Seen]) -> list[str]:
+    """What tells one row from another, however it is written; an id alone may be shared or stand for none."""
+    pairs = zip(answer.values, answer.records, strict=True)
+    return [f"{one.id} {one.at}" if one.id else hashlib.sha256(record).hexdigest() for one, record in pairs]
 
 
-def _cursor(answer: Answer[_Seen]) -> str:
-    ends = ((answer.values[n].id, answer.records[n]) for n in (0, -1))
-    return "-".join(known or hashlib.sha256(record).hexdigest() for known, record in ends)
+def _wants_details(query: Query) -> bool:
+    return bool(query.options.details) and query.contact.kind != EVERYONE
 
 
-async def _with_details(fetch: Fetch, query: Query, window: Window, answer: Answer[_Seen]) -> list[bytes]:
-    if not query.options.details or query.contact.kind == EVERYONE:
-        return answer.records
-    wanted = [seen.standard and seen.id and (seen.at is None or seen.at in window) for seen in answer.values]
-    rows = zip(answer.records, answer.values, wanted, strict=True)
-    return [await _detail(fetch, query, record, seen.id or "") if want else record for record, seen, want in rows]
+async def _with_details(
+    fetch: Fetch, query: Query, window: Window, records: list[bytes], seen: Sequence[_Seen]
+) -> tuple[list[bytes], bool]:
+    """The records, those of standard types of the window with their notes, and whether the site has such notes."""
+    found = list(records)
+    for n, one in enumerate(seen):
+        if one.standard and one.id and (one.at is None or one.at in window):
+            try:
+                found[n] = await _detail(fetch, query, records[n], one.id)
+            except RequestRejected as refusal:
+                if refusal.code not in NO_METHOD:
+                    raise
+                log.warning(
+                    "luminate_online: this site does not answer getInteraction (code %s), so interactions of standard "
+                    "types come without their notes",
+                    refusal.code,
+                )
+                return found, False
+    return found, True
 
 
 async def _detail(fetch: Fetch, query: Query, record: bytes, interaction_id: str) -> bytes:
     """The same interaction with its note, or the record as it is where the vendor has no more to say of it."""
     form = {**_identifier(query.contact), "interaction_id": interaction_id}
     try:
-        answer = await fetch(_call("getInteraction", query.settings, form), _page)
+        answer = await fetch(_call("getInteraction", query.settings, form), partial(_page, "getInteraction"))
     except ContactError:
         return record
     return answer.records[0] if [seen.id for seen in answer.values] == [interaction_id] else record

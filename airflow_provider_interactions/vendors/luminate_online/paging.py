@@ -1,0 +1,104 @@
+"""Paging by record offset over rows that move: where the next page starts, which records are new, when it ends.
+
+The vendor documents neither a maximum page size nor a "more" flag, so a short page proves nothing: a server may cut
+pages wherever it likes. Each page therefore begins with the last record of the one before. When only that record comes,
+there is no more. When the page begins with a record that nobody has seen, rows before it were deleted meanwhile and
+others have moved up into the page that was read already: an earlier page is asked for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from airflow_provider_interactions.errors import Incomplete, Stalled
+
+#: Times that one listing may go back because rows have moved; the steps back double.
+MOST_STEPS_BACK = 24
+
+#: Times that one listing may be sent a page that it was sent before.
+MOST_REPEATS = 2
+
+
+@dataclass(slots=True)
+class Paging:
+    """The state of one listing. ``size`` is in records, at least 2 since pages overlap; ``offset`` is where to read."""
+
+    size: int
+    offset: int = 0
+    ended: bool = False
+    last: str = ""
+    largest: int = 0
+    back: int = 0
+    beyond: bool = False
+    repeats: int = 0
+    seen: set[str] = field(default_factory=set)
+    begun: set[str] = field(default_factory=set)
+    sent: set[bytes] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.size = max(2, self.size)
+
+    def take(self, records: Sequence[bytes], names: Sequence[str], total: int | None = None) -> list[int] | None:
+        """Which of a page's records have not come before, byte for byte, and move on.
+
+        ``names`` tell which record is the same row as another, also when it is written differently. None when an
+        earlier page has to be asked for first. Raises Incomplete when rows move so often that nobody can tell what is
+        missing, Stalled when the same page comes again and again.
+        """
+        if self.offset and not self._meets(names):
+            self._step_back(empty=not names)
+            return None
+        fresh = [name for name in names if name not in self.seen]
+        self.ended = self._is_end(names, fresh, total)
+        self.seen.update(names)
+        self.largest = max(self.largest, len(names))
+        self.last = names[-1] if names else self.last
+        self.begun.update(names[:1])
+        self._move_on(len(names))
+        return self._unsent(records)
+
+    def _unsent(self, records: Sequence[bytes]) -> list[int]:
+        found = []
+        for n, record in enumerate(records):
+            digest = blake2b(record, digest_size=16).digest()
+            if digest not in self.sent:
+                self.sent.add(digest)
+                found.append(n)
+        return found
+
+    def _meets(self, names: Sequence[str]) -> bool:
+        """Whether a page continues what came before."""
+        if self.largest < 2:  # a server that gives one record at a time: pages cannot overlap
+            return True
+        return bool(names) and names[0] in self.seen
+
+    def _step_back(self, *, empty: bool) -> None:
+        self.back += 1
+        self.beyond = empty
+        if self.back > MOST_STEPS_BACK:
+            msg = "rows move between pages faster than they can be read. Try again later, or ask for larger pages"
+            raise Incomplete(msg)
+        self.offset = max(0, self.offset - 2 ** (self.back - 1))
+
+    def _is_end(self, names: Sequence[str], fresh: Sequence[str], total: int | None) -> bool:
+        if not names or (total is not None and len(self.seen) + len(fresh) >= total and len(names) < self.size):
+            return True
+        if fresh or names[-1] != self.last:
+            return False
+        if len(names) > 1 and names[0] in self.begun and not self.beyond:
+            self._refuse_repeat()
+            return False
+        return True
+
+    def _refuse_repeat(self) -> None:
+        """A page that came before: rows may have come in front, or the server ignores the offset."""
+        self.repeats += 1
+        if self.repeats > MOST_REPEATS:
+            msg = "the vendor sends the same page again and again, whatever the offset, which would never end"
+            raise Stalled(msg)
+
+    def _move_on(self, got: int) -> None:
+        overlap = 1 if self.largest > 1 else 0
+        self.offset += max(got - overlap, 0 if self.ended else 1)
