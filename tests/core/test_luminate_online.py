@@ -120,7 +120,7 @@ def read(server, person=PERSON, window=WEEK, settings=None, **options):
 
 
 def ids(pages):
-    return [VENDOR.interaction(record, ASKED).interaction_id for page in pages for record in page.records]
+    return [records.answers.fields(record)["interactionId"] for page in pages for record in page.records]
 
 
 def canonical(payload, asked=ASKED):
@@ -329,7 +329,7 @@ def _list_in_list(value):
 
 
 @given(
-    number=st.integers(0, 2**70),
+    number=st.integers(1, 2**70),
     kind=st.integers(0, 2000),
     moment=moments,
     count=st.integers(-(2**31), 2**31 - 1),
@@ -531,6 +531,12 @@ def test_the_header_names_the_encoding_where_the_body_does_not(write):
     assert canonical(page.records[0])["subject"] == "café €"
 
 
+def test_an_id_that_stands_for_none_is_no_key():
+    one, other = (canonical(json.dumps(row(0, subject=text)).encode())["interaction_id"] for text in ("a", "b"))
+    assert one != other
+    assert canonical(json.dumps(row(0, interactionId="7.0")).encode())["interaction_id"] == "7"
+
+
 # Paging
 
 
@@ -638,7 +644,7 @@ def test_so_is_one_whose_records_have_no_ids():
         read(Server([row(n, interactionId=None) for n in range(9)], ignores_offset=True), page_size=3)
 
 
-@pytest.mark.parametrize(("total", "calls"), [("5", 3), ("3", 3), ("5.0", 3), (" 5 ", 3), ("+5", 3), (None, 3)])
+@pytest.mark.parametrize(("total", "calls"), [("5", 3), ("3", 3), ("5.0", 3), (" 5 ", 3), (None, 3)])
 def test_a_total_is_taken_where_one_appears_but_never_needed(total, calls):
     def write(method, rows):
         body = json.loads(as_json(method, rows))

@@ -37,7 +37,6 @@ _HALF = re.compile(
     rb"\\\\|\\u[Dd][89ABab][0-9A-Fa-f]{2}\\u[Dd][C-Fc-f][0-9A-Fa-f]{2}"  # no half: a backslash, a whole pair
     rb"|(\\u[Dd][89A-Fa-f][0-9A-Fa-f]{2}|\xed[\xa0-\xbf][\x80-\xbf])"
 )
-_COUNT = re.compile(r"\+?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,12})(?:\.0+)?")
 #: Members of an answer, in lower case, that say that the call failed.
 _FAILURES = frozenset({"error", "errors", "errorresponse", "exception", "fault", "code", "message"})
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
@@ -93,17 +92,8 @@ def tidy(value: Any) -> Any:
 
 
 def number(value: Any, what: str) -> int | None:
-    """A count that the vendor declares, None where there is none; raises BadResponse for one that cannot be read.
-
-    Thousands may be grouped by commas, a fraction may be zero: "1,200" and "10.0" are whole numbers.
-    """
-    if value is None:
-        return None
-    found = _COUNT.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        msg = f"{what} is a count that cannot be read, so nobody can tell whether all records came"
-        raise BadResponse(msg)
-    return int(found[1].replace(",", ""))
+    """A count that the vendor declares, None where there is none; raises BadResponse for one that cannot be read."""
+    return None if value is None else common.read_count(value, what)
 
 
 def _from_xml(response: Response, root: str, name: str, what: str, value: Callable[[Get], T]) -> Answer[T]:

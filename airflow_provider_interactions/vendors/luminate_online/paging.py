@@ -30,6 +30,7 @@ class Paging:
     ended: bool = False
     last: str = ""
     largest: int = 0
+    pages: int = 0
     back: int = 0
     beyond: bool = False
     repeats: int = 0
@@ -47,6 +48,7 @@ class Paging:
         earlier page has to be asked for first. Raises Incomplete when rows move so often that nobody can tell what is
         missing, Stalled when the same page comes again and again.
         """
+        self.pages += 1
         if self.offset and not self._meets(names):
             self._step_back(empty=not names)
             return None

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 import msgspec
 
 from airflow_provider_interactions.contract import Asked, Interaction, T
 from airflow_provider_interactions.errors import BadResponse, RecordRejected
+from airflow_provider_interactions.vendors.common import spell_integer
 from airflow_provider_interactions.vendors.luminate_online import answers
 
 EVERYONE = "everyone"
+
+#: Ids that no record has: what a database's default, or an export's "none", looks like.
+PLACEHOLDERS = frozenset({"0", "-1"})
 
 _DAY = re.compile(r"(\d{4}-\d\d-\d\d)(Z|[+-]\d\d:\d\d)")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
@@ -30,7 +35,7 @@ def interaction(payload: bytes, asked: Asked) -> Interaction:
     cons_id = _text(record, "consId")
     bulk = asked.contact.kind == EVERYONE
     return Interaction(
-        interaction_id=_required(_text(record, "interactionId"), "interactionId"),
+        interaction_id=_key(record),
         occurred_at=_required(_instant(record, "creationDate"), "creationDate"),
         contact_id=_required(cons_id, "consId") if bulk else None,
         channel="crm" if notes else "other",
@@ -41,6 +46,15 @@ def interaction(payload: bytes, asked: Asked) -> Interaction:
         updated_at=max(filter(None, (_instant(note, "modifiedDate", "note.") for note in notes)), default=None),
         attributes=_attributes(record, notes),
     )
+
+
+def _key(record: dict[str, Any]) -> str:
+    """The interaction's id; of one that stands for none a digest of what identifies the record (unverified)."""
+    known = spell_integer(_required(_text(record, "interactionId"), "interactionId"))
+    if known not in PLACEHOLDERS:
+        return known
+    fields = [_text(record, name) for name in ("consId", "creationDate", "interactionTypeId", "subject")]
+    return sha256(msgspec.json.encode(fields)).hexdigest()[:32]
 
 
 def instant(text: str) -> datetime:

@@ -123,7 +123,8 @@ async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Pa
         if details:
             records, details = await _with_details(fetch, query, window, records, seen)
         if records or begins or not paging.ended:
-            cursor = "" if paging.ended else f"{paging.offset} {names[-1]}"
+            # Going back asks for an offset twice, so pages are told apart by their number; ``paging`` sees repeats.
+            cursor = "" if paging.ended else str(paging.pages)
             yield Page(records, [one.at for one in seen], cursor=cursor, total=total)
 
 
