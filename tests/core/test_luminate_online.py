@@ -517,7 +517,7 @@ def test_one_odd_character_costs_nothing(sent, meant, write, count):
 def test_an_unreadable_record_is_rejected_with_its_bytes(odd):
     rows = [row(n, subject="odd" if n == 1 else "ok") for n in range(3)]
     page = first_page(as_xml("getUserInteractions", rows).replace(b"odd", odd))
-    assert [canonical(record)["interaction_id"] for record in page.records[::2]] == ["0", "2"]
+    assert [canonical(record)["interaction_id"] for record in page.records[2:]] == ["2"]
     assert odd in page.records[1]
     with pytest.raises(RecordRejected):
         canonical(page.records[1])
