@@ -263,7 +263,7 @@ def bad_records(count, bad, field="InteractionId"):
     """An answer of the action: some records, the first of them without a field."""
     records = [
         {"InteractionId": f"{n:032x}", "InteractionType": "EmailSent", "Timestamp": "2026-01-02T12:00:00Z"}
-        for n in range(count)
+        for n in range(1, count + 1)
     ]
     for record in records[:bad]:
         del record[field]
