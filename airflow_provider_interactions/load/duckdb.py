@@ -7,23 +7,19 @@ or that the same extraction was normalized to anew, so loading any window again,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-import stamina
 
 from airflow_provider_interactions.errors import ConfigError, LoadError, Unreconciled
 from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.load.duckdb_turn import is_full, open_in_turn
 from airflow_provider_interactions.manifest import Manifest
 from airflow_provider_interactions.schema import CANONICAL, KEY
-
-#: A DuckDB file has one writer at a time. Seconds to wait for one's turn.
-TURN = 300.0
 
 _LATER = "new.extracted_at > old.extracted_at"
 
@@ -37,6 +33,13 @@ _FRESH = f"""
     CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM arrived
     QUALIFY row_number() OVER (PARTITION BY {", ".join(KEY)} ORDER BY extracted_at DESC, occurred_at DESC, {_ORDER}) = 1
 """  # noqa: S608 - constants only
+
+
+#: A DuckDB file has one writer at a time. Seconds to wait for one's turn.
+TURN = 300.0
+
+#: The columns by name: a table may have them in any order.
+_NAMES = ", ".join(f'"{field.name}"' for field in CANONICAL)
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -57,15 +60,18 @@ def load(lake: Lake, manifest: Manifest, database: str, table: str = "interactio
     """Merge a normalized window into a table, made if absent; raises LoadError, after which nothing has changed."""
     name = quoted(table)
     _prepare(database)
-    with _turn(database) as connection:
+    with open_in_turn(database, TURN) as connection:
         try:
             connection.execute("SET preserve_insertion_order = false")  # so that it inserts on every core
             connection.begin()
             connection.execute(_create(name, zstd=_knows_zstd(connection)))
+            _refuse_other_columns(connection, name, str(manifest.window))
             loaded = _merge(connection, name, lake, manifest)
             connection.commit()
         except (duckdb.Error, OSError, pa.ArrowException) as wrong:
-            connection.rollback()
+            # DuckDB ends the transaction itself after some faults, a full disk among them; then there is none to end.
+            with suppress(duckdb.Error):
+                connection.rollback()
             # DuckDB's own text can quote a value, an identifier of a person among them: it is not passed on.
             raise LoadError(_refusal(wrong, lake, manifest)) from None
         return loaded
@@ -73,12 +79,14 @@ def load(lake: Lake, manifest: Manifest, database: str, table: str = "interactio
 
 def _refusal(wrong: Exception, lake: Lake, manifest: Manifest) -> str:
     kind = type(wrong).__name__
+    if is_full(wrong):
+        return (
+            f"There is no room on the disk of the DuckDB file, or of DuckDB's temporary files: window "
+            f"{manifest.window} was not loaded; the table is unchanged. Free some room, then clear the task."
+        )
     there = all(lake.fs.exists(lake.full(file.path)) for file in manifest.files)
     if there and isinstance(wrong, duckdb.Error):
-        return (
-            f"DuckDB refused the rows of window {manifest.window} ({kind}); the table is unchanged. If the table was "
-            "not made by this provider, its columns, types or constraints may not fit: name another, and it is made."
-        )
+        return _unfit(str(manifest.window), kind)
     return (
         f"The lake no longer holds, or garbles, the rows of window {manifest.window} ({kind}); the table is unchanged."
     )
@@ -95,54 +103,6 @@ def _prepare(database: str) -> None:
 def quoted(table: str) -> str:
     """A name as an SQL identifier, whatever is in it; dots separate schema and table."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in table.split("."))
-
-
-class _NotNow(Exception):
-    """The file cannot be opened. Retries are logged, and a path may hold a person's name: so it has the file's only."""
-
-    def __init__(self, database: str, fault: duckdb.Error) -> None:
-        super().__init__(f"{Path(database).name}: {type(fault).__name__}")
-        # Only another writer goes away by waiting; a file that is no database stays one.
-        self.taken = "lock" in str(fault)
-
-
-@contextmanager
-def _turn(database: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the file, waiting while another process writes to it."""
-    try:
-        for attempt in stamina.retry_context(on=_taken, attempts=None, timeout=TURN, wait_max=2.0):
-            with attempt:
-                connection = _opened(database)
-    except _NotNow as wrong:
-        msg = f"The DuckDB file cannot be opened ({wrong}). Is another program writing to it?"
-        raise LoadError(msg) from wrong
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def _taken(fault: Exception) -> bool:
-    return isinstance(fault, _NotNow) and fault.taken
-
-
-def _odd(fault: Exception) -> bool:
-    return isinstance(fault, _NotNow) and not fault.taken
-
-
-def _opened(database: str) -> duckdb.DuckDBPyConnection:
-    # While another process makes the file, it is for an instant no database.
-    for attempt in stamina.retry_context(on=_odd, attempts=4, wait_initial=0.05, wait_jitter=0.05):
-        with attempt:
-            return _connected(database)
-    raise AssertionError  # unreachable: the policy returns or raises
-
-
-def _connected(database: str) -> duckdb.DuckDBPyConnection:
-    try:
-        return duckdb.connect(database)
-    except duckdb.Error as fault:
-        raise _NotNow(database, fault) from None
 
 
 def _knows_zstd(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -168,9 +128,41 @@ def _column(field: pa.Field, compression: str | None) -> str:
     return f'"{field.name}" {_sql(field)}{"" if field.nullable else " NOT NULL"}{stored}'
 
 
+#: How DuckDB calls the types of the columns.
+_STORED = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}
+
+
 def _sql(field: pa.Field) -> str:
     kinds = {pa.timestamp("us", "UTC"): "TIMESTAMPTZ", pa.int32(): "INTEGER"}
     return kinds.get(field.type, "VARCHAR")
+
+
+def _refuse_other_columns(connection: duckdb.DuckDBPyConnection, name: str, window: str) -> None:
+    """Refuse a table that lacks columns, has them with other types, or needs more; raises LoadError that names them.
+
+    Their order is free, and so are further columns that may be empty.
+    """
+    rows = connection.execute(f"PRAGMA table_info({_literal(name)})").fetchall()
+    found = {str(row[1]).lower(): str(row[2]) for row in rows}
+    needed = [str(row[1]) for row in rows if row[3] and row[4] is None and row[1].lower() not in CANONICAL.names]
+    wanted = {field.name: _STORED.get(_sql(field), _sql(field)) for field in CANONICAL}
+    problems = {
+        "it lacks": [one for one in wanted if one not in found],
+        "of another type are": [
+            f"{one} {found[one]}, not {kind}" for one, kind in wanted.items() if found.get(one, kind) != kind
+        ],
+        "without a default, yet NOT NULL, are": needed,
+    }
+    told = "; ".join(f"{what} {', '.join(columns)}" for what, columns in problems.items() if columns)
+    if told:
+        raise LoadError(_unfit(window, told))
+
+
+def _unfit(window: str, why: str) -> str:
+    return (
+        f"DuckDB refused the rows of window {window} ({why}); the table is unchanged. If the table was not made by "
+        "this provider, its columns, types or constraints may not fit: name another, and it is made."
+    )
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, name: str, lake: Lake, manifest: Manifest) -> Loaded:
@@ -190,7 +182,8 @@ def _merge(connection: duckdb.DuckDBPyConnection, name: str, lake: Lake, manifes
     if distinct > known - replaced:
         there = f"SELECT 1 FROM {name} old WHERE {_same(manifest)}"  # noqa: S608 - quoted
         absent = f" WHERE NOT EXISTS ({there})" if known > replaced else ""
-        added, _ = _two(connection, f"INSERT INTO {name} SELECT * FROM {fresh} new{absent}")  # noqa: S608 - quoted
+        source = f"SELECT {_NAMES} FROM {fresh} new{absent}"  # noqa: S608 - quoted
+        added, _ = _two(connection, f"INSERT INTO {name} ({_NAMES}) {source}")
     if rows != manifest.counts.canonical or added != distinct - known + replaced:
         msg = f"{manifest.counts.canonical} rows are in the manifest, {rows} in its files, {added} were added."
         raise Unreconciled(msg)
@@ -214,9 +207,8 @@ def _arrive(connection: duckdb.DuckDBPyConnection, lake: Lake, manifest: Manifes
     """Make the window's rows known as ``arrived``: DuckDB reads local files itself, others come as Arrow batches."""
     if lake.local and manifest.files:
         files = ", ".join(_literal(lake.full(file.path)) for file in manifest.files)
-        names = ", ".join(f'"{field.name}"' for field in CANONICAL)
         source = f"read_parquet([{files}], hive_partitioning = false)"
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW arrived AS SELECT {names} FROM {source}")  # noqa: S608 - quoted
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW arrived AS SELECT {_NAMES} FROM {source}")  # noqa: S608 - quoted
         return
     columns = ", ".join(f'"{field.name}" {_sql(field)}' for field in CANONICAL)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE arrived ({columns})")
@@ -225,7 +217,7 @@ def _arrive(connection: duckdb.DuckDBPyConnection, lake: Lake, manifest: Manifes
             parquet = pq.ParquetFile(stream)
             reader = pa.RecordBatchReader.from_batches(parquet.schema_arrow, parquet.iter_batches())
             connection.register("batches", reader)
-            connection.execute("INSERT INTO arrived SELECT * FROM batches")
+            connection.execute("INSERT INTO arrived BY NAME SELECT * FROM batches")
             connection.unregister("batches")
 
 

@@ -1,6 +1,7 @@
 """Loading into DuckDB: the same table whatever is loaded how often, in which order, by how many."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_interactions.errors import ConfigError, LoadError, Unreconciled
@@ -93,12 +94,114 @@ def test_waiting_for_ones_turn_logs_no_folder(desk, database, monkeypatch, caplo
     ) as holder:
         assert holder.stdout.readline() == "held\n"
         monkeypatch.setattr(module, "TURN", 0.5)
-        with pytest.raises(LoadError, match=r"all.duckdb: IOException") as told:
+        caplog.set_level("INFO")
+        with pytest.raises(LoadError, match=rf"all.duckdb: IOException.*process {holder.pid} ") as told:
             load(desk.lake, manifest, database)
         holder.communicate("\n", timeout=30)
     logged = caplog.text + capsys.readouterr().out  # stamina prefers structlog where there is one
     assert str(Path(database).parent) not in logged + str(told.value)
-    assert "all.duckdb" in logged
+    assert logged.count("all.duckdb") == 1
+    assert f"is open in process {holder.pid} (python" in logged
+    assert str(Path(sys.executable).parent) not in logged + str(told.value)
+
+
+def test_a_load_that_waited_says_so_twice_and_loads(desk, database, caplog):
+    manifest = desk.normalized(desk.record())
+    Path(database).parent.mkdir()
+    hold = (
+        "import duckdb, sys, time; duckdb.connect(sys.argv[1]).close();"
+        "c = duckdb.connect(sys.argv[1], read_only=True);"
+        "print('held', flush=True); time.sleep(2.5); c.close()"
+    )
+    caplog.set_level("INFO")
+    with subprocess.Popen([sys.executable, "-c", hold, database], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        assert load(desk.lake, manifest, database).inserted == 1
+    lines = [line.getMessage() for line in caplog.records if "all.duckdb" in line.getMessage()]
+    assert len(lines) == 2
+    assert "waiting for it" in lines[0]
+    assert "is free after" in lines[1]
+    assert not [line for line in caplog.records if line.levelname == "WARNING"]
+
+
+COLUMNS = [f'"{name}"' for name in CANONICAL.names]
+
+
+@given(order=st.permutations(COLUMNS), data=st.data())
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_the_order_of_columns_is_free(desk, tmp_path, order, data):
+    """F08: a table that somebody made tidy got values in wrong columns."""
+    own, tidied = (str(tmp_path / f"{uuid.uuid4().hex}.duckdb") for _ in "12")
+    first, second, third = versions(desk)
+    for manifest in (first, second, third):
+        load(desk.lake, manifest, own)
+    load(desk.lake, first, tidied)
+    more = data.draw(st.sampled_from(["", ", NULL::DOUBLE AS score"]))
+    query(tidied, f"CREATE TABLE tidy AS SELECT {', '.join(order)}{more} FROM interactions")
+    query(tidied, "DROP TABLE interactions")
+    query(tidied, "ALTER TABLE tidy RENAME TO interactions")
+    for manifest in (second, third):
+        load(desk.lake, manifest, tidied)
+    wanted = f"SELECT {', '.join(f'{name}::VARCHAR' for name in COLUMNS)} FROM interactions ORDER BY ALL"
+    assert query(tidied, wanted) == query(own, wanted)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("DROP COLUMN status", "it lacks status"),
+        ("RENAME COLUMN status TO state", "it lacks status"),
+        ("ALTER COLUMN subject TYPE BLOB", "subject BLOB"),
+        ("ALTER COLUMN occurred_at TYPE TIMESTAMP", "occurred_at TIMESTAMP"),
+        ("ADD COLUMN mine VARCHAR; ALTER TABLE interactions ALTER COLUMN mine SET NOT NULL", "NOT NULL, are mine"),
+    ],
+)
+def test_columns_that_do_not_fit_are_named(desk, database, change, told):
+    manifest = desk.normalized(desk.record())
+    load(desk.lake, desk.normalized(), database)
+    query(database, f"ALTER TABLE interactions {change}")
+    with pytest.raises(LoadError, match=told):
+        load(desk.lake, manifest, database)
+    assert query(database, "SELECT count(*) FROM interactions") == [(0,)]
+
+
+FULL = """
+import resource, signal, sys, json
+from airflow_provider_interactions.errors import LoadError
+from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.load.duckdb import load
+from airflow_provider_interactions.manifest import unpacked
+lake, database, room = sys.argv[1:]
+manifest = unpacked(json.loads(sys.stdin.readline()))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(room), resource.RLIM_INFINITY))
+try:
+    load(Lake.at(lake), manifest, database)
+except LoadError as wrong:
+    print(type(wrong).__name__, wrong)
+"""
+
+
+@pytest.mark.parametrize("room", [100, 5000, 9000, 13000, 100_000])
+def test_no_room_is_named_and_the_next_load_goes_on(desk, database, room):
+    """A real limit of a file's size stands for a full disk: the system refuses to write in the same way."""
+    noise = [desk.record(InteractionId=key, Note=os.urandom(9000).hex()) for key in IDS]
+    manifest = desk.normalized(*noise)
+    begin = [sys.executable, "-c", FULL, desk.lake.root, database, str(room)]
+    said = json.dumps(packed(manifest)) + "\n"
+    done = subprocess.run(begin, input=said, capture_output=True, text=True, cwd=ROOT, timeout=60, check=True)
+    assert done.stdout.startswith("LoadError")
+    assert "room" in done.stdout
+    assert "rollback" not in done.stdout + done.stderr
+    assert load(desk.lake, manifest, database).inserted == len(IDS)
+    assert len(table(database)) == len(IDS)
+
+
+@pytest.mark.parametrize("left", [b"", b"\0" * 4096, b"\0" * 12288, b"\0" * 8 + b"DUCK" + b"\x40" * 100])
+def test_a_file_that_a_dead_load_left_half_made_is_made_anew(desk, database, left):
+    Path(database).parent.mkdir()
+    Path(database).write_bytes(left)
+    assert load(desk.lake, desk.normalized(desk.record()), database).inserted == 1
 
 
 def test_the_newest_wins_in_any_order(desk, tmp_path):
