@@ -21,6 +21,10 @@ from airflow_provider_interactions.window import Window
 
 T = TypeVar("T")
 
+#: Pages without a record, one after the other and each with a fresh cursor, after which a vendor is taken to go on for
+#: ever. A choice: no vendor documents that it answers so at all.
+MOST_EMPTY_PAGES = 200
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The connection's ``extra`` that every vendor understands; each vendor adds its own keys in a subclass.

@@ -15,7 +15,7 @@
     │   ├── Throttled            carries retry_after                  wait here, then let the task retry
     │   ├── Unavailable          5xx, time-outs, broken reads         retry here, then let the task retry
     │   ├── BadResponse          not the documented shape             fail after a few tries
-    │   ├── Stalled              a cursor that repeats                fail now
+    │   ├── Stalled              pages without an end                 fail now
     │   └── Incomplete           fewer records than declared          fail now
     ├── RecordRejected           one record, quarantined              fail above a threshold
     │   └── TooManyRejects       too little can be read               fail now, with the reasons
@@ -144,7 +144,7 @@ class BadResponse(VendorError):
 
 
 class Stalled(VendorError):
-    """The vendor handed out a page cursor for the second time: following it would never end."""
+    """The vendor handed out a page cursor for the second time, or endless empty pages: following would never end."""
 
 
 class Incomplete(VendorError):

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any
 
 from airflow_provider_interactions.contract import (
+    MOST_EMPTY_PAGES,
     Page,
     Query,
     Request,
@@ -129,16 +130,23 @@ def _guarded(job: Job, client: Client) -> Callable[[Question, Go], AsyncGenerato
 
 
 async def guard(pages: AsyncGenerator[Page, None], vendor: str) -> AsyncGenerator[Page, None]:
-    """Pass pages on; raises Stalled on a cursor that comes twice, Incomplete on fewer records than declared."""
+    """Pass pages on; raises Stalled where they would never end, Incomplete on fewer records than declared.
+
+    They would never end after a cursor that comes twice, and after very many empty pages with a cursor each.
+    """
     cursors: set[str] = set()
-    received, declared = 0, None
+    received, declared, empty = 0, None, 0
     async with aclosing(pages):
         async for page in pages:
             received += len(page.records)
+            empty = empty + 1 if page.cursor and not page.records else 0
             declared = page.total if page.total is not None else declared
             yield page
             if page.cursor and page.cursor in cursors:
                 msg = "the vendor handed out the same page cursor twice, which would never end"
+                raise Stalled(msg, vendor=vendor)
+            if empty == MOST_EMPTY_PAGES:
+                msg = f"the vendor sent {empty} empty pages in a row and still hands out a cursor"
                 raise Stalled(msg, vendor=vendor)
             cursors.add(page.cursor)
     if declared is not None and received < declared:

@@ -2,7 +2,8 @@
 
 The vendor's documented limits are where it starts from, refusals are what it learns from. A refusal shuts the gate for
 *every* request of the connection, because vendors lengthen their pause for whoever goes on asking; what was accepted
-until then teaches the rate (see ``rate``). Several tasks of one connection settle by the same rules.
+until then teaches the rate (see ``rate``), or how many may be in flight (see ``ceiling``). Several tasks of one
+connection settle by the same rules.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from airflow_provider_interactions.ceiling import Ceiling
 from airflow_provider_interactions.contract import Pace
 from airflow_provider_interactions.errors import Throttled
 from airflow_provider_interactions.rate import Quota, Rate, Turn
@@ -44,6 +46,7 @@ class Pacer:
     first: float = 1.0
     quick_until: float = float("inf")
     in_flight: int = 0
+    sent: int = 0
     places: int = 0
     opened_at: float = 0.0
     even_at: float = 0.0
@@ -51,6 +54,7 @@ class Pacer:
     paused_until: float = 0.0
     refusals: int = 0
     rate: Rate = field(default_factory=Rate)
+    ceiling: Ceiling = field(default_factory=Ceiling)
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -77,8 +81,10 @@ class Pacer:
             try:
                 yield turn
             except Throttled as refusal:
-                refusal.retry_after = self._refused(turn, refusal.retry_after)
+                refusal.retry_after = self._refused(turn, refusal)
                 raise
+            finally:
+                self.sent -= 1
         finally:
             self._leave()
 
@@ -86,28 +92,44 @@ class Pacer:
         """An answer came: double the places with every round of answers, above what was refused add one a round."""
         self.refusals = 0
         self.limit, self.first = max(self.limit, self.first), 1.0
-        self.limit = min(self.most, self.limit + (1.0 if self.limit < self.quick_until else 1 / self.limit))
         now = asyncio.get_running_loop().time()
+        more = self.limit + (1.0 if self.limit < self.quick_until else 1 / self.limit)
+        self.limit = min(self.most, self.ceiling.allows(now), more)
         self.took = now - turn.sent_at
         self.rate.answered(turn, now)
 
-    def _refused(self, turn: Turn, retry_after: float | None) -> float:
-        """Shut the gate for all and halve the places; returns the seconds of the pause."""
+    def _refused(self, turn: Turn, refusal: Throttled) -> float:
+        """Shut the gate for all and learn what the refusal teaches; returns the seconds of the pause."""
         now = asyncio.get_running_loop().time()
-        leads = now >= self.paused_until  # of many refusals at once, the first one sets the pace
-        self.refusals += leads
+        first = now >= self.paused_until  # of many refusals at once, the first one sets the pace
+        self.refusals += first
         own = min(LAST_PAUSE, FIRST_PAUSE * 2.0 ** min(max(0, self.refusals - 1), 10))
-        told = retry_after or own  # zero, or a date that has passed, says no more than nothing at all
+        told = refusal.retry_after or own  # zero, or a date that has passed, says no more than nothing at all
         pause = max(told, own)
-        if leads:
-            self.quick_until = max(1.0, QUICK_SHARE * self.in_flight)
-            self.limit, self.first = max(1.0, self.limit / 2), 1.0
-            self.rate.refused(turn.place, turn.sent_at - self.opened_at, now, pause, told)
+        if refusal.limit == "concurrency":
+            self._crowded(now, pause, first=first)
         else:
-            self.rate.refused_before(turn.place)
+            self._too_fast(turn, now, pause, told, first=first)
         self.paused_until = max(self.paused_until, now + pause)
         self.places, self.opened_at = 0, self.paused_until
         return pause
+
+    def _crowded(self, now: float, pause: float, *, first: bool) -> None:
+        """Too many were in flight: as many as were admitted may go out at once, and as often as before."""
+        if first:
+            self.ceiling.refused(self.sent, now, pause)
+        else:
+            self.ceiling.refused_too()
+        self.limit, self.first = min(self.limit, self.ceiling.most), 1.0
+
+    def _too_fast(self, turn: Turn, now: float, pause: float, told: float, *, first: bool) -> None:
+        """Halve the places, and learn a rate."""
+        if not first:
+            self.rate.refused_before(turn.place)
+            return
+        self.quick_until = max(1.0, QUICK_SHARE * self.in_flight)
+        self.limit, self.first = max(1.0, self.limit / 2), 1.0
+        self.rate.refused(turn, turn.sent_at - self.opened_at, now, pause, told)
 
     async def _place(self) -> None:
         """Wait for a place, in the order of asking: answers that overtake others wait in memory for their turn."""
@@ -149,6 +171,7 @@ class Pacer:
         self.opened_at = self.opened_at or now
         turn = Turn(self.places, now)
         self.places += 1
+        self.sent += 1
         # The last answer counts, too, if it was quicker: one slow answer must not hold back what follows.
         usual = min(self.rate.quick, self.took)
         self.even_at = max(self.even_at, now - CATCH_UP) + EVEN * usual / int(self.limit)

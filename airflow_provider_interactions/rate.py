@@ -26,9 +26,16 @@ QUICKER, SLOWER, USUAL = 0.2, 0.01, 0.001
 #: second share, with each further one that follows within so many stretches.
 LONGER, MUCH_LONGER, SOON = 0.01, 0.25, 2.0
 
-#: It then stays for so many stretches, but at most so many seconds, and gets shorter by this share of itself with each
-#: one that passes: another task of the connection may have ended, or the vendor may allow more.
-HOLD, HOLD_SECONDS, GROWTH = 60.0, 900.0, 0.02
+#: What was learned holds for so many stretches, but at most so many seconds, unless two stretches are longer; then more
+#: is tried, because another task of the connection may have ended, or the limit was for a while only. Each time that
+#: ends where it began makes the next wait twice as long, up to so many times the first.
+HOLD, HOLD_SECONDS, LONGEST_HOLD = 30.0, 60.0, 8.0
+
+#: More is tried in steps of a stretch each: by this share at first, by twice the last one with each, up to the second.
+GROWTH, MOST_GROWTH = 0.02, 0.5
+
+#: With so many steps it is certain that the limit has changed: what was accepted in the last stretch is learned anew.
+CHANGED = 3
 
 #: A stray refusal tells nothing about a rate. One after so many accepted requests does; fewer must be alike, within a
 #: factor, one after the other: two of them, or four where only a handful was accepted.
@@ -39,7 +46,7 @@ TELLING, ALIKE, HANDFUL = 50, 2.0, 5
 FIRST_RATE, DOUBLING, NO_RATE = 100.0, 0.1, 100_000.0
 
 #: However long nothing was sent, a rate grows by no more of these at once; no learned stretch is shorter, in seconds.
-DOUBLINGS, STRETCHES, SHORTEST = 20.0, 100.0, 0.001
+DOUBLINGS, SHORTEST = 20.0, 0.001
 
 #: Steps that were missed are made up for within this share of a stretch, and lost after it.
 SLACK = 0.05
@@ -89,6 +96,9 @@ class Rate:
     quick: float = 0.0
     late: float = 0.0
     longer: float = LONGER / 2
+    proven: int = 0
+    steps: int = 0
+    hold: float = 1.0
 
     def wait(self, now: float) -> float:
         """Seconds until the next request may go out; zero or less when it may."""
@@ -114,19 +124,38 @@ class Rate:
             arrived_at = turn.sent_at + late * min(1.0, usual / max(self.late, usual))
             self.quota.moved(turn, arrived_at)
 
-    def refused(self, accepted: int, open_for: float, now: float, pause: float, told: float) -> None:
-        """Learn from a refusal after ``accepted`` requests in the seconds since the gate opened.
+    def refused(self, turn: Turn, open_for: float, now: float, pause: float, told: float) -> None:
+        """Learn from a refusal; the gate was open for some seconds before the request went out.
 
         The gate is shut for ``pause`` seconds; ``told`` are those the vendor named, where it did.
         """
         if self.quota is None:
-            self._learn(accepted, stretch(open_for, told))
+            self._learn(turn.place, stretch(open_for, told))
         else:
-            self.longer = min(2 * self.longer, MUCH_LONGER) if open_for < SOON * self.quota.seconds else LONGER
-            self.quota.seconds *= 1 + self.longer
-            self._step()
+            self._relearn(self.quota, turn, open_for)
         self.next_at = now + pause
-        self.moved_at = now + pause + (min(HOLD * self.quota.seconds, HOLD_SECONDS) if self.quota else 0.0)
+        self.moved_at = now + pause + (self._held(self.quota) if self.quota else 0.0)
+        self.steps = 0
+
+    def _relearn(self, quota: Quota, turn: Turn, open_for: float) -> None:
+        """What was learned is too much, or what was tried beyond it."""
+        accepted = bisect_left(quota.arrivals, turn.sent_at) - bisect_right(
+            quota.arrivals, turn.sent_at - quota.seconds
+        )
+        soon = open_for < SOON * quota.seconds
+        if 0 < self.steps < CHANGED:  # what was proven still holds
+            quota.requests, self.hold = self.proven, min(2 * self.hold, LONGEST_HOLD)
+        elif self.steps:
+            quota.requests, self.hold = min(max(accepted, self.proven), quota.requests), 1.0
+        elif soon and 2 * accepted < quota.requests:  # far less than what was learned: the limit has changed
+            quota.requests, self.hold = max(1, accepted, quota.requests // 2), 1.0
+        else:
+            self.longer = min(2 * self.longer, MUCH_LONGER) if soon else LONGER
+            quota.seconds *= 1 + self.longer
+        self._step()
+
+    def _held(self, quota: Quota) -> float:
+        return self.hold * max(2 * quota.seconds, min(HOLD * quota.seconds, HOLD_SECONDS))
 
     def refused_before(self, accepted: int) -> None:
         """A request that went out before the one just learned from was refused as well."""
@@ -151,13 +180,20 @@ class Rate:
         self.moved_at = self.moved_at or now
         if now <= self.moved_at or self.value >= NO_RATE:
             return
-        if self.quota is None:
-            self.value = min(NO_RATE, self.value * 2 ** min((now - self.moved_at) / DOUBLING, DOUBLINGS))
-        else:
-            passed = min((now - self.moved_at) / self.quota.seconds, STRETCHES)
-            self.quota.seconds = max(SHORTEST, self.quota.seconds / (1 + GROWTH) ** passed)
-            self._step()
+        if self.quota is not None:
+            self._try_more(self.quota, now)
+            return
+        self.value = min(NO_RATE, self.value * 2 ** min((now - self.moved_at) / DOUBLING, DOUBLINGS))
         self.moved_at = now
+
+    def _try_more(self, quota: Quota, now: float) -> None:
+        """One step: however long nothing was sent, no more than one."""
+        self.proven = self.proven if self.steps else quota.requests
+        share = min(GROWTH * 2.0 ** min(self.steps, 10), MOST_GROWTH)
+        quota.requests += max(1, int(quota.requests * share))
+        self.steps += 1
+        self.moved_at = now + quota.seconds
+        self._step()
 
 
 def stretch(open_for: float, pause: float) -> float:

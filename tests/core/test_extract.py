@@ -132,3 +132,21 @@ def test_a_contact_asked_for_twice_is_still_one_contact(rig, tools):
     assert contacts.checked(tools.vendor, spelled) == [Contact(ids[0]), Contact(ids[1])]
     with pytest.raises(ConfigError, match="Contact 2 of the list cannot be asked for"):
         contacts.checked(tools.vendor, [ids[0], "ann@example.org"])
+
+
+def test_empty_pages_without_an_end(rig):
+    rig.faults(kind="endless_pages")
+    with pytest.raises(Stalled, match="200 empty pages in a row and still hands out a cursor"):
+        extract(rig.job(contacts=rig.contacts(1), options=contract.options(rig.job().vendor, {"types": ["EmailSent"]})))
+    assert rig.stats["by_fault"] == {"endless_pages": 200}
+
+
+def test_some_empty_pages_in_a_row_are_no_end():
+    pages = [*(page(0, f"a{n}") for n in range(199)), page(1, "b"), *(page(0, f"c{n}") for n in range(199)), page(1)]
+    assert len(guarded(*pages)) == 400
+
+
+def test_a_list_of_contacts_of_empty_pages_without_an_end(rig):
+    rig.faults(path="/contacts", kind="endless_pages")
+    with pytest.raises(Stalled, match="200 empty pages in a row and still links to more"):
+        rig.listed(contract.options(rig.job().vendor, {}))

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_interactions import contract, pace, rate
@@ -272,3 +272,109 @@ def test_a_rate_grows_within_bounds_however_long_nobody_was_answered(quota, seco
     found.wait(1.0)
     found.wait(1.0 + seconds)
     assert 100 <= found.value <= rate.NO_RATE if quota is None else found.quota.seconds >= rate.SHORTEST
+
+
+@dataclass
+class Changing:
+    """Limits that follow each other: seconds, and the limit for that long; the last one stays."""
+
+    parts: list
+    began: float = 0.0
+
+    def wait(self, now):
+        self.began = self.began or now
+        at = now - self.began
+        for seconds, limit in self.parts[:-1]:
+            if at < seconds:
+                return limit.wait(now)
+            at -= seconds
+        return self.parts[-1][1].wait(now)
+
+
+@dataclass
+class Crowded(Vendor):
+    """A vendor who admits so many at a time, and more of them later."""
+
+    most: list = field(default_factory=list)
+    inside: int = 0
+
+    async def answer(self, loop):
+        await asyncio.sleep(self.latency / 4 + loop.dice.random() * JITTER)
+        if self.inside >= next(most for until, most in self.most if loop.time() < 1000 + until):
+            self.refused += 1
+            raise Throttled("slower", retry_after=1.0, limit="concurrency")
+        self.inside += 1
+        await asyncio.sleep(self.latency * 3 / 4 + loop.dice.random() * JITTER)
+        self.inside -= 1
+        self.accepted += 1
+
+
+def answered(vendor, seconds, in_flight=52, seed=0):
+    """Ask for so many seconds; returns when the answers came, in seconds from the begin."""
+    times = []
+
+    async def go(pacer, loop):
+        while loop.time() < 1000 + seconds:
+            try:
+                async with pacer.slot() as turn:
+                    await vendor.answer(loop)
+                    pacer.succeeded(turn)
+                    times.append(loop.time() - 1000)
+            except Throttled:
+                continue
+
+    async def all_of_them():
+        pacer = Pacer.of(contract.Pace(in_flight))
+        await asyncio.gather(*(go(pacer, asyncio.get_running_loop()) for _ in range(in_flight)))
+
+    with asyncio.Runner(loop_factory=lambda: Loop(seed)) as runner:
+        runner.run(all_of_them())
+    return times
+
+
+def between(times, begin, end):
+    return sum(begin <= at < end for at in times) / (end - begin)
+
+
+def test_a_limit_that_was_for_a_while_is_forgotten():
+    times = answered(Vendor(Changing([(9, Sliding(30, 1.0)), (0, Sliding(300, 1.0))])), 80)
+    assert between(times, 60, 80) >= 0.85 * 300
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 30), st.integers(5, 80), st.sampled_from([1.0, 2.0])), max_size=4),
+    st.integers(20, 80),
+    st.integers(0, 1000),
+)
+@settings(max_examples=6, deadline=None, phases=[Phase.generate])
+def test_after_any_limits_the_rate_comes_back(parts, last, seed):
+    """In bounded time: what was learned holds for a while, then more is tried, each step larger than the one before."""
+    limits = [(seconds, Sliding(most, stretch)) for seconds, most, stretch in parts]
+    over = sum(seconds for seconds, _ in limits)
+    times = answered(Vendor(Changing([*limits, (0, Sliding(last, 1.0))])), over + 260, seed=seed)
+    assert between(times, over + 220, over + 260) >= 0.75 * last
+
+
+def test_a_refusal_for_concurrency_lowers_the_requests_in_flight_alone():
+    vendor = Crowded(None, latency=0.1, most=[(1e9, 10)])
+    times = answered(vendor, 100, in_flight=20)
+    assert vendor.refused <= 20
+    assert len(times) / 100 >= 0.9 * 10 / 0.104  # jitter takes its share of each round
+
+
+@pytest.mark.parametrize("few", [1, 2, 10])
+def test_more_in_flight_are_tried_again_after_a_while(few):
+    vendor = Crowded(None, latency=0.1, most=[(10, few), (1e9, 40)])
+    times = answered(vendor, 70)
+    assert between(times, 50, 70) >= 0.9 * 40 / 0.104
+
+
+@given(st.lists(st.tuples(st.integers(1, 20), st.integers(1, 52)), max_size=4), st.integers(0, 1000))
+@settings(max_examples=6, deadline=None, phases=[Phase.generate])
+def test_after_any_concurrency_all_places_come_back(parts, seed):
+    steps, at = [], 0
+    for seconds, most in parts:
+        at += seconds
+        steps.append((at, most))
+    times = answered(Crowded(None, latency=0.2, most=[*steps, (1e9, 30)]), at + 110, seed=seed)
+    assert between(times, at + 90, at + 110) >= 0.8 * 30 / 0.204

@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from airflow_provider_interactions.contract import Contact, Fetch, Request, Response
+from airflow_provider_interactions.contract import MOST_EMPTY_PAGES, Contact, Fetch, Request, Response
 from airflow_provider_interactions.errors import ConfigError, Incomplete, Stalled
 from airflow_provider_interactions.vendors import common, encoding
 from airflow_provider_interactions.vendors.dynamics_marketing import answers, errors
@@ -58,14 +58,19 @@ def contact(text: str, kind: str = "contact_id") -> Contact:
 async def contacts(fetch: Fetch, settings: Settings, options: Any) -> AsyncGenerator[Sequence[Contact], None]:
     """List every contact of the organisation through the Web API, the next link followed byte for byte."""
     request, seen, listed, count = _first(settings, options), set(), 0, 0
+    empty = 0
     while True:
         rows = await fetch(request, _rows)
+        empty = 0 if rows.value else empty + 1
         listed, count = listed + len(rows.value), max(count, _count(rows))
         yield [contact(row.contactid) for row in rows.value]
         if not rows.next_link:
             break
         if rows.next_link in seen:
             msg = "the list of contacts links to a page that was read before, which would never end"
+            raise Stalled(msg)
+        if empty == MOST_EMPTY_PAGES:
+            msg = f"the list of contacts had {empty} empty pages in a row and still links to more. Look at its filter"
             raise Stalled(msg)
         seen.add(rows.next_link)
         request = Request("GET", follow_link(request.url, rows.next_link), headers=request.headers)

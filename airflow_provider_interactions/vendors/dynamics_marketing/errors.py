@@ -38,7 +38,7 @@ _SLOWER = "the service protection limit was reached"
 CODES: dict[str, Verdict] = {
     "0x80072322": (Throttled, _SLOWER),  # requests in 300 s
     "0x80072321": (Throttled, _SLOWER),  # combined execution time
-    "0x80072326": (Throttled, _SLOWER),  # concurrent requests
+    "0x80072326": (Throttled, _SLOWER),  # CONCURRENT
     "0x8005f103": (Throttled, _SLOWER),  # B
     "0x80060308": (Throttled, _SLOWER),  # B
     "0x80048d19": (RequestRejected, "a parameter of the call is unknown or of the wrong type"),  # B
@@ -53,6 +53,8 @@ CODES: dict[str, Verdict] = {
     "0x80060891": (ContactNotFound, "there is no such contact"),  # B
 }
 
+#: "Number of concurrent requests": fewer in flight are wanted, not fewer in a time.
+CONCURRENT = "0x80072326"
 
 _ACTION = "msdyncrm_LoadInteractionsPublic"
 _NO_SUCH_TABLE = (
@@ -81,7 +83,7 @@ def classify(response: Response) -> VendorError | None:
         return common.error(html, response) if common.is_html(response) else _inside(response)
     found = _read(response.body)
     code = _code(found)
-    return common.error(_verdict(response.status, code, found.message or ""), response, code)
+    return _error(_verdict(response.status, code, found.message or ""), response, code)
 
 
 def refuse_error(members: Mapping[str, msgspec.Raw]) -> None:
@@ -96,7 +98,14 @@ def _inside(response: Response) -> VendorError | None:
     if b'"error"' not in response.body:  # in Data, quotes are escaped
         return None
     code = _code(_read(response.body.removeprefix(encoding.BYTE_ORDER_MARK)))
-    return common.error(CODES.get(code), response, code)
+    return _error(CODES.get(code), response, code)
+
+
+def _error(verdict: Verdict | None, response: Response, code: str) -> VendorError | None:
+    error = common.error(verdict, response, code)
+    if isinstance(error, Throttled) and code == CONCURRENT:
+        error.limit = "concurrency"
+    return error
 
 
 def _code(found: _Error) -> str:
