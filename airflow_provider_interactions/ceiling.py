@@ -24,26 +24,24 @@ class Ceiling:
     """The most requests in flight; without bound until a refusal teaches one."""
 
     most: float = float("inf")
-    in_flight: int = 0
-    refusals: int = 0
+    crowd: int = 0
     proven: float = 0.0
     hold: float = HOLD
     step: float = 1.0
     more_at: float = float("inf")
 
     def refused(self, in_flight: int, now: float, pause: float) -> None:
-        """Learn from the first refusal of several, which came while so many requests were in flight."""
-        self.in_flight, self.refusals, before = in_flight, 0, self.proven
-        self.refused_too()
+        """Learn from the first refusal of several, when so many were in flight as its request went out, with it."""
+        self.crowd, before = 0, self.proven
+        self.refused_too(in_flight)
         in_vain = self.step > 1 and before - 1 <= self.most <= before + 1
         self.hold = min(2 * self.hold, LONGEST_HOLD) if in_vain else HOLD
         self.proven, self.step, self.more_at = self.most, 1.0, now + pause + self.hold
 
-    def refused_too(self) -> None:
-        """Another one of those in flight was refused."""
-        self.refusals += 1
-        admitted = max(1.0, self.in_flight - self.refusals, self.in_flight * ADMITTED_SHARE)
-        self.most = min(self.most, admitted)
+    def refused_too(self, in_flight: int) -> None:
+        """Another one that was sent before the pause was refused: of all of them, the least crowded one counts."""
+        self.crowd = max(self.crowd, in_flight)
+        self.most = min(self.most, max(1.0, in_flight - 1, self.crowd * ADMITTED_SHARE))
         self.proven = min(self.proven, self.most)
 
     def allows(self, now: float) -> float:

@@ -107,19 +107,19 @@ class Pacer:
         told = refusal.retry_after or own  # zero, or a date that has passed, says no more than nothing at all
         pause = max(told, own)
         if refusal.limit == "concurrency":
-            self._crowded(now, pause, first=first)
+            self._crowded(turn, now, pause, first=first)
         else:
             self._too_fast(turn, now, pause, told, first=first)
         self.paused_until = max(self.paused_until, now + pause)
         self.places, self.opened_at = 0, self.paused_until
         return pause
 
-    def _crowded(self, now: float, pause: float, *, first: bool) -> None:
+    def _crowded(self, turn: Turn, now: float, pause: float, *, first: bool) -> None:
         """Too many were in flight: as many as were admitted may go out at once, and as often as before."""
         if first:
-            self.ceiling.refused(self.sent, now, pause)
+            self.ceiling.refused(turn.in_flight, now, pause)
         else:
-            self.ceiling.refused_too()
+            self.ceiling.refused_too(turn.in_flight)
         self.limit, self.first = min(self.limit, self.ceiling.most), 1.0
 
     def _too_fast(self, turn: Turn, now: float, pause: float, told: float, *, first: bool) -> None:
@@ -169,9 +169,9 @@ class Pacer:
 
     def _go(self, now: float) -> Turn:
         self.opened_at = self.opened_at or now
-        turn = Turn(self.places, now)
-        self.places += 1
         self.sent += 1
+        turn = Turn(self.places, now, self.sent)
+        self.places += 1
         # The last answer counts, too, if it was quicker: one slow answer must not hold back what follows.
         usual = min(self.rate.quick, self.took)
         self.even_at = max(self.even_at, now - CATCH_UP) + EVEN * usual / int(self.limit)

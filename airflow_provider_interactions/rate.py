@@ -54,10 +54,11 @@ SLACK = 0.05
 
 @dataclass(slots=True)
 class Turn:
-    """One request: the how manieth since the gate opened, and when it went out."""
+    """One request: its number since the gate opened, when it went out, and how many were then in flight with it."""
 
     place: int
     sent_at: float
+    in_flight: int = 1
 
 
 @dataclass(slots=True)

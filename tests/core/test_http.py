@@ -207,6 +207,16 @@ def test_a_pause_beyond_the_patience_is_left_to_the_task(rig, who, status, kind)
     assert time.monotonic() - began < 60
 
 
+def test_a_vendor_who_admits_fewer_at_a_time_is_asked_by_fewer(limited, who):
+    """Dataverse's code for it, refused by a server that counts; the rate is left alone."""
+    rig = limited(concurrency=10, latency=0.05)
+    began = time.monotonic()
+    answers = rig.fetch(*[who] * 400, concurrency=20)
+    assert {type(answer) for answer in answers} == {Response}
+    assert rig.stats["refused"] <= 20
+    assert time.monotonic() - began < 12  # two seconds, and a pause or two; one at a time it would take 20
+
+
 def test_no_more_requests_in_flight_than_allowed(limited, who):
     rig = limited()
     rig.faults(path="WhoAmI", kind="delay", seconds=0.01)

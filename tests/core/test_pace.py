@@ -302,6 +302,8 @@ class Crowded(Vendor):
         await asyncio.sleep(self.latency / 4 + loop.dice.random() * JITTER)
         if self.inside >= next(most for until, most in self.most if loop.time() < 1000 + until):
             self.refused += 1
+            # As long on its way as any answer: those that were sent before it have left by then.
+            await asyncio.sleep(self.latency * 3 / 4 + loop.dice.random() * JITTER)
             raise Throttled("slower", retry_after=1.0, limit="concurrency")
         self.inside += 1
         await asyncio.sleep(self.latency * 3 / 4 + loop.dice.random() * JITTER)
