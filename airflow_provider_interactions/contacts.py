@@ -7,7 +7,7 @@ those that came before and writes the rest down; ``cut`` makes batches of what w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 from itertools import islice
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from airflow_provider_interactions.contract import Contact, Credentials, Options, Vendor
 from airflow_provider_interactions.errors import ConfigError, VendorError
 from airflow_provider_interactions.http import connect
+from airflow_provider_interactions.identifiers import identifier, is_name_only
 from airflow_provider_interactions.lake import Lake, Place, stamp
 from airflow_provider_interactions.parquet import Writer
 from airflow_provider_interactions.retry import Limits
@@ -43,19 +44,20 @@ class Batch(msgspec.Struct, frozen=True):
     batches: int
 
 
-def checked(vendor: Vendor, ids: Iterable[str], kind: str | None = None) -> list[Contact]:
+def checked(vendor: Vendor, ids: Iterable[object], kind: str | None = None) -> list[Contact]:
     """Identifiers as contacts, each once, in their first order; raises ConfigError that says which one is wrong."""
     return list(dict.fromkeys(contact for page in given(vendor, ids, kind) for contact in page))
 
 
-def given(vendor: Vendor, ids: Iterable[str], kind: str | None = None) -> Iterator[list[Contact]]:
+def given(vendor: Vendor, ids: Iterable[object], kind: str | None = None) -> Iterator[list[Contact]]:
     """Identifiers as pages of contacts; raises ConfigError that says which one is wrong.
 
-    The message names the place in the list, never the identifier.
+    The message names the place in the list, never the identifier. Places without a value are left out.
     """
     kind, found, n = kind or vendor.contact_kinds[0], iter(ids), 0
     while page := list(islice(found, GROUP)):
-        yield [contact_at(vendor, text, kind, n) for n, text in enumerate(page, start=n + 1)]
+        places = ((place, value) for place, value in enumerate(page, start=n + 1) if not is_empty(value))
+        yield [contact_at(vendor, value, kind, place) for place, value in places]
         n += len(page)
 
 
@@ -82,21 +84,46 @@ async def _next(pages: Any) -> Any:
     return await anext(pages, None)
 
 
-def in_file(fs: Any, path: str, column: str | None = None) -> Iterator[str]:
+def is_empty(value: object) -> bool:
+    """Whether a source has no value there: null, or a row with nothing else."""
+    return value is None or (isinstance(value, list | tuple) and len(value) == 1 and value[0] is None)
+
+
+def in_file(
+    fs: Any, path: str, column: str | None = None, accepts: Callable[[str], bool] | None = None
+) -> Iterator[object]:
     """Identifiers from a file: Parquet or CSV (``column``, default the first), or text with one on each line.
 
-    The ending decides; raises ConfigError when the file or the column is not there.
+    The ending decides; raises ConfigError when the file or the column is not there. A CSV is cut at commas, or at
+    semicolons or tabs where its first line has no comma. ``accepts`` tells whether a text is an identifier: then a
+    CSV whose first line begins with one is refused, unless ``column`` says that the line names columns.
     """
     ending = path.rsplit(".", 1)[-1].lower()
-    readers = {"parquet": _parquet, "csv": _csv}
+    readers = {"parquet": _parquet, "csv": _csv, "tsv": _csv}
     try:
         with closing(fs.open(path, "rb")) as stream:
-            yield from (text for text in readers.get(ending, _lines)(stream, column) if text)
+            values = readers.get(ending, _lines)(stream, column, accepts)
+            yield from (value for value in values if value not in (None, ""))
     except FileNotFoundError:
         raise ConfigError("The file of contacts does not exist. Check its address.") from None
+    except UnicodeDecodeError:
+        raise ConfigError("The file of contacts is not encoded as UTF-8. Write it again as UTF-8.") from None
     except (KeyError, pa.ArrowInvalid) as wrong:
         msg = f"The file of contacts cannot be read as {ending} ({type(wrong).__name__}). Check format and column."
         raise ConfigError(msg) from None
+
+
+def accepter(vendor: Vendor, kind: str | None) -> Callable[[str], bool]:
+    """A function that tells whether a text is an identifier of a kind."""
+
+    def accepts(text: str) -> bool:
+        try:
+            vendor.contact(text, kind or vendor.contact_kinds[0])
+        except ConfigError:
+            return False
+        return True
+
+    return accepts
 
 
 def keep(lake: Lake, place: Place, pages: Pages, now: datetime) -> tuple[str, int]:
@@ -152,42 +179,62 @@ def _rows(contacts: Sequence[Contact]) -> pa.RecordBatch:
     return pa.record_batch(columns, schema=CONTACTS)
 
 
-def contact_at(vendor: Vendor, text: object, kind: str, n: int) -> Contact:
+def contact_at(vendor: Vendor, value: object, kind: str, n: int) -> Contact:
     """The contact at a place in a list, from 1; raises ConfigError that names the place and not the identifier."""
     try:
-        str(text).encode()  # half a surrogate pair can be neither sent nor written
-        return vendor.contact(str(text), kind)
+        text = identifier(value) or ""
+        text.encode()  # half a surrogate pair can be neither sent nor written
+        return vendor.contact(text, kind)
     except (ConfigError, UnicodeEncodeError) as wrong:
         why = wrong if isinstance(wrong, ConfigError) else "It is no text of Unicode characters."
         msg = f"Contact {n} of the list cannot be asked for. {why}"
         raise ConfigError(msg) from None
 
 
-def _parquet(stream: Any, column: str | None) -> Iterator[str]:
+Accepts = Callable[[str], bool] | None
+
+
+def _parquet(stream: Any, column: str | None, _: Accepts) -> Iterator[object]:
     file = pq.ParquetFile(stream)
     name = column or file.schema_arrow.names[0]
     if name not in file.schema_arrow.names:
         raise KeyError(name)
     for batch in file.iter_batches(GROUP, columns=[name]):
-        yield from _texts(batch.column(0))
+        yield from _values(batch.column(0))
 
 
-def _csv(stream: Any, column: str | None) -> Iterator[str]:
+def _csv(stream: Any, column: str | None, accepts: Accepts) -> Iterator[object]:
     # Every column as text: an identifier of digits must not become a number.
-    names = pa.csv.open_csv(stream).schema.names
+    first = stream.readline().decode("utf-8-sig")
+    cut = pa.csv.ParseOptions(delimiter=_delimiter(first))
+    stream.seek(0)
+    names = pa.csv.open_csv(stream, parse_options=cut).schema.names
     stream.seek(0)
     name = column or names[0]
     if name not in names:
         raise KeyError(name)
+    if column is None and accepts is not None and not is_name_only(name.strip(), accepts):
+        msg = (
+            "The first line of the file of contacts is an identifier, not the names of columns, so the first contact "
+            "would be lost. Add a line with names, or say by column which one holds identifiers; a file with one "
+            "identifier a line and no names can end in .txt."
+        )
+        raise ConfigError(msg)
     options = pa.csv.ConvertOptions(include_columns=[name], column_types=dict.fromkeys(names, pa.string()))
-    for batch in pa.csv.open_csv(stream, convert_options=options):
-        yield from _texts(batch.column(0))
+    for batch in pa.csv.open_csv(stream, parse_options=cut, convert_options=options):
+        yield from _values(batch.column(0))
 
 
-def _lines(stream: Any, _: str | None) -> Iterator[str]:
+def _delimiter(first: str) -> str:
+    """What cuts a CSV: the comma, unless its first line has none and a semicolon or a tab."""
+    found = [mark for mark in ",;\t" if mark in first]
+    return found[0] if found else ","
+
+
+def _lines(stream: Any, _: str | None, __: Accepts) -> Iterator[object]:
     for line in stream:
-        yield line.decode("utf-8", "replace").strip("\ufeff \t\r\n")  # editors may begin a file with a mark
+        yield line.decode("utf-8").strip("\ufeff \t\r\n")  # editors may begin a file with a mark
 
 
-def _texts(values: pa.Array) -> list[str]:
-    return [str(value).strip() for value in values.to_pylist() if value is not None]
+def _values(values: pa.Array) -> list[object]:
+    return [value.strip() if isinstance(value, str) else value for value in values.to_pylist()]

@@ -97,7 +97,7 @@ class Counting:
     def end(self, question: Question, error: BaseException | None) -> None:
         """One query is over; raises its error unless it only says that the contact is not there."""
         self.now.requests += question.requests
-        if isinstance(error, ContactError) and self.job.on_missing == "record":
+        if isinstance(error, ContactError) and self.job.on_missing != "fail":
             self.now.missing = (error.outcome, error.message)
         elif error is not None:
             raise placed(error, self.job)

@@ -20,9 +20,9 @@ from airflow_provider_interactions.contract import (
     T,
 )
 from airflow_provider_interactions.counting import Counting, Question, Saver, placed, watched
-from airflow_provider_interactions.errors import Incomplete, Stalled
+from airflow_provider_interactions.errors import ConfigError, Incomplete, Stalled
 from airflow_provider_interactions.http import Client, connect
-from airflow_provider_interactions.job import Job, journal_of
+from airflow_provider_interactions.job import Job, check_known, journal_of
 from airflow_provider_interactions.journal import State, expire
 from airflow_provider_interactions.land import Landing
 from airflow_provider_interactions.manifest import Manifest
@@ -79,7 +79,10 @@ async def land_pages(job: Job, folder: str = "") -> Manifest:
                         await asyncio.to_thread(landing.flush)
             await asyncio.to_thread(landing.flush_rejects)
             tally.judge()
-            manifest = await asyncio.to_thread(landing.finish, tally.counts())
+            counts = tally.counts()
+            with landing.forgotten_on(ConfigError):
+                check_known(job, counts)
+            manifest = await asyncio.to_thread(landing.finish, counts)
             await saver.finished()
             return manifest
 

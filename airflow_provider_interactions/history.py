@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import msgspec
 import pyarrow as pa
@@ -22,7 +23,7 @@ import pyarrow.parquet as pq
 
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.extract import land_pages
-from airflow_provider_interactions.job import Job, Progress, journal_of
+from airflow_provider_interactions.job import Job, Progress, check_known, journal_of, too_few_known
 from airflow_provider_interactions.journal import State, landed
 from airflow_provider_interactions.lake import stamp
 from airflow_provider_interactions.land import Landing
@@ -59,13 +60,15 @@ def cut(job: Job) -> Manifest:
         )
         known.update(_outcomes(job, fetched, fresh=True))
     elif job.resume is not None:  # an earlier try may have died between keeping its answers and dropping its journal
-        journal_of(replace(job, window=ALWAYS)).drop()
+        journal_of(_whole(job, job.contacts)).drop()
     state = State(extracted_at=job.extracted_at)
     with Landing(job.lake, job.place, state, job.batch, job.batches, asked=job.asked) as landing:
         tally = _Cut(job, landing, known)
         for manifest, contacts in _by_manifest(job.contacts, known):
             tally.take(manifest, contacts)
-        return landing.finish(tally.finish() + sent)
+        counts = tally.finish() + sent
+        check_known(job, counts)
+        return landing.finish(counts)
 
 
 @dataclass(slots=True)
@@ -114,13 +117,16 @@ def _kept(job: Job) -> dict[Contact, Known]:
         if young and manifest.extracted_at >= job.window.end:
             found = _outcomes(job, manifest, fresh=False)
             known.update({contact: found[contact] for contact in found.keys() & wanted})
+    unknown = sum(one.outcome == "not_found" for one in known.values())
+    if job.on_missing == "record" and too_few_known(unknown, len(wanted)):  # it failed: what was wrong may be mended
+        return {contact: one for contact, one in known.items() if one.outcome != "not_found"}
     if job.on_missing == "fail":  # whoever was not there then is asked for again, to fail by the vendor's own answer
         return {contact: one for contact, one in known.items() if one.outcome in ("ok", "empty")}
     return known
 
 
 def _fetch(job: Job, contacts: Sequence[Contact]) -> Manifest:
-    whole = replace(job, window=ALWAYS, contacts=contacts)
+    whole = _whole(job, contacts)
     try:
         manifest = asyncio.run(land_pages(whole, job.place.histories))
     except BaseException as error:
@@ -132,6 +138,12 @@ def _fetch(job: Job, contacts: Sequence[Contact]) -> Manifest:
     journal_of(whole).drop()
     _forget(job)
     return manifest
+
+
+def _whole(job: Job, contacts: Sequence[Contact]) -> Job:
+    # These are only contacts that the lake does not know yet: the share of unknown ones is judged over all, at the end.
+    on_missing: Literal["allow", "fail"] = "fail" if job.on_missing == "fail" else "allow"
+    return replace(job, window=ALWAYS, contacts=contacts, on_missing=on_missing)
 
 
 def _forget(job: Job) -> None:

@@ -12,14 +12,22 @@ import msgspec
 
 from airflow_provider_interactions import __version__
 from airflow_provider_interactions.contract import Contact, Credentials, Options, Vendor
+from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.journal import AGE, Journal
 from airflow_provider_interactions.lake import Lake, Place
+from airflow_provider_interactions.manifest import Counts
 from airflow_provider_interactions.rejects import SHARE
 from airflow_provider_interactions.retry import Limits
 from airflow_provider_interactions.window import Window
 
 #: How long a history that was fetched whole serves windows that ended before, for vendors that cannot filter by date.
 HISTORY_AGE = timedelta(days=1)
+
+#: The share of a list that the vendor may not know. Above it the list is taken to be wrong.
+MOST_UNKNOWN = 0.5
+
+#: Contacts from which on a share is judged; of fewer, one known contact is enough.
+LONG_LIST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +49,9 @@ class Progress:
 class Job:
     """Everything one extraction needs. ``contacts`` are asked in this order; ``batch`` of ``batches`` of the window.
 
-    ``on_missing`` says what a contact that the vendor cannot answer for means: ``record`` notes it as an outcome,
-    ``fail`` ends the extraction. ``concurrency`` overrides the vendor's requests in flight. ``history_age`` is for
+    ``on_missing`` says what a contact that the vendor cannot answer for means: ``record`` notes it as an outcome and
+    fails where too few contacts are known (`check_known`), ``allow`` notes it however many there are, ``fail`` ends
+    the extraction. ``concurrency`` overrides the vendor's requests in flight. ``history_age`` is for
     vendors that cannot filter by date: how old a history in the lake may be to be cut instead of asked for again;
     zero asks anew. ``resume`` names the run: a later extraction with the same name and everything else the same goes
     on where this one ended, however it ended, unless it was left alone for ``resume_age``; None leaves nothing behind
@@ -62,7 +71,7 @@ class Job:
     batches: int = 1
     concurrency: int | None = None
     history_age: timedelta = HISTORY_AGE
-    on_missing: Literal["record", "fail"] = "record"
+    on_missing: Literal["record", "allow", "fail"] = "record"
     limits: Limits | None = None
     progress: Callable[[Progress], None] | None = None
     resume: str | None = None
@@ -82,6 +91,26 @@ class Job:
         """What tells two pipelines of one account apart: a digest of source and options, but for the size of pages."""
         options = {name: value for name, value in msgspec.to_builtins(self.options).items() if name != "page_size"}
         return hashlib.sha256(msgspec.json.encode([self.source, options])).hexdigest()[:16]
+
+
+def too_few_known(unknown: int, asked: int) -> bool:
+    """Whether the vendor knows none of the contacts, or of a longer list less than half."""
+    return unknown > (asked * MOST_UNKNOWN if asked >= LONG_LIST else max(asked - 1, 0))
+
+
+def check_known(job: Job, counts: Counts) -> None:
+    """Raise ConfigError when the vendor knows none of the contacts, or of a longer list less than half.
+
+    Then the list is wrong, and to publish would replace what the lake has of the window by nothing.
+    """
+    unknown, asked = counts.not_found, counts.contacts
+    if job.on_missing != "record" or not too_few_known(unknown, asked):
+        return
+    msg = (
+        f"{job.vendor.name} does not know {unknown} of {asked} contacts. Check that the list holds identifiers of the "
+        "right kind and account, or allow it with on_missing='allow'."
+    )
+    raise ConfigError(msg)
 
 
 def journal_of(job: Job) -> Journal:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
@@ -82,6 +83,17 @@ class Landing:
             # A long window that is divided once more writes the same files, which may have been published before.
             published = referred(self.lake, self._home)
             self.lake.remove(path for path in paths if path not in published)
+
+    @contextmanager
+    def forgotten_on(self, kind: type[Exception]) -> Iterator[None]:
+        """On an error of this kind drop the journal, so that the next try asks everybody again."""
+        try:
+            yield
+        except kind:
+            if self.journal is not None:
+                self.journal.drop()
+            self.journal = None
+            raise
 
     def restore(self, rows: Sequence[pa.Table], outcomes: Sequence[Outcome]) -> None:
         """Go on from what a journal holds beside its state."""

@@ -25,7 +25,7 @@ import fsspec
 import msgspec
 
 from airflow_provider_interactions import contract
-from airflow_provider_interactions.contacts import contact_at
+from airflow_provider_interactions.contacts import contact_at, is_empty
 from airflow_provider_interactions.contract import Contact, Credentials, Options, Vendor
 from airflow_provider_interactions.errors import ConfigError, VendorError
 from airflow_provider_interactions.extract import land_pages
@@ -122,6 +122,7 @@ def answer(
             window=asked.span,
             contacts=asked.contacts,
             options=asked.options,
+            on_missing="allow",  # that nobody is known is an answer here
             progress=progress,
             keeps="undated" if asked.window else "everything",
             limits=limits,
@@ -131,12 +132,13 @@ def answer(
         return _written(lake, asked, landed, told(memory, asked.vendor, landed, asked.types))
 
 
-def _people(vendor: Vendor, ids: Iterable[str], kind: str | None) -> dict[Contact, int]:
+def _people(vendor: Vendor, ids: Iterable[object], kind: str | None) -> dict[Contact, int]:
     """Each person once, with the first place in the list; blanks only take places."""
     contacts: dict[Contact, int] = {}
-    for place, text in enumerate(ids, start=1):
-        if text.strip():
-            contacts.setdefault(contact_at(vendor, text.strip(), kind or vendor.contact_kinds[0], place), place)
+    for place, value in enumerate(ids, start=1):
+        found = value.strip() if isinstance(value, str) else value
+        if found != "" and not is_empty(found):
+            contacts.setdefault(contact_at(vendor, found, kind or vendor.contact_kinds[0], place), place)
     if not contacts:
         msg = "No contact is given, so there is nobody to ask about. Give at least one identifier."
         raise ConfigError(msg)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, ClassVar, Literal
@@ -34,7 +34,7 @@ class ListContactsOperator(VendorOperator):
     :param contacts: identifiers to ask for
     :param contacts_file: address of a Parquet, CSV or text file of identifiers, in any object storage that Airflow
         understands; the ending decides, and text has one identifier on each line
-    :param column: the file's column; default: its first
+    :param column: the file's column; default: its first. Without it, a CSV whose first line is an identifier is refused
     :param contacts_sql: a query, or a template file ``….sql`` with one, whose first column holds identifiers
     :param contacts_conn_id: the connection to ask it of, of any type whose hook speaks DB-API
     :param kind: what the identifiers are; default: the vendor's first kind
@@ -115,7 +115,7 @@ class ListContactsOperator(VendorOperator):
     def _pages(self, hook: InteractionsHook, options: Options) -> Iterable[Sequence[Contact]]:
         from airflow_provider_interactions import contacts as lists  # noqa: PLC0415 - pyarrow and aiohttp are heavy
 
-        ids = self._ids()
+        ids = self._ids(lists.accepter(hook.vendor, given(self.kind)))
         if ids is None:
             return lists.listing(hook.vendor, hook.credentials, options)
         return lists.given(hook.vendor, ids, given(self.kind))
@@ -125,12 +125,12 @@ class ListContactsOperator(VendorOperator):
         said = [self.contacts_file, self.column, self.contacts_sql, self.contacts_conn_id, self.kind]
         return sha256(repr([*map(given, said), self.contacts is not None]).encode()).hexdigest()[:16]
 
-    def _ids(self) -> Iterable[str] | None:
+    def _ids(self, accepts: Callable[[str], bool]) -> Iterable[object] | None:
         match sources.only(contacts=self.contacts, contacts_file=self.contacts_file, contacts_sql=self.contacts_sql):
             case "contacts":
                 return sources.from_list(self.contacts or ())
             case "contacts_file":
-                return sources.from_file(str(self.contacts_file), given(self.column))
+                return sources.from_file(str(self.contacts_file), given(self.column), accepts)
             case "contacts_sql":
                 return sources.from_sql(str(self.contacts_sql), given(self.contacts_conn_id))
         return None

@@ -45,7 +45,8 @@ class ExtractInteractionsOperator(VendorOperator):
     :param refresh: ask anew whatever is in the lake; default: the DAG run's param of this name, else no
     :param rejects_share: share of the records that came whose time may be unreadable before the task fails; default:
         0.05, or ten records where that is more. When none has a time, the task fails, too, unless this is 1
-    :param on_missing: what a contact that the vendor does not know means: ``record`` it, or ``fail``
+    :param on_missing: what a contact that the vendor does not know means: ``record`` it, and fail when none of the
+        contacts is known, or less than half of 20 or more; ``allow`` any number of them; ``fail`` at the first
     """
 
     stage = "extract"
@@ -64,7 +65,7 @@ class ExtractInteractionsOperator(VendorOperator):
         concurrency: int | None = None,
         history_age: timedelta | float | str | None = None,
         refresh: bool | str | None = None,
-        on_missing: Literal["record", "fail"] = "record",
+        on_missing: Literal["record", "allow", "fail"] = "record",
         rejects_share: float | None = None,
         **kwargs: Any,
     ) -> None:

@@ -64,7 +64,7 @@ class Extracting(Asking, total=False):
     concurrency: int | None
     history_age: timedelta | float | str | None
     refresh: bool | str | None
-    on_missing: Literal["record", "fail"]
+    on_missing: Literal["record", "allow", "fail"]
     rejects_share: float | None
     max_active_tis_per_dag: int | None
 

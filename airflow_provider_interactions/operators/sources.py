@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
-from decimal import Decimal
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -37,27 +36,30 @@ def only(**sources: Any) -> str | None:
     return named[0] if named else None
 
 
-def from_list(ids: Iterable[str]) -> Iterable[str]:
+def from_list(ids: Iterable[object]) -> Iterable[object]:
     """Identifiers that the DAG's author wrote, or an upstream task returned."""
     if isinstance(ids, str):
         msg = "contacts is one text, not a list. For a template that gives a list, set render_template_as_native_obj."
         raise ConfigError(msg)
+    if isinstance(ids, Mapping | bytes | bytearray):
+        msg = f"contacts is of type {type(ids).__name__}. Give a list of identifiers."
+        raise ConfigError(msg)
     return ids
 
 
-def from_file(url: str, column: str | None = None) -> Iterator[str]:
+def from_file(url: str, column: str | None = None, accepts: Callable[[str], bool] | None = None) -> Iterator[object]:
     """Identifiers in a Parquet, CSV or text file at any address that Airflow understands."""
     from airflow_provider_interactions import contacts  # noqa: PLC0415 - pyarrow is heavy
 
     fs, path = open_url(url, "The file of contacts")
     try:
-        yield from contacts.in_file(fs, path, column)
+        yield from contacts.in_file(fs, path, column, accepts)
     except (IsADirectoryError, PermissionError) as wrong:
         msg = f"The file of contacts cannot be read ({wrong.strerror}). Check its address and your permissions."
         raise ConfigError(msg) from wrong
 
 
-def from_sql(sql: str, conn_id: str | None) -> Iterator[str]:
+def from_sql(sql: str, conn_id: str | None) -> Iterator[object]:
     """Identifiers in the first column of a query's rows; raises ConfigError for a connection that speaks no SQL."""
     hook = _database(conn_id)
     with closing(hook.get_conn()) as connection, closing(_cursor(connection)) as cursor:
@@ -103,13 +105,8 @@ def _driver(connection: Any) -> str:
     return type(connection).__module__.partition(".")[0]
 
 
-def _identifiers(values: Iterable[Any]) -> Iterator[str]:
+def _identifiers(values: Iterable[object]) -> Iterator[object]:
     for value in values:
-        if isinstance(value, float | bytes | bytearray | memoryview) or (isinstance(value, Decimal) and value % 1):
-            msg = (
-                f"contacts_sql brings identifiers of type {type(value).__name__}, whose text is not certain. "
-                "Cast the first column to text in the query."
-            )
-            raise ConfigError(msg)
-        if value is not None and (text := str(value).strip()):
-            yield text
+        found = value.strip() if isinstance(value, str) else value
+        if found not in (None, ""):
+            yield found

@@ -1,0 +1,75 @@
+"""One identifier as its source gave it: text or a whole number, else an error that says what to do.
+
+Messages never show the identifier.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from numbers import Integral
+from uuid import UUID
+
+from airflow_provider_interactions.errors import ConfigError
+
+#: Whole numbers beyond this have lost digits when they come as a float.
+EXACT = 2**53
+
+#: What spreadsheets make of long numbers; the digits are lost.
+SCIENTIFIC = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE]\+\d+")
+
+#: A word, or words joined by blanks or underscores, and no digits: the name of a column.
+NAME = re.compile(r"[^\W\d]+(?: [^\W\d]+)*")
+
+QUOTES = "\"'`\u2018\u2019\u201c\u201d"
+
+
+def identifier(value: object) -> str | None:
+    """The identifier as text, None for none; raises ConfigError for a value whose text is not certain.
+
+    A row of a query with one column counts as its value.
+    """
+    if isinstance(value, list | tuple) and len(value) == 1 and not isinstance(value[0], list | tuple):
+        return identifier(value[0])
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, UUID):
+        return str(value)
+    return _number(value)
+
+
+def is_name_only(header: str, accepts: Callable[[str], bool]) -> bool:
+    """Whether a CSV's header names a column and is not the first identifier.
+
+    A kind whose identifiers are free text accepts every word. There a header of letters, blanks and underscores is a
+    name. Where the kind accepts no words, whatever it accepts is an identifier.
+    """
+    return not accepts(header) or (accepts("name") and NAME.fullmatch(header) is not None)
+
+
+def _text(text: str) -> str:
+    found = text.strip()
+    if "\ufffd" in found:
+        msg = "It has characters that were lost when its source was decoded. Read the source with its own encoding."
+        raise ConfigError(msg)
+    if SCIENTIFIC.fullmatch(found):
+        msg = "It is a number that a spreadsheet has shortened. Export the column as text."
+        raise ConfigError(msg)
+    if found and (found[0] in QUOTES or found[-1] in QUOTES):
+        msg = "It begins or ends with a quotation mark or an apostrophe. Give it without."
+        raise ConfigError(msg)
+    return text
+
+
+def _number(value: object) -> str:
+    if not isinstance(value, bool) and isinstance(value, Integral):
+        return str(int(value))
+    if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT:
+        return str(int(value))
+    if isinstance(value, Decimal) and value.is_finite() and value == value.to_integral_value():
+        return str(int(value))
+    msg = f"It is neither text nor a whole number, but of type {type(value).__name__}. Give it as text."
+    raise ConfigError(msg)
