@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from airflow_provider_interactions.errors import AuthRejected, InteractionsError, Stalled, Unavailable
+from airflow_provider_interactions.errors import AuthRejected, ConfigError, InteractionsError, Stalled, Unavailable
 from airflow_provider_interactions.extract import extract
 from airflow_provider_interactions.retry import Limits
 from airflow_provider_interactions.vendors import VENDORS
@@ -205,6 +205,14 @@ def test_a_contact_that_does_not_exist_is_noted_and_the_others_arrive(subject):
 def test_a_contact_that_does_not_exist_can_end_the_run(subject):
     with pytest.raises(InteractionsError, match=subject.case.vendor):
         subject.run(contacts=subject.contacts(subject.case.unknown), on_missing="fail")
+
+
+def test_a_list_that_nobody_is_on_fails_unless_allowed(subject):
+    unknown = subject.contacts(subject.case.unknown)[-1:]
+    for _ in range(2):  # a cleared task asks again
+        with pytest.raises(ConfigError, match=r"does not know 1 of 1 contacts.*on_missing='allow'"):
+            subject.run(contacts=unknown)
+    assert subject.run(contacts=unknown, on_missing="allow").manifest.counts.not_found == 1
 
 
 def test_a_second_run_gives_the_same_rows_in_any_batches(subject):
