@@ -115,9 +115,10 @@ def _unwrap(element: Element, _: Random) -> bytes | None:
 
 
 def _nil(element: Element, random: Random) -> bytes:
-    if random.random() < 0.5:
+    value = random.choice(["true", "1", "false"])
+    if value != "false" and random.random() < 0.5:
         element.clear()
-    element.set(_NIL, random.choice(["true", "1", "false"]))
+    element.set(_NIL, value)
     return b""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -76,13 +76,35 @@ def decode(body: bytes, kind: Any, what: str) -> Any:
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
+#: A member's name and the colon behind it, and what stands between two members.
+_NAME = re.compile(rb'\s*("(?:[^"\\]++|\\.)*+")\s*:\s*', re.DOTALL)
+_COMMA = re.compile(rb"\s*[,{]")
+
+
 def members(body: bytes, what: str) -> dict[str, msgspec.Raw]:
-    """The members of a JSON object, each byte for byte; raises BadResponse if it is none."""
+    """The members of a JSON object, each byte for byte; raises BadResponse if it is none, or names one twice."""
     try:
-        return _MEMBERS.decode(body)
+        found = _MEMBERS.decode(body)
     except UNREADABLE as wrong:
         msg = f"{what} does not have the documented shape"
         raise BadResponse(msg) from wrong
+    refuse_repeated(body, found, what)
+    return found
+
+
+def refuse_repeated(body: bytes, found: Mapping[str, msgspec.Raw], what: str) -> None:
+    """Raise BadResponse where a decoded object names a member twice: the last value would hide the others."""
+    if body.count(b":") == len(found):
+        return
+    at, count, values = 0, 0, iter(found.values())
+    while comma := _COMMA.match(body, at):
+        name, value = _NAME.match(body, comma.end()), bytes(next(values, b"\0"))
+        if name is None or not body.startswith(value, name.end()):
+            break
+        at, count = name.end() + len(value), count + 1
+    if count != len(found) or body[at:].strip() not in (b"}", b"{}"):
+        msg = f"{what} names a member twice"
+        raise BadResponse(msg)
 
 
 #: Records of an answer from which on it is faster to keep them as one text.

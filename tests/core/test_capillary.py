@@ -213,7 +213,7 @@ def test_a_channel_without_records_is_no_record(channel):
 @pytest.mark.parametrize("nothing", [{}, "", "\n  ", []])
 def test_every_known_form_of_nothing_is_an_empty_history(nothing):
     bodies = [
-        {"interaction": nothing},
+        {"interaction": []},
         {"response": {"status": {"success": "true"}, "customer": {"interactions": nothing}}},
         {"response": {"status": {"success": "true"}, "customer": {"interactions": {"network": nothing}}}},
         old_network({"name": "capillary"}),
@@ -297,7 +297,40 @@ def test_one_is_an_object_and_several_are_an_array():
     single = {"response": {"customer": {"interactions": {"network": {"name": "capillary", "interaction": alone}}}}}
     assert ids(read(single)[0]) == ["7"]
     assert ids(read(old(old_entry("sms", OLD, {**OLD, "id": 8})))[0]) == ["7", "8"]
-    assert ids(read({"interaction": {"name": "sms", "messageList": MESSAGE}})[0]) == ["1"]
+    assert ids(read({"interaction": [{"name": "sms", "messageList": MESSAGE}]})[0]) == ["1"]
+
+
+@pytest.mark.parametrize("other", [{}, "", "\n ", None, 0, {"name": "sms", "messageList": [MESSAGE]}])
+def test_v2_has_a_list_of_channels_and_nothing_else(other):
+    with pytest.raises(BadResponse):
+        read({"interaction": other})
+
+
+@pytest.mark.parametrize("nothing", [None, {}, "", []])
+def test_a_channel_that_is_nothing_is_no_channel(nothing):
+    channel = {"name": "sms", "count": 1, "messageList": [MESSAGE]}
+    for body in ({"interaction": [channel, nothing]}, old(old_entry("sms", OLD), nothing)):
+        with pytest.raises(BadResponse):
+            read(body)
+
+
+def test_a_message_that_is_nothing_is_landed_to_be_rejected():
+    [page], _ = read({"interaction": [{"name": "sms", "count": 2, "messageList": [MESSAGE, None]}]})
+    assert list(page.records)[1:] == [b"null"]
+    assert list(page.occurred)[1:] == [None]
+
+
+def test_messages_that_are_null_beside_a_count_are_no_list():
+    with pytest.raises(BadResponse):
+        read(old({"type": "sms", "count": "1", "messages": {"message": None}}))
+
+
+@pytest.mark.parametrize("hidden", ['"interaction":[],', '"warnings":[],'])
+def test_a_member_that_comes_twice_hides_nothing(hidden):
+    text = json.dumps({"interaction": [{"name": "sms", "messageList": [MESSAGE]}], "warnings": []})
+    for body in ("{" + hidden + text[1:], text[:-1] + "," + hidden[:-1] + "}"):
+        with pytest.raises(BadResponse):
+            read(body.encode())
 
 
 def test_surveys_and_check_ins_with_a_time_are_records():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import msgspec
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_interactions.errors import BadResponse
+from airflow_provider_interactions.vendors import common
 from airflow_provider_interactions.vendors.common import identifier, read_count, spell_integer
 
 
@@ -54,3 +56,18 @@ def test_a_count_that_cannot_be_read_is_said(value: object) -> None:
 @given(st.integers(0, 10**12), st.sampled_from(["{}", "{:,}", " {:,} ", "{}.0", "{:_}", "{:,}.00"]))
 def test_a_dressed_count_keeps_its_value(number: int, dress: str) -> None:
     assert read_count(dress.format(number), "count") == number
+
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=2)
+VALUES = st.one_of(st.none(), st.integers(0, 9), NAMES, st.lists(NAMES, max_size=2), st.dictionaries(NAMES, NAMES))
+
+
+@given(st.lists(st.tuples(NAMES, VALUES), max_size=5), st.sampled_from(["", " ", "\n\t"]))
+def test_a_member_that_comes_twice_is_refused_and_nothing_else(pairs: list[tuple[str, object]], blank: str) -> None:
+    members = f"{blank},{blank}".join(f"{json.dumps(k)}{blank}:{blank}{json.dumps(v)}" for k, v in pairs)
+    body = f"{blank}{{{blank}{members}{blank}}}{blank}".encode()
+    if len({name for name, _ in pairs}) == len(pairs):
+        assert list(common.members(body, "it")) == [name for name, _ in pairs]
+    else:
+        with pytest.raises(BadResponse, match="twice"):
+            common.members(body, "it")

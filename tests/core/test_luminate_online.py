@@ -876,6 +876,12 @@ def test_members_of_a_group(body, found):
     }
 
 
+@pytest.mark.parametrize("nothing", ["{}", "null", '""', '{"member":[]}'])
+def test_a_group_is_empty_only_where_a_number_says_so(nothing):
+    with pytest.raises(BadResponse):
+        members(b'{"getGroupMembersResponse":%s}' % nothing.encode(), group_id=1234)
+
+
 def test_a_group_that_the_vendor_cuts_is_an_error():
     body = {"total_number": "1001", "member": [{"cons_id": str(n)} for n in range(1000)]}
     with pytest.raises(Incomplete, match="lists 1000 of the group's 1001 members and pages no further"):

@@ -11,12 +11,14 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
+import pyarrow.parquet as pq
 import rig
 from fsspec.implementations.memory import MemoryFileSystem
+from subjects import SUBJECTS, Subject
 
 from airflow_provider_interactions import contacts, contract, http, land
 from airflow_provider_interactions.contract import Request, Response
@@ -30,113 +32,6 @@ from airflow_provider_interactions.vendors import VENDORS
 
 #: One retry, so that a fault that passes is retried and one that stays costs little.
 LIMITS = http.Limits(timeout=10.0, tries=2, first_wait=0.0, last_wait=0.0)
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A vendor in one of its forms. ``calls`` is a part of the address whose answers are changed.
-
-    ``records`` matches the places that are a record, or lie in one; ``times`` those of a record's instant. ``fewer``
-    are changes, each ``name at place``, that leave a good answer of fewer records.
-    """
-
-    vendor: str
-    calls: str
-    records: str
-    times: str
-    fewer: tuple[str, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    listing: bool = False
-
-
-TYPES = ["FormSubmitted"]
-SUBJECTS = {
-    "dynamics_marketing": Subject(
-        "dynamics_marketing",
-        calls="LoadInteractions",
-        records=r"\$\.Data\[\]",
-        times=r"\$\.Data\[\]\.Timestamp",
-        options={"types": TYPES, "page_size": 4},
-    ),
-    "dynamics_marketing large": Subject(
-        "dynamics_marketing",
-        calls="LoadInteractions",
-        records=r"\$\.Data\[\]",
-        times=r"\$\.Data\[\]\.Timestamp",
-        options={"types": TYPES},
-    ),
-    "luminate_online xml": Subject(
-        "luminate_online",
-        calls="SRConsAPI",
-        records=r"/getUserInteractionsResponse/interaction",
-        times=r".*/interaction/creationDate",
-        options={"page_size": 7},
-    ),
-    "luminate_online json": Subject(
-        "luminate_online",
-        calls="SRConsAPI",
-        records=r"\$\.getUserInteractionsResponse\.interaction\[\]",
-        times=r".*\.creationDate",
-        options={"page_size": 7},
-        extra={"response_format": "json"},
-    ),
-    "which50 json": Subject("which50", calls="/communications", records=r"\$\[\]", times=r"\$\[\]\.Occurred"),
-    "which50 xml": Subject(
-        "which50",
-        calls="/communications",
-        records=r"/ArrayOfContactInteraction/ContactInteraction",
-        times=r".*/Occurred(/.*)?",
-        extra={"response_format": "xml"},
-    ),
-    "capillary v2": Subject(
-        "capillary", calls="/interaction", records=r"\$\.interaction\[\]\.messageList\[\]", times=r".*(sentDate|_?[tT]ime)"
-    ),
-    "capillary v1.1": Subject(
-        "capillary",
-        calls="/interaction",
-        records=r"\$\.response\.customer\.interactions\.network\[\]\.interaction(\[\])?\.messages\.message(\[\])?",
-        times=r".*(sentDate|_time|\.time)",
-        options={"page_size": 7},
-        extra={"api": "v1.1"},
-    ),
-    "dynamics_marketing contacts": Subject(
-        "dynamics_marketing",
-        calls="/contacts",
-        records=r"\$\.value\[\]",
-        times="never",
-        options={"page_size": 4},
-        listing=True,
-    ),
-    "luminate_online contacts xml": Subject(
-        "luminate_online",
-        calls="SRConsAPI",
-        records=r"/getGroupMembersResponse/member",
-        times="never",
-        options={"group_id": 1001},
-        listing=True,
-    ),
-    "luminate_online contacts json": Subject(
-        "luminate_online",
-        calls="SRConsAPI",
-        records=r"\$\.getGroupMembersResponse\.member\[\]",
-        times="never",
-        options={"group_id": 1001},
-        extra={"response_format": "json"},
-        listing=True,
-    ),
-    "which50 contacts json": Subject(
-        "which50", calls="/contactLists", records=r"\$\[\]", times="never", listing=True
-    ),
-    "which50 contacts xml": Subject(
-        "which50",
-        calls="/contactLists",
-        records=r"/ArrayOf\w+/\w+",
-        times="never",
-        extra={"response_format": "xml"},
-        listing=True,
-    ),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -227,14 +122,14 @@ def run(subject: Subject, job: Job) -> Found:
         pages = contacts.listing(job.vendor, job.credentials, job.options, LIMITS)
         return Found({(one.id, one.kind): None for page in pages for one in page})
     try:
-        raw = land.publish(job.lake, [extract(job)])
-        done = normalize(job.lake, raw)
+        raw = land.publish(job.lake, [extract(job)], rig.FIRST)
+        done = normalize(job.lake, raw, now=rig.FIRST)
         rows = list(map(plain, rig.rows(job.lake, done.files).to_pylist()))
         outcomes = rig.rows(job.lake, done.outcomes).to_pylist()
         reported = frozenset(one["contact_id"] for one in outcomes if one["reason"])
         return Found(
             {(row["contact_id"], row["interaction_id"]): row for row in rows},
-            done.counts.rejected,
+            count_rejects(job.lake),
             done.counts.outside,
             reported,
         )
@@ -242,9 +137,16 @@ def run(subject: Subject, job: Job) -> Found:
         job.lake.fs.store.clear()
 
 
+def count_rejects(lake: Lake) -> int:
+    """Rows in ``rejects/``: those of normalize, and those without a time, which are rejected where they are fetched."""
+    paths = [path for path in lake.fs.find(f"{lake.root}/rejects") if path.endswith(".parquet")]
+    return sum(pq.read_metadata(lake.fs.open(path)).num_rows for path in paths)
+
+
 def plain(row: dict[str, Any]) -> dict[str, Any]:
-    """A row without its spelling: JSON as values."""
-    return {**row, "attributes": json.loads(row["attributes"])}
+    """A row without its spelling: JSON as values, and Capillary's two names for one and the same message as one."""
+    native_type = "sms" if row["native_type"] == "phone" else row["native_type"]
+    return {**row, "native_type": native_type, "attributes": json.loads(row["attributes"])}
 
 
 def replay(recording: Recording, changed: Any, body: bytes) -> Found:
@@ -283,11 +185,13 @@ def judge(recording: Recording, mutation: Mutation, changed: Any) -> str | None:
 def compare(recording: Recording, mutation: Mutation, found: Found) -> str | None:
     """What a green run lost or altered."""
     good, subject = recording.good, recording.subject
+    if is_good_answer(subject, mutation):
+        return None
     missing = [key for key in good.rows if key not in found.rows and key[0] not in found.reported]
     others = sum(key not in good.rows for key in found.rows)
     moved = max(0, found.outside - good.outside) if may_move(subject, mutation) else 0
     lost = len(missing) - max(0, found.rejected - good.rejected) - others - moved
-    if lost > 0 and not is_good_answer(subject, mutation):
+    if lost > 0:
         return "lost"
     differing = sum(key in good.rows and good.rows[key] != row for key, row in found.rows.items())
     return "altered" if differing > may_differ(subject, mutation) else None
@@ -312,7 +216,15 @@ def may_move(subject: Subject, mutation: Mutation) -> bool:
 
 
 def is_good_answer(subject: Subject, mutation: Mutation) -> bool:
-    """Whether the changed answer is a good answer of fewer records, which nobody can tell from the truth."""
+    """Whether the changed answer is a good answer of fewer records, which nobody can tell from the truth.
+
+    Besides the subject's own: bytes that went with the border between two records, which made one of them, and a whole
+    answer that was replaced by an empty list.
+    """
+    if mutation.name == "cut bytes":
+        return any(border in mutation.removed for border in (b"},", b"},{", b"></"))
+    if mutation.name == "another page":
+        return mutation.body == b"[]" and subject.vendor == "which50"
     return f"{mutation.name} at {mutation.where}" in subject.fewer
 
 

@@ -13,20 +13,22 @@ import mutated
 import pytest
 import requests
 import rig
-from mutated import SUBJECTS
+import stamina
+from subjects import SUBJECTS, TYPES
 
+from airflow_provider_interactions.errors import InteractionsError
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.sandbox.mutations import Mutation, mutate
 
-#: Changes of each subject's answers.
-COUNT = 1500
+#: Changes of each subject's answers read without a socket, and sent by the sandbox.
+COUNT, SENT = 1500, 60
 CONFIG = SandboxConfig(
     contacts=4,
     per_contact=10,
     start=rig.START,
     days=rig.DAYS,
     seed=7,
-    options={"dynamics_marketing": {"types": mutated.TYPES}},
+    options={"dynamics_marketing": {"types": TYPES}},
 )
 
 
@@ -40,9 +42,16 @@ def good():
 @pytest.fixture(autouse=True)
 def _quiet():
     """Thousands of errors and rejects are meant to be: their warnings are not read."""
-    logging.disable(logging.ERROR)
+    silence()
     yield
     logging.disable(logging.NOTSET)
+    stamina.instrumentation.set_on_retry_hooks(None)
+
+
+def silence():
+    """No line for each retry and reject."""
+    logging.disable(logging.ERROR)
+    stamina.instrumentation.set_on_retry_hooks(())
 
 
 def find_failures(sandbox, name, first, count):
@@ -53,6 +62,30 @@ def find_failures(sandbox, name, first, count):
         wrong = mutated.judge(recording, mutation, key)
         if wrong is not None:
             yield wrong, mutation
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_no_change_of_an_answer_loses_a_record_in_silence(good, name):
+    failures = list(find_failures(good, name, 0, COUNT))
+    assert not failures, mutated.tell(failures)
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_no_change_on_the_wire_loses_a_record_in_silence(good, name):
+    """As above, with a real client and a real server: all answers of a run from the first on are changed."""
+    failures = []
+    [recording, *_] = mutated.record(good, name)
+    for seed in range(SENT):
+        good.faults([{"kind": "mutate", "seed": seed, "path": recording.subject.calls}])
+        try:
+            found = mutated.run(recording.subject, recording.job)
+        except InteractionsError:
+            continue
+        sent = [mutate(recording.answers[key].body, seed) for key in recording.changeable]
+        if all(mutated.compare(recording, one, found) == "lost" for one in sent):  # no change alone explains it
+            failures.append(("lost", sent[0]))
+    good.reset()
+    assert not failures, mutated.tell(failures)
 
 
 def test_the_sandbox_changes_answers_as_the_seed_says(good):
@@ -111,7 +144,7 @@ def test_changes_are_many_and_the_same_for_a_seed():
 
 if __name__ == "__main__":
     chosen, number = sys.argv[1] if len(sys.argv) > 1 else "", int(sys.argv[2]) if len(sys.argv) > 2 else COUNT
-    logging.disable(logging.ERROR)
+    silence()
     rig.at_full_speed()
     begin = random.SystemRandom().randrange(2**40)
     with serve(CONFIG) as running:

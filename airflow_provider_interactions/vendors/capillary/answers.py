@@ -78,6 +78,10 @@ class _Customer(msgspec.Struct):
     interactions: Raw = _ABSENT
 
 
+class _Interactions(msgspec.Struct):
+    network: Raw = _ABSENT
+
+
 class _Network(msgspec.Struct):
     name: Raw = _ABSENT
     interaction: Raw = _ABSENT
@@ -154,7 +158,9 @@ def entries(found: Body, *, check_counts: bool = True) -> Iterator[Entry]:
     Raises BadResponse where a container is missing, is null, or is empty beside a count.
     """
     if bytes(found.interaction):
-        yield from (_entry(raw, check_counts=check_counts) for raw in several(_present(found.interaction)))
+        if bytes(found.interaction)[:1] != b"[":  # only v1.1 was XML once, where a single child is no array
+            raise BadResponse(_SHAPELESS)
+        yield from (_entry(raw, check_counts=check_counts) for raw in several(found.interaction))
     elif not _is_nothing(found.response):
         for raw in several(found.response):
             yield from _old_entries(_typed(raw, _Response), check_counts=check_counts)
@@ -176,8 +182,7 @@ def _networks(interactions: Raw) -> Iterator[Raw]:
     """What each network of a customer has; one with a name and nothing else has nothing."""
     if _is_nothing(_present(interactions)):
         return
-    members = _typed(interactions, dict[str, Raw])
-    for raw in several(_present(members.get("network", _ABSENT))):
+    for raw in several(_present(_typed(interactions, _Interactions).network)):
         network = _typed(raw, _Network)
         if bytes(network.interaction):
             yield _present(network.interaction)
@@ -193,10 +198,11 @@ def _present(container: Raw) -> Raw:
 
 
 def several(raw: Raw | bytes) -> list[bytes]:
-    """An object or an array of them as a list, forms of nothing left out."""
+    """An object or an array of them as a list, empty for a form of nothing. In an array even nothing is something."""
     written = bytes(raw)
-    parts = _typed(written, list[Raw]) if written[:1] == b"[" else [written]
-    return [part for part in map(bytes, parts) if not _is_nothing(part)]
+    if written[:1] == b"[":
+        return list(map(bytes, _typed(written, list[Raw])))
+    return [] if _is_nothing(written) else [written]
 
 
 def inner(raw: Raw | bytes, name: str) -> Raw | bytes:
@@ -259,7 +265,8 @@ def _entry(raw: bytes, *, check_counts: bool) -> Entry:
     messages = several(entry.message_list) + several(inner(entry.messages, "message"))
     others = several(inner(entry.surveys, "survey")) + several(inner(entry.locs, "loc"))
     name, count = _name(entry), _count(entry.count)
-    is_listed = any(bytes(one) not in (b"", b"null") for one in (entry.message_list, entry.messages))
+    lists = (entry.message_list, inner(entry.messages, "message"))
+    is_listed = any(bytes(one) not in (b"", b"null") for one in lists)
     if check_counts and not is_listed:
         _refuse_unlisted(name.lower(), count, len(others), others_listed=any(map(bytes, (entry.surveys, entry.locs))))
     return Entry(
@@ -302,13 +309,21 @@ def _is_nothing(raw: Raw | bytes) -> bool:
 
 def _typed(text: bytes | Raw, kind: Any) -> Any:
     try:
-        return msgspec.json.decode(text, type=kind)
+        return _decode_once(bytes(text), kind)
     except common.UNREADABLE:
         pass
     try:
-        return msgspec.json.decode(mended(bytes(text)), type=kind)
+        return _decode_once(mended(bytes(text)), kind)
     except common.UNREADABLE:
         raise BadResponse(_SHAPELESS) from None
+
+
+def _decode_once(text: bytes, kind: Any) -> Any:
+    """Decode; raises BadResponse where an object of a known kind names a member twice."""
+    found = msgspec.json.decode(text, type=kind)
+    if isinstance(found, msgspec.Struct):
+        common.refuse_repeated(text, msgspec.json.decode(text, type=dict[str, Raw]), "the answer")
+    return found
 
 
 def mended(text: bytes) -> bytes:

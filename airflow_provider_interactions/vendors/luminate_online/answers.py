@@ -100,6 +100,8 @@ def _from_xml(response: Response, root: str, name: str, what: str, value: Callab
     charset = charset_of(response.headers.get("content-type", ""))
     found = xml.split(response.body, name, what, lambda element: value(_reader(element)), charset)
     _check_root(xml.local(found.rest), root, what)
+    if xml.is_nil(found.rest):
+        raise BadResponse(_wrong(what))
     rest = tidy(xml.plain(found.rest))
     return Answer(found.records, found.values, rest if isinstance(rest, dict) else {"text": rest} if rest else {})
 
@@ -113,10 +115,12 @@ def _reader(element: xml.Element) -> Get:
 
 
 def _from_json(response: Response, root: str, name: str, what: str, value: Callable[[Get], T]) -> Answer[T]:
-    outer = _typed(to_utf8(response), dict[str, msgspec.Raw], what)
+    body = to_utf8(response)
+    outer = _typed(body, dict[str, msgspec.Raw], what)
+    found, content = next(iter(outer.items()), ("", msgspec.Raw()))
+    _refuse_twice(body, bytes(content), found, what)
     if len(outer) != 1:
         raise BadResponse(_wrong(what))
-    found, content = outer.popitem()
     _check_root(found, root, what)
     inner = {} if _BLANK.fullmatch(bytes(content)) else _typed(content, dict[str, msgspec.Raw], what)
     listed = inner.pop(name, None)

@@ -136,6 +136,9 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
     form = {"group_id": str(options.group_id), "fields": "cons_id", "max_number": str(MAX_MEMBERS)}
     answer = await fetch(_call("getGroupMembers", settings, form), _members)
     got, total = len(answer.records), answers.number(answer.rest.get("total_number"), "total_number")
+    if not got and total is None:
+        msg = "the list has neither members nor their number, so that it does not say that the group is empty"
+        raise BadResponse(msg)
     if got < total if total is not None else got >= MAX_MEMBERS:
         msg = (
             f"the vendor lists {got} of the group's {total or 'unknown number of'} members and pages no further. "
