@@ -72,18 +72,20 @@ def test_no_change_of_an_answer_loses_a_record_in_silence(good, name):
 
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_no_change_on_the_wire_loses_a_record_in_silence(good, name):
-    """As above, with a real client and a real server: all answers of a run from the first on are changed."""
+    """As above, with a real client and a real server, which changes one answer of each run."""
     failures = []
     [recording, *_] = mutated.record(good, name)
     for seed in range(SENT):
-        good.faults([{"kind": "mutate", "seed": seed, "path": recording.subject.calls}])
+        number = seed % len(recording.changeable)
+        rule = {"kind": "mutate", "seed": seed, "path": recording.subject.calls, "after": number, "times": 1}
+        good.faults([rule])
         try:
             found = mutated.run(recording.subject, recording.job)
         except InteractionsError:
             continue
-        sent = [mutate(recording.answers[key].body, seed) for key in recording.changeable]
-        if all(mutated.compare(recording, one, found) == "lost" for one in sent):  # no change alone explains it
-            failures.append(("lost", sent[0]))
+        mutation = mutate(recording.answers[recording.changeable[number]].body, seed)
+        if mutated.compare(recording, mutation, found) == "lost":
+            failures.append(("lost", mutation))
     good.reset()
     assert not failures, mutated.tell(failures)
 
