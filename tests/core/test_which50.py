@@ -300,6 +300,59 @@ def test_half_a_surrogate_pair_costs_nothing():
     assert page.records[0].decode() == json.dumps({**RECORD, "Name": "a\\🚀\ud83d"})
 
 
+# What stands in a name as XML or JSON, and how it is read; None where it has no certain meaning.
+ODD = {
+    "a byte of Windows-1252": (b"Caf\xe9", "Caf\xe9"),
+    "an entity of HTML": (b"Save&nbsp;now", "Save\xa0now"),
+    "a bare ampersand": (b"Fish & Chips", "Fish & Chips"),
+    "a raw tab": (b"a\tb", "a\tb"),
+    "CESU-8": (b"\xed\xa0\xbd\xed\xb8\x80 sale", "\U0001f600 sale"),
+    "half a surrogate pair": (b"sale \xed\xa0\xbd", "sale \ufffd"),
+    "an undefined byte": (b"a\x81b", None),
+}
+
+
+@pytest.mark.parametrize("size", [1, 3, 400])
+@pytest.mark.parametrize("form", ["json", "xml"])
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_byte_costs_its_record_at_most(odd, form, size):
+    written, meaning = ODD[odd]
+    if form == "json" and b"&nbsp;" in written:
+        meaning = "Save&nbsp;now"  # plain text in JSON
+    records = [{**RECORD, "Id": n + 1, "Name": "ODD" if n == size // 2 else f"Name {n}"} for n in range(size)]
+    body = json_list(*records) if form == "json" else xml_list(*map(as_xml, records))
+    page, _ = read(body.replace(b"ODD", written))
+    assert len(page.records) == len(page.occurred) == size
+    others = [payload for n, payload in enumerate(page.records) if n != size // 2]
+    assert [WHICH50.interaction(payload, Asked(WHO)).message_id for payload in others] == [
+        str(n + 1) for n in range(size) if n != size // 2
+    ]
+    assert all(at == AT for n, at in enumerate(page.occurred) if n != size // 2)
+    if meaning is None:
+        assert written in page.records[size // 2]
+        with pytest.raises(RecordRejected):
+            mapped(page.records[size // 2])
+    else:
+        assert mapped(page.records[size // 2]).subject == meaning
+        assert page.occurred[size // 2] == AT
+
+
+@pytest.mark.parametrize("form", ["json", "xml"])
+@pytest.mark.parametrize("charset", ["iso-8859-1", "windows-1252", "utf-8"])
+def test_the_charset_of_the_header_counts(form, charset):
+    named = {**RECORD, "Name": "\xc3\xa9 \u20ac"}  # its first bytes in Windows-1252 are UTF-8 too
+    text = json.dumps([named], ensure_ascii=False) if form == "json" else xml_list(as_xml(named)).decode()
+    body = text.encode("utf-8" if charset == "utf-8" else "cp1252")
+    page, _ = read(body, content_type=f"application/{form}; charset={charset}")
+    assert [row.subject for row in rows(page)] == [named["Name"]]
+    assert page.occurred == [AT]
+
+
+def test_json_in_utf_16():
+    page, _ = read(json_list(RECORD).decode().encode("utf-16"), content_type="application/json; charset=utf-16")
+    assert [row.subject for row in rows(page)] == ["Spring"]
+
+
 def test_members_count_by_their_local_names():
     body = xml_list(as_xml(RECORD)).replace(b"<Name>", b'<n:Name xmlns:n="urn:x">').replace(b"</Name>", b"</n:Name>")
     assert rows(read(body)[0]) == rows(read(json_list(RECORD))[0])

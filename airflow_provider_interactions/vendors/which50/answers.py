@@ -5,6 +5,9 @@ to type, so local names count), null as ``i:nil``, a time as ``DateTime``, alrea
 which only says how to display it. Source: the samples of the help pages (app.which50.com/Which50API/documentation,
 read 2026-11); what is null and how an empty history looks is .NET's habit, unverified here.
 
+An odd byte or entity costs its record at most: what it means for certain is read, else the record stays as its bytes,
+for ``normalize`` to reject.
+
 None is said by an empty list, by an empty ``ArrayOf…`` of the right name, or by a status 204: by nothing else. Names of
 members count in any case, since .NET's serializers can be set to write camelCase (unverified here).
 """
@@ -23,6 +26,8 @@ import msgspec
 from airflow_provider_interactions.contract import Response
 from airflow_provider_interactions.errors import BadResponse, RecordRejected
 from airflow_provider_interactions.vendors import common, xml
+from airflow_provider_interactions.vendors.encoding import to_utf8
+from airflow_provider_interactions.vendors.xml_text import charset_of
 
 #: A record's fields; values are JSON texts, so that what has no column is kept as it was written.
 Record = dict[str, msgspec.Raw]
@@ -46,10 +51,10 @@ def interactions(response: Response) -> tuple[Sequence[bytes], Sequence[datetime
     what = "the list of communications"
     records: Sequence[bytes]
     if is_xml(response):
-        found = _split(response.body, "ContactInteraction", what, _stamp_of)
+        found = _split(response, "ContactInteraction", what, _stamp_of)
         records, occurred = found.records, found.values
     else:
-        records = [] if response.status == 204 else _elements(response.body, what)
+        records = [] if response.status == 204 else _elements(response, what)
         occurred = [_instant_of(record) for record in records]
     if records and not any(occurred):
         _refuse_strangers(records, what)
@@ -59,11 +64,11 @@ def interactions(response: Response) -> tuple[Sequence[bytes], Sequence[datetime
 def values(response: Response, name: str, fields: Sequence[str], what: str) -> list[dict[str, Any]]:
     """Some fields of each record of a list whose XML elements have this name; raises BadResponse."""
     if is_xml(response):
-        found = _split(response.body, name, what, lambda one: {key: xml.text(_child(one, key)) for key in fields})
+        found = _split(response, name, what, lambda one: {key: xml.text(_child(one, key)) for key in fields})
         return found.values
     known = {key.lower(): key for key in fields}
     try:
-        rows = [_named(common.fields(row), known) for row in _elements(response.body, what)]
+        rows = [_named(common.fields(row), known) for row in _elements(response, what)]
         return [{key: common.text(row.get(key)) for key in fields} for row in rows]
     except (RecordRejected, *common.UNREADABLE):
         raise BadResponse(_wrong(what)) from None
@@ -102,9 +107,9 @@ def instant(value: Any) -> datetime | None:
     return moment if moment.year > 1 else None
 
 
-def _elements(body: bytes, what: str) -> Sequence[bytes]:
+def _elements(response: Response, what: str) -> Sequence[bytes]:
     """The elements of a JSON list; raises BadResponse for null, for another shape and for lists in the list."""
-    text = body.removeprefix(_BOM).lstrip()
+    text = to_utf8(response).lstrip()
     if text[:1] != b"[":
         raise BadResponse(_error_instead(what) if _is_error(text) else _wrong(what))
     found = common.elements(text, what)
@@ -121,8 +126,9 @@ def _is_error(text: bytes) -> bool:
         return False
 
 
-def _split(body: bytes, name: str, what: str, read: Any) -> xml.Split[Any]:
-    found = xml.split(body, name, what, read)
+def _split(response: Response, name: str, what: str, read: Any) -> xml.Split[Any]:
+    charset = charset_of(response.headers.get("content-type", ""))
+    found = xml.split(response.body, name, what, read, charset)
     root = xml.local(found.rest)
     if root == "Error":
         raise BadResponse(_error_instead(what))
