@@ -571,10 +571,26 @@ def read_bytes(body, headers):
     return asyncio.run(run()), None
 
 
-def test_surrogate_pairs_that_were_encoded_by_halves_are_joined():
-    body = json.dumps(new(entry("email", {**MESSAGE, "subject": "%"}))).encode()
-    [page], _ = read(body.replace(b"%", "\ud83d\ude80".encode("utf-8", "surrogatepass")))
-    assert json.loads(page.records[0])["subject"] == "🚀"
+# What stands in a subject, and how it is read; None where it has no certain meaning.
+ODD = {
+    "a byte of Windows-1252": (b"Caf\xe9", "Caf\xe9"),
+    "a raw tab": (b"a\tb", "a\tb"),
+    "CESU-8": (b"\xed\xa0\xbd\xed\xba\x80", "\U0001f680"),
+    "half a surrogate pair": (b"sale \xed\xa0\xbd", "sale \ufffd"),
+    "half a pair as an escape": (b"sale \\ud83d", "sale \ufffd"),
+    "an undefined byte": (b"a\x81b", None),
+}
+
+
+@pytest.mark.parametrize("size", [1, 3, 400])
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_byte_is_read_where_its_meaning_is_certain(odd, size):
+    written, meaning = ODD[odd]
+    messages = [{**MESSAGE, "id": n + 1, "subject": "%" if n == size // 2 else "x"} for n in range(size)]
+    [page], _ = read(json.dumps(new(entry("email", *messages))).encode().replace(b"%", written))
+    assert len(page.records) == size
+    texts = [None if not is_read(payload) else mapped(bytes(payload)).subject for payload in page.records]
+    assert texts == [meaning if n == size // 2 else "x" for n in range(size)]
 
 
 @given(

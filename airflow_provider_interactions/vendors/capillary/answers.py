@@ -12,7 +12,6 @@ the v1.1 documentation (github.com/capillary), both read 2026-11.
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,6 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_interactions.contract import Response
 from airflow_provider_interactions.errors import BadResponse
 from airflow_provider_interactions.vendors import common
 
@@ -37,9 +35,6 @@ _NOTHING = re.compile(rb'(?:null|\{\s*\}|\[\s*\]|"(?:null|(?:\s|\\[nrt])*)")?')
 _CODE = re.compile(r"-?[0-9]{1,6}")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _CONTROL = re.compile(rb"[\x00-\x1f]")
-_CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
-#: Two halves of a surrogate pair, each as UTF-8 (CESU-8), which is no UTF-8; the groups are the halves.
-_CESU = re.compile(rb"(\xed[\xa0-\xaf][\x80-\xbf])(\xed[\xb0-\xbf][\x80-\xbf])")
 
 #: The words for success and failure that are known, in lower case. Any other one is no answer that can be read.
 _FLAGS = {"true": True, "1": True, "yes": True, "y": True, "false": False, "0": False, "no": False, "n": False}
@@ -114,20 +109,6 @@ class Entry:
         """The same channel with some of what it lists."""
         records, listed = (list(filter(wanted, some)) for some in (self.records, self.listed))
         return replace(self, records=records, listed=listed)
-
-
-def utf8(response: Response) -> bytes:
-    """A response's body in UTF-8. What cannot be read for certain stays as it is, for the record to be rejected.
-
-    JSON is UTF-8, whatever the header says; only a body that is not is read in the header's charset. Surrogate pairs
-    that were encoded half by half are joined.
-    """
-    text = response.body.removeprefix(_BOM)
-    if text.isascii() or _decoded(text, "utf-8") is not None:
-        return text
-    named = _CHARSET.search(response.headers.get("content-type", ""))
-    found = _decoded(text, _charset(named[1])) if named else None
-    return _CESU.sub(_joined, text) if found is None else found.encode()
 
 
 def body(text: bytes) -> Body:
@@ -333,27 +314,6 @@ def mended(text: bytes) -> bytes:
     """
     strings = _STRING.sub(lambda string: _CONTROL.sub(_escaped, string[0]), text.removeprefix(_BOM))
     return common.mended(strings)
-
-
-def _decoded(text: bytes, charset: str) -> str | None:
-    try:
-        return text.decode(charset)
-    except (UnicodeDecodeError, LookupError):
-        return None
-
-
-def _charset(name: str) -> str:
-    """A charset as browsers read it: what is called ISO-8859-1 is Windows-1252."""
-    try:
-        found = codecs.lookup(name).name
-    except LookupError:
-        return name
-    return "cp1252" if found in ("iso8859-1", "ascii") else found
-
-
-def _joined(found: re.Match[bytes]) -> bytes:
-    halves = found[0].decode("utf-8", "surrogatepass")
-    return halves.encode("utf-16", "surrogatepass").decode("utf-16").encode()
 
 
 def _escaped(found: re.Match[bytes]) -> bytes:

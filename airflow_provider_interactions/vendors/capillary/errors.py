@@ -28,6 +28,7 @@ from airflow_provider_interactions.errors import (
 from airflow_provider_interactions.vendors import common
 from airflow_provider_interactions.vendors.capillary import answers
 from airflow_provider_interactions.vendors.common import Verdict
+from airflow_provider_interactions.vendors.encoding import to_utf8
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ _REQUEST_ID = re.compile(r"[\w-]{1,64}")
 def classify(response: Response) -> VendorError | None:
     """The error an answer stands for, None for one to read. Looks at the outline of the body only."""
     try:
-        code = answers.fault(answers.body(answers.utf8(response)))
+        code = answers.fault(answers.body(to_utf8(response)))
     except BadResponse as wrong:
         return _shapeless(response, wrong)
     error = _error(response, code)

@@ -63,7 +63,7 @@ def context(channel: str, time_zone: str, *, shared: bool = False) -> str:
 def sight(payload: bytes, zone: tzinfo, channel: str) -> Sight:
     """Look at a record while paging; a status may change, so it is no part of the identity."""
     try:
-        record = _record(payload)
+        record = common.fields(payload)
         sent, at = _occurred(record, zone)
     except RecordRejected:
         return Sight()  # it is landed; normalize rejects it with the reason
@@ -81,7 +81,7 @@ def sight(payload: bytes, zone: tzinfo, channel: str) -> Sight:
 def interaction(payload: bytes, asked: Asked) -> Interaction:
     """Map one record to the canonical columns; raises RecordRejected that names the field."""
     channel, zone, shared = surroundings(asked.context)
-    record = _record(payload)
+    record = common.fields(payload)
     sent, at = _occurred(record, zone)
     subject, status = (_text(record, (name,)) for name in ("subject", "status"))
     message_id, campaign = _message_id(record), _number(record, CAMPAIGN)
@@ -115,14 +115,6 @@ def surroundings(written: str) -> tuple[str, tzinfo, bool]:
         reason = "the channel's name is missing"
         raise RecordRejected(reason)
     return found.channel, zone, found.shared
-
-
-def _record(payload: bytes) -> Record:
-    try:
-        return msgspec.json.decode(payload, type=Record)
-    except common.UNREADABLE:
-        reason = "the record is no JSON object"
-        raise RecordRejected(reason) from None
 
 
 def _occurred(record: Record, zone: tzinfo) -> tuple[str, datetime]:

@@ -30,6 +30,7 @@ from airflow_provider_interactions.vendors.capillary.columns import columns
 from airflow_provider_interactions.vendors.capillary.errors import classify
 from airflow_provider_interactions.vendors.capillary.paging import Paging
 from airflow_provider_interactions.vendors.capillary.records import Sight, context, interaction, sight
+from airflow_provider_interactions.vendors.encoding import to_utf8
 from airflow_provider_interactions.window import Window
 
 PATHS = {"v2": "/v2/customers/interaction", "v1.1": "/v1.1/customer/interaction"}
@@ -155,7 +156,7 @@ async def _entries(fetch: Fetch, query: Query, offset: int) -> list[Entry]:
 
 
 def _decoded(response: Response, *, check_counts: bool) -> Iterator[Entry]:
-    return answers.entries(answers.body(answers.utf8(response)), check_counts=check_counts)
+    return answers.entries(answers.body(to_utf8(response)), check_counts=check_counts)
 
 
 def _split(answer: _Answer, time_zone: str, owners: Owners) -> Iterator[tuple[str, Page]]:
