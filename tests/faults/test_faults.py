@@ -247,7 +247,7 @@ def test_rows_that_leave_between_pages_hide_no_other(tmp_path, cap, leave):
     """A server that cuts pages, and rows that are deleted while it is read: whatever is still there lands."""
     options = {"luminate_online": {"max_page_size": cap, "rows_leave": leave, "response_format": "json"}}
     with serve(SandboxConfig(contacts=4, start=rig.START, days=rig.DAYS, per_contact=30, options=options)) as moving:
-        spec = spec_of(moving, "luminate_online", tmp_path)
+        spec = spec_of(moving, "luminate_online", tmp_path, options={"page_size": 20})
         rig.run(spec)
         keys = {row["interaction_id"] for row in rig.seen(spec)[1].to_pylist()}
         [known, *_] = rig.expected(moving, "luminate_online")
@@ -272,10 +272,11 @@ def test_rows_that_arrive_between_pages(tmp_path, arrive):
 def test_rows_that_change_between_two_tries(process, worlds, vendor, tmp_path):
     """Each contact is as the vendor told it at one time: what had landed before, the rest as it is now."""
     before, after = worlds
-    spec = rig.spec(before, vendor, tmp_path, resume="run", concurrency=1)
+    known = {"resume": "run", "concurrency": 1, "on_missing": "allow"}  # most have other ids afterwards
+    spec = rig.spec(before, vendor, tmp_path, **known)
     more = {"every": 0.0, "part_rows": 40}
     assert process.run(spec, **more, die={"at": 6, "on": "request"}) == -9
-    changed = rig.spec(after, vendor, tmp_path, resume="run", contacts=spec["contacts"], concurrency=1)
+    changed = rig.spec(after, vendor, tmp_path, contacts=spec["contacts"], **known)
     process.run(changed, "extract", "publish", "normalize", **more)
     manifest, rows = rig.seen(changed, "raw")
     assert manifest.counts.landed == rows.num_rows

@@ -52,7 +52,7 @@ def test_a_window_of_long_records_is_whole(tmp_path):
     at = datetime(2026, 1, 2, 10, tzinfo=UTC)
     with land.Landing(lake, Place("dynamics_marketing", "acme", DAY), State(extracted_at=at)) as landing:
         for n in range(36):
-            record = b'{"InteractionId":"%032d","Timestamp":"2026-01-02T10:00:00Z","Long":"%b"}' % (n, long)
+            record = b'{"InteractionId":"%032d","Timestamp":"2026-01-02T10:00:00Z","Long":"%b"}' % (n + 1, long)
             landing.add(query, [record], [at])
             if landing.full:
                 landing.flush()

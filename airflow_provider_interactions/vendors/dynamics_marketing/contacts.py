@@ -84,13 +84,20 @@ def follow_link(url: str, link: str) -> str:
 
     The Web API's root is below the connection's host, so what a link has before it is cut off.
     """
-    if link.startswith("//") or urlsplit(link).scheme:
+    if link.startswith("//") or _has_scheme(link):
         return link
     if link.startswith("/"):
         return link[max(link.find(_ROOT), 0) :]
     path, mark, query = link.partition("?")
     joined = urljoin(urlsplit(url)._replace(query="").geturl(), path)
     return f"{joined}{mark}{query}"
+
+
+def _has_scheme(link: str) -> bool:
+    try:
+        return bool(urlsplit(link).scheme)
+    except ValueError:  # no address at all: whoever sends it will say so
+        return True
 
 
 def _first(settings: Settings, options: Any) -> Request:
