@@ -15,7 +15,17 @@ from msgspec.structs import replace
 
 from airflow_provider_interactions.canonical import interaction
 from airflow_provider_interactions.contract import Asked, Contact, Page, Query
-from airflow_provider_interactions.errors import ContactError, RecordRejected, TooManyRejects, VendorError
+from airflow_provider_interactions.errors import (
+    BadResponse,
+    ContactError,
+    ContactUnanswered,
+    Incomplete,
+    RecordRejected,
+    Stalled,
+    TooManyRejects,
+    Unavailable,
+    VendorError,
+)
 from airflow_provider_interactions.http import Client
 from airflow_provider_interactions.job import Job, Progress
 from airflow_provider_interactions.journal import EVERY, SHARE, Tally
@@ -23,6 +33,7 @@ from airflow_provider_interactions.land import Landing
 from airflow_provider_interactions.manifest import OUTCOMES, Counts
 from airflow_provider_interactions.packed import lack_time, within
 from airflow_provider_interactions.rejects import are_too_many, list_reasons, way_on
+from airflow_provider_interactions.unanswered import are_too_many_unanswered
 
 log = logging.getLogger(__name__)
 
@@ -97,12 +108,23 @@ class Counting:
     def end(self, question: Question, error: BaseException | None) -> None:
         """One query is over; raises its error unless it only says that the contact is not there."""
         self.now.requests += question.requests
+        contact = question.query.contact
         if isinstance(error, ContactError) and self.job.on_missing != "fail":
-            self.now.missing = (error.outcome, error.message)
+            self._miss(contact, error)
         elif error is not None:
-            raise placed(error, self.job)
+            raise placed(error, self.job, contact)
         if question.last:
-            self._judge(question.query.contact)
+            self._judge(contact)
+
+    def _miss(self, contact: Contact, error: ContactError) -> None:
+        """Note that the contact has no answer; raises the last failure when too many get none."""
+        if isinstance(error, ContactUnanswered) and (self.now.missing or ("",))[0] != error.outcome:
+            self.now.unanswered += 1
+            if error.__cause__ and are_too_many_unanswered(self.now.unanswered, len(self.job.contacts)):
+                # The vendor is at fault, so the contacts noted so far get another chance as well.
+                with self.landing.forgotten_on(Unavailable):
+                    raise placed(error.__cause__, self.job, contact)
+        self.now.missing = (error.outcome, error.message)
 
     def _judge(self, contact: Contact) -> None:
         found = ("ok" if self.now.rows else "empty", None)
@@ -190,8 +212,14 @@ async def watched(tally: Counting) -> AsyncIterator[None]:
             await looking
 
 
-def placed(error: BaseException, job: Job) -> BaseException:
-    """The same error, which now knows whose and which window's it is."""
+#: Errors that may be about one contact alone, so that its place in the list is worth knowing.
+_ABOUT_ONE = (ContactError, Unavailable, BadResponse, Stalled, Incomplete)
+
+
+def placed(error: BaseException, job: Job, contact: Contact) -> BaseException:
+    """The same error, which now knows whose and which window's it is, and at which contact's place it came."""
     if isinstance(error, VendorError):
         error.vendor, error.window = error.vendor or job.vendor.name, str(job.window)
+    if isinstance(error, _ABOUT_ONE):
+        error.place = job.place_of(contact)
     return error

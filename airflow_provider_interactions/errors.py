@@ -12,6 +12,7 @@
     │   │   ├── ContactNotFound  the vendor does not know it
     │   │   ├── ContactDeleted   it was erased there
     │   │   └── ContactFailed    it cannot be answered for
+    │   │       └── ContactUnanswered   it alone gets no answer
     │   ├── Throttled            carries retry_after                  wait here, then let the task retry
     │   ├── Unavailable          5xx, time-outs, broken reads         retry here, then let the task retry
     │   ├── BadResponse          not the documented shape             fail after a few tries
@@ -46,8 +47,8 @@ class VendorError(InteractionsError):
     """A vendor answered with something else than interactions.
 
     ``vendor`` is the registry name, ``path`` the request's path without its query, ``status`` the HTTP status
-    (None when there was no answer), ``code`` the vendor's own code, ``window`` what was being read (the engine
-    fills it in).
+    (None when there was no answer), ``code`` the vendor's own code, ``window`` what was being read, and ``place``
+    the contact's place in the list, from 1, where the error is about one (the engine fills both in).
     """
 
     def __init__(
@@ -60,10 +61,12 @@ class VendorError(InteractionsError):
         self.status = status
         self.code = code
         self.window = ""
+        self.place = 0
 
     def __str__(self) -> str:
-        """``vendor: message (window …, HTTP status, code, path)`` with the parts that are known."""
+        """``vendor: message (contact … of the list, window …, HTTP status, code, path)``, as far as known."""
         facts = [
+            f"contact {self.place} of the list" if self.place else "",
             f"window {self.window}" if self.window else "",
             f"HTTP {self.status}" if self.status else "",
             f"code {self.code}" if self.code else "",
@@ -105,6 +108,10 @@ class ContactDeleted(ContactError):
 
 class ContactFailed(ContactError):
     """The vendor cannot answer for this contact, for example because its identifier fits several people."""
+
+
+class ContactUnanswered(ContactFailed):
+    """The vendor never answered for this contact, while it answered for others. Its cause is the last failure."""
 
 
 class Throttled(VendorError):

@@ -6,6 +6,7 @@ extract(job)  ->  queries of each contact  ->  vendor.pages(fetch, …)  ->  gua
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
 from itertools import islice
@@ -13,6 +14,7 @@ from typing import Any
 
 from airflow_provider_interactions.contract import (
     MOST_EMPTY_PAGES,
+    Contact,
     Page,
     Query,
     Request,
@@ -20,7 +22,7 @@ from airflow_provider_interactions.contract import (
     T,
 )
 from airflow_provider_interactions.counting import Counting, Question, Saver, placed, watched
-from airflow_provider_interactions.errors import ConfigError, Incomplete, Stalled
+from airflow_provider_interactions.errors import ConfigError, Incomplete, Stalled, TooManyRejects, Unreconciled
 from airflow_provider_interactions.http import Client, connect
 from airflow_provider_interactions.job import Job, check_known, journal_of
 from airflow_provider_interactions.journal import State, expire
@@ -29,6 +31,9 @@ from airflow_provider_interactions.manifest import Manifest
 from airflow_provider_interactions.memory import keep
 from airflow_provider_interactions.ordered import Ended, Go, in_order
 from airflow_provider_interactions.packed import size
+from airflow_provider_interactions.unanswered import Witnesses
+
+log = logging.getLogger(__name__)
 
 #: Queries opened per request in flight, so that a slow answer at the front does not idle the others.
 OPEN_PER_REQUEST = 4
@@ -40,11 +45,22 @@ UNREAD_BYTES = 16 * 1024 * 1024
 def extract(job: Job) -> Manifest:
     """Land every interaction of the job's contacts in its window; raises what the vendor's answers mean.
 
-    The manifest names the files, which nothing refers to until ``land.publish``. On any error no file is left.
+    The manifest names the files, which nothing refers to until ``land.publish``. On any error no file is left, but
+    what a later try of the same run goes on from (``Job.resume``). Warns of contacts that are noted as ``failed``.
     """
     keep()
-    if job.vendor.filters_by_date:
-        return asyncio.run(land_pages(job))
+    manifest = asyncio.run(land_pages(job)) if job.vendor.filters_by_date else _cut(job)
+    if manifest.counts.failed:
+        log.warning(
+            "%d of %d contacts of %s, window %s, failed: what landed lacks them, or has them in part. The outcomes "
+            "file says which and why: %s. Run the extraction again to ask for them once more.",
+            *(manifest.counts.failed, manifest.counts.contacts, job.vendor.name, job.window),
+            ", ".join(file.path for file in manifest.outcomes),
+        )
+    return manifest
+
+
+def _cut(job: Job) -> Manifest:
     from airflow_provider_interactions.history import cut  # noqa: PLC0415 - it builds on this module
 
     return cut(job)
@@ -66,36 +82,43 @@ async def land_pages(job: Job, folder: str = "") -> Manifest:
     async with connect(job.vendor, job.credentials, concurrency=job.concurrency, limits=job.limits) as client:
         with _landing(job, folder) as landing:
             tally = Counting(job, landing, client)
-            saver = Saver(landing, tally)
+            saver, witnesses = Saver(landing, tally), Witnesses(job, landing, client)
             questions = islice(_questions(job), landing.state.questions, None)
-            async with watched(tally), aclosing(_answers(questions, job, client)) as answers:
+            async with watched(tally), aclosing(_answers(questions, job, client, witnesses.note_answer)) as answers:
                 async for question, item in answers:
                     if isinstance(item, Ended):
-                        tally.end(question, item.error)
+                        tally.end(question, await witnesses.judge_failure(question.query, item.error))
                         await saver.ended()
                     else:
                         tally.take(question.query, item)
                     if landing.full:
                         await asyncio.to_thread(landing.flush)
             await asyncio.to_thread(landing.flush_rejects)
-            tally.judge()
-            counts = tally.counts()
-            with landing.forgotten_on(ConfigError):
+            with landing.forgotten_on(ConfigError, TooManyRejects, Unreconciled):
+                tally.judge()
+                counts = tally.counts()
                 check_known(job, counts)
-            manifest = await asyncio.to_thread(landing.finish, counts)
+                manifest = await asyncio.to_thread(landing.finish, counts)
             await saver.finished()
             return manifest
 
 
 def _landing(job: Job, folder: str) -> Landing:
-    """A fresh landing, or the one that an earlier try of the same run left unfinished."""
+    """A fresh landing, or the one that an earlier try of the same run left.
+
+    What that had brought to its end is handed out again, unless the run was begun anew since.
+    """
     if job.resume is None:
         state = State(extracted_at=job.extracted_at)
         return Landing(job.lake, job.place, state, job.batch, job.batches, folder, asked=job.asked)
     journal = journal_of(job)
     expire(job.lake, job.place, job.extracted_at, job.resume_age)
     found = journal.load(job.extracted_at, job.resume_age)
+    if found and found[0].finished and found[0].generation != job.generation:
+        journal.drop()
+        found = None
     state, rows, outcomes = found or (State(extracted_at=job.extracted_at), [], [])
+    state.generation = job.generation
     landing = Landing(job.lake, job.place, state, job.batch, job.batches, folder, journal, job.asked)
     landing.restore(rows, outcomes)
     return landing
@@ -110,22 +133,26 @@ def _questions(job: Job) -> Iterator[Question]:
 
 
 def _answers(
-    questions: Iterable[Question], job: Job, client: Client
+    questions: Iterable[Question], job: Job, client: Client, note: Callable[[Contact], None] = lambda _: None
 ) -> AsyncGenerator[tuple[Question, Page | Ended], None]:
     width = max(2, client.pacer.most * OPEN_PER_REQUEST)
-    return in_order(questions, _guarded(job, client), width, UNREAD_BYTES, _weight)
+    return in_order(questions, _guarded(job, client, note), width, UNREAD_BYTES, _weight)
 
 
 def _weight(page: Page) -> int:
     return size(page.records)
 
 
-def _guarded(job: Job, client: Client) -> Callable[[Question, Go], AsyncGenerator[Page, None]]:
+def _guarded(
+    job: Job, client: Client, note: Callable[[Contact], None]
+) -> Callable[[Question, Go], AsyncGenerator[Page, None]]:
     def pages(question: Question, go: Go) -> AsyncGenerator[Page, None]:
         async def counted(request: Request, decode: Callable[[Response], T], /) -> T:
             await go()
             question.requests += 1
-            return await client.fetch(request, decode)
+            answer = await client.fetch(request, decode)
+            note(question.query.contact)
+            return answer
 
         return guard(job.vendor.pages(counted, question.query, job.window), job.vendor.name)
 
@@ -166,7 +193,7 @@ async def _all_pages(job: Job) -> AsyncGenerator[tuple[Query, Page], None]:
             if isinstance(item, Page):
                 yield question.query, item
             elif item.error is not None:
-                raise placed(item.error, job)
+                raise placed(item.error, job, question.query.contact)
 
 
 async def _next(pages: AsyncGenerator[Any, None]) -> Any:

@@ -54,7 +54,7 @@ def cut(job: Job) -> Manifest:
     missing = [contact for contact in job.contacts if contact not in known]
     sent = Counts()
     if missing:
-        fetched = _fetch(job, missing)
+        fetched = _fetch(job, missing, [contact for contact, one in known.items() if one.outcome in ("ok", "empty")])
         sent = Counts(
             requests=fetched.counts.requests, retries=fetched.counts.retries, throttled=fetched.counts.throttled
         )
@@ -125,8 +125,8 @@ def _kept(job: Job) -> dict[Contact, Known]:
     return known
 
 
-def _fetch(job: Job, contacts: Sequence[Contact]) -> Manifest:
-    whole = _whole(job, contacts)
+def _fetch(job: Job, contacts: Sequence[Contact], answered: Sequence[Contact]) -> Manifest:
+    whole = _whole(job, contacts, answered)
     try:
         manifest = asyncio.run(land_pages(whole, job.place.histories))
     except BaseException as error:
@@ -140,10 +140,10 @@ def _fetch(job: Job, contacts: Sequence[Contact]) -> Manifest:
     return manifest
 
 
-def _whole(job: Job, contacts: Sequence[Contact]) -> Job:
+def _whole(job: Job, contacts: Sequence[Contact], answered: Sequence[Contact] = ()) -> Job:
     # These are only contacts that the lake does not know yet: the share of unknown ones is judged over all, at the end.
     on_missing: Literal["allow", "fail"] = "fail" if job.on_missing == "fail" else "allow"
-    return replace(job, window=ALWAYS, contacts=contacts, on_missing=on_missing)
+    return replace(job, window=ALWAYS, contacts=contacts, listed=job.contacts, answered=answered, on_missing=on_missing)
 
 
 def _forget(job: Job) -> None:

@@ -51,14 +51,19 @@ class Job:
 
     ``on_missing`` says what a contact that the vendor cannot answer for means: ``record`` notes it as an outcome and
     fails where too few contacts are known (`check_known`), ``allow`` notes it however many there are, ``fail`` ends
-    the extraction. ``concurrency`` overrides the vendor's requests in flight. ``history_age`` is for
-    vendors that cannot filter by date: how old a history in the lake may be to be cut instead of asked for again;
-    zero asks anew. ``resume`` names the run: a later extraction with the same name and everything else the same goes
-    on where this one ended, however it ended, unless it was left alone for ``resume_age``; None leaves nothing behind
-    on a failure. ``keeps`` says which records land: the ``dated`` ones of the window, while those whose time cannot be
-    read are rejected; ``undated`` ones, too; or ``everything``, whatever its time. More unreadable times than
-    ``rejects_share`` of all that came fail the extraction. ``source`` says where the contacts come from, the
-    same in every run of a pipeline. ``extracted_at`` is the instant (aware) that every row of this extraction carries.
+    the extraction. Contacts that alone get no answer are noted in a bounded share, see ``unanswered``.
+    ``concurrency`` overrides the vendor's requests in flight. ``history_age`` is for vendors that cannot filter by
+    date: how old a history in the lake may be to be cut instead of asked for again; zero asks anew. ``resume`` names
+    the run: a later extraction with the same name and everything else the same goes on where this one ended, however
+    it ended, unless it was left alone for ``resume_age``; None leaves nothing behind on a failure. ``keeps`` says
+    which records land: the ``dated`` ones of the window, while those whose time cannot be read are rejected;
+    ``undated`` ones, too; or ``everything``, whatever its time. More unreadable times than ``rejects_share`` of all
+    that came fail the extraction. ``source`` says where the contacts come from, the same in every run of a pipeline.
+    ``extracted_at`` is the instant (aware) that every row of this extraction carries.
+    ``generation`` tells a run that was begun anew from its earlier tries: what these brought to an end is not handed
+    out again. ``listed`` is the list that the contacts come from, where it is longer, and ``first`` the place in the
+    whole list at which that begins, from 0: errors name places. ``answered`` are contacts of an earlier extraction
+    that were answered: they tell whether the vendor is away when a contact is not.
     """
 
     vendor: Vendor
@@ -76,6 +81,10 @@ class Job:
     progress: Callable[[Progress], None] | None = None
     resume: str | None = None
     resume_age: timedelta = AGE
+    generation: int = 0
+    listed: Sequence[Contact] | None = None
+    first: int = 0
+    answered: Sequence[Contact] = ()
     source: str = ""
     keeps: Literal["dated", "undated", "everything"] = "dated"
     rejects_share: float = SHARE
@@ -85,6 +94,10 @@ class Job:
     def place(self) -> Place:
         """Where its files go."""
         return Place(self.vendor.name, self.credentials.account, self.window)
+
+    def place_of(self, contact: Contact) -> int:
+        """The contact's place in the list, from 1."""
+        return self.first + list(self.contacts if self.listed is None else self.listed).index(contact) + 1
 
     @property
     def asked(self) -> str:

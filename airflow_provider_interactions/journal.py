@@ -7,9 +7,12 @@
                                                         /done-….json     how it went with each contact
 
 The fingerprint is of everything that decides the rows: vendor, account, window, contacts, options, the package's
-version, and the run that asks (``Job.resume``). So another run, or the same run after it was cleared, starts afresh.
-Whatever is missing or damaged here means a fresh start too: a journal only ever saves work. It goes when what it is
-about is published, and when nothing has happened to it for so long that nobody will come back for it.
+version, and the run that asks (``Job.resume``). So another run starts afresh. The same run goes on, also after it
+failed for good and was cleared. Once it has come to its end, its later tries are handed what it landed; a run that was
+cleared after that (``Job.generation``) starts afresh. Whatever is missing or damaged here means a fresh start too: a
+journal only ever saves work. It goes when what it is about is published, when that cannot be (too many records cannot
+be read, too many contacts are unknown or get no answer, counts do not add up), and when nothing has happened to it for
+so long that nobody will come back for it.
 """
 
 from __future__ import annotations
@@ -50,16 +53,22 @@ class Outcome(msgspec.Struct, frozen=True):
     requests: int
     reason: str | None
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether the vendor said what it knows of the contact."""
+        return self.outcome in ("ok", "empty")
+
 
 class Tally(msgspec.Struct):
     """What is counted while an extraction goes on; ``rows``, ``requests``, ``missing`` are of the contact at hand.
 
-    ``reasons`` are those of the ``undated`` records.
+    ``reasons`` are those of the ``undated`` records. ``unanswered`` are contacts that got no answer while others did.
     """
 
     received: int = 0
     fetched: int = 0
     undated: int = 0
+    unanswered: int = 0
     rows: int = 0
     requests: int = 0
     missing: tuple[str, str] | None = None
@@ -86,12 +95,13 @@ class State(msgspec.Struct, kw_only=True):
 
     ``digests`` are the parts' own; ``rows`` hold what comes after the parts; ``outcomes`` are names of files and the
     digests of their bytes; ``undated`` are files of records whose time cannot be read. ``finished`` says that all is
-    in parts and ``others``, and only to be published.
+    in parts and ``others``, and only to be published; ``generation`` is that of the job that saved it (`Job`).
     """
 
     extracted_at: datetime
     saved_at: datetime | None = None
     finished: bool = False
+    generation: int = 0
     questions: int = 0
     parts: list[File] = msgspec.field(default_factory=list)
     digests: list[str] = msgspec.field(default_factory=list)

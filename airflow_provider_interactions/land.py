@@ -85,11 +85,11 @@ class Landing:
             self.lake.remove(path for path in paths if path not in published)
 
     @contextmanager
-    def forgotten_on(self, kind: type[Exception]) -> Iterator[None]:
-        """On an error of this kind drop the journal, so that the next try asks everybody again."""
+    def forgotten_on(self, *kinds: type[Exception]) -> Iterator[None]:
+        """On an error of these kinds drop the journal, so that the next try asks everybody again."""
         try:
             yield
-        except kind:
+        except kinds:
             if self.journal is not None:
                 self.journal.drop()
             self.journal = None

@@ -17,7 +17,7 @@ from airflow_provider_interactions.operators.errors import judged
 from airflow_provider_interactions.operators.freshness import history_age
 from airflow_provider_interactions.operators.lake import open_lake
 from airflow_provider_interactions.operators.progress import reporter
-from airflow_provider_interactions.operators.resume import run_name
+from airflow_provider_interactions.operators.resume import Run, run_of
 from airflow_provider_interactions.operators.sources import from_list
 from airflow_provider_interactions.operators.wide import pieces
 from airflow_provider_interactions.operators.window import given
@@ -46,7 +46,9 @@ class ExtractInteractionsOperator(VendorOperator):
     :param rejects_share: share of the records that came whose time may be unreadable before the task fails; default:
         0.05, or ten records where that is more. When none has a time, the task fails, too, unless this is 1
     :param on_missing: what a contact that the vendor does not know means: ``record`` it, and fail when none of the
-        contacts is known, or less than half of 20 or more; ``allow`` any number of them; ``fail`` at the first
+        contacts is known, or less than half of 20 or more; ``allow`` any number of them; ``fail`` at the first. A
+        contact that gets no answer at any try, while others do, is recorded as failed, unless this is ``fail``; of
+        more than three, and more than a twentieth, the task fails and is tried again
     """
 
     stage = "extract"
@@ -80,7 +82,11 @@ class ExtractInteractionsOperator(VendorOperator):
         self.rejects_share = rejects_share
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Ask, guard, land; fails at once where a retry cannot help. A retry goes on where the last try ended."""
+        """Ask, guard, land; fails at once where a retry cannot help.
+
+        A retry goes on where the last try ended, and so does a failed task that is cleared; one that had succeeded
+        starts afresh.
+        """
         with judged(self.subject):
             reference = self._reference()
             window = reference.window if reference else self.window(context)
@@ -89,11 +95,11 @@ class ExtractInteractionsOperator(VendorOperator):
         if reference:
             _label(context, reference.label, self.map_index_template or "{{ interactions_batch }}")
         with judged(self.subject, f"window {window}"):
-            landed = self._extracted(window, reference, age, run_name(context, self.retries or 0))
+            landed = self._extracted(window, reference, age, run_of(context, self.retries or 0))
         return self.finished(context, {**landed, "windows": many})
 
     def _extracted(
-        self, window: Window, reference: Reference | None, age: timedelta | None, run: str | None
+        self, window: Window, reference: Reference | None, age: timedelta | None, run: Run
     ) -> dict[str, Any]:
         from airflow_provider_interactions import extract, job, manifest, rejects  # noqa: PLC0415 - heavy: pyarrow, aiohttp
 
@@ -115,8 +121,10 @@ class ExtractInteractionsOperator(VendorOperator):
                 on_missing=self.on_missing,
                 rejects_share=rejects.SHARE if self.rejects_share is None else self.rejects_share,
                 progress=reporter(self.log.info, name),
-                resume=run,
+                resume=run.name,
+                generation=run.generation,
                 source=reference.source if reference else "",
+                first=reference.first if reference else 0,
             )
         )
         counts = landed.counts
