@@ -120,7 +120,7 @@ class Counting:
         """Note that the contact has no answer; raises the last failure when too many get none."""
         if isinstance(error, ContactUnanswered) and (self.now.missing or ("",))[0] != error.outcome:
             self.now.unanswered += 1
-            if error.__cause__ and are_too_many_unanswered(self.now.unanswered, len(self.job.contacts)):
+            if error.__cause__ and are_too_many_unanswered(self.now.unanswered, len(self.job.whole_list)):
                 # The vendor is at fault, so the contacts noted so far get another chance as well.
                 with self.landing.forgotten_on(Unavailable):
                     raise placed(error.__cause__, self.job, contact)

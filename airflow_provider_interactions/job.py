@@ -97,7 +97,12 @@ class Job:
 
     def place_of(self, contact: Contact) -> int:
         """The contact's place in the list, from 1."""
-        return self.first + list(self.contacts if self.listed is None else self.listed).index(contact) + 1
+        return self.first + list(self.whole_list).index(contact) + 1
+
+    @property
+    def whole_list(self) -> Sequence[Contact]:
+        """The list that the contacts come from, as far as this extraction knows it."""
+        return self.contacts if self.listed is None else self.listed
 
     @property
     def asked(self) -> str:
