@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -11,14 +10,11 @@ import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract import Asked, Contact, Interaction, Vendor
 from airflow_provider_interactions.errors import RecordRejected
+from airflow_provider_interactions.repeats import SHARED_ID, Seen
 from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS, REJECTS
 
 #: Bytes of payload looked at in one go, since what is made of them can be many times as large.
 BATCH_BYTES = 16 * 1024 * 1024
-
-
-#: Why a record is rejected whose key another record has: kept under it, one of the two would replace the other.
-SHARED_ID = "its id is the id of another record of the contact, at another time or in another channel"
 
 
 def split(batch: pa.RecordBatch, vendor: Vendor, seen: Seen) -> tuple[pa.RecordBatch, pa.RecordBatch]:
@@ -133,49 +129,3 @@ def join(batches: Sequence[pa.RecordBatch]) -> pa.Table:
     It keeps the batches' chunks: one array of texts holds 2 GiB at most, and what is beyond comes as a second one.
     """
     return pa.Table.from_batches([batch for batch in batches if batch.num_rows], CANONICAL).unify_dictionaries()
-
-
-@dataclass(slots=True)
-class Seen:
-    """The interactions of the contact at hand, to know one that comes again: each key with its channel and time."""
-
-    contact: str = ""
-    ids: dict[str, tuple[object, ...]] = field(default_factory=dict)
-
-    def compare(self, contacts: pa.Array, rows: pa.RecordBatch) -> tuple[pa.BooleanArray, pa.Array] | None:
-        """Which rows come for the first time, and the numbers of those that are others than the first of their key.
-
-        None where all are first ones. A row that is neither comes again. Rows of a contact lie together.
-        """
-        ids = rows.column("interaction_id")
-        if self._all_first(contacts, ids, rows):
-            return None
-        firsts, others = [], []
-        keys = zip(contacts.to_pylist(), ids.to_pylist(), _identities(rows), strict=True)
-        for n, (contact, one, identity) in enumerate(keys):
-            if contact != self.contact:
-                self.contact, self.ids = contact, {}
-            firsts.append(one not in self.ids)
-            if self.ids.setdefault(one, identity) != identity:
-                others.append(n)
-        return pa.array(firsts, pa.bool_()), pa.array(others, pa.uint64())
-
-    def _all_first(self, contacts: pa.Array, ids: pa.Array, rows: pa.RecordBatch) -> bool:
-        """Whether no row of a batch comes again; only then they count as seen."""
-        if not len(ids) or pc.count_distinct(ids).as_py() < len(ids):
-            return not len(ids)
-        ours = ids.filter(pc.equal(contacts, self.contact)).to_pylist()
-        if not self.ids.keys().isdisjoint(ours):
-            return False
-        last = contacts[-1].as_py()
-        if last != self.contact:
-            self.contact, self.ids = last, {}
-        mine = rows.filter(pc.equal(contacts, last))
-        self.ids.update(zip(mine.column("interaction_id").to_pylist(), _identities(mine), strict=True))
-        return True
-
-
-def _identities(rows: pa.RecordBatch) -> Iterator[tuple[object, ...]]:
-    """What two records with one key must share to be one: a status may have changed, and other entries repeat it."""
-    instants = rows.column("occurred_at").cast(pa.int64()).to_pylist()
-    return zip(instants, rows.column("channel").to_pylist(), strict=True)

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from airflow_provider_interactions.canonical import BATCH_BYTES, Seen, join, split
+from airflow_provider_interactions.canonical import BATCH_BYTES, join, split
 from airflow_provider_interactions.errors import TooManyRejects
 from airflow_provider_interactions.lake import Lake, stamp
 from airflow_provider_interactions.land import Replaced, replaced
@@ -26,6 +26,7 @@ from airflow_provider_interactions.manifest import Counts, File, Manifest, recon
 from airflow_provider_interactions.memory import keep
 from airflow_provider_interactions.parquet import Writer
 from airflow_provider_interactions.rejects import SHARE, are_too_many, list_reasons, way_on
+from airflow_provider_interactions.repeats import Seen
 from airflow_provider_interactions.schema import CANONICAL, REJECTS
 from airflow_provider_interactions.vendors import vendor as vendor_named
 

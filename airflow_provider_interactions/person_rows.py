@@ -20,6 +20,7 @@ from airflow_provider_interactions.errors import RecordRejected
 from airflow_provider_interactions.lake import Lake, unwritable
 from airflow_provider_interactions.manifest import File, Manifest
 from airflow_provider_interactions.parquet import Writer
+from airflow_provider_interactions.repeats import Seen, Version
 from airflow_provider_interactions.schema import CANONICAL
 
 Row = dict[str, Any]
@@ -88,16 +89,15 @@ def _rows(lake: Lake, files: Iterable[File]) -> Iterator[Row]:
 
 
 def _read(found: Told, vendor: Vendor, records: Iterable[Row], types: frozenset[str]) -> None:
-    seen: set[str] = set()
+    seen = Seen()
     for raw in records:
         found.records += 1
-        row = _row(vendor, raw)
-        if row["rejected"] is not None:
-            found.rejects.append(row)
-        elif row["interaction_id"] in seen:
+        row = _row(vendor, raw, seen)
+        if row is None:
             found.repeated += 1
+        elif row["rejected"] is not None:
+            found.rejects.append(row)
         else:
-            seen.add(row["interaction_id"])
             _choose(found, row, types)
 
 
@@ -108,15 +108,19 @@ def _choose(found: Told, row: Row, types: frozenset[str]) -> None:
         found.interactions.append(row)
 
 
-def _row(vendor: Vendor, raw: Row) -> Row:
+def _row(vendor: Vendor, raw: Row, seen: Seen) -> Row | None:
+    """A record as it is shown; None for one that came before."""
     contact = Contact(raw["contact_id"], raw["contact_id_kind"])
     known = {name: raw[name] for name in ("vendor", "account", "contact_id_kind", "context", "extracted_at")}
     known |= {"record": raw["payload"], "contact_id": contact.id}
     try:
         said = interaction(vendor, raw["payload"], Asked(contact, raw["asked_type"], raw["context"]))
+        is_first = seen.is_first(said.interaction_id, Version.of(said))
     except RecordRejected as rejection:
         told_of = {"occurred_at": raw["occurred_at"], "native_type": raw["asked_type"] or None}
         return dict.fromkeys(ANSWER.names) | known | told_of | {"rejected": rejection.reason}
+    if not is_first:
+        return None
     said.contact_id = said.contact_id or contact.id
     return {**known, **msgspec.structs.asdict(said), "rejected": None}
 

@@ -95,9 +95,9 @@ class InteractionsHook(BaseHook):
         """Every interaction of one contact in a window, each once, in the vendor's order.
 
         Give a Window, or ``start`` and ``end`` (aware datetimes, or ISO 8601 text with a zone); ``kind`` says what the
-        identifier is, ``options`` are the vendor's. A record that cannot be read raises RecordRejected, unless
-        ``on_reject`` takes it, and its bytes. Arguments are checked at once (ConfigError); what the vendor answers is
-        raised while reading (VendorError). Not for use inside an event loop.
+        identifier is, ``options`` are the vendor's. A record that cannot be read, or has the id of another one, raises
+        RecordRejected, unless ``on_reject`` takes it, and its bytes. Arguments are checked at once (ConfigError); what
+        the vendor answers is raised while reading (VendorError). Not for use inside an event loop.
         """
         span = window or Window.of(*_both(start, end))
         person = self.vendor.contact(contact_id, kind or self.vendor.contact_kinds[0])
@@ -190,10 +190,11 @@ def _interactions(
     from airflow_provider_interactions import extract  # noqa: PLC0415 - pyarrow and aiohttp are heavy
     from airflow_provider_interactions.job import Job  # noqa: PLC0415 - as above
     from airflow_provider_interactions.lake import Lake  # noqa: PLC0415 - as above
+    from airflow_provider_interactions.repeats import Seen, Version  # noqa: PLC0415 - as above
 
     nowhere = Lake.at("memory://")  # nothing is written
     job = Job(hook.vendor, hook.credentials, nowhere, window, [person], options)
-    seen: set[str] = set()
+    seen = Seen()
     for query, page in extract.interactions(job):
         asked = contract.Asked(query.contact, query.native_type or "", page.context)
         for payload, at in zip(page.records, page.occurred, strict=True):
@@ -201,11 +202,11 @@ def _interactions(
                 continue
             try:
                 row = hook.vendor.interaction(payload, asked)
+                is_first = seen.is_first(row.interaction_id, Version.of(row))
             except RecordRejected as rejection:
                 on_reject(payload, rejection)
                 continue
-            if row.interaction_id not in seen:
-                seen.add(row.interaction_id)
+            if is_first:
                 yield row
 
 

@@ -131,6 +131,19 @@ def test_unreadable_record_is_raised_or_handed_over(sandbox, people):
     ]
 
 
+def test_another_record_with_a_known_id_is_handed_over_and_not_dropped(sandbox, people):
+    known = {"InteractionId": "A" * 32, "InteractionType": "EmailSent", "Timestamp": "2026-01-02T10:00:00Z"}
+    records = [known, known, {**known, "Timestamp": "2026-01-03T10:00:00Z"}, {**known, "Subject": "another"}]
+    body = json.dumps({"NextSkipToken": None, "Data": json.dumps(records)})
+    sandbox.faults([{"kind": "status", "status": 200, "path": "LoadInteractions", "body": body}])
+    hook, rejected = DynamicsMarketingHook(), []
+    rows = hook.interactions(people[0], WEEK, types=["EmailSent"], on_reject=lambda *both: rejected.append(both))
+    assert len(list(rows)) == 1
+    assert [json.loads(payload) for payload, _ in rejected] == records[2:]
+    with pytest.raises(RecordRejected, match="its id is the id of another record"):
+        list(hook.interactions(people[0], WEEK, types=["EmailSent"]))
+
+
 def test_unknown_contact():
     with pytest.raises(ContactNotFound, match="there is no such contact") as error:
         list(DynamicsMarketingHook().interactions("00000000-0000-0000-0000-000000000001", WEEK))

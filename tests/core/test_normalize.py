@@ -42,6 +42,69 @@ def test_another_record_with_a_known_id_is_a_reject_and_no_repeat(desk, monkeypa
     assert (row["payload"], "its id is the id of another record" in row["reason"]) == (other, True)
 
 
+#: Which50's key holds neither a record's name nor its status.
+EMAIL = {"Id": 7, "Interaction": "Email", "Name": "a", "Occurred": "2026-01-02T10:00:00Z", "Status": "Sent"}
+
+
+@pytest.mark.parametrize("size", [1, 2, 8_192])
+@pytest.mark.parametrize(
+    ("changes", "is_repeat"),
+    [
+        ({}, True),
+        ({"Status": "Open"}, True),
+        ({"Status": "Open", "Opened": 3}, True),
+        ({"Name": "b"}, False),
+        ({"Name": "b", "Status": "Open"}, False),
+        ({"CampaignName": "c"}, False),
+        ({"Receiver": "another one"}, False),
+    ],
+)
+def test_a_known_key_is_a_repeat_only_as_the_same_record_or_its_next_state(desk, monkeypatch, size, changes, is_repeat):
+    monkeypatch.setattr(module, "BATCH_ROWS", size)
+    records = [msgspec.json.encode({**EMAIL, **some}) for some in ({}, {"Id": 8}, changes)]
+    manifest = normalize(desk.lake, desk.land(*records, vendor="which50"), rejects_share=1.0)
+    counts = manifest.counts
+    assert (counts.canonical, counts.repeated, counts.rejected) == (2, is_repeat, not is_repeat)
+    assert [row["payload"] for row in desk.rows(manifest.rejects)] == ([] if is_repeat else records[2:])
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"Id": st.integers(1, 2), "Name": st.sampled_from("ab")},
+            optional={"Status": st.sampled_from(["Sent", "Open"]), "Extra": st.integers(0, 1)},
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.integers(1, 9),
+)
+def test_no_record_with_its_own_content_is_dropped_in_silence(memory_desk, some, size):
+    """Whatever has a known key is a reject, unless it is the first record of the key in this or another state."""
+    payloads = [msgspec.json.encode({**EMAIL, **one}) for one in some]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "BATCH_ROWS", size)
+        found = normalize(memory_desk.lake, memory_desk.land(*payloads, vendor="which50"), rejects_share=1.0)
+    firsts = {}
+    for one in some:
+        firsts.setdefault(one["Id"], one)
+    others = [payload for payload, one in zip(payloads, some, strict=True) if is_another(firsts[one["Id"]], one)]
+    assert sorted(row["payload"] for row in memory_desk.rows(found.rejects)) == sorted(others)
+    assert found.counts.canonical == len(firsts)
+
+
+def test_a_record_that_is_written_otherwise_is_a_repeat(desk):
+    spelled = b'{"Id":7,"Interaction":"Email","Occurred":"2026-01-02T10:00:00Z",%s}'
+    more = (b'"City":"Krak\\u00f3w","X":[1,2.10]', '"X" : [1, 2.10], "City":"Krak\u00f3w"'.encode())
+    counts = desk.normalized(*(spelled % some for some in more), vendor="which50").counts
+    assert (counts.canonical, counts.repeated) == (1, 1)
+
+
+def is_another(first, one):
+    is_same_state = one.get("Status", "Sent") == first.get("Status", "Sent")
+    return one["Name"] != first["Name"] or (is_same_state and one.get("Extra") != first.get("Extra"))
+
+
 def test_a_reject_keeps_its_reason_its_bytes_and_where_it_came_from(desk):
     payloads = (b'{"Timestamp": "soon", "InteractionId": "1"}', desk.record(InteractionId=None), b"\xff\x00")
     manifest = normalize(desk.lake, desk.land(*payloads), rejects_share=1.0)

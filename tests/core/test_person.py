@@ -222,6 +222,22 @@ def test_what_cannot_be_read_is_listed_with_the_reason_and_as_it_came(sandbox, l
     assert b"yesterday" in table(lake, found)[-1]["record"]
 
 
+ONE_ID = """[{"Id": 1, "Interaction": "Email", "Name": "a", "Occurred": "2026-01-02T00:00:00Z", "Status": "Sent"},
+{"Id": 1, "Interaction": "Email", "Name": "a", "Occurred": "2026-01-02T00:00:00Z", "Status": "Open"},
+{"Id": 1, "Interaction": "Email", "Name": "b", "Occurred": "2026-01-02T00:00:00Z", "Status": "Sent"}]"""
+
+
+@pytest.mark.parametrize("name", [WHICH50], indirect=True)
+def test_another_record_with_a_known_id_is_listed_as_unreadable_not_dropped(sandbox, lake, people, ask):
+    sandbox.faults([{"kind": "status", "status": 200, "path": "communications", "body": ONE_ID}])
+    found = ask(people[:1])
+    [person] = found.people
+    assert (person.records, person.interactions, person.repeated, person.rejected) == (3, 1, 1, 1)
+    [rejected] = [row for row in lines(lake, found) if "rejected" in row]
+    assert json.loads(rejected["record"])["Name"] == "b"
+    assert "its id is the id of another record" in rejected["rejected"]
+
+
 @pytest.mark.parametrize("name", [WHICH50], indirect=True)
 def test_all_time_has_no_beginning_where_the_vendor_sends_everything(sandbox, people, ask):
     sandbox.faults([{"kind": "status", "status": 200, "path": "communications", "body": BAD}])
