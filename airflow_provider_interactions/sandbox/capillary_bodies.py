@@ -67,12 +67,15 @@ def _entries(world: World, options: Options, index: int, query: Query) -> list[E
     if query.network not in {None, "capillary"}:
         return []
     entries, before = [], 0
+    gone = options.rows_leave if query.offset else 0
     end = _FOREVER if query.limit is None else query.offset + query.limit
     for channel in _channels(options, query):
-        whole = _under(channel, history(world, options, index), query)
+        former = _under(channel, history(world, options, index), query)
+        whole = former[gone:]
         page = whole[max(0, query.offset - before) : max(0, end - before)]
         entries.append(Entry(channel, page, len(whole if options.count == "channel" else page)))
-        before += len(whole) if options.paging == "total" else 0
+        if options.paging == "total":
+            before, gone = before + len(whole), max(0, gone - len(former))
     return entries
 
 

@@ -59,6 +59,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     paging: Literal["total", "channel"] = "total"
     #: v1.1: the most that ``limit`` can ask for; unpublished
     limit_max: int | None = None
+    #: v1.1: from the second page on so many rows at the beginning of the list (of each channel, where ``paging`` counts
+    #: by channel) are gone
+    rows_leave: int = 0
     #: v1.1: ``count`` tells the messages of this answer, or of the whole channel
     count: Literal["page", "channel"] = "page"
     #: v1.1: start_date and end_date are whole days of the server's zone, or do nothing; unpublished

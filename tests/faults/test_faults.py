@@ -254,6 +254,16 @@ def test_rows_that_leave_between_pages_hide_no_other(tmp_path, cap, leave):
     assert known - 4 * leave <= len(keys) <= known
 
 
+@pytest.mark.parametrize("paging", ["total", "channel"])
+@pytest.mark.parametrize("leave", [0, 1, 5])
+def test_rows_that_leave_between_pages_of_v11_hide_no_other(tmp_path, paging, leave):
+    """Those that leave were on the first page: so all are there in the end."""
+    options = {"capillary": {"api": "v1.1", "paging": paging, "rows_leave": leave, "types": ("email", "sms")}}
+    with serve(SandboxConfig(contacts=4, start=rig.START, days=rig.DAYS, per_contact=60, options=options)) as moving:
+        _, stats = whole(moving, "capillary", tmp_path, options={"page_size": 20})
+    assert stats["requests"] > 4 * (2 if leave else 1)
+
+
 @pytest.mark.parametrize("arrive", ["early", "late"])
 def test_rows_that_arrive_between_pages(tmp_path, arrive):
     """The vendor lists oldest first: a row more at the front pushes others to the next page, one at the end is new."""

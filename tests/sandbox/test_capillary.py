@@ -278,6 +278,15 @@ def test_limit_and_offset_are_checked_and_capped():
             assert (answer.status_code, answer.json()["response"]["status"]["code"]) == (200, 400)
 
 
+def test_rows_that_leave_between_pages():
+    with running(contacts=1, rows_leave=2) as client:
+        contact = client.busy()
+        known = client.ids(V2, **named(contact))
+        first, second = (client.ids(V1, mobile=contact, limit=5, offset=offset) for offset in (0, 5))
+    assert first == known[:5]
+    assert second == known[7:12]
+
+
 def test_paging_faults():
     rules = [{"kind": "duplicate", "times": 1}, {"kind": "repeat_cursor", "after": 1}]
     with running(contacts=1) as client:
