@@ -117,6 +117,22 @@ def test_killed_at_any_request(process, sandbox, tmp_path, vendor):
         same_rows(spec, whole)
 
 
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_killed_while_one_contact_gets_no_answer(process, sandbox, tmp_path, vendor):
+    """Whether it was noted before or after the kill: it is noted once, and the others land."""
+    silent, once = sandbox.contacts(vendor)[2], {"limits": {**rig.QUICK, "tries": 1}}
+    sandbox.faults([{"kind": "status", "status": 500, "contact": silent}])
+    whole, told = undisturbed(process, sandbox, vendor, tmp_path, **once)
+    assert told["manifest"]["counts"]["failed"] == 1
+    for at in points(told["steps"], 5):
+        spec = rig.spec(sandbox, vendor, tmp_path / f"{at}", resume="run", **once)
+        assert dies(process, spec, at)
+        process.run(spec, "extract", "publish", **OFTEN)
+        same_rows(spec, whole)
+        [row] = [row for row in outcomes(rig.lake_of(spec), rig.seen(spec, "raw")[0]) if row["outcome"] == "failed"]
+        assert row["contact_id"] == silent
+
+
 def test_killed_again_and_again(process, sandbox, tmp_path):
     """Each try gets a little further than the one before, and is killed somewhere else."""
     whole, _ = undisturbed(process, sandbox, "dynamics_marketing", tmp_path)
