@@ -184,7 +184,7 @@ def test_every_channel_comes_and_phone_comes_last():
 def test_phone_comes_last_over_all_pages():
     one, two = OLD, {**OLD, "id": "8"}
     first, second = old(old_entry("phone", one, two)), old(old_entry("phone", two), old_entry("sms", one))
-    pages, _ = read(first, second, settings={"api": "v1.1"}, page_size=2)
+    pages, _ = read(first, second, old(old_entry("sms", one)), settings={"api": "v1.1"}, page_size=2)
     assert channels(pages) == [("sms", 1), ("phone", 2)]
 
 
@@ -421,18 +421,24 @@ def serve(rows, size, deletions=(), channels_of=lambda rows: [("sms", rows)]):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 50])
-def test_pages_by_offset_overlap_by_a_row_until_one_is_short(size):
+def test_pages_by_offset_overlap_by_a_row_until_one_brings_nothing_new(size):
     pages, requests = serve(history(7), size)
     assert ids(pages) == [str(n) for n in range(7)]
     step = max(size, 2) - 1
-    assert requests == [(n * step, step + 1) for n in range(len(requests))]
+    assert requests == [(min(n * step, 6), step + 1) for n in range(len(requests))]
+    assert requests[-1][0] == 6
     assert [page.cursor for page in pages if page.cursor] == [str(offset) for offset, _ in requests[1:]]
+
+
+def test_rows_that_move_up_over_the_end_of_a_short_page_are_read():
+    pages, _ = serve(history(9), 8, {1: [0, 0]})
+    assert ids(pages) == [str(n) for n in range(9)]
 
 
 def test_a_row_that_is_deleted_while_paging_costs_no_other_row():
     pages, requests = serve(history(60), 25, {1: [0]})
     assert ids(pages) == [str(n) for n in range(60)]
-    assert requests == [(0, 25), (24, 25), (23, 25), (47, 25)]
+    assert requests == [(0, 25), (24, 25), (23, 25), (47, 25), (58, 25)]
 
 
 @given(

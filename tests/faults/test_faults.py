@@ -264,6 +264,15 @@ def test_rows_that_leave_between_pages_of_v11_hide_no_other(tmp_path, paging, le
     assert stats["requests"] > 4 * (2 if leave else 1)
 
 
+@pytest.mark.parametrize("paging", ["total", "channel"])
+@pytest.mark.parametrize("cap", [7, 13])
+def test_a_server_of_v11_that_cuts_pages_hides_no_row(tmp_path, paging, cap):
+    """What ``limit`` can ask for at most is not published."""
+    options = {"capillary": {"api": "v1.1", "paging": paging, "limit_max": cap, "types": ("email", "sms")}}
+    with serve(SandboxConfig(contacts=4, start=rig.START, days=rig.DAYS, per_contact=30, options=options)) as cutting:
+        whole(cutting, "capillary", tmp_path, options={"page_size": 20})
+
+
 @pytest.mark.parametrize("arrive", ["early", "late"])
 def test_rows_that_arrive_between_pages(tmp_path, arrive):
     """The vendor lists oldest first: a row more at the front pushes others to the next page, one at the end is new."""

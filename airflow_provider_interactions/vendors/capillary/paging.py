@@ -31,6 +31,7 @@ class Paging:
     back: int = 1
     steps_back: int = 0
     counts_by_channel: bool = False
+    overlaps: bool = False
     seen: set[Row] = field(default_factory=set)
 
     def follows(self, entries: Sequence[Entry]) -> bool:
@@ -39,6 +40,8 @@ class Paging:
         if not self.offset:
             self.counts_by_channel = sum(len(entry.listed) for entry in some) > self.size
         firsts = some if self.counts_by_channel else some[:1]
+        if self.overlaps and not some:
+            return False  # the row that is known is gone, and others may have moved before it
         return not self.offset or all(self._row(entry.name, entry.listed[0]) in self.seen for entry in firsts)
 
     def step_back(self) -> None:
@@ -60,6 +63,7 @@ class Paging:
         rows = max(sizes, default=0) if self.counts_by_channel else sum(sizes)
         # A page that is too long may have begun before the place it was asked for.
         self.offset, self.back = self.offset + max(min(rows, self.size) - 1, 1), 1
+        self.overlaps = rows > 1
         return fresh
 
     @property
@@ -67,9 +71,11 @@ class Paging:
         """The place of the next page, another text each time, also where it is a place that was asked for before."""
         return f"{self.offset}-{self.steps_back}" if self.steps_back else str(self.offset)
 
-    def is_stuck(self, fresh: Sequence[Entry]) -> bool:
-        """Whether a page brought nothing new, though none had to be asked for again."""
-        return not any(entry.listed for entry in fresh) and not self.steps_back
+    def is_end(self, entries: Sequence[Entry], fresh: Sequence[Entry]) -> bool:
+        """Whether a page brought nothing new. After steps back only one that ends with a row that was the last one."""
+        if any(entry.listed for entry in fresh):
+            return False
+        return not self.steps_back or max((len(entry.listed) for entry in _messages(entries)), default=0) <= 1
 
     def _fresh(self, entry: Entry) -> Entry:
         return entry.only(lambda record: self._row(entry.name, record) not in self.seen)

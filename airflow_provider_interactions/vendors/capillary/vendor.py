@@ -131,12 +131,13 @@ async def _answers(fetch: Fetch, query: Query) -> AsyncGenerator[_Answer, None]:
         if not paging.follows(entries):
             paging.step_back()
             continue
-        # Unpublished: whether limit is meant in all or for each channel, and of what. Fewer in all is short anyhow.
-        last = sum(len(entry.listed) for entry in entries) < paging.size
+        is_first = not paging.offset and not paging.steps_back
         fresh = paging.advance(entries)
-        if not last and paging.is_stuck(fresh):
+        # Unpublished: the most that limit can ask for. So a short page is no end; one that brings nothing new is.
+        if paging.is_end(entries, fresh) and not is_first:
             _refuse_repeat(entries, paging.size)
             return
+        last = not any(entry.count is not None and entry.listed for entry in entries)
         yield _Answer(fresh, "" if last else paging.cursor)
         if last:
             return
@@ -192,7 +193,7 @@ def _refuse_repeat(entries: Sequence[Entry], size: int) -> None:
     a channel longer than ``limit`` shows that this server sends everything at once.
     """
     numbers = [len(entry.listed) for entry in entries if entry.count is not None]
-    if 1 < max(numbers, default=0) <= size:
+    if 1 < max(numbers, default=0) <= size <= sum(numbers):
         msg = (
             "v1.1 sent the same page twice, so its paging does not work there. Set the extra's api to v2, or the "
             "option page_size above the longest history"
