@@ -31,7 +31,7 @@ from airflow_provider_interactions.http import connect
 from airflow_provider_interactions.job import Job
 from airflow_provider_interactions.lake import Lake
 from airflow_provider_interactions.sandbox import Fact, SandboxConfig, digest, serve
-from airflow_provider_interactions.vendors.luminate_online import VENDOR, errors, records
+from airflow_provider_interactions.vendors.luminate_online import VENDOR, answers, errors, records
 from airflow_provider_interactions.vendors.luminate_online.vendor import asked_range
 from airflow_provider_interactions.window import Window
 
@@ -120,7 +120,7 @@ def read(server, person=PERSON, window=WEEK, settings=None, **options):
 
 
 def ids(pages):
-    return [records.answers.fields(record)["interactionId"] for page in pages for record in page.records]
+    return [answers.fields(record)["interactionId"] for page in pages for record in page.records]
 
 
 def canonical(payload, asked=ASKED):
