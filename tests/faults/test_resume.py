@@ -211,8 +211,8 @@ def test_a_vendor_that_is_away_and_comes_back(sandbox, tmp_path, vendor, disk):
     whole, broken = spec("whole", **paging), spec("broken", resume="run", **paging)
     asked = rig.run(whole)[0].counts.requests
     sandbox.reset()
-    # At Luminate a second call shows that a question is over, and several are open at a time.
-    for after in (12, 3) if vendor == "luminate_online" else (4, 1):
+    # At two of them a second call shows that a question is over, and several are open at a time.
+    for after in (12, 3) if vendor in ("luminate_online", "capillary") else (4, 1):
         sandbox.faults([{"kind": "status", "status": 503, "path": rig.CASES[vendor].calls, "after": after}])
         with pytest.raises(Unavailable):
             rig.run(broken)
