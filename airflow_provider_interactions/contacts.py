@@ -20,13 +20,13 @@ import pyarrow.parquet as pq
 
 from airflow_provider_interactions.contract import Contact, Credentials, Options, Vendor
 from airflow_provider_interactions.errors import ConfigError, VendorError
-from airflow_provider_interactions.http import connect
+from airflow_provider_interactions.http.client import connect
+from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.identifiers import identifier, is_name_only
-from airflow_provider_interactions.lake import Lake, Place, stamp
-from airflow_provider_interactions.parquet import Writer
-from airflow_provider_interactions.retry import Limits
-
-CONTACTS = pa.schema([pa.field("contact_id", pa.string(), False), pa.field("contact_id_kind", pa.string(), False)])
+from airflow_provider_interactions.lake.parquet import Writer
+from airflow_provider_interactions.lake.paths import Place, stamp
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.schema import CONTACTS
 
 #: Contacts written, and read back, at once: a batch's task reads only the row groups it lies in.
 GROUP = 10_000

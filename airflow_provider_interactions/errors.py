@@ -32,6 +32,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import msgspec
+
 
 class InteractionsError(Exception):
     """Root of the tree. ``retry`` says whether trying the task again later can help."""
@@ -184,3 +186,11 @@ class LoadError(InteractionsError):
     """The target refused the rows. The transaction was rolled back, so trying again is safe."""
 
     retry = True
+
+
+class Replaced(Unreconciled):
+    """Files of a window are gone: another extraction of the same window has been published since."""
+
+
+#: What decoding raises on bytes that are no JSON of the wanted type, too deeply nested ones included.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

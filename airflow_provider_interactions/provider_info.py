@@ -9,8 +9,11 @@ from airflow_provider_interactions import __version__
 PACKAGE = "airflow-provider-interactions"
 
 OPERATORS = [
-    f"airflow_provider_interactions.operators.{name}"
-    for name in ("contacts", "extract", "publish", "normalize", "load", "pipeline", "person", "assets")
+    f"airflow_provider_interactions.{name}"
+    for name in (
+        *("operators.contacts", "operators.extract", "operators.publish", "operators.normalize", "operators.load"),
+        *("operators.pipeline", "operators.person", "observability.assets"),
+    )
 ]
 
 
@@ -188,7 +191,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "operators": [{"integration-name": name, "python-modules": OPERATORS} for name in INTEGRATIONS],
         "connection-types": list(CONNECTION_TYPES),
-        "extra-links": [f"airflow_provider_interactions.operators.links.{name}Link" for name in LINKS],
+        "extra-links": [f"airflow_provider_interactions.observability.links.{name}Link" for name in LINKS],
         "config": {
             "interactions": {
                 "description": "Contact interactions: where they are kept.",

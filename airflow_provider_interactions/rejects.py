@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from airflow_provider_interactions.contract import Asked, Interaction, Vendor
+from airflow_provider_interactions.errors import RecordRejected
+from airflow_provider_interactions.schema import ACTIONS, CHANNELS
+
 #: More rejected records than both of these fail a step: so many, and so large a share of those that came.
 ALLOWED, SHARE = 10, 0.05
 
@@ -27,3 +31,12 @@ def list_reasons(reasons: Mapping[str, int]) -> str:
 def way_on(*, none_left: bool) -> str:
     """How to go on without them, for a message."""
     return f"{'set rejects_share to 1' if none_left else 'raise rejects_share'} to go on without them"
+
+
+def interaction(vendor: Vendor, payload: bytes, asked: Asked) -> Interaction:
+    """Read one record; raises RecordRejected, also for a channel or an action that the table does not know."""
+    row = vendor.interaction(payload, asked)
+    if row.channel not in CHANNELS or row.action not in ACTIONS:
+        reason = f"the vendor module maps to an unknown channel or action ({row.channel}, {row.action})"
+        raise RecordRejected(reason)
+    return row

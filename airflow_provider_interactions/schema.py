@@ -6,6 +6,7 @@ Every timestamp is in microseconds UTC. Importing this module imports pyarrow, s
 from __future__ import annotations
 
 import pyarrow as pa
+import pyarrow.csv
 
 INSTANT = pa.timestamp("us", "UTC")
 WORD = pa.dictionary(pa.int32(), pa.string())  # few distinct values: stored once
@@ -90,3 +91,17 @@ ACTIONS = frozenset(
         *("noted", "other"),
     }
 )
+
+
+#: The canonical columns without the window, and what the vendor sent. A record that cannot be read has only some.
+ANSWER = pa.schema(
+    [
+        *(column.with_nullable(True) for column in CANONICAL if not column.name.startswith("window_")),
+        pa.field("rejected", pa.string(), metadata={"meaning": "why it cannot be read; null where it can"}),
+        pa.field("context", pa.string(), metadata={"meaning": "JSON: what the answer said around the record"}),
+        pa.field("record", pa.binary(), metadata={"meaning": "the record, byte for byte"}),
+    ]
+)
+
+
+CONTACTS = pa.schema([pa.field("contact_id", pa.string(), False), pa.field("contact_id_kind", pa.string(), False)])

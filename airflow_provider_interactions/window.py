@@ -104,7 +104,7 @@ def instant(value: object) -> datetime:
     if not isinstance(value, str):
         msg = f"A window cannot start or end at a value of the type {type(value).__name__}. {_FOR_EXAMPLE}"
         raise ConfigError(msg)
-    import pendulum  # noqa: PLC0415 - a run's own window is no text
+    import pendulum
 
     text = value.strip()
     if _NUMBER.fullmatch(text):
@@ -158,3 +158,7 @@ def _expand(text: str) -> datetime:
 def _not_a_window(start: datetime, end: datetime) -> str:
     kind = "is empty" if start == end else "ends before it starts"
     return f"The window [{zulu(start)}, {zulu(end)}) {kind}. Its end must be later than its start."
+
+
+#: "All time", as the window of a whole history.
+ALWAYS = Window(datetime(1900, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))

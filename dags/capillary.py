@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
 
-from airflow_provider_interactions.operators import form, interactions_pipeline
+from airflow_provider_interactions import params
+from airflow_provider_interactions.operators import interactions_pipeline
 
-WHEN = {**form.WHEN, "section": "Window"}
+WHEN = {**params.WHEN, "section": "Window"}
 
 with DAG(
     dag_id="capillary_interactions",

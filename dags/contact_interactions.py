@@ -11,25 +11,30 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
-from airflow_provider_interactions.operators import ContactInteractionsOperator, form
+from airflow_provider_interactions import params
+from airflow_provider_interactions.operators import ContactInteractionsOperator
 
 OPTIONAL = ["null", "string"]
-WHEN = {**form.WHEN, "section": "Only some of it"}
+WHEN = {**params.WHEN, "section": "Only some of it"}
 
 with DAG(
     dag_id="contact_interactions",
     schedule=None,
     params={
         "vendor": Param(
-            "dynamics_marketing", type="string", title="Vendor", enum=list(form.VENDORS), values_display=form.VENDORS
+            "dynamics_marketing",
+            type="string",
+            title="Vendor",
+            enum=list(params.VENDORS),
+            values_display=params.VENDORS,
         ),
         "contacts": Param([], type="array", items={"type": "string"}, title="Identifiers", description="One a line."),
         "kind": Param(
             None,
             type=OPTIONAL,
             title="What they are",
-            enum=[None, *form.KINDS],
-            values_display=form.SHOWN_KINDS,
+            enum=[None, *params.KINDS],
+            values_display=params.SHOWN_KINDS,
         ),
         "conn_id": Param(None, type=OPTIONAL, title="Connection", description="Default: <vendor>_default."),
         "start": Param(None, title="Since", description="For example 2026-01-31T00:00:00Z. Default: all time.", **WHEN),
@@ -41,8 +46,8 @@ with DAG(
             title="Types",
             description="Default: all. Those of the chosen vendor only.",
             section="Only some of it",
-            examples=form.ALL_TYPES,
-            values_display=form.SHOWN_TYPES,
+            examples=params.ALL_TYPES,
+            values_display=params.SHOWN_TYPES,
         ),
     },
     default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},

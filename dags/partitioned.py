@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from airflow.sdk import DAG, CronPartitionTimetable, PartitionedAssetTimetable
 
+from airflow_provider_interactions.observability.assets import asset
 from airflow_provider_interactions.operators import (
     ExtractInteractionsOperator,
     ListContactsOperator,
@@ -16,7 +17,6 @@ from airflow_provider_interactions.operators import (
     NormalizeInteractionsOperator,
     PublishInteractionsOperator,
 )
-from airflow_provider_interactions.operators.assets import asset
 
 VENDOR = "which50"
 RAW, NORMALIZED = asset(VENDOR, "raw"), asset(VENDOR, "normalized")

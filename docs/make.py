@@ -29,12 +29,12 @@ from airflow_provider_interactions.sandbox import LIMITS, FaultRule, RateLimit, 
 from airflow_provider_interactions.sandbox.registry import VENDORS as SANDBOX_VENDORS
 from airflow_provider_interactions.vendors import VENDORS, capillary, dynamics_marketing, luminate_online, which50
 from airflow_provider_interactions.vendors.capillary import errors as capillary_errors
-from airflow_provider_interactions.vendors.capillary import kinds as capillary_kinds
+from airflow_provider_interactions.vendors.capillary import vocabulary as capillary_kinds
 from airflow_provider_interactions.vendors.dynamics_marketing import errors as dynamics_errors
-from airflow_provider_interactions.vendors.dynamics_marketing import kinds as dynamics_kinds
+from airflow_provider_interactions.vendors.dynamics_marketing import vocabulary as dynamics_kinds
 from airflow_provider_interactions.vendors.luminate_online import errors as luminate_errors
 from airflow_provider_interactions.vendors.which50 import errors as which50_errors
-from airflow_provider_interactions.vendors.which50 import kinds as which50_kinds
+from airflow_provider_interactions.vendors.which50 import vocabulary as which50_kinds
 
 DOCS = Path(__file__).resolve().parent
 PART = re.compile(r"(<!-- made: ([^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)

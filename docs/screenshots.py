@@ -23,13 +23,13 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Locator, Page, sync_playwright
 
-from airflow_provider_interactions.demo import airflow, backfill, witness
-from airflow_provider_interactions.demo.places import Places, fresh
-from airflow_provider_interactions.demo.processes import Company, company
+from airflow_provider_interactions.demo import airflow, backfill, sandbox_process
+from airflow_provider_interactions.demo.paths import Places, fresh
 from airflow_provider_interactions.demo.rest import Api, NotYet
-from airflow_provider_interactions.demo.story import FIRST
+from airflow_provider_interactions.demo.sandbox_process import Witness
+from airflow_provider_interactions.demo.scenario import FIRST
+from airflow_provider_interactions.demo.supervisor import Company, company
 from airflow_provider_interactions.demo.vendors import SOURCES
-from airflow_provider_interactions.demo.witness import Witness
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window
 
@@ -60,10 +60,10 @@ def running(home: Path) -> Iterator[tuple[Company, Witness, Api]]:
     """Airflow with four connections that work and one that does not."""
     places = Places(home)
     with fresh(places), company() as processes:
-        sandbox = witness.start(processes, places, WINDOWS, 12)
+        sandbox = sandbox_process.start(processes, places, WINDOWS, 12)
         # A backfill of a paused DAG is safe from a scheduler that dies of runs which a locked database took back.
         paused = {"AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True", "AIRFLOW__CORE__TEST_CONNECTION": "Enabled"}
-        given = {**witness.variables(sandbox, places), **paused}
+        given = {**sandbox_process.variables(sandbox, places), **paused}
         settings = airflow.environment(places, airflow.free_port(), given, os.environ)
         api = airflow.start(processes, places, settings, for_people=True)
         for value in sandbox.connections.values():

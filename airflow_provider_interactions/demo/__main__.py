@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from signal import SIGINT
 
-from airflow_provider_interactions.demo.places import CHECKOUT
-from airflow_provider_interactions.demo.trouble import Interrupted, Trouble
+from airflow_provider_interactions.demo.errors import Interrupted, Trouble
+from airflow_provider_interactions.demo.paths import CHECKOUT
 
 _PACKAGES = ("airflow", "aiohttp", "duckdb", "requests", "rich")
 
@@ -32,9 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wish = parser().parse_args(arguments)
     try:
         _complete()
-        from airflow_provider_interactions.demo import story  # noqa: PLC0415 - needs the packages just looked for
+        from airflow_provider_interactions.demo import scenario
 
-        return story.tell(wish.days, wish.contacts, wish.home.absolute(), wish.port, ui=wish.ui)
+        return scenario.tell(wish.days, wish.contacts, wish.home.absolute(), wish.port, ui=wish.ui)
     except Trouble as trouble:
         print(f"\n{trouble}", file=sys.stderr)
         return 1

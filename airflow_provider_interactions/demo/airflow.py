@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_interactions.demo import sqlite
-from airflow_provider_interactions.demo.places import Places
-from airflow_provider_interactions.demo.processes import Company
+from airflow_provider_interactions.demo.errors import Trouble
+from airflow_provider_interactions.demo.paths import Places
 from airflow_provider_interactions.demo.rest import Api, NotYet
-from airflow_provider_interactions.demo.trouble import Trouble
+from airflow_provider_interactions.demo.supervisor import Company
 from airflow_provider_interactions.demo.vendors import SOURCES, Source
 
 HOST = "127.0.0.1"

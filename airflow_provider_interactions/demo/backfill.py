@@ -16,12 +16,12 @@ from urllib.parse import quote
 import msgspec
 
 from airflow_provider_interactions.demo import tasklog
-from airflow_provider_interactions.demo.processes import Company
+from airflow_provider_interactions.demo.errors import Trouble
 from airflow_provider_interactions.demo.rest import Api, NotYet
+from airflow_provider_interactions.demo.supervisor import Company
 from airflow_provider_interactions.demo.tasklog import Attempt
-from airflow_provider_interactions.demo.trouble import Trouble
 from airflow_provider_interactions.demo.vendors import Source
-from airflow_provider_interactions.manifest import Counts
+from airflow_provider_interactions.lake.manifest import Counts
 from airflow_provider_interactions.window import Window, zulu
 
 #: seconds in which something has to change

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import duckdb
 
-from airflow_provider_interactions.demo.trouble import Trouble
+from airflow_provider_interactions.demo.errors import Trouble
 from airflow_provider_interactions.sandbox import Expected, Fact, digest
 from airflow_provider_interactions.window import Window
 

@@ -16,10 +16,10 @@ from rich.table import Table
 
 from airflow_provider_interactions.demo.backfill import Display, Outcome, Standing
 from airflow_provider_interactions.demo.check import Finding
-from airflow_provider_interactions.demo.places import Places, shown
-from airflow_provider_interactions.demo.trouble import Trouble
+from airflow_provider_interactions.demo.errors import Trouble
+from airflow_provider_interactions.demo.paths import Places, shown
 from airflow_provider_interactions.demo.vendors import SOURCES
-from airflow_provider_interactions.manifest import Counts
+from airflow_provider_interactions.lake.manifest import Counts
 from airflow_provider_interactions.window import Window
 
 #: seconds between lines where there is no terminal to draw on

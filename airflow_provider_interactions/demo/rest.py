@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from airflow_provider_interactions.demo.trouble import Trouble
+from airflow_provider_interactions.demo.errors import Trouble
 
 _SECONDS = 60
 _PAGE = 100

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from airflow_provider_interactions.demo.places import shown
-from airflow_provider_interactions.demo.processes import tail
-from airflow_provider_interactions.demo.trouble import Trouble
+from airflow_provider_interactions.demo.errors import Trouble
+from airflow_provider_interactions.demo.paths import shown
+from airflow_provider_interactions.demo.supervisor import tail
 
 
 class Attempt(NamedTuple):

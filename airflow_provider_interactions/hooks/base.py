@@ -24,7 +24,7 @@ from airflow_provider_interactions.window import Instant, Window
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from airflow_provider_interactions.session import VendorSession
+    from airflow_provider_interactions.http.requests_session import VendorSession
 
 #: Seconds the Test button may wait for an answer; Airflow itself gives up after 60.
 TEST_TIMEOUT = 20.0
@@ -63,7 +63,7 @@ class InteractionsHook(BaseHook):
     @cached_property
     def vendor(self) -> Vendor:
         """The vendor, whose tokens and secrets are hidden in Airflow's logs; raises ConfigError for an unknown one."""
-        from airflow_provider_interactions import vendors  # noqa: PLC0415 - some vendors need heavy parsers
+        from airflow_provider_interactions import vendors
 
         return masked(vendors.vendor(self._vendor or str(self.connection.conn_type)))
 
@@ -77,7 +77,7 @@ class InteractionsHook(BaseHook):
 
     def get_conn(self) -> VendorSession:
         """A ``requests.Session`` with the vendor's signature, for any endpoint; URLs may be paths below the host."""
-        from airflow_provider_interactions.session import session  # noqa: PLC0415 - requests is heavy
+        from airflow_provider_interactions.http.requests_session import session
 
         return session(self.vendor, self.credentials)
 
@@ -138,7 +138,7 @@ def extra_of(connection: Connection) -> Mapping[str, Any]:
 
 
 def _same_type(vendor: Vendor, connection: Connection) -> None:
-    from airflow_provider_interactions import vendors  # noqa: PLC0415 - as above
+    from airflow_provider_interactions import vendors
 
     # A type that is no vendor's is let through: secrets backends often hold "generic" or "http".
     if connection.conn_type in vendors.VENDORS and connection.conn_type != vendor.name:
@@ -187,15 +187,15 @@ def _interactions(
     options: contract.Options,
     on_reject: Callable[[bytes, RecordRejected], None],
 ) -> Iterator[Interaction]:
-    from airflow_provider_interactions import extract  # noqa: PLC0415 - pyarrow and aiohttp are heavy
-    from airflow_provider_interactions.job import Job  # noqa: PLC0415 - as above
-    from airflow_provider_interactions.lake import Lake  # noqa: PLC0415 - as above
-    from airflow_provider_interactions.repeats import Seen, Version  # noqa: PLC0415 - as above
+    from airflow_provider_interactions.extract import pipeline
+    from airflow_provider_interactions.extract.job import Job
+    from airflow_provider_interactions.lake.storage import Lake
+    from airflow_provider_interactions.normalize.repeats import Seen, Version
 
     nowhere = Lake.at("memory://")  # nothing is written
     job = Job(hook.vendor, hook.credentials, nowhere, window, [person], options)
     seen = Seen()
-    for query, page in extract.interactions(job):
+    for query, page in pipeline.interactions(job):
         asked = contract.Asked(query.contact, query.native_type or "", page.context)
         for payload, at in zip(page.records, page.occurred, strict=True):
             if at is not None and at not in window:
@@ -212,8 +212,8 @@ def _interactions(
 
 async def _probe(vendor: Vendor, credentials: Credentials) -> None:
     # By the engine, not by requests: what passes here is what extraction will meet (TLS, proxies, tokens).
-    from airflow_provider_interactions.http import connect  # noqa: PLC0415 - aiohttp is heavy
-    from airflow_provider_interactions.retry import Limits  # noqa: PLC0415 - as in the line before
+    from airflow_provider_interactions.http.client import connect
+    from airflow_provider_interactions.http.retry import Limits
 
     async with connect(vendor, credentials, limits=Limits(timeout=TEST_TIMEOUT, tries=1, patience=0)) as client:
         with suppress(ContactError):  # some vendors can only be asked for somebody: the credentials came first

@@ -11,14 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import duckdb
-import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from airflow_provider_interactions.errors import ConfigError, LoadError, Unreconciled
-from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.lake.manifest import Manifest
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.load import Loaded
 from airflow_provider_interactions.load.duckdb_turn import is_full, open_in_turn
-from airflow_provider_interactions.manifest import Manifest
 from airflow_provider_interactions.schema import CANONICAL, KEY
 
 _LATER = "new.extracted_at > old.extracted_at"
@@ -40,20 +40,6 @@ TURN = 300.0
 
 #: The columns by name: a table may have them in any order.
 _NAMES = ", ".join(f'"{field.name}"' for field in CANONICAL)
-
-
-class Loaded(msgspec.Struct, frozen=True):
-    """What a load did. ``rows`` arrived; ``merged`` were the same interaction twice among them.
-
-    ``unchanged`` ones are in the table as they are here, or newer.
-    ``inserted`` + ``updated`` + ``unchanged`` + ``merged`` = ``rows``.
-    """
-
-    rows: int
-    inserted: int
-    updated: int
-    unchanged: int
-    merged: int
 
 
 def load(lake: Lake, manifest: Manifest, database: str, table: str = "interactions") -> Loaded:

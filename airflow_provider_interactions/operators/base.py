@@ -13,13 +13,13 @@ from airflow.sdk.definitions.mappedoperator import OperatorPartial
 from airflow_provider_interactions.contract import Options
 from airflow_provider_interactions.contract import options as checked_options
 from airflow_provider_interactions.hooks.base import InteractionsHook
-from airflow_provider_interactions.operators.assets import tell
-from airflow_provider_interactions.operators.facts import Facts, facts
-from airflow_provider_interactions.operators.lake import open_lake
-from airflow_provider_interactions.operators.links import ManifestLink
-from airflow_provider_interactions.operators.retry import POLICY, RETRIES, remembered
-from airflow_provider_interactions.operators.stats import report
-from airflow_provider_interactions.operators.window import DAY, resolve
+from airflow_provider_interactions.observability.assets import tell
+from airflow_provider_interactions.observability.links import ManifestLink
+from airflow_provider_interactions.observability.metrics import report
+from airflow_provider_interactions.observability.summary import Facts, facts
+from airflow_provider_interactions.runtime.context import DAY, resolve
+from airflow_provider_interactions.runtime.lake_url import open_lake
+from airflow_provider_interactions.runtime.retry import POLICY, RETRIES, remembered
 from airflow_provider_interactions.window import Instant, Window
 
 Result = TypeVar("Result")
@@ -71,7 +71,7 @@ class LakeOperator(BaseOperator):
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 - as OpenLineage calls it
         """Datasets, schema, rows and bytes for OpenLineage, which asks for them when the task has succeeded."""
-        from airflow_provider_interactions.operators import lineage  # noqa: PLC0415 - an optional extra
+        from airflow_provider_interactions.observability import lineage
 
         return None if self.facts is None else lineage.lineage(self.facts, open_lake(self.lake), self.target)
 

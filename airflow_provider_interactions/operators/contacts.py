@@ -12,13 +12,12 @@ from airflow.sdk import Context
 from airflow_provider_interactions.contract import Contact, Options
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.hooks.base import InteractionsHook
-from airflow_provider_interactions.lake import Place
-from airflow_provider_interactions.operators import sources
+from airflow_provider_interactions.lake.paths import Place
 from airflow_provider_interactions.operators.base import VendorOperator
-from airflow_provider_interactions.operators.errors import judged
-from airflow_provider_interactions.operators.lake import open_lake
-from airflow_provider_interactions.operators.wide import aligned, pieces
-from airflow_provider_interactions.operators.window import given
+from airflow_provider_interactions.runtime import sources
+from airflow_provider_interactions.runtime.context import aligned, given, pieces
+from airflow_provider_interactions.runtime.failures import judged
+from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.window import Window
 
 
@@ -90,8 +89,8 @@ class ListContactsOperator(VendorOperator):
             return self.finished(context, self._batches(window))
 
     def _batches(self, window: Window) -> list[dict[str, Any]]:
-        from airflow_provider_interactions import contacts as lists  # noqa: PLC0415 - pyarrow and aiohttp are heavy
-        from airflow_provider_interactions.operators import batches  # noqa: PLC0415 - as above
+        from airflow_provider_interactions import contacts as lists
+        from airflow_provider_interactions.runtime import batching
 
         hook, lake = self.hook(), open_lake(self.lake)
         options = self.chosen(hook)
@@ -99,9 +98,9 @@ class ListContactsOperator(VendorOperator):
         path, count = lists.keep(lake, place, self._pages(hook, options), datetime.now(UTC))
         if self.batch_size is None:
             sample = lists.read(lake, lists.Batch(path, 0, 1, 0, 1))
-            size = batches.batch_size(hook.vendor, hook.credentials.settings, options, count, sample)
+            size = batching.batch_size(hook.vendor, hook.credentials.settings, options, count, sample)
         else:
-            size = batches.checked_size(self.batch_size, count)
+            size = batching.checked_size(self.batch_size, count)
         if not count and self.on_empty == "fail":
             msg = (
                 "The list of contacts is empty, so the window would replace what the lake has of it by nothing. Check "
@@ -110,10 +109,10 @@ class ListContactsOperator(VendorOperator):
             raise ConfigError(msg)
         cut = lists.cut(path, count, size)
         self.log.info("%s, window %s: %d contacts in %d batches", hook.vendor.name, window, count, len(cut))
-        return [batches.reference(batch, window, self._source()) for batch in cut]
+        return [batching.reference(batch, window, self._source()) for batch in cut]
 
     def _pages(self, hook: InteractionsHook, options: Options) -> Iterable[Sequence[Contact]]:
-        from airflow_provider_interactions import contacts as lists  # noqa: PLC0415 - pyarrow and aiohttp are heavy
+        from airflow_provider_interactions import contacts as lists
 
         ids = self._ids(lists.accepter(hook.vendor, given(self.kind)))
         if ids is None:

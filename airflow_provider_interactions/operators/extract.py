@@ -11,20 +11,17 @@ from airflow.sdk import Context
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.hooks.base import InteractionsHook
-from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.operators.base import VendorOperator
-from airflow_provider_interactions.operators.errors import judged
-from airflow_provider_interactions.operators.freshness import history_age
-from airflow_provider_interactions.operators.lake import open_lake
-from airflow_provider_interactions.operators.progress import reporter
-from airflow_provider_interactions.operators.resume import Run, run_of
-from airflow_provider_interactions.operators.sources import from_list
-from airflow_provider_interactions.operators.wide import pieces
-from airflow_provider_interactions.operators.window import given
+from airflow_provider_interactions.runtime.context import Run, given, history_age, pieces, run_of
+from airflow_provider_interactions.runtime.failures import judged
+from airflow_provider_interactions.runtime.lake_url import open_lake
+from airflow_provider_interactions.runtime.progress import reporter
+from airflow_provider_interactions.runtime.sources import from_list
 from airflow_provider_interactions.window import Window
 
 if TYPE_CHECKING:
-    from airflow_provider_interactions.operators.batches import Reference
+    from airflow_provider_interactions.runtime.batching import Reference
 
 
 class ExtractInteractionsOperator(VendorOperator):
@@ -101,12 +98,15 @@ class ExtractInteractionsOperator(VendorOperator):
     def _extracted(
         self, window: Window, reference: Reference | None, age: timedelta | None, run: Run
     ) -> dict[str, Any]:
-        from airflow_provider_interactions import extract, job, manifest, rejects  # noqa: PLC0415 - heavy: pyarrow, aiohttp
+        from airflow_provider_interactions import rejects
+        from airflow_provider_interactions.extract import job
+        from airflow_provider_interactions.extract import run as extract_run
+        from airflow_provider_interactions.lake import manifest
 
         hook, lake = self.hook(), open_lake(self.lake)
         batch, batches = (reference.batch, reference.batches) if reference else (0, 1)
         name = f"{hook.vendor.name}, window {window}, batch {batch + 1} of {batches}"
-        landed = extract.extract(
+        landed = extract_run.extract(
             job.Job(
                 vendor=hook.vendor,
                 credentials=hook.credentials,
@@ -134,7 +134,7 @@ class ExtractInteractionsOperator(VendorOperator):
         return manifest.packed(landed)
 
     def _reference(self) -> Reference | None:
-        from airflow_provider_interactions.operators.batches import dereference  # noqa: PLC0415 - pyarrow is heavy
+        from airflow_provider_interactions.runtime.batching import dereference
 
         if (self.batch is None) == (self.contacts is None):
             msg = "Give either batch (by .expand(batch=…) over ListContactsOperator's output) or contacts."
@@ -142,7 +142,7 @@ class ExtractInteractionsOperator(VendorOperator):
         return None if self.batch is None else dereference(self.batch)
 
     def _asked(self, hook: InteractionsHook, lake: Lake, reference: Reference | None) -> list[Contact]:
-        from airflow_provider_interactions import contacts as lists  # noqa: PLC0415 - pyarrow and aiohttp are heavy
+        from airflow_provider_interactions import contacts as lists
 
         if reference is not None:
             return lists.read(lake, reference)

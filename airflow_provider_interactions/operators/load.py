@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Context
 
 from airflow_provider_interactions.errors import ConfigError, LoadError
-from airflow_provider_interactions.lake import Lake
-from airflow_provider_interactions.operators.assets import handed_over
+from airflow_provider_interactions.extract.superseded import refuse_other
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.operators.base import LakeOperator
-from airflow_provider_interactions.operators.errors import judged
-from airflow_provider_interactions.operators.lake import open_lake
-from airflow_provider_interactions.operators.replaced import refuse_other
+from airflow_provider_interactions.runtime.failures import judged
+from airflow_provider_interactions.runtime.lake_url import open_lake
+from airflow_provider_interactions.runtime.xcom import handed_over
 from airflow_provider_interactions.window import zulu
 
 if TYPE_CHECKING:
-    from airflow_provider_interactions.manifest import Manifest
+    from airflow_provider_interactions.lake.manifest import Manifest
 
 #: The file's name in a local lake, where no other is given.
 DATABASE = "interactions.duckdb"
@@ -55,7 +55,7 @@ class LoadInteractionsOperator(LakeOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load in one transaction; a database that refuses the rows is left as it was, and the task retries."""
-        from airflow_provider_interactions.manifest import unpacked  # noqa: PLC0415 - with what _loaded imports
+        from airflow_provider_interactions.lake.manifest import unpacked
 
         with judged():
             lake = open_lake(self.lake)
@@ -71,7 +71,7 @@ class LoadInteractionsOperator(LakeOperator):
 
     def _current(self, manifest: Manifest, lake: Lake) -> Manifest:
         """The window as it is published now: another run may have replaced it since, and its files with it."""
-        from airflow_provider_interactions.manifest import Manifest  # noqa: PLC0415 - as above
+        from airflow_provider_interactions.lake.manifest import Manifest
 
         if manifest.windows > 1:
             return self._current_pieces(manifest, lake)
@@ -83,15 +83,15 @@ class LoadInteractionsOperator(LakeOperator):
 
     def _current_pieces(self, manifest: Manifest, lake: Lake) -> Manifest:
         """The same for each window of a run about several."""
-        from airflow_provider_interactions import divide  # noqa: PLC0415 - as above
+        from airflow_provider_interactions.extract import split_window
 
         if manifest.width is None:  # made by an older version
             return manifest
-        pieces = divide.current(lake, manifest)
+        pieces = split_window.current(lake, manifest)
         for piece in pieces:
             if not manifest.paths.issuperset(file.path for file in (*piece.files, *piece.rejects)):
                 self._accept(manifest, piece)
-        return divide.join_again(manifest, pieces)
+        return split_window.join_again(manifest, pieces)
 
     def _accept(self, mine: Manifest, found: Manifest) -> None:
         refuse_other(mine, found)
@@ -109,7 +109,7 @@ class LoadInteractionsOperator(LakeOperator):
                 manifest = newer
 
     def _loaded(self, manifest: Manifest, lake: Lake) -> dict[str, Any]:
-        import msgspec  # noqa: PLC0415 - only needed here
+        import msgspec
 
         done = _duckdb().load(lake, manifest, self.database or _beside(lake), self.table)
         self.log.info(
@@ -130,7 +130,7 @@ class LoadInteractionsOperator(LakeOperator):
 
 def _duckdb() -> Any:
     try:
-        from airflow_provider_interactions.load import duckdb  # noqa: PLC0415 - optional and heavy
+        from airflow_provider_interactions.load import duckdb
     except ModuleNotFoundError as missing:
         msg = "DuckDB is not installed. Install it with: pip install 'airflow-provider-interactions[duckdb]'."
         raise ConfigError(msg) from missing

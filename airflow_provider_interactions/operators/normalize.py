@@ -8,15 +8,13 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from airflow_provider_interactions.lake import Lake
-from airflow_provider_interactions.operators.assets import handed_over
+from airflow_provider_interactions.extract.superseded import newer
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.operators.base import LakeOperator
-from airflow_provider_interactions.operators.errors import judged
-from airflow_provider_interactions.operators.handed import batches_of, named
-from airflow_provider_interactions.operators.lake import open_lake
-from airflow_provider_interactions.operators.replaced import newer
-from airflow_provider_interactions.operators.wide import pieces
-from airflow_provider_interactions.operators.window import DAY
+from airflow_provider_interactions.runtime.context import DAY, pieces
+from airflow_provider_interactions.runtime.failures import judged
+from airflow_provider_interactions.runtime.lake_url import open_lake
+from airflow_provider_interactions.runtime.xcom import batches_of, handed_over, named
 
 
 class NormalizeInteractionsOperator(LakeOperator):
@@ -52,7 +50,7 @@ class NormalizeInteractionsOperator(LakeOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Publish the raw window, normalize it, publish the result."""
-        from airflow_provider_interactions import manifest  # noqa: PLC0415 - as light as the others below are heavy
+        from airflow_provider_interactions.lake import manifest
 
         with judged():
             batches = self._batches(context)
@@ -67,37 +65,44 @@ class NormalizeInteractionsOperator(LakeOperator):
         return batches_of(self.manifests)
 
     def _whole(self, batches: list[Any]) -> Any:
-        from airflow_provider_interactions import land, manifest  # noqa: PLC0415 - pyarrow is heavy
+        from airflow_provider_interactions import errors
+        from airflow_provider_interactions.extract import commit
+        from airflow_provider_interactions.lake import manifest
 
         lake = open_lake(self.lake)
         try:
-            raw = land.publish(lake, batches)
-        except land.Replaced as gone:
+            raw = commit.publish(lake, batches)
+        except errors.Replaced as gone:
             raw = newer(lake, manifest.whole(batches), gone, self.log)
         return self._normalized(lake, raw)
 
     def _divided(self, batches: list[Any]) -> Any:
-        from airflow_provider_interactions import divide, land  # noqa: PLC0415 - as above
+        from airflow_provider_interactions import errors
+        from airflow_provider_interactions.extract import split_window
 
         lake = open_lake(self.lake)
         try:
-            done = [self._normalized(lake, raw) for raw in divide.divide(lake, batches, self.width)]
-        except land.Replaced as gone:  # an earlier try, before this task was cleared, has divided it
-            pieces = divide.divided(lake, batches, self.width)
+            done = [self._normalized(lake, raw) for raw in split_window.divide(lake, batches, self.width)]
+        except errors.Replaced as gone:  # an earlier try, before this task was cleared, has divided it
+            pieces = split_window.divided(lake, batches, self.width)
             if pieces is None:
                 raise
             self.log.info("Only the windows it was divided into are left; they are normalized again (%s)", gone)
             done = [self._normalized(lake, raw) for raw in pieces]
-        divide.discard(lake, batches)
-        return divide.joined(batches, done, self.width)
+        split_window.discard(lake, batches)
+        return split_window.joined(batches, done, self.width)
 
     def _normalized(self, lake: Lake, raw: Any) -> Any:
-        from airflow_provider_interactions import land, normalize, rejects  # noqa: PLC0415 - as above
+        from airflow_provider_interactions import (
+            errors,
+            rejects,
+        )
+        from airflow_provider_interactions.normalize import pipeline
 
         share = rejects.SHARE if self.rejects_share is None else self.rejects_share
         try:
-            done = normalize.normalize(lake, raw, rejects_share=share)
-        except land.Replaced as gone:
+            done = pipeline.normalize(lake, raw, rejects_share=share)
+        except errors.Replaced as gone:
             return self._normalized(lake, newer(lake, raw, gone, self.log))
         counts = done.counts
         self.log.info(

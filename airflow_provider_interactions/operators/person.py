@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperatorLink, Context
 
+from airflow_provider_interactions import params as airflow_provider_interactions_params
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.hooks.base import InteractionsHook, mask
-from airflow_provider_interactions.operators import form
+from airflow_provider_interactions.observability.links import LinesLink, ManifestLink, ParquetLink
 from airflow_provider_interactions.operators.base import LakeOperator
-from airflow_provider_interactions.operators.errors import judged
-from airflow_provider_interactions.operators.lake import open_lake
-from airflow_provider_interactions.operators.links import LinesLink, ManifestLink, ParquetLink
-from airflow_provider_interactions.operators.progress import reporter
-from airflow_provider_interactions.operators.window import given
+from airflow_provider_interactions.runtime.context import given
+from airflow_provider_interactions.runtime.failures import judged
+from airflow_provider_interactions.runtime.lake_url import open_lake
+from airflow_provider_interactions.runtime.progress import reporter
 from airflow_provider_interactions.window import Instant, Window, instant, zulu
 
 if TYPE_CHECKING:
-    from airflow_provider_interactions.person import Request
-    from airflow_provider_interactions.person_counts import Answer, Person
+    from airflow_provider_interactions.person.counts import Answer, Person
+    from airflow_provider_interactions.person.request import Request
 
 
 class ContactInteractionsOperator(LakeOperator):
@@ -29,7 +29,7 @@ class ContactInteractionsOperator(LakeOperator):
 
     Whatever is left out here is taken from the run's parameter of the same name. All of it is checked before the
     vendor is called. The answer is one Parquet file, one file of JSON lines for people, and one with the counts; they
-    hold personal data, and ``airflow_provider_interactions.person`` says what they look like.
+    hold personal data, and ``airflow_provider_interactions.person.request`` says what they look like.
 
     Identifiers are in no log, XCom, file name or rendered template. Those typed into a form stay in the run's
     configuration, as Airflow keeps it; delete the run when the request is closed. ``contacts`` is no template field,
@@ -107,32 +107,36 @@ class ContactInteractionsOperator(LakeOperator):
             yield f"connection {conn_id}"
 
     def _request(self, hook: InteractionsHook, params: Mapping[str, Any]) -> Request:
-        from airflow_provider_interactions import person  # noqa: PLC0415 - pyarrow and aiohttp are heavy
+        from airflow_provider_interactions.person import request
 
         ids = identifiers(self._given(params, "contacts"))
         # Whatever some library should say of them, no log shows them, as they were given and as they are asked for.
         mask(*ids)
-        asked = person.request(
+        asked = request.request(
             hook.vendor,
             ids,
-            form.checked_kind(hook.vendor.name, self._given(params, "kind"), _kinds(hook)),
+            airflow_provider_interactions_params.checked_kind(
+                hook.vendor.name, self._given(params, "kind"), _kinds(hook)
+            ),
             start=_moment("start", self._given(params, "start")),
             end=_moment("end", self._given(params, "end")),
-            types=form.checked_types(hook.vendor.name, self._given(params, "types") or ()),
+            types=airflow_provider_interactions_params.checked_types(
+                hook.vendor.name, self._given(params, "types") or ()
+            ),
             options=self.options,
         )
         mask(*(contact.id for contact in asked.contacts))
         return asked
 
     def _answer(self, hook: InteractionsHook, asked: Request) -> Answer:
-        from airflow_provider_interactions import person  # noqa: PLC0415 - as above
+        from airflow_provider_interactions.person import request
 
         lake = open_lake(self.lake)
         progress = reporter(self.log.info, f"{hook.vendor.name}, {asked.when}")
-        return person.answer(lake, asked, hook.credentials, progress=progress)
+        return request.answer(lake, asked, hook.credentials, progress=progress)
 
     def _told(self, found: Answer) -> dict[str, Any]:
-        import msgspec  # noqa: PLC0415 - only needed here
+        import msgspec
 
         lake, text = open_lake(self.lake), list(summary(found))
         addresses = {name: lake.url(getattr(found, name).path) for name in ("parquet", "lines")}
@@ -146,7 +150,7 @@ class ContactInteractionsOperator(LakeOperator):
 
 
 def _kinds(hook: InteractionsHook) -> list[str]:
-    from airflow_provider_interactions.person import EVERYBODY  # noqa: PLC0415 - as above
+    from airflow_provider_interactions.person.request import EVERYBODY
 
     return [kind for kind in hook.vendor.contact_kinds if kind != EVERYBODY]
 

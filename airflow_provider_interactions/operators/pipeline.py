@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 from airflow.sdk import conf
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
-from airflow_provider_interactions.operators.assets import Stage, asset
+from airflow_provider_interactions.observability.assets import Stage, asset
 from airflow_provider_interactions.operators.contacts import ListContactsOperator
 from airflow_provider_interactions.operators.extract import ExtractInteractionsOperator
 from airflow_provider_interactions.operators.load import HOMELESS, LoadInteractionsOperator

@@ -7,11 +7,11 @@ from typing import Any
 
 from airflow.sdk import Context
 
+from airflow_provider_interactions.extract.superseded import newer
 from airflow_provider_interactions.operators.base import LakeOperator
-from airflow_provider_interactions.operators.errors import judged
-from airflow_provider_interactions.operators.handed import batches_of, named
-from airflow_provider_interactions.operators.lake import open_lake
-from airflow_provider_interactions.operators.replaced import newer
+from airflow_provider_interactions.runtime.failures import judged
+from airflow_provider_interactions.runtime.lake_url import open_lake
+from airflow_provider_interactions.runtime.xcom import batches_of, named
 
 
 class PublishInteractionsOperator(LakeOperator):
@@ -34,13 +34,15 @@ class PublishInteractionsOperator(LakeOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Join and publish; raises what ``land.publish`` does, as an error that is not retried."""
-        from airflow_provider_interactions import land, manifest  # noqa: PLC0415 - pyarrow is heavy
+        from airflow_provider_interactions import errors
+        from airflow_provider_interactions.extract import commit
+        from airflow_provider_interactions.lake import manifest
 
         batches, lake = batches_of(self.manifests), open_lake(self.lake)
         with judged(*named(batches)):
             try:
-                whole = land.publish(lake, batches)
-            except land.Replaced as gone:
+                whole = commit.publish(lake, batches)
+            except errors.Replaced as gone:
                 whole = newer(lake, manifest.whole(batches), gone, self.log)
         self.log.info("%s, window %s: %d records published", whole.vendor, whole.window, whole.counts.landed)
         return self.finished(context, manifest.packed(whole))

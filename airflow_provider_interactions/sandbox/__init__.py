@@ -23,11 +23,11 @@ Limits of fidelity
 See `LIMITS`, a section ready for the documentation.
 """
 
-from .config import RateLimit, SandboxConfig
-from .facts import Expected, Fact, digest
-from .faults import FaultRule
-from .limits import LIMITS
-from .server import Sandbox, serve
+from airflow_provider_interactions.sandbox.config import RateLimit, SandboxConfig
+from airflow_provider_interactions.sandbox.expected import Expected, Fact, digest
+from airflow_provider_interactions.sandbox.faults import FaultRule
+from airflow_provider_interactions.sandbox.limits import LIMITS
+from airflow_provider_interactions.sandbox.server import Sandbox, serve
 
 __all__ = [
     "LIMITS",

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .config import SandboxConfig, rate_limit
-from .server import Sandbox, serve
+from airflow_provider_interactions.sandbox.config import SandboxConfig, rate_limit
+from airflow_provider_interactions.sandbox.server import Sandbox, serve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

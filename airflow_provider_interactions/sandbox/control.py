@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import web
 
-from .faults import rules_from
-from .oracle import Selection, expected, fact_lines, microseconds
+from airflow_provider_interactions.sandbox.faults import rules_from
+from airflow_provider_interactions.sandbox.oracle import Selection, expected, fact_lines, microseconds
 
 if TYPE_CHECKING:
-    from .server import State
+    from airflow_provider_interactions.sandbox.state import State
 
 __all__ = ["routes"]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from .vendor import Fired
+from airflow_provider_interactions.sandbox.fired import Fired
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

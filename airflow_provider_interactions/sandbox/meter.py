@@ -6,7 +6,7 @@ from collections import Counter, deque
 from time import monotonic
 from typing import Any
 
-from .config import RateLimit, SandboxConfig
+from airflow_provider_interactions.sandbox.config import RateLimit, SandboxConfig
 
 __all__ = ["Meter", "Refusal"]
 

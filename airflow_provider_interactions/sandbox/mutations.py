@@ -51,7 +51,7 @@ def mutate(body: bytes, seed: int) -> Mutation:
 
 def _changed_tree(body: bytes, random: Random) -> tuple[str, str, bytes] | None:
     if body.lstrip()[:1] == b"<":
-        from .xml_mutations import change  # noqa: PLC0415 - lxml is not needed to serve
+        from airflow_provider_interactions.sandbox.xml_mutations import change
 
         return change(body, random)
     try:

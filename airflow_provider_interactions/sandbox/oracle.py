@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .facts import Expected, Fact, digest, digest_lines, line
-from .world import World, active, micros, shape
+from airflow_provider_interactions.sandbox.expected import Expected, Fact, digest, digest_lines, line
+from airflow_provider_interactions.sandbox.world import World, active, micros, shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from .vendor import Vendor
+    from airflow_provider_interactions.sandbox.vendor import Vendor
 
 __all__ = ["Expected", "Fact", "Selection", "digest", "expected", "fact_lines", "microseconds"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import capillary, dynamics_marketing, luminate_online, which50
+from airflow_provider_interactions.sandbox import capillary, dynamics_marketing, luminate_online, which50
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .vendor import Vendor
+    from airflow_provider_interactions.sandbox.vendor import Vendor
 
 __all__ = ["VENDORS"]
 

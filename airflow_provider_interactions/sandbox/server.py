@@ -5,29 +5,25 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
 from aiohttp import web
 
-from .config import SandboxConfig
-from .faults import VENDOR_KINDS, Asked, FaultRule, Rules, mark, rules_from
-from .injuries import answer, retry_after
-from .meter import Meter
-from .oracle import Selection, expected, microseconds
-from .registry import VENDORS
-from .tokens import Tokens
-from .vendor import FIRED, ErrorSpec, Site, Vendor
-from .world import World, world_of
+from airflow_provider_interactions.sandbox.config import SandboxConfig
+from airflow_provider_interactions.sandbox.faults import VENDOR_KINDS, Asked, FaultRule, mark, rules_from
+from airflow_provider_interactions.sandbox.fired import FIRED
+from airflow_provider_interactions.sandbox.oracle import Selection, expected, microseconds
+from airflow_provider_interactions.sandbox.state import State, state_of
+from airflow_provider_interactions.sandbox.vendor import ErrorSpec, Vendor
+from airflow_provider_interactions.sandbox.wire_faults import answer, retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from aiohttp.typedefs import Handler, Middleware
 
-    from .facts import Expected
+    from airflow_provider_interactions.sandbox.expected import Expected
 
 
 __all__ = ["HOST", "Sandbox", "State", "serve"]
@@ -41,66 +37,9 @@ _STOP_SECONDS = 0.1
 _GONE = 499
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """Everything one running sandbox knows."""
-
-    config: SandboxConfig
-    world: World
-    vendors: Mapping[str, Vendor]
-    sites: Mapping[str, Site]
-    meters: Mapping[str, Meter]
-    rules: Rules
-
-    def stats(self) -> dict[str, Any]:
-        """Counters by vendor."""
-        return {
-            name: {
-                **meter.report(),
-                "tokens_issued": self.sites[name].tokens.issued,
-                "seen": dict(self.sites[name].seen),
-            }
-            for name, meter in self.meters.items()
-        }
-
-    def connections(self, url: str) -> dict[str, dict[str, Any]]:
-        """The Airflow connection of each vendor in its JSON form."""
-        return {
-            name: dict(vendor.connection(f"{url}/{name}", self.sites[name].options))
-            for name, vendor in self.vendors.items()
-        }
-
-    def contacts(self, vendor: str) -> list[str]:
-        """The vendor's ids of all contacts, active or not."""
-        identify = self.vendors[vendor].contact_id
-        return [identify(self.world, index) for index in range(self.world.contacts)]
-
-    def reset(self) -> None:
-        """Forget counters, pauses, tokens and fault rules; the world stays."""
-        self.rules.replace([])
-        for name, meter in self.meters.items():
-            meter.reset()
-            self.sites[name].tokens.forget()
-            self.sites[name].seen.clear()
-
-
-def state_of(config: SandboxConfig, vendors: Mapping[str, Vendor] = VENDORS) -> State:
-    """A fresh state; options a vendor does not know are an error."""
-    unknown = set(config.options) - set(vendors)
-    if unknown:
-        message = f"no such vendor: {', '.join(sorted(unknown))}; there are {', '.join(vendors)}"
-        raise ValueError(message)
-    world = world_of(config)
-    sites = {
-        name: Site(world, msgspec.convert(config.options.get(name, {}), vendor.options), Tokens(config.seed))
-        for name, vendor in vendors.items()
-    }
-    return State(config, world, vendors, sites, {name: Meter(config) for name in vendors}, Rules(config.seed))
-
-
 def application(state: State) -> web.Application:
     """The aiohttp application of a state."""
-    from . import control  # noqa: PLC0415  control needs State for its annotations
+    from airflow_provider_interactions.sandbox import control
 
     app = web.Application(middlewares=[_middleware(state)], client_max_size=16 * 2**20)
     app.add_routes(control.routes(state))

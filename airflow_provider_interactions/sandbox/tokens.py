@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from time import monotonic
 
-from .vendor import fired
+from airflow_provider_interactions.sandbox.fired import fired
 
 __all__ = ["Tokens"]
 

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiohttp import web
 
-from .world import retag
+from airflow_provider_interactions.sandbox.world import retag
 
 if TYPE_CHECKING:
-    from .facts import Fact
-    from .tokens import Tokens
-    from .world import World
+    from airflow_provider_interactions.sandbox.expected import Fact
+    from airflow_provider_interactions.sandbox.tokens import Tokens
+    from airflow_provider_interactions.sandbox.world import World
 
-__all__ = ["ErrorSpec", "Fired", "Site", "Vendor", "base_url", "fired"]
-
-#: The fault rules that fire on the present request, by kind. A context variable, since the keys aiohttp wants for
-#: values kept on a request differ between its versions.
-FIRED: ContextVar[Mapping[str, Fired]] = ContextVar("sandbox_fired")
+__all__ = ["ErrorSpec", "Site", "Vendor", "base_url"]
 
 
 class ErrorSpec(msgspec.Struct, frozen=True):
@@ -36,17 +31,6 @@ class ErrorSpec(msgspec.Struct, frozen=True):
     variant: str = "plain"
     #: value of the Retry-After header
     retry_after: str | None = None
-
-
-class Fired(msgspec.Struct, frozen=True):
-    """A fault that fires on the present request; see `faults.FaultRule` for the fields' meaning."""
-
-    kind: str
-    code: str | None = None
-    message: str | None = None
-    variant: str = "plain"
-    location: str | None = None
-    uses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +73,3 @@ class Vendor:
 def base_url(request: web.Request, name: str) -> str:
     """The vendor's base URL as this client addressed it, so that it holds through a port mapping too."""
     return f"{request.scheme}://{request.host}/{name}"
-
-
-def fired(kind: str) -> Fired | None:
-    """The fault of this kind that fires on the present request, for kinds a vendor carries out itself."""
-    return FIRED.get({}).get(kind)

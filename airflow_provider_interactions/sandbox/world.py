@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .config import SandboxConfig
+    from airflow_provider_interactions.sandbox.config import SandboxConfig
 
 T = TypeVar("T")
 

@@ -206,7 +206,7 @@ def _written_oddly(element: Element, random: Random) -> bytes:
     odd = random.choice(
         ["&nbsp;", "&", "&eacute;", "\x00", "\x0b", "&#0;", "&#xD83D;&#xDE00;", "<![CDATA[ ]]>", "<!-- -->"]
     )
-    from xml.sax.saxutils import escape  # noqa: PLC0415
+    from xml.sax.saxutils import escape
 
     return _document(element).replace(_MARK.encode(), (odd + escape(kept)).encode("utf-8", "surrogatepass"))
 

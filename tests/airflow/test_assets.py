@@ -12,12 +12,12 @@ from airflow.sdk import DAG, Asset, CronPartitionTimetable, PartitionedAssetTime
 from airflow.sdk.api.datamodels._generated import AssetEventDagRunReference, DagRun
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
+from airflow_provider_interactions.observability.assets import asset
 from airflow_provider_interactions.operators import (
     ExtractInteractionsOperator,
     LoadInteractionsOperator,
     NormalizeInteractionsOperator,
 )
-from airflow_provider_interactions.operators.assets import asset
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
 
 DAGS = Path(__file__).parents[2] / "dags"
@@ -161,8 +161,8 @@ def test_any_operator_tells_the_outlets_it_is_given(api, ten_days):
 def test_what_a_user_puts_into_the_event_stays():
     from airflow.sdk.execution_time.context import OutletEventAccessors
 
-    from airflow_provider_interactions.operators.assets import tell
-    from airflow_provider_interactions.operators.facts import Facts
+    from airflow_provider_interactions.observability.assets import tell
+    from airflow_provider_interactions.observability.summary import Facts
 
     mine, events = Asset("mine"), OutletEventAccessors()
     events[mine].extra = {"rows": "mine", "note": 1}

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_provider_interactions.operators import ListContactsOperator, sources
+from airflow_provider_interactions.operators import ListContactsOperator
+from airflow_provider_interactions.runtime import sources
 
 VENDOR = "dynamics_marketing"
 pytestmark = pytest.mark.usefixtures("connection")

@@ -18,7 +18,7 @@ from airflow_provider_interactions.operators import (
     LoadInteractionsOperator,
     NormalizeInteractionsOperator,
 )
-from airflow_provider_interactions.operators.errors import judged
+from airflow_provider_interactions.runtime.failures import judged
 
 VENDOR = "dynamics_marketing"
 pytestmark = pytest.mark.usefixtures("connection")

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.operators import ExtractInteractionsOperator
-from airflow_provider_interactions.operators.freshness import history_age
+from airflow_provider_interactions.runtime.context import history_age
 
 HOUR = timedelta(hours=1)
 

@@ -16,16 +16,16 @@ from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsL
 from airflow.sdk.observability.metrics import stats_utils
 from airflow.sdk.observability.stats import Stats
 
-from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.observability.lineage import FLOW, lineage
+from airflow_provider_interactions.observability.links import LinesLink, ManifestLink, ParquetLink
+from airflow_provider_interactions.observability.summary import Facts
 from airflow_provider_interactions.operators import (
     ExtractInteractionsOperator,
     ListContactsOperator,
     LoadInteractionsOperator,
     NormalizeInteractionsOperator,
 )
-from airflow_provider_interactions.operators.facts import Facts
-from airflow_provider_interactions.operators.lineage import FLOW, lineage
-from airflow_provider_interactions.operators.links import LinesLink, ManifestLink, ParquetLink
 from airflow_provider_interactions.operators.person import ContactInteractionsOperator
 from airflow_provider_interactions.operators.publish import PublishInteractionsOperator
 from airflow_provider_interactions.schema import CANONICAL, RAW

@@ -18,7 +18,7 @@ from airflow_provider_interactions.operators import (
     LoadInteractionsOperator,
     NormalizeInteractionsOperator,
 )
-from airflow_provider_interactions.operators.progress import reporter
+from airflow_provider_interactions.runtime.progress import reporter
 from airflow_provider_interactions.sandbox import Fact, digest
 
 VENDOR = "dynamics_marketing"
@@ -249,7 +249,7 @@ class TestBatchSize:
 
         from airflow_provider_interactions import vendors
         from airflow_provider_interactions.contract import Contact, Pace
-        from airflow_provider_interactions.operators.batches import batch_size
+        from airflow_provider_interactions.runtime.batching import batch_size
 
         vendor = vendors.vendor(VENDOR)
         paced = replace(vendor, pace=Pace(concurrency=52, requests=requests, seconds=seconds))
@@ -279,7 +279,7 @@ class TestBatchSize:
     )
     def test_a_size_that_cannot_be_mapped_is_refused(self, size, message):
         from airflow_provider_interactions.errors import ConfigError
-        from airflow_provider_interactions.operators.batches import checked_size
+        from airflow_provider_interactions.runtime.batching import checked_size
 
         with pytest.raises(ConfigError, match=message):
             checked_size(size, 8000)
@@ -287,8 +287,8 @@ class TestBatchSize:
 
 class TestProgress:
     def test_line(self):
-        from airflow_provider_interactions.job import Progress
-        from airflow_provider_interactions.operators.progress import line
+        from airflow_provider_interactions.extract.job import Progress
+        from airflow_provider_interactions.runtime.progress import line
 
         said = line(Progress(contacts=200, done=50, rows=1234, requests=2000, throttled=3), 10)
         assert said == (
@@ -296,24 +296,24 @@ class TestProgress:
         )
 
     def test_a_try_that_goes_on_counts_its_own_speed(self):
-        from airflow_provider_interactions.job import Progress
-        from airflow_provider_interactions.operators.progress import line
+        from airflow_provider_interactions.extract.job import Progress
+        from airflow_provider_interactions.runtime.progress import line
 
         found, now = Progress(200, 100, 0, 1000, 0), Progress(200, 150, 0, 1500, 0)
         assert line(now, 10, found).endswith("1,500 requests (50/s), throttled 0 times, about 10 s left")
         assert line(found, 10, found).endswith("(0/s), throttled 0 times")
 
     def test_waiting(self):
-        from airflow_provider_interactions.job import Progress
-        from airflow_provider_interactions.operators.progress import line
+        from airflow_provider_interactions.extract.job import Progress
+        from airflow_provider_interactions.runtime.progress import line
 
         until = datetime(2026, 1, 1, 12, 3, 19, 1, tzinfo=UTC)
         said = line(Progress(200, 50, 0, 0, 0, paused_until=until), 10)
         assert said.endswith("throttled 0 times, waiting until 12:03:20Z, as the vendor asked to slow down")
 
     def test_speaks_every_few_seconds_only(self):
-        from airflow_provider_interactions.job import Progress
-        from airflow_provider_interactions.operators.progress import reporter
+        from airflow_provider_interactions.extract.job import Progress
+        from airflow_provider_interactions.runtime.progress import reporter
 
         times, said = iter([0.0, 1.0, 6.0, 7.0, 11.5]), []
         report = reporter(said.append, "who", every=5.0, clock=lambda: next(times))

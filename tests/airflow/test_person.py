@@ -11,13 +11,13 @@ import pytest
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_provider_interactions import params
 from airflow_provider_interactions.errors import Unavailable
-from airflow_provider_interactions.operators import form
 from airflow_provider_interactions.operators.person import ContactInteractionsOperator, identifiers
 from airflow_provider_interactions.vendors import VENDORS
-from airflow_provider_interactions.vendors.capillary import kinds as capillary
-from airflow_provider_interactions.vendors.dynamics_marketing import kinds as dynamics_marketing
-from airflow_provider_interactions.vendors.which50 import kinds as which50
+from airflow_provider_interactions.vendors.capillary import vocabulary as capillary
+from airflow_provider_interactions.vendors.dynamics_marketing import vocabulary as dynamics_marketing
+from airflow_provider_interactions.vendors.which50 import vocabulary as which50
 
 DAGS = Path(__file__).parents[2] / "dags"
 VENDOR = "dynamics_marketing"
@@ -59,18 +59,18 @@ class TestForm:
     """What people can choose is what the vendors' modules understand."""
 
     def test_vendors(self):
-        assert {name: vendor.title for name, vendor in VENDORS.items()} == form.VENDORS
+        assert {name: vendor.title for name, vendor in VENDORS.items()} == params.VENDORS
 
     def test_kinds(self):
         known = {kind for vendor in VENDORS.values() for kind in vendor.contact_kinds} - {"everyone"}
-        assert set(form.KINDS) == known
-        for kind, shown in form.KINDS.items():
+        assert set(params.KINDS) == known
+        for kind, shown in params.KINDS.items():
             vendors = {name for name, vendor in VENDORS.items() if kind in vendor.contact_kinds}
-            assert {name for name, title in form.VENDORS.items() if title.split()[0] in shown} == vendors
+            assert {name for name, title in params.VENDORS.items() if title.split()[0] in shown} == vendors
 
     def test_types(self):
         words = {VENDOR: dynamics_marketing.TYPES, "which50": which50.KINDS, "capillary": capillary.CHANNELS}
-        assert {name: set(types) for name, types in form.TYPES.items() if types} == {
+        assert {name: set(types) for name, types in params.TYPES.items() if types} == {
             name: set(types) for name, types in words.items()
         }
 
@@ -101,7 +101,7 @@ class TestForm:
                 ("start", text)
                 for text in ("2026-01-02", "2026-01-02T00:00:00Z", "2026-01-02T00:00:00.000+05:30", None)
             ),
-            *(("kind", kind) for kind in (None, *form.KINDS)),
+            *(("kind", kind) for kind in (None, *params.KINDS)),
             *(("types", types) for types in ([], None, ["EmailSent"])),
         ],
     )

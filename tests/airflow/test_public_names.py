@@ -10,7 +10,7 @@ from pathlib import Path
 
 from airflow_provider_interactions import hooks, operators, schema
 from airflow_provider_interactions.contract import options
-from airflow_provider_interactions.lake import Place
+from airflow_provider_interactions.lake.paths import Place
 from airflow_provider_interactions.provider_info import get_provider_info
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window

@@ -14,7 +14,7 @@ from airflow.sdk import DAG, TaskGroup
 from airflow_provider_interactions.errors import ConfigError, LoadError, Throttled, Unavailable
 from airflow_provider_interactions.operators import ExtractInteractionsOperator, ListContactsOperator
 from airflow_provider_interactions.operators.person import ContactInteractionsOperator
-from airflow_provider_interactions.operators.retry import POLICY, RETRIES, asked_delay
+from airflow_provider_interactions.runtime.retry import POLICY, RETRIES, asked_delay
 
 VENDOR = "dynamics_marketing"
 FEW = {"types": ["EmailSent"]}
@@ -177,7 +177,7 @@ import airflow.sdk
 for name in ("RetryPolicy", "RetryDecision"):
     airflow.sdk.__lazy_imports.pop(name, None)
 from airflow_provider_interactions.operators import ListContactsOperator
-from airflow_provider_interactions.operators.retry import POLICY
+from airflow_provider_interactions.runtime.retry import POLICY
 task = ListContactsOperator(task_id="t", vendor="which50")
 assert POLICY is None
 assert getattr(task, "retry_policy", None) is None

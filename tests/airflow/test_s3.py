@@ -7,7 +7,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.operators.lake import open_lake
+from airflow_provider_interactions.runtime.lake_url import open_lake
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from airflow.sdk import DAG
 from airflow.serialization.serialized_objects import DagSerialization
 from packaging.version import Version
 
+from airflow_provider_interactions.observability.links import ManifestLink
 from airflow_provider_interactions.operators import ExtractInteractionsOperator, interactions_pipeline
-from airflow_provider_interactions.operators.links import ManifestLink
 
 FORMER = sorted(Path(__file__).with_name("serialized").glob("airflow-*.json"))
 #: Airflow reads what it, or an older one, has written.

@@ -14,7 +14,7 @@ import requests
 from airflow_provider_interactions import vendors
 from airflow_provider_interactions.contract import Auth, credentials
 from airflow_provider_interactions.errors import AuthRejected, BadResponse, ConfigError, Throttled, Unavailable
-from airflow_provider_interactions.session import TIMEOUT, session
+from airflow_provider_interactions.http.requests_session import TIMEOUT, session
 
 VENDOR = vendors.vendor("dynamics_marketing")
 WHO = "/api/data/v9.0/WhoAmI"
@@ -77,7 +77,7 @@ def test_used_up_body_is_not_sent_twice(client, sandbox):
 def test_token_is_renewed_before_it_ends(client, sandbox, monkeypatch):
     client.get(WHO)
     later = client._tokens._renew_at + 1
-    monkeypatch.setattr("airflow_provider_interactions.session.time.monotonic", lambda: later)
+    monkeypatch.setattr("airflow_provider_interactions.http.requests_session.time.monotonic", lambda: later)
     assert client.get(WHO).ok
     assert asked(sandbox)["tokens_issued"] == 2
 
@@ -246,7 +246,7 @@ def test_a_token_host_that_is_odd_for_a_moment_is_asked_again(client, sandbox, r
 
 
 def test_a_token_host_that_stays_odd_is_believed(client, sandbox, monkeypatch):
-    monkeypatch.setattr("airflow_provider_interactions.session.TOKEN_TRIES", 2)
+    monkeypatch.setattr("airflow_provider_interactions.http.requests_session.TOKEN_TRIES", 2)
     sandbox.faults([{"path": "/oauth2/", "kind": "empty"}])
     with pytest.raises(BadResponse, match="does not have the documented shape"):
         client.get(WHO)

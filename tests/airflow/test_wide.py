@@ -12,14 +12,14 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.observability.summary import Facts, facts
 from airflow_provider_interactions.operators import (
     ListContactsOperator,
     interactions_pipeline,
 )
-from airflow_provider_interactions.operators.assets import handed_over
-from airflow_provider_interactions.operators.facts import Facts, facts
-from airflow_provider_interactions.operators.wide import MOST, aligned, pieces
+from airflow_provider_interactions.runtime.context import MOST, aligned, pieces
+from airflow_provider_interactions.runtime.xcom import handed_over
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window, zulu
 

@@ -8,7 +8,7 @@ import pendulum
 import pytest
 
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.operators.window import resolve
+from airflow_provider_interactions.runtime.context import resolve
 from airflow_provider_interactions.window import Window
 
 D = pendulum.datetime(2026, 1, 2, tz="UTC")

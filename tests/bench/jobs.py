@@ -19,8 +19,8 @@ URL, NAME, LAKE, TYPE = (
 def job(window=("2026-01-01", "2026-01-02"), types=(TYPE,), **changed):
     """An extraction from the sandbox at BENCH_URL into BENCH_LAKE."""
     from airflow_provider_interactions import contract
-    from airflow_provider_interactions.job import Job
-    from airflow_provider_interactions.lake import Lake
+    from airflow_provider_interactions.extract.job import Job
+    from airflow_provider_interactions.lake.storage import Lake
     from airflow_provider_interactions.vendors import VENDORS
     from airflow_provider_interactions.window import Window
 
@@ -43,9 +43,9 @@ def job(window=("2026-01-01", "2026-01-02"), types=(TYPE,), **changed):
 
 def extract(**changed):
     """Land and publish a window."""
-    from airflow_provider_interactions import extract, land
+    from airflow_provider_interactions.extract import commit, run
 
-    return land.publish(job().lake, [extract.extract(job(**changed))]).counts.landed
+    return commit.publish(job().lake, [run.extract(job(**changed))]).counts.landed
 
 
 def bulk():
@@ -66,7 +66,7 @@ def plain():
 async def _plain():
     import aiohttp
 
-    from airflow_provider_interactions.vendors.dynamics_marketing.kinds import TYPES
+    from airflow_provider_interactions.vendors.dynamics_marketing.vocabulary import TYPES
 
     known = json.loads(os.environ["BENCH_CONNECTION"])
     asked = iter([(contact.id, name) for contact in job().contacts for name in TYPES])
@@ -84,13 +84,14 @@ async def _plain():
 
 def people():
     """One of the contacts is not there; then all of them with a wrong secret."""
-    from airflow_provider_interactions import errors, extract
+    from airflow_provider_interactions import errors
+    from airflow_provider_interactions.extract import run
 
     asked = job(on_missing="record")
     known = [asked.vendor.contact("99999999-9999-4999-8999-999999999999", "contact_id"), *asked.contacts[1:]]
-    counts = extract.extract(replace(asked, contacts=known)).counts
+    counts = run.extract(replace(asked, contacts=known)).counts
     try:
-        extract.extract(replace(asked, credentials=replace(asked.credentials, password="wrong")))
+        run.extract(replace(asked, credentials=replace(asked.credentials, password="wrong")))
     except errors.AuthRejected as refusal:
         return {"answered": counts.ok + counts.empty, "not_found": counts.not_found, "told": type(refusal).__name__}
 
@@ -174,16 +175,16 @@ def normalize():
 
 
 def _raw():
-    from airflow_provider_interactions.manifest import Manifest
+    from airflow_provider_interactions.lake.manifest import Manifest
 
     asked = job()
     return asked.lake, asked.lake.read(asked.place.raw_manifest, Manifest)
 
 
 def _normalized():
-    from airflow_provider_interactions import normalize
+    from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
 
-    return normalize.normalize(*_raw())
+    return normalize_pipeline.normalize(*_raw())
 
 
 def profile():
@@ -221,7 +222,7 @@ def _reading(lake, files):
 
 
 def _writing(lake, files):
-    from airflow_provider_interactions.parquet import Writer
+    from airflow_provider_interactions.lake.parquet import Writer
     from airflow_provider_interactions.schema import CANONICAL
 
     writer, seconds = Writer(lake, "least.parquet", CANONICAL), 0
@@ -235,8 +236,8 @@ def _writing(lake, files):
 
 def load():
     """The normalized window into DuckDB twice; seconds of each, without start-up, and of DuckDB's own statement."""
+    from airflow_provider_interactions.lake.manifest import Manifest
     from airflow_provider_interactions.load import duckdb
-    from airflow_provider_interactions.manifest import Manifest
 
     asked = job()
     manifest = asked.lake.read(asked.place.manifest, Manifest)

@@ -15,15 +15,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from airflow_provider_interactions import contacts, contract, land, normalize, rate
-from airflow_provider_interactions.extract import extract
-from airflow_provider_interactions.job import Job
-from airflow_provider_interactions.lake import Lake
-from airflow_provider_interactions.manifest import Manifest
-from airflow_provider_interactions.retry import Limits
+from airflow_provider_interactions import contacts, contract
+from airflow_provider_interactions.extract import commit
+from airflow_provider_interactions.extract.job import Job
+from airflow_provider_interactions.extract.run import extract
+from airflow_provider_interactions.http import rate_limit
+from airflow_provider_interactions.http.retry import Limits
+from airflow_provider_interactions.lake.manifest import Manifest
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.normalize import pipeline
 from airflow_provider_interactions.sandbox import Fact, Sandbox, SandboxConfig, digest, serve
 from airflow_provider_interactions.vendors import VENDORS
-from airflow_provider_interactions.vendors.dynamics_marketing import answers
+from airflow_provider_interactions.vendors.dynamics_marketing import responses
 from airflow_provider_interactions.window import Window
 
 START, DAYS = "2026-01-01", 3
@@ -36,7 +39,7 @@ FEW = ("EmailSent", "EmailClicked", "FormSubmitted")
 def both_ways_of_reading():
     """Dynamics' answers are read at once when they are large: here those of two records are, and smaller ones not."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(answers, "LARGE", 1000)
+        patch.setattr(responses, "LARGE", 1000)
         yield
 
 
@@ -151,8 +154,8 @@ class Subject:
             extract(replace(job, contacts=job.contacts[n * size : (n + 1) * size], batch=n, batches=batches))
             for n in range(batches)
         ]
-        raw = land.publish(job.lake, parts)
-        return Outcome(job.lake, raw, normalize.normalize(job.lake, raw))
+        raw = commit.publish(job.lake, parts)
+        return Outcome(job.lake, raw, pipeline.normalize(job.lake, raw))
 
     @property
     def baseline(self) -> "Outcome":
@@ -234,7 +237,9 @@ def worlds() -> list[dict[str, Any]]:
 def at_full_speed():
     """No careful start: a run of twenty requests would spend its time in waiting. Refusals slow it down as ever."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rate.Rate.__init__, "__defaults__", (rate.NO_RATE, *rate.Rate.__init__.__defaults__[1:]))
+        patch.setattr(
+            rate_limit.Rate.__init__, "__defaults__", (rate_limit.NO_RATE, *rate_limit.Rate.__init__.__defaults__[1:])
+        )
         yield
 
 

@@ -10,8 +10,8 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from airflow_provider_interactions.errors import AuthRejected, ConfigError, InteractionsError, Stalled, Unavailable
-from airflow_provider_interactions.extract import extract
-from airflow_provider_interactions.retry import Limits
+from airflow_provider_interactions.extract.run import extract
+from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window
 

@@ -17,14 +17,18 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import settings
 
-from airflow_provider_interactions import contacts, contract, land, normalize, rate
-from airflow_provider_interactions.extract import extract
-from airflow_provider_interactions.http import connect
-from airflow_provider_interactions.job import Job
-from airflow_provider_interactions.journal import State
-from airflow_provider_interactions.lake import Lake, Place
-from airflow_provider_interactions.manifest import Counts
-from airflow_provider_interactions.retry import Limits
+from airflow_provider_interactions import contacts, contract
+from airflow_provider_interactions.extract import commit, raw_writer
+from airflow_provider_interactions.extract.checkpoint import State
+from airflow_provider_interactions.extract.job import Job
+from airflow_provider_interactions.extract.run import extract
+from airflow_provider_interactions.http import rate_limit
+from airflow_provider_interactions.http.client import connect
+from airflow_provider_interactions.http.retry import Limits
+from airflow_provider_interactions.lake.manifest import Counts
+from airflow_provider_interactions.lake.paths import Place
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.normalize import pipeline
 from airflow_provider_interactions.sandbox import Sandbox, SandboxConfig, serve
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window
@@ -112,7 +116,9 @@ class Rig:
 def at_full_speed():
     """No careful start: a run of twenty requests would spend its time in waiting. Refusals slow it down as ever."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rate.Rate.__init__, "__defaults__", (rate.NO_RATE, *rate.Rate.__init__.__defaults__[1:]))
+        patch.setattr(
+            rate_limit.Rate.__init__, "__defaults__", (rate_limit.NO_RATE, *rate_limit.Rate.__init__.__defaults__[1:])
+        )
         yield
 
 
@@ -170,17 +176,17 @@ class Desk:
         wanted = {**known, **changed}
         place = Place(wanted["vendor"], wanted["account"], wanted["window"])
         query = contract.Query(contract.Contact(contact), None, None, "EmailSent")
-        with land.Landing(self.lake, place, State(extracted_at=wanted["extracted_at"])) as landing:
+        with raw_writer.Landing(self.lake, place, State(extracted_at=wanted["extracted_at"])) as landing:
             landing.add(query, payloads, [None] * len(payloads))
             landing.outcome(query.contact, "ok" if payloads else "empty", len(payloads), 1, None)
             ok = bool(payloads)
             counts = Counts(received=len(payloads), fetched=len(payloads), contacts=1, ok=ok, empty=not ok, requests=1)
             manifest = landing.finish(counts)
-        return land.publish(self.lake, [manifest])
+        return commit.publish(self.lake, [manifest])
 
     def normalized(self, *payloads: bytes, **changed: Any):
         """The same, normalized."""
-        return normalize.normalize(self.lake, self.land(*payloads, **changed))
+        return pipeline.normalize(self.lake, self.land(*payloads, **changed))
 
     def rows(self, files) -> list[dict[str, Any]]:
         """What Parquet files of the lake hold."""
@@ -243,7 +249,7 @@ def tools():
             """Extract a job in batches and publish it."""
             cut = -(-len(job.contacts) // batches) or 1
             parts = [job.contacts[n * cut : (n + 1) * cut] for n in range(batches)]
-            return land.publish(
+            return commit.publish(
                 job.lake,
                 [extract(replace(job, contacts=part, batch=n, batches=batches)) for n, part in enumerate(parts)],
             )

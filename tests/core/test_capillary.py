@@ -30,12 +30,12 @@ from airflow_provider_interactions.errors import (
     Throttled,
     Unavailable,
 )
-from airflow_provider_interactions.history import ALWAYS
 from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS
 from airflow_provider_interactions.vendors import VENDORS
-from airflow_provider_interactions.vendors.capillary import errors, kinds, times
-from airflow_provider_interactions.vendors.capillary.answers import mended
+from airflow_provider_interactions.vendors.capillary import errors, times, vocabulary
 from airflow_provider_interactions.vendors.capillary.auth import read_token
+from airflow_provider_interactions.vendors.capillary.responses import mended
+from airflow_provider_interactions.window import ALWAYS
 
 CAPILLARY = VENDORS["capillary"]
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "capillary.json").read_text())
@@ -657,9 +657,9 @@ def test_what_a_channel_means(channel, meaning):
 
 
 def test_every_word_maps_to_words_of_the_table():
-    assert CHANNELS.issuperset(kinds.CHANNELS.values())
-    assert ACTIONS.issuperset(kinds.ACTIONS.values())
-    assert ACTIONS.issuperset(kinds.STATUSES.values())
+    assert CHANNELS.issuperset(vocabulary.CHANNELS.values())
+    assert ACTIONS.issuperset(vocabulary.ACTIONS.values())
+    assert ACTIONS.issuperset(vocabulary.STATUSES.values())
 
 
 @pytest.mark.parametrize(

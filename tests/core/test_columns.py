@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import contract, normalize
+from airflow_provider_interactions import contract
+from airflow_provider_interactions.columnar.json_members import Members
 from airflow_provider_interactions.errors import RecordRejected
+from airflow_provider_interactions.normalize import pipeline
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.vendors.capillary.records import context
-from airflow_provider_interactions.vendors.members import Members
 
 ASKED = "0dbe0fa3-8e18-e811-a951-000d3a37caec"
 
@@ -288,7 +289,7 @@ def test_members_in_every_place_go_with_one_comma():
 
 
 def test_repeats_across_batches_are_found_either_way(desk, monkeypatch):
-    monkeypatch.setattr(normalize, "BATCH_ROWS", 3)
+    monkeypatch.setattr(pipeline, "BATCH_ROWS", 3)
     ids = ["a", "b", "c", "d", "a", "e", "f", "g", "g", "h"]
     counts = desk.normalized(*(desk.record(InteractionId=one) for one in ids)).counts
     assert (counts.canonical, counts.repeated) == (8, 2)

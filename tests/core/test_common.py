@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_interactions.errors import BadResponse
-from airflow_provider_interactions.vendors import common
-from airflow_provider_interactions.vendors.common import identifier, read_count, spell_integer
+from airflow_provider_interactions.vendors.shared import json as shared_json
+from airflow_provider_interactions.vendors.shared.json import identifier, read_count, spell_integer
 
 
 @pytest.mark.parametrize("text", ["1.685581782856E12", "1685581782856.0", "1685581782856", "168558178285600e-2"])
@@ -67,7 +67,7 @@ def test_a_member_that_comes_twice_is_refused_and_nothing_else(pairs: list[tuple
     members = f"{blank},{blank}".join(f"{json.dumps(k)}{blank}:{blank}{json.dumps(v)}" for k, v in pairs)
     body = f"{blank}{{{blank}{members}{blank}}}{blank}".encode()
     if len({name for name, _ in pairs}) == len(pairs):
-        assert list(common.members(body, "it")) == [name for name, _ in pairs]
+        assert list(shared_json.members(body, "it")) == [name for name, _ in pairs]
     else:
         with pytest.raises(BadResponse, match="twice"):
-            common.members(body, "it")
+            shared_json.members(body, "it")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from airflow_provider_interactions import contacts
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.lake import Lake, Place
+from airflow_provider_interactions.lake.paths import Place
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.vendors import VENDORS
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)

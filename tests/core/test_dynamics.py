@@ -28,13 +28,14 @@ from airflow_provider_interactions.errors import (
     Throttled,
     Unavailable,
 )
-from airflow_provider_interactions.extract import extract
+from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS
-from airflow_provider_interactions.vendors import VENDORS, encoding
-from airflow_provider_interactions.vendors.dynamics_marketing import answers
+from airflow_provider_interactions.vendors import VENDORS
+from airflow_provider_interactions.vendors.dynamics_marketing import responses
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import read_token
-from airflow_provider_interactions.vendors.dynamics_marketing.kinds import KINDS
 from airflow_provider_interactions.vendors.dynamics_marketing.vendor import asked_days, guid
+from airflow_provider_interactions.vendors.dynamics_marketing.vocabulary import KINDS
+from airflow_provider_interactions.vendors.shared import encoding
 from airflow_provider_interactions.window import Window
 
 DYNAMICS = VENDORS["dynamics_marketing"]
@@ -286,7 +287,7 @@ def test_data_that_holds_nothing(data):
 
 def large(body):
     """The same answer, so large that it is read all at once."""
-    return body[:1] + b'"@odata.context":"' + b"x" * answers.LARGE + b'",' + body[1:]
+    return body[:1] + b'"@odata.context":"' + b"x" * responses.LARGE + b'",' + body[1:]
 
 
 SIZES = pytest.mark.parametrize("sized", [bytes, large], ids=["small", "large"])

@@ -9,7 +9,8 @@ import pytest
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Contact, Page
 from airflow_provider_interactions.errors import AuthRejected, ConfigError, Incomplete, ServiceRemoved, Stalled
-from airflow_provider_interactions.extract import extract, guard, interactions
+from airflow_provider_interactions.extract.pipeline import guard, interactions
+from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.window import Window
 
 

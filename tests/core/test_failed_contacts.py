@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_provider_interactions import contract, counting
+from airflow_provider_interactions import contract
 from airflow_provider_interactions.errors import BadResponse, TooManyRejects, Unavailable
-from airflow_provider_interactions.extract import extract, interactions
-from airflow_provider_interactions.job import Job
-from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.extract import tracker
+from airflow_provider_interactions.extract.job import Job
+from airflow_provider_interactions.extract.pipeline import interactions
+from airflow_provider_interactions.extract.run import extract
+from airflow_provider_interactions.extract.unanswered import are_too_many_unanswered
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
-from airflow_provider_interactions.unanswered import are_too_many_unanswered
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window
 
@@ -29,8 +31,8 @@ def crowd():
 @pytest.fixture
 def often(monkeypatch):
     """Save after every answer."""
-    monkeypatch.setattr(counting, "EVERY", 0.0)
-    monkeypatch.setattr(counting, "SHARE", 0.0)
+    monkeypatch.setattr(tracker, "EVERY", 0.0)
+    monkeypatch.setattr(tracker, "SHARE", 0.0)
 
 
 @pytest.fixture

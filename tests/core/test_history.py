@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pyarrow.parquet as pq
 import pytest
 
-from airflow_provider_interactions import contract, land
+from airflow_provider_interactions import contract
 from airflow_provider_interactions.errors import AuthRejected, ContactError
-from airflow_provider_interactions.extract import extract
-from airflow_provider_interactions.job import Job
-from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.extract import commit
+from airflow_provider_interactions.extract.job import Job
+from airflow_provider_interactions.extract.run import extract
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window
@@ -120,7 +121,7 @@ def test_a_refusal_leaves_no_history_behind(running, job):
         extract(replace(job, window=DAYS[0]))
     assert job.lake.names(job.place.histories) == []
     running.reset()
-    assert land.publish(job.lake, [extract(replace(job, window=DAYS[0]))]).counts.contacts == len(job.contacts)
+    assert commit.publish(job.lake, [extract(replace(job, window=DAYS[0]))]).counts.contacts == len(job.contacts)
 
 
 def test_whoever_was_not_there_is_asked_for_again_where_that_is_to_fail(job):

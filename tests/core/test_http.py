@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import contract, pace, rate
+from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Request, Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
@@ -24,8 +24,9 @@ from airflow_provider_interactions.errors import (
     Unavailable,
     VendorError,
 )
-from airflow_provider_interactions.http import MOST_REFUSALS, absolute, connect
-from airflow_provider_interactions.retry import (
+from airflow_provider_interactions.http import rate_limit, throttle
+from airflow_provider_interactions.http.client import MOST_REFUSALS, absolute, connect
+from airflow_provider_interactions.http.retry import (
     CLOCKS_APART,
     LONGEST_WAIT,
     Limits,
@@ -35,7 +36,7 @@ from airflow_provider_interactions.retry import (
     retry_after,
 )
 from airflow_provider_interactions.sandbox import RateLimit
-from airflow_provider_interactions.vendors import common
+from airflow_provider_interactions.vendors.shared import json
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -43,8 +44,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 @pytest.fixture
 def no_pause(monkeypatch):
     """Refusals that name no time are waited out in milliseconds."""
-    monkeypatch.setattr(pace, "FIRST_PAUSE", 0.005)
-    monkeypatch.setattr(pace, "LAST_PAUSE", 0.01)
+    monkeypatch.setattr(throttle, "FIRST_PAUSE", 0.005)
+    monkeypatch.setattr(throttle, "LAST_PAUSE", 0.01)
 
 
 def closed_port():
@@ -89,7 +90,7 @@ def test_a_fault_is_retried_until_the_answer_comes(rig, who, path, rule):
 
 def user(response):
     """A decoder as vendors have one."""
-    return common.decode(response.body, dict[str, str], "the answer") and response
+    return json.decode(response.body, dict[str, str], "the answer") and response
 
 
 @pytest.mark.parametrize("path", ["WhoAmI", "/oauth2/"])
@@ -125,7 +126,7 @@ def test_odd_answers_between_faults_are_counted_for_themselves(rig, who):
 @pytest.mark.parametrize("value", [0, -90, "Wed, 01 Jan 2025 00:00:00 GMT", "-3", "soon", "0.001", None])
 @pytest.mark.parametrize("status", [503, 429])
 def test_no_word_of_the_vendor_shortens_the_pauses(rig, who, monkeypatch, value, status):
-    monkeypatch.setattr(pace, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(throttle, "FIRST_PAUSE", 0.05)
     rig.faults(path="WhoAmI", kind="status", status=status, retry_after=value, times=3)
     began = time.monotonic()
     [answer] = rig.fetch(who, limits=replace(rig.limits, first_wait=0.05, last_wait=1.0))
@@ -228,7 +229,7 @@ def test_no_run_begins_with_a_burst(limited, who):
     rig = limited()
     rig.faults(path="WhoAmI", kind="delay", seconds=0.55)
     rig.fetch(*[who] * 40, limits=Limits(timeout=0.5, tries=1))  # none is ever answered, and the first ones linger
-    assert rig.stats["max_in_flight"] <= 2 * pace.FIRST_IN_FLIGHT
+    assert rig.stats["max_in_flight"] <= 2 * throttle.FIRST_IN_FLIGHT
 
 
 def test_a_token_that_expired_is_replaced_once(rig, who):
@@ -247,7 +248,7 @@ def test_a_permanent_401_costs_two_tokens_and_ends_every_request(rig, who):
         "(HTTP 401, /api/data/v9.0/WhoAmI)"
     )
     assert rig.stats["tokens_issued"] == 2
-    assert rig.stats["requests"] <= 2 + 2 * pace.FIRST_IN_FLIGHT
+    assert rig.stats["requests"] <= 2 + 2 * throttle.FIRST_IN_FLIGHT
 
 
 def test_a_401_that_lasts_from_the_middle_of_a_run_on_costs_one_more_token(rig, who):
@@ -263,7 +264,7 @@ def test_a_403_is_final_at_once(rig, who):
     assert all(isinstance(error, AuthRejected) for error in errors)
     assert "Add it there with a security role" in str(errors[-1])
     assert rig.stats["tokens_issued"] == 1
-    assert rig.stats["requests"] <= 1 + pace.FIRST_IN_FLIGHT
+    assert rig.stats["requests"] <= 1 + throttle.FIRST_IN_FLIGHT
 
 
 def test_a_wrong_secret_costs_one_request_for_fifty_contacts(rig, who):
@@ -499,7 +500,7 @@ def test_any_address_has_a_path_to_show(link):
 
 
 def test_tokens_are_renewed_before_they_end():
-    from airflow_provider_interactions.tokens import Tokens
+    from airflow_provider_interactions.http.tokens import Tokens
 
     asked = []
 
@@ -517,7 +518,7 @@ def test_tokens_are_renewed_before_they_end():
 
 
 def test_a_vendor_without_tokens_is_refused_once():
-    from airflow_provider_interactions.tokens import Tokens
+    from airflow_provider_interactions.http.tokens import Tokens
 
     async def use():
         tokens = Tokens(contract.Auth(lambda request, _: request))
@@ -533,7 +534,7 @@ def test_a_vendor_without_tokens_is_refused_once():
 def test_a_pause_that_names_no_time_grows_and_is_never_nothing():
     def impatient(pacer):
         """As if the pause were over, and nothing learned."""
-        pacer.paused_until, pacer.rate = 0.0, rate.Rate()
+        pacer.paused_until, pacer.rate = 0.0, rate_limit.Rate()
 
     async def refusal(pacer, retry_after):
         impatient(pacer)
@@ -543,7 +544,7 @@ def test_a_pause_that_names_no_time_grows_and_is_never_nothing():
         return caught.value.retry_after
 
     async def use():
-        pacer = pace.Pacer.of(contract.Pace(4))
+        pacer = throttle.Pacer.of(contract.Pace(4))
         assert [await refusal(pacer, 0.0) for _ in range(9)] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
         impatient(pacer)
         async with pacer.slot() as turn:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_interactions import contacts
 from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.extract.job import too_few_known
 from airflow_provider_interactions.identifiers import identifier
-from airflow_provider_interactions.job import too_few_known
 from airflow_provider_interactions.vendors import VENDORS
 
 LUMINATE, WHICH50, CAPILLARY = VENDORS["luminate_online"], VENDORS["which50"], VENDORS["capillary"]

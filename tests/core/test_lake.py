@@ -10,12 +10,15 @@ from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import contacts, contract, land, normalize, parts
+from airflow_provider_interactions import contacts, contract
 from airflow_provider_interactions.errors import BadResponse, ConfigError, LakeUnavailable, TooManyRejects, Unreconciled
-from airflow_provider_interactions.extract import extract
-from airflow_provider_interactions.journal import State
-from airflow_provider_interactions.lake import Lake, Place, segment
-from airflow_provider_interactions.manifest import Counts, File, Manifest, packed, unpacked, whole
+from airflow_provider_interactions.extract import commit, raw_table, raw_writer
+from airflow_provider_interactions.extract.checkpoint import State
+from airflow_provider_interactions.extract.run import extract
+from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, packed, unpacked, whole
+from airflow_provider_interactions.lake.paths import Place, segment
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.normalize import pipeline
 from airflow_provider_interactions.schema import RAW
 from airflow_provider_interactions.window import Window
 
@@ -173,18 +176,18 @@ def test_until_it_is_published_the_former_version_stands(rig, tools):
 def test_an_old_extraction_cannot_replace_a_newer_one(rig, tools):
     job = rig.job()
     old = extract(job)
-    land.publish(job.lake, [old])
+    commit.publish(job.lake, [old])
     new = tools.whole(replace(job, extracted_at=LATER))
     with pytest.raises(Unreconciled, match="another extraction of the same window has replaced them"):
-        land.publish(job.lake, [old])
+        commit.publish(job.lake, [old])
     assert job.lake.read(job.place.raw_manifest, Manifest) == new
 
 
 @pytest.mark.parametrize("flushed", [False, True])
 def test_a_failed_extraction_leaves_no_file(rig, monkeypatch, flushed):
     if flushed:
-        monkeypatch.setattr(land, "HELD_ROWS", 1)
-        monkeypatch.setattr(parts, "PART_ROWS", 1)
+        monkeypatch.setattr(raw_writer, "HELD_ROWS", 1)
+        monkeypatch.setattr(raw_table, "PART_ROWS", 1)
     rig.faults(kind="status", status=400, code="0x80048d19", after=8)
     with pytest.raises(Exception, match="a parameter of the call is unknown"):
         extract(rig.job(concurrency=1))
@@ -192,8 +195,8 @@ def test_a_failed_extraction_leaves_no_file(rig, monkeypatch, flushed):
 
 
 def test_a_failed_extraction_leaves_no_object_either(rig, monkeypatch, tmp_path):
-    monkeypatch.setattr(land, "HELD_ROWS", 1)
-    monkeypatch.setattr(parts, "PART_ROWS", 1)
+    monkeypatch.setattr(raw_writer, "HELD_ROWS", 1)
+    monkeypatch.setattr(raw_table, "PART_ROWS", 1)
     rig.faults(kind="status", status=200, body='{"Data": "{}", "NextSkipToken": null}', after=8)
     lake = Lake.at(f"memory://{tmp_path.name}")
     with pytest.raises(BadResponse, match="Data does not have the documented shape"):
@@ -203,10 +206,10 @@ def test_a_failed_extraction_leaves_no_object_either(rig, monkeypatch, tmp_path)
 
 def test_rows_go_to_disk_in_groups_and_keep_their_order(rig, monkeypatch, tools):
     whole_at_once = tools.whole(rig.job())
-    monkeypatch.setattr(land, "HELD_ROWS", 3)
+    monkeypatch.setattr(raw_writer, "HELD_ROWS", 3)
     in_groups = tools.whole(rig.job(extracted_at=LATER))
     assert in_groups.digest == whole_at_once.digest
-    monkeypatch.setattr(parts, "PART_ROWS", 4)
+    monkeypatch.setattr(raw_table, "PART_ROWS", 4)
     in_parts = tools.whole(rig.job(extracted_at=LATER))
     assert {part.rows for part in in_parts.files[:-1]} == {4}
     assert sum(part.rows for part in in_parts.files) == whole_at_once.files[0].rows > 10
@@ -227,14 +230,14 @@ def test_counts_that_do_not_add_up_are_not_published(desk, wrong):
     tampered = msgspec.structs.replace(manifest, counts=manifest.counts + Counts(**wrong))
     before = desk.lake.read(manifest.place.raw_manifest, Manifest)
     with pytest.raises(Unreconciled, match=r"nothing was published: .*≠.*Please report this"):
-        land.publish(desk.lake, [tampered])
+        commit.publish(desk.lake, [tampered])
     assert desk.lake.read(manifest.place.raw_manifest, Manifest) == before
 
 
 def test_a_landing_whose_counts_do_not_add_up_leaves_nothing(desk):
     place = Place("dynamics_marketing", "acme", DAY)
     query = contract.Query(contract.Contact("c"), None, None)
-    with land.Landing(desk.lake, place, State(extracted_at=LATER)) as landing:
+    with raw_writer.Landing(desk.lake, place, State(extracted_at=LATER)) as landing:
         landing.add(query, [b"{}"], [None])
         with pytest.raises(Unreconciled, match="2 ≠ 1"):
             landing.finish(Counts(received=2, fetched=2))
@@ -253,14 +256,14 @@ def test_lists_of_contacts_and_rejects_of_no_use_end_after_a_month(any_desk):
     published = any_desk.normalized(b"{}", any_desk.record())
     raw = any_desk.land(*[b"{}"] * 20)
     with pytest.raises(TooManyRejects):
-        normalize.normalize(lake, raw, now=made)
+        pipeline.normalize(lake, raw, now=made)
     [failed] = [path for path in any_desk.files() if path.startswith("rejects/") and path not in published.paths]
     assert any_desk.rows([File(failed, 20, 0)])[0]["reason"]
     other = any_desk.land(any_desk.record(), window=NEXT)
-    land.publish(lake, [other], now=made + MONTH - timedelta(seconds=1))
+    commit.publish(lake, [other], now=made + MONTH - timedelta(seconds=1))
     assert {old, foreign, failed} <= set(any_desk.files())
     young, _ = contacts.keep(lake, other.place, [[contract.Contact("c1")]], made + MONTH)
-    land.publish(lake, [other], now=made + MONTH + timedelta(hours=1))
+    commit.publish(lake, [other], now=made + MONTH + timedelta(hours=1))
     kept = set(any_desk.files())
     assert not kept & {old, failed}
     assert {foreign, young, published.rejects[0].path} <= kept
@@ -295,8 +298,8 @@ def test_no_contact_at_all_is_a_whole_window_too(rig, tools):
     [("HELD_ROWS", 3, [b"{}"] * 3), ("HELD_PAGES", 1, [b"{}"]), ("HELD_BYTES", 10, [b'{"a":"b"}', b"{}"])],
 )
 def test_what_is_held_becomes_a_table_after_rows_pages_or_bytes(desk, monkeypatch, bound, most, records):
-    monkeypatch.setattr(land, bound, most)
-    with land.Landing(desk.lake, Place("which50", "acme", DAY), State(extracted_at=LATER)) as landing:
+    monkeypatch.setattr(raw_writer, bound, most)
+    with raw_writer.Landing(desk.lake, Place("which50", "acme", DAY), State(extracted_at=LATER)) as landing:
         query = contract.Query(contract.Contact("a"), None, None)
         assert not landing.full
         landing.add(query, records, [None] * len(records))

@@ -19,10 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_interactions.errors import ConfigError, LoadError, Unreconciled
+from airflow_provider_interactions.lake.manifest import Counts, packed
+from airflow_provider_interactions.load import Loaded
 from airflow_provider_interactions.load import duckdb as module
-from airflow_provider_interactions.load.duckdb import Loaded, load, quoted
-from airflow_provider_interactions.manifest import Counts, packed
-from airflow_provider_interactions.normalize import normalize
+from airflow_provider_interactions.load.duckdb import load, quoted
+from airflow_provider_interactions.normalize.pipeline import normalize
 from airflow_provider_interactions.schema import CANONICAL, KEY
 from airflow_provider_interactions.window import Window
 
@@ -168,9 +169,9 @@ def test_columns_that_do_not_fit_are_named(desk, database, change, told):
 FULL = """
 import resource, signal, sys, json
 from airflow_provider_interactions.errors import LoadError
-from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load.duckdb import load
-from airflow_provider_interactions.manifest import unpacked
+from airflow_provider_interactions.lake.manifest import unpacked
 lake, database, room = sys.argv[1:]
 manifest = unpacked(json.loads(sys.stdin.readline()))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -325,9 +326,9 @@ def test_a_database_below_a_file_is_a_config_error(desk, tmp_path):
 
 LOAD = """
 import json, sys
-from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load.duckdb import load
-from airflow_provider_interactions.manifest import unpacked
+from airflow_provider_interactions.lake.manifest import unpacked
 lake, database = sys.argv[1:]
 print("ready", flush=True)
 for manifest in json.loads(sys.stdin.readline()):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from airflow_provider_interactions import contract, extract, land, normalize
+from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Asked, Contact, Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
@@ -27,11 +27,13 @@ from airflow_provider_interactions.errors import (
     Throttled,
     Unavailable,
 )
-from airflow_provider_interactions.http import connect
-from airflow_provider_interactions.job import Job
-from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.extract import commit, pipeline, run
+from airflow_provider_interactions.extract.job import Job
+from airflow_provider_interactions.http.client import connect
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
 from airflow_provider_interactions.sandbox import Fact, SandboxConfig, digest, serve
-from airflow_provider_interactions.vendors.luminate_online import VENDOR, answers, errors, records
+from airflow_provider_interactions.vendors.luminate_online import VENDOR, errors, records, responses
 from airflow_provider_interactions.vendors.luminate_online.vendor import asked_range
 from airflow_provider_interactions.window import Window
 
@@ -113,14 +115,14 @@ def read(server, person=PERSON, window=WEEK, settings=None, **options):
         chosen = contract.options(VENDOR, options)
         queries = VENDOR.queries(person, settings or credentials().settings, chosen)
         return [
-            page for query in queries async for page in extract.guard(VENDOR.pages(fetch, query, window), VENDOR.name)
+            page for query in queries async for page in pipeline.guard(VENDOR.pages(fetch, query, window), VENDOR.name)
         ]
 
     return asyncio.run(collect())
 
 
 def ids(pages):
-    return [answers.fields(record)["interactionId"] for page in pages for record in page.records]
+    return [responses.fields(record)["interactionId"] for page in pages for record in page.records]
 
 
 def canonical(payload, asked=ASKED):
@@ -1086,7 +1088,7 @@ def test_the_table_is_what_the_oracle_knows(sandbox, tmp_path, start, form, size
         contacts=[VENDOR.contact(text) for text in sandbox.contacts(VENDOR.name)],
         options=contract.options(VENDOR, {"page_size": size}),
     )
-    manifest = normalize.normalize(job.lake, land.publish(job.lake, [extract.extract(job)]))
+    manifest = normalize_pipeline.normalize(job.lake, commit.publish(job.lake, [run.extract(job)]))
     found = [fact for file in manifest.files for fact in facts(tmp_path / file.path)]
     expected = sandbox.oracle(VENDOR.name, start, end)
     assert (len(found), digest(found), manifest.counts.rejected) == (expected.interactions, expected.digest, 0)

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import normalize as module
-from airflow_provider_interactions.errors import RecordRejected, TooManyRejects, Unreconciled
-from airflow_provider_interactions.land import Replaced
-from airflow_provider_interactions.manifest import Counts, Manifest
-from airflow_provider_interactions.normalize import normalize
+from airflow_provider_interactions.errors import RecordRejected, Replaced, TooManyRejects, Unreconciled
+from airflow_provider_interactions.lake.manifest import Counts, Manifest
+from airflow_provider_interactions.normalize import pipeline as module
+from airflow_provider_interactions.normalize.pipeline import normalize
 from airflow_provider_interactions.schema import CANONICAL, REJECTS
 
 IDS = [f"{n:032X}" for n in range(1, 200)]
@@ -235,9 +234,9 @@ def test_an_empty_window_is_normalized_to_nothing(desk):
 
 
 def test_a_mapping_to_an_unknown_word_is_a_reject_not_a_surprise(desk, monkeypatch):
-    from airflow_provider_interactions.vendors.dynamics_marketing import kinds
+    from airflow_provider_interactions.vendors.dynamics_marketing import vocabulary
 
-    monkeypatch.setitem(kinds.KINDS, "EmailSent", ("carrier pigeon", "sent"))
+    monkeypatch.setitem(vocabulary.KINDS, "EmailSent", ("carrier pigeon", "sent"))
     manifest = normalize(desk.lake, desk.land(desk.record()), rejects_share=1.0)
     [row] = desk.rows(manifest.rejects)
     assert row["reason"] == "the vendor module maps to an unknown channel or action (carrier pigeon, sent)"

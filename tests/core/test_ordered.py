@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
-from airflow_provider_interactions.ordered import AHEAD, Ended, in_order
+from airflow_provider_interactions.extract.concurrency import AHEAD, Ended, in_order
 
 
 async def collect(streams):

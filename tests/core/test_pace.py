@@ -10,9 +10,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import contract, pace, rate
+from airflow_provider_interactions import contract
 from airflow_provider_interactions.errors import Throttled
-from airflow_provider_interactions.pace import Pacer
+from airflow_provider_interactions.http import rate_limit, throttle
+from airflow_provider_interactions.http.throttle import Pacer
 
 #: What a real run's timers and network blur; in seconds.
 LATE_TIMER, JITTER = 0.002, 0.004
@@ -188,7 +189,11 @@ def run(vendor, count, tasks=1, seed=0):
 def careful_start():
     """Not at full speed, as other tests of this folder: the start is what is tested here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rate.Rate.__init__, "__defaults__", (rate.FIRST_RATE, *rate.Rate.__init__.__defaults__[1:]))
+        patch.setattr(
+            rate_limit.Rate.__init__,
+            "__defaults__",
+            (rate_limit.FIRST_RATE, *rate_limit.Rate.__init__.__defaults__[1:]),
+        )
         yield
 
 
@@ -241,20 +246,20 @@ def test_whatever_the_limit_all_is_accepted_in_the_end(most, seconds, latency, c
 @given(st.lists(st.tuples(st.floats(0, 3), st.floats(0, 0.5)), max_size=60), st.integers(1, 20), st.floats(0.1, 2))
 def test_a_quota_never_lets_more_arrive_in_its_stretch(steps, most, seconds):
     """However late requests turn out to have arrived: nothing goes out while so many arrived within the stretch."""
-    quota, now, arrived = rate.Quota(most, seconds), 100.0, []
+    quota, now, arrived = rate_limit.Quota(most, seconds), 100.0, []
     for step, late in steps:
         now += step
         if quota.wait(now) <= 0:
             assert sum(now - seconds < at for at in arrived) < most
-            turn = rate.Turn(len(arrived), now)
-            rate.insort(quota.arrivals, now)
+            turn = rate_limit.Turn(len(arrived), now)
+            rate_limit.insort(quota.arrivals, now)
             quota.moved(turn, now + late)
             arrived.append(now + late)
 
 
 def test_requests_in_flight_do_not_gather_in_crowds(monkeypatch):
     seen = run(OneAtATime(None, latency=0.1), 4000)
-    monkeypatch.setattr(pace, "EVEN", 0.0)
+    monkeypatch.setattr(throttle, "EVEN", 0.0)
     crowded = run(OneAtATime(None, latency=0.1), 4000)
     waited, otherwise = (sum(one.waited[1000:]) / 3000 for one in (seen, crowded))
     assert waited < otherwise / 2
@@ -266,12 +271,12 @@ def test_a_slow_answer_does_not_hold_back_those_that_follow():
 
 
 @pytest.mark.parametrize("seconds", [0.5, 120.0, 1e9])
-@pytest.mark.parametrize("quota", [None, rate.Quota(10, 1.0)])
+@pytest.mark.parametrize("quota", [None, rate_limit.Quota(10, 1.0)])
 def test_a_rate_grows_within_bounds_however_long_nobody_was_answered(quota, seconds):
-    found = rate.Rate(value=100.0, quota=quota and rate.Quota(10, 1.0))
+    found = rate_limit.Rate(value=100.0, quota=quota and rate_limit.Quota(10, 1.0))
     found.wait(1.0)
     found.wait(1.0 + seconds)
-    assert 100 <= found.value <= rate.NO_RATE if quota is None else found.quota.seconds >= rate.SHORTEST
+    assert 100 <= found.value <= rate_limit.NO_RATE if quota is None else found.quota.seconds >= rate_limit.SHORTEST
 
 
 @dataclass

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_interactions.columnar.buffers import Instants, Slices, joined, moments, payloads, size, within
+from airflow_provider_interactions.columnar.json_scan import objects
 from airflow_provider_interactions.contract import Response
 from airflow_provider_interactions.errors import BadResponse
-from airflow_provider_interactions.packed import Instants, Slices, joined, moments, payloads, size, within
 from airflow_provider_interactions.schema import INSTANT
-from airflow_provider_interactions.vendors.dynamics_marketing import answers
-from airflow_provider_interactions.vendors.json_bytes import objects
+from airflow_provider_interactions.vendors.dynamics_marketing import responses
 from airflow_provider_interactions.window import Window
 
 DAY = Window.of("2026-01-02", "2026-01-03")
@@ -117,15 +117,15 @@ def test_an_answer_is_the_same_read_at_once_and_read_by_a_parser(found, layout, 
     body = json.dumps(members, separators=(",", ":"), ensure_ascii=outer).encode("utf-8", "backslashreplace")
     for large in (0, 10**6):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(answers, "LARGE", large)
-            alike(answers.page(Response(200, {}, body)), text, cursor)
+            patch.setattr(responses, "LARGE", large)
+            alike(responses.page(Response(200, {}, body)), text, cursor)
 
 
 def alike(page, text, cursor):
     """Whether a page holds what a parser finds in the text of its records."""
     parsed = [bytes(raw) for raw in msgspec.json.decode(text.encode(), type=list[msgspec.Raw])] if sane(text) else None
     assert parsed is None or list(page.records) == parsed
-    assert list(page.occurred) == [answers._instant(record) for record in page.records]
+    assert list(page.occurred) == [responses._instant(record) for record in page.records]
     assert page.cursor == (cursor or "")
 
 
@@ -152,9 +152,9 @@ def sane(text):
     ],
 )
 def test_what_is_read_at_once(body, at_once):
-    found = answers._at_once(body)
+    found = responses._at_once(body)
     assert (found is not None) == at_once
-    plain = answers._read(body)
+    plain = responses._read(body)
     assert found is None or (bytes(found[0]), found[1]) == plain
     assert plain[1] == "t"
 
@@ -168,6 +168,6 @@ def test_what_is_read_at_once(body, at_once):
     ],
 )
 def test_data_that_is_there_twice_is_refused(body):
-    for read in (answers._at_once, answers._read):
+    for read in (responses._at_once, responses._read):
         with pytest.raises(BadResponse):
             read(body)

@@ -10,11 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
-from airflow_provider_interactions import contract, person
+from airflow_provider_interactions import contract
 from airflow_provider_interactions.errors import AuthRejected, BadResponse, ConfigError, Throttled
-from airflow_provider_interactions.lake import Lake
-from airflow_provider_interactions.person_rows import line
-from airflow_provider_interactions.retry import Limits
+from airflow_provider_interactions.http.retry import Limits
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.person import request as person_request
+from airflow_provider_interactions.person.files import line
 from airflow_provider_interactions.sandbox import Fact, SandboxConfig, digest, serve
 from airflow_provider_interactions.vendors import VENDORS
 
@@ -66,7 +67,7 @@ def ask(sandbox, vendor, lake):
         password = known.get("password", "") if password is None else password
         extra = {**known["extra"], "account": "acme"}
         credentials = contract.credentials(vendor, known["host"], known.get("login", ""), password, extra)
-        return person.answer(where, person.request(vendor, ids, **chosen), credentials, limits=QUICK)
+        return person_request.answer(where, person_request.request(vendor, ids, **chosen), credentials, limits=QUICK)
 
     return asked
 
@@ -98,10 +99,10 @@ def files(lake):
 
 def test_places_are_those_of_the_list_as_it_was_given():
     one, other = "0000000000000000000000000000000a", "0000000000000000000000000000000b"
-    asked = person.request(VENDORS[DYNAMICS], ["", one, one.upper(), " ", f" {other}"])
+    asked = person_request.request(VENDORS[DYNAMICS], ["", one, one.upper(), " ", f" {other}"])
     assert (len(asked.contacts), list(asked.places)) == (2, [2, 5])
     with pytest.raises(ConfigError, match="Contact 3 of the list"):
-        person.request(VENDORS[DYNAMICS], [one, "", "nobody"])
+        person_request.request(VENDORS[DYNAMICS], [one, "", "nobody"])
 
 
 EVERY = pytest.mark.parametrize("name", sorted(VENDORS), indirect=True)
@@ -231,8 +232,13 @@ ONE_ID = """[{"Id": 1, "Interaction": "Email", "Name": "a", "Occurred": "2026-01
 def test_another_record_with_a_known_id_is_listed_as_unreadable_not_dropped(sandbox, lake, people, ask):
     sandbox.faults([{"kind": "status", "status": 200, "path": "communications", "body": ONE_ID}])
     found = ask(people[:1])
-    [person] = found.people
-    assert (person.records, person.interactions, person.repeated, person.rejected) == (3, 1, 1, 1)
+    [person_request] = found.people
+    assert (person_request.records, person_request.interactions, person_request.repeated, person_request.rejected) == (
+        3,
+        1,
+        1,
+        1,
+    )
     [rejected] = [row for row in lines(lake, found) if "rejected" in row]
     assert json.loads(rejected["record"])["Name"] == "b"
     assert "its id is the id of another record" in rejected["rejected"]
@@ -300,7 +306,7 @@ WRONG = {
 def test_what_is_wrong_is_said_before_anybody_is_asked(sandbox, vendor, what):
     given, message = WRONG[what]
     with pytest.raises(ConfigError, match=message) as failure:
-        person.request(vendor, **given)
+        person_request.request(vendor, **given)
     assert "ann@" not in str(failure.value)
     assert sandbox.stats()[DYNAMICS]["requests"] == 0
 
@@ -308,7 +314,7 @@ def test_what_is_wrong_is_said_before_anybody_is_asked(sandbox, vendor, what):
 @pytest.mark.parametrize("name", [LUMINATE], indirect=True)
 def test_everybody_at_once_is_no_person(vendor):
     with pytest.raises(ConfigError, match="not of kind everyone"):
-        person.request(vendor, ["*"], "everyone", types=["1000"])
+        person_request.request(vendor, ["*"], "everyone", types=["1000"])
 
 
 def in_memory():
@@ -364,5 +370,5 @@ def test_two_requests_at_the_same_instant_keep_apart(sandbox, vendor, lake, peop
     credentials = contract.credentials(vendor, known["host"], known["login"], known["password"], known["extra"])
     now = datetime(2026, 2, 1, tzinfo=UTC)
     for who in people[:2]:
-        person.answer(lake, person.request(vendor, [who], types=["EmailSent"]), credentials, now=now)
+        person_request.answer(lake, person_request.request(vendor, [who], types=["EmailSent"]), credentials, now=now)
     assert len(files(lake)) == 6

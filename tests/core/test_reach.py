@@ -23,11 +23,11 @@ from cryptography.x509.oid import NameOID
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Request
 from airflow_provider_interactions.errors import AuthRejected, BadResponse, ConfigError, Unavailable
-from airflow_provider_interactions.http import connect
-from airflow_provider_interactions.reach import absolute
-from airflow_provider_interactions.retry import Limits
+from airflow_provider_interactions.http.client import connect
+from airflow_provider_interactions.http.proxy import absolute
+from airflow_provider_interactions.http.requests_session import session
+from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
-from airflow_provider_interactions.session import session
 from airflow_provider_interactions.vendors import vendor
 
 WHICH50 = vendor("which50")

@@ -11,7 +11,7 @@ from airflow_provider_interactions.contract import Response
 from airflow_provider_interactions.errors import AuthRejected, BadResponse
 from airflow_provider_interactions.vendors.capillary import auth as capillary
 from airflow_provider_interactions.vendors.dynamics_marketing import auth as dynamics
-from airflow_provider_interactions.vendors.encoding import BYTE_ORDER_MARK
+from airflow_provider_interactions.vendors.shared.encoding import BYTE_ORDER_MARK
 from airflow_provider_interactions.vendors.which50 import auth as which50
 
 CASES = Path(__file__).parents[1] / "cases"

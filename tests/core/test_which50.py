@@ -28,12 +28,12 @@ from airflow_provider_interactions.errors import (
     Throttled,
     Unavailable,
 )
-from airflow_provider_interactions.history import ALWAYS
 from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS
 from airflow_provider_interactions.vendors import VENDORS
-from airflow_provider_interactions.vendors.which50.answers import instant
 from airflow_provider_interactions.vendors.which50.auth import read_token
-from airflow_provider_interactions.vendors.which50.kinds import KINDS
+from airflow_provider_interactions.vendors.which50.responses import instant
+from airflow_provider_interactions.vendors.which50.vocabulary import KINDS
+from airflow_provider_interactions.window import ALWAYS
 
 WHICH50 = VENDORS["which50"]
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "which50.json").read_text())

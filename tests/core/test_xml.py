@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from airflow_provider_interactions.errors import BadResponse
-from airflow_provider_interactions.vendors import xml
+from airflow_provider_interactions.vendors.shared import xml
 
 NS = 'xmlns="urn:v" xmlns:i="http://www.w3.org/2001/XMLSchema-instance"'
 

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from airflow_provider_interactions.demo.airflow import environment, free_port
-from airflow_provider_interactions.demo.places import Places
-from airflow_provider_interactions.demo.trouble import Trouble
-from airflow_provider_interactions.demo.witness import connections
+from airflow_provider_interactions.demo.errors import Trouble
+from airflow_provider_interactions.demo.paths import Places
+from airflow_provider_interactions.demo.sandbox_process import connections
 
 MINE = {
     "PATH": "/bin",

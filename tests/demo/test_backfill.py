@@ -7,10 +7,10 @@ import pytest
 
 from airflow_provider_interactions.demo import backfill
 from airflow_provider_interactions.demo.backfill import Standing, Step
-from airflow_provider_interactions.demo.processes import Company
+from airflow_provider_interactions.demo.errors import Trouble
 from airflow_provider_interactions.demo.rest import NotYet
+from airflow_provider_interactions.demo.supervisor import Company
 from airflow_provider_interactions.demo.tasklog import Attempt, path, readable
-from airflow_provider_interactions.demo.trouble import Trouble
 from airflow_provider_interactions.demo.vendors import SOURCES
 from airflow_provider_interactions.window import Window
 

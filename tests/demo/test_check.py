@@ -9,9 +9,9 @@ import duckdb
 import pytest
 
 from airflow_provider_interactions.demo.check import check, somebody
+from airflow_provider_interactions.demo.errors import Trouble
 from airflow_provider_interactions.demo.report import complaints
-from airflow_provider_interactions.demo.trouble import Trouble
-from airflow_provider_interactions.demo.witness import Witness
+from airflow_provider_interactions.demo.sandbox_process import Witness
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.window import Window
 

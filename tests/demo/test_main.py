@@ -6,8 +6,8 @@ import signal
 import pytest
 
 from airflow_provider_interactions.demo import __main__ as command
-from airflow_provider_interactions.demo import story
-from airflow_provider_interactions.demo.trouble import Interrupted, Trouble
+from airflow_provider_interactions.demo import scenario
+from airflow_provider_interactions.demo.errors import Interrupted, Trouble
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def told(monkeypatch):
                 raise outcome
             return outcome
 
-        monkeypatch.setattr(story, "tell", instead)
+        monkeypatch.setattr(scenario, "tell", instead)
         return command.main([])
 
     return tell

@@ -2,9 +2,9 @@
 
 import pytest
 
-from airflow_provider_interactions.demo import places
-from airflow_provider_interactions.demo.places import Places, fresh, shown
-from airflow_provider_interactions.demo.trouble import Trouble
+from airflow_provider_interactions.demo import paths
+from airflow_provider_interactions.demo.errors import Trouble
+from airflow_provider_interactions.demo.paths import Places, fresh, shown
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_home_that_is_a_file(where):
 
 
 def test_no_room(where, monkeypatch):
-    monkeypatch.setattr(places, "NEEDED", 10**18)
+    monkeypatch.setattr(paths, "NEEDED", 10**18)
     with pytest.raises(Trouble, match=r"MB are free"), fresh(where):
         pass
 

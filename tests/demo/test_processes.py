@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_interactions.demo.processes import company, ended, living, stop
-from airflow_provider_interactions.demo.trouble import Interrupted, Trouble
+from airflow_provider_interactions.demo.errors import Interrupted, Trouble
+from airflow_provider_interactions.demo.supervisor import company, ended, living, stop
 
 # Three generations that ignore SIGTERM and SIGINT, each in a process group of its own, as Airflow's tasks are.
 STUBBORN = """
@@ -138,7 +138,7 @@ def test_a_demo_that_is_told_to_end_takes_all_with_it(tmp_path):
     program = f"""
 import os
 from pathlib import Path
-from airflow_provider_interactions.demo.processes import company
+from airflow_provider_interactions.demo.supervisor import company
 with company(patience=0.3) as running:
     running.start("x", {python(STUBBORN, tmp_path / "pid")!r}, os.environ, Path({os.devnull!r}))
     running.pause(60)

@@ -13,9 +13,9 @@ from rich.console import Console
 from airflow_provider_interactions.demo import report
 from airflow_provider_interactions.demo.backfill import Outcome, Standing, Step
 from airflow_provider_interactions.demo.check import Difference, Finding
-from airflow_provider_interactions.demo.places import Places
-from airflow_provider_interactions.demo.trouble import Trouble
-from airflow_provider_interactions.manifest import Counts
+from airflow_provider_interactions.demo.errors import Trouble
+from airflow_provider_interactions.demo.paths import Places
+from airflow_provider_interactions.lake.manifest import Counts
 from airflow_provider_interactions.window import Window
 
 WINDOWS = [Window.day(date(2026, 1, day)) for day in (1, 2)]

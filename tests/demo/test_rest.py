@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from airflow_provider_interactions.demo.errors import Trouble
 from airflow_provider_interactions.demo.rest import Api, NotYet
-from airflow_provider_interactions.demo.trouble import Trouble
 
 MEMBERS = list(range(250))
 HEALTHY = {"status": "healthy"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_interactions.demo.places import Places
-from airflow_provider_interactions.demo.trouble import Trouble
+from airflow_provider_interactions.demo.errors import Trouble
+from airflow_provider_interactions.demo.paths import Places
+from airflow_provider_interactions.demo.sandbox_process import Witness, variables
 from airflow_provider_interactions.demo.vendors import SOURCES
-from airflow_provider_interactions.demo.witness import Witness, variables
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window

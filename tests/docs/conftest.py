@@ -19,17 +19,20 @@ REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
 sys.path.insert(0, str(DOCS))
 
-import example  # noqa: E402 - as said above
-import make  # noqa: E402 - as said above
+import example
+import make
 
-from airflow_provider_interactions import contacts, contract, land, normalize, rate  # noqa: E402 - as said above
-from airflow_provider_interactions.extract import extract  # noqa: E402 - as said above
-from airflow_provider_interactions.job import Job  # noqa: E402 - as said above
-from airflow_provider_interactions.lake import Lake  # noqa: E402 - as said above
-from airflow_provider_interactions.load import duckdb as load  # noqa: E402 - as said above
-from airflow_provider_interactions.sandbox import Sandbox, SandboxConfig, serve  # noqa: E402 - as said above
-from airflow_provider_interactions.vendors import VENDORS  # noqa: E402 - as said above
-from airflow_provider_interactions.window import Window  # noqa: E402 - as said above
+from airflow_provider_interactions import contacts, contract
+from airflow_provider_interactions.extract import commit
+from airflow_provider_interactions.extract.job import Job
+from airflow_provider_interactions.extract.run import extract
+from airflow_provider_interactions.http import rate_limit
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.load import duckdb as load
+from airflow_provider_interactions.normalize import pipeline
+from airflow_provider_interactions.sandbox import Sandbox, SandboxConfig, serve
+from airflow_provider_interactions.vendors import VENDORS
+from airflow_provider_interactions.window import Window
 
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in (REPOSITORY / "README.md", *sorted(DOCS.glob("*.md")))}
 BLOCK = re.compile(
@@ -116,7 +119,9 @@ def built(tmp_path_factory):
     config = SandboxConfig(contacts=3, options={"dynamics_marketing": {"types": TYPES}})
     with serve(config) as sandbox, pytest.MonkeyPatch.context() as patch:
         # No careful start: a run of ten requests would spend its time in waiting.
-        patch.setattr(rate.Rate.__init__, "__defaults__", (rate.NO_RATE, *rate.Rate.__init__.__defaults__[1:]))
+        patch.setattr(
+            rate_limit.Rate.__init__, "__defaults__", (rate_limit.NO_RATE, *rate_limit.Rate.__init__.__defaults__[1:])
+        )
         for name in VENDORS:
             fill(sandbox, name, folder / "lake")
         yield Built(folder, sandbox)
@@ -139,7 +144,7 @@ def fill(sandbox, name, lake):
         job, window=Window.of("2026-01-03", "2026-01-04"), extracted_at=job.extracted_at + timedelta(days=1)
     )
     for one in (job, again):
-        manifest = normalize.normalize(one.lake, land.publish(one.lake, [extract(one)]))
+        manifest = pipeline.normalize(one.lake, commit.publish(one.lake, [extract(one)]))
         load.load(one.lake, manifest, str(lake / "interactions.duckdb"))
 
 

@@ -7,7 +7,8 @@ from xml.etree import ElementTree as ET
 import msgspec
 import pytest
 
-from airflow_provider_interactions import contract, lake
+from airflow_provider_interactions import contract
+from airflow_provider_interactions.lake import storage
 from airflow_provider_interactions.provider_info import COMMON
 from airflow_provider_interactions.sandbox import LIMITS
 from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS
@@ -99,7 +100,7 @@ def test_the_fields_of_a_vendor_are_all_explained(tools):
 
 
 def test_every_layer_of_the_lake_is_explained(tools):
-    layers = re.findall(r"^    (\w+/vendor=.*)$", lake.__doc__, re.MULTILINE)
+    layers = re.findall(r"^    (\w+/vendor=.*)$", storage.__doc__, re.MULTILINE)
     assert len(layers) > 5
     assert set(layers) == set(re.findall(r"^    (\w+/vendor=.*)$", tools.pages["how-it-works.md"], re.MULTILINE))
 

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_interactions.demo import airflow, backfill, witness
-from airflow_provider_interactions.demo.places import Places, fresh
-from airflow_provider_interactions.demo.processes import Company, company, living
+from airflow_provider_interactions.demo import airflow, backfill, sandbox_process
+from airflow_provider_interactions.demo.paths import Places, fresh
 from airflow_provider_interactions.demo.rest import Api, NotYet
-from airflow_provider_interactions.demo.story import FIRST
+from airflow_provider_interactions.demo.sandbox_process import Witness
+from airflow_provider_interactions.demo.scenario import FIRST
+from airflow_provider_interactions.demo.supervisor import Company, company, living
 from airflow_provider_interactions.demo.vendors import SOURCES
-from airflow_provider_interactions.demo.witness import Witness
 from airflow_provider_interactions.window import Window
 
 CONTACTS = 16
@@ -112,9 +112,9 @@ def stage(tmp_path_factory):
     dags = copied(home.with_name("dags"), Places(home).dags, Path(__file__).with_name("dags"))
     places = Places(home, dags)
     with fresh(places), company() as running:
-        sandbox = witness.start(running, places, DAYS, CONTACTS)
+        sandbox = sandbox_process.start(running, places, DAYS, CONTACTS)
         given = {
-            **witness.variables(sandbox, places),
+            **sandbox_process.variables(sandbox, places),
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             # A task whose end could not be told, as the database was locked, is missed after a minute, not after five.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",

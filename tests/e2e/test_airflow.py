@@ -15,9 +15,9 @@ import pytest
 
 from airflow_provider_interactions.demo import backfill, tasklog
 from airflow_provider_interactions.demo.check import check
-from airflow_provider_interactions.demo.story import FIRST
+from airflow_provider_interactions.demo.errors import Trouble
+from airflow_provider_interactions.demo.scenario import FIRST
 from airflow_provider_interactions.demo.tasklog import Attempt
-from airflow_provider_interactions.demo.trouble import Trouble
 from airflow_provider_interactions.demo.vendors import SOURCES
 from airflow_provider_interactions.window import Window, zulu
 

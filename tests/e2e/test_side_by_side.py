@@ -11,11 +11,11 @@ from datetime import timedelta
 
 import pytest
 
-from airflow_provider_interactions import published
 from airflow_provider_interactions.demo import backfill
 from airflow_provider_interactions.demo.check import check
-from airflow_provider_interactions.demo.story import FIRST
-from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.demo.scenario import FIRST
+from airflow_provider_interactions.lake import reader
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.window import Window, zulu
 
 TEN = [Window.day(FIRST + timedelta(days=n)) for n in range(10)]
@@ -97,7 +97,7 @@ def test_every_window_is_whole_and_the_table_is_right(filled):
     for vendor, windows in (("which50", TEN), ("luminate_online", WEEK)):
         names = [path for path in lake.files(f"manifests/vendor={vendor}") if path.endswith(".json")]
         assert len(names) == len(windows)
-        assert all(published.read(lake, path) for path in names)
+        assert all(reader.read(lake, path) for path in names)
 
 
 def test_one_run_over_the_week_writes_its_seven_windows_once_more(filled):

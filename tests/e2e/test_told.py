@@ -18,11 +18,11 @@ from urllib.parse import quote
 
 import pytest
 
-from airflow_provider_interactions.demo import airflow, witness
-from airflow_provider_interactions.demo.places import CHECKOUT, Places, fresh
-from airflow_provider_interactions.demo.processes import company
+from airflow_provider_interactions.demo import airflow, sandbox_process
+from airflow_provider_interactions.demo.paths import CHECKOUT, Places, fresh
 from airflow_provider_interactions.demo.rest import NotYet
-from airflow_provider_interactions.demo.story import FIRST
+from airflow_provider_interactions.demo.scenario import FIRST
+from airflow_provider_interactions.demo.supervisor import company
 from airflow_provider_interactions.schema import CANONICAL, RAW
 from airflow_provider_interactions.window import Window, zulu
 
@@ -87,10 +87,10 @@ def told(tmp_path_factory):
     shutil.copy(CHECKOUT / "dags" / f"{VENDOR}.py", dags)
     places = Places(home, dags)
     with collector() as (url, events), statsd() as (port, metrics), fresh(places), company() as running:
-        sandbox = witness.start(running, places, [DAY], 12)
+        sandbox = sandbox_process.start(running, places, [DAY], 12)
         given = {
             **sandbox.connections,
-            **witness.variables(sandbox, places),
+            **sandbox_process.variables(sandbox, places),
             "AIRFLOW__OPENLINEAGE__NAMESPACE": "here",
             "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps({"type": "http", "url": url, "endpoint": "api/v1/lineage"}),
             "AIRFLOW__METRICS__STATSD_ON": "True",

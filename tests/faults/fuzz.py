@@ -15,13 +15,14 @@ from unittest.mock import patch
 
 import pyarrow as pa
 
-from airflow_provider_interactions import canonical, contract
+from airflow_provider_interactions import contract, rejects
 from airflow_provider_interactions.contract import Asked, Query, Response
 from airflow_provider_interactions.errors import ConfigError, RecordRejected, VendorError
-from airflow_provider_interactions.extract import guard
+from airflow_provider_interactions.extract.pipeline import guard
+from airflow_provider_interactions.normalize import rows as normalize_rows
 from airflow_provider_interactions.schema import CANONICAL, RAW
 from airflow_provider_interactions.vendors import VENDORS
-from airflow_provider_interactions.vendors.dynamics_marketing import answers
+from airflow_provider_interactions.vendors.dynamics_marketing import responses
 from airflow_provider_interactions.window import Window
 
 FORESEEN = (VendorError, RecordRejected, ConfigError)
@@ -41,8 +42,8 @@ CONTACTS = {"dynamics_marketing": "00000000-0000-0000-0000-000000000001", "lumin
 
 def fuzz_dynamics_marketing(data: bytes) -> None:
     """Answers and records of Dynamics, read at once and one by one, whatever their size."""
-    for large in (0, answers.LARGE):
-        with patch.object(answers, "LARGE", large):
+    for large in (0, responses.LARGE):
+        with patch.object(responses, "LARGE", large):
             _vendor("dynamics_marketing", data)
 
 
@@ -132,7 +133,7 @@ def _page(vendor, query, page):
 def _record(vendor, payload, asked):
     """The row of a record, None for a reject; a row must fit into the table."""
     try:
-        row = canonical.interaction(vendor, payload, asked)
+        row = rejects.interaction(vendor, payload, asked)
     except RecordRejected as rejection:
         reason = rejection.reason
     else:
@@ -168,9 +169,9 @@ def _alike(vendor, query, page, rows):
         for field in RAW
     ]
     batch = pa.record_batch(arrays, schema=RAW)
-    sure, at_once = canonical.at_once(batch, vendor)
+    sure, at_once = normalize_rows.at_once(batch, vendor)
     singles = [row for row, is_sure in zip(rows, sure.to_pylist(), strict=True) if is_sure]
     for row in singles:
         assert row is not None
         row.contact_id = row.contact_id or query.contact.id
-    assert at_once.to_pylist() == canonical.rows_of(batch.filter(sure), singles).to_pylist()
+    assert at_once.to_pylist() == normalize_rows.rows_of(batch.filter(sure), singles).to_pylist()

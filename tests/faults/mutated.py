@@ -20,18 +20,20 @@ import rig
 from fsspec.implementations.memory import MemoryFileSystem
 from subjects import SUBJECTS, Subject
 
-from airflow_provider_interactions import contacts, contract, http, land
+from airflow_provider_interactions import contacts, contract
 from airflow_provider_interactions.contract import Request, Response
 from airflow_provider_interactions.errors import InteractionsError, RequestRejected
-from airflow_provider_interactions.extract import extract
-from airflow_provider_interactions.job import Job
-from airflow_provider_interactions.lake import Lake
-from airflow_provider_interactions.normalize import normalize
+from airflow_provider_interactions.extract import commit
+from airflow_provider_interactions.extract.job import Job
+from airflow_provider_interactions.extract.run import extract
+from airflow_provider_interactions.http import client as http_client
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.normalize.pipeline import normalize
 from airflow_provider_interactions.sandbox.mutations import Mutation, mutate
 from airflow_provider_interactions.vendors import VENDORS
 
 #: One retry, so that a fault that passes is retried and one that stays costs little.
-LIMITS = http.Limits(timeout=10.0, tries=2, first_wait=0.0, last_wait=0.0)
+LIMITS = http_client.Limits(timeout=10.0, tries=2, first_wait=0.0, last_wait=0.0)
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def key_of(request: Request) -> Any:
 @contextmanager
 def answered_by(send: Callable[..., Any]) -> Iterator[None]:
     """The engine with another way to the vendor: below retries and throttling, above the socket."""
-    with patch.object(http.Client, "_send", send):
+    with patch.object(http_client.Client, "_send", send):
         yield
 
 
@@ -85,7 +87,7 @@ def record(sandbox: Any, name: str) -> list[Recording]:
 
 def _record(subject: Subject, job: Job) -> Recording:
     answers: dict[Any, Response] = {}
-    real = http.Client._send
+    real = http_client.Client._send
 
     async def send(client, request):
         answers[key_of(request)] = response = await real(client, request)
@@ -122,7 +124,7 @@ def run(subject: Subject, job: Job) -> Found:
         pages = contacts.listing(job.vendor, job.credentials, job.options, LIMITS)
         return Found({(one.id, one.kind): None for page in pages for one in page})
     try:
-        raw = land.publish(job.lake, [extract(job)], rig.FIRST)
+        raw = commit.publish(job.lake, [extract(job)], rig.FIRST)
         done = normalize(job.lake, raw, now=rig.FIRST)
         rows = list(map(plain, rig.rows(job.lake, done.files).to_pylist()))
         outcomes = rig.rows(job.lake, done.outcomes).to_pylist()

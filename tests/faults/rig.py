@@ -9,10 +9,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from disks import Bucket, Disk
 
-from airflow_provider_interactions import contacts, contract, extract, land, normalize, published, rate
-from airflow_provider_interactions.job import Job
-from airflow_provider_interactions.lake import Lake, Place
-from airflow_provider_interactions.retry import Limits
+from airflow_provider_interactions import contacts, contract
+from airflow_provider_interactions.extract import commit
+from airflow_provider_interactions.extract import run as extract_run
+from airflow_provider_interactions.extract.job import Job
+from airflow_provider_interactions.http import rate_limit
+from airflow_provider_interactions.http.retry import Limits
+from airflow_provider_interactions.lake import reader
+from airflow_provider_interactions.lake.paths import Place
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
 from airflow_provider_interactions.sandbox import Fact, digest
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window
@@ -61,9 +67,9 @@ CASES = {
 WORLDS = {name: case.world for name, case in CASES.items()}
 
 
-def at_full_speed(first: float = rate.NO_RATE) -> None:
+def at_full_speed(first: float = rate_limit.NO_RATE) -> None:
     """No careful start: a run of twenty requests would spend its time in waiting. Refusals slow it down as ever."""
-    rate.Rate.__init__.__defaults__ = (first, *rate.Rate.__init__.__defaults__[1:])
+    rate_limit.Rate.__init__.__defaults__ = (first, *rate_limit.Rate.__init__.__defaults__[1:])
 
 
 def spec(sandbox, vendor, lake, **changed) -> dict[str, Any]:
@@ -120,8 +126,8 @@ def job_of(spec, fate=None) -> Job:
 def run(spec, fate=None):
     """All three steps; returns the raw manifest and the normalized one."""
     job = job_of(spec, fate)
-    raw = land.publish(job.lake, [extract.extract(job)])
-    return raw, normalize.normalize(job.lake, raw)
+    raw = commit.publish(job.lake, [extract_run.extract(job)])
+    return raw, normalize_pipeline.normalize(job.lake, raw)
 
 
 def place(spec) -> Place:
@@ -132,7 +138,7 @@ def place(spec) -> Place:
 def seen(spec, layer="manifest"):
     """What a reader sees of a window: its manifest and rows; None when there is none."""
     where = place(spec)
-    return published.read(lake_of(spec), where.manifest if layer == "manifest" else where.raw_manifest)
+    return reader.read(lake_of(spec), where.manifest if layer == "manifest" else where.raw_manifest)
 
 
 def rows(lake, files) -> pa.Table:

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 import rig
 
-from airflow_provider_interactions import land, normalize, published
 from airflow_provider_interactions.errors import InteractionsError, Unreconciled
-from airflow_provider_interactions.manifest import packed, unpacked
+from airflow_provider_interactions.extract import commit
+from airflow_provider_interactions.lake import reader as lake_reader
+from airflow_provider_interactions.lake.manifest import packed, unpacked
+from airflow_provider_interactions.normalize import pipeline
 
 VENDOR = "dynamics_marketing"
 PART = {"part_rows": 100}
@@ -80,7 +82,7 @@ def test_killed_at_any_operation_of_publishing(prepared, process, worlds, tmp_pa
         seen.add((raw, canonical == old))
         process.run(spec, "publish", "normalize", manifests=[manifest])
         assert rig.told(rig.seen(spec)[1]) == new
-        land.publish(rig.lake_of(spec), [unpacked(manifest)], now=datetime.now(UTC) + timedelta(days=1))
+        commit.publish(rig.lake_of(spec), [unpacked(manifest)], now=datetime.now(UTC) + timedelta(days=1))
         assert kept(spec["lake"]) == rig.seen(spec)[0].paths | rig.seen(spec, "raw")[0].paths
     # Points before, between and after the two manifests: else this test would prove little.
     assert seen == {(True, True), (False, True), (False, False)}
@@ -163,14 +165,14 @@ def test_two_batches_of_other_runs_do_not_mix(worlds, tmp_path, vendor):
     first = rig.run(specs[0])[0]
     second = rig.run({**specs[1], "extracted_at": LATER.isoformat()})[0]
     with pytest.raises(Unreconciled, match="another extraction of the same window"):
-        land.publish(rig.lake_of(specs[0]), [first])
+        commit.publish(rig.lake_of(specs[0]), [first])
     assert rig.seen(specs[0], "raw")[0] == second
 
 
 def test_a_reader_is_told_when_files_are_gone_for_good(sandbox, tmp_path):
     spec = rig.spec(sandbox, VENDOR, tmp_path)
     _, manifest = rig.run(spec)
-    assert published.read(rig.lake_of(spec), "manifests/none.json") is None
+    assert lake_reader.read(rig.lake_of(spec), "manifests/none.json") is None
     Path(tmp_path, manifest.files[0].path).unlink()
     with pytest.raises(Unreconciled, match="run it again"):
         rig.seen(spec)
@@ -181,7 +183,7 @@ def test_a_window_whose_raw_files_were_replaced_is_not_normalized(sandbox, tmp_p
     raw, _ = rig.run(spec)
     newer, before = rig.run({**spec, "extracted_at": LATER.isoformat()})
     with pytest.raises(InteractionsError, match="another extraction of the same window"):
-        normalize.normalize(rig.lake_of(spec), raw)
+        pipeline.normalize(rig.lake_of(spec), raw)
     assert rig.seen(spec)[0] == before
     assert packed(rig.seen(spec, "raw")[0]) == packed(newer)
 
@@ -203,10 +205,10 @@ def test_what_dead_runs_left_is_swept_up_and_nothing_else(process, sandbox, tmp_
     assert any(name.endswith(".tmp") for name in orphans)
     foreign = tmp_path / Path(canonical.files[0].path).parent / "somebody-elses.parquet"
     foreign.write_bytes(b"")
-    land.publish(lake, [raw], now=datetime.now(UTC) + timedelta(hours=20))
+    commit.publish(lake, [raw], now=datetime.now(UTC) + timedelta(hours=20))
     assert kept(tmp_path) >= orphans
-    land.publish(lake, [raw], now=datetime.now(UTC) + timedelta(hours=25))
+    commit.publish(lake, [raw], now=datetime.now(UTC) + timedelta(hours=25))
     left = {name for name in kept(tmp_path) if not name.startswith("unfinished/")}
     assert left == mine | {str(foreign.relative_to(tmp_path))}
     time.sleep(0.001)
-    assert land.publish(lake, [waiting]) == waiting
+    assert commit.publish(lake, [waiting]) == waiting

@@ -4,7 +4,7 @@ import pytest
 import rig
 
 from airflow_provider_interactions.errors import AuthRejected, ContactError
-from airflow_provider_interactions.extract import extract
+from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
 
 

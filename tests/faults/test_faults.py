@@ -19,10 +19,11 @@ import pytest
 import rig
 from disks import Fate
 
-from airflow_provider_interactions import land, normalize
 from airflow_provider_interactions.errors import BadResponse, ConfigError, InteractionsError, Unavailable
-from airflow_provider_interactions.extract import extract
-from airflow_provider_interactions.manifest import Counts
+from airflow_provider_interactions.extract import commit
+from airflow_provider_interactions.extract.run import extract
+from airflow_provider_interactions.lake.manifest import Counts
+from airflow_provider_interactions.normalize import pipeline
 from airflow_provider_interactions.sandbox import RateLimit, SandboxConfig, serve
 
 PAGED = [name for name, case in rig.CASES.items() if case.pages]
@@ -332,7 +333,7 @@ def test_normalize_on_a_full_disk_keeps_the_former_version(sandbox, vendor, tmp_
     files = {path for path in tmp_path.rglob("*") if path.is_file()}
     for room in (0, 2_000, 12_000):
         with pytest.raises(InteractionsError, match="No space left on device"):
-            normalize.normalize(rig.lake_of(spec, Fate(room=room)), raw)
+            pipeline.normalize(rig.lake_of(spec, Fate(room=room)), raw)
         assert rig.seen(spec)[0] == former
         assert {path for path in tmp_path.rglob("*") if path.is_file()} == files
 
@@ -351,8 +352,8 @@ def test_batches_side_by_side_make_one_window(sandbox, vendor, tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
-    raw = land.publish(rig.lake_of(spec), done)
-    normalize.normalize(rig.lake_of(spec), raw)
+    raw = commit.publish(rig.lake_of(spec), done)
+    pipeline.normalize(rig.lake_of(spec), raw)
     assert rig.told(rig.seen(spec)[1]) == rig.expected(sandbox, vendor)
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and "unfinished" in str(path)]
 

@@ -17,7 +17,7 @@ import rig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import contacts, contract, reach
+from airflow_provider_interactions import contacts, contract
 from airflow_provider_interactions.contract import Contact, Request
 from airflow_provider_interactions.errors import (
     BadResponse,
@@ -26,11 +26,12 @@ from airflow_provider_interactions.errors import (
     RequestRejected,
     Unavailable,
 )
-from airflow_provider_interactions.extract import extract
-from airflow_provider_interactions.http import connect
-from airflow_provider_interactions.retry import Limits
+from airflow_provider_interactions.extract.run import extract
+from airflow_provider_interactions.http import proxy
+from airflow_provider_interactions.http.client import connect
+from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.vendors import VENDORS
-from airflow_provider_interactions.vendors.which50 import answers
+from airflow_provider_interactions.vendors.which50 import responses
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -183,7 +184,7 @@ def test_no_id_reaches_a_path_a_header_or_a_parameter_of_its_own(vendor, data):
         assert len(text) < 4 or text not in message
         return
     for request in asked(found, person, native):
-        url = reach.absolute("https://example.org/base", request)
+        url = proxy.absolute("https://example.org/base", request)
         parts = urlsplit(str(url))
         assert parts.netloc == "example.org"
         assert not parts.fragment
@@ -380,7 +381,7 @@ def test_an_answer_that_lies_about_itself(what):
             told = ""
             if response.body not in {BODY, b"[]"}:  # cut off where it says that it ends: no JSON any more
                 with pytest.raises(BadResponse):
-                    answers.interactions(response)
+                    responses.interactions(response)
     assert "hush" not in told
 
 

@@ -5,10 +5,14 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from airflow_provider_interactions import canonical, contract, land, normalize, parquet
-from airflow_provider_interactions.journal import State
-from airflow_provider_interactions.lake import Lake, Place
-from airflow_provider_interactions.manifest import Counts
+from airflow_provider_interactions import contract
+from airflow_provider_interactions.extract import commit, raw_writer
+from airflow_provider_interactions.extract.checkpoint import State
+from airflow_provider_interactions.lake import parquet
+from airflow_provider_interactions.lake.manifest import Counts
+from airflow_provider_interactions.lake.paths import Place
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.normalize import pipeline, rows
 from airflow_provider_interactions.schema import CANONICAL
 from airflow_provider_interactions.window import Window
 
@@ -37,7 +41,7 @@ def batch(number, text):
 def test_batches_that_are_too_long_for_one_array_are_joined_and_written(tmp_path):
     """F09: 8 rows went in, 4 came out."""
     some = batch(4, "x" * (275 * MB))
-    table = canonical.join([some, some])
+    table = rows.join([some, some])
     assert table.num_rows == 8
     writer = parquet.Writer(Lake.at(str(tmp_path)), "x.parquet", CANONICAL)
     writer.write(table)
@@ -50,7 +54,7 @@ def test_a_window_of_long_records_is_whole(tmp_path):
     lake, long = Lake.at(str(tmp_path)), b"x" * (60 * MB)
     query = contract.Query(contract.Contact("c1"), None, None, "EmailSent")
     at = datetime(2026, 1, 2, 10, tzinfo=UTC)
-    with land.Landing(lake, Place("dynamics_marketing", "acme", DAY), State(extracted_at=at)) as landing:
+    with raw_writer.Landing(lake, Place("dynamics_marketing", "acme", DAY), State(extracted_at=at)) as landing:
         for n in range(36):
             record = b'{"InteractionId":"%032d","Timestamp":"2026-01-02T10:00:00Z","Long":"%b"}' % (n + 1, long)
             landing.add(query, [record], [at])
@@ -58,6 +62,6 @@ def test_a_window_of_long_records_is_whole(tmp_path):
                 landing.flush()
         landing.outcome(query.contact, "ok", 36, 1, None)
         raw = landing.finish(Counts(received=36, fetched=36, contacts=1, ok=1))
-    done = normalize.normalize(lake, land.publish(lake, [raw]))
+    done = pipeline.normalize(lake, commit.publish(lake, [raw]))
     assert done.counts.canonical == 36
     assert sum(pq.ParquetFile(lake.full(file.path)).metadata.num_rows for file in done.files) == 36

@@ -12,9 +12,10 @@ import stamina
 import structlog
 from disks import Fate
 
-from airflow_provider_interactions import land, normalize
 from airflow_provider_interactions.errors import InteractionsError
-from airflow_provider_interactions.extract import extract
+from airflow_provider_interactions.extract import commit
+from airflow_provider_interactions.extract.run import extract
+from airflow_provider_interactions.normalize import pipeline
 
 FAILURES = [
     *({"kind": "status", "status": status} for status in (400, 401, 403, 404, 405, 417, 429, 500, 503)),
@@ -193,13 +194,13 @@ def test_nothing_is_told_of_rows_that_cannot_be_read(sandbox, vendor, tmp_path, 
             good = rig.pq.read_table(path)
             rig.pq.write_table(change(good), path)
             try:
-                normalize.normalize(lake, raw, rejects_share=share)
+                pipeline.normalize(lake, raw, rejects_share=share)
             except InteractionsError as error:
                 texts += chain(error)
             rig.pq.write_table(good, path)
     lake.remove([raw.files[0].path])
     with pytest.raises(InteractionsError) as gone:
-        land.publish(lake, [raw])
+        commit.publish(lake, [raw])
     with pytest.raises(InteractionsError) as full:
         extract(rig.job_of(spec, Fate(room=1000)))
     found = "\n".join([*texts, *chain(gone.value), *chain(full.value), *told()])

@@ -6,11 +6,13 @@ import pyarrow.parquet as pq
 import pytest
 import rig
 
-from airflow_provider_interactions import extract, land, normalize, parquet
 from airflow_provider_interactions.errors import InteractionsError, LoadError, Unreconciled
-from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.extract import commit, run
+from airflow_provider_interactions.lake import parquet
+from airflow_provider_interactions.lake.manifest import Counts, File, reconcile_normalized
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import duckdb
-from airflow_provider_interactions.manifest import Counts, File, reconcile_normalized
+from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def test_each_equation_is_checked_and_its_numbers_are_told(done, change):
             counts = raw.counts + Counts(**{name: change})
             tampered = msgspec.structs.replace(raw, counts=counts)
             with pytest.raises(Unreconciled) as told:
-                land.publish(rig.lake_of(spec), [tampered])
+                commit.publish(rig.lake_of(spec), [tampered])
             left, right = equation.split(" = ")
             numbers = f"{getattr(counts, left)} ≠ {sum(getattr(counts, one) for one in right.split(' + '))}"
             assert f"{equation} ({numbers})" in str(told.value)
@@ -59,7 +61,7 @@ def test_what_the_raw_files_hold_is_compared_with_the_counts(done, files, what):
     less = tuple(msgspec.structs.replace(file, rows=file.rows - 1) for file in getattr(raw, files)[:1])
     tampered = msgspec.structs.replace(raw, **{files: (*less, *getattr(raw, files)[1:])})
     with pytest.raises(Unreconciled, match=f"{what} = rows of the"):
-        land.publish(rig.lake_of(spec), [tampered])
+        commit.publish(rig.lake_of(spec), [tampered])
 
 
 @pytest.mark.parametrize(("files", "what"), [("files", "canonical"), ("rejects", "rejected")])
@@ -91,7 +93,7 @@ def test_a_raw_file_that_was_tampered_with_is_not_normalized(done, what):
     spec, raw, normalized = done
     rewritten(rig.lake_of(spec), raw.files[0], CHANGES[what])
     with pytest.raises(Unreconciled, match=rf"landed = canonical \+ rejected \+ repeated \({raw.counts.landed} ≠ "):
-        normalize.normalize(rig.lake_of(spec), raw)
+        normalize_pipeline.normalize(rig.lake_of(spec), raw)
     assert rig.seen(spec)[0] == normalized
 
 
@@ -125,5 +127,5 @@ def test_a_landing_that_lost_a_row_is_refused(sandbox, vendor, tmp_path, monkeyp
     monkeypatch.setattr(parquet.Writer, "write", losing)
     job = rig.job_of(rig.spec(sandbox, vendor, tmp_path))
     with pytest.raises(Unreconciled, match="fetched = landed"):
-        extract.extract(job)
+        run.extract(job)
     assert Lake.at(str(tmp_path)).fs.find(str(tmp_path)) == []

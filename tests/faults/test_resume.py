@@ -16,12 +16,15 @@ import rig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import contract, counting, journal, land, pace, parts
+from airflow_provider_interactions import contract
 from airflow_provider_interactions.errors import ConfigError, Unavailable
-from airflow_provider_interactions.extract import extract as extracted
-from airflow_provider_interactions.journal import Journal, State
-from airflow_provider_interactions.lake import Lake, Place
-from airflow_provider_interactions.manifest import Counts, unpacked
+from airflow_provider_interactions.extract import checkpoint, commit, raw_table, raw_writer, tracker
+from airflow_provider_interactions.extract.checkpoint import Journal, State
+from airflow_provider_interactions.extract.run import extract as extracted
+from airflow_provider_interactions.http import throttle
+from airflow_provider_interactions.lake.manifest import Counts, unpacked
+from airflow_provider_interactions.lake.paths import Place
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.vendors import VENDORS
 
@@ -35,9 +38,9 @@ BLIND = [name for name in VENDORS if name not in DATED]
 @pytest.fixture
 def often(monkeypatch):
     """The same in this process."""
-    monkeypatch.setattr(parts, "PART_ROWS", OFTEN["part_rows"])
-    monkeypatch.setattr(counting, "EVERY", OFTEN["every"])
-    monkeypatch.setattr(counting, "SHARE", 0.0)
+    monkeypatch.setattr(raw_table, "PART_ROWS", OFTEN["part_rows"])
+    monkeypatch.setattr(tracker, "EVERY", OFTEN["every"])
+    monkeypatch.setattr(tracker, "SHARE", 0.0)
 
 
 def files(root, layer="raw"):
@@ -175,7 +178,7 @@ def test_places_are_taken_in_the_order_of_asking():
     """Answers that overtake others can be neither landed nor saved before their turn comes."""
 
     async def run():
-        pacer, taken = pace.Pacer.of(contract.Pace(3)), []
+        pacer, taken = throttle.Pacer.of(contract.Pace(3)), []
 
         async def one(n):
             async with pacer.slot():
@@ -299,7 +302,7 @@ def test_a_damaged_journal_starts_afresh(sandbox, tmp_path, which, damage):
         "swapped": good[:-40] + good[-40:][::-1] + b" ",
     }
     target.unlink() if damage == "gone" else target.write_bytes(bad[damage])
-    again = land.publish(rig.lake_of(spec), [extracted(rig.job_of(spec))])
+    again = commit.publish(rig.lake_of(spec), [extracted(rig.job_of(spec))])
     assert again.counts.requests == AFRESH
     assert again.digest == whole.digest
     assert left(spec["lake"]) == left(tmp_path / "whole")
@@ -315,9 +318,9 @@ def test_a_finished_extraction_is_not_asked_for_again_and_goes_when_it_is_publis
     assert second["manifest"] == first["manifest"]
     assert calls(sandbox) == 0
     kept = files(tmp_path, "unfinished")
-    land.publish(rig.lake_of(spec), [unpacked(second["manifest"])])
+    commit.publish(rig.lake_of(spec), [unpacked(second["manifest"])])
     assert 0 < len(files(tmp_path, "unfinished")) < len(kept)
-    land.publish(rig.lake_of(spec), [extracted(rig.job_of(other))])
+    commit.publish(rig.lake_of(spec), [extracted(rig.job_of(other))])
     assert files(tmp_path, "unfinished") == {}
 
 
@@ -333,7 +336,7 @@ def test_old_journals_go_with_their_files_and_finished_ones_stay(sandbox, tmp_pa
     assert len(files(tmp_path)) > len(waiting.paths) + len(soon.paths)
     later = extracted(rig.job_of({**other, "resume": "later", "extracted_at": (datetime.now(UTC) + DAY).isoformat()}))
     assert set(files(tmp_path)) == waiting.paths | soon.paths | later.paths
-    assert land.publish(rig.lake_of(done), [waiting]).counts.landed > 0
+    assert commit.publish(rig.lake_of(done), [waiting]).counts.landed > 0
     far = (datetime.now(UTC) + 40 * DAY).isoformat()
     last = extracted(rig.job_of({**other, "resume": "last", "extracted_at": far}))
     published = rig.seen(done, "raw")[0]
@@ -352,7 +355,7 @@ def test_what_is_published_never_goes_with_an_old_journal(process, sandbox, tmp_
             break
     assert files(tmp_path, "unfinished")
     before = rig.seen(spec, "raw")[1]
-    journal.expire(job.lake, job.place, datetime.now(UTC) + 400 * DAY)
+    checkpoint.expire(job.lake, job.place, datetime.now(UTC) + 400 * DAY)
     assert files(tmp_path, "unfinished") == {}
     assert rig.seen(spec, "raw")[1].equals(before)
 
@@ -410,7 +413,7 @@ def test_a_try_that_was_thought_dead_does_no_harm(processes, worlds, tmp_path):
                 file.rows for file in found.files
             ]
             assert digest_of(spec, found) == found.digest
-        land.publish(rig.lake_of(spec), [unpacked(told["manifest"])])
+        commit.publish(rig.lake_of(spec), [unpacked(told["manifest"])])
         assert digest_of(spec, rig.seen(spec, "raw")[0]) == told["manifest"]["digest"]
 
 
@@ -453,9 +456,9 @@ sizes = st.lists(st.sampled_from([0, 8, 9, 10, 11, 12, 40]), max_size=120)
 def test_parts_follow_from_the_rows_alone(lengths, data):
     """However the rows come, and wherever saving cuts in: by rows, by bytes, the smaller part wins."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parts, "PART_ROWS", 20)
-        patch.setattr(parts, "PART_BYTES", 200)
-        patch.setattr(land, "HELD_ROWS", 7)
+        patch.setattr(raw_table, "PART_ROWS", 20)
+        patch.setattr(raw_table, "PART_BYTES", 200)
+        patch.setattr(raw_writer, "HELD_ROWS", 7)
         whole, _ = landed(lengths, [])
         cuts = data.draw(st.lists(st.integers(0, len(lengths)), max_size=6), label="cuts")
         again, saved = landed(lengths, cuts)
@@ -474,16 +477,16 @@ def landed(lengths, cuts):
     lake = Lake.at("memory://parts")
     query = contract.Query(contract.Contact("c"), None, None, "EmailSent")
     place, folder = Place("v", "a", rig.WHOLE), Journal.of(lake, Place("v", "a", rig.WHOLE), [lengths, cuts])
-    landing = land.Landing(lake, place, State(extracted_at=rig.FIRST), journal=folder)
+    landing = raw_writer.Landing(lake, place, State(extracted_at=rig.FIRST), journal=folder)
     for n, length in enumerate(lengths):
         landing.add(query, [bytes([n % 256]) * length], [None], f"page {n % 3}")
         if landing.full:
             landing.flush()
         if n + 1 in cuts:
-            landing.save(n + 1, journal.Tally(received=n + 1, fetched=n + 1))
-    parts = _parts(lake, landing, lengths)
+            landing.save(n + 1, checkpoint.Tally(received=n + 1, fetched=n + 1))
+    raw_table = _parts(lake, landing, lengths)
     state, rows, outcomes = folder.load(rig.FIRST) or (State(extracted_at=rig.FIRST), [], [])
-    other = land.Landing(lake, place, state, journal=folder)
+    other = raw_writer.Landing(lake, place, state, journal=folder)
     other.restore(rows, outcomes)
     for n, length in list(enumerate(lengths))[state.questions :]:
         other.add(query, [bytes([n % 256]) * length], [None], f"page {n % 3}")
@@ -491,7 +494,7 @@ def landed(lengths, cuts):
             other.flush()
     resumed = _parts(lake, other, lengths)
     lake.fs.rm(lake.root, recursive=True)
-    return parts, resumed
+    return raw_table, resumed
 
 
 def _parts(lake, landing, lengths):
@@ -504,9 +507,9 @@ def test_nothing_is_taken_for_a_journal_that_is_none(tmp_path):
     (tmp_path / place.unfinished / "window=what" / "x").mkdir(parents=True)
     (tmp_path / place.unfinished / "window=what" / "x" / "state.json").write_text("[]")
     (tmp_path / place.unfinished / "window=what" / "x" / "rows-20260601T000000000000Z-ab-000001.arrow").write_text("")
-    journal.expire(lake, place, rig.FIRST + DAY / 2)
+    checkpoint.expire(lake, place, rig.FIRST + DAY / 2)
     assert files(tmp_path, "unfinished")
-    journal.expire(lake, place, rig.FIRST + DAY)
+    checkpoint.expire(lake, place, rig.FIRST + DAY)
     assert files(tmp_path, "unfinished") == {}
 
 
@@ -515,14 +518,14 @@ def test_an_extraction_under_way_keeps_its_journal_when_another_is_published(san
     done = extracted(rig.job_of({**spec, "resume": None}))
     begun = Journal.of(rig.lake_of(spec), done.place, "begun")
     assert begun.save(State(extracted_at=rig.FIRST), None, [])
-    land.publish(rig.lake_of(spec), [done])
+    commit.publish(rig.lake_of(spec), [done])
     assert begun.load(datetime.now(UTC)) is not None
 
 
 def test_outcomes_that_could_not_be_saved_are_saved_with_the_next(tmp_path, monkeypatch):
     lake, place = Lake.at(str(tmp_path)), Place("v", "a", rig.WHOLE)
     folder = Journal.of(lake, place, "x")
-    landing = land.Landing(lake, place, State(extracted_at=rig.FIRST), journal=folder)
+    landing = raw_writer.Landing(lake, place, State(extracted_at=rig.FIRST), journal=folder)
 
     def gone(*_):
         raise ConfigError from FileNotFoundError()
@@ -530,9 +533,9 @@ def test_outcomes_that_could_not_be_saved_are_saved_with_the_next(tmp_path, monk
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "_save", gone)
         landing.outcome(contract.Contact("c1"), "empty", 0, 1, None)
-        landing.save(1, journal.Tally())
+        landing.save(1, checkpoint.Tally())
     landing.outcome(contract.Contact("c2"), "empty", 0, 1, None)
-    landing.save(2, journal.Tally())
+    landing.save(2, checkpoint.Tally())
     _, _, outcomes = folder.load(rig.FIRST)
     assert [outcome.contact_id for outcome in outcomes] == ["c1", "c2"]
 
@@ -541,5 +544,5 @@ def test_a_journal_that_was_only_just_begun_does_not_expire(tmp_path):
     lake, place = Lake.at(str(tmp_path)), Place("v", "a", rig.WHOLE)
     folder = tmp_path / place.folder("unfinished") / "x"
     folder.mkdir(parents=True)
-    journal.expire(lake, place, rig.FIRST)
+    checkpoint.expire(lake, place, rig.FIRST)
     assert folder.is_dir()

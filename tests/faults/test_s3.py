@@ -19,12 +19,15 @@ import fsspec
 import pytest
 import rig
 
-from airflow_provider_interactions import contacts, contract, extract, journal, land, normalize, parts, published
+from airflow_provider_interactions import contacts, contract
 from airflow_provider_interactions.errors import ConfigError, Unavailable, Unreconciled
-from airflow_provider_interactions.lake import Lake
+from airflow_provider_interactions.extract import checkpoint, commit, raw_table, run
+from airflow_provider_interactions.lake import reader as lake_reader
+from airflow_provider_interactions.lake.manifest import Manifest, unpacked
+from airflow_provider_interactions.lake.parquet import Writer
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load.duckdb import load as loaded
-from airflow_provider_interactions.manifest import Manifest, unpacked
-from airflow_provider_interactions.parquet import Writer
+from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
 from airflow_provider_interactions.schema import RAW
 
 VENDOR = "dynamics_marketing"
@@ -119,9 +122,9 @@ def test_ended_at_any_operation_of_publishing(prepared, beside_s3, worlds, place
         assert canonical in (old, new)
         met.add((raw == raw_old, canonical == old))
         lake = rig.lake_of(spec)
-        normalize.normalize(lake, land.publish(lake, [unpacked(manifest)]))
+        normalize_pipeline.normalize(lake, commit.publish(lake, [unpacked(manifest)]))
         assert seen(spec)[1] == new
-        land.publish(lake, [unpacked(manifest)], now=datetime.now(UTC) + timedelta(days=1))
+        commit.publish(lake, [unpacked(manifest)], now=datetime.now(UTC) + timedelta(days=1))
         data = rig.seen(spec)[0].paths | rig.seen(spec, "raw")[0].paths
         assert {key for key in keys(spec["lake"]) if not key.endswith(".json")} == data
     # Points before, between and after the two manifests: else this test would prove little.
@@ -142,7 +145,7 @@ def test_killed_while_nothing_is_published_yet(beside_s3, sandbox, place):
 
 @pytest.mark.parametrize(("vendor", "number"), [(VENDOR, 12), ("which50", 5)])
 def test_a_killed_extraction_goes_on_where_it_ended(beside_s3, sandbox, place, vendor, number, monkeypatch):
-    monkeypatch.setattr(parts, "PART_ROWS", PART["part_rows"])
+    monkeypatch.setattr(raw_table, "PART_ROWS", PART["part_rows"])
     whole = rig.spec(sandbox, vendor, f"{place}/whole", disk="s3", resume="run", concurrency=2)
     told = beside_s3.run(whole, "extract", "publish", **OFTEN)
     asked, resumed = told["manifest"]["counts"]["requests"], 0
@@ -151,7 +154,7 @@ def test_a_killed_extraction_goes_on_where_it_ended(beside_s3, sandbox, place, v
         sandbox.reset()
         assert beside_s3.run(spec, "extract", "publish", **OFTEN, die={"at": at}) == -signal.SIGKILL
         sandbox.reset()
-        land.publish(rig.lake_of(spec), [extract.extract(rig.job_of(spec))])
+        commit.publish(rig.lake_of(spec), [run.extract(rig.job_of(spec))])
         resumed += sandbox.stats()[vendor]["requests"] < asked
         mine, theirs = rig.seen(spec, "raw"), rig.seen(whole, "raw")
         assert mine[0].digest == theirs[0].digest
@@ -221,9 +224,9 @@ def test_nothing_is_remembered_of_what_another_process_changes(beside_s3, worlds
         assert not lake.fs.exists(lake.full(path))
         with pytest.raises(FileNotFoundError):
             lake.fs.size(lake.full(path))
-    assert published.read(lake, where.manifest)[0] == rig.seen(specs[1])[0]
+    assert lake_reader.read(lake, where.manifest)[0] == rig.seen(specs[1])[0]
     with pytest.raises(Unreconciled, match="another extraction"):
-        land.publish(lake, [before])
+        commit.publish(lake, [before])
 
 
 def test_old_journals_and_lists_and_what_dead_runs_left_go(beside_s3, sandbox, place):
@@ -236,12 +239,12 @@ def test_old_journals_and_lists_and_what_dead_runs_left_go(beside_s3, sandbox, p
     dead = {key for key in keys(place) if not key.startswith(f"{place.rpartition('/')[2]}")} - {listed}
     dead = {key for key in dead if key.startswith(("unfinished/", "raw/"))}
     assert {key.split("/")[0] for key in dead} == {"unfinished", "raw"}
-    journal.expire(lake, where, now + timedelta(hours=23))
+    checkpoint.expire(lake, where, now + timedelta(hours=23))
     assert dead <= keys(place)
-    raw = land.publish(lake, [extract.extract(rig.job_of({**spec, "resume": "next"}))], now=now)
+    raw = commit.publish(lake, [run.extract(rig.job_of({**spec, "resume": "next"}))], now=now)
     assert dead <= keys(place)
-    journal.expire(lake, where, now + timedelta(days=1, hours=1))
-    land.publish(lake, [raw], now=now + timedelta(days=31))
+    checkpoint.expire(lake, where, now + timedelta(days=1, hours=1))
+    commit.publish(lake, [raw], now=now + timedelta(days=31))
     left = {key for key in keys(place) if not key.startswith("dry/")}
     assert left == raw.paths | {where.raw_manifest}
 
@@ -302,7 +305,7 @@ def test_no_key_and_nobody_is_told_of_when_s3_fails(s3, sandbox, caplog, away):
     for step in (
         lambda: lake.publish(place.manifest, {}),
         lambda: contacts.keep(lake, place, [person], rig.FIRST),
-        lambda: extract.extract(replace(rig.job_of(spec), lake=lake, contacts=person)),
+        lambda: run.extract(replace(rig.job_of(spec), lake=lake, contacts=person)),
         lambda: contacts.read(lake, contacts.Batch("contacts/x.parquet", 0, 1, 0, 1)),
     ):
         with pytest.raises(Exception, match=r".") as told:

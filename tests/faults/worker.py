@@ -16,8 +16,11 @@ from pathlib import Path
 import rig
 from disks import Fate
 
-from airflow_provider_interactions import counting, extract, http, land, manifest, normalize, parts, published
 from airflow_provider_interactions.errors import InteractionsError
+from airflow_provider_interactions.extract import commit, raw_table, run, tracker
+from airflow_provider_interactions.http import client
+from airflow_provider_interactions.lake import manifest, reader
+from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
 
 
 def perform(command):
@@ -27,12 +30,12 @@ def perform(command):
     fate.steps = 0
     for step in command["steps"]:
         if step == "extract":
-            found = [extract.extract(job)]
+            found = [run.extract(job)]
         elif step == "publish":
-            found = land.publish(job.lake, found or [manifest.unpacked(one) for one in command["manifests"]])
+            found = commit.publish(job.lake, found or [manifest.unpacked(one) for one in command["manifests"]])
         else:
-            raw = found or published.read(job.lake, job.place.raw_manifest)[0]
-            found = normalize.normalize(job.lake, raw, now=datetime.fromisoformat(now) if now else None)
+            raw = found or reader.read(job.lake, job.place.raw_manifest)[0]
+            found = normalize_pipeline.normalize(job.lake, raw, now=datetime.fromisoformat(now) if now else None)
     found = found[0] if isinstance(found, list) else found
     return {"manifest": manifest.packed(found), "steps": fate.steps}
 
@@ -42,11 +45,11 @@ def _fate(command):
     fate = Fate(die["at"], die.get("how", "KILL"), command.get("room")) if die else rest
     if die.get("how") == "TERM":  # as Airflow does it: an exception, wherever the program is
         signal.signal(signal.SIGTERM, _terminated)
-    parts.PART_ROWS = command.get("part_rows", parts.PART_ROWS)
+    raw_table.PART_ROWS = command.get("part_rows", raw_table.PART_ROWS)
     if "first_rate" in command:
         rig.at_full_speed(command["first_rate"])
     if "every" in command:
-        counting.EVERY, counting.SHARE = command["every"], 0.0
+        tracker.EVERY, tracker.SHARE = command["every"], 0.0
     if command["spec"]["disk"] == "s3":
         _on_s3(fate)
     if "fsize" in command:
@@ -55,13 +58,13 @@ def _fate(command):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (command["fsize"], command["fsize"]))
     if die.get("on") == "request":
-        send = http.Client._send
+        send = client.Client._send
 
         async def counted(self, request):
             fate.step()
             return await send(self, request)
 
-        http.Client._send = counted
+        client.Client._send = counted
         return rest
     return fate
 

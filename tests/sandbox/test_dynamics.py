@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from airflow_provider_interactions.sandbox import Fact, SandboxConfig, digest, serve
-from airflow_provider_interactions.sandbox.dynamics_fields import FIELDS, TYPES
+from airflow_provider_interactions.sandbox.dynamics_marketing.fields import FIELDS, TYPES
 
 VENDOR = "dynamics_marketing"
 START, END = "2026-01-01", "2026-01-08"

@@ -21,7 +21,7 @@ import requests
 import airflow_provider_interactions.sandbox as package
 from airflow_provider_interactions.sandbox import Fact, SandboxConfig, digest, serve
 from airflow_provider_interactions.sandbox.cli import config_from, parser
-from airflow_provider_interactions.sandbox.server import state_of
+from airflow_provider_interactions.sandbox.state import state_of
 from airflow_provider_interactions.sandbox.world import DAY, active, events, index_of, instant, tag, world_of
 
 VENDOR = "dynamics_marketing"
@@ -194,9 +194,10 @@ def test_arguments_become_a_config():
 
 def test_it_is_an_independent_witness():
     allowed = {"aiohttp", "lxml", "msgspec"} | set(sys.stdlib_module_names)
-    for path in Path(package.__file__).parent.glob("*.py"):
+    for path in Path(package.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 assert {alias.name.split(".")[0] for alias in node.names} <= allowed
             elif isinstance(node, ast.ImportFrom):
-                assert node.level == 1 or (node.level == 0 and str(node.module).split(".")[0] in allowed)
+                own = f"{node.module}.".startswith(f"{package.__name__}.")
+                assert own or str(node.module).split(".")[0] in allowed

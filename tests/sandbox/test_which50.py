@@ -17,8 +17,8 @@ import pytest
 import requests
 
 from airflow_provider_interactions.sandbox import Fact, Sandbox, SandboxConfig, digest, serve
-from airflow_provider_interactions.sandbox.which50_records import TYPES
-from airflow_provider_interactions.sandbox.which50_times import Moment, irish_minutes
+from airflow_provider_interactions.sandbox.which50.records import TYPES
+from airflow_provider_interactions.sandbox.which50.times import Moment, irish_minutes
 
 VENDOR = "which50"
 START, END = "2026-01-01", "2026-01-08"

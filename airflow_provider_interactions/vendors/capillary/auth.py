@@ -18,8 +18,8 @@ import msgspec
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, Token
 from airflow_provider_interactions.errors import AuthRejected, BadResponse, ConfigError, RequestRejected, VendorError
-from airflow_provider_interactions.vendors import token_response
 from airflow_provider_interactions.vendors.capillary.times import zone
+from airflow_provider_interactions.vendors.shared import token_response
 
 TOKEN_PATH = "/v3/oauth/token/generate"  # noqa: S105 - a path
 

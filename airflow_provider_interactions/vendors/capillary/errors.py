@@ -25,10 +25,10 @@ from airflow_provider_interactions.errors import (
     Unavailable,
     VendorError,
 )
-from airflow_provider_interactions.vendors import common
-from airflow_provider_interactions.vendors.capillary import answers
-from airflow_provider_interactions.vendors.common import Verdict
-from airflow_provider_interactions.vendors.encoding import to_utf8
+from airflow_provider_interactions.vendors.capillary import responses
+from airflow_provider_interactions.vendors.shared import status as shared_status
+from airflow_provider_interactions.vendors.shared.encoding import to_utf8
+from airflow_provider_interactions.vendors.shared.status import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ _REQUEST_ID = re.compile(r"[\w-]{1,64}")
 def classify(response: Response) -> VendorError | None:
     """The error an answer stands for, None for one to read. Looks at the outline of the body only."""
     try:
-        code = answers.fault(answers.body(to_utf8(response)))
+        code = responses.fault(responses.body(to_utf8(response)))
     except BadResponse as wrong:
         return _shapeless(response, wrong)
     error = _error(response, code)
@@ -95,11 +95,11 @@ def classify(response: Response) -> VendorError | None:
 
 def _shapeless(response: Response, wrong: BadResponse) -> VendorError | None:
     if 200 <= response.status < 300:
-        if common.is_html(response):
+        if shared_status.is_html(response):
             return Unavailable("a web page came instead of the API's answer: a proxy or maintenance", status=200)
         wrong.status = response.status
         return wrong
-    return common.error(_by_status(response.status), response)
+    return shared_status.error(_by_status(response.status), response)
 
 
 def _error(response: Response, code: str | None) -> VendorError | None:
@@ -108,7 +108,7 @@ def _error(response: Response, code: str | None) -> VendorError | None:
     if response.status == 401 or code == "401":
         # As a refused token in either case, so that the engine asks once for a fresh one, as the vendor advises.
         return AuthRejected(_LOGIN[1], status=401, code=code or "")
-    return common.error(_verdict(response.status, code), response, code or "")
+    return shared_status.error(_verdict(response.status, code), response, code or "")
 
 
 def _verdict(status: int, code: str | None) -> Verdict | None:
@@ -119,4 +119,4 @@ def _verdict(status: int, code: str | None) -> Verdict | None:
 
 
 def _by_status(status: int) -> Verdict | None:
-    return STATUSES.get(status) or common.by_status(status)
+    return STATUSES.get(status) or shared_status.by_status(status)

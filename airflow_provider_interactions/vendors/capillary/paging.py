@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from airflow_provider_interactions.errors import Incomplete
-from airflow_provider_interactions.vendors.capillary.answers import Entry
 from airflow_provider_interactions.vendors.capillary.records import sight
+from airflow_provider_interactions.vendors.capillary.responses import Entry
 
 #: How many times pages of one customer may have to be asked for again.
 MAX_STEPS_BACK = 50

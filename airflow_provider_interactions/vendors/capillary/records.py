@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from airflow_provider_interactions import errors
 from airflow_provider_interactions.contract import Asked, Interaction
 from airflow_provider_interactions.errors import RecordRejected
-from airflow_provider_interactions.vendors import common
-from airflow_provider_interactions.vendors.capillary import answers, kinds, times
+from airflow_provider_interactions.vendors.capillary import responses, times, vocabulary
+from airflow_provider_interactions.vendors.shared import json as shared_json
 
 Record = dict[str, msgspec.Raw]
 
@@ -22,7 +23,7 @@ Record = dict[str, msgspec.Raw]
 NO_CAMPAIGN = "-1"
 
 #: Entries that list the same messages under the same ids.
-SAME = {kinds.REPEATED: "sms"}
+SAME = {vocabulary.REPEATED: "sms"}
 
 #: Ids that stand for none: zero and negative numbers, an empty GUID (unverified; -1 is the vendor's "unknown").
 _PLACEHOLDER = re.compile(r"-[0-9]+|[0-]+|\{[0-]+\}")
@@ -63,7 +64,7 @@ def context(channel: str, time_zone: str, *, shared: bool = False) -> str:
 def sight(payload: bytes, zone: tzinfo, channel: str) -> Sight:
     """Look at a record while paging; a status may change, so it is no part of the identity."""
     try:
-        record = common.fields(payload)
+        record = shared_json.fields(payload)
         sent, at = _occurred(record, zone)
     except RecordRejected:
         return Sight()  # it is landed; normalize rejects it with the reason
@@ -81,7 +82,7 @@ def sight(payload: bytes, zone: tzinfo, channel: str) -> Sight:
 def interaction(payload: bytes, asked: Asked) -> Interaction:
     """Map one record to the canonical columns; raises RecordRejected that names the field."""
     channel, zone, shared = surroundings(asked.context)
-    record = common.fields(payload)
+    record = shared_json.fields(payload)
     sent, at = _occurred(record, zone)
     subject, status = (_text(record, (name,)) for name in ("subject", "status"))
     message_id, campaign = _message_id(record), _number(record, CAMPAIGN)
@@ -90,15 +91,15 @@ def interaction(payload: bytes, asked: Asked) -> Interaction:
     return Interaction(
         interaction_id=_digest(*fields, *more) if shared or not message_id else message_id,
         occurred_at=at,
-        channel=kinds.channel(channel),
-        action=kinds.action(channel, status),
+        channel=vocabulary.channel(channel),
+        action=vocabulary.action(channel, status),
         native_type=channel,
         status=status,
         subject=subject,
         campaign_id=None if campaign == NO_CAMPAIGN else campaign,
         message_id=message_id,
         delivered_at=_instant(_text(record, DELIVERED), zone, "deliveredTime"),
-        attributes=common.attributes(record, _COLUMNS),
+        attributes=shared_json.attributes(record, _COLUMNS),
     )
 
 
@@ -120,8 +121,8 @@ def surroundings(written: str) -> tuple[str, tzinfo, bool]:
 def _occurred(record: Record, zone: tzinfo) -> tuple[str, datetime]:
     """The text that says when, and what it means."""
     try:
-        found = answers.sent(record)
-    except common.UNREADABLE:
+        found = responses.sent(record)
+    except errors.UNREADABLE:
         found = ("", "")
     if found is None:
         reason = "sentDate is missing"
@@ -143,9 +144,9 @@ def _instant(text: str | None, zone: tzinfo, name: str) -> datetime | None:
 
 def _text(record: Record, names: tuple[str, ...]) -> str | None:
     try:
-        texts = (answers.word(record.get(name)) for name in names)
+        texts = (responses.word(record.get(name)) for name in names)
         return next((text for text in texts if text is not None), None)
-    except common.UNREADABLE:
+    except errors.UNREADABLE:
         reason = f"{names[0]} is no readable text"
         raise RecordRejected(reason) from None
 
@@ -153,7 +154,7 @@ def _text(record: Record, names: tuple[str, ...]) -> str | None:
 def _number(record: Record, names: tuple[str, ...]) -> str | None:
     """A documented whole number as text, in its one spelling."""
     found = _text(record, names)
-    return None if found is None else common.spell_integer(found)
+    return None if found is None else shared_json.spell_integer(found)
 
 
 def _message_id(record: Record) -> str | None:

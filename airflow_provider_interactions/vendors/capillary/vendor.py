@@ -23,14 +23,14 @@ from typing import Literal
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Contact, Fetch, Pace, Page, Query, Request, Response, Vendor
 from airflow_provider_interactions.errors import ConfigError, Incomplete, Stalled
-from airflow_provider_interactions.vendors.capillary import answers, kinds, times
-from airflow_provider_interactions.vendors.capillary.answers import Entry
+from airflow_provider_interactions.vendors.capillary import responses, times, vocabulary
 from airflow_provider_interactions.vendors.capillary.auth import JSON, Settings, auth
-from airflow_provider_interactions.vendors.capillary.columns import columns
 from airflow_provider_interactions.vendors.capillary.errors import classify
 from airflow_provider_interactions.vendors.capillary.paging import Paging
 from airflow_provider_interactions.vendors.capillary.records import Sight, context, interaction, sight
-from airflow_provider_interactions.vendors.encoding import to_utf8
+from airflow_provider_interactions.vendors.capillary.responses import Entry
+from airflow_provider_interactions.vendors.capillary.vectorized import columns
+from airflow_provider_interactions.vendors.shared.encoding import to_utf8
 from airflow_provider_interactions.window import Window
 
 PATHS = {"v2": "/v2/customers/interaction", "v1.1": "/v1.1/customer/interaction"}
@@ -98,7 +98,7 @@ async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Pa
                 got[entry.name] += len(entry.listed)
                 said[entry.name] = max(said[entry.name], entry.count or 0)
             for name, page in _split(answer, query.settings.time_zone, owners):
-                if name == kinds.REPEATED:
+                if name == vocabulary.REPEATED:
                     held.append(page)
                 else:
                     yield page
@@ -157,7 +157,7 @@ async def _entries(fetch: Fetch, query: Query, offset: int) -> list[Entry]:
 
 
 def _decoded(response: Response, *, check_counts: bool) -> Iterator[Entry]:
-    return answers.entries(answers.body(to_utf8(response)), check_counts=check_counts)
+    return responses.entries(responses.body(to_utf8(response)), check_counts=check_counts)
 
 
 def _split(answer: _Answer, time_zone: str, owners: Owners) -> Iterator[tuple[str, Page]]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
-from airflow_provider_interactions import azure, contract
+from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, Token
 from airflow_provider_interactions.errors import (
     AuthRejected,
@@ -21,7 +21,8 @@ from airflow_provider_interactions.errors import (
     Unavailable,
     VendorError,
 )
-from airflow_provider_interactions.vendors import token_response
+from airflow_provider_interactions.vendors.dynamics_marketing import azure
+from airflow_provider_interactions.vendors.shared import token_response
 
 AUTHORITY = "https://login.microsoftonline.com"
 

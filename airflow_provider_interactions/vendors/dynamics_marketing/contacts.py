@@ -14,10 +14,10 @@ import msgspec
 
 from airflow_provider_interactions.contract import MOST_EMPTY_PAGES, Contact, Fetch, Request, Response
 from airflow_provider_interactions.errors import ConfigError, Incomplete, Stalled
-from airflow_provider_interactions.vendors import common, encoding
-from airflow_provider_interactions.vendors.dynamics_marketing import answers, errors
+from airflow_provider_interactions.vendors.dynamics_marketing import errors, responses
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings
 from airflow_provider_interactions.vendors.dynamics_marketing.guids import guid
+from airflow_provider_interactions.vendors.shared import encoding, json
 
 #: "Page results" (2026-11): 5,000 rows is both the default and the maximum of odata.maxpagesize.
 MAX_CONTACTS_A_PAGE = 5000
@@ -112,13 +112,13 @@ def _first(settings: Settings, options: Any) -> Request:
 def _rows(response: Response) -> _Rows:
     """The rows of a page; raises BadResponse, also where it has no next link and yet says that there is more."""
     body = encoding.to_utf8(response)
-    members = common.members(body, _WHAT)
+    members = json.members(body, _WHAT)
     errors.refuse_error(members)
-    rows: _Rows = common.decode(body, _Rows, _WHAT)
+    rows: _Rows = json.decode(body, _Rows, _WHAT)
     if not rows.next_link:
         # A cookie beside a plain "no more" is only the last page's own.
         ended = bytes(members.get(_MORE, b"")) == b"false"
-        answers.refuse_unknown_cursors(members, (_COOKIE,) if ended else ())
+        responses.refuse_unknown_cursors(members, (_COOKIE,) if ended else ())
     return rows
 
 
@@ -126,4 +126,4 @@ def _count(rows: _Rows) -> int:
     """The rows of the whole list, as far as the vendor says: it counts no further than 5,000, and -1 is unknown."""
     if rows.count in (None, -1, "-1"):
         return 0
-    return common.read_count(rows.count, f"{_WHAT}'s count")
+    return json.read_count(rows.count, f"{_WHAT}'s count")

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from airflow_provider_interactions import errors
 from airflow_provider_interactions.contract import Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
@@ -22,8 +23,9 @@ from airflow_provider_interactions.errors import (
     Unavailable,
     VendorError,
 )
-from airflow_provider_interactions.vendors import common, encoding
-from airflow_provider_interactions.vendors.common import Verdict
+from airflow_provider_interactions.vendors.shared import encoding
+from airflow_provider_interactions.vendors.shared import status as shared_status
+from airflow_provider_interactions.vendors.shared.status import Verdict
 
 REMOVED = (
     "the action msdyncrm_LoadInteractionsPublic does not exist there. Microsoft removed outbound marketing, which "
@@ -80,7 +82,7 @@ def classify(response: Response) -> VendorError | None:
     """The error an answer stands for, None for one to read. Status and code decide, the text only for 'segment'."""
     if 200 <= response.status < 300:
         html = (Unavailable, "a web page came instead of the API's answer: a proxy or maintenance")
-        return common.error(html, response) if common.is_html(response) else _inside(response)
+        return shared_status.error(html, response) if shared_status.is_html(response) else _inside(response)
     found = _read(response.body)
     code = _code(found)
     return _error(_verdict(response.status, code, found.message or ""), response, code)
@@ -102,7 +104,7 @@ def _inside(response: Response) -> VendorError | None:
 
 
 def _error(verdict: Verdict | None, response: Response, code: str) -> VendorError | None:
-    error = common.error(verdict, response, code)
+    error = shared_status.error(verdict, response, code)
     if isinstance(error, Throttled) and code == CONCURRENT:
         error.limit = "concurrency"
     return error
@@ -120,12 +122,12 @@ def _verdict(status: int, code: str, message: str) -> Verdict | None:
         return (ServiceRemoved, REMOVED) if segment[1] in (None, _ACTION) else (RequestRejected, _NO_SUCH_TABLE)
     # A fault of the server is worth a retry whatever its code; 429 is always a request to slow down.
     if status >= 500 or status in (401, 429):
-        return common.by_status(status)
-    return CODES.get(code) or common.by_status(status)
+        return shared_status.by_status(status)
+    return CODES.get(code) or shared_status.by_status(status)
 
 
 def _read(body: bytes) -> _Error:
     try:
         return msgspec.json.decode(body, type=_Body).error or _Error()
-    except common.UNREADABLE:
+    except errors.UNREADABLE:
         return _Error()  # a gateway's text or page: the status alone decides

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_interactions.packed import Array
-from airflow_provider_interactions.vendors.json_bytes import text_and_bounds
+from airflow_provider_interactions.columnar.buffers import Array
+from airflow_provider_interactions.columnar.json_scan import text_and_bounds
 
 GUID = re.compile(r"\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?", re.IGNORECASE)
 

@@ -18,7 +18,7 @@ from functools import cache
 
 import msgspec
 
-from airflow_provider_interactions import contract
+from airflow_provider_interactions import contract, errors
 from airflow_provider_interactions.contract import (
     Asked,
     Contact,
@@ -31,14 +31,14 @@ from airflow_provider_interactions.contract import (
     Vendor,
 )
 from airflow_provider_interactions.errors import ConfigError, RecordRejected
-from airflow_provider_interactions.vendors import common
-from airflow_provider_interactions.vendors.dynamics_marketing import answers
+from airflow_provider_interactions.vendors.dynamics_marketing import responses
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings, auth
-from airflow_provider_interactions.vendors.dynamics_marketing.columns import columns
 from airflow_provider_interactions.vendors.dynamics_marketing.contacts import HEADERS, contact, contacts
 from airflow_provider_interactions.vendors.dynamics_marketing.errors import classify
 from airflow_provider_interactions.vendors.dynamics_marketing.guids import guid, is_placeholder
-from airflow_provider_interactions.vendors.dynamics_marketing.kinds import OLDER, TYPES, meaning
+from airflow_provider_interactions.vendors.dynamics_marketing.vectorized import columns
+from airflow_provider_interactions.vendors.dynamics_marketing.vocabulary import OLDER, TYPES, meaning
+from airflow_provider_interactions.vendors.shared import json
 from airflow_provider_interactions.window import Window
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Pa
     cursor = ""
     while True:
         # Nothing of the answer but its page outlives this line: many of these generators wait at the yield.
-        page = await fetch(_ask(query, window, cursor), answers.page)
+        page = await fetch(_ask(query, window, cursor), responses.page)
         cursor = page.cursor
         yield page
         del page
@@ -82,7 +82,7 @@ async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Pa
 
 def interaction(payload: bytes, asked: Asked) -> Interaction:
     """Map one record to the canonical columns; raises RecordRejected that names the field."""
-    record = common.fields(payload)
+    record = json.fields(payload)
     # By the data model the Form… and Segment… tables have no interactionType (common-data-model, 2025-01-10).
     native_type = _text(record, "InteractionType") or asked.native_type
     channel, action = meaning(native_type)
@@ -95,7 +95,7 @@ def interaction(payload: bytes, asked: Asked) -> Interaction:
         native_type=_required(native_type, "InteractionType"),
         campaign_id=_guid(record, "CustomerJourneyId"),
         message_id=_guid(record, "MessageId"),
-        attributes=common.attributes(record, (*_COLUMNS, *echo)),
+        attributes=json.attributes(record, (*_COLUMNS, *echo)),
     )
 
 
@@ -144,10 +144,10 @@ def _shifted(day: date, days: int) -> date:
 
 def _occurred(record: dict[str, msgspec.Raw]) -> datetime:
     try:
-        at = common.utc(msgspec.json.decode(record["Timestamp"], type=datetime | None))
+        at = json.utc(msgspec.json.decode(record["Timestamp"], type=datetime | None))
     except KeyError:
         at = None
-    except (*common.UNREADABLE, OverflowError):
+    except (*errors.UNREADABLE, OverflowError):
         reason = "Timestamp is no ISO 8601 time"
         raise RecordRejected(reason) from None
     return _required(at, "Timestamp")
@@ -175,8 +175,8 @@ def _required(value: contract.T | None, name: str) -> contract.T:
 
 def _text(record: dict[str, msgspec.Raw], name: str) -> str | None:
     try:
-        return common.text(record.get(name))
-    except common.UNREADABLE:
+        return json.text(record.get(name))
+    except errors.UNREADABLE:
         reason = f"{name} is no readable text"
         raise RecordRejected(reason) from None
 

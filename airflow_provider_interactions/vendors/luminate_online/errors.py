@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from airflow_provider_interactions import errors
 from airflow_provider_interactions.contract import Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
@@ -22,8 +23,9 @@ from airflow_provider_interactions.errors import (
     Unavailable,
     VendorError,
 )
-from airflow_provider_interactions.vendors import common, xml
-from airflow_provider_interactions.vendors.common import Verdict
+from airflow_provider_interactions.vendors.shared import status as shared_status
+from airflow_provider_interactions.vendors.shared import xml
+from airflow_provider_interactions.vendors.shared.status import Verdict
 
 _PAGE = (Unavailable, "a web page came instead of the API's answer: a maintenance or proxy page. Try again later")
 _UNKNOWN = (RequestRejected, "the vendor refuses the call with a code that its pages do not list")
@@ -85,29 +87,29 @@ _HTML = re.compile(rb"<!doctype\s+html", re.IGNORECASE)
 def classify(response: Response) -> VendorError | None:
     """The error an answer stands for, None for one to read. Looks at the first bytes; parses only what is an error."""
     if response.status == 429:
-        return common.error(common.by_status(429), response)
+        return shared_status.error(shared_status.by_status(429), response)
     if _is_error(response.body):
         code = _code(response.body)
-        return common.error(_by_code(code, response.status), response, code)
+        return shared_status.error(_by_code(code, response.status), response, code)
     if _is_web_page(response):
         # These three are no maintenance: the host itself is wrong, and waiting would not help.
         wrong = response.status in (404, 405) or 300 <= response.status < 400
-        return common.error(_by_status(response.status) if wrong else _PAGE, response)
-    return common.error(_by_status(response.status), response)
+        return shared_status.error(_by_status(response.status) if wrong else _PAGE, response)
+    return shared_status.error(_by_status(response.status), response)
 
 
 def by_code(code: str) -> VendorError | None:
     """The error of a code inside an answer that came with HTTP 200; None for a code that the pages do not list."""
     verdict = CODES.get(code.strip())
-    return common.error(verdict, Response(200, {}, b""), code.strip()) if verdict else None
+    return shared_status.error(verdict, Response(200, {}, b""), code.strip()) if verdict else None
 
 
 def _by_code(code: str, status: int) -> Verdict:
-    return CODES.get(code) or (status >= 500 and common.by_status(status)) or _UNKNOWN
+    return CODES.get(code) or (status >= 500 and shared_status.by_status(status)) or _UNKNOWN
 
 
 def _by_status(status: int) -> Verdict | None:
-    return STATUSES.get(status) or common.by_status(status)
+    return STATUSES.get(status) or shared_status.by_status(status)
 
 
 def _is_error(body: bytes) -> bool:
@@ -121,14 +123,14 @@ def _is_web_page(response: Response) -> bool:
     root = xml.root(response.body)
     if root == "!DOCTYPE":
         return bool(_HTML.search(response.body, 0, 512))
-    return root.lower() == "html" or (common.is_html(response) and not root.endswith("Response"))
+    return root.lower() == "html" or (shared_status.is_html(response) and not root.endswith("Response"))
 
 
 def _code(body: bytes) -> str:
     """The code of an error, empty where it cannot be read. Never another text: that could quote the call."""
     try:
         found = _json_code(body) if _JSON_ERROR.match(body) else xml.text(xml.child(xml.parse(body, "error"), "code"))
-    except (BadResponse, AttributeError, *common.UNREADABLE):
+    except (BadResponse, AttributeError, *errors.UNREADABLE):
         return ""
     code = str(found or "").strip()
     return code if code.isdecimal() and len(code) < 6 else ""

@@ -15,8 +15,8 @@ import msgspec
 
 from airflow_provider_interactions.contract import Asked, Interaction, T
 from airflow_provider_interactions.errors import BadResponse, RecordRejected
-from airflow_provider_interactions.vendors.common import spell_integer
-from airflow_provider_interactions.vendors.luminate_online import answers
+from airflow_provider_interactions.vendors.luminate_online import responses
+from airflow_provider_interactions.vendors.shared.json import spell_integer
 
 EVERYONE = "everyone"
 
@@ -82,7 +82,7 @@ def occurred(value: Any) -> datetime | None:
 
 def _fields(payload: bytes) -> dict[str, Any]:
     try:
-        record = answers.fields(payload)
+        record = responses.fields(payload)
     except BadResponse:
         record = None
     if not isinstance(record, dict):

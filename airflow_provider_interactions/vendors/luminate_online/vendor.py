@@ -22,12 +22,12 @@ from functools import partial
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Contact, Fetch, Pace, Page, Query, Request, Response, Vendor
 from airflow_provider_interactions.errors import BadResponse, ConfigError, ContactError, Incomplete, RequestRejected
-from airflow_provider_interactions.vendors.luminate_online import answers
-from airflow_provider_interactions.vendors.luminate_online.answers import Answer, Get
+from airflow_provider_interactions.vendors.luminate_online import responses
 from airflow_provider_interactions.vendors.luminate_online.auth import Settings, auth
 from airflow_provider_interactions.vendors.luminate_online.errors import classify
 from airflow_provider_interactions.vendors.luminate_online.paging import Paging
 from airflow_provider_interactions.vendors.luminate_online.records import EVERYONE, interaction, occurred
+from airflow_provider_interactions.vendors.luminate_online.responses import Answer, Get
 from airflow_provider_interactions.window import Window, zulu
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Pa
     paging, details = Paging(query.options.page_size or PAGE_SIZE), _wants_details(query)
     while not paging.ended:
         answer = await fetch(_ask(query, window, paging), partial(_page, _method(query)))
-        total = answers.number(answer.rest.get("totalNumberResults"), "totalNumberResults")
+        total = responses.number(answer.rest.get("totalNumberResults"), "totalNumberResults")
         names, begins = _names(answer), not paging.offset
         fresh = paging.take(answer.records, names, total)
         if fresh is None:  # rows went missing between two pages: an earlier one is asked for again
@@ -135,7 +135,7 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
         raise ConfigError(msg)
     form = {"group_id": str(options.group_id), "fields": "cons_id", "max_number": str(MAX_MEMBERS)}
     answer = await fetch(_call("getGroupMembers", settings, form), _members)
-    got, total = len(answer.records), answers.number(answer.rest.get("total_number"), "total_number")
+    got, total = len(answer.records), responses.number(answer.rest.get("total_number"), "total_number")
     if not got and total is None:
         msg = "the list has neither members nor their number, so that it does not say that the group is empty"
         raise BadResponse(msg)
@@ -149,11 +149,11 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
 
 
 def _page(method: str, response: Response) -> Answer[_Seen]:
-    return answers.read(response, method, "interaction", "the page", _seen)
+    return responses.read(response, method, "interaction", "the page", _seen)
 
 
 def _members(response: Response) -> Answer[str]:
-    return answers.read(response, "getGroupMembers", "member", "the list", _cons_id)
+    return responses.read(response, "getGroupMembers", "member", "the list", _cons_id)
 
 
 def probe(settings: Settings) -> Request:

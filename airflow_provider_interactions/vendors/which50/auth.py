@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, Token
 from airflow_provider_interactions.errors import AuthRejected, ConfigError, RequestRejected, Unavailable, VendorError
-from airflow_provider_interactions.vendors import token_response
+from airflow_provider_interactions.vendors.shared import token_response
 
 #: Values of ``error`` that a later attempt can cure (RFC 6749, sections 4.1.2.1 and 5.2).
 _TRANSIENT = frozenset({"temporarily_unavailable", "server_error"})

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import msgspec
 
+from airflow_provider_interactions import errors
 from airflow_provider_interactions.contract import Response
 from airflow_provider_interactions.errors import AuthRejected, RequestRejected, Unavailable, VendorError
-from airflow_provider_interactions.vendors import common
-from airflow_provider_interactions.vendors.common import Verdict
+from airflow_provider_interactions.vendors.shared import status
+from airflow_provider_interactions.vendors.shared.status import Verdict
 
 #: The code of errors for an address that the application does not have at all.
 NO_ROUTE = "no_route"
@@ -33,9 +34,9 @@ class _Body(msgspec.Struct):
 def classify(response: Response) -> VendorError | None:
     """The error an answer stands for, None for one to read. A contact's 404 is told apart by who asked for it."""
     if 200 <= response.status < 300:
-        return common.error(_PAGE, response) if common.is_html(response) else None
-    verdict = STATUSES.get(response.status) or common.by_status(response.status)
-    return common.error(verdict, response, NO_ROUTE if _is_no_route(response) else "")
+        return status.error(_PAGE, response) if status.is_html(response) else None
+    verdict = STATUSES.get(response.status) or status.by_status(response.status)
+    return status.error(verdict, response, NO_ROUTE if _is_no_route(response) else "")
 
 
 def _is_no_route(response: Response) -> bool:
@@ -44,6 +45,6 @@ def _is_no_route(response: Response) -> bool:
         return False
     try:
         message = msgspec.json.decode(response.body, type=_Body).message
-    except common.UNREADABLE:
+    except errors.UNREADABLE:
         message = response.body[:512].decode("utf-8", "replace")
     return "No HTTP resource was found" in message

@@ -8,11 +8,12 @@ from datetime import datetime
 
 import msgspec
 
+from airflow_provider_interactions import errors
 from airflow_provider_interactions.contract import Asked, Interaction
 from airflow_provider_interactions.errors import RecordRejected
-from airflow_provider_interactions.vendors import common
-from airflow_provider_interactions.vendors.which50 import answers, kinds
-from airflow_provider_interactions.vendors.which50.answers import Record
+from airflow_provider_interactions.vendors.shared import json as shared_json
+from airflow_provider_interactions.vendors.which50 import responses, vocabulary
+from airflow_provider_interactions.vendors.which50.responses import Record
 
 #: What a .NET integer or GUID without a value is written as: no identifier, so no record is known by it.
 _PLACEHOLDERS = frozenset({"0", "-1", "-2147483648", "00000000-0000-0000-0000-000000000000"})
@@ -20,13 +21,13 @@ _PLACEHOLDERS = frozenset({"0", "-1", "-2147483648", "00000000-0000-0000-0000-00
 
 def interaction(payload: bytes, asked: Asked) -> Interaction:
     """Map one record to the canonical columns; raises RecordRejected that names the field."""
-    record = answers.record(payload)
+    record = responses.record(payload)
     native_type, at = _text(record, "Interaction"), _occurred(record)
     if native_type is None:
         reason = "Interaction is missing"
         raise RecordRejected(reason)
     asset, campaign, subject = _asset(record), _whole(record, "CampaignId"), _text(record, "Name")
-    channel, action = kinds.kind(native_type)
+    channel, action = vocabulary.kind(native_type)
     return Interaction(
         interaction_id=interaction_id(asked.contact.id, native_type, asset, campaign, at, subject),
         occurred_at=at,
@@ -38,7 +39,7 @@ def interaction(payload: bytes, asked: Asked) -> Interaction:
         campaign_id=campaign,
         campaign_name=_text(record, "CampaignName"),
         message_id=asset,
-        attributes=common.attributes(record, answers.MEMBERS),
+        attributes=shared_json.attributes(record, responses.MEMBERS),
     )
 
 
@@ -66,14 +67,14 @@ def _asset(record: Record) -> str | None:
 def _whole(record: Record, name: str) -> str | None:
     """A number that is documented as whole, in its one spelling, whatever the format and the quotes."""
     found = (_text(record, name) or "").strip()
-    return common.spell_integer(found) or None
+    return shared_json.spell_integer(found) or None
 
 
 def _occurred(record: Record) -> datetime:
     raw = record.get("Occurred", msgspec.Raw(b"null"))
     try:
-        at = answers.instant(msgspec.json.decode(raw))
-    except common.UNREADABLE:
+        at = responses.instant(msgspec.json.decode(raw))
+    except errors.UNREADABLE:
         at = None
     if at is None:
         reason = "Occurred is missing" if bytes(raw) in (b"null", b'""') else "Occurred is no ISO 8601 time"
@@ -83,7 +84,7 @@ def _occurred(record: Record) -> datetime:
 
 def _text(record: Record, name: str) -> str | None:
     try:
-        return common.text(record.get(name))
-    except common.UNREADABLE:
+        return shared_json.text(record.get(name))
+    except errors.UNREADABLE:
         reason = f"{name} is no readable text"
         raise RecordRejected(reason) from None

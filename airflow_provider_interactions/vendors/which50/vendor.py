@@ -26,12 +26,12 @@ from airflow_provider_interactions.errors import (
     RequestRejected,
     VendorError,
 )
-from airflow_provider_interactions.vendors import common
-from airflow_provider_interactions.vendors.which50 import answers
+from airflow_provider_interactions.vendors.shared import json
+from airflow_provider_interactions.vendors.which50 import responses
 from airflow_provider_interactions.vendors.which50.auth import Settings, auth
-from airflow_provider_interactions.vendors.which50.columns import columns
 from airflow_provider_interactions.vendors.which50.errors import NO_ROUTE, classify
 from airflow_provider_interactions.vendors.which50.records import interaction
+from airflow_provider_interactions.vendors.which50.vectorized import columns
 from airflow_provider_interactions.window import Window
 
 ACCEPT = {"json": "application/json", "xml": "application/xml"}
@@ -74,7 +74,7 @@ async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Pa
     """The whole history as one page; raises ContactNotFound for 404."""
     path = f"/contacts/{quote(query.contact.id, safe='')}/communications"
     try:
-        records, occurred = await fetch(_get(path, query.settings), answers.interactions)
+        records, occurred = await fetch(_get(path, query.settings), responses.interactions)
     except VendorError as error:
         raise _about_contact(error, query.contact.id) from None
     yield Page(records, occurred)
@@ -91,20 +91,20 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
 
 
 def _lists(response: Response) -> list[dict[str, Any]]:
-    rows = answers.values(response, "ContactsList", ("Id", "Count"), "the list of contact lists")
+    rows = responses.values(response, "ContactsList", ("Id", "Count"), "the list of contact lists")
     if any(not (row["Id"] or "").strip() for row in rows):
         msg = "a contact list comes without its Id"
         raise BadResponse(msg)
-    return [{"Id": common.spell_integer(row["Id"].strip()), "Count": _count(row["Count"])} for row in rows]
+    return [{"Id": json.spell_integer(row["Id"].strip()), "Count": _count(row["Count"])} for row in rows]
 
 
 def _count(said: str | None) -> int | None:
     """How many contacts a list has; None where it does not say; raises BadResponse for what cannot be read."""
-    return None if said is None else common.read_count(common.spell_integer(said), "the Count of a contact list")
+    return None if said is None else json.read_count(json.spell_integer(said), "the Count of a contact list")
 
 
 def _rows(response: Response) -> list[dict[str, Any]]:
-    return answers.values(response, "Contact", ("EncContactId",), "the contact list")
+    return responses.values(response, "Contact", ("EncContactId",), "the contact list")
 
 
 def probe(settings: Settings) -> Request:

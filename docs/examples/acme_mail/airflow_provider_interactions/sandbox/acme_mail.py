@@ -9,9 +9,21 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import web
 
-from .facts import Fact
-from .vendor import ErrorSpec, Site, Vendor, fired
-from .world import World, chance, draw, events, index_of, instant, micros, pick, shape, tag
+from airflow_provider_interactions.sandbox.expected import Fact
+from airflow_provider_interactions.sandbox.fired import fired
+from airflow_provider_interactions.sandbox.vendor import ErrorSpec, Site, Vendor
+from airflow_provider_interactions.sandbox.world import (
+    World,
+    chance,
+    draw,
+    events,
+    index_of,
+    instant,
+    micros,
+    pick,
+    shape,
+    tag,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import msgspec
 
-from airflow_provider_interactions import contract
+from airflow_provider_interactions import contract, errors
 from airflow_provider_interactions.contract import (
     Asked,
     Auth,
@@ -29,7 +29,7 @@ from airflow_provider_interactions.contract import (
     Vendor,
 )
 from airflow_provider_interactions.errors import ConfigError, ContactNotFound, RecordRejected, Unavailable, VendorError
-from airflow_provider_interactions.vendors import common
+from airflow_provider_interactions.vendors.shared import json, status
 from airflow_provider_interactions.window import Window, zulu
 
 KINDS = {
@@ -99,7 +99,7 @@ async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Pa
     cursor: dict[str, str] = {}
     while True:
         request = Request("GET", f"/{query.settings.version}/events", query={**asked, **cursor})
-        answer = await fetch(request, lambda response: common.decode(response.body, _Events, "the page of events"))
+        answer = await fetch(request, lambda response: json.decode(response.body, _Events, "the page of events"))
         records = [bytes(event) for event in answer.events]
         yield Page(records, [_instant(record) for record in records], cursor=answer.next or "")
         if not answer.next:
@@ -112,7 +112,7 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
     cursor: dict[str, str] = {}
     while True:
         request = Request("GET", f"/{settings.version}/people", query=cursor)
-        answer = await fetch(request, lambda response: common.decode(response.body, _People, "the page of people"))
+        answer = await fetch(request, lambda response: json.decode(response.body, _People, "the page of people"))
         yield [contact(person.id) for person in answer.people]
         if not answer.next:
             return
@@ -123,21 +123,21 @@ def interaction(payload: bytes, asked: Asked) -> Interaction:  # noqa: ARG001 - 
     """Map one event to the canonical columns; raises RecordRejected that names the field."""
     try:
         event = msgspec.json.decode(payload, type=_Event)
-    except common.UNREADABLE as wrong:
+    except errors.UNREADABLE as wrong:
         reason = f"the event is not as documented: {type(wrong).__name__}"
         raise RecordRejected(reason) from None
     channel, action = KINDS.get(event.type, ("other", "other"))
     campaign = event.campaign or _Campaign()
     return Interaction(
         interaction_id=event.id,
-        occurred_at=common.utc(event.at) or event.at,
+        occurred_at=json.utc(event.at) or event.at,
         channel=channel,
         action=action,
         native_type=event.type,
         subject=event.subject,
         campaign_id=campaign.id,
         campaign_name=campaign.name,
-        attributes=common.attributes(common.fields(payload), _Event.__struct_fields__),
+        attributes=json.attributes(json.fields(payload), _Event.__struct_fields__),
     )
 
 
@@ -156,14 +156,14 @@ def classify(response: Response) -> VendorError | None:
     """The error an answer stands for, None for one to read."""
     if 200 <= response.status < 300:
         page = (Unavailable, "a web page came instead of the API's answer: a proxy or maintenance")
-        return common.error(page, response) if common.is_html(response) else None
+        return status.error(page, response) if status.is_html(response) else None
     try:
         code = msgspec.json.decode(response.body, type=_Error).error
-    except common.UNREADABLE:
+    except errors.UNREADABLE:
         code = ""  # a gateway's page: the status alone decides
     if response.status == 404 and code == "unknown_person":
-        return common.error((ContactNotFound, "there is no such person"), response, code)
-    return common.error(common.by_status(response.status), response)
+        return status.error((ContactNotFound, "there is no such person"), response, code)
+    return status.error(status.by_status(response.status), response)
 
 
 def probe(settings: Settings) -> Request:
@@ -173,8 +173,8 @@ def probe(settings: Settings) -> Request:
 
 def _instant(record: bytes) -> datetime | None:
     try:
-        return common.utc(msgspec.json.decode(record, type=_Event).at)
-    except common.UNREADABLE:
+        return json.utc(msgspec.json.decode(record, type=_Event).at)
+    except errors.UNREADABLE:
         return None  # normalize judges the record and rejects it with the reason
 
 

@@ -1,0 +1,89 @@
+"""The sandbox as a process of its own, and what it says exists."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import requests
+
+from airflow_provider_interactions.demo.errors import Trouble
+from airflow_provider_interactions.demo.paths import Places
+from airflow_provider_interactions.demo.supervisor import Company
+from airflow_provider_interactions.sandbox import Expected, Fact, SandboxConfig
+from airflow_provider_interactions.sandbox.registry import VENDORS
+from airflow_provider_interactions.sandbox.world import world_of
+from airflow_provider_interactions.window import Window, zulu
+
+_SECONDS = 600  # a world of millions is hashed anew for every question
+
+#: the sandbox's group that every constituent of its Luminate Online is a member of
+_EVERYBODY = "1001"
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A running sandbox: its address, and the environment variables by which Airflow knows its connections."""
+
+    url: str
+    connections: Mapping[str, str]
+
+    def expected(self, vendor: str, window: Window) -> Expected:
+        """How many interactions exist in a window, and their digest."""
+        return Expected(**json.loads(self._ask(f"oracle/{vendor}", window)))
+
+    def facts(self, vendor: str, window: Window) -> Iterator[Fact]:
+        """Every interaction that exists in a window."""
+        return (msgspec.json.decode(line, type=Fact) for line in self._ask(f"facts/{vendor}", window).splitlines())
+
+    def contacts(self, vendor: str) -> list[str]:
+        """The vendor's ids of all contacts, by number."""
+        world = world_of(msgspec.convert(json.loads(self._get(""))["config"], SandboxConfig))
+        return [VENDORS[vendor].contact_id(world, number) for number in range(world.contacts)]
+
+    def _ask(self, path: str, window: Window) -> bytes:
+        return self._get(f"/{path}", start=zulu(window.start), end=zulu(window.end))
+
+    def _get(self, path: str, **query: str) -> bytes:
+        with requests.Session() as session:
+            session.trust_env = False
+            response = session.get(f"{self.url}/_sandbox{path}", params=query, timeout=_SECONDS)
+        if not response.ok:
+            raise Trouble(f"The sandbox refused /_sandbox{path}: {response.status_code} {response.text[:200]}")
+        return response.content
+
+
+def start(company: Company, places: Places, windows: Sequence[Window], contacts: int) -> Witness:
+    """Start a sandbox whose world begins a day before the first window and ends a day after the last.
+
+    The days around are there to be left out: what a vendor answers is wider than what was asked for.
+    """
+    ready, log = places.logs / "sandbox.json", places.logs / "sandbox.log"
+    start = windows[0].start.date() - timedelta(days=1)
+    world = {"--contacts": contacts, "--start": start, "--days": len(windows) + 2, "--ready-file": ready}
+    arguments = [str(part) for pair in world.items() for part in pair]
+    command = (sys.executable, "-m", "airflow_provider_interactions.sandbox", *arguments)
+    company.start("The sandbox", command, os.environ, log)
+    company.until(ready.exists, "The sandbox did not start")
+    return Witness(json.loads(ready.read_text())["url"], connections(log))
+
+
+def variables(witness: Witness, places: Places) -> dict[str, str]:
+    """The Airflow variables that the DAGs of some vendors need to know whom to ask for, as environment variables."""
+    customers = places.home / "capillary-contacts.txt"
+    customers.write_text("\n".join(witness.contacts("capillary")), encoding="utf-8")
+    return {"AIRFLOW_VAR_CAPILLARY_CONTACTS": str(customers), "AIRFLOW_VAR_LUMINATE_ONLINE_GROUP": _EVERYBODY}
+
+
+def connections(log: Path) -> dict[str, str]:
+    """The variables ``AIRFLOW_CONN_…`` that a sandbox printed for pasting."""
+    lines = log.read_text(encoding="utf-8").splitlines()
+    pasted = (shlex.split(line)[1] for line in lines if line.startswith("export AIRFLOW_CONN_"))
+    return {name: value for name, _, value in (variable.partition("=") for variable in pasted)}

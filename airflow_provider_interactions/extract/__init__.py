@@ -1,0 +1,1 @@
+"""From a vendor to raw files in the lake: ask, guard, land, commit."""

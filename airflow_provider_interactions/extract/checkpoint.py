@@ -1,0 +1,277 @@
+"""What an extraction has landed so far, kept in the lake, so that a try after it continues instead of starting over.
+
+::
+
+    unfinished/vendor=…/account=…/window=…/<fingerprint>/state.json      what is done, replaced last, in one step
+                                                        /rows-….arrow    rows that are in no Parquet file yet
+                                                        /done-….json     how it went with each contact
+
+The fingerprint is of everything that decides the rows: vendor, account, window, contacts, options, the package's
+version, and the run that asks (``Job.resume``). So another run starts afresh. The same run goes on, also after it
+failed for good and was cleared. Once it has come to its end, its later tries are handed what it landed; a run that was
+cleared after that (``Job.generation``) starts afresh. Whatever is missing or damaged here means a fresh start too: a
+journal only ever saves work. It goes when what it is about is published, when that cannot be (too many records cannot
+be read, too many contacts are unknown or get no answer, counts do not add up), and when nothing has happened to it for
+so long that nobody will come back for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import posixpath
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.lake.manifest import File, Manifest, referred, written
+from airflow_provider_interactions.lake.paths import Place, stamp, stamped
+from airflow_provider_interactions.lake.storage import Lake, unwritable
+
+#: A journal left alone for this long is not continued any more, and removed by the next extraction of its account.
+AGE = timedelta(days=1)
+
+#: The same for one whose extraction came to its end: its files may be waiting for other batches to be published with.
+FINISHED_AGE = timedelta(days=30)
+
+#: Seconds between two savings, or this share of the time since the start where that is more: what a crash may cost.
+EVERY, SHARE = 0.04, 0.02
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How it went with one contact."""
+
+    contact_id: str
+    contact_id_kind: str
+    outcome: str
+    rows: int
+    requests: int
+    reason: str | None
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the vendor said what it knows of the contact."""
+        return self.outcome in ("ok", "empty")
+
+
+class Tally(msgspec.Struct):
+    """What is counted while an extraction goes on; ``rows``, ``requests``, ``missing`` are of the contact at hand.
+
+    ``reasons`` are those of the ``undated`` records. ``unanswered`` are contacts that got no answer while others did.
+    """
+
+    received: int = 0
+    fetched: int = 0
+    undated: int = 0
+    unanswered: int = 0
+    rows: int = 0
+    requests: int = 0
+    missing: tuple[str, str] | None = None
+    sent: tuple[int, int, int] = (0, 0, 0)
+    reasons: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """A file of the journal with rows ``[first, first + rows)`` of the whole landing; ``digest`` is of its bytes."""
+
+    name: str
+    first: int
+    rows: int
+    digest: str
+
+    @property
+    def end(self) -> int:
+        """The first row after it."""
+        return self.first + self.rows
+
+
+class State(msgspec.Struct, kw_only=True):
+    """An unfinished extraction. ``questions`` of its queries are answered, in order; ``parts`` are whole files.
+
+    ``digests`` are the parts' own; ``rows`` hold what comes after the parts; ``outcomes`` are names of files and the
+    digests of their bytes; ``undated`` are files of records whose time cannot be read. ``finished`` says that all is
+    in parts and ``others``, and only to be published; ``generation`` is that of the job that saved it (`Job`).
+    """
+
+    extracted_at: datetime
+    saved_at: datetime | None = None
+    finished: bool = False
+    generation: int = 0
+    questions: int = 0
+    parts: list[File] = msgspec.field(default_factory=list)
+    digests: list[str] = msgspec.field(default_factory=list)
+    undated: list[File] = msgspec.field(default_factory=list)
+    others: list[File] = msgspec.field(default_factory=list)
+    rows: list[Saved] = msgspec.field(default_factory=list)
+    outcomes: dict[str, str] = msgspec.field(default_factory=dict)
+    tally: Tally = msgspec.field(default_factory=Tally)
+
+    @property
+    def paths(self) -> list[str]:
+        """The data files it is about."""
+        return [file.path for file in (*self.parts, *self.undated, *self.others)]
+
+    @property
+    def written(self) -> int:
+        """Rows in parts."""
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def end(self) -> int:
+        """Rows in parts or saved."""
+        return max([self.written, *(saved.end for saved in self.rows)])
+
+    def is_old(self, now: datetime, age: timedelta) -> bool:
+        """Whether it has been left alone for too long."""
+        return now - (self.saved_at or self.extracted_at) >= max(age, FINISHED_AGE if self.finished else age)
+
+
+@dataclass(slots=True)
+class Journal:
+    """One unfinished extraction's folder. ``token`` keeps the files of tries that run side by side apart."""
+
+    lake: Lake
+    folder: str
+    token: str = field(default_factory=lambda: f"{stamp(datetime.now(UTC))}-{uuid.uuid4().hex[:8]}")
+    saved: int = 0
+
+    @classmethod
+    def of(cls, lake: Lake, place: Place, facts: Any) -> Journal:
+        """The journal of an extraction; ``facts`` are plain values that decide its rows."""
+        fingerprint = hashlib.sha256(msgspec.json.encode(facts)).hexdigest()[:32]
+        return cls(lake, f"{place.folder('unfinished')}/{fingerprint}")
+
+    def load(self, now: datetime, age: timedelta = AGE) -> tuple[State, list[pa.Table], list[Outcome]] | None:
+        """What was saved last: the state, the rows after its parts, all outcomes. None when there is nothing to use."""
+        with contextlib.suppress(OSError, msgspec.MsgspecError, pa.ArrowException):
+            state = self.lake.read(f"{self.folder}/state.json", State)
+            if state is not None and not state.is_old(now, age) and self._has([*state.parts, *state.undated]):
+                rows = [self._rows(saved, state.written) for saved in state.rows]
+                known = state.written + sum(table.num_rows for table in rows), written(state.undated)
+                if known == (state.tally.fetched, state.tally.undated):
+                    return state, rows, self._outcomes(state.outcomes)
+        return None
+
+    def save(self, state: State, rows: pa.Table | None, outcomes: Sequence[Outcome]) -> bool:
+        """Add ``rows`` after those saved or in parts, and outcomes; replace the state; drop what has become a part.
+
+        Returns whether that is done. It is not when another try of the same run has published and removed the folder.
+        """
+        try:
+            self._save(state, rows, outcomes)
+        except ConfigError as wrong:
+            if not isinstance(wrong.__cause__, FileNotFoundError):
+                raise
+            return False
+        return True
+
+    def drop(self) -> None:
+        """Remove it, and none of the files it is about."""
+        _remove(self.lake, self.folder)
+
+    def _save(self, state: State, rows: pa.Table | None, outcomes: Sequence[Outcome]) -> None:
+        self.saved += 1
+        state.saved_at = datetime.now(UTC)
+        gone = [saved.name for saved in state.rows if saved.end <= state.written]
+        state.rows = [saved for saved in state.rows if saved.end > state.written]
+        if rows is not None:
+            name = self._name("rows", "arrow")
+            state.rows.append(Saved(name, state.end, rows.num_rows, self._write(name, _packed(rows))))
+        if outcomes:
+            name = self._name("done", "json")
+            state.outcomes[name] = self._write(name, msgspec.json.encode(list(outcomes)))
+        self.lake.publish(f"{self.folder}/state.json", state)
+        self.lake.remove(f"{self.folder}/{name}" for name in gone)
+
+    def _name(self, kind: str, ending: str) -> str:
+        return f"{kind}-{self.token}-{self.saved:06d}.{ending}"
+
+    def _has(self, parts: Sequence[File]) -> bool:
+        return all(self.lake.fs.size(self.lake.full(part.path)) == part.bytes for part in parts)
+
+    def _write(self, name: str, data: bytes) -> str:
+        path = f"{self.folder}/{name}"
+        self.lake.prepare(path)
+        try:
+            self.lake.fs.pipe_file(self.lake.full(path), data)
+        except OSError as wrong:
+            raise unwritable(wrong) from wrong
+        return hashlib.sha256(data).hexdigest()
+
+    def _read(self, name: str, digest: str) -> bytes:
+        data = bytes(self.lake.fs.cat_file(self.lake.full(f"{self.folder}/{name}")))
+        if hashlib.sha256(data).hexdigest() != digest:
+            msg = "a file of the journal is damaged"
+            raise OSError(msg)
+        return data
+
+    def _rows(self, saved: Saved, written: int) -> pa.Table:
+        """A file's rows, without those that have become parts."""
+        return pa.ipc.open_file(self._read(saved.name, saved.digest)).read_all().slice(max(0, written - saved.first))
+
+    def _outcomes(self, files: Mapping[str, str]) -> list[Outcome]:
+        read = (msgspec.json.decode(self._read(*file), type=list[Outcome]) for file in files.items())
+        return [outcome for outcomes in read for outcome in outcomes]
+
+
+def clear(lake: Lake, manifest: Manifest) -> None:
+    """Remove the journals of extractions that a published window consists of."""
+    for folder, state in _journals(lake, manifest.place.folder("unfinished")):
+        if state is not None and state.paths and manifest.paths.issuperset(state.paths):  # without files: under way
+            _remove(lake, folder)
+
+
+def expire(lake: Lake, place: Place, now: datetime, age: timedelta = AGE) -> None:
+    """Remove what extractions of the account left long ago, with the data files that nothing published refers to."""
+    windows = [f"{place.unfinished}/{name}" for name in lake.names(place.unfinished)]
+    for folder, state in (found for window in windows for found in _journals(lake, window)):
+        if state is None and (not lake.names(folder) or now - _stamped_last(lake, folder) < age):
+            continue  # just begun, too
+        if state is not None and not state.is_old(now, age):
+            continue
+        # Rejects stay to be looked at, as long as others do.
+        paths = [file.path for file in (*state.parts, *state.others)] if state else []
+        published = frozenset[str]().union(
+            *(referred(lake, home) for home in {posixpath.dirname(path) for path in paths})
+        )
+        lake.remove(path for path in paths if path not in published)
+        _remove(lake, folder)
+
+
+def landed(lake: Lake, place: Place) -> frozenset[str]:
+    """The data files that journals of a window refer to."""
+    found = _journals(lake, place.folder("unfinished"))
+    return frozenset(path for _, state in found if state for path in state.paths)
+
+
+def _journals(lake: Lake, window: str) -> Iterator[tuple[str, State | None]]:
+    """Every journal in a window's folder, with its state where that can be read."""
+    for folder in (f"{window}/{name}" for name in lake.names(window)):
+        state = None
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            state = lake.read(f"{folder}/state.json", State)
+        yield folder, state
+
+
+def _stamped_last(lake: Lake, folder: str) -> datetime:
+    return max(filter(None, map(stamped, lake.names(folder))), default=datetime.min.replace(tzinfo=UTC))
+
+
+def _remove(lake: Lake, folder: str) -> None:
+    # Another try may still be writing there: what it leaves expires.
+    with contextlib.suppress(OSError):
+        lake.fs.rm(lake.full(folder), recursive=True)
+
+
+def _packed(rows: pa.Table) -> bytes:
+    rows = rows.unify_dictionaries()  # an Arrow file has one dictionary a column, whatever pages its rows came in
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, rows.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_table(rows)
+    return bytes(sink.getvalue().to_pybytes())

@@ -1,0 +1,64 @@
+"""What dead runs left behind: files that nothing refers to and that are too old to be under way. Names tell how old.
+
+A run that was killed may leave data files in its window's folders, or files that never got their name. Every run leaves
+its list of contacts, and one that had too many rejects leaves these, to be looked at.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from airflow_provider_interactions.extract.checkpoint import landed
+from airflow_provider_interactions.lake.manifest import Manifest, referred
+from airflow_provider_interactions.lake.paths import Place, stamped
+from airflow_provider_interactions.lake.storage import Lake
+
+#: No run is under way for longer without a journal that refers to its files.
+AGE = timedelta(days=1)
+
+#: Lists of contacts, and rejects that no manifest refers to, are kept for so long: a run may be cleared and go on with
+#: its list, and people may want to look at what could not be read.
+KEPT = timedelta(days=30)
+
+
+def sweep(lake: Lake, place: Place, now: datetime) -> None:
+    """Remove what is left of a window's dead runs, and what its account has kept for long enough."""
+    _forget(lake, place, now)
+    old = [path for folder, prefix in _folders(place) for path in old_files(lake, folder, now, prefix)]
+    if old:
+        # Journals before manifests: a journal goes after its files were published.
+        keep = landed(lake, place) | referred(lake, place.folder("raw"))
+        manifest = lake.read(place.manifest, Manifest)
+        lake.remove(path for path in old if path not in keep and not (manifest and path in manifest.paths))
+
+
+def _forget(lake: Lake, place: Place, now: datetime) -> None:
+    """Old lists of contacts, and old rejects that their windows' manifests do not refer to, of all windows."""
+    lake.remove(_older(lake, place.of_account("contacts"), now))
+    for folder, paths in groupby(sorted(_older(lake, place.of_account("rejects"), now)), posixpath.dirname):
+        window = posixpath.basename(folder)
+        manifest = lake.read(f"{place.of_account('manifests')}/{window}.json", Manifest)
+        keep = referred(lake, f"{place.of_account('raw')}/{window}") | (manifest.paths if manifest else frozenset())
+        lake.remove(path for path in paths if path not in keep)
+
+
+def _older(lake: Lake, folder: str, now: datetime) -> list[str]:
+    return [path for path in lake.files(folder) if (at := stamped(path)) and now - at >= KEPT]
+
+
+def old_files(lake: Lake, folder: str, now: datetime, prefix: str = "") -> list[str]:
+    """The data files of a folder that begin with ``prefix`` and were made too long ago; no manifests."""
+    names = [name for name in lake.names(folder) if name.startswith(prefix) and not name.endswith(".json")]
+    return [f"{folder}/{name}" for name in names if (at := stamped(name)) and now - at >= AGE]
+
+
+def _folders(place: Place) -> Iterator[tuple[str, str]]:
+    yield place.folder("raw"), ""
+    yield place.folder("rejects"), ""
+    folder, _, name = place.manifest.rpartition("/")
+    yield folder, f"{name}-"
+    for day in place.window.days():
+        yield place.dated(f"{day}"), f"{place.window.slug}-"

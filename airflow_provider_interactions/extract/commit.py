@@ -1,0 +1,66 @@
+"""Commit a window: check its counts, replace its manifest, remove the files it replaces."""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from airflow_provider_interactions.errors import Replaced
+from airflow_provider_interactions.extract.checkpoint import clear
+from airflow_provider_interactions.extract.cleanup import sweep
+from airflow_provider_interactions.lake.manifest import Manifest, reconcile, referred, whole
+from airflow_provider_interactions.lake.storage import Lake
+
+#: What keeps two pipelines from replacing each other's windows.
+APART = "If that is another pipeline, give its connection an account of its own, by the extra field account."
+
+
+log = logging.getLogger(__name__)
+
+
+def publish(lake: Lake, manifests: Iterable[Manifest], now: datetime | None = None) -> Manifest:
+    """Make a raw window out of its batches: the new manifest replaces the former one, whose files are then removed.
+
+    Raises Unreconciled, and changes nothing, when a batch is missing or counts do not add up, and Replaced when files
+    are gone because another extraction of the same window was published since. What dead runs left of the window long
+    before ``now`` (aware) goes too.
+    """
+    manifest = whole(manifests)
+    reconcile(manifest)
+    _refuse_replaced(lake, manifest)
+    former = lake.read(manifest.place.raw_manifest, Manifest)
+    if former is not None and asked_otherwise(former, manifest):
+        log.warning(
+            "%s, window %s: what is replaced was extracted with other options or from another source of contacts. %s",
+            *(manifest.vendor, manifest.window, APART),
+        )
+    lake.publish(manifest.place.raw_manifest, manifest)
+    if former is not None:
+        # Read once more: should another task have published meanwhile, its files must stay.
+        lake.remove(sorted(former.paths - manifest.paths - referred(lake, manifest.place.folder("raw"))))
+    clear(lake, manifest)
+    sweep(lake, manifest.place, now or datetime.now(UTC))
+    return manifest
+
+
+def asked_otherwise(one: Manifest, other: Manifest) -> bool:
+    """Whether two extractions of a window are known to have asked for different things."""
+    return bool(one.asked and other.asked) and one.asked != other.asked
+
+
+def _refuse_replaced(lake: Lake, manifest: Manifest) -> None:
+    # Else an old task that is run again would point the window at nothing and remove the newer extraction's files.
+    folders = {posixpath.dirname(path) for path in manifest.paths}
+    gone = manifest.paths - {f"{folder}/{name}" for folder in folders for name in lake.names(folder)}
+    if gone:
+        raise Replaced(replaced(manifest))
+
+
+def replaced(manifest: Manifest) -> str:
+    """What to tell when files of a raw window are gone."""
+    return (
+        f"Files of window {manifest.window} are gone: another extraction of the same window has replaced them. Run the "
+        "extraction again, or leave the newer one as it is."
+    )

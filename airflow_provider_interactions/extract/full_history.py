@@ -1,0 +1,210 @@
+"""Whole histories, fetched once: for vendors that cannot filter by date.
+
+Such a vendor sends everything it knows of a contact, whatever the window. So the answer is kept in the lake with the
+instant at which it was fetched, and every window that ended before that instant is cut from it. A backfill of a year
+of days then asks about once for each contact, not 365 times: runs of a backfill that begin side by side, before any
+of them has kept its answers, each ask for themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Literal
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.extract.checkpoint import State, landed
+from airflow_provider_interactions.extract.cleanup import old_files
+from airflow_provider_interactions.extract.job import Job, Progress, check_known, journal_of, too_few_known
+from airflow_provider_interactions.extract.pipeline import land_pages
+from airflow_provider_interactions.extract.raw_writer import Landing
+from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts, Manifest, reconcile, referred
+from airflow_provider_interactions.lake.paths import stamp
+from airflow_provider_interactions.window import ALWAYS
+
+#: A history this much older than any run would still use is removed.
+GRACE = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """How it went with one contact when its history was fetched."""
+
+    manifest: Manifest
+    outcome: str
+    reason: str | None
+    requests: int = 0
+
+
+def cut(job: Job) -> Manifest:
+    """Land the job's window out of histories in the lake, after asking for those that are absent or too old."""
+    known = _kept(job)
+    missing = [contact for contact in job.contacts if contact not in known]
+    sent = Counts()
+    if missing:
+        fetched = _fetch(job, missing, [contact for contact, one in known.items() if one.outcome in ("ok", "empty")])
+        sent = Counts(
+            requests=fetched.counts.requests, retries=fetched.counts.retries, throttled=fetched.counts.throttled
+        )
+        known.update(_outcomes(job, fetched, fresh=True))
+    elif job.resume is not None:  # an earlier try may have died between keeping its answers and dropping its journal
+        journal_of(_whole(job, job.contacts)).drop()
+    state = State(extracted_at=job.extracted_at)
+    with Landing(job.lake, job.place, state, job.batch, job.batches, asked=job.asked) as landing:
+        tally = _Cut(job, landing, known)
+        for manifest, contacts in _by_manifest(job.contacts, known):
+            tally.take(manifest, contacts)
+        counts = tally.finish() + sent
+        check_known(job, counts)
+        return landing.finish(counts)
+
+
+@dataclass(slots=True)
+class _Cut:
+    job: Job
+    landing: Landing
+    known: Mapping[Contact, Known]
+    received: int = 0
+    rows: Counter[str] = field(default_factory=Counter)
+
+    def take(self, manifest: Manifest, contacts: Sequence[Contact]) -> None:
+        """Copy the rows of some contacts that lie in the window."""
+        wanted = pa.array([_key(contact.kind, contact.id) for contact in contacts], pa.string())
+        window = self.job.window
+        for rows in _rows(self.job, manifest):
+            mine = rows.filter(pc.is_in(_keys(rows), wanted))
+            at = mine.column("occurred_at")
+            inside = pc.and_(pc.greater_equal(at, window.start), pc.less(at, window.end))
+            found = mine.filter(pc.fill_null(inside, fill_value=True))  # null in histories of older versions only
+            self.received += mine.num_rows
+            self.rows.update(_keys(found).to_pylist())
+            if found.num_rows:
+                self.landing.copy(found)
+
+    def finish(self) -> Counts:
+        """Note how it went with each contact and count."""
+        outcomes = dict.fromkeys(OUTCOMES, 0)
+        for contact in self.job.contacts:
+            known, rows = self.known[contact], self.rows[_key(contact.kind, contact.id)]
+            outcome = ("ok" if rows else "empty") if known.outcome in ("ok", "empty") else known.outcome
+            self.landing.outcome(contact, outcome, rows, known.requests, known.reason)
+            outcomes[outcome] += 1
+        fetched, asked = self.rows.total(), len(self.job.contacts)
+        if self.job.progress is not None:
+            self.job.progress(Progress(asked, asked, fetched, 0, 0))
+        return Counts(
+            received=self.received, outside=self.received - fetched, fetched=fetched, contacts=asked, **outcomes
+        )
+
+
+def _kept(job: Job) -> dict[Contact, Known]:
+    """What the lake knows of the job's contacts: for each the newest history that is young enough and late enough."""
+    wanted, known = set(job.contacts), {}
+    for manifest in sorted(_manifests(job), key=lambda manifest: manifest.extracted_at):
+        young = job.extracted_at - manifest.extracted_at < job.history_age
+        if young and manifest.extracted_at >= job.window.end:
+            found = _outcomes(job, manifest, fresh=False)
+            known.update({contact: found[contact] for contact in found.keys() & wanted})
+    unknown = sum(one.outcome == "not_found" for one in known.values())
+    if job.on_missing == "record" and too_few_known(unknown, len(wanted)):  # it failed: what was wrong may be mended
+        return {contact: one for contact, one in known.items() if one.outcome != "not_found"}
+    if job.on_missing == "fail":  # whoever was not there then is asked for again, to fail by the vendor's own answer
+        return {contact: one for contact, one in known.items() if one.outcome in ("ok", "empty")}
+    return known
+
+
+def _fetch(job: Job, contacts: Sequence[Contact], answered: Sequence[Contact]) -> Manifest:
+    whole = _whole(job, contacts, answered)
+    try:
+        manifest = asyncio.run(land_pages(whole, job.place.histories))
+    except BaseException as error:
+        if hasattr(error, "window"):
+            error.window = str(job.window)
+        raise
+    reconcile(manifest)
+    job.lake.publish(_name(job, manifest), manifest)
+    journal_of(whole).drop()
+    _forget(job)
+    return manifest
+
+
+def _whole(job: Job, contacts: Sequence[Contact], answered: Sequence[Contact] = ()) -> Job:
+    # These are only contacts that the lake does not know yet: the share of unknown ones is judged over all, at the end.
+    on_missing: Literal["allow", "fail"] = "fail" if job.on_missing == "fail" else "allow"
+    return replace(job, window=ALWAYS, contacts=contacts, listed=job.contacts, answered=answered, on_missing=on_missing)
+
+
+def _forget(job: Job) -> None:
+    """Remove histories that are too old to be of use to anyone."""
+    for manifest in _manifests(job):
+        if job.extracted_at - manifest.extracted_at > job.history_age + GRACE:
+            rejects = {file.path for file in manifest.undated}  # these stay as long as others
+            job.lake.remove([_name(job, manifest), *sorted(manifest.paths - rejects)])
+    folder, always = job.place.histories, replace(job, window=ALWAYS).place
+    old = old_files(job.lake, folder, job.extracted_at)
+    keep = landed(job.lake, always) | referred(job.lake, folder) if old else frozenset[str]()
+    job.lake.remove(path for path in old if path not in keep)
+
+
+def _manifests(job: Job) -> Iterator[Manifest]:
+    for name in job.lake.names(job.place.histories):
+        path = f"{job.place.histories}/{name}"
+        if path.startswith(_prefix(job)) and name.endswith(".json"):
+            found = job.lake.read(path, Manifest)
+            if found is not None:
+                yield found
+
+
+def _name(job: Job, manifest: Manifest) -> str:
+    return f"{_prefix(job)}-{stamp(manifest.extracted_at)}-{manifest.batch:05d}.json"
+
+
+def _prefix(job: Job) -> str:
+    """Histories asked for with other options hold other rows, so they have other names."""
+    digest = hashlib.sha256(msgspec.json.encode(job.options)).hexdigest()[:12]
+    return f"{job.place.histories}/history-{digest}"
+
+
+def _outcomes(job: Job, manifest: Manifest, *, fresh: bool) -> dict[Contact, Known]:
+    found = {}
+    for file in manifest.outcomes:
+        with job.lake.fs.open(job.lake.full(file.path), "rb") as stream:
+            for row in pq.read_table(stream).to_pylist():
+                contact = Contact(row["contact_id"], row["contact_id_kind"])
+                sent = row["requests"] if fresh else 0
+                found[contact] = Known(manifest, row["outcome"], row["reason"], sent)
+    return found
+
+
+def _by_manifest(
+    contacts: Sequence[Contact], known: Mapping[Contact, Known]
+) -> Iterator[tuple[Manifest, Sequence[Contact]]]:
+    groups: dict[int, tuple[Manifest, list[Contact]]] = {}
+    for contact in contacts:
+        manifest = known[contact].manifest
+        groups.setdefault(id(manifest), (manifest, []))[1].append(contact)
+    yield from groups.values()
+
+
+def _rows(job: Job, manifest: Manifest) -> Iterator[pa.RecordBatch]:
+    for file in manifest.files:
+        with job.lake.fs.open(job.lake.full(file.path), "rb") as stream:
+            yield from pq.ParquetFile(stream).iter_batches()
+
+
+def _key(kind: str, contact_id: str) -> str:
+    return f"{kind}\0{contact_id}"
+
+
+def _keys(rows: pa.RecordBatch) -> pa.Array:
+    kinds = rows.column("contact_id_kind").cast(pa.string())
+    return pc.binary_join_element_wise(kinds, rows.column("contact_id"), "\0")

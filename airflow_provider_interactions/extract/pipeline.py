@@ -1,0 +1,172 @@
+"""One window, many contacts: ask the vendor, guard the answers, land them. The pipeline on one screen.
+
+extract(job)  ->  queries of each contact  ->  vendor.pages(fetch, …)  ->  guards  ->  Landing  ->  Manifest
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from contextlib import aclosing
+from itertools import islice
+from typing import Any
+
+from airflow_provider_interactions.columnar.buffers import size
+from airflow_provider_interactions.contract import (
+    MOST_EMPTY_PAGES,
+    Contact,
+    Page,
+    Query,
+    Request,
+    Response,
+    T,
+)
+from airflow_provider_interactions.errors import ConfigError, Incomplete, Stalled, TooManyRejects, Unreconciled
+from airflow_provider_interactions.extract.checkpoint import State, expire
+from airflow_provider_interactions.extract.concurrency import Ended, Go, in_order
+from airflow_provider_interactions.extract.job import Job, check_known, journal_of
+from airflow_provider_interactions.extract.raw_writer import Landing
+from airflow_provider_interactions.extract.tracker import Counting, Question, Saver, placed, watched
+from airflow_provider_interactions.extract.unanswered import Witnesses
+from airflow_provider_interactions.http.client import Client, connect
+from airflow_provider_interactions.lake.manifest import Manifest
+
+#: Queries opened per request in flight, so that a slow answer at the front does not idle the others.
+OPEN_PER_REQUEST = 4
+
+#: Bytes of records that wait for their turn, however many queries are open.
+UNREAD_BYTES = 16 * 1024 * 1024
+
+
+def interactions(job: Job) -> Iterator[tuple[Query, Page]]:
+    """The same pages without a lake, one after the other, as a plain generator for use outside an event loop."""
+    with asyncio.Runner() as runner:
+        pages = _all_pages(job)
+        try:
+            while (found := runner.run(_next(pages))) is not None:
+                yield found
+        finally:
+            runner.run(pages.aclose())
+
+
+async def land_pages(job: Job, folder: str = "") -> Manifest:
+    """Ask the vendor and land what it says; ``folder`` is where, the window's raw folder unless given."""
+    async with connect(job.vendor, job.credentials, concurrency=job.concurrency, limits=job.limits) as client:
+        with _landing(job, folder) as landing:
+            tally = Counting(job, landing, client)
+            saver, witnesses = Saver(landing, tally), Witnesses(job, landing, client)
+            questions = islice(_questions(job), landing.state.questions, None)
+            async with watched(tally), aclosing(_answers(questions, job, client, witnesses.note_answer)) as answers:
+                async for question, item in answers:
+                    if isinstance(item, Ended):
+                        tally.end(question, await witnesses.judge_failure(question.query, item.error))
+                        await saver.ended()
+                    else:
+                        tally.take(question.query, item)
+                    if landing.full:
+                        await asyncio.to_thread(landing.flush)
+            await asyncio.to_thread(landing.flush_rejects)
+            with landing.forgotten_on(ConfigError, TooManyRejects, Unreconciled):
+                tally.judge()
+                counts = tally.counts()
+                check_known(job, counts)
+                manifest = await asyncio.to_thread(landing.finish, counts)
+            await saver.finished()
+            return manifest
+
+
+def _landing(job: Job, folder: str) -> Landing:
+    """A fresh landing, or the one that an earlier try of the same run left.
+
+    What that had brought to its end is handed out again, unless the run was begun anew since.
+    """
+    if job.resume is None:
+        state = State(extracted_at=job.extracted_at)
+        return Landing(job.lake, job.place, state, job.batch, job.batches, folder, asked=job.asked)
+    journal = journal_of(job)
+    expire(job.lake, job.place, job.extracted_at, job.resume_age)
+    found = journal.load(job.extracted_at, job.resume_age)
+    if found and found[0].finished and found[0].generation != job.generation:
+        journal.drop()
+        found = None
+    state, rows, outcomes = found or (State(extracted_at=job.extracted_at), [], [])
+    state.generation = job.generation
+    landing = Landing(job.lake, job.place, state, job.batch, job.batches, folder, journal, job.asked)
+    landing.restore(rows, outcomes)
+    return landing
+
+
+def _questions(job: Job) -> Iterator[Question]:
+    """Every query of every contact, in order."""
+    for contact in job.contacts:
+        queries = list(job.vendor.queries(contact, job.credentials.settings, job.options))
+        for n, query in enumerate(queries, start=1):
+            yield Question(query, last=n == len(queries))
+
+
+def _answers(
+    questions: Iterable[Question], job: Job, client: Client, note: Callable[[Contact], None] = lambda _: None
+) -> AsyncGenerator[tuple[Question, Page | Ended], None]:
+    width = max(2, client.pacer.most * OPEN_PER_REQUEST)
+    return in_order(questions, _guarded(job, client, note), width, UNREAD_BYTES, _weight)
+
+
+def _weight(page: Page) -> int:
+    return size(page.records)
+
+
+def _guarded(
+    job: Job, client: Client, note: Callable[[Contact], None]
+) -> Callable[[Question, Go], AsyncGenerator[Page, None]]:
+    def pages(question: Question, go: Go) -> AsyncGenerator[Page, None]:
+        async def counted(request: Request, decode: Callable[[Response], T], /) -> T:
+            await go()
+            question.requests += 1
+            answer = await client.fetch(request, decode)
+            note(question.query.contact)
+            return answer
+
+        return guard(job.vendor.pages(counted, question.query, job.window), job.vendor.name)
+
+    return pages
+
+
+async def guard(pages: AsyncGenerator[Page, None], vendor: str) -> AsyncGenerator[Page, None]:
+    """Pass pages on; raises Stalled where they would never end, Incomplete on fewer records than declared.
+
+    They would never end after a cursor that comes twice, and after very many empty pages with a cursor each.
+    """
+    cursors: set[str] = set()
+    received, declared, empty = 0, None, 0
+    async with aclosing(pages):
+        async for page in pages:
+            received += len(page.records)
+            empty = empty + 1 if page.cursor and not page.records else 0
+            declared = page.total if page.total is not None else declared
+            yield page
+            if page.cursor and page.cursor in cursors:
+                msg = "the vendor handed out the same page cursor twice, which would never end"
+                raise Stalled(msg, vendor=vendor)
+            if empty == MOST_EMPTY_PAGES:
+                msg = f"the vendor sent {empty} empty pages in a row and still hands out a cursor"
+                raise Stalled(msg, vendor=vendor)
+            cursors.add(page.cursor)
+    if declared is not None and received < declared:
+        msg = f"{received} records came where the vendor declared {declared}"
+        raise Incomplete(msg, vendor=vendor)
+
+
+async def _all_pages(job: Job) -> AsyncGenerator[tuple[Query, Page], None]:
+    async with (
+        connect(job.vendor, job.credentials, concurrency=job.concurrency, limits=job.limits) as client,
+        aclosing(_answers(_questions(job), job, client)) as answers,
+    ):
+        async for question, item in answers:
+            if isinstance(item, Page):
+                yield question.query, item
+            elif item.error is not None:
+                raise placed(item.error, job, question.query.contact)
+
+
+async def _next(pages: AsyncGenerator[Any, None]) -> Any:
+    return await anext(pages, None)

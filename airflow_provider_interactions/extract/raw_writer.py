@@ -1,0 +1,249 @@
+"""Pages to raw Parquet: verbatim, in order, in bounded memory, on any file system.
+
+A landing writes data files under names of their own and returns their manifest; nothing refers to them until
+``publish`` replaces the window's manifest, and a landing that fails removes what it wrote.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+import msgspec
+import pyarrow as pa
+
+from airflow_provider_interactions.columnar.buffers import size
+from airflow_provider_interactions.contract import Contact, Query
+from airflow_provider_interactions.errors import TooManyRejects
+from airflow_provider_interactions.extract.checkpoint import Journal, Outcome, State, Tally
+from airflow_provider_interactions.extract.raw_table import Run, digest, encoded_anew, enough, instants, table
+from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, reconcile, referred, written
+from airflow_provider_interactions.lake.parquet import Writer
+from airflow_provider_interactions.lake.paths import Place, stamp
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.schema import OUTCOMES, RAW, REJECTS
+
+#: Records, pages, or bytes of records, after which what is held becomes a table.
+HELD_ROWS, HELD_PAGES, HELD_BYTES = 16_384, 1_000, 64 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Landing:
+    """The raw files of one batch, being written. Use it as a context manager; call ``finish`` to keep the files.
+
+    ``folder`` is where in the lake; the window's raw folder unless set. ``asked`` is that of the manifest. With a
+    journal, what has landed outlives a failure; without one, a failure leaves nothing behind. Where one file ends and
+    the next begins follows from the rows alone, so a continued landing has the same files as an undisturbed one.
+    """
+
+    lake: Lake
+    place: Place
+    state: State
+    batch: int = 0
+    batches: int = 1
+    folder: str = ""
+    journal: Journal | None = None
+    asked: str = ""
+    _runs: list[Run] = field(default_factory=list)
+    _held: int = 0
+    _held_bytes: int = 0
+    _pending: list[pa.Table] = field(default_factory=list)
+    _rejected: list[pa.Table] = field(default_factory=list)
+    _outcomes: list[Outcome] = field(default_factory=list)
+    _unsaved: list[Outcome] = field(default_factory=list)
+    _others: list[File] = field(default_factory=list)
+    _kept: bool = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        undated = () if isinstance(error, TooManyRejects) else self.state.undated  # these stay, to be looked at
+        paths = [file.path for file in (*self.state.parts, *undated, *self._others)]
+        if paths and not self._kept and self.journal is None:
+            # A long window that is divided once more writes the same files, which may have been published before.
+            published = referred(self.lake, self._home)
+            self.lake.remove(path for path in paths if path not in published)
+
+    @contextmanager
+    def forgotten_on(self, *kinds: type[Exception]) -> Iterator[None]:
+        """On an error of these kinds drop the journal, so that the next try asks everybody again."""
+        try:
+            yield
+        except kinds:
+            if self.journal is not None:
+                self.journal.drop()
+            self.journal = None
+            raise
+
+    def restore(self, rows: Sequence[pa.Table], outcomes: Sequence[Outcome]) -> None:
+        """Go on from what a journal holds beside its state."""
+        self._pending.extend(rows)
+        self._outcomes.extend(outcomes)
+
+    def add(
+        self, query: Query, records: Sequence[bytes], occurred: Sequence[datetime | None], context: str = ""
+    ) -> None:
+        """Take the records of one page; rows go to disk in groups."""
+        if records:
+            self._runs.append(Run(query, context, records, occurred))
+            self._held += len(records)
+            self._held_bytes += size(records)
+
+    def reject(self, query: Query, records: Sequence[bytes], reasons: Sequence[str], context: str = "") -> None:
+        """Take records whose time cannot be read, with the reasons: they go to a file of their own."""
+        if records:
+            run = Run(query, context, records, [None] * len(records))
+            self._reject(table([run], self.place, self.state.extracted_at), pa.array(reasons, pa.string()))
+
+    def copy_rejects(self, rows: pa.RecordBatch) -> None:
+        """Take rejects of an extraction that this one is a part of."""
+        self._reject(pa.Table.from_batches([self._own(rows.select(RAW.names))]), rows.column("reason"))
+
+    def flush_rejects(self) -> None:
+        """Make a file of the rejects that are held."""
+        if self._rejected:
+            rows = pa.concat_tables(self._rejected).unify_dictionaries()
+            self._rejected = []
+            found, stamped = digest(rows.column("payload")), stamp(self.state.extracted_at)
+            name = f"{self.batch:05d}-undated-{len(self.state.undated):05d}-{stamped}-{found[:16]}.parquet"
+            writer = Writer(self.lake, f"{self.place.folder('rejects')}/{name}", REJECTS)
+            writer.write(rows)
+            self.state.undated.append(writer.close())
+
+    @property
+    def undated(self) -> Sequence[File]:
+        """The files of rejects."""
+        return self.state.undated
+
+    def _reject(self, rows: pa.Table, reasons: pa.Array) -> None:
+        self._rejected.append(pa.table([reasons, *rows.columns], schema=REJECTS))
+        if sum(some.nbytes for some in self._rejected) >= HELD_BYTES:
+            self.flush_rejects()
+
+    @property
+    def full(self) -> bool:
+        """Whether enough is held in memory to be worth writing."""
+        return self._held >= HELD_ROWS or len(self._runs) >= HELD_PAGES or self._held_bytes >= HELD_BYTES
+
+    def flush(self) -> None:
+        """Make a table of what is held, and files of what is enough for one."""
+        if self._runs:
+            runs, self._runs, self._held, self._held_bytes = self._runs, [], 0, 0
+            self._take(table(runs, self.place, self.state.extracted_at))
+
+    def copy(self, rows: pa.RecordBatch) -> None:
+        """Take rows that landed before, as they are but for the window they are cut for."""
+        self._take(pa.Table.from_batches([self._own(rows)], RAW))
+
+    def _own(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        for name, moment in (("window_start", self.place.window.start), ("window_end", self.place.window.end)):
+            at = rows.schema.get_field_index(name)
+            rows = rows.set_column(at, RAW.field(name), instants(moment, rows.num_rows))
+        return rows
+
+    def outcome(self, contact: Contact, outcome: str, rows: int, requests: int, reason: str | None) -> None:
+        """Note how it went with one contact."""
+        self._unsaved.append(Outcome(contact.id, contact.kind, outcome, rows, requests, reason))
+
+    def save(self, questions: int, tally: Tally) -> None:
+        """Make what has landed outlive a failure: ``questions`` are answered by it."""
+        assert self.journal is not None  # noqa: S101 - only a landing with a journal is saved
+        self.flush()
+        self.flush_rejects()
+        self.state.questions, self.state.tally = questions, tally
+        pending = pa.concat_tables(self._pending, promote_options="none") if self._pending else RAW.empty_table()
+        fresh = pending.slice(self.state.end - self.state.written)
+        if self.journal.save(self.state, fresh if fresh.num_rows else None, self._unsaved):
+            self._noted()
+
+    def finish(self, counts: Counts) -> Manifest:
+        """Write the rest and the outcomes, check the counts and hand out the manifest; nothing is published yet."""
+        self.flush()
+        self.flush_rejects()
+        if self._pending:
+            self._write(pa.concat_tables(self._pending))
+            self._pending = []
+        outcomes = self._write_outcomes()
+        self._others.append(outcomes)
+        manifest = Manifest(
+            vendor=self.place.vendor,
+            account=self.place.account,
+            window_start=self.place.window.start,
+            window_end=self.place.window.end,
+            extracted_at=self.state.extracted_at,
+            batch=self.batch,
+            batches=self.batches,
+            files=tuple(self.state.parts),
+            outcomes=(outcomes,),
+            undated=tuple(self.state.undated),
+            counts=counts + Counts(landed=written(self.state.parts)),
+            digest=hashlib.sha256("".join(self.state.digests).encode()).hexdigest(),
+            asked=self.asked,
+        )
+        reconcile(manifest)
+        self._kept = True
+        return manifest
+
+    def end(self, questions: int, tally: Tally) -> None:
+        """Note in the journal, if there is one, that nothing is left to do but to publish."""
+        if self.journal is not None:
+            self.state.questions, self.state.tally = questions, tally
+            self.state.finished, self.state.others = True, self._others
+            if self.journal.save(self.state, None, self._unsaved):
+                self._noted()
+
+    @property
+    def outcomes(self) -> Sequence[Outcome]:
+        """Of the contacts that are done, in order."""
+        return [*self._outcomes, *self._unsaved]
+
+    def _noted(self) -> None:
+        self._outcomes.extend(self._unsaved)
+        self._unsaved = []
+
+    def _take(self, rows: pa.Table) -> None:
+        self._pending.append(rows)
+        while size := enough(self._pending):
+            pending = pa.concat_tables(self._pending)
+            self._pending = [pending.slice(size)] if size < pending.num_rows else []
+            self._write(pending.slice(0, size))
+
+    def _write(self, rows: pa.Table) -> None:
+        """One part: the same rows give the same bytes, whatever tables they came in."""
+        rows = encoded_anew(rows)
+        found = digest(rows.column("payload"))
+        writer = Writer(self.lake, self._path(f"part-{len(self.state.parts):05d}", found), RAW)
+        writer.write(rows)
+        self.state.parts.append(writer.close())
+        self.state.digests.append(found)
+
+    def _write_outcomes(self) -> File:
+        done = self.outcomes
+        columns = [
+            pa.array([one.contact_id for one in done], pa.string()),
+            pa.array([one.contact_id_kind for one in done], pa.string()).dictionary_encode(),
+            pa.array([one.outcome for one in done], pa.string()).dictionary_encode(),
+            pa.array([one.rows for one in done], pa.int64()),
+            pa.array([one.requests for one in done], pa.int64()),
+            pa.array([one.reason for one in done], pa.string()),
+        ]
+        found = hashlib.sha256(msgspec.json.encode(done)).hexdigest()
+        writer = Writer(self.lake, self._path("outcomes", found), OUTCOMES)
+        writer.write(pa.record_batch(columns, schema=OUTCOMES))
+        return writer.close()
+
+    @property
+    def _home(self) -> str:
+        return self.folder or self.place.folder("raw")
+
+    def _path(self, kind: str, content: str) -> str:
+        # Two tries of one run share their instant: other rows must not come under a name that the first one counts on.
+        return f"{self._home}/{self.batch:05d}-{kind}-{stamp(self.state.extracted_at)}-{content[:16]}.parquet"

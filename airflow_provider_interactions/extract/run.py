@@ -1,0 +1,37 @@
+"""One extraction: a window page by page where the vendor filters by date, else cut from whole histories."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from airflow_provider_interactions.extract.job import Job
+from airflow_provider_interactions.extract.pipeline import land_pages
+from airflow_provider_interactions.lake.manifest import Manifest
+from airflow_provider_interactions.memory import keep
+
+log = logging.getLogger(__name__)
+
+
+def extract(job: Job) -> Manifest:
+    """Land every interaction of the job's contacts in its window; raises what the vendor's answers mean.
+
+    The manifest names the files, which nothing refers to until ``land.publish``. On any error no file is left, but
+    what a later try of the same run goes on from (``Job.resume``). Warns of contacts that are noted as ``failed``.
+    """
+    keep()
+    manifest = asyncio.run(land_pages(job)) if job.vendor.filters_by_date else _cut(job)
+    if manifest.counts.failed:
+        log.warning(
+            "%d of %d contacts of %s, window %s, failed: what landed lacks them, or has them in part. The outcomes "
+            "file says which and why: %s. Run the extraction again to ask for them once more.",
+            *(manifest.counts.failed, manifest.counts.contacts, job.vendor.name, job.window),
+            ", ".join(file.path for file in manifest.outcomes),
+        )
+    return manifest
+
+
+def _cut(job: Job) -> Manifest:
+    from airflow_provider_interactions.extract.full_history import cut
+
+    return cut(job)

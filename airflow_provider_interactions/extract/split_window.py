@@ -1,0 +1,193 @@
+"""A long window as the short ones it consists of: what was asked for at once is kept as if each had been asked for.
+
+A vendor answers about a month with few calls more than about a day, so filling the past in one run is cheaper than by a
+run for each day. What lies in the lake afterwards is the same: the manifest, the rows and the outcomes of each day.
+Calls, records outside of the long window, and records whose time cannot be read, are counted with its first piece.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.errors import Replaced, Unreconciled
+from airflow_provider_interactions.extract.checkpoint import State, clear
+from airflow_provider_interactions.extract.commit import publish, replaced
+from airflow_provider_interactions.extract.raw_writer import Landing
+from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts, File, Manifest, reconcile, whole
+from airflow_provider_interactions.lake.paths import Place
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.window import Window
+
+#: Windows written in one reading of the long one; each holds at most a part of a file in memory.
+AT_ONCE = 8
+
+
+def divide(lake: Lake, batches: Sequence[Manifest], width: timedelta) -> Iterator[Manifest]:
+    """Publish the batches of a long window as windows of ``width``; yields the raw manifest of each, in order of time.
+
+    The long window's own files stay until ``discard``, so it can be done again. Raises as ``land.publish`` does, and
+    Unreconciled in the end unless every record is in a piece.
+    """
+    long = whole(batches)
+    reconcile(long)
+    windows, landed = list(long.window.split(width)), 0
+    for n in range(0, len(windows), AT_ONCE):
+        some = windows[n : n + AT_ONCE]
+        cut = [_pieces(lake, batch, some) for batch in batches]
+        for pieces in zip(*cut, strict=True):
+            piece = publish(lake, pieces)
+            landed += piece.counts.landed
+            yield piece
+    if landed != long.counts.landed:
+        msg = (
+            f"The pieces of window {long.window} hold {landed} records, of {long.counts.landed} that landed. It "
+            "stays as it is. Please report this as a defect."
+        )
+        raise Unreconciled(msg)
+
+
+def divided(lake: Lake, batches: Sequence[Manifest], width: timedelta) -> list[Manifest] | None:
+    """The raw manifests of a long window's pieces as they are published; None unless all are, and none is older.
+
+    What is left of a long window after ``discard``, where its pieces are to be normalized again.
+    """
+    long = whole(batches)
+    places = [Place(long.vendor, long.account, window) for window in long.window.split(width)]
+    found = [piece for place in places if (piece := lake.read(place.raw_manifest, Manifest)) is not None]
+    same = len(found) == len(places) and all(piece.extracted_at >= long.extracted_at for piece in found)
+    return found if same else None
+
+
+def discard(lake: Lake, batches: Iterable[Manifest]) -> None:
+    """Remove what was landed for a long window, once all of its pieces are published."""
+    for batch in batches:
+        clear(lake, batch)
+        lake.remove(sorted(batch.paths))
+
+
+def joined(batches: Sequence[Manifest], pieces: Sequence[Manifest], width: timedelta | None = None) -> Manifest:
+    """All pieces, normalized, as one manifest that lies nowhere in the lake: for whoever goes on with all of them.
+
+    It names no outcomes, which are in the manifests of the pieces. A contact counts once in all. With ``width`` the
+    pieces can be found again (``current``).
+    """
+    return _join(whole(batches), pieces, width)
+
+
+def current(lake: Lake, long: Manifest) -> list[Manifest]:
+    """The pieces of what ``joined`` made, each as it is published now; raises Unreconciled when one is not there."""
+    assert long.width is not None  # noqa: S101 - only such a manifest has pieces to be found
+    pieces = []
+    for window in long.window.split(long.width):
+        piece = lake.read(Place(long.vendor, long.account, window).manifest, Manifest)
+        if piece is None:
+            msg = f"Window {window}, a piece of {long.window}, is no longer in the lake. Run it again."
+            raise Unreconciled(msg)
+        pieces.append(piece)
+    return pieces
+
+
+def join_again(long: Manifest, pieces: Sequence[Manifest]) -> Manifest:
+    """What ``joined`` made, of the pieces as they are now."""
+    return _join(long, pieces, long.width)
+
+
+def _join(long: Manifest, pieces: Sequence[Manifest], width: timedelta | None) -> Manifest:
+    made = sum((piece.counts for piece in pieces), Counts())
+    contacts = {name: getattr(long.counts, name) for name in ("contacts", *OUTCOMES)}
+    return msgspec.structs.replace(
+        long,
+        files=tuple(file for piece in pieces for file in piece.files),
+        outcomes=(),
+        rejects=tuple(file for piece in pieces for file in piece.rejects),
+        undated=tuple(file for piece in pieces for file in piece.undated),
+        counts=msgspec.structs.replace(made, **contacts),
+        windows=len(pieces),
+        width=width,
+        digest="",
+    )
+
+
+@dataclass(slots=True)
+class _Piece:
+    """One short window of a batch, being written."""
+
+    landing: Landing
+    window: Window
+    first: bool
+    rows: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def take(self, rows: pa.RecordBatch) -> None:
+        """Copy those rows that lie in the window; the first one has those that lie nowhere, too."""
+        at = rows.column("occurred_at")
+        inside = pc.and_(pc.greater_equal(at, self.window.start), pc.less(at, self.window.end))
+        mine = rows.filter(pc.fill_null(inside, fill_value=self.first))
+        if mine.num_rows:
+            self.landing.copy(mine)
+            kinds, ids = mine.column("contact_id_kind").to_pylist(), mine.column("contact_id").to_pylist()
+            self.rows.update(zip(ids, kinds, strict=True))
+
+    def finish(self, batch: Manifest, outcomes: pa.Table) -> Manifest:
+        """Note how it went with each contact, and count."""
+        told: Counter[str] = Counter()
+        for row in outcomes.to_pylist():
+            who = row["contact_id"], row["contact_id_kind"]
+            rows = self.rows[who]
+            outcome = ("ok" if rows else "empty") if row["outcome"] in ("ok", "empty") else row["outcome"]
+            self.landing.outcome(Contact(*who), outcome, rows, row["requests"] if self.first else 0, row["reason"])
+            told[outcome] += 1
+        fetched = self.rows.total()
+        counts = Counts(
+            received=fetched, fetched=fetched, contacts=told.total(), **{name: told[name] for name in OUTCOMES}
+        )
+        return self.landing.finish(counts + _calls(batch.counts) if self.first else counts)
+
+
+def _calls(counts: Counts) -> Counts:
+    """What was counted once for the long window, whatever its pieces are."""
+    return Counts(
+        received=counts.outside + counts.undated,
+        outside=counts.outside,
+        undated=counts.undated,
+        requests=counts.requests,
+        retries=counts.retries,
+        throttled=counts.throttled,
+    )
+
+
+def _pieces(lake: Lake, batch: Manifest, windows: Sequence[Window]) -> list[Manifest]:
+    """The batch's share of some neighbouring windows, in one reading of its files."""
+    with ExitStack() as stack:
+        pieces = []
+        for window in windows:
+            place, state = Place(batch.vendor, batch.account, window), State(extracted_at=batch.extracted_at)
+            landing = stack.enter_context(Landing(lake, place, state, batch.batch, batch.batches, asked=batch.asked))
+            pieces.append(_Piece(landing, window, window.start == batch.window_start))
+        for rows in _rows(lake, batch, batch.files):
+            for piece in pieces:
+                piece.take(rows)
+        for rows in _rows(lake, batch, batch.undated):
+            for piece in pieces:
+                if piece.first:
+                    piece.landing.copy_rejects(rows)
+        outcomes = pa.Table.from_batches(list(_rows(lake, batch, batch.outcomes)))
+        return [piece.finish(batch, outcomes) for piece in pieces]
+
+
+def _rows(lake: Lake, batch: Manifest, files: Iterable[File]) -> Iterator[pa.RecordBatch]:
+    for file in files:
+        try:
+            with lake.fs.open(lake.full(file.path), "rb") as stream:
+                yield from pq.ParquetFile(stream).iter_batches()
+        except FileNotFoundError as gone:
+            raise Replaced(replaced(batch)) from gone

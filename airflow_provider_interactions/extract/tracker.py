@@ -1,0 +1,224 @@
+"""Counting what an extraction gets, judging each contact, saving and telling how far it is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+from msgspec.structs import replace
+
+from airflow_provider_interactions.columnar.buffers import lack_time, within
+from airflow_provider_interactions.contract import Asked, Contact, Page, Query
+from airflow_provider_interactions.errors import (
+    BadResponse,
+    ContactError,
+    ContactUnanswered,
+    Incomplete,
+    RecordRejected,
+    Stalled,
+    TooManyRejects,
+    Unavailable,
+    VendorError,
+)
+from airflow_provider_interactions.extract.checkpoint import EVERY, SHARE, Tally
+from airflow_provider_interactions.extract.job import Job, Progress
+from airflow_provider_interactions.extract.raw_writer import Landing
+from airflow_provider_interactions.extract.unanswered import are_too_many_unanswered
+from airflow_provider_interactions.http.client import Client
+from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts
+from airflow_provider_interactions.rejects import are_too_many, interaction, list_reasons, way_on
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two looks at how far an extraction is, while no contact ends.
+LOOK = 1.0
+
+
+@dataclass(slots=True)
+class Question:
+    """A query on its way: whether it is its contact's last, and how many requests it took so far."""
+
+    query: Query
+    last: bool
+    requests: int = 0
+
+
+class Counting:
+    """Counts what comes, and judges each contact when its last query has ended."""
+
+    def __init__(self, job: Job, landing: Landing, client: Client) -> None:
+        self.job, self.landing, self.client = job, landing, client
+        self.now = landing.state.tally
+        self.before = self.now.sent
+        self.outcomes = Counter(outcome.outcome for outcome in landing.outcomes)
+
+    def take(self, query: Query, page: Page) -> None:
+        """Keep the records of the window; of those whose time cannot be read, what the job says."""
+        records, occurred = page.records, page.occurred
+        if self.job.keeps == "dated" and lack_time(occurred):
+            records, occurred = self._dated(query, page)
+        if self.job.keeps != "everything":
+            records, occurred = within(self.job.window, records, occurred)
+        self.now.received += len(page.records)
+        self.now.rows += len(records)
+        self.now.fetched += len(records)
+        self.landing.add(query, records, occurred, page.context)
+
+    def _dated(self, query: Query, page: Page) -> tuple[list[bytes], list[datetime | None]]:
+        """A page without the records whose time cannot be read.
+
+        They are rejected here: once for what was fetched, however many windows will be cut from the rest of it.
+        """
+        asked = Asked(query.contact, query.native_type or "", page.context)
+        records, times, bad, reasons = list[bytes](), list[datetime | None](), list[bytes](), list[str]()
+        for record, at in zip(page.records, page.occurred, strict=True):
+            try:
+                times.append(at or interaction(self.job.vendor, record, asked).occurred_at)
+            except RecordRejected as rejection:
+                bad.append(record)
+                reasons.append(rejection.reason)
+            else:
+                records.append(record)
+        self.landing.reject(query, bad, reasons, page.context)
+        self.now.undated += len(bad)
+        self.now.reasons = dict(Counter(self.now.reasons) + Counter(reasons))
+        return records, times
+
+    def judge(self) -> None:
+        """Warn of records whose time cannot be read; raises TooManyRejects for too large a share of all that came."""
+        count, came = self.now.undated, self.now.received
+        if not count:
+            return
+        told = (
+            f"{count} of {came} records of {self.job.vendor.name}, asked for window {self.job.window}, have no time "
+            f"that can be read: {list_reasons(self.now.reasons)}. Their bytes are in {self.landing.undated[0].path}"
+        )
+        if are_too_many(count, came, self.job.rejects_share, none_left=count == came):
+            reason = f"{told}; {way_on(none_left=count == came)}."
+            raise TooManyRejects(reason)
+        log.warning("%s.", told)
+
+    def end(self, question: Question, error: BaseException | None) -> None:
+        """One query is over; raises its error unless it only says that the contact is not there."""
+        self.now.requests += question.requests
+        contact = question.query.contact
+        if isinstance(error, ContactError) and self.job.on_missing != "fail":
+            self._miss(contact, error)
+        elif error is not None:
+            raise placed(error, self.job, contact)
+        if question.last:
+            self._judge(contact)
+
+    def _miss(self, contact: Contact, error: ContactError) -> None:
+        """Note that the contact has no answer; raises the last failure when too many get none."""
+        if isinstance(error, ContactUnanswered) and (self.now.missing or ("",))[0] != error.outcome:
+            self.now.unanswered += 1
+            if error.__cause__ and are_too_many_unanswered(self.now.unanswered, len(self.job.whole_list)):
+                # The vendor is at fault, so the contacts noted so far get another chance as well.
+                with self.landing.forgotten_on(Unavailable):
+                    raise placed(error.__cause__, self.job, contact)
+        self.now.missing = (error.outcome, error.message)
+
+    def _judge(self, contact: Contact) -> None:
+        found = ("ok" if self.now.rows else "empty", None)
+        outcome, reason = self.now.missing or found
+        self.landing.outcome(contact, outcome, self.now.rows, self.now.requests, reason)
+        self.outcomes[outcome] += 1
+        self.now.rows, self.now.requests, self.now.missing = 0, 0, None
+        self.tell()
+
+    def tell(self) -> None:
+        """Say how far it is, to whoever wants to know."""
+        if self.job.progress is not None:
+            requests, _, throttled = self._sent()
+            done, pause = self.outcomes.total(), self.client.pacer.paused_until - asyncio.get_running_loop().time()
+            until = datetime.now(UTC) + timedelta(seconds=pause) if pause > 0 else None
+            self.job.progress(
+                Progress(len(self.job.contacts), done, self.now.fetched, requests, throttled, paused_until=until)
+            )
+
+    def _sent(self) -> tuple[int, int, int]:
+        """Requests, retries and refusals, those of earlier tries included."""
+        sent, before = self.client.counters, self.before
+        return before[0] + sent.requests, before[1] + sent.retries, before[2] + sent.throttled
+
+    def state(self) -> Tally:
+        """What a later try has to know to go on counting."""
+        return replace(self.now, sent=self._sent())
+
+    def counts(self) -> Counts:
+        """What the manifest says, without ``landed``, which only the writer knows."""
+        requests, retries, throttled = self._sent()
+        return Counts(
+            received=self.now.received,
+            outside=self.now.received - self.now.undated - self.now.fetched,
+            undated=self.now.undated,
+            fetched=self.now.fetched,
+            contacts=len(self.job.contacts),
+            requests=requests,
+            retries=retries,
+            throttled=throttled,
+            **{name: self.outcomes[name] for name in OUTCOMES},
+        )
+
+
+@dataclass(slots=True)
+class Saver:
+    """Saves a landing that has a journal: often enough that a failure costs little, seldom enough to cost little."""
+
+    landing: Landing
+    tally: Counting
+    questions: int = 0
+    began: float = field(default_factory=monotonic)
+    saved: float = field(default_factory=monotonic)
+
+    async def ended(self) -> None:
+        """One more question is answered."""
+        self.questions += 1
+        now = monotonic()
+        if self.landing.journal is None or now - self.saved < max(EVERY, SHARE * (now - self.began)):
+            return
+        self.saved = now
+        await asyncio.to_thread(self.landing.save, self.landing.state.questions + self.questions, self.tally.state())
+        self.questions = 0
+
+    async def finished(self) -> None:
+        """All questions are answered, and all files written."""
+        await asyncio.to_thread(self.landing.end, self.landing.state.questions + self.questions, self.tally.state())
+
+
+@asynccontextmanager
+async def watched(tally: Counting) -> AsyncIterator[None]:
+    """Say how far it is every now and then, also while no contact ends: a vendor's pause may take minutes."""
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            tally.tell()
+
+    looking = asyncio.create_task(look())
+    try:
+        yield
+    finally:
+        looking.cancel()
+        with suppress(asyncio.CancelledError):
+            await looking
+
+
+#: Errors that may be about one contact alone, so that its place in the list is worth knowing.
+_ABOUT_ONE = (ContactError, Unavailable, BadResponse, Stalled, Incomplete)
+
+
+def placed(error: BaseException, job: Job, contact: Contact) -> BaseException:
+    """The same error, which now knows whose and which window's it is, and at which contact's place it came."""
+    if isinstance(error, VendorError):
+        error.vendor, error.window = error.vendor or job.vendor.name, str(job.window)
+    if isinstance(error, _ABOUT_ONE):
+        error.place = job.place_of(contact)
+    return error

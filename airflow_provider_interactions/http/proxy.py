@@ -1,0 +1,87 @@
+"""How a host is reached: at which address, by a proxy where the environment names one; and what is said when it is not.
+
+The proxy is that of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, as requests reads them, which hooks hand to
+people: both clients go the same way. aiohttp's own reading would take passwords out of ~/.netrc, too.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import getproxies
+
+import aiohttp
+from yarl import URL
+
+from airflow_provider_interactions.contract import Request
+from airflow_provider_interactions.errors import BadResponse, ConfigError, InteractionsError, Unavailable
+from airflow_provider_interactions.urls import origin
+
+
+def through(origin: str) -> Mapping[str, Any]:
+    """What aiohttp is told about the proxy to an origin (``https://host:port``); nothing where there is none.
+
+    Raises ConfigError for a proxy that is no HTTP proxy.
+    """
+    if not getproxies():
+        return {}
+    from requests.utils import get_environ_proxies, select_proxy
+
+    found = select_proxy(origin, get_environ_proxies(origin))
+    if not found:
+        return {}
+    url = URL(found if "://" in found else f"http://{found}")
+    if url.scheme not in ("http", "https") or not url.host:
+        msg = f"The environment names a proxy of the kind {url.scheme}://. Only http:// and https:// can be used."
+        raise ConfigError(msg)
+    if url.user is None:
+        return {"proxy": url}
+    login = b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
+    return {"proxy": url.with_user(None), "proxy_headers": {"Proxy-Authorization": f"Basic {login}"}}
+
+
+def unreached(fault: Exception, request: Request, vendor: str) -> InteractionsError:
+    """What to raise for a request that got no answer: Unavailable, or ConfigError for a certificate nobody trusts.
+
+    The fault's own text can hold the full URL, so only its kind is told.
+    """
+    if isinstance(fault, aiohttp.ClientConnectorCertificateError):
+        return ConfigError(f"{vendor}: {_untrusted(fault)}")
+    if isinstance(fault, TimeoutError):
+        msg = "no answer in time. The vendor is slow, or the host is wrong"
+    elif isinstance(fault, aiohttp.ClientHttpProxyError):
+        msg = f"the proxy refuses the way to the host (HTTP {fault.status}). Check HTTPS_PROXY and NO_PROXY"
+    elif isinstance(fault, aiohttp.ClientProxyConnectionError):
+        msg = "the proxy cannot be reached. Check HTTPS_PROXY and NO_PROXY in Airflow's environment"
+    elif isinstance(fault, aiohttp.ClientSSLError):
+        msg = "the host answers, but not in TLS. Check the connection's host: its scheme and its port"
+    elif isinstance(fault, aiohttp.ClientConnectorError):
+        msg = "the host cannot be reached. Check the connection's host, DNS and firewall"
+    else:
+        msg = f"the connection broke while the answer was read ({type(fault).__name__})"
+    return Unavailable(msg, path=urlsplit(request.url).path)
+
+
+def _untrusted(fault: aiohttp.ClientConnectorCertificateError) -> str:
+    why = getattr(fault.certificate_error, "verify_message", "") or "it does not fit the host"
+    return (
+        f"the certificate of {fault.host} is not trusted ({why.rstrip('.')}). Check the connection's host. If your "
+        "company's own authority signs it, name the authority's file in SSL_CERT_FILE wherever Airflow runs."
+    )
+
+
+def absolute(host: str, request: Request) -> URL:
+    """The address to send to; raises BadResponse when a vendor's link leaves the connection's host."""
+    url = request.url
+    if url.startswith("//"):  # a link that names a host, but no scheme
+        url = f"{urlsplit(host).scheme}:{url}"
+    elif url.startswith("/"):  # a path only adds to the host
+        url = host + url
+    if not url.startswith(f"{host}/") and origin(url) != origin(host):
+        msg = "the answer links to another host, which is not followed with your credentials"
+        raise BadResponse(msg, lasting=True)
+    if request.query:
+        url = f"{url}?{urlencode(request.query, quote_via=quote)}"
+    return URL(url, encoded=True)

@@ -1,0 +1,194 @@
+"""What a step hands to the next one: small, countable, and enough to find everything. This is what travels by XCom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from airflow_provider_interactions.errors import Unreconciled
+from airflow_provider_interactions.lake.paths import Place
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.window import Window
+
+#: How it can go with one contact.
+OUTCOMES = ("ok", "empty", "not_found", "deleted", "failed")
+
+
+class File(msgspec.Struct, frozen=True):
+    """One Parquet file: its path below the lake's root, its rows, its size in bytes."""
+
+    path: str
+    rows: int
+    bytes: int
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows and calls, each counted once and never estimated.
+
+    ``received`` = ``outside`` (over-read: not in the window) + ``undated`` (their time cannot be read: rejected at
+    once) + ``fetched``; ``fetched`` = ``landed``;
+    ``landed`` = ``canonical`` + ``rejected`` + ``repeated`` (the same interaction once more).
+    ``contacts`` = ``ok`` + ``empty`` + ``not_found`` + ``deleted`` + ``failed``.
+    """
+
+    received: int = 0
+    outside: int = 0
+    undated: int = 0
+    fetched: int = 0
+    landed: int = 0
+    canonical: int = 0
+    rejected: int = 0
+    repeated: int = 0
+    contacts: int = 0
+    ok: int = 0
+    empty: int = 0
+    not_found: int = 0
+    deleted: int = 0
+    failed: int = 0
+    requests: int = 0
+    retries: int = 0
+    throttled: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """One window, or one batch of its contacts, as it stands in the lake.
+
+    ``files`` hold the rows, ``rejects`` the quarantined ones, ``undated`` those that extraction has quarantined
+    because their time cannot be read, ``outcomes`` one row per contact, all relative to the lake's root. ``batch``
+    counts from 0 and is below ``batches``. ``digest`` is the SHA-256 of the files' own SHA-256 in hexadecimal digits,
+    one after the other; a file's is of its payloads in order, then of their lengths as 32-bit integers, little end
+    first. Times are UTC. ``windows`` is more than one where a long window is divided: such a manifest travels between
+    steps and is never published, as each of its windows has its own. ``asked`` is a digest of what was asked for
+    (`Job.asked`), empty where nobody noted it.
+    """
+
+    vendor: str
+    account: str
+    window_start: datetime
+    window_end: datetime
+    extracted_at: datetime
+    batch: int = 0
+    batches: int = 1
+    files: tuple[File, ...] = ()
+    outcomes: tuple[File, ...] = ()
+    rejects: tuple[File, ...] = ()
+    undated: tuple[File, ...] = ()
+    counts: Counts = msgspec.field(default_factory=Counts)
+    digest: str = ""
+    windows: int = 1
+    width: timedelta | None = None
+    asked: str = ""
+
+    @property
+    def window(self) -> Window:
+        """The window that was asked for."""
+        return Window(self.window_start, self.window_end)
+
+    @property
+    def place(self) -> Place:
+        """Where it lies in the lake."""
+        return Place(self.vendor, self.account, self.window)
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """Every file that belongs to it."""
+        return frozenset(file.path for file in (*self.files, *self.outcomes, *self.rejects, *self.undated))
+
+
+def referred(lake: Lake, folder: str) -> frozenset[str]:
+    """The files that the manifests published in a folder consist of."""
+    manifests = (lake.read(f"{folder}/{name}", Manifest) for name in lake.names(folder) if name.endswith(".json"))
+    return frozenset(path for manifest in manifests if manifest for path in manifest.paths)
+
+
+def packed(manifest: Manifest) -> dict[str, Any]:
+    """A manifest as plain JSON values, for XCom: Airflow would wrap tuples, and its UI would show the wrapping."""
+    return dict(msgspec.json.decode(msgspec.json.encode(manifest)))
+
+
+def unpacked(value: Any) -> Manifest:
+    """Read back what ``packed`` made."""
+    return msgspec.convert(value, Manifest)
+
+
+def whole(manifests: Iterable[Manifest]) -> Manifest:
+    """Join the batches of one window; raises Unreconciled when one is missing, double or of another window."""
+    parts = sorted(manifests, key=lambda part: part.batch)
+    if not parts:
+        msg = "No batch was extracted, so there is no window to go on with. Did the step that lists contacts run?"
+        raise Unreconciled(msg)
+    _same_window(parts)
+    first = parts[0]
+    return Manifest(
+        vendor=first.vendor,
+        account=first.account,
+        window_start=first.window_start,
+        window_end=first.window_end,
+        extracted_at=max(part.extracted_at for part in parts),
+        files=tuple(file for part in parts for file in part.files),
+        outcomes=tuple(file for part in parts for file in part.outcomes),
+        undated=tuple(file for part in parts for file in part.undated),
+        counts=sum((part.counts for part in parts), Counts()),
+        digest=first.digest if len(parts) == 1 else "",
+        asked=first.asked,
+    )
+
+
+def reconcile(manifest: Manifest) -> None:
+    """Raise Unreconciled, with the numbers, unless every record of a raw window is accounted for, and in its files."""
+    counts = manifest.counts
+    checks = {
+        "received = outside + undated + fetched": (counts.received, counts.outside + counts.undated + counts.fetched),
+        "undated = rows of their files": (counts.undated, written(manifest.undated)),
+        "fetched = landed": (counts.fetched, counts.landed),
+        "landed = rows of the files": (counts.landed, written(manifest.files)),
+        f"contacts = {' + '.join(OUTCOMES)}": (counts.contacts, sum(getattr(counts, name) for name in OUTCOMES)),
+        "contacts = rows of the outcomes": (counts.contacts, written(manifest.outcomes)),
+    }
+    _check(checks)
+
+
+def reconcile_normalized(raw: Manifest, manifest: Manifest) -> None:
+    """The same for a normalized window: what landed is canonical, rejected, or there already, and in its files."""
+    reconcile(raw)
+    counts = manifest.counts
+    checks = {
+        "landed = canonical + rejected + repeated": (
+            counts.landed,
+            counts.canonical + counts.rejected + counts.repeated,
+        ),
+        "canonical = rows of the files": (counts.canonical, written(manifest.files)),
+        "rejected = rows of the rejects": (counts.rejected, written(manifest.rejects)),
+    }
+    _check(checks)
+
+
+def written(files: Iterable[File]) -> int:
+    """Rows of some files, each counted when it was closed."""
+    return sum(file.rows for file in files)
+
+
+def _check(checks: dict[str, tuple[int, int]]) -> None:
+    wrong = [f"{name} ({left} ≠ {right})" for name, (left, right) in checks.items() if left != right]
+    if wrong:
+        msg = f"Counts do not add up, so nothing was published: {'; '.join(wrong)}. Please report this as a defect."
+        raise Unreconciled(msg)
+
+
+def _same_window(parts: Sequence[Manifest]) -> None:
+    first = parts[0]
+    wanted = list(range(first.batches))
+    if [part.batch for part in parts] != wanted:
+        came = [part.batch for part in parts]
+        msg = f"Batches {came} came where {first.batches} were expected, so the window is not whole."
+        raise Unreconciled(msg)
+    same = {(part.vendor, part.account, part.window_start, part.window_end, part.batches) for part in parts}
+    if len(same) > 1:
+        msg = "The batches belong to different vendors, accounts or windows, so they cannot be joined."
+        raise Unreconciled(msg)

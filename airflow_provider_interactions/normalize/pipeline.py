@@ -1,0 +1,184 @@
+"""Raw Parquet to the canonical table: every record becomes a row, a reject with its reason, or is there already.
+
+Works on one window as ``land.publish`` left it, in bounded memory: rows of one contact lie together, so repeats are
+found contact by contact. Needs no vendor call, so it can be run again on what has landed, with newer code.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Self
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from airflow_provider_interactions.errors import Replaced, TooManyRejects
+from airflow_provider_interactions.extract.commit import replaced
+from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, reconcile_normalized, referred
+from airflow_provider_interactions.lake.parquet import Writer
+from airflow_provider_interactions.lake.paths import stamp
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.memory import keep
+from airflow_provider_interactions.normalize.repeats import Seen
+from airflow_provider_interactions.normalize.rows import BATCH_BYTES, join, split
+from airflow_provider_interactions.rejects import SHARE, are_too_many, list_reasons, way_on
+from airflow_provider_interactions.schema import CANONICAL, REJECTS
+from airflow_provider_interactions.vendors import vendor as vendor_named
+
+#: Rows looked at in one go, so few that what is made of them stays near the processor.
+BATCH_ROWS = 8_192
+
+#: Rows, or their bytes in memory, held before they are written, since larger row groups read faster.
+HELD_ROWS, HELD_BYTES = 65_536, 128 * 1024 * 1024
+
+log = logging.getLogger(__name__)
+
+
+def normalize(lake: Lake, raw: Manifest, *, rejects_share: float = SHARE, now: datetime | None = None) -> Manifest:
+    """Write the canonical rows and the rejects of a raw window and publish them; returns the window's new manifest.
+
+    Raises TooManyRejects above the threshold, or when no record can be read (nothing canonical is published, the
+    rejects are kept), Unreconciled when counts do not add up, and Replaced when another extraction of the window was
+    published meanwhile. ``now`` is the instant (aware) that names the files.
+    """
+    keep()
+    vendor = vendor_named(raw.vendor)
+    with _Output(lake, raw, stamp(now or datetime.now(UTC))) as output:
+        for batch in _raw_batches(lake, raw):
+            output.write(batch, *split(batch, vendor, output.seen))
+        return output.publish(rejects_share)
+
+
+@dataclass(slots=True)
+class _Output:
+    """The files of a normalized window, being written; discarded unless published."""
+
+    lake: Lake
+    raw: Manifest
+    run: str
+    seen: Seen = field(default_factory=Seen)
+    days: dict[str, Writer] = field(default_factory=dict)
+    held: dict[str, list[pa.RecordBatch]] = field(default_factory=dict)
+    held_rows: int = 0
+    held_bytes: int = 0
+    rejects: Writer | None = None
+    landed: int = 0
+    canonical: int = 0
+    rejected: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    written: list[File] = field(default_factory=list)
+    published: bool = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self.published:
+            for writer in (*self.days.values(), *([self.rejects] if self.rejects else [])):
+                writer.discard()
+            # An exception (Airflow's, when a task is ended) can come right after the manifest was published.
+            there = self.lake.read(self.raw.place.manifest, Manifest)
+            kept = there.paths if there else frozenset[str]()
+            self.lake.remove(file.path for file in self.written if file.path not in kept)
+
+    def write(self, batch: pa.RecordBatch, good: pa.RecordBatch, bad: pa.RecordBatch) -> None:
+        """Append the rows of one raw batch: canonical ones under their UTC day, rejects apart."""
+        self.landed += batch.num_rows
+        self.canonical += good.num_rows
+        self.rejected += bad.num_rows
+        for day, rows in _by_day(good):
+            self.held.setdefault(day, []).append(rows)
+        self.held_rows += good.num_rows
+        self.held_bytes += good.nbytes
+        if self.held_rows >= HELD_ROWS or self.held_bytes >= HELD_BYTES:
+            self._flush()
+        if bad.num_rows:
+            if self.rejects is None:
+                path = f"{self.raw.place.folder('rejects')}/rejects-{self.run}.parquet"
+                self.rejects = Writer(self.lake, path, REJECTS)
+            self.rejects.write(bad)
+            self.reasons.update(bad.column("reason").to_pylist())
+
+    def _flush(self) -> None:
+        """One row group for each day that rows are held of."""
+        for day, batches in self.held.items():
+            if day not in self.days:
+                folder = self.raw.place.dated(day)
+                path = f"{folder}/{self.raw.window.slug}-{self.run}.parquet"
+                self.days[day] = Writer(self.lake, path, CANONICAL)
+            self.days[day].write(join(batches))
+        self.held, self.held_rows, self.held_bytes = {}, 0, 0
+
+    def publish(self, share: float) -> Manifest:
+        """Close the files, check the counts, replace the window's manifest, remove the former version's files."""
+        rejects = self._close_rejects()
+        self._refuse_too_many(share, rejects)
+        self._flush()
+        while self.days:
+            self.written.append(self.days.popitem()[1].close())
+        counts = self.raw.counts + Counts(
+            canonical=self.canonical,
+            rejected=self.rejected,
+            repeated=self.landed - self.canonical - self.rejected,
+        )
+        files = tuple(sorted((file for file in self.written if file not in rejects), key=lambda file: file.path))
+        manifest = msgspec.structs.replace(self.raw, files=files, rejects=rejects, counts=counts)
+        reconcile_normalized(self.raw, manifest)
+        self._refuse_replaced()
+        former = self.lake.read(manifest.place.manifest, Manifest)
+        self.lake.publish(manifest.place.manifest, manifest)
+        self.published = True
+        if former is not None:
+            kept = manifest.paths | self.raw.paths | referred(self.lake, manifest.place.folder("raw"))
+            self.lake.remove(sorted(former.paths - kept))
+        return manifest
+
+    def _refuse_replaced(self) -> None:
+        """Raise Replaced unless the raw window is the one that is published: a slow run must not undo a newer one."""
+        current = self.lake.read(self.raw.place.raw_manifest, Manifest)
+        if current is None or current.paths != self.raw.paths:
+            raise Replaced(replaced(self.raw))
+
+    def _close_rejects(self) -> tuple[File, ...]:
+        if self.rejects is None:
+            return ()
+        writer, self.rejects = self.rejects, None
+        self.written.append(writer.close())
+        return (self.written[-1],)
+
+    def _refuse_too_many(self, share: float, rejects: Sequence[File]) -> None:
+        if not self.rejected:
+            return
+        told = (
+            f"{self.rejected} of {self.landed} records of {self.raw.vendor} in window {self.raw.window} cannot be "
+            f"read: {list_reasons(self.reasons)}. Their bytes are in {rejects[0].path}"
+        )
+        if are_too_many(self.rejected, self.landed, share, none_left=not self.canonical):
+            self.written.clear()  # the rejects stay, to be looked at
+            reason = f"{told}; {way_on(none_left=not self.canonical)}."
+            raise TooManyRejects(reason)
+        log.warning("%s.", told)
+
+
+def _raw_batches(lake: Lake, raw: Manifest) -> Iterator[pa.RecordBatch]:
+    for file in raw.files:
+        try:
+            with lake.fs.open(lake.full(file.path), "rb") as stream:
+                for batch in pq.ParquetFile(stream).iter_batches(BATCH_ROWS):
+                    rows = max(1, BATCH_BYTES * batch.num_rows // max(1, batch.column("payload").nbytes))
+                    yield from (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))
+        except FileNotFoundError as gone:
+            raise Replaced(replaced(raw)) from gone
+
+
+def _by_day(rows: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
+    days = rows.column("occurred_at").cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
+    different = sorted(pc.unique(days).to_pylist())
+    for day in different:
+        yield day.isoformat(), rows if len(different) == 1 else rows.filter(pc.equal(days, day))

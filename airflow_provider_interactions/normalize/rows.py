@@ -1,0 +1,123 @@
+"""Raw rows to canonical ones: what is well-formed side by side, the rest record by record, in the order they landed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airflow_provider_interactions.contract import Asked, Contact, Interaction, Vendor
+from airflow_provider_interactions.errors import RecordRejected
+from airflow_provider_interactions.normalize.repeats import SHARED_ID, Seen
+from airflow_provider_interactions.rejects import interaction
+from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS, REJECTS
+
+#: Bytes of payload looked at in one go, since what is made of them can be many times as large.
+BATCH_BYTES = 16 * 1024 * 1024
+
+
+def split(batch: pa.RecordBatch, vendor: Vendor, seen: Seen) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+    """Canonical rows and rejects of a raw batch, in its order: all at once what is well-formed, else one by one."""
+    sure, rows = at_once(batch, vendor)
+    rejects = rejects_of(batch.slice(0, 0), ())
+    contacts = batch.column("contact_id")
+    numbers = None
+    if rows.num_rows < batch.num_rows:
+        left = pc.indices_nonzero(pc.invert(sure))
+        good, kept, rejects = _one_by_one(batch.take(left), vendor)
+        numbers = pa.concat_arrays([pc.indices_nonzero(sure), left.take(kept)])
+        order = pc.array_sort_indices(numbers)
+        rows = pa.concat_batches([rows, good]).take(order)
+        numbers = numbers.take(order)
+        contacts = contacts.take(numbers)
+    found = seen.compare(contacts, rows)
+    if found is None:
+        return rows, rejects
+    firsts, others = found
+    if len(others):
+        places = others if numbers is None else numbers.take(others)
+        rejects = pa.concat_batches([rejects, rejects_of(batch.take(places), [SHARED_ID] * len(places))])
+    return rows.filter(firsts), rejects
+
+
+def _one_by_one(batch: pa.RecordBatch, vendor: Vendor) -> tuple[pa.RecordBatch, pa.Array, pa.RecordBatch]:
+    """Canonical rows, the numbers of the records they are of, and the rejects."""
+    good: list[Interaction] = []
+    kept: list[int] = []
+    bad: list[int] = []
+    reasons: list[str] = []
+    columns = [batch.column(name).to_pylist() for name in _READ]
+    for n, (payload, contact_id, kind, native_type, context) in enumerate(zip(*columns, strict=True)):
+        try:
+            row = interaction(vendor, payload, Asked(Contact(contact_id, kind), native_type, context))
+        except RecordRejected as rejection:
+            bad.append(n)
+            reasons.append(rejection.reason)
+            continue
+        row.contact_id = row.contact_id or contact_id
+        good.append(row)
+        kept.append(n)
+    numbers, rejected = pa.array(kept, pa.uint64()), pa.array(bad, pa.uint64())
+    return rows_of(batch.take(numbers), good), numbers, rejects_of(batch.take(rejected), reasons)
+
+
+def at_once(batch: pa.RecordBatch, vendor: Vendor) -> tuple[pa.BooleanArray, pa.RecordBatch]:
+    """Which records the vendor's module can read at once, and the canonical rows of those."""
+    if vendor.columns is None or not batch.num_rows or batch.column("payload").nbytes > 2 * BATCH_BYTES:
+        return pa.repeat(False, batch.num_rows), pa.RecordBatch.from_pylist([], CANONICAL)
+    sure, found = vendor.columns(batch)
+    if not (_known(found["channel"], CHANNELS) and _known(found["action"], ACTIONS)):
+        sure = pa.repeat(False, batch.num_rows)
+    return sure, _filled(batch, found, sure)
+
+
+def _known(words: pa.Array, vocabulary: frozenset[str]) -> bool:
+    return vocabulary.issuperset(pc.unique(words).to_pylist())
+
+
+def _filled(raw: pa.RecordBatch, found: Mapping[str, pa.Array], sure: pa.BooleanArray) -> pa.RecordBatch:
+    keep = None if pc.all(sure).as_py() else sure
+    columns = []
+    for column in CANONICAL:
+        if column.name in found:
+            values = found[column.name]
+        elif column.name in raw.schema.names:
+            values = raw.column(column.name)
+        else:
+            values = pa.nulls(raw.num_rows, column.type)
+        values = values if keep is None else values.filter(keep)
+        columns.append(values if values.type == column.type else values.cast(column.type))
+    return pa.record_batch(columns, schema=CANONICAL)
+
+
+_READ = ("payload", "contact_id", "contact_id_kind", "asked_type", "context")
+
+_CARRIED = frozenset(("vendor", "account", "contact_id_kind", "extracted_at", "window_start", "window_end"))
+
+
+def rows_of(raw: pa.RecordBatch, rows: Sequence[Interaction]) -> pa.RecordBatch:
+    """Canonical rows of raw ones that were read one by one."""
+    columns: list[Any] = []
+    for column in CANONICAL:
+        if column.name in _CARRIED:
+            columns.append(raw.column(column.name))
+        elif pa.types.is_dictionary(column.type):
+            columns.append(pa.array([getattr(row, column.name) for row in rows], pa.string()).dictionary_encode())
+        else:
+            columns.append(pa.array([getattr(row, column.name) for row in rows], column.type))
+    return pa.record_batch(columns, schema=CANONICAL)
+
+
+def rejects_of(raw: pa.RecordBatch, reasons: Sequence[str]) -> pa.RecordBatch:
+    """Raw rows with why they are no interactions."""
+    return pa.record_batch([pa.array(reasons, pa.string()), *raw.columns], schema=REJECTS)
+
+
+def join(batches: Sequence[pa.RecordBatch]) -> pa.Table:
+    """One table of several batches, in their order.
+
+    It keeps the batches' chunks: one array of texts holds 2 GiB at most, and what is beyond comes as a second one.
+    """
+    return pa.Table.from_batches([batch for batch in batches if batch.num_rows], CANONICAL).unify_dictionaries()

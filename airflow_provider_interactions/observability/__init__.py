@@ -1,0 +1,1 @@
+"""What a step tells others: summary, metrics, assets, links, lineage."""

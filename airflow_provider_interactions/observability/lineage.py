@@ -1,0 +1,99 @@
+"""OpenLineage: which datasets a step read and wrote, their schema, rows and bytes. Needs the extra ``openlineage``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow_provider_interactions.observability.summary import Facts
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from airflow_provider_interactions.lake.storage import Lake
+
+#: What each stage reads, and what it writes.
+FLOW = {
+    "list": ("vendor", "contacts"),
+    "extract": ("vendor", "raw"),
+    "publish": ("raw", "raw"),
+    "normalize": ("raw", "interactions"),
+    "load": ("interactions", "table"),
+    "request": ("vendor", "requests"),
+}
+
+
+def lineage(found: Facts, lake: Lake, table: tuple[str, str] | None = None) -> Any:
+    """What a step tells an OpenLineage collector; ``table`` is namespace and name of what a load writes."""
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+    source, target = (_address(what, found, lake, table) for what in FLOW[found.stage])
+    read, written = FLOW[found.stage]
+    return OperatorLineage(inputs=[_input(*source, schema(read))], outputs=[_output(*target, schema(written), found)])
+
+
+def schema(what: str) -> pa.Schema | None:
+    """The Arrow schema of one of the datasets above; None where it is not ours to say."""
+    from airflow_provider_interactions import schema as airflow_provider_interactions_schema
+    from airflow_provider_interactions.schema import CANONICAL, RAW
+
+    known = {"raw": RAW, "interactions": CANONICAL, "table": CANONICAL}
+    return {
+        **known,
+        "contacts": airflow_provider_interactions_schema.CONTACTS,
+        "requests": airflow_provider_interactions_schema.ANSWER,
+    }.get(what)
+
+
+def _address(what: str, found: Facts, lake: Lake, table: tuple[str, str] | None) -> tuple[str, str]:
+    """Namespace and name, as OpenLineage's naming conventions have them for files and buckets."""
+    if what == "vendor":
+        return f"{found.vendor}://{found.account}", "interactions"
+    if what == "table":
+        return table or ("unknown", "interactions")
+    from airflow_provider_interactions.lake.paths import segment
+
+    url = urlsplit(lake.url(f"{what}/vendor={segment(found.vendor)}/account={segment(found.account)}"))
+    if not url.netloc:
+        return url.scheme, url.path
+    return f"{url.scheme}://{url.netloc}", url.path.lstrip("/")
+
+
+def _input(namespace: str, name: str, columns: pa.Schema | None) -> Any:
+    from airflow.providers.common.compat.openlineage.facet import Dataset
+
+    return Dataset(namespace=namespace, name=name, facets=_facets(columns))
+
+
+def _output(namespace: str, name: str, columns: pa.Schema | None, found: Facts) -> Any:
+    from airflow.providers.common.compat.openlineage.facet import (
+        OutputDataset,
+        OutputStatisticsOutputDatasetFacet,
+    )
+
+    counts = OutputStatisticsOutputDatasetFacet(
+        rowCount=found.rows, size=found.bytes or None, fileCount=found.files or None
+    )
+    return OutputDataset(
+        namespace=namespace, name=name, facets=_facets(columns), outputFacets={"outputStatistics": counts}
+    )
+
+
+def _facets(columns: pa.Schema | None) -> dict[str, Any]:
+    from airflow.providers.common.compat.openlineage.facet import (
+        SchemaDatasetFacet,
+        SchemaDatasetFacetFields,
+    )
+
+    if columns is None:
+        return {}
+    fields = [
+        SchemaDatasetFacetFields(name=column.name, type=str(column.type), description=_meaning(column))
+        for column in columns
+    ]
+    return {"schema": SchemaDatasetFacet(fields=fields)}
+
+
+def _meaning(column: Any) -> str | None:
+    found = (column.metadata or {}).get(b"meaning")
+    return found.decode() if found else None

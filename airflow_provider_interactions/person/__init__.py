@@ -1,0 +1,1 @@
+"""Everything the vendor knows about one person: request, files, counts."""

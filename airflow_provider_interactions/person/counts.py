@@ -1,0 +1,131 @@
+"""What was found of a few people, in numbers: all that Airflow, its logs and its metadata ever learn of an answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+from airflow_provider_interactions.errors import Unreconciled
+from airflow_provider_interactions.lake.manifest import Counts, File, Manifest
+from airflow_provider_interactions.person.files import Told
+from airflow_provider_interactions.window import Window
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """How it went with one person. ``contact`` is the first place in the list as it was given, from 1.
+
+    An identifier would be personal data. Who is given more than once is answered once.
+
+    ``records`` = ``interactions`` + ``rejected`` + ``repeated`` (the same once more) + ``left_out`` (other types).
+    """
+
+    contact: int
+    outcome: str
+    reason: str | None
+    records: int
+    interactions: int
+    rejected: int
+    repeated: int
+    left_out: int
+    first: datetime | None
+    last: datetime | None
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found, in numbers; nothing in it tells who was asked about.
+
+    ``channels`` counts interactions by channel and the vendor's type, ``rejects`` unreadable records by reason. Times
+    are UTC; ``window_start`` and ``window_end`` are None for all time. Paths are below the lake's root.
+    """
+
+    vendor: str
+    account: str
+    asked_at: datetime
+    window_start: datetime | None
+    window_end: datetime | None
+    counts: Counts
+    left_out: int
+    first: datetime | None
+    last: datetime | None
+    channels: dict[str, dict[str, int]]
+    rejects: dict[str, int]
+    people: tuple[Person, ...]
+    parquet: File
+    lines: File
+    summary: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the records of all of them came to."""
+
+    people: list[Person] = field(default_factory=list)
+    channels: dict[str, Counter[str]] = field(default_factory=dict)
+    rejects: Counter[str] = field(default_factory=Counter)
+
+    def take(self, place: int, found: Told) -> None:
+        """Add the person at a place in the list."""
+        self.people.append(_person(place, found))
+        for row in found.interactions:
+            self.channels.setdefault(row["channel"], Counter())[row["native_type"]] += 1
+        self.rejects.update(row["rejected"] for row in found.rejects)
+
+    def total(self, name: str) -> int:
+        """One count of all people together."""
+        return sum(getattr(person, name) for person in self.people)
+
+
+def _person(n: int, found: Told) -> Person:
+    times = [row["occurred_at"] for row in found.interactions]
+    return Person(
+        contact=n,
+        outcome=found.outcome,
+        reason=found.reason,
+        records=found.records,
+        interactions=len(times),
+        rejected=len(found.rejects),
+        repeated=found.repeated,
+        left_out=found.left_out,
+        first=min(times, default=None),
+        last=max(times, default=None),
+    )
+
+
+def counted(landed: Manifest, window: Window | None, tally: Tally, parquet: File, lines: File, summary: str) -> Answer:
+    """Sum up; raises Unreconciled when a record is unaccounted for. ``window`` None means all time."""
+    found = Counts(
+        canonical=tally.total("interactions"), rejected=tally.total("rejected"), repeated=tally.total("repeated")
+    )
+    _reconcile(landed, tally, parquet, lines)
+    return Answer(
+        vendor=landed.vendor,
+        account=landed.account,
+        asked_at=landed.extracted_at,
+        window_start=window.start if window else None,
+        window_end=window.end if window else None,
+        counts=landed.counts + found,
+        left_out=tally.total("left_out"),
+        first=min((person.first for person in tally.people if person.first), default=None),
+        last=max((person.last for person in tally.people if person.last), default=None),
+        channels={channel: dict(types.most_common()) for channel, types in sorted(tally.channels.items())},
+        rejects=dict(tally.rejects.most_common()),
+        people=tuple(tally.people),
+        parquet=parquet,
+        lines=lines,
+        summary=summary,
+    )
+
+
+def _reconcile(landed: Manifest, tally: Tally, parquet: File, lines: File) -> None:
+    """Raise Unreconciled unless every record that came is in the files, or counted as not being there."""
+    told_of = sum(tally.total(name) for name in ("interactions", "rejected", "repeated", "left_out"))
+    written = tally.total("interactions") + tally.total("rejected")
+    if landed.counts.landed != told_of or (parquet.rows, lines.rows) != (written, written):
+        msg = (
+            f"{landed.counts.landed} records came, {told_of} are accounted for, {parquet.rows} and {lines.rows} were "
+            "written, so there is no answer. Please report this as a defect."
+        )
+        raise Unreconciled(msg)

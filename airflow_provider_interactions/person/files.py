@@ -1,0 +1,225 @@
+"""What landed for a few people, as the rows of their answer, and the two files they go into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Self
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from airflow_provider_interactions.contract import Asked, Contact, Vendor
+from airflow_provider_interactions.errors import RecordRejected
+from airflow_provider_interactions.lake.manifest import File, Manifest
+from airflow_provider_interactions.lake.parquet import Writer
+from airflow_provider_interactions.lake.storage import Lake, unwritable
+from airflow_provider_interactions.normalize.repeats import Seen, Version
+from airflow_provider_interactions.rejects import interaction
+from airflow_provider_interactions.schema import ANSWER
+
+Row = dict[str, Any]
+
+#: Bytes of records that are written at once.
+HELD_BYTES = 64 * 1024 * 1024
+
+
+#: A record without a readable time comes last.
+LAST = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Told:
+    """What a vendor told of one person: how it went, how many records came, and what they say."""
+
+    outcome: str
+    reason: str | None
+    records: int = 0
+    repeated: int = 0
+    left_out: int = 0
+    interactions: list[Row] = field(default_factory=list)
+    rejects: list[Row] = field(default_factory=list)
+
+    @property
+    def rows(self) -> list[Row]:
+        """All of them in order of time."""
+        return sorted([*self.interactions, *self.rejects], key=lambda row: row["occurred_at"] or LAST)
+
+
+def told(lake: Lake, vendor: Vendor, landed: Manifest, types: frozenset[str]) -> Iterator[Told]:
+    """What landed, person by person in the order they were asked about; of interactions, these types or all."""
+    groups = groupby(_records(lake, landed), itemgetter("contact_id"))
+    who, records = next(groups, (None, iter(())))
+    for outcome in _rows(lake, landed.outcomes):
+        found = Told(outcome["outcome"], outcome["reason"])
+        if who == outcome["contact_id"]:
+            _read(found, vendor, records, types)
+            who, records = next(groups, (None, iter(())))
+        yield found
+
+
+def folded(native_type: str) -> str:
+    """A vendor's type as it is compared: letters in either case, blanks left out."""
+    return "".join(native_type.split()).casefold()
+
+
+def _records(lake: Lake, landed: Manifest) -> Iterator[Row]:
+    return _rows(lake, landed.files)
+
+
+def _rows(lake: Lake, files: Iterable[File]) -> Iterator[Row]:
+    for file in files:
+        with lake.fs.open(lake.full(file.path), "rb") as stream:
+            for batch in pq.ParquetFile(stream).iter_batches():
+                yield from batch.to_pylist()
+
+
+def _read(found: Told, vendor: Vendor, records: Iterable[Row], types: frozenset[str]) -> None:
+    seen = Seen()
+    for raw in records:
+        found.records += 1
+        row = _row(vendor, raw, seen)
+        if row is None:
+            found.repeated += 1
+        elif row["rejected"] is not None:
+            found.rejects.append(row)
+        else:
+            _choose(found, row, types)
+
+
+def _choose(found: Told, row: Row, types: frozenset[str]) -> None:
+    if types and folded(row["native_type"]) not in types:
+        found.left_out += 1
+    else:
+        found.interactions.append(row)
+
+
+def _row(vendor: Vendor, raw: Row, seen: Seen) -> Row | None:
+    """A record as it is shown; None for one that came before."""
+    contact = Contact(raw["contact_id"], raw["contact_id_kind"])
+    known = {name: raw[name] for name in ("vendor", "account", "contact_id_kind", "context", "extracted_at")}
+    known |= {"record": raw["payload"], "contact_id": contact.id}
+    try:
+        said = interaction(vendor, raw["payload"], Asked(contact, raw["asked_type"], raw["context"]))
+        is_first = seen.is_first(said.interaction_id, Version.of(said))
+    except RecordRejected as rejection:
+        told_of = {"occurred_at": raw["occurred_at"], "native_type": raw["asked_type"] or None}
+        return dict.fromkeys(ANSWER.names) | known | told_of | {"rejected": rejection.reason}
+    if not is_first:
+        return None
+    said.contact_id = said.contact_id or contact.id
+    return {**known, **msgspec.structs.asdict(said), "rejected": None}
+
+
+@dataclass(slots=True)
+class Output:
+    """The two files of an answer, being written. A context manager that leaves neither unless ``keep`` is called."""
+
+    lake: Lake
+    base: str
+    table: Writer = field(init=False)
+    lines: Lines = field(init=False)
+    kept: bool = False
+
+    def __enter__(self) -> Self:
+        self.lines = Lines(self.lake, f"{self.base}.jsonl")
+        try:
+            self.table = Writer(self.lake, f"{self.base}.parquet", ANSWER)
+        except BaseException:
+            self.lines.discard()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self.kept:
+            self.table.discard()
+            self.lines.discard()
+            self.lake.remove(f"{self.base}.{ending}" for ending in ("parquet", "jsonl", "json"))
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Add the rows of one person."""
+        for some in _in_groups(rows):
+            self.table.write(pa.RecordBatch.from_pylist(some, ANSWER))
+            self.lines.write(some)
+
+    def close(self) -> tuple[File, File]:
+        """Give both files their names."""
+        return self.table.close(), self.lines.close()
+
+    def keep(self) -> None:
+        """Let the files stay."""
+        self.kept = True
+
+
+def _in_groups(rows: Iterable[Row], most: int = HELD_BYTES) -> Iterator[list[Row]]:
+    """Rows in groups of about so many bytes of records, or of one row: an array of texts ends at 2 GiB."""
+    group: list[Row] = []
+    held = 0
+    for row in rows:
+        group.append(row)
+        held += len(row["record"])
+        if held >= most:
+            yield group
+            group, held = [], 0
+    if group:
+        yield group
+
+
+class Lines:
+    """A file of JSON objects, one a line, that appears under its name only when it is complete."""
+
+    def __init__(self, lake: Lake, path: str) -> None:
+        self.lake, self.path, self.rows = lake, path, 0
+        self._temporary = lake.temporary(path) if lake.local else path
+        lake.prepare(path)
+        with _writable():
+            self._stream = lake.fs.open(lake.full(self._temporary), "wb")
+
+    def write(self, rows: Iterable[Row]) -> None:
+        """Append rows; raises as ``lake.unwritable`` says when the file system takes no more."""
+        with _writable():
+            for row in rows:
+                self._stream.write(line(row) + b"\n")
+                self.rows += 1
+
+    def close(self) -> File:
+        """Finish the file and give it its name."""
+        with _writable():
+            self._stream.close()
+            if self._temporary != self.path:
+                self.lake.fs.mv(self.lake.full(self._temporary), self.lake.full(self.path))
+        return File(self.path, self.rows, int(self.lake.fs.size(self.lake.full(self.path))))
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self.lake.abandon(self._stream)
+        self.lake.remove([self._temporary])
+
+
+@contextmanager
+def _writable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as fault:
+        raise unwritable(fault) from fault
+
+
+#: What the readable file leaves out where a record could be read: its columns and attributes say the same.
+_VERBATIM = ("context", "record")
+
+
+def line(row: Row) -> bytes:
+    """A row as one line of JSON: only what is known, attributes as an object, unreadable records as their text."""
+    shown = {name: value for name, value in row.items() if value not in (None, "")}
+    if row["rejected"] is None:
+        shown = {name: value for name, value in shown.items() if name not in _VERBATIM}
+        # The vendor's own JSON may be spread over lines; a line break can only stand between its values.
+        shown["attributes"] = msgspec.Raw(row["attributes"].replace("\r", " ").replace("\n", " "))
+    else:
+        shown["record"] = row["record"].decode("utf-8", "replace")
+    return msgspec.json.encode({name: shown[name] for name in ANSWER.names if name in shown})

@@ -1,0 +1,112 @@
+"""Where a list of contacts may come from. Every source is read as a stream, so its size does not matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowException
+
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.runtime.context import given
+from airflow_provider_interactions.runtime.lake_url import open_url
+
+if TYPE_CHECKING:
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+#: Rows asked for at once.
+ROWS = 10_000
+
+#: Drivers whose ordinary cursor brings the whole result at once; a named one stays on the server.
+NAMED = ("psycopg", "psycopg2")
+
+#: The driver whose cursors stream by class.
+MYSQL = "MySQLdb"
+
+
+def only(**sources: Any) -> str | None:
+    """The name of the source that was given, None for none; raises ConfigError for more than one."""
+    named = [name for name, value in sources.items() if given(value) is not None]
+    if len(named) > 1:
+        msg = f"{' and '.join(named)} are given. Give one source of contacts, or none for the vendor's own list."
+        raise ConfigError(msg)
+    return named[0] if named else None
+
+
+def from_list(ids: Iterable[object]) -> Iterable[object]:
+    """Identifiers that the DAG's author wrote, or an upstream task returned."""
+    if isinstance(ids, str):
+        msg = "contacts is one text, not a list. For a template that gives a list, set render_template_as_native_obj."
+        raise ConfigError(msg)
+    if isinstance(ids, Mapping | bytes | bytearray):
+        msg = f"contacts is of type {type(ids).__name__}. Give a list of identifiers."
+        raise ConfigError(msg)
+    return ids
+
+
+def from_file(url: str, column: str | None = None, accepts: Callable[[str], bool] | None = None) -> Iterator[object]:
+    """Identifiers in a Parquet, CSV or text file at any address that Airflow understands."""
+    from airflow_provider_interactions import contacts
+
+    fs, path = open_url(url, "The file of contacts")
+    try:
+        yield from contacts.in_file(fs, path, column, accepts)
+    except (IsADirectoryError, PermissionError) as wrong:
+        msg = f"The file of contacts cannot be read ({wrong.strerror}). Check its address and your permissions."
+        raise ConfigError(msg) from wrong
+
+
+def from_sql(sql: str, conn_id: str | None) -> Iterator[object]:
+    """Identifiers in the first column of a query's rows; raises ConfigError for a connection that speaks no SQL."""
+    hook = _database(conn_id)
+    with closing(hook.get_conn()) as connection, closing(_cursor(connection)) as cursor:
+        cursor.execute(sql)
+        if cursor.description is None and not _is_named(connection):
+            msg = "contacts_sql brings no rows. Write a query whose first column holds the identifiers."
+            raise ConfigError(msg)
+        while rows := cursor.fetchmany(ROWS):
+            yield from _identifiers(row[0] for row in rows)
+
+
+def _database(conn_id: str | None) -> DbApiHook:
+    if not conn_id:
+        msg = "contacts_sql needs contacts_conn_id, the Airflow connection of the database to ask."
+        raise ConfigError(msg)
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
+
+    connection = BaseHook.get_connection(conn_id)
+    try:
+        hook = connection.get_hook()  # type: ignore[no-untyped-call]
+    except (AirflowException, ImportError) as wrong:
+        msg = f"Connection {conn_id} is of type {connection.conn_type}, whose provider is not installed."
+        raise ConfigError(msg) from wrong
+    if not isinstance(hook, DbApiHook):
+        msg = f"Connection {conn_id} is of type {connection.conn_type}, which is no SQL database."
+        raise ConfigError(msg)
+    return hook
+
+
+def _cursor(connection: Any) -> Any:
+    if _is_named(connection):
+        return connection.cursor("interactions_contacts")
+    if _driver(connection) == MYSQL:
+        return connection.cursor(import_module("MySQLdb.cursors").SSCursor)
+    return connection.cursor()
+
+
+def _is_named(connection: Any) -> bool:
+    return _driver(connection) in NAMED
+
+
+def _driver(connection: Any) -> str:
+    return type(connection).__module__.partition(".")[0]
+
+
+def _identifiers(values: Iterable[object]) -> Iterator[object]:
+    for value in values:
+        found = value.strip() if isinstance(value, str) else value
+        if found not in (None, ""):
+            yield found

@@ -1,0 +1,81 @@
+"""Capillary's customers: their identifiers and ids, and which of them cannot be read."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+from airflow_provider_interactions.sandbox.world import World, index_of, person, retag, shape, tag
+
+if TYPE_CHECKING:
+    from airflow_provider_interactions.sandbox.capillary.options import Options
+
+__all__ = ["Standing", "contact_id", "customer_id", "external_id", "find", "message_id", "relabel", "standing"]
+
+Standing = Literal["known", "unknown", "deleted", "fraud"]
+
+# Message ids have 13 digits, too few for a tag: contacts are told apart by 8 digits there.
+_CODES = 10**8
+_STEP = 99_989
+_SHIFT = 31_415_926
+_STEP_INVERSE = pow(_STEP, -1, _CODES)
+
+
+def contact_id(world: World, index: int) -> str:
+    """The mobile number in the vendor's spelling: country code first, no plus sign."""
+    return person(world, index).mobile.removeprefix("+")
+
+
+def external_id(index: int) -> str:
+    """The customer's id in the brand's own systems."""
+    return f"EXT-{tag(index)}"
+
+
+def customer_id(index: int) -> int:
+    """Capillary's own id of the customer: nine digits."""
+    return int(f"2{_code(index)}")
+
+
+def message_id(index: int, number: int) -> int:
+    """Thirteen digits, unique among all messages (for up to 10,000 a contact and 10**8 contacts)."""
+    return int(f"1{number:04d}{_code(index)}")
+
+
+def find(world: World, name: str, value: str) -> int | None:
+    """The contact with this identifier, if there is one."""
+    if name == "id":
+        index = _index_of_code(value.removeprefix("2")) if len(value) == 9 else None
+        return index if index is not None and index < world.contacts else None
+    dress = {"mobile": r"\s*\+?999(\d{12})", "email": r"c\.(\d{12})@example\.org", "external_id": r"EXT-(\d{12})"}
+    found = re.fullmatch(dress.get(name, "(?!)"), value, re.ASCII)
+    return index_of(world, found[1]) if found else None
+
+
+def standing(world: World, options: Options, index: int) -> Standing:
+    """Whether the contact's history can be read, and if not, why."""
+    base, scaled = shape(world, index), world.per_contact is not None
+    unknown = options.unknown if options.unknown is not None else () if scaled else (2,)
+    deleted = options.deleted if options.deleted is not None else () if scaled else (6,)
+    if base in unknown:
+        return "unknown"
+    if base in deleted:
+        return "deleted"
+    return "fraud" if base in options.fraud else "known"
+
+
+def relabel(body: bytes, source: int, target: int) -> bytes:
+    """Bytes made for contact ``source``, as they are for ``target`` of the same shape: tags and numeric ids."""
+    if source == target:
+        return body
+    # The code alone could turn up inside other digits; of all runs of digits, only ids have this length and beginning.
+    # The literal comes first and is looked at from behind, which lets the search skip what holds no code.
+    ids = rb"%s(?!\d)(?:(?<=\D1\d{12})|(?<=\D2\d{8}))" % _code(source).encode()
+    return re.sub(ids, _code(target).encode(), retag(body, source, target))
+
+
+def _code(index: int) -> str:
+    return f"{(index * _STEP + _SHIFT) % _CODES:08d}"
+
+
+def _index_of_code(text: str) -> int | None:
+    return (int(text) - _SHIFT) * _STEP_INVERSE % _CODES if re.fullmatch(r"[0-9]{8}", text) else None

@@ -1,0 +1,116 @@
+"""Dynamics 365 Marketing: Entra's token endpoint and the few parts of Dataverse's Web API that lead to interactions.
+
+Served under ``{url}/dynamics_marketing``, which stands both for the organisation URL and for the token authority.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aiohttp import web
+
+from airflow_provider_interactions.sandbox.dynamics_marketing.action import ACTION, load_interactions, removed
+from airflow_provider_interactions.sandbox.dynamics_marketing.auth import challenge, token
+from airflow_provider_interactions.sandbox.dynamics_marketing.contacts import list_contacts, read_contact
+from airflow_provider_interactions.sandbox.dynamics_marketing.errors import (
+    THROTTLES,
+    error,
+    refuse,
+    reply,
+    service_root,
+)
+from airflow_provider_interactions.sandbox.dynamics_marketing.records import (
+    NAME,
+    Options,
+    contact_id,
+    facts,
+    organization_id,
+)
+from airflow_provider_interactions.sandbox.vendor import Site, Vendor
+from airflow_provider_interactions.sandbox.world import guid
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    Answer = Callable[[Site, web.Request], Awaitable[web.Response]]
+
+__all__ = ["VENDOR"]
+
+# v9.0 keeps working next to v9.1 and v9.2 ("Compose HTTP requests and handle errors", read 2026-11).
+_ROOT = "/api/data/{version:v9\\.[012]}"
+
+
+def routes(site: Site) -> list[web.RouteDef]:
+    """Every path of this vendor; an unknown segment answers as Dataverse does."""
+
+    def guarded(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
+        return partial(_guarded, site, answer)
+
+    return [
+        web.post("/{tenant}/oauth2/v2.0/token", partial(token, site)),
+        web.post(f"{_ROOT}/{ACTION}", guarded(load_interactions)),
+        web.get(f"{_ROOT}/contacts", guarded(list_contacts)),
+        web.get(f"{_ROOT}/contacts({{id}})", guarded(read_contact)),
+        web.get(f"{_ROOT}/WhoAmI", guarded(_who_am_i)),
+        web.route("*", "/api/data/{version}/{segment}", guarded(_unknown_segment)),
+    ]
+
+
+async def _guarded(site: Site, answer: Answer, request: web.Request) -> web.Response:
+    refused = challenge(site, request)  # an aiohttp 3.11 response without keys of its own is false
+    return await answer(site, request) if refused is None else refused
+
+
+async def _who_am_i(site: Site, request: web.Request) -> web.Response:
+    body = {
+        "@odata.context": f"{service_root(request)}/$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
+        "BusinessUnitId": guid(site.world, NAME, "business unit"),
+        "UserId": guid(site.world, NAME, "user"),
+        "OrganizationId": organization_id(site.world),
+    }
+    return reply(request, msgspec.json.encode(body))
+
+
+async def _unknown_segment(site: Site, request: web.Request) -> web.Response:
+    segment = request.match_info["segment"]
+    if segment in {ACTION, "contacts", "WhoAmI"} and request.match_info["version"] in {
+        "v9.0",
+        "v9.1",
+        "v9.2",
+    }:
+        gone = removed(site, request) if segment == ACTION else None
+        return gone or refuse(request, 405, "0x80060888", f"The method {request.method} is not allowed here.")
+    return refuse(request, 404, "0x8006088a", f"Resource not found for the segment '{segment}'.")
+
+
+def connection(url: str, options: Options) -> Mapping[str, Any]:
+    """The Airflow connection's JSON form."""
+    extra = {
+        "tenant_id": options.tenant_id,
+        "authority": url,
+        "scope": f"{url}/.default",
+        "api_version": "v9.0",
+        "allow_http": True,
+    }
+    return {
+        "conn_type": NAME,
+        "host": url,
+        "login": options.client_id,
+        "password": options.client_secret,
+        "extra": extra,
+    }
+
+
+VENDOR = Vendor(
+    name=NAME,
+    options=Options,
+    routes=routes,
+    facts=facts,
+    contact_id=contact_id,
+    connection=connection,
+    error=error,
+    throttles=THROTTLES,
+    token_paths=("/oauth2/",),
+)

@@ -1,0 +1,76 @@
+"""What a running sandbox keeps, and how a request finds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from airflow_provider_interactions.sandbox.config import SandboxConfig
+from airflow_provider_interactions.sandbox.faults import Rules
+from airflow_provider_interactions.sandbox.meter import Meter
+from airflow_provider_interactions.sandbox.registry import VENDORS
+from airflow_provider_interactions.sandbox.tokens import Tokens
+from airflow_provider_interactions.sandbox.vendor import Site, Vendor
+from airflow_provider_interactions.sandbox.world import World, world_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything one running sandbox knows."""
+
+    config: SandboxConfig
+    world: World
+    vendors: Mapping[str, Vendor]
+    sites: Mapping[str, Site]
+    meters: Mapping[str, Meter]
+    rules: Rules
+
+    def stats(self) -> dict[str, Any]:
+        """Counters by vendor."""
+        return {
+            name: {
+                **meter.report(),
+                "tokens_issued": self.sites[name].tokens.issued,
+                "seen": dict(self.sites[name].seen),
+            }
+            for name, meter in self.meters.items()
+        }
+
+    def connections(self, url: str) -> dict[str, dict[str, Any]]:
+        """The Airflow connection of each vendor in its JSON form."""
+        return {
+            name: dict(vendor.connection(f"{url}/{name}", self.sites[name].options))
+            for name, vendor in self.vendors.items()
+        }
+
+    def contacts(self, vendor: str) -> list[str]:
+        """The vendor's ids of all contacts, active or not."""
+        identify = self.vendors[vendor].contact_id
+        return [identify(self.world, index) for index in range(self.world.contacts)]
+
+    def reset(self) -> None:
+        """Forget counters, pauses, tokens and fault rules; the world stays."""
+        self.rules.replace([])
+        for name, meter in self.meters.items():
+            meter.reset()
+            self.sites[name].tokens.forget()
+            self.sites[name].seen.clear()
+
+
+def state_of(config: SandboxConfig, vendors: Mapping[str, Vendor] = VENDORS) -> State:
+    """A fresh state; options a vendor does not know are an error."""
+    unknown = set(config.options) - set(vendors)
+    if unknown:
+        message = f"no such vendor: {', '.join(sorted(unknown))}; there are {', '.join(vendors)}"
+        raise ValueError(message)
+    world = world_of(config)
+    sites = {
+        name: Site(world, msgspec.convert(config.options.get(name, {}), vendor.options), Tokens(config.seed))
+        for name, vendor in vendors.items()
+    }
+    return State(config, world, vendors, sites, {name: Meter(config) for name in vendors}, Rules(config.seed))

@@ -1,0 +1,179 @@
+"""Which50's contact lists and the contacts on them.
+
+Source: the help pages of ``contactLists`` (app.which50.com/Which50API/documentation, read 2026-11). That of a list's
+contacts was not found: what it answers with, all in one piece, is an inference.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from airflow_provider_interactions.sandbox.which50.errors import refuse
+from airflow_provider_interactions.sandbox.which50.formats import (
+    DTO,
+    SERIALIZATION,
+    collection,
+    is_xml,
+    member,
+    negotiated,
+    reply,
+)
+from airflow_provider_interactions.sandbox.which50.records import NAME, Options, contact_id
+from airflow_provider_interactions.sandbox.world import World, chance, draw, person, retag, shape, tag
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from airflow_provider_interactions.sandbox.vendor import Site
+
+__all__ = ["list_contacts", "list_lists", "members", "read_list"]
+
+_COMMON = ' xmlns="http://schemas.datacontract.org/2004/07/W50Common.Model.DTO"'
+_SCHEMA = "http://www.w3.org/2001/XMLSchema"
+_XML_TYPES = {str: "string", int: "int", bool: "boolean", float: "double"}
+
+
+class ContactList(NamedTuple):
+    """A list that holds about one in ``one_in`` contacts; 0 is none, 1 is all."""
+
+    id: int
+    name: str
+    one_in: int
+
+
+_LISTS = {
+    entry.id: entry
+    for entry in (
+        ContactList(101, "Everyone", 1),
+        ContactList(205, "Newsletter 📰", 2),
+        ContactList(317, "Événements & <Gewinnspiele>", 3),
+        ContactList(420, "Nobody yet", 0),
+    )
+}
+
+
+@lru_cache(maxsize=16)
+def members(world: World, list_id: int) -> tuple[int, ...]:
+    """Indices of the contacts on a list; the lists overlap."""
+    one_in = _LISTS[list_id].one_in
+    if one_in <= 1:
+        return tuple(range(world.contacts * one_in))
+    return tuple(index for index in range(world.contacts) if chance(world, one_in, NAME, "member", list_id, index))
+
+
+async def list_lists(site: Site, request: web.Request) -> web.Response:
+    """Answer ``GET contactLists``."""
+    rows = [_row(site, entry) for entry in _LISTS.values()]
+    inner = "".join(f"<ContactsList>{_members(row)}</ContactsList>" for row in rows)
+    return reply(request, msgspec.json.encode(rows), collection("ArrayOfContactsList", DTO, inner))
+
+
+async def read_list(site: Site, request: web.Request) -> web.Response:
+    """Answer ``GET contactLists/{contactListId}``."""
+    found = _asked(site, request)
+    if not isinstance(found, ContactList):
+        return found
+    row = _row(site, found)
+    return reply(request, msgspec.json.encode(row), collection("ContactsList", DTO, _members(row)))
+
+
+async def list_contacts(site: Site, request: web.Request) -> web.Response:
+    """Answer ``GET contactLists/{contactListId}/contacts``: all of them, since no paging is known."""
+    found = _asked(site, request)
+    if not isinstance(found, ContactList):
+        return found
+    media = negotiated(request.headers.get("Accept", "*/*"))
+    body = _contacts(site.world, site.options, found.id, as_xml=is_xml(media))
+    return reply(request, body, body)
+
+
+def _asked(site: Site, request: web.Request) -> ContactList | web.Response:
+    text = request.match_info["contactListId"]
+    if not (text.isascii() and text.isdigit()):
+        return refuse(site, request, 400, "The request is invalid.")
+    found = _LISTS.get(int(text))
+    return found or refuse(site, request, 404, "The specified Contact List was not found.")
+
+
+def _row(site: Site, entry: ContactList) -> dict[str, Any]:
+    count = len(members(site.world, entry.id)) + site.options.count_off_by
+    return {"Id": entry.id, "Name": entry.name, "Count": count}
+
+
+def _members(row: dict[str, Any]) -> str:
+    return "".join(member(name, row[name]) for name in sorted(row))
+
+
+@lru_cache(maxsize=8)
+def _contacts(world: World, options: Options, list_id: int, *, as_xml: bool) -> bytes:
+    rows = [_contact(world, options, list_id, index, as_xml=as_xml) for index in members(world, list_id)]
+    return collection("ArrayOfContact", DTO, b"".join(rows).decode()) if as_xml else b"[%s]" % b",".join(rows)
+
+
+def _contact(world: World, options: Options, list_id: int, index: int, *, as_xml: bool) -> bytes:
+    """One contact; made once per shape, so that long lists stay cheap."""
+    source = shape(world, index)
+    return retag(_shape_contact(world, options, list_id, source, as_xml=as_xml), source, index)
+
+
+@lru_cache(maxsize=4096)
+def _shape_contact(world: World, options: Options, list_id: int, base: int, *, as_xml: bool) -> bytes:
+    values, warnings = _values(world, base), _warnings(world, base)
+    if as_xml:
+        return _contact_xml(contact_id(world, base), f"1{tag(base)}", list_id, values, warnings).encode()
+    row = {
+        "EncContactId": contact_id(world, base),
+        "ListId": list_id,
+        "Values": values,
+        "ValidationWarnings": warnings,
+    }
+    kept = {name: value for name, value in row.items() if value is not None or not options.omit_nulls}
+    return msgspec.json.encode(kept)
+
+
+def _values(world: World, base: int) -> dict[str, Any]:
+    """A dictionary of field name to anything: the names are those of the customer's own list."""
+    who = person(world, base)
+    return {
+        "First Name": who.first,
+        "Last Name": who.last,
+        "Email": who.email,
+        "Mobile": who.mobile,
+        "Points": draw(world, NAME, "points", base) % 5000,
+        "Newsletter": chance(world, 2, NAME, "newsletter", base),
+        "Größe <cm>": None if chance(world, 3, NAME, "size", base) else 171.5,
+    }
+
+
+def _warnings(world: World, base: int) -> list[str] | None:
+    if chance(world, 4, NAME, "warned", base):
+        return ["Mobile: the number's country is unknown ☎"]
+    return None if chance(world, 3, NAME, "no warnings", base) else []
+
+
+def _contact_xml(encrypted: str, number: str, list_id: int, values: dict[str, Any], warnings: list[str] | None) -> str:
+    """XML tells a numeric Id that JSON hides; members of the base class come first, in its namespace."""
+    return (
+        f"<Contact>{member('Id', number, _COMMON)}{member('ListId', list_id, _COMMON)}"
+        f'<Values{_COMMON} xmlns:d3p1="{SERIALIZATION}">{"".join(map(_pair, values.items()))}</Values>'
+        f"{member('EncContactId', encrypted)}{_warnings_xml(warnings)}</Contact>"
+    )
+
+
+def _pair(item: tuple[str, Any]) -> str:
+    name, value = item
+    kind = f' xmlns:d5p1="{_SCHEMA}" i:type="d5p1:{_XML_TYPES[type(value)]}"' if value is not None else ""
+    return (
+        f"<d3p1:KeyValueOfstringanyType>{member('d3p1:Key', name)}{member('d3p1:Value', value, kind)}"
+        "</d3p1:KeyValueOfstringanyType>"
+    )
+
+
+def _warnings_xml(warnings: list[str] | None) -> str:
+    if warnings is None:
+        return member("ValidationWarnings", None)
+    texts = "".join(member("d3p1:string", text) for text in warnings)
+    return f'<ValidationWarnings xmlns:d3p1="{SERIALIZATION}">{texts}</ValidationWarnings>'

@@ -1,0 +1,189 @@
+"""Carrying out the faults that no vendor needs to know of: on the wire, before or after the vendor's handler."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from aiohttp import web
+
+from airflow_provider_interactions.sandbox.mutations import mutate
+from airflow_provider_interactions.sandbox.vendor import ErrorSpec, Vendor
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from aiohttp.typedefs import Handler
+
+    from airflow_provider_interactions.sandbox.faults import FaultRule
+
+__all__ = ["answer", "gateway_page", "retry_after"]
+
+_PIECES = 20
+
+
+def retry_after(seconds: float, *, as_date: bool) -> str:
+    """A Retry-After value: whole seconds rounded up, or the HTTP date that many seconds ahead."""
+    return _spelled(max(1, -int(-seconds // 1)), as_date=as_date)
+
+
+def _spelled(seconds: int, *, as_date: bool) -> str:
+    if not as_date:
+        return str(seconds)
+    # HTTP dates have no fractions; cutting them off would promise a shorter pause than the seconds do.
+    until = datetime.now(UTC) + timedelta(seconds=seconds + 1)
+    return format_datetime(until.replace(microsecond=0), usegmt=True)
+
+
+def _asked_pause(rule: FaultRule) -> str | None:
+    """The Retry-After of a rule, none where it names none."""
+    if rule.retry_after is None or isinstance(rule.retry_after, str):
+        return rule.retry_after
+    return _spelled(rule.retry_after, as_date=rule.retry_after_date)
+
+
+def gateway_page(status: int) -> web.Response:
+    """The HTML page of a proxy or a maintenance window, where JSON is expected."""
+    text = (
+        f"<!DOCTYPE html><html><head><title>{status}</title></head>"
+        "<body><h1>Our services aren't available right now</h1></body></html>"
+    )
+    return web.Response(status=status, text=text, content_type="text/html")
+
+
+async def answer(
+    request: web.Request, vendor: Vendor, rules: Sequence[FaultRule], handler: Handler
+) -> web.StreamResponse:
+    """The handler's answer, or what the firing rules make of it. Of rules that replace it, the first wins."""
+    for rule in rules:
+        if rule.kind == "delay":
+            await asyncio.sleep(rule.seconds)
+    for rule in rules:
+        if rule.kind in _INSTEAD:
+            return _INSTEAD[rule.kind](request, vendor, rule)
+    response = await handler(request)
+    for rule in rules:
+        if rule.kind in _AFTERWARDS and isinstance(response, web.Response):
+            return await _AFTERWARDS[rule.kind](request, rule, response)
+    return response
+
+
+def _status(request: web.Request, vendor: Vendor, rule: FaultRule) -> web.Response:
+    pause = _asked_pause(rule)
+    status = rule.status or 500
+    if rule.body is None:
+        return vendor.error(request, ErrorSpec(status, rule.code, rule.message, rule.variant, pause))
+    headers = {} if pause is None else {"Retry-After": pause}
+    return web.Response(status=status, text=rule.body, content_type=rule.content_type, headers=headers)
+
+
+def _throttle(request: web.Request, vendor: Vendor, rule: FaultRule) -> web.Response:
+    causes = list(vendor.throttles.values())
+    spec = vendor.throttles.get(rule.code or "")
+    if spec is None:
+        spec = next((known for known in causes if known.code == rule.code), causes[0])
+    pause = _asked_pause(rule) or retry_after(1, as_date=rule.retry_after_date)
+    return vendor.error(request, ErrorSpec(spec.status, spec.code, spec.message, rule.variant, pause))
+
+
+def _reset(request: web.Request, _: Vendor, __: FaultRule) -> web.Response:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=499)
+
+
+def _html(_: web.Request, __: Vendor, rule: FaultRule) -> web.Response:
+    return gateway_page(rule.status or 502)
+
+
+def _empty(_: web.Request, __: Vendor, rule: FaultRule) -> web.Response:
+    return web.Response(status=rule.status or 200, content_type=rule.content_type)
+
+
+def _redirect(request: web.Request, _: Vendor, rule: FaultRule) -> web.Response:
+    target = rule.location or f"http://localhost:{request.url.port}{request.raw_path}"
+    return web.Response(status=rule.status or 302, headers={"Location": target})
+
+
+async def _truncate(request: web.Request, rule: FaultRule, response: web.Response) -> web.StreamResponse:
+    body = _bytes(response)
+    cut = _same_head(response)
+    if rule.variant == "chunked":
+        cut.enable_chunked_encoding()
+    else:
+        cut.content_length = max(len(body), 2)
+    await cut.prepare(request)
+    await cut.write(body[: len(body) // 2] or b"{")
+    # close() sends what is buffered first; abort() might throw it away and look like a reset.
+    if request.transport is not None:
+        request.transport.close()
+    return cut
+
+
+async def _slow(request: web.Request, rule: FaultRule, response: web.Response) -> web.StreamResponse:
+    body = _bytes(response)
+    dribble = _same_head(response)
+    dribble.content_length = len(body)
+    await dribble.prepare(request)
+    size = max(1, -(-len(body) // _PIECES))
+    for start in range(0, len(body), size):
+        await asyncio.sleep(rule.seconds / _PIECES)
+        await dribble.write(body[start : start + size])
+    return dribble
+
+
+async def _garbage(_: web.Request, rule: FaultRule, response: web.Response) -> web.StreamResponse:
+    if rule.variant == "encoding":
+        # UTF-16 under a header that says nothing of it: 0xFF is never a byte of UTF-8.
+        response.body = b"\xff\xfe" + _bytes(response).decode(errors="replace").encode("utf-16-le")
+    else:
+        response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+async def _mutate(_: web.Request, rule: FaultRule, response: web.Response) -> web.StreamResponse:
+    """Change the body as the seed says; the header says how."""
+    found = mutate(_bytes(response), rule.seed)
+    response.body = found.body
+    response.headers["X-Sandbox-Mutation"] = quote(f"{found.name} at {found.where}", safe=" $.[]/@_-")
+    return response
+
+
+async def _replace(_: web.Request, rule: FaultRule, response: web.Response) -> web.StreamResponse:
+    """Put other bytes for some of the body: any odd answer that can be made of the good one."""
+    response.body = re.sub(rule.find.encode("latin-1"), rule.put.encode("latin-1"), _bytes(response))
+    if rule.content_type != "application/json":
+        response.headers["Content-Type"] = rule.content_type
+    if rule.status is not None:
+        response.set_status(rule.status)
+    return response
+
+
+def _bytes(response: web.Response) -> bytes:
+    return response.body if isinstance(response.body, bytes) else b""
+
+
+def _same_head(response: web.Response) -> web.StreamResponse:
+    headers = {name: value for name, value in response.headers.items() if name.lower() != "content-length"}
+    return web.StreamResponse(status=response.status, headers=headers)
+
+
+_INSTEAD: dict[str, Callable[[web.Request, Vendor, FaultRule], web.Response]] = {
+    "status": _status,
+    "throttle": _throttle,
+    "reset": _reset,
+    "html": _html,
+    "empty": _empty,
+    "redirect": _redirect,
+}
+_AFTERWARDS: dict[str, Callable[[web.Request, FaultRule, web.Response], Awaitable[web.StreamResponse]]] = {
+    "truncate": _truncate,
+    "slow": _slow,
+    "garbage": _garbage,
+    "mutate": _mutate,
+    "replace": _replace,
+}

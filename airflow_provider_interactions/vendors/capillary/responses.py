@@ -1,0 +1,324 @@
+"""Capillary's two shapes of answer, told apart by the body alone, and taken apart into records.
+
+::
+
+    v1.1   {"response": {"status": {…}, "customer": {"item_status": {…}, "interactions": {"network": [entries]}}}}
+    v2     {"name": …, "interaction": [entries], "warnings": […]}   or   {"errors": [{"code": …}]}
+
+The vendor's pages show each under the other's address. v1.1 is XML turned into JSON by a machine: one child is an
+object, several are an array, none is "", {} or absent. Sources: "Get Customer Interactions" (docs.capillarytech.com),
+the v1.1 documentation (github.com/capillary), both read 2026-11.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from airflow_provider_interactions import errors as airflow_provider_interactions_errors
+from airflow_provider_interactions.errors import BadResponse
+from airflow_provider_interactions.vendors.shared import json
+
+Raw = msgspec.Raw
+
+#: Where a record says when it happened, in this order.
+TIMES = ("sentDate", "sent_time", "time", "completion_time")
+
+_ABSENT = Raw(b"")
+_BOM = b"\xef\xbb\xbf"
+# What stands for nothing, after a machine has turned XML into JSON.
+_NOTHING = re.compile(rb'(?:null|\{\s*\}|\[\s*\]|"(?:null|(?:\s|\\[nrt])*)")?')
+# Shorter than any number by which a customer is known: a code is told in errors.
+_CODE = re.compile(r"-?[0-9]{1,6}")
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_CONTROL = re.compile(rb"[\x00-\x1f]")
+
+#: The words for success and failure that are known, in lower case. Any other one is no answer that can be read.
+_FLAGS = {"true": True, "1": True, "yes": True, "y": True, "false": False, "0": False, "no": False, "n": False}
+
+#: Codes of a request's status that do not contradict an answer without a flag.
+_FINE = ("", "200", "201")
+
+#: Entries that only count something, or only carry a flag, in the vendor's samples.
+_LISTLESS = frozenset({"survey", "missed_call", "tweet", "retweet", "like", "comment", "mention"})
+#: Of these a number above zero comes without a list (sample of the v1.1 documentation).
+_COUNTED_ONLY = _LISTLESS - {"survey", "missed_call"}
+
+
+class Body(msgspec.Struct):
+    """The outermost level of either shape."""
+
+    interaction: Raw = _ABSENT
+    response: Raw = _ABSENT
+    errors: Raw = _ABSENT
+    warnings: Raw = _ABSENT
+
+
+class _Response(msgspec.Struct):
+    status: Raw = _ABSENT
+    customer: Raw = _ABSENT
+
+
+class _Status(msgspec.Struct):
+    success: Any = None
+    code: Any = None
+    response_code: Any = None
+
+
+class _Customer(msgspec.Struct):
+    item_status: Raw = _ABSENT
+    interactions: Raw = _ABSENT
+
+
+class _Interactions(msgspec.Struct):
+    network: Raw = _ABSENT
+
+
+class _Network(msgspec.Struct):
+    name: Raw = _ABSENT
+    interaction: Raw = _ABSENT
+
+
+class _Entry(msgspec.Struct):
+    name: Raw = _ABSENT
+    type: Raw = _ABSENT  # the name in v1.1
+    count: Raw = _ABSENT
+    message_list: Raw = msgspec.field(name="messageList", default=_ABSENT)
+    messages: Raw = _ABSENT
+    surveys: Raw = _ABSENT
+    locs: Raw = _ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One channel of an answer.
+
+    ``listed`` is everything in its containers, ``records`` what of it is an interaction: every message, and whatever
+    else has a time. ``count`` is how many messages it says there are, None where it has no container for messages.
+    """
+
+    name: str
+    records: Sequence[bytes] = ()
+    listed: Sequence[bytes] = ()
+    count: int | None = None
+
+    def only(self, wanted: Callable[[bytes], bool]) -> Entry:
+        """The same channel with some of what it lists."""
+        records, listed = (list(filter(wanted, some)) for some in (self.records, self.listed))
+        return replace(self, records=records, listed=listed)
+
+
+def body(text: bytes) -> Body:
+    """The outline of an answer; raises BadResponse when it has neither shape. Warnings alone are none."""
+    found: Body = _typed(text, Body)
+    if _is_nothing(found.response) and _is_nothing(found.errors) and not bytes(found.interaction):
+        raise BadResponse(_SHAPELESS)
+    return found
+
+
+def fault(found: Body) -> str | None:
+    """The code with which an answer says that it failed, empty where it names none, None where it did not fail.
+
+    The flag decides, not the code: resources use different codes for success. Warnings are no failure.
+    Raises BadResponse for a flag that is neither a known yes nor a known no.
+    """
+    if not _is_nothing(found.errors):
+        codes = [_code(_typed(one, _Status)) for one in several(found.errors) if one[:1] == b"{"]
+        return next(filter(None, codes), "")
+    for response in several(found.response):
+        return _old_fault(response)
+    return None
+
+
+def entries(found: Body, *, check_counts: bool = True) -> Iterator[Entry]:
+    """Every channel of an answer, those without a single record included.
+
+    Raises BadResponse where a container is missing, is null, or is empty beside a count.
+    """
+    if bytes(found.interaction):
+        if bytes(found.interaction)[:1] != b"[":  # only v1.1 was XML once, where a single child is no array
+            raise BadResponse(_SHAPELESS)
+        yield from (_entry(raw, check_counts=check_counts) for raw in several(found.interaction))
+    elif not _is_nothing(found.response):
+        for raw in several(found.response):
+            yield from _old_entries(_typed(raw, _Response), check_counts=check_counts)
+    else:
+        raise BadResponse(_SHAPELESS)
+
+
+def _old_entries(response: _Response, *, check_counts: bool) -> Iterator[Entry]:
+    customers = several(response.customer)
+    if not customers:
+        msg = "the answer says success and has no customer"
+        raise BadResponse(msg)
+    for customer in customers:
+        for network in _networks(_typed(customer, _Customer).interactions):
+            yield from (_entry(raw, check_counts=check_counts) for raw in several(network))
+
+
+def _networks(interactions: Raw) -> Iterator[Raw]:
+    """What each network of a customer has; one with a name and nothing else has nothing."""
+    if _is_nothing(_present(interactions)):
+        return
+    for raw in several(_present(_typed(interactions, _Interactions).network)):
+        network = _typed(raw, _Network)
+        if bytes(network.interaction):
+            yield _present(network.interaction)
+        elif _typed(raw, dict[str, Raw]).keys() != {"name"}:
+            raise BadResponse(_SHAPELESS)
+
+
+def _present(container: Raw) -> Raw:
+    """A container that is there; raises BadResponse for one that is absent or null, which says nothing."""
+    if bytes(container) in (b"", b"null", b'"null"'):
+        raise BadResponse(_SHAPELESS)
+    return container
+
+
+def several(raw: Raw | bytes) -> list[bytes]:
+    """An object or an array of them as a list, empty for a form of nothing. In an array even nothing is something."""
+    written = bytes(raw)
+    if written[:1] == b"[":
+        return list(map(bytes, _typed(written, list[Raw])))
+    return [] if _is_nothing(written) else [written]
+
+
+def inner(raw: Raw | bytes, name: str) -> Raw | bytes:
+    """What an object holds under ``name``; the value itself where there is no such level."""
+    if bytes(raw)[:1] != b"{":
+        return raw
+    return _typed(raw, dict[str, Raw]).get(name, raw)  # type: ignore[no-any-return]
+
+
+def word(raw: Raw | None) -> str | None:
+    """A JSON scalar as text; None for every form of nothing, the text "null" included."""
+    return None if raw is None or _is_nothing(raw) else json.text(raw)
+
+
+def sent(record: dict[str, Raw]) -> tuple[str, str] | None:
+    """The field that says when a record happened and its text, None where there is none."""
+    texts = ((name, word(record.get(name))) for name in TIMES)
+    return next(((name, text) for name, text in texts if text is not None), None)
+
+
+def _old_fault(response: bytes) -> str | None:
+    outer = _typed(response, _Response)
+    # One sister resource has the flag directly under "response".
+    status = _typed(next(iter(several(outer.status)), response), _Status)
+    code = _code(status) if _failed(status) else None
+    if code not in (None, "", "500"):
+        return code
+    for customer in several(outer.customer):
+        for one in several(_typed(customer, _Customer).item_status):
+            item = _typed(one, _Status)
+            if _flag(item.success) is False:
+                return _code(item) or code or ""
+    return code
+
+
+def _failed(status: _Status) -> bool:
+    flag = _flag(status.success)
+    return not flag if flag is not None else _code(status) not in _FINE
+
+
+def _code(status: _Status) -> str:
+    code = status.code if status.code is not None else status.response_code
+    found = _CODE.fullmatch(str(code).strip())
+    return found[0] if found and code is not None else ""
+
+
+def _flag(flag: object) -> bool | None:
+    """A flag's meaning, None where there is none; raises BadResponse for a word that is not known."""
+    written = json.spell_integer(str(flag).strip().lower())
+    if written in ("none", "null", ""):
+        return None
+    if written not in _FLAGS:
+        msg = "the answer does not say whether it is a success"
+        raise BadResponse(msg)
+    return _FLAGS[written]
+
+
+def _entry(raw: bytes, *, check_counts: bool) -> Entry:
+    entry = _typed(raw, _Entry)
+    messages = several(entry.message_list) + several(inner(entry.messages, "message"))
+    others = several(inner(entry.surveys, "survey")) + several(inner(entry.locs, "loc"))
+    name, count = _name(entry), _count(entry.count)
+    lists = (entry.message_list, inner(entry.messages, "message"))
+    is_listed = any(bytes(one) not in (b"", b"null") for one in lists)
+    if check_counts and not is_listed:
+        _refuse_unlisted(name.lower(), count, len(others), others_listed=any(map(bytes, (entry.surveys, entry.locs))))
+    return Entry(
+        name=name,
+        records=[*messages, *filter(_has_time, others)],
+        listed=[*messages, *others],
+        count=(count or 0) if is_listed else None,
+    )
+
+
+def _refuse_unlisted(name: str, count: int | None, others: int, *, others_listed: bool) -> None:
+    """Raise BadResponse where a channel counts what it does not list, or neither counts nor lists."""
+    if count is None and not others_listed and name not in _LISTLESS:
+        msg = "a channel has neither a count nor a list of messages"
+        raise BadResponse(msg)
+    if (count or 0) > others and name not in _COUNTED_ONLY:
+        msg = "a channel counts messages and does not list them"
+        raise BadResponse(msg)
+
+
+def _name(entry: _Entry) -> str:
+    try:
+        return word(entry.name) or word(entry.type) or ""
+    except airflow_provider_interactions_errors.UNREADABLE:
+        raise BadResponse(_SHAPELESS) from None
+
+
+def _count(raw: Raw) -> int | None:
+    """How many there are, None where it is not said; raises BadResponse for what cannot be read as a number."""
+    return None if _is_nothing(raw) else json.read_count(_typed(raw, Any), "a channel's count")
+
+
+def _has_time(record: bytes) -> bool:
+    return record[:1] == b"{" and sent(_typed(record, dict[str, Raw])) is not None
+
+
+def _is_nothing(raw: Raw | bytes) -> bool:
+    return _NOTHING.fullmatch(bytes(raw)) is not None
+
+
+def _typed(text: bytes | Raw, kind: Any) -> Any:
+    try:
+        return _decode_once(bytes(text), kind)
+    except airflow_provider_interactions_errors.UNREADABLE:
+        pass
+    try:
+        return _decode_once(mended(bytes(text)), kind)
+    except airflow_provider_interactions_errors.UNREADABLE:
+        raise BadResponse(_SHAPELESS) from None
+
+
+def _decode_once(text: bytes, kind: Any) -> Any:
+    """Decode; raises BadResponse where an object of a known kind names a member twice."""
+    found = msgspec.json.decode(text, type=kind)
+    if isinstance(found, msgspec.Struct):
+        json.refuse_repeated(text, msgspec.json.decode(text, type=dict[str, Raw]), "the answer")
+    return found
+
+
+def mended(text: bytes) -> bytes:
+    """JSON whose strings held raw control characters or half surrogate pairs: escaped, and replaced by U+FFFD.
+
+    The vendor's own v1.1 sample breaks lines inside strings; a short message cut at its limit can end in half an emoji.
+    """
+    strings = _STRING.sub(lambda string: _CONTROL.sub(_escaped, string[0]), text.removeprefix(_BOM))
+    return json.mended(strings)
+
+
+def _escaped(found: re.Match[bytes]) -> bytes:
+    return b"\\u%04x" % found[0][0]
+
+
+_SHAPELESS = "the answer has neither of the two documented shapes"

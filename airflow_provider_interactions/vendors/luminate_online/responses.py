@@ -1,0 +1,214 @@
+"""Answers of the API in either format, taken apart into records without losing a byte of them.
+
+JSON is a mechanical conversion of the XML: one element is an object, several are a list, none is an absent key; every
+scalar is a string; nil is null; an empty element is ``{}``. Half a surrogate pair becomes U+FFFD, as in ``xml``.
+Source: the page of getUserInteractions and the vendor's own JavaScript library (github.com/convio/luminateExtend), read
+2026-11.
+
+The form of an empty answer is not published (unverified), so these count as one: the method's own root without content,
+with null, ``{}``, ``[]`` or an empty text, or with no member but plain texts. Whatever else has no records where the
+documentation puts them is refused: an error inside, another method's root, records on another level.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from airflow_provider_interactions import errors
+from airflow_provider_interactions.contract import Response
+from airflow_provider_interactions.errors import BadResponse
+from airflow_provider_interactions.vendors.luminate_online.errors import by_code
+from airflow_provider_interactions.vendors.shared import json, xml
+from airflow_provider_interactions.vendors.shared.encoding import to_utf8
+from airflow_provider_interactions.vendors.shared.xml_text import charset_of, repair_utf8
+
+T = TypeVar("T")
+
+#: Reads one field of a record as ``tidy`` leaves it.
+Get = Callable[[str], Any]
+
+_BOM = b"\xef\xbb\xbf"
+_BLANK = re.compile(rb'null|"\s*"|\{\s*\}|\[\s*\]|<[^>]*/>|<[^>]*>\s*</[^>]*>')
+_HALF = re.compile(
+    rb"\\\\|\\u[Dd][89ABab][0-9A-Fa-f]{2}\\u[Dd][C-Fc-f][0-9A-Fa-f]{2}"  # no half: a backslash, a whole pair
+    rb"|(\\u[Dd][89A-Fa-f][0-9A-Fa-f]{2}|\xed[\xa0-\xbf][\x80-\xbf])"
+)
+#: Members of an answer, in lower case, that say that the call failed.
+_FAILURES = frozenset({"error", "errors", "errorresponse", "exception", "fault", "code", "message"})
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_CONTROL = re.compile(rb"[\x00-\x1f]")
+_DECODER = msgspec.json.Decoder(float_hook=str)  # no number passes through a float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """The records' own bytes, what was read from each, and the answer's other fields."""
+
+    records: list[bytes]
+    values: list[T]
+    rest: dict[str, Any]
+
+
+def read(response: Response, method: str, name: str, what: str, value: Callable[[Get], T]) -> Answer[T]:
+    """Take an answer apart by itself telling XML from JSON.
+
+    ``method`` is what was called, ``name`` the element of a record, ``value`` reads from each what the caller needs.
+    Raises the error that the answer names, BadResponse when it has not the documented shape.
+    """
+    body = response.body
+    found = _from_xml if body.removeprefix(_BOM).lstrip()[:1] == b"<" else _from_json
+    answer = found(response, f"{method}Response", name, what, value)
+    if len(answer.records) == 1 and _BLANK.fullmatch(answer.records[0]):
+        answer = Answer([], [], answer.rest)
+    _check_rest(answer, name, what)
+    return answer
+
+
+def fields(payload: bytes) -> Any:
+    """One record of either format as tidy values; raises BadResponse when it is neither."""
+    try:
+        is_xml = payload[:1] == b"<"
+        return tidy(xml.plain(xml.parse(payload, "the record")) if is_xml else _decoded(payload, "the record"))
+    except RecursionError:
+        msg = "the record is nested too deeply"
+        raise BadResponse(msg) from None
+
+
+def tidy(value: Any) -> Any:
+    """A value as both formats have it: trimmed text, None for every form of nothing, dicts and lists of such."""
+    if isinstance(value, str):
+        return value.strip() or None
+    if isinstance(value, dict):
+        return {key: tidy(part) for key, part in value.items()} or None
+    if isinstance(value, list):
+        return [tidy(part) for part in value]
+    if value is None:
+        return None
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def number(value: Any, what: str) -> int | None:
+    """A count that the vendor declares, None where there is none; raises BadResponse for one that cannot be read."""
+    return None if value is None else json.read_count(value, what)
+
+
+def _from_xml(response: Response, root: str, name: str, what: str, value: Callable[[Get], T]) -> Answer[T]:
+    charset = charset_of(response.headers.get("content-type", ""))
+    found = xml.split(response.body, name, what, lambda element: value(_reader(element)), charset)
+    _check_root(xml.local(found.rest), root, what)
+    if xml.is_nil(found.rest):
+        raise BadResponse(_wrong(what))
+    rest = tidy(xml.plain(found.rest))
+    return Answer(found.records, found.values, rest if isinstance(rest, dict) else {"text": rest} if rest else {})
+
+
+def _reader(element: xml.Element) -> Get:
+    def get(name: str) -> Any:
+        found = xml.child(element, name)
+        return None if found is None else tidy(xml.plain(found))
+
+    return get
+
+
+def _from_json(response: Response, root: str, name: str, what: str, value: Callable[[Get], T]) -> Answer[T]:
+    body = to_utf8(response)
+    outer = _typed(body, dict[str, msgspec.Raw], what)
+    found, content = next(iter(outer.items()), ("", msgspec.Raw()))
+    _refuse_twice(body, bytes(content), found, what)
+    if len(outer) != 1:
+        raise BadResponse(_wrong(what))
+    _check_root(found, root, what)
+    inner = {} if _BLANK.fullmatch(bytes(content)) else _typed(content, dict[str, msgspec.Raw], what)
+    listed = inner.pop(name, None)
+    _refuse_twice(bytes(content), bytes(listed or b""), name, what)
+    records = _listed(listed, what)
+    values = [value(_json_reader(record)) for record in records]
+    return Answer(records, values, {key: fields(bytes(raw)) for key, raw in inner.items()})
+
+
+def _listed(raw: msgspec.Raw | None, what: str) -> list[bytes]:
+    if raw is None:
+        return []
+    written = bytes(raw)
+    return [bytes(one) for one in _typed(written, list[msgspec.Raw], what)] if written[:1] == b"[" else [written]
+
+
+def _json_reader(record: bytes) -> Get:
+    try:
+        found = fields(record)
+    except BadResponse:
+        found = None  # normalize judges the record and rejects it with the reason
+    return found.get if isinstance(found, dict) else lambda _: None
+
+
+def _check_root(found: str, root: str, what: str) -> None:
+    if found != root:
+        raise BadResponse(_wrong(what))
+
+
+def _refuse_twice(content: bytes, listed: bytes, name: str, what: str) -> None:
+    # Of a key that comes twice a decoder keeps one, and with it only some of the records.
+    key = b'"%s"' % name.encode()
+    if content.count(key) - listed.count(key) > 1:
+        raise BadResponse(_wrong(what))
+
+
+def _check_rest(answer: Answer[Any], name: str, what: str) -> None:
+    """Refuse an answer whose other members say that it failed, or hold the records on another level."""
+    for key, member in answer.rest.items():
+        if key.lower() in _FAILURES:
+            found = by_code(_code(answer.rest if isinstance(member, str) else member))
+            raise found or BadResponse(f"{what} holds an error instead of records")
+        nested = isinstance(member, dict | list)
+        if key.lower().startswith(name.lower()) or (nested and (not answer.records or _holds(member, name))):
+            raise BadResponse(_wrong(what))
+
+
+def _code(member: Any) -> str:
+    found = member.get("code") if isinstance(member, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+def _holds(value: Any, name: str) -> bool:
+    """Whether there is a member of this name at any depth."""
+    if isinstance(value, list):
+        return any(_holds(one, name) for one in value)
+    return isinstance(value, dict) and (name in value or any(_holds(one, name) for one in value.values()))
+
+
+def _wrong(what: str) -> str:
+    return f"{what} does not have the documented shape"
+
+
+def _typed(body: bytes | msgspec.Raw, kind: Any, what: str) -> Any:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except errors.UNREADABLE:
+        return json.decode(_mended(bytes(body)), kind, what)
+
+
+def _decoded(body: bytes, what: str) -> Any:
+    for attempt in (bytes, _mended):
+        try:
+            return _DECODER.decode(attempt(body))
+        except errors.UNREADABLE:
+            continue
+    raise BadResponse(_wrong(what))
+
+
+def _mended(body: bytes) -> bytes:
+    """JSON whose strings held raw control characters, Windows-1252 bytes or half surrogate pairs.
+
+    Each would cost the whole page. The first two are what they were meant to be, the last becomes U+FFFD.
+    """
+    strings = _STRING.sub(lambda string: _CONTROL.sub(_escaped, string[0]), repair_utf8(body))
+    return _HALF.sub(lambda found: "\ufffd".encode() if found[1] else found[0], strings)
+
+
+def _escaped(found: re.Match[bytes]) -> bytes:
+    return b"\\u%04x" % found[0][0]

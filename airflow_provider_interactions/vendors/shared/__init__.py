@@ -1,0 +1,1 @@
+"""What several vendors share: HTTP status, JSON, XML, authentication."""

@@ -1,0 +1,187 @@
+"""What several vendors' modules share: verdicts by HTTP status, texts of JSON values, sniffing of HTML pages."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from airflow_provider_interactions.columnar.buffers import joined
+from airflow_provider_interactions.errors import (
+    UNREADABLE,
+    BadResponse,
+    RecordRejected,
+)
+from airflow_provider_interactions.vendors.shared.encoding import blank_strings, is_utf8, repair
+
+
+def decode(body: bytes, kind: Any, what: str) -> Any:
+    """Decode a JSON answer into a type; raises BadResponse that says what was expected, never what came."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except UNREADABLE as wrong:
+        msg = f"{what} does not have the documented shape"
+        raise BadResponse(msg) from wrong
+
+
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+#: A member's name and the colon behind it, and what stands between two members.
+_NAME = re.compile(rb'\s*("(?:[^"\\]++|\\.)*+")\s*:\s*', re.DOTALL)
+_COMMA = re.compile(rb"\s*[,{]")
+
+
+def members(body: bytes, what: str) -> dict[str, msgspec.Raw]:
+    """The members of a JSON object, each byte for byte; raises BadResponse if it is none, or names one twice."""
+    try:
+        found = _MEMBERS.decode(body)
+    except UNREADABLE as wrong:
+        msg = f"{what} does not have the documented shape"
+        raise BadResponse(msg) from wrong
+    refuse_repeated(body, found, what)
+    return found
+
+
+def refuse_repeated(body: bytes, found: Mapping[str, msgspec.Raw], what: str) -> None:
+    """Raise BadResponse where a decoded object names a member twice: the last value would hide the others."""
+    if body.count(b":") == len(found):
+        return
+    at, count, values = 0, 0, iter(found.values())
+    while comma := _COMMA.match(body, at):
+        name, value = _NAME.match(body, comma.end()), bytes(next(values, b"\0"))
+        if name is None or not body.startswith(value, name.end()):
+            break
+        at, count = name.end() + len(value), count + 1
+    if count != len(found) or body[at:].strip() not in (b"}", b"{}"):
+        msg = f"{what} names a member twice"
+        raise BadResponse(msg)
+
+
+#: Records of an answer from which on it is faster to keep them as one text.
+_MANY = 16
+
+_ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw] | None)
+
+#: JSON escapes of surrogates: an escaped backslash and whole pairs pass, group 1 is half a pair.
+_SURROGATES = re.compile(
+    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+
+
+def mended(text: bytes) -> bytes:
+    """JSON text of the same length, in which U+FFFD stands for half a surrogate pair, which msgspec refuses."""
+    return _SURROGATES.sub(lambda found: rb"\ufffd" if found[1] else found[0], text)
+
+
+def elements(array: bytes | memoryview, what: str) -> Sequence[bytes]:
+    """The elements of a JSON array (null is an empty one), each byte for byte; raises BadResponse if it is none."""
+    try:
+        found = _ELEMENTS.decode(array) or ()
+    except UNREADABLE:
+        whole = bytes(array)
+        like = blank_strings(whole)
+        return list(_sliced(whole, like, decode(like, list[msgspec.Raw], what)))
+    return joined(found) if len(found) >= _MANY else list(map(bytes, found))
+
+
+def _sliced(array: bytes, like: bytes, elements: Iterable[msgspec.Raw]) -> Iterator[bytes]:
+    at = 0
+    for element in map(bytes, elements):
+        at = like.index(element, at)
+        yield array[at : at + len(element)]
+        at += len(element)
+
+
+def fields(payload: bytes) -> dict[str, msgspec.Raw]:
+    """A JSON record's fields as they are written, odd bytes repaired; raises RecordRejected if it is no object."""
+    if is_utf8(payload):
+        with contextlib.suppress(*UNREADABLE):
+            return _MEMBERS.decode(payload)
+    with contextlib.suppress(*UNREADABLE):
+        return _MEMBERS.decode(mended(repair(payload)))
+    reason = "the record is no JSON object"
+    raise RecordRejected(reason)
+
+
+def text(raw: msgspec.Raw | None) -> str | None:
+    """A JSON value as a column's text: strings unquoted, null and empty as None, anything else as written."""
+    if raw is None:
+        return None
+    written = bytes(raw)
+    if written in (b"null", b'""'):
+        return None
+    return str(msgspec.json.decode(written, type=str)) if written[:1] == b'"' else written.decode()
+
+
+_WHOLE = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,3}))?")
+
+#: Digits of the longest whole number that is spelled out; no vendor has longer ids.
+_MOST_DIGITS = 40
+
+
+def spell_integer(text: str) -> str:
+    """A whole number in its one spelling: ``1.6E3``, ``1600.0`` and ``1600`` are ``1600``; any other text as it is.
+
+    Exact: no digit passes through a float. For texts that are known to be numbers; in free text ``1e0`` is a word.
+    """
+    found = _WHOLE.fullmatch(text)
+    if found is None or text.isdigit():
+        return text
+    sign, whole, fraction, exponent = found[1], found[2], found[3] or "", int(found[4] or 0)
+    digits = (whole + fraction).lstrip("0")
+    trailing = len(digits) - len(digits.rstrip("0"))
+    shift = exponent - len(fraction)
+    if digits and (shift + trailing < 0 or len(digits) + shift > _MOST_DIGITS):
+        return text
+    spelled = (digits + "0" * shift if shift >= 0 else digits[:shift]).lstrip("0") or "0"
+    return spelled if spelled == "0" else sign + spelled
+
+
+def identifier(raw: msgspec.Raw | None) -> str | None:
+    """As ``text``, with a JSON number that is whole in its one spelling, so that it makes one key."""
+    found = text(raw)
+    return found if found is None or bytes(raw or b"")[:1] == b'"' else spell_integer(found)
+
+
+# Digits in groups of three; a point between groups is not one of them, since it may begin a fraction.
+_COUNT = re.compile(r"[0-9]+|[0-9]{1,3}(?:([, \u00a0\u202f'\u2019_])[0-9]{3})(?:\1[0-9]{3})*")
+_NO_FRACTION = re.compile(r"\.0{0,2}$")
+
+
+def read_count(value: object, what: str) -> int:
+    """A number of records as a vendor declares it: 8, 8.0, ``"8 "``, ``"8.0"`` or ``"1,200"``.
+
+    Raises BadResponse for anything else, also for ``"1.000"``, which may be one or a thousand: a count that cannot be
+    read must not switch off the check that needs it. Whether null means "not declared" is for the vendor to know.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and value == value // 1:
+        return int(value)
+    if isinstance(value, str):
+        number = _NO_FRACTION.sub("", value.strip())
+        if len(number) < _MOST_DIGITS and _COUNT.fullmatch(number):
+            return int(re.sub(r"[^0-9]", "", number))
+    msg = f"{what} is no number of records that can be read"
+    raise BadResponse(msg)
+
+
+def utc(moment: datetime | None) -> datetime | None:
+    """An instant in UTC; a time without a zone is taken as UTC."""
+    if moment is None or moment.tzinfo is UTC:
+        return moment
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def attributes(record: dict[str, msgspec.Raw], columns: Iterable[str]) -> str:
+    """JSON text of the fields without a column, values byte for byte as the vendor wrote them."""
+    taken = frozenset(columns)
+    rest = msgspec.json.encode({key: value for key, value in record.items() if key not in taken})
+    try:
+        return rest.decode()
+    except UnicodeDecodeError:
+        reason = "a field is no valid UTF-8"
+        raise RecordRejected(reason) from None

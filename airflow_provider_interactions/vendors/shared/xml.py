@@ -1,0 +1,299 @@
+"""Safe reading of XML that someone else wrote, shared by the vendors that answer in it.
+
+No DTD (refused before anything is parsed), so no entities; no network; libxml2's own limits stay on (256 levels, 10 MB
+a text), the size of a document is bounded here. Whatever cannot be read is one ``BadResponse``, in milliseconds.
+
+::
+
+    xml.root(body)                              "getUserInteractionsResponse", "html", … or "", without parsing
+    xml.parse(body, what)                       a small document as an element
+    xml.split(body, "interaction", what, read)  a large one: each record's bytes, and what ``read`` makes of it
+    xml.plain(element)                          an element as plain values: text, None, dict, list
+    xml.local / is_nil / text / child           an element's name, xsi:nil, own text, child by local name
+
+Limits of fidelity: a record's bytes are libxml2's serialisation in UTF-8 with the namespaces it needs, so that each
+record can be read by itself; the quotes of attributes and the spelling of character references can differ from what
+was sent. A document that is not well-formed is mended where its meaning is certain (``xml_repair``, ``xml_text``).
+A record that stays unreadable comes as the bytes that were sent, for ``normalize`` to reject; the others come as ever.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, Generic, TypeVar
+
+from lxml import etree
+
+from airflow_provider_interactions.errors import BadResponse
+from airflow_provider_interactions.vendors.shared import xml_repair, xml_text
+
+T = TypeVar("T")
+Element = Any  # lxml's elements carry no useful static type
+
+#: Bytes of one document. The largest history seen in practice is far below; more is a fault or an attack.
+MAX_BYTES = 128 * 1024 * 1024
+
+#: What ``plain`` follows below a record. No documented record comes near; lxml looks attributes up one by one.
+MAX_LEVELS, MAX_ATTRIBUTES = 16, 64
+
+NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+
+# Never "recover": it would take a document that was cut off for a complete one.
+_SAFE: dict[str, Any] = {
+    "resolve_entities": False,
+    "load_dtd": False,
+    "no_network": True,
+    "huge_tree": False,
+    "remove_comments": True,
+    "remove_pis": True,
+}
+
+_PARSER = etree.XMLParser(**_SAFE)  # it locks itself, so threads can share it
+
+_DECLARED = re.compile(rb"""\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
+_DECLARATION = re.compile(r"\s*<\?xml\s[^>]{0,200}\?>")
+_DECLARED_AT_ALL = re.compile(rb"(?:\xef\xbb\xbf)?\s*<\?xml\s[^>]{0,200}\?>")
+_NAME = re.compile(rb"<(?:[\w.-]{1,100}:)?([\w.-]{1,100})")
+_SPACE = re.compile(rb"\s*")
+_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_ENCODINGS = frozenset({"utf-8", "utf-16", "ascii", "iso8859-1", "cp1252"})
+
+_BEYOND_LIMITS = 114  # libxml2's XML_ERR_RESOURCE_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Split(Generic[T]):
+    """A document taken apart: each record's bytes, what was read from it, and the root with all that is no record."""
+
+    records: list[bytes]
+    values: list[T]
+    rest: Element
+
+
+def root(body: bytes) -> str:
+    """The local name of a document's root from its first bytes, ``!DOCTYPE`` for one with a DTD, else empty.
+
+    Never raises and parses nothing: cheap enough to be asked of every answer.
+    """
+    start = _skip_prolog(body)
+    if body[start : start + 9].upper() == b"<!DOCTYPE":
+        return "!DOCTYPE"
+    name = _NAME.match(body, start)
+    return name[1].decode() if name else ""
+
+
+def parse(body: bytes, what: str, charset: str | None = None) -> Element:
+    """The root element of a document; raises BadResponse that says ``what`` could not be read.
+
+    ``charset`` is what the Content-Type header says; it counts where the document itself says nothing.
+    """
+    source = _checked(body, what, charset)
+    return _tolerant(lambda clean: etree.fromstring(clean, _PARSER), source, what)
+
+
+def split(body: bytes, name: str, what: str, read: Callable[[Element], T], charset: str | None = None) -> Split[T]:
+    """Take the children of the root with this local name out one by one, so that memory holds one tree at a time.
+
+    ``read`` is called with each element, which is emptied afterwards; for a record that cannot be read, with an empty
+    element. Raises BadResponse like ``parse``.
+    """
+    source = _checked(body, what, charset)
+    try:
+        return _tolerant(lambda clean: _split(clean, name, read), source, what)
+    except BadResponse:
+        found = _salvaged(source, name, read)
+        if found is None:
+            raise
+        return found
+
+
+def local(element: Element) -> str:
+    """An element's name without its namespace."""
+    return str(element.tag).rpartition("}")[2]
+
+
+def is_nil(element: Element) -> bool:
+    """Whether an element says xsi:nil."""
+    return element.get(NIL, "") in ("true", "1")
+
+
+def text(element: Element | None) -> str | None:
+    """An element's own text; None for no element, nil and an empty one."""
+    return None if element is None or is_nil(element) else element.text or None
+
+
+def child(element: Element, name: str) -> Element | None:
+    """The first child with this local name, whatever its namespace."""
+    return next(element.iterchildren(f"{{*}}{name}"), None)
+
+
+def plain(element: Element, levels: int = MAX_LEVELS) -> Any:
+    """An element as plain values, by local names.
+
+    Text as str; nil and nothing at all as None; children as a dict, those of one name as a list; attributes without a
+    namespace as keys of the dict, the text beside them under ``content`` (the habit of XML to JSON converters).
+    Raises BadResponse where there is more of it than MAX_LEVELS and MAX_ATTRIBUTES allow.
+    """
+    keys = element.keys()
+    if levels == 0 or len(keys) > MAX_ATTRIBUTES:
+        msg = f"an XML record is nested deeper than {MAX_LEVELS} levels, or has more than {MAX_ATTRIBUTES} attributes"
+        raise BadResponse(msg)
+    if NIL in keys and is_nil(element):
+        return None
+    found: dict[str, Any] = {key: element.get(key) for key in keys if key[0] != "{"}
+    for sub in element:
+        bare = not len(sub) and not sub.keys()  # nearly all are: read them here, a call each would double the time
+        _put(found, sub.tag.rpartition("}")[2], (sub.text or None) if bare else plain(sub, levels - 1))
+    if not found:
+        return element.text or None
+    if not len(element) and element.text:
+        found["content"] = element.text
+    return found
+
+
+def _put(found: dict[str, Any], name: str, value: Any) -> None:
+    if name not in found:
+        found[name] = value
+    elif isinstance(found[name], list):
+        found[name].append(value)
+    else:
+        found[name] = [found[name], value]
+
+
+def _split(body: bytes, name: str, read: Callable[[Element], T]) -> Split[T]:
+    records: list[bytes] = []
+    values: list[T] = []
+    events = etree.iterparse(BytesIO(body), events=("end",), tag=f"{{*}}{name}", **_SAFE)
+    done = None
+    for _, element in events:
+        parent = element.getparent()
+        if parent is None or parent.getparent() is not None:
+            continue  # the same name deeper down belongs to its record
+        records.append(etree.tostring(element, encoding="utf-8", with_tail=False))
+        values.append(read(element))
+        element.clear(keep_tail=True)
+        # The parser may still be writing behind this element, so only the one before can leave the tree.
+        if done is not None:
+            parent.remove(done)
+        done = element
+    if done is not None:
+        events.root.remove(done)
+    return Split(records, values, events.root)
+
+
+def _salvaged(body: bytes, name: str, read: Callable[[Element], T]) -> Split[T] | None:
+    """A document with unreadable records; None where more than records is wrong with it."""
+    pieces = xml_repair.take_apart(body, name)
+    if pieces is None:
+        return None
+    try:
+        outline = _split(xml_repair.mend(pieces.skeleton), name, lambda _: None)
+    except etree.XMLSyntaxError:
+        return None
+    if len(outline.records) != len(pieces.records):
+        return None  # some lie deeper than below the root
+    found = [_single(pieces, record, name, read) for record in pieces.records]
+    return Split([record for record, _ in found], [value for _, value in found], outline.rest)
+
+
+def _single(pieces: xml_repair.Pieces, record: bytes, name: str, read: Callable[[Element], T]) -> tuple[bytes, T]:
+    try:
+        one = _split(xml_repair.mend(pieces.alone(record)), name, read)
+    except etree.XMLSyntaxError:
+        return record, read(etree.Element(name))
+    return one.records[0], one.values[0]
+
+
+def _tolerant(read: Callable[[bytes], T], body: bytes, what: str) -> T:
+    try:
+        return read(body)
+    except etree.XMLSyntaxError as wrong:
+        # A document beyond the limits is not searched for bad characters: that would only take longer.
+        mended = body if getattr(wrong, "code", None) == _BEYOND_LIMITS else xml_repair.mend(body)
+    if mended == body:
+        raise BadResponse(_unreadable(what)) from None
+    try:
+        return read(mended)
+    except etree.XMLSyntaxError:
+        raise BadResponse(_unreadable(what)) from None
+
+
+def _unreadable(what: str) -> str:
+    # The parser's own message can quote the document, so it is not told.
+    return f"{what} is not well-formed XML, or larger or deeper than is allowed"
+
+
+def _checked(body: bytes, what: str, charset: str | None) -> bytes:
+    """The document as UTF-8 bytes without a DTD, as far as its bytes are certain; raises BadResponse for any other."""
+    if len(body) > MAX_BYTES:
+        msg = f"{what} is larger than {MAX_BYTES} bytes. Ask for smaller pages"
+        raise BadResponse(msg)
+    named = _encoding(body, what, charset)
+    body = _as_utf8(body, named, what)
+    if root(body) == "!DOCTYPE":
+        msg = f"{what} carries a document type definition, which is not read: it could hide an attack"
+        raise BadResponse(msg)
+    return body.removeprefix(codecs.BOM_UTF8).lstrip()
+
+
+def _as_utf8(body: bytes, named: str, what: str) -> bytes:
+    """The document's text in UTF-8, without the declaration, which may name another encoding."""
+    if named == "utf-16":
+        return _DECLARATION.sub("", _decoded(body, named, what), count=1).encode()
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        body = xml_text.decode_western(body).encode() if xml_text.is_western(named) else xml_text.repair_utf8(body)
+    else:
+        if xml_text.is_western(named) and not body.isascii():
+            body = xml_text.decode_western(body).encode()
+    declaration = _DECLARED_AT_ALL.match(body)
+    return body[declaration.end() :] if declaration else body
+
+
+def _encoding(body: bytes, what: str, charset: str | None) -> str:
+    mark, marked = next(((mark, name) for mark, name in _BOMS if body.startswith(mark)), (b"", None))
+    head = body[len(mark) : 512]
+    declared = _DECLARED.match(head.replace(b"\0", b"") if marked == "utf-16" else head)
+    said = _normal(declared[1].decode()) if declared else marked or _normal(charset or "") or "utf-8"
+    # A declaration that the bytes belie must not be guessed around: names would be read wrongly.
+    if said not in _ENCODINGS or (marked or said) != said or (said == "utf-16" and not marked):
+        msg = f"{what} declares a character encoding that it does not have, or one that is not read"
+        raise BadResponse(msg)
+    return said
+
+
+def _normal(name: str) -> str:
+    found = xml_text.encoding_named(name) or ""
+    return "utf-16" if found.startswith("utf-16") else found
+
+
+def _decoded(body: bytes, encoding: str, what: str) -> str:
+    try:
+        return body.decode(encoding)
+    except UnicodeDecodeError:
+        msg = f"{what} declares a character encoding that it does not have"
+        raise BadResponse(msg) from None
+
+
+def _skip_prolog(body: bytes) -> int:
+    """Where the root or the DTD starts: behind byte order mark, declaration, comments and processing instructions."""
+    at = len(codecs.BOM_UTF8) if body.startswith(codecs.BOM_UTF8) else 0
+    while True:
+        at = _skip_space(body, at)
+        for opens, closes in ((b"<?", b"?>"), (b"<!--", b"-->")):
+            if body.startswith(opens, at):
+                end = body.find(closes, at + len(opens))
+                at = len(body) if end < 0 else end + len(closes)
+                break
+        else:
+            return at
+
+
+def _skip_space(body: bytes, at: int) -> int:
+    found = _SPACE.match(body, at)
+    return found.end() if found else at
