@@ -24,7 +24,7 @@ from airflow_provider_interactions.http.client import connect
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.identifiers import identifier, is_name_only
 from airflow_provider_interactions.lake.parquet import Writer
-from airflow_provider_interactions.lake.paths import Place, stamp
+from airflow_provider_interactions.lake.paths import WindowPaths, timestamp
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.schema import CONTACTS
 
@@ -126,12 +126,12 @@ def accepter(vendor: Vendor, kind: str | None) -> Callable[[str], bool]:
     return accepts
 
 
-def keep(lake: Lake, place: Place, pages: Pages, now: datetime) -> tuple[str, int]:
+def keep(lake: Lake, place: WindowPaths, pages: Pages, now: datetime) -> tuple[str, int]:
     """Write contacts down, each once, in their first order; returns the file's path in the lake and how many.
 
     Holds every identifier once in memory to know it again: about 100 bytes each.
     """
-    path = f"{place.folder('contacts')}/contacts-{stamp(now)}.parquet"
+    path = f"{place.folder('contacts')}/contacts-{timestamp(now)}.parquet"
     writer, seen = Writer(lake, path, CONTACTS), set[Contact]()
     try:
         for page in pages:

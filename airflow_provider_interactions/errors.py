@@ -188,7 +188,7 @@ class LoadError(InteractionsError):
     retry = True
 
 
-class Replaced(Unreconciled):
+class WindowSuperseded(Unreconciled):
     """Files of a window are gone: another extraction of the same window has been published since."""
 
 

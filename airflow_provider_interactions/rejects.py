@@ -33,7 +33,7 @@ def way_on(*, none_left: bool) -> str:
     return f"{'set rejects_share to 1' if none_left else 'raise rejects_share'} to go on without them"
 
 
-def interaction(vendor: Vendor, payload: bytes, asked: Asked) -> Interaction:
+def read_record(vendor: Vendor, payload: bytes, asked: Asked) -> Interaction:
     """Read one record; raises RecordRejected, also for a channel or an action that the table does not know."""
     row = vendor.interaction(payload, asked)
     if row.channel not in CHANNELS or row.action not in ACTIONS:

@@ -31,7 +31,7 @@ import pyarrow as pa
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.manifest import File, Manifest, referred, written
-from airflow_provider_interactions.lake.paths import Place, stamp, stamped
+from airflow_provider_interactions.lake.paths import WindowPaths, stamped, timestamp
 from airflow_provider_interactions.lake.storage import Lake, unwritable
 
 #: A journal left alone for this long is not continued any more, and removed by the next extraction of its account.
@@ -91,7 +91,7 @@ class Saved(msgspec.Struct, frozen=True):
         return self.first + self.rows
 
 
-class State(msgspec.Struct, kw_only=True):
+class Checkpoint(msgspec.Struct, kw_only=True):
     """An unfinished extraction. ``questions`` of its queries are answered, in order; ``parts`` are whole files.
 
     ``digests`` are the parts' own; ``rows`` hold what comes after the parts; ``outcomes`` are names of files and the
@@ -133,24 +133,24 @@ class State(msgspec.Struct, kw_only=True):
 
 
 @dataclass(slots=True)
-class Journal:
+class CheckpointStore:
     """One unfinished extraction's folder. ``token`` keeps the files of tries that run side by side apart."""
 
     lake: Lake
     folder: str
-    token: str = field(default_factory=lambda: f"{stamp(datetime.now(UTC))}-{uuid.uuid4().hex[:8]}")
+    token: str = field(default_factory=lambda: f"{timestamp(datetime.now(UTC))}-{uuid.uuid4().hex[:8]}")
     saved: int = 0
 
     @classmethod
-    def of(cls, lake: Lake, place: Place, facts: Any) -> Journal:
+    def of(cls, lake: Lake, place: WindowPaths, facts: Any) -> CheckpointStore:
         """The journal of an extraction; ``facts`` are plain values that decide its rows."""
         fingerprint = hashlib.sha256(msgspec.json.encode(facts)).hexdigest()[:32]
         return cls(lake, f"{place.folder('unfinished')}/{fingerprint}")
 
-    def load(self, now: datetime, age: timedelta = AGE) -> tuple[State, list[pa.Table], list[Outcome]] | None:
+    def load(self, now: datetime, age: timedelta = AGE) -> tuple[Checkpoint, list[pa.Table], list[Outcome]] | None:
         """What was saved last: the state, the rows after its parts, all outcomes. None when there is nothing to use."""
         with contextlib.suppress(OSError, msgspec.MsgspecError, pa.ArrowException):
-            state = self.lake.read(f"{self.folder}/state.json", State)
+            state = self.lake.read(f"{self.folder}/state.json", Checkpoint)
             if state is not None and not state.is_old(now, age) and self._has([*state.parts, *state.undated]):
                 rows = [self._rows(saved, state.written) for saved in state.rows]
                 known = state.written + sum(table.num_rows for table in rows), written(state.undated)
@@ -158,7 +158,7 @@ class Journal:
                     return state, rows, self._outcomes(state.outcomes)
         return None
 
-    def save(self, state: State, rows: pa.Table | None, outcomes: Sequence[Outcome]) -> bool:
+    def save(self, state: Checkpoint, rows: pa.Table | None, outcomes: Sequence[Outcome]) -> bool:
         """Add ``rows`` after those saved or in parts, and outcomes; replace the state; drop what has become a part.
 
         Returns whether that is done. It is not when another try of the same run has published and removed the folder.
@@ -175,7 +175,7 @@ class Journal:
         """Remove it, and none of the files it is about."""
         _remove(self.lake, self.folder)
 
-    def _save(self, state: State, rows: pa.Table | None, outcomes: Sequence[Outcome]) -> None:
+    def _save(self, state: Checkpoint, rows: pa.Table | None, outcomes: Sequence[Outcome]) -> None:
         self.saved += 1
         state.saved_at = datetime.now(UTC)
         gone = [saved.name for saved in state.rows if saved.end <= state.written]
@@ -220,14 +220,14 @@ class Journal:
         return [outcome for outcomes in read for outcome in outcomes]
 
 
-def clear(lake: Lake, manifest: Manifest) -> None:
+def clear_checkpoints(lake: Lake, manifest: Manifest) -> None:
     """Remove the journals of extractions that a published window consists of."""
     for folder, state in _journals(lake, manifest.place.folder("unfinished")):
         if state is not None and state.paths and manifest.paths.issuperset(state.paths):  # without files: under way
             _remove(lake, folder)
 
 
-def expire(lake: Lake, place: Place, now: datetime, age: timedelta = AGE) -> None:
+def expire_checkpoints(lake: Lake, place: WindowPaths, now: datetime, age: timedelta = AGE) -> None:
     """Remove what extractions of the account left long ago, with the data files that nothing published refers to."""
     windows = [f"{place.unfinished}/{name}" for name in lake.names(place.unfinished)]
     for folder, state in (found for window in windows for found in _journals(lake, window)):
@@ -244,18 +244,18 @@ def expire(lake: Lake, place: Place, now: datetime, age: timedelta = AGE) -> Non
         _remove(lake, folder)
 
 
-def landed(lake: Lake, place: Place) -> frozenset[str]:
+def landed(lake: Lake, place: WindowPaths) -> frozenset[str]:
     """The data files that journals of a window refer to."""
     found = _journals(lake, place.folder("unfinished"))
     return frozenset(path for _, state in found if state for path in state.paths)
 
 
-def _journals(lake: Lake, window: str) -> Iterator[tuple[str, State | None]]:
+def _journals(lake: Lake, window: str) -> Iterator[tuple[str, Checkpoint | None]]:
     """Every journal in a window's folder, with its state where that can be read."""
     for folder in (f"{window}/{name}" for name in lake.names(window)):
         state = None
         with contextlib.suppress(OSError, msgspec.MsgspecError):
-            state = lake.read(f"{folder}/state.json", State)
+            state = lake.read(f"{folder}/state.json", Checkpoint)
         yield folder, state
 
 

@@ -13,7 +13,7 @@ from itertools import groupby
 
 from airflow_provider_interactions.extract.checkpoint import landed
 from airflow_provider_interactions.lake.manifest import Manifest, referred
-from airflow_provider_interactions.lake.paths import Place, stamped
+from airflow_provider_interactions.lake.paths import WindowPaths, stamped
 from airflow_provider_interactions.lake.storage import Lake
 
 #: No run is under way for longer without a journal that refers to its files.
@@ -24,10 +24,10 @@ AGE = timedelta(days=1)
 KEPT = timedelta(days=30)
 
 
-def sweep(lake: Lake, place: Place, now: datetime) -> None:
+def remove_orphan_files(lake: Lake, place: WindowPaths, now: datetime) -> None:
     """Remove what is left of a window's dead runs, and what its account has kept for long enough."""
     _forget(lake, place, now)
-    old = [path for folder, prefix in _folders(place) for path in old_files(lake, folder, now, prefix)]
+    old = [path for folder, prefix in _folders(place) for path in expired_files(lake, folder, now, prefix)]
     if old:
         # Journals before manifests: a journal goes after its files were published.
         keep = landed(lake, place) | referred(lake, place.folder("raw"))
@@ -35,7 +35,7 @@ def sweep(lake: Lake, place: Place, now: datetime) -> None:
         lake.remove(path for path in old if path not in keep and not (manifest and path in manifest.paths))
 
 
-def _forget(lake: Lake, place: Place, now: datetime) -> None:
+def _forget(lake: Lake, place: WindowPaths, now: datetime) -> None:
     """Old lists of contacts, and old rejects that their windows' manifests do not refer to, of all windows."""
     lake.remove(_older(lake, place.of_account("contacts"), now))
     for folder, paths in groupby(sorted(_older(lake, place.of_account("rejects"), now)), posixpath.dirname):
@@ -49,13 +49,13 @@ def _older(lake: Lake, folder: str, now: datetime) -> list[str]:
     return [path for path in lake.files(folder) if (at := stamped(path)) and now - at >= KEPT]
 
 
-def old_files(lake: Lake, folder: str, now: datetime, prefix: str = "") -> list[str]:
+def expired_files(lake: Lake, folder: str, now: datetime, prefix: str = "") -> list[str]:
     """The data files of a folder that begin with ``prefix`` and were made too long ago; no manifests."""
     names = [name for name in lake.names(folder) if name.startswith(prefix) and not name.endswith(".json")]
     return [f"{folder}/{name}" for name in names if (at := stamped(name)) and now - at >= AGE]
 
 
-def _folders(place: Place) -> Iterator[tuple[str, str]]:
+def _folders(place: WindowPaths) -> Iterator[tuple[str, str]]:
     yield place.folder("raw"), ""
     yield place.folder("rejects"), ""
     folder, _, name = place.manifest.rpartition("/")

@@ -7,9 +7,9 @@ import posixpath
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from airflow_provider_interactions.errors import Replaced
-from airflow_provider_interactions.extract.checkpoint import clear
-from airflow_provider_interactions.extract.cleanup import sweep
+from airflow_provider_interactions.errors import WindowSuperseded
+from airflow_provider_interactions.extract.checkpoint import clear_checkpoints
+from airflow_provider_interactions.extract.cleanup import remove_orphan_files
 from airflow_provider_interactions.lake.manifest import Manifest, reconcile, referred, whole
 from airflow_provider_interactions.lake.storage import Lake
 
@@ -20,7 +20,7 @@ APART = "If that is another pipeline, give its connection an account of its own,
 log = logging.getLogger(__name__)
 
 
-def publish(lake: Lake, manifests: Iterable[Manifest], now: datetime | None = None) -> Manifest:
+def commit_window(lake: Lake, manifests: Iterable[Manifest], now: datetime | None = None) -> Manifest:
     """Make a raw window out of its batches: the new manifest replaces the former one, whose files are then removed.
 
     Raises Unreconciled, and changes nothing, when a batch is missing or counts do not add up, and Replaced when files
@@ -31,7 +31,7 @@ def publish(lake: Lake, manifests: Iterable[Manifest], now: datetime | None = No
     reconcile(manifest)
     _refuse_replaced(lake, manifest)
     former = lake.read(manifest.place.raw_manifest, Manifest)
-    if former is not None and asked_otherwise(former, manifest):
+    if former is not None and asked_differently(former, manifest):
         log.warning(
             "%s, window %s: what is replaced was extracted with other options or from another source of contacts. %s",
             *(manifest.vendor, manifest.window, APART),
@@ -40,12 +40,12 @@ def publish(lake: Lake, manifests: Iterable[Manifest], now: datetime | None = No
     if former is not None:
         # Read once more: should another task have published meanwhile, its files must stay.
         lake.remove(sorted(former.paths - manifest.paths - referred(lake, manifest.place.folder("raw"))))
-    clear(lake, manifest)
-    sweep(lake, manifest.place, now or datetime.now(UTC))
+    clear_checkpoints(lake, manifest)
+    remove_orphan_files(lake, manifest.place, now or datetime.now(UTC))
     return manifest
 
 
-def asked_otherwise(one: Manifest, other: Manifest) -> bool:
+def asked_differently(one: Manifest, other: Manifest) -> bool:
     """Whether two extractions of a window are known to have asked for different things."""
     return bool(one.asked and other.asked) and one.asked != other.asked
 
@@ -55,7 +55,7 @@ def _refuse_replaced(lake: Lake, manifest: Manifest) -> None:
     folders = {posixpath.dirname(path) for path in manifest.paths}
     gone = manifest.paths - {f"{folder}/{name}" for folder in folders for name in lake.names(folder)}
     if gone:
-        raise Replaced(replaced(manifest))
+        raise WindowSuperseded(replaced(manifest))
 
 
 def replaced(manifest: Manifest) -> str:

@@ -24,7 +24,7 @@ AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class StreamEnd:
     """A stream is over, in peace or by an error that the reader has to judge."""
 
     error: BaseException | None = None
@@ -62,7 +62,7 @@ def _wake(place: asyncio.Future[None] | None) -> None:
 @dataclass(slots=True, eq=False)
 class _Stream(Generic[Key, Item]):
     key: Key
-    queue: asyncio.Queue[tuple[Item | Ended, int]] = field(default_factory=lambda: asyncio.Queue(AHEAD))
+    queue: asyncio.Queue[tuple[Item | StreamEnd, int]] = field(default_factory=lambda: asyncio.Queue(AHEAD))
     task: asyncio.Task[None] | None = None
 
 
@@ -70,13 +70,13 @@ def _alike(_: object) -> int:
     return 1
 
 
-async def in_order(
+async def stream_in_order(
     keys: Iterable[Key],
     open_stream: Callable[[Key, Go], AsyncGenerator[Item, None]],
     width: int,
     most: float = float("inf"),
     weigh: Callable[[Item], int] = _alike,
-) -> AsyncGenerator[tuple[Key, Item | Ended], None]:
+) -> AsyncGenerator[tuple[Key, Item | StreamEnd], None]:
     """Yield every item of every stream, stream by stream in the order of ``keys``, each closed by an ``Ended``."""
     waiting: deque[_Stream[Key, Item]] = deque()
     upcoming, room = iter(keys), _Room(most)
@@ -88,8 +88,8 @@ async def in_order(
                 return
             stream = waiting[0]
             room.give(0, stream)
-            item: Item | Ended | None = None
-            while not isinstance(item, Ended):
+            item: Item | StreamEnd | None = None
+            while not isinstance(item, StreamEnd):
                 item, weight = await stream.queue.get()
                 room.give(weight, stream)
                 yield stream.key, item
@@ -112,7 +112,7 @@ def _start(
 async def _pump(
     stream: _Stream[Key, Item], items: AsyncGenerator[Item, None], room: _Room, weigh: Callable[[Item], int]
 ) -> None:
-    end = Ended()
+    end = StreamEnd()
     try:
         async with aclosing(items):
             async for item in items:
@@ -122,7 +122,7 @@ async def _pump(
     except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
         raise  # the loop itself knows what to do with these
     except BaseException as error:  # noqa: BLE001 - the reader gets it in its turn, also what a signal's handler raised
-        end = Ended(error)
+        end = StreamEnd(error)
     await stream.queue.put((end, 0))
 
 

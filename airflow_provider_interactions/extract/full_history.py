@@ -22,13 +22,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from airflow_provider_interactions.contract import Contact
-from airflow_provider_interactions.extract.checkpoint import State, landed
-from airflow_provider_interactions.extract.cleanup import old_files
+from airflow_provider_interactions.extract.checkpoint import Checkpoint, landed
+from airflow_provider_interactions.extract.cleanup import expired_files
 from airflow_provider_interactions.extract.job import Job, Progress, check_known, journal_of, too_few_known
 from airflow_provider_interactions.extract.pipeline import land_pages
-from airflow_provider_interactions.extract.raw_writer import Landing
+from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts, Manifest, reconcile, referred
-from airflow_provider_interactions.lake.paths import stamp
+from airflow_provider_interactions.lake.paths import timestamp
 from airflow_provider_interactions.window import ALWAYS
 
 #: A history this much older than any run would still use is removed.
@@ -36,7 +36,7 @@ GRACE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownContact:
     """How it went with one contact when its history was fetched."""
 
     manifest: Manifest
@@ -45,7 +45,7 @@ class Known:
     requests: int = 0
 
 
-def cut(job: Job) -> Manifest:
+def extract_from_history(job: Job) -> Manifest:
     """Land the job's window out of histories in the lake, after asking for those that are absent or too old."""
     known = _kept(job)
     missing = [contact for contact in job.contacts if contact not in known]
@@ -58,8 +58,8 @@ def cut(job: Job) -> Manifest:
         known.update(_outcomes(job, fetched, fresh=True))
     elif job.resume is not None:  # an earlier try may have died between keeping its answers and dropping its journal
         journal_of(_whole(job, job.contacts)).drop()
-    state = State(extracted_at=job.extracted_at)
-    with Landing(job.lake, job.place, state, job.batch, job.batches, asked=job.asked) as landing:
+    state = Checkpoint(extracted_at=job.extracted_at)
+    with RawWriter(job.lake, job.place, state, job.batch, job.batches, asked=job.asked) as landing:
         tally = _Cut(job, landing, known)
         for manifest, contacts in _by_manifest(job.contacts, known):
             tally.take(manifest, contacts)
@@ -71,8 +71,8 @@ def cut(job: Job) -> Manifest:
 @dataclass(slots=True)
 class _Cut:
     job: Job
-    landing: Landing
-    known: Mapping[Contact, Known]
+    landing: RawWriter
+    known: Mapping[Contact, KnownContact]
     received: int = 0
     rows: Counter[str] = field(default_factory=Counter)
 
@@ -106,7 +106,7 @@ class _Cut:
         )
 
 
-def _kept(job: Job) -> dict[Contact, Known]:
+def _kept(job: Job) -> dict[Contact, KnownContact]:
     """What the lake knows of the job's contacts: for each the newest history that is young enough and late enough."""
     wanted, known = set(job.contacts), {}
     for manifest in sorted(_manifests(job), key=lambda manifest: manifest.extracted_at):
@@ -150,7 +150,7 @@ def _forget(job: Job) -> None:
             rejects = {file.path for file in manifest.undated}  # these stay as long as others
             job.lake.remove([_name(job, manifest), *sorted(manifest.paths - rejects)])
     folder, always = job.place.histories, replace(job, window=ALWAYS).place
-    old = old_files(job.lake, folder, job.extracted_at)
+    old = expired_files(job.lake, folder, job.extracted_at)
     keep = landed(job.lake, always) | referred(job.lake, folder) if old else frozenset[str]()
     job.lake.remove(path for path in old if path not in keep)
 
@@ -165,7 +165,7 @@ def _manifests(job: Job) -> Iterator[Manifest]:
 
 
 def _name(job: Job, manifest: Manifest) -> str:
-    return f"{_prefix(job)}-{stamp(manifest.extracted_at)}-{manifest.batch:05d}.json"
+    return f"{_prefix(job)}-{timestamp(manifest.extracted_at)}-{manifest.batch:05d}.json"
 
 
 def _prefix(job: Job) -> str:
@@ -174,19 +174,19 @@ def _prefix(job: Job) -> str:
     return f"{job.place.histories}/history-{digest}"
 
 
-def _outcomes(job: Job, manifest: Manifest, *, fresh: bool) -> dict[Contact, Known]:
+def _outcomes(job: Job, manifest: Manifest, *, fresh: bool) -> dict[Contact, KnownContact]:
     found = {}
     for file in manifest.outcomes:
         with job.lake.fs.open(job.lake.full(file.path), "rb") as stream:
             for row in pq.read_table(stream).to_pylist():
                 contact = Contact(row["contact_id"], row["contact_id_kind"])
                 sent = row["requests"] if fresh else 0
-                found[contact] = Known(manifest, row["outcome"], row["reason"], sent)
+                found[contact] = KnownContact(manifest, row["outcome"], row["reason"], sent)
     return found
 
 
 def _by_manifest(
-    contacts: Sequence[Contact], known: Mapping[Contact, Known]
+    contacts: Sequence[Contact], known: Mapping[Contact, KnownContact]
 ) -> Iterator[tuple[Manifest, Sequence[Contact]]]:
     groups: dict[int, tuple[Manifest, list[Contact]]] = {}
     for contact in contacts:

@@ -13,10 +13,10 @@ import msgspec
 from airflow_provider_interactions import __version__
 from airflow_provider_interactions.contract import Contact, Credentials, Options, Vendor
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.extract.checkpoint import AGE, Journal
+from airflow_provider_interactions.extract.checkpoint import AGE, CheckpointStore
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.manifest import Counts
-from airflow_provider_interactions.lake.paths import Place
+from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.rejects import SHARE
 from airflow_provider_interactions.window import Window
@@ -92,9 +92,9 @@ class Job:
     extracted_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
-    def place(self) -> Place:
+    def place(self) -> WindowPaths:
         """Where its files go."""
-        return Place(self.vendor.name, self.credentials.account, self.window)
+        return WindowPaths(self.vendor.name, self.credentials.account, self.window)
 
     def place_of(self, contact: Contact) -> int:
         """The contact's place in the list, from 1."""
@@ -132,9 +132,9 @@ def check_known(job: Job, counts: Counts) -> None:
     raise ConfigError(msg)
 
 
-def journal_of(job: Job) -> Journal:
+def journal_of(job: Job) -> CheckpointStore:
     """The journal of an extraction, found by everything that decides its rows and what is made of them."""
     contacts = [(contact.kind, contact.id) for contact in job.contacts]
     options = msgspec.to_builtins(job.options)
     facts = [__version__, job.resume, job.batch, job.batches, job.credentials.host, job.on_missing, options, contacts]
-    return Journal.of(job.lake, job.place, facts)
+    return CheckpointStore.of(job.lake, job.place, facts)

@@ -22,11 +22,17 @@ from airflow_provider_interactions.contract import (
     T,
 )
 from airflow_provider_interactions.errors import ConfigError, Incomplete, Stalled, TooManyRejects, Unreconciled
-from airflow_provider_interactions.extract.checkpoint import State, expire
-from airflow_provider_interactions.extract.concurrency import Ended, Go, in_order
+from airflow_provider_interactions.extract.checkpoint import Checkpoint, expire_checkpoints
+from airflow_provider_interactions.extract.concurrency import Go, StreamEnd, stream_in_order
 from airflow_provider_interactions.extract.job import Job, check_known, journal_of
-from airflow_provider_interactions.extract.raw_writer import Landing
-from airflow_provider_interactions.extract.tracker import Counting, Question, Saver, placed, watched
+from airflow_provider_interactions.extract.raw_writer import RawWriter
+from airflow_provider_interactions.extract.tracker import (
+    CheckpointTimer,
+    Question,
+    Tracker,
+    report_progress,
+    with_window,
+)
 from airflow_provider_interactions.extract.unanswered import Witnesses
 from airflow_provider_interactions.http.client import Client, connect
 from airflow_provider_interactions.lake.manifest import Manifest
@@ -53,12 +59,15 @@ async def land_pages(job: Job, folder: str = "") -> Manifest:
     """Ask the vendor and land what it says; ``folder`` is where, the window's raw folder unless given."""
     async with connect(job.vendor, job.credentials, concurrency=job.concurrency, limits=job.limits) as client:
         with _landing(job, folder) as landing:
-            tally = Counting(job, landing, client)
-            saver, witnesses = Saver(landing, tally), Witnesses(job, landing, client)
+            tally = Tracker(job, landing, client)
+            saver, witnesses = CheckpointTimer(landing, tally), Witnesses(job, landing, client)
             questions = islice(_questions(job), landing.state.questions, None)
-            async with watched(tally), aclosing(_answers(questions, job, client, witnesses.note_answer)) as answers:
+            async with (
+                report_progress(tally),
+                aclosing(_answers(questions, job, client, witnesses.note_answer)) as answers,
+            ):
                 async for question, item in answers:
-                    if isinstance(item, Ended):
+                    if isinstance(item, StreamEnd):
                         tally.end(question, await witnesses.judge_failure(question.query, item.error))
                         await saver.ended()
                     else:
@@ -75,23 +84,23 @@ async def land_pages(job: Job, folder: str = "") -> Manifest:
             return manifest
 
 
-def _landing(job: Job, folder: str) -> Landing:
+def _landing(job: Job, folder: str) -> RawWriter:
     """A fresh landing, or the one that an earlier try of the same run left.
 
     What that had brought to its end is handed out again, unless the run was begun anew since.
     """
     if job.resume is None:
-        state = State(extracted_at=job.extracted_at)
-        return Landing(job.lake, job.place, state, job.batch, job.batches, folder, asked=job.asked)
+        state = Checkpoint(extracted_at=job.extracted_at)
+        return RawWriter(job.lake, job.place, state, job.batch, job.batches, folder, asked=job.asked)
     journal = journal_of(job)
-    expire(job.lake, job.place, job.extracted_at, job.resume_age)
+    expire_checkpoints(job.lake, job.place, job.extracted_at, job.resume_age)
     found = journal.load(job.extracted_at, job.resume_age)
     if found and found[0].finished and found[0].generation != job.generation:
         journal.drop()
         found = None
-    state, rows, outcomes = found or (State(extracted_at=job.extracted_at), [], [])
+    state, rows, outcomes = found or (Checkpoint(extracted_at=job.extracted_at), [], [])
     state.generation = job.generation
-    landing = Landing(job.lake, job.place, state, job.batch, job.batches, folder, journal, job.asked)
+    landing = RawWriter(job.lake, job.place, state, job.batch, job.batches, folder, journal, job.asked)
     landing.restore(rows, outcomes)
     return landing
 
@@ -106,9 +115,9 @@ def _questions(job: Job) -> Iterator[Question]:
 
 def _answers(
     questions: Iterable[Question], job: Job, client: Client, note: Callable[[Contact], None] = lambda _: None
-) -> AsyncGenerator[tuple[Question, Page | Ended], None]:
+) -> AsyncGenerator[tuple[Question, Page | StreamEnd], None]:
     width = max(2, client.pacer.most * OPEN_PER_REQUEST)
-    return in_order(questions, _guarded(job, client, note), width, UNREAD_BYTES, _weight)
+    return stream_in_order(questions, _guarded(job, client, note), width, UNREAD_BYTES, _weight)
 
 
 def _weight(page: Page) -> int:
@@ -165,7 +174,7 @@ async def _all_pages(job: Job) -> AsyncGenerator[tuple[Query, Page], None]:
             if isinstance(item, Page):
                 yield question.query, item
             elif item.error is not None:
-                raise placed(item.error, job, question.query.contact)
+                raise with_window(item.error, job, question.query.contact)
 
 
 async def _next(pages: AsyncGenerator[Any, None]) -> Any:

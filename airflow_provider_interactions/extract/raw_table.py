@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from airflow_provider_interactions.columnar.buffers import moments, payloads
 from airflow_provider_interactions.contract import Query
-from airflow_provider_interactions.lake.paths import Place
+from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.schema import RAW
 
 #: A part ends after this many rows, or with the row that brings its payloads to this many bytes: it is one row group,
@@ -21,7 +21,7 @@ PART_ROWS, PART_BYTES = 65_536, 64 * 1024 * 1024
 
 
 @dataclass(slots=True)
-class Run:
+class PageRows:
     """Records of one query, side by side with what is the same for all of them."""
 
     query: Query
@@ -30,7 +30,7 @@ class Run:
     occurred: Sequence[datetime | None]
 
 
-def enough(tables: Sequence[pa.Table]) -> int:
+def rows_for_next_part(tables: Sequence[pa.Table]) -> int:
     """How many of the first rows make a part, 0 when there are not enough yet."""
     rows = sum(table.num_rows for table in tables)
     if rows < PART_ROWS and sum(table.column("payload").nbytes for table in tables) < PART_BYTES:
@@ -41,7 +41,7 @@ def enough(tables: Sequence[pa.Table]) -> int:
     return min(needed, PART_ROWS) if needed <= rows else 0
 
 
-def encoded_anew(rows: pa.Table) -> pa.Table:
+def with_canonical_dictionaries(rows: pa.Table) -> pa.Table:
     """The same rows, words numbered in the order of their first row: what the file's bytes depend on.
 
     In one chunk, unless the texts of a column are more than the 2 GiB that fit into one.
@@ -73,7 +73,7 @@ def digest(payloads: pa.ChunkedArray) -> str:
     return found.hexdigest()
 
 
-def table(runs: Sequence[Run], place: Place, extracted_at: datetime) -> pa.Table:
+def table(runs: Sequence[PageRows], place: WindowPaths, extracted_at: datetime) -> pa.Table:
     """Raw rows of some pages."""
     lengths = [len(run.records) for run in runs]
     rows = sum(lengths)

@@ -20,11 +20,18 @@ import pyarrow as pa
 from airflow_provider_interactions.columnar.buffers import size
 from airflow_provider_interactions.contract import Contact, Query
 from airflow_provider_interactions.errors import TooManyRejects
-from airflow_provider_interactions.extract.checkpoint import Journal, Outcome, State, Tally
-from airflow_provider_interactions.extract.raw_table import Run, digest, encoded_anew, enough, instants, table
+from airflow_provider_interactions.extract.checkpoint import Checkpoint, CheckpointStore, Outcome, Tally
+from airflow_provider_interactions.extract.raw_table import (
+    PageRows,
+    digest,
+    instants,
+    rows_for_next_part,
+    table,
+    with_canonical_dictionaries,
+)
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, reconcile, referred, written
 from airflow_provider_interactions.lake.parquet import Writer
-from airflow_provider_interactions.lake.paths import Place, stamp
+from airflow_provider_interactions.lake.paths import WindowPaths, timestamp
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.schema import OUTCOMES, RAW, REJECTS
 
@@ -33,7 +40,7 @@ HELD_ROWS, HELD_PAGES, HELD_BYTES = 16_384, 1_000, 64 * 1024 * 1024
 
 
 @dataclass(slots=True)
-class Landing:
+class RawWriter:
     """The raw files of one batch, being written. Use it as a context manager; call ``finish`` to keep the files.
 
     ``folder`` is where in the lake; the window's raw folder unless set. ``asked`` is that of the manifest. With a
@@ -42,14 +49,14 @@ class Landing:
     """
 
     lake: Lake
-    place: Place
-    state: State
+    place: WindowPaths
+    state: Checkpoint
     batch: int = 0
     batches: int = 1
     folder: str = ""
-    journal: Journal | None = None
+    journal: CheckpointStore | None = None
     asked: str = ""
-    _runs: list[Run] = field(default_factory=list)
+    _runs: list[PageRows] = field(default_factory=list)
     _held: int = 0
     _held_bytes: int = 0
     _pending: list[pa.Table] = field(default_factory=list)
@@ -93,14 +100,14 @@ class Landing:
     ) -> None:
         """Take the records of one page; rows go to disk in groups."""
         if records:
-            self._runs.append(Run(query, context, records, occurred))
+            self._runs.append(PageRows(query, context, records, occurred))
             self._held += len(records)
             self._held_bytes += size(records)
 
     def reject(self, query: Query, records: Sequence[bytes], reasons: Sequence[str], context: str = "") -> None:
         """Take records whose time cannot be read, with the reasons: they go to a file of their own."""
         if records:
-            run = Run(query, context, records, [None] * len(records))
+            run = PageRows(query, context, records, [None] * len(records))
             self._reject(table([run], self.place, self.state.extracted_at), pa.array(reasons, pa.string()))
 
     def copy_rejects(self, rows: pa.RecordBatch) -> None:
@@ -112,7 +119,7 @@ class Landing:
         if self._rejected:
             rows = pa.concat_tables(self._rejected).unify_dictionaries()
             self._rejected = []
-            found, stamped = digest(rows.column("payload")), stamp(self.state.extracted_at)
+            found, stamped = digest(rows.column("payload")), timestamp(self.state.extracted_at)
             name = f"{self.batch:05d}-undated-{len(self.state.undated):05d}-{stamped}-{found[:16]}.parquet"
             writer = Writer(self.lake, f"{self.place.folder('rejects')}/{name}", REJECTS)
             writer.write(rows)
@@ -211,14 +218,14 @@ class Landing:
 
     def _take(self, rows: pa.Table) -> None:
         self._pending.append(rows)
-        while size := enough(self._pending):
+        while size := rows_for_next_part(self._pending):
             pending = pa.concat_tables(self._pending)
             self._pending = [pending.slice(size)] if size < pending.num_rows else []
             self._write(pending.slice(0, size))
 
     def _write(self, rows: pa.Table) -> None:
         """One part: the same rows give the same bytes, whatever tables they came in."""
-        rows = encoded_anew(rows)
+        rows = with_canonical_dictionaries(rows)
         found = digest(rows.column("payload"))
         writer = Writer(self.lake, self._path(f"part-{len(self.state.parts):05d}", found), RAW)
         writer.write(rows)
@@ -246,4 +253,4 @@ class Landing:
 
     def _path(self, kind: str, content: str) -> str:
         # Two tries of one run share their instant: other rows must not come under a name that the first one counts on.
-        return f"{self._home}/{self.batch:05d}-{kind}-{stamp(self.state.extracted_at)}-{content[:16]}.parquet"
+        return f"{self._home}/{self.batch:05d}-{kind}-{timestamp(self.state.extracted_at)}-{content[:16]}.parquet"

@@ -32,6 +32,6 @@ def extract(job: Job) -> Manifest:
 
 
 def _cut(job: Job) -> Manifest:
-    from airflow_provider_interactions.extract.full_history import cut
+    from airflow_provider_interactions.extract.full_history import extract_from_history
 
-    return cut(job)
+    return extract_from_history(job)

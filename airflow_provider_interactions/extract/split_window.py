@@ -19,12 +19,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from airflow_provider_interactions.contract import Contact
-from airflow_provider_interactions.errors import Replaced, Unreconciled
-from airflow_provider_interactions.extract.checkpoint import State, clear
-from airflow_provider_interactions.extract.commit import publish, replaced
-from airflow_provider_interactions.extract.raw_writer import Landing
+from airflow_provider_interactions.errors import Unreconciled, WindowSuperseded
+from airflow_provider_interactions.extract.checkpoint import Checkpoint, clear_checkpoints
+from airflow_provider_interactions.extract.commit import commit_window, replaced
+from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts, File, Manifest, reconcile, whole
-from airflow_provider_interactions.lake.paths import Place
+from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.window import Window
 
@@ -32,7 +32,7 @@ from airflow_provider_interactions.window import Window
 AT_ONCE = 8
 
 
-def divide(lake: Lake, batches: Sequence[Manifest], width: timedelta) -> Iterator[Manifest]:
+def split_run(lake: Lake, batches: Sequence[Manifest], width: timedelta) -> Iterator[Manifest]:
     """Publish the batches of a long window as windows of ``width``; yields the raw manifest of each, in order of time.
 
     The long window's own files stay until ``discard``, so it can be done again. Raises as ``land.publish`` does, and
@@ -45,7 +45,7 @@ def divide(lake: Lake, batches: Sequence[Manifest], width: timedelta) -> Iterato
         some = windows[n : n + AT_ONCE]
         cut = [_pieces(lake, batch, some) for batch in batches]
         for pieces in zip(*cut, strict=True):
-            piece = publish(lake, pieces)
+            piece = commit_window(lake, pieces)
             landed += piece.counts.landed
             yield piece
     if landed != long.counts.landed:
@@ -62,20 +62,20 @@ def divided(lake: Lake, batches: Sequence[Manifest], width: timedelta) -> list[M
     What is left of a long window after ``discard``, where its pieces are to be normalized again.
     """
     long = whole(batches)
-    places = [Place(long.vendor, long.account, window) for window in long.window.split(width)]
+    places = [WindowPaths(long.vendor, long.account, window) for window in long.window.split(width)]
     found = [piece for place in places if (piece := lake.read(place.raw_manifest, Manifest)) is not None]
     same = len(found) == len(places) and all(piece.extracted_at >= long.extracted_at for piece in found)
     return found if same else None
 
 
-def discard(lake: Lake, batches: Iterable[Manifest]) -> None:
+def drop_source(lake: Lake, batches: Iterable[Manifest]) -> None:
     """Remove what was landed for a long window, once all of its pieces are published."""
     for batch in batches:
-        clear(lake, batch)
+        clear_checkpoints(lake, batch)
         lake.remove(sorted(batch.paths))
 
 
-def joined(batches: Sequence[Manifest], pieces: Sequence[Manifest], width: timedelta | None = None) -> Manifest:
+def merge_for_xcom(batches: Sequence[Manifest], pieces: Sequence[Manifest], width: timedelta | None = None) -> Manifest:
     """All pieces, normalized, as one manifest that lies nowhere in the lake: for whoever goes on with all of them.
 
     It names no outcomes, which are in the manifests of the pieces. A contact counts once in all. With ``width`` the
@@ -89,7 +89,7 @@ def current(lake: Lake, long: Manifest) -> list[Manifest]:
     assert long.width is not None  # noqa: S101 - only such a manifest has pieces to be found
     pieces = []
     for window in long.window.split(long.width):
-        piece = lake.read(Place(long.vendor, long.account, window).manifest, Manifest)
+        piece = lake.read(WindowPaths(long.vendor, long.account, window).manifest, Manifest)
         if piece is None:
             msg = f"Window {window}, a piece of {long.window}, is no longer in the lake. Run it again."
             raise Unreconciled(msg)
@@ -122,7 +122,7 @@ def _join(long: Manifest, pieces: Sequence[Manifest], width: timedelta | None) -
 class _Piece:
     """One short window of a batch, being written."""
 
-    landing: Landing
+    landing: RawWriter
     window: Window
     first: bool
     rows: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -170,8 +170,8 @@ def _pieces(lake: Lake, batch: Manifest, windows: Sequence[Window]) -> list[Mani
     with ExitStack() as stack:
         pieces = []
         for window in windows:
-            place, state = Place(batch.vendor, batch.account, window), State(extracted_at=batch.extracted_at)
-            landing = stack.enter_context(Landing(lake, place, state, batch.batch, batch.batches, asked=batch.asked))
+            place, state = WindowPaths(batch.vendor, batch.account, window), Checkpoint(extracted_at=batch.extracted_at)
+            landing = stack.enter_context(RawWriter(lake, place, state, batch.batch, batch.batches, asked=batch.asked))
             pieces.append(_Piece(landing, window, window.start == batch.window_start))
         for rows in _rows(lake, batch, batch.files):
             for piece in pieces:
@@ -190,4 +190,4 @@ def _rows(lake: Lake, batch: Manifest, files: Iterable[File]) -> Iterator[pa.Rec
             with lake.fs.open(lake.full(file.path), "rb") as stream:
                 yield from pq.ParquetFile(stream).iter_batches()
         except FileNotFoundError as gone:
-            raise Replaced(replaced(batch)) from gone
+            raise WindowSuperseded(replaced(batch)) from gone

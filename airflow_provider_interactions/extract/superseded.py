@@ -26,9 +26,9 @@ def newer(lake: Lake, raw: Any, gone: Exception, log: Any) -> Any:
 
 def refuse_other(mine: Any, found: Any) -> None:
     """Raise Unreconciled when the window was replaced by an extraction that asked for something else."""
-    from airflow_provider_interactions.extract.commit import APART, asked_otherwise
+    from airflow_provider_interactions.extract.commit import APART, asked_differently
 
-    if asked_otherwise(mine, found):
+    if asked_differently(mine, found):
         msg = (
             f"Window {mine.window} was replaced at {zulu(found.extracted_at)} by an extraction with other options or "
             f"from another source of contacts, so what this run has extracted is gone. {APART}"

@@ -28,11 +28,11 @@ from airflow_provider_interactions.errors import (
 )
 from airflow_provider_interactions.extract.checkpoint import EVERY, SHARE, Tally
 from airflow_provider_interactions.extract.job import Job, Progress
-from airflow_provider_interactions.extract.raw_writer import Landing
+from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.unanswered import are_too_many_unanswered
 from airflow_provider_interactions.http.client import Client
 from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts
-from airflow_provider_interactions.rejects import are_too_many, interaction, list_reasons, way_on
+from airflow_provider_interactions.rejects import are_too_many, list_reasons, read_record, way_on
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +49,10 @@ class Question:
     requests: int = 0
 
 
-class Counting:
+class Tracker:
     """Counts what comes, and judges each contact when its last query has ended."""
 
-    def __init__(self, job: Job, landing: Landing, client: Client) -> None:
+    def __init__(self, job: Job, landing: RawWriter, client: Client) -> None:
         self.job, self.landing, self.client = job, landing, client
         self.now = landing.state.tally
         self.before = self.now.sent
@@ -79,7 +79,7 @@ class Counting:
         records, times, bad, reasons = list[bytes](), list[datetime | None](), list[bytes](), list[str]()
         for record, at in zip(page.records, page.occurred, strict=True):
             try:
-                times.append(at or interaction(self.job.vendor, record, asked).occurred_at)
+                times.append(at or read_record(self.job.vendor, record, asked).occurred_at)
             except RecordRejected as rejection:
                 bad.append(record)
                 reasons.append(rejection.reason)
@@ -111,7 +111,7 @@ class Counting:
         if isinstance(error, ContactError) and self.job.on_missing != "fail":
             self._miss(contact, error)
         elif error is not None:
-            raise placed(error, self.job, contact)
+            raise with_window(error, self.job, contact)
         if question.last:
             self._judge(contact)
 
@@ -122,7 +122,7 @@ class Counting:
             if error.__cause__ and are_too_many_unanswered(self.now.unanswered, len(self.job.whole_list)):
                 # The vendor is at fault, so the contacts noted so far get another chance as well.
                 with self.landing.forgotten_on(Unavailable):
-                    raise placed(error.__cause__, self.job, contact)
+                    raise with_window(error.__cause__, self.job, contact)
         self.now.missing = (error.outcome, error.message)
 
     def _judge(self, contact: Contact) -> None:
@@ -169,11 +169,11 @@ class Counting:
 
 
 @dataclass(slots=True)
-class Saver:
+class CheckpointTimer:
     """Saves a landing that has a journal: often enough that a failure costs little, seldom enough to cost little."""
 
-    landing: Landing
-    tally: Counting
+    landing: RawWriter
+    tally: Tracker
     questions: int = 0
     began: float = field(default_factory=monotonic)
     saved: float = field(default_factory=monotonic)
@@ -194,7 +194,7 @@ class Saver:
 
 
 @asynccontextmanager
-async def watched(tally: Counting) -> AsyncIterator[None]:
+async def report_progress(tally: Tracker) -> AsyncIterator[None]:
     """Say how far it is every now and then, also while no contact ends: a vendor's pause may take minutes."""
 
     async def look() -> None:
@@ -215,7 +215,7 @@ async def watched(tally: Counting) -> AsyncIterator[None]:
 _ABOUT_ONE = (ContactError, Unavailable, BadResponse, Stalled, Incomplete)
 
 
-def placed(error: BaseException, job: Job, contact: Contact) -> BaseException:
+def with_window(error: BaseException, job: Job, contact: Contact) -> BaseException:
     """The same error, which now knows whose and which window's it is, and at which contact's place it came."""
     if isinstance(error, VendorError):
         error.vendor, error.window = error.vendor or job.vendor.name, str(job.window)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from airflow_provider_interactions.contract import Contact, Query
 from airflow_provider_interactions.errors import ContactError, ContactUnanswered, Unavailable, VendorError
 from airflow_provider_interactions.extract.job import Job
-from airflow_provider_interactions.extract.raw_writer import Landing
+from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.http.client import Client
 
 #: Contacts that may go unanswered, whatever their share of all. Of fewer than twice as many it is half of them.
@@ -37,7 +37,7 @@ class Witnesses:
     """Who was answered, to be asked again when another contact is not."""
 
     job: Job
-    landing: Landing
+    landing: RawWriter
     client: Client
     _answered: list[Contact] = field(default_factory=list)
     _unanswered: Contact | None = None

@@ -190,11 +190,11 @@ def _interactions(
     from airflow_provider_interactions.extract import pipeline
     from airflow_provider_interactions.extract.job import Job
     from airflow_provider_interactions.lake.storage import Lake
-    from airflow_provider_interactions.normalize.repeats import Seen, Version
+    from airflow_provider_interactions.normalize.repeats import Deduplicator, Version
 
     nowhere = Lake.at("memory://")  # nothing is written
     job = Job(hook.vendor, hook.credentials, nowhere, window, [person], options)
-    seen = Seen()
+    seen = Deduplicator()
     for query, page in pipeline.interactions(job):
         asked = contract.Asked(query.contact, query.native_type or "", page.context)
         for payload, at in zip(page.records, page.occurred, strict=True):

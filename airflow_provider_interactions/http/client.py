@@ -27,9 +27,9 @@ from airflow_provider_interactions.errors import (
     Unavailable,
     VendorError,
 )
-from airflow_provider_interactions.http.proxy import absolute, through, unreached
+from airflow_provider_interactions.http.proxy import absolute, connection_error, proxy_for
 from airflow_provider_interactions.http.retry import Limits, Tries, retry_after
-from airflow_provider_interactions.http.throttle import Pacer
+from airflow_provider_interactions.http.throttle import Throttle
 from airflow_provider_interactions.http.tokens import Tokens
 
 #: Times that one request may be refused with 401, each time with another token; tokens may end while it is on its way.
@@ -55,7 +55,7 @@ class Client:
     credentials: Credentials
     auth: Auth
     session: aiohttp.ClientSession
-    pacer: Pacer
+    pacer: Throttle
     tokens: Tokens
     limits: Limits
     counters: Counters
@@ -157,7 +157,7 @@ class Client:
                 self.counters.received += len(body)
                 return Response(answer.status, {key.lower(): value for key, value in answer.headers.items()}, body)
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
-            raise unreached(fault, request, self.vendor.name) from None
+            raise connection_error(fault, request, self.vendor.name) from None
         except ValueError:
             # Of the headers only the token comes from elsewhere; the client's own text could quote it.
             msg = "the token host handed out a token that no header can carry"
@@ -199,8 +199,8 @@ async def connect(
         # aiohttp would by itself send once more what broke on a reused connection: past the pace, and uncounted.
         session._retry_connection = False  # noqa: SLF001 - there is no public switch
         allowed = pace(vendor, credentials.settings, concurrency)
-        pacer = Pacer.of(allowed, limits.patience, proven=auth.has_tokens)
-        client = Client(vendor, credentials, auth, session, pacer, tokens, limits, Counters(), cache(through))
+        pacer = Throttle.of(allowed, limits.patience, proven=auth.has_tokens)
+        client = Client(vendor, credentials, auth, session, pacer, tokens, limits, Counters(), cache(proxy_for))
         tokens.ask = client.ask_token
         yield client
 

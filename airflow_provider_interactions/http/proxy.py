@@ -20,7 +20,7 @@ from airflow_provider_interactions.errors import BadResponse, ConfigError, Inter
 from airflow_provider_interactions.urls import origin
 
 
-def through(origin: str) -> Mapping[str, Any]:
+def proxy_for(origin: str) -> Mapping[str, Any]:
     """What aiohttp is told about the proxy to an origin (``https://host:port``); nothing where there is none.
 
     Raises ConfigError for a proxy that is no HTTP proxy.
@@ -42,7 +42,7 @@ def through(origin: str) -> Mapping[str, Any]:
     return {"proxy": url.with_user(None), "proxy_headers": {"Proxy-Authorization": f"Basic {login}"}}
 
 
-def unreached(fault: Exception, request: Request, vendor: str) -> InteractionsError:
+def connection_error(fault: Exception, request: Request, vendor: str) -> InteractionsError:
     """What to raise for a request that got no answer: Unavailable, or ConfigError for a certificate nobody trusts.
 
     The fault's own text can hold the full URL, so only its kind is told.

@@ -62,7 +62,7 @@ class Turn:
 
 
 @dataclass(slots=True)
-class Quota:
+class SlidingWindow:
     """No more than so many requests in any stretch of so many seconds. ``arrivals`` are in the order of time."""
 
     requests: int
@@ -85,11 +85,11 @@ class Quota:
 
 
 @dataclass(slots=True)
-class Rate:
+class LearnedRate:
     """Requests per second: even steps, and the quota that refusals taught, if any."""
 
     value: float = FIRST_RATE
-    quota: Quota | None = None
+    quota: SlidingWindow | None = None
     suspected: float = 0.0
     agreed: int = 0
     next_at: float = 0.0
@@ -138,7 +138,7 @@ class Rate:
         self.moved_at = now + pause + (self._held(self.quota) if self.quota else 0.0)
         self.steps = 0
 
-    def _relearn(self, quota: Quota, turn: Turn, open_for: float) -> None:
+    def _relearn(self, quota: SlidingWindow, turn: Turn, open_for: float) -> None:
         """What was learned is too much, or what was tried beyond it."""
         accepted = bisect_left(quota.arrivals, turn.sent_at) - bisect_right(
             quota.arrivals, turn.sent_at - quota.seconds
@@ -155,7 +155,7 @@ class Rate:
             quota.seconds *= 1 + self.longer
         self._step()
 
-    def _held(self, quota: Quota) -> float:
+    def _held(self, quota: SlidingWindow) -> float:
         return self.hold * max(2 * quota.seconds, min(HOLD * quota.seconds, HOLD_SECONDS))
 
     def refused_before(self, accepted: int) -> None:
@@ -170,7 +170,7 @@ class Rate:
         alike = self.suspected / ALIKE <= rate <= self.suspected * ALIKE
         self.suspected, self.agreed = rate, self.agreed + 1 if alike else 0
         if accepted >= TELLING or self.agreed >= (1 if accepted >= HANDFUL else 3):
-            self.quota = Quota(accepted, seconds * MARGIN)
+            self.quota = SlidingWindow(accepted, seconds * MARGIN)
             self._step()
 
     def _step(self) -> None:
@@ -187,7 +187,7 @@ class Rate:
         self.value = min(NO_RATE, self.value * 2 ** min((now - self.moved_at) / DOUBLING, DOUBLINGS))
         self.moved_at = now
 
-    def _try_more(self, quota: Quota, now: float) -> None:
+    def _try_more(self, quota: SlidingWindow, now: float) -> None:
         """One step: however long nothing was sent, no more than one."""
         self.proven = self.proven if self.steps else quota.requests
         share = min(GROWTH * 2.0 ** min(self.steps, 10), MOST_GROWTH)

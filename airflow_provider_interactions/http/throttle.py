@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from airflow_provider_interactions.contract import Pace
 from airflow_provider_interactions.errors import Throttled
 from airflow_provider_interactions.http.ceiling import Ceiling
-from airflow_provider_interactions.http.rate_limit import Quota, Rate, Turn
+from airflow_provider_interactions.http.rate_limit import LearnedRate, SlidingWindow, Turn
 
 #: Seconds to wait after a refusal that names no time: the first, doubled for each further one up to the last.
 FIRST_PAUSE, LAST_PAUSE = 1.0, 60.0
@@ -36,12 +36,12 @@ EVEN, CATCH_UP = 0.9, 0.002
 
 
 @dataclass(slots=True)
-class Pacer:
+class Throttle:
     """The state of one connection's pace; made and used inside one event loop. Times are the loop's, in seconds."""
 
     most: int
     limit: float
-    documented: Quota | None = None
+    documented: SlidingWindow | None = None
     patience: float = float("inf")
     first: float = 1.0
     quick_until: float = float("inf")
@@ -53,19 +53,19 @@ class Pacer:
     took: float = 0.0
     paused_until: float = 0.0
     refusals: int = 0
-    rate: Rate = field(default_factory=Rate)
+    rate: LearnedRate = field(default_factory=LearnedRate)
     ceiling: Ceiling = field(default_factory=Ceiling)
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
-    def of(cls, pace: Pace, patience: float = float("inf"), *, proven: bool = True) -> Pacer:
+    def of(cls, pace: Pace, patience: float = float("inf"), *, proven: bool = True) -> Throttle:
         """Start from the limits to keep. A gate that is shut for more seconds than ``patience`` is not waited for.
 
         Unless credentials are ``proven`` one request goes first: some vendors lock whoever is wrong too often.
         """
         most = max(1, pace.concurrency)
-        documented = Quota(pace.requests, pace.seconds or 0.0) if pace.requests else None
+        documented = SlidingWindow(pace.requests, pace.seconds or 0.0) if pace.requests else None
         first = float(min(most, FIRST_IN_FLIGHT))
         return cls(most, first if proven else 1.0, documented, patience, first)
 

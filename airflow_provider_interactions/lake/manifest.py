@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_interactions.errors import Unreconciled
-from airflow_provider_interactions.lake.paths import Place
+from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.window import Window
 
@@ -91,9 +91,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return Window(self.window_start, self.window_end)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> WindowPaths:
         """Where it lies in the lake."""
-        return Place(self.vendor, self.account, self.window)
+        return WindowPaths(self.vendor, self.account, self.window)
 
     @property
     def paths(self) -> frozenset[str]:

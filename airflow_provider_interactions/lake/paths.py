@@ -11,7 +11,7 @@ from airflow_provider_interactions.window import Window
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WindowPaths:
     """The paths of one vendor's account and window. Values are escaped, so none can leave its folder."""
 
     vendor: str
@@ -53,10 +53,10 @@ class Place:
 
     def of_account(self, layer: str) -> str:
         """``raw/vendor=…/account=…`` for a layer: what all windows of the account have in common."""
-        return f"{layer}/vendor={segment(self.vendor)}/account={segment(self.account)}"
+        return f"{layer}/vendor={escape_segment(self.vendor)}/account={escape_segment(self.account)}"
 
 
-def segment(text: str) -> str:
+def escape_segment(text: str) -> str:
     """Text as one path segment: letters, digits and ``_.-~`` stay, the rest is percent-encoded, dots alone too."""
     escaped = quote(text, safe="")
     return escaped.replace(".", "%2E") if set(escaped) <= {"."} else escaped
@@ -74,6 +74,6 @@ def stamped(name: str) -> datetime | None:
         return None
 
 
-def stamp(moment: datetime) -> str:
+def timestamp(moment: datetime) -> str:
     """The instant of a run as a part of file names, to the microsecond: ``20261123T154500123456Z``."""
     return f"{moment:%Y%m%dT%H%M%S%f}Z"

@@ -33,7 +33,7 @@ from fsspec.dircache import DirCache
 from fsspec.spec import AbstractBufferedFile
 
 from airflow_provider_interactions.errors import ConfigError, LakeUnavailable
-from airflow_provider_interactions.lake.paths import stamp
+from airflow_provider_interactions.lake.paths import timestamp
 
 T = TypeVar("T")
 
@@ -113,7 +113,7 @@ class Lake:
 
     def temporary(self, path: str) -> str:
         """A name of its own beside a path, for what is not whole yet; it tells when, so that it can be swept up."""
-        return f"{path}-{stamp(datetime.now(UTC))}-{uuid.uuid4().hex[:8]}.tmp"
+        return f"{path}-{timestamp(datetime.now(UTC))}-{uuid.uuid4().hex[:8]}.tmp"
 
     def read(self, path: str, kind: type[T]) -> T | None:
         """Read back a published object; None when there is none."""

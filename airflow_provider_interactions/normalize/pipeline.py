@@ -18,15 +18,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from airflow_provider_interactions.errors import Replaced, TooManyRejects
+from airflow_provider_interactions.errors import TooManyRejects, WindowSuperseded
 from airflow_provider_interactions.extract.commit import replaced
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, reconcile_normalized, referred
 from airflow_provider_interactions.lake.parquet import Writer
-from airflow_provider_interactions.lake.paths import stamp
+from airflow_provider_interactions.lake.paths import timestamp
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.memory import keep
-from airflow_provider_interactions.normalize.repeats import Seen
-from airflow_provider_interactions.normalize.rows import BATCH_BYTES, join, split
+from airflow_provider_interactions.normalize.repeats import Deduplicator
+from airflow_provider_interactions.normalize.rows import BATCH_BYTES, join, to_rows
 from airflow_provider_interactions.rejects import SHARE, are_too_many, list_reasons, way_on
 from airflow_provider_interactions.schema import CANONICAL, REJECTS
 from airflow_provider_interactions.vendors import vendor as vendor_named
@@ -49,9 +49,9 @@ def normalize(lake: Lake, raw: Manifest, *, rejects_share: float = SHARE, now: d
     """
     keep()
     vendor = vendor_named(raw.vendor)
-    with _Output(lake, raw, stamp(now or datetime.now(UTC))) as output:
+    with _Output(lake, raw, timestamp(now or datetime.now(UTC))) as output:
         for batch in _raw_batches(lake, raw):
-            output.write(batch, *split(batch, vendor, output.seen))
+            output.write(batch, *to_rows(batch, vendor, output.seen))
         return output.publish(rejects_share)
 
 
@@ -62,7 +62,7 @@ class _Output:
     lake: Lake
     raw: Manifest
     run: str
-    seen: Seen = field(default_factory=Seen)
+    seen: Deduplicator = field(default_factory=Deduplicator)
     days: dict[str, Writer] = field(default_factory=dict)
     held: dict[str, list[pa.RecordBatch]] = field(default_factory=dict)
     held_rows: int = 0
@@ -143,7 +143,7 @@ class _Output:
         """Raise Replaced unless the raw window is the one that is published: a slow run must not undo a newer one."""
         current = self.lake.read(self.raw.place.raw_manifest, Manifest)
         if current is None or current.paths != self.raw.paths:
-            raise Replaced(replaced(self.raw))
+            raise WindowSuperseded(replaced(self.raw))
 
     def _close_rejects(self) -> tuple[File, ...]:
         if self.rejects is None:
@@ -174,7 +174,7 @@ def _raw_batches(lake: Lake, raw: Manifest) -> Iterator[pa.RecordBatch]:
                     rows = max(1, BATCH_BYTES * batch.num_rows // max(1, batch.column("payload").nbytes))
                     yield from (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))
         except FileNotFoundError as gone:
-            raise Replaced(replaced(raw)) from gone
+            raise WindowSuperseded(replaced(raw)) from gone
 
 
 def _by_day(rows: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:

@@ -70,7 +70,7 @@ def _digest(action: str, attributes: str) -> int:
 
 
 @dataclass(slots=True)
-class Seen:
+class Deduplicator:
     """The interactions of the contact at hand, to know one that comes again. Rows of a contact lie together."""
 
     contact: str = ""

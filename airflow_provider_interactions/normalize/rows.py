@@ -10,17 +10,17 @@ import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract import Asked, Contact, Interaction, Vendor
 from airflow_provider_interactions.errors import RecordRejected
-from airflow_provider_interactions.normalize.repeats import SHARED_ID, Seen
-from airflow_provider_interactions.rejects import interaction
+from airflow_provider_interactions.normalize.repeats import SHARED_ID, Deduplicator
+from airflow_provider_interactions.rejects import read_record
 from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS, REJECTS
 
 #: Bytes of payload looked at in one go, since what is made of them can be many times as large.
 BATCH_BYTES = 16 * 1024 * 1024
 
 
-def split(batch: pa.RecordBatch, vendor: Vendor, seen: Seen) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+def to_rows(batch: pa.RecordBatch, vendor: Vendor, seen: Deduplicator) -> tuple[pa.RecordBatch, pa.RecordBatch]:
     """Canonical rows and rejects of a raw batch, in its order: all at once what is well-formed, else one by one."""
-    sure, rows = at_once(batch, vendor)
+    sure, rows = read_batch(batch, vendor)
     rejects = rejects_of(batch.slice(0, 0), ())
     contacts = batch.column("contact_id")
     numbers = None
@@ -51,7 +51,7 @@ def _one_by_one(batch: pa.RecordBatch, vendor: Vendor) -> tuple[pa.RecordBatch, 
     columns = [batch.column(name).to_pylist() for name in _READ]
     for n, (payload, contact_id, kind, native_type, context) in enumerate(zip(*columns, strict=True)):
         try:
-            row = interaction(vendor, payload, Asked(Contact(contact_id, kind), native_type, context))
+            row = read_record(vendor, payload, Asked(Contact(contact_id, kind), native_type, context))
         except RecordRejected as rejection:
             bad.append(n)
             reasons.append(rejection.reason)
@@ -63,7 +63,7 @@ def _one_by_one(batch: pa.RecordBatch, vendor: Vendor) -> tuple[pa.RecordBatch, 
     return rows_of(batch.take(numbers), good), numbers, rejects_of(batch.take(rejected), reasons)
 
 
-def at_once(batch: pa.RecordBatch, vendor: Vendor) -> tuple[pa.BooleanArray, pa.RecordBatch]:
+def read_batch(batch: pa.RecordBatch, vendor: Vendor) -> tuple[pa.BooleanArray, pa.RecordBatch]:
     """Which records the vendor's module can read at once, and the canonical rows of those."""
     if vendor.columns is None or not batch.num_rows or batch.column("payload").nbytes > 2 * BATCH_BYTES:
         return pa.repeat(False, batch.num_rows), pa.RecordBatch.from_pylist([], CANONICAL)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from airflow.sdk import Asset
 
-from airflow_provider_interactions.observability.summary import Facts
+from airflow_provider_interactions.observability.summary import Summary
 
 Stage = Literal["raw", "normalized", "loaded"]
 
@@ -24,7 +24,7 @@ def asset(name: str, stage: Stage) -> Asset:
     return Asset(name=f"interactions_{name}_{stage}", uri=f"x-interactions://{name}/{stage}")
 
 
-def tell(context: Mapping[str, Any], outlets: Iterable[Any], found: Facts) -> None:
+def emit_events(context: Mapping[str, Any], outlets: Iterable[Any], found: Summary) -> None:
     """Put a step's facts into the events of its outlets; what the DAG's author has put there stays."""
     events = context.get("outlet_events")
     if events is None:

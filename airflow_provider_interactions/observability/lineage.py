@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_interactions.observability.summary import Facts
+from airflow_provider_interactions.observability.summary import Summary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,7 +23,7 @@ FLOW = {
 }
 
 
-def lineage(found: Facts, lake: Lake, table: tuple[str, str] | None = None) -> Any:
+def lineage(found: Summary, lake: Lake, table: tuple[str, str] | None = None) -> Any:
     """What a step tells an OpenLineage collector; ``table`` is namespace and name of what a load writes."""
     from airflow.providers.openlineage.extractors import OperatorLineage
 
@@ -45,15 +45,15 @@ def schema(what: str) -> pa.Schema | None:
     }.get(what)
 
 
-def _address(what: str, found: Facts, lake: Lake, table: tuple[str, str] | None) -> tuple[str, str]:
+def _address(what: str, found: Summary, lake: Lake, table: tuple[str, str] | None) -> tuple[str, str]:
     """Namespace and name, as OpenLineage's naming conventions have them for files and buckets."""
     if what == "vendor":
         return f"{found.vendor}://{found.account}", "interactions"
     if what == "table":
         return table or ("unknown", "interactions")
-    from airflow_provider_interactions.lake.paths import segment
+    from airflow_provider_interactions.lake.paths import escape_segment
 
-    url = urlsplit(lake.url(f"{what}/vendor={segment(found.vendor)}/account={segment(found.account)}"))
+    url = urlsplit(lake.url(f"{what}/vendor={escape_segment(found.vendor)}/account={escape_segment(found.account)}"))
     if not url.netloc:
         return url.scheme, url.path
     return f"{url.scheme}://{url.netloc}", url.path.lstrip("/")
@@ -65,7 +65,7 @@ def _input(namespace: str, name: str, columns: pa.Schema | None) -> Any:
     return Dataset(namespace=namespace, name=name, facets=_facets(columns))
 
 
-def _output(namespace: str, name: str, columns: pa.Schema | None, found: Facts) -> Any:
+def _output(namespace: str, name: str, columns: pa.Schema | None, found: Summary) -> Any:
     from airflow.providers.common.compat.openlineage.facet import (
         OutputDataset,
         OutputStatisticsOutputDatasetFacet,

@@ -18,10 +18,10 @@ from typing import Any
 from airflow.sdk import conf
 from airflow.sdk.observability.stats import Stats
 
-from airflow_provider_interactions.observability.summary import Facts
+from airflow_provider_interactions.observability.summary import Summary
 
 
-def report(found: Facts, seconds: float | None) -> None:
+def report(found: Summary, seconds: float | None) -> None:
     """Send a step's counts, zeros left out, and how long it took where that is known."""
     for name, count in found.counters.items():
         if count:
@@ -32,7 +32,7 @@ def report(found: Facts, seconds: float | None) -> None:
             Stats.timing(stat, timedelta(seconds=seconds), **more)
 
 
-def _names(name: str, found: Facts) -> Iterator[tuple[str, dict[str, Any]]]:
+def _names(name: str, found: Summary) -> Iterator[tuple[str, dict[str, Any]]]:
     yield f"interactions.{name}", {"tags": {"vendor": found.vendor, "stage": found.stage}}
     if conf.getboolean("metrics", "legacy_names_on", fallback=True):
         yield f"interactions.{name}.{found.vendor}.{found.stage}", {}

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.lake.manifest import Manifest
-    from airflow_provider_interactions.lake.paths import Place
+    from airflow_provider_interactions.lake.paths import WindowPaths
 
 Counters = Mapping[str, int]
 
@@ -22,7 +22,7 @@ CALLS = {"requests": "requests", "retries": "retries", "throttles": "throttled"}
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class Summary:
     """One step's outcome. ``rows`` and ``bytes`` are of what it wrote; ``path`` is where the lake says more.
 
     ``bytes`` is None where nobody knows them: a database does not say what rows take in it. Where a run wrote several
@@ -61,16 +61,16 @@ class Facts:
         return {name: value for name, value in told.items() if name != "bytes" or value is not None}
 
 
-def facts(stage: str, result: Any) -> Facts:
+def summarize(stage: str, result: Any) -> Summary:
     """Read what the operator of a stage returned."""
     return _READERS[stage](stage, result)
 
 
-def _listed(stage: str, references: Sequence[Mapping[str, Any]]) -> Facts:
+def _listed(stage: str, references: Sequence[Mapping[str, Any]]) -> Summary:
     first = references[0]
     named = dict(part.split("=", 1) for part in first["path"].split("/") if "=" in part)
     rows = sum(reference["count"] for reference in references)
-    return Facts(
+    return Summary(
         stage=stage,
         vendor=unquote(named["vendor"]),
         account=unquote(named["account"]),
@@ -84,27 +84,27 @@ def _listed(stage: str, references: Sequence[Mapping[str, Any]]) -> Facts:
     )
 
 
-def _landed(stage: str, result: Mapping[str, Any]) -> Facts:
+def _landed(stage: str, result: Mapping[str, Any]) -> Summary:
     counts = result["counts"]
     return _of_manifest(stage, result, counts["landed"], {"rows": counts["landed"], **_calls(counts)})
 
 
-def _published(stage: str, result: Mapping[str, Any]) -> Facts:
+def _published(stage: str, result: Mapping[str, Any]) -> Summary:
     return _of_manifest(stage, result, result["counts"]["landed"], {})
 
 
-def _normalized(stage: str, result: Mapping[str, Any]) -> Facts:
+def _normalized(stage: str, result: Mapping[str, Any]) -> Summary:
     counts = result["counts"]
     told = {"rows": counts["canonical"], "rejects": counts["rejected"]}
     return _of_manifest(stage, result, counts["canonical"], told)
 
 
-def _of_manifest(stage: str, result: Mapping[str, Any], rows: int, counters: Counters) -> Facts:
+def _of_manifest(stage: str, result: Mapping[str, Any], rows: int, counters: Counters) -> Summary:
     from airflow_provider_interactions.lake.manifest import unpacked
 
     manifest = unpacked(result)
     path = _path(manifest.place, manifest.windows) if stage == "normalize" else _raw_path(manifest)
-    return Facts(
+    return Summary(
         stage=stage,
         vendor=result["vendor"],
         account=result["account"],
@@ -120,12 +120,12 @@ def _of_manifest(stage: str, result: Mapping[str, Any], rows: int, counters: Cou
     )
 
 
-def _loaded(stage: str, result: Mapping[str, Any]) -> Facts:
-    from airflow_provider_interactions.lake.paths import Place
+def _loaded(stage: str, result: Mapping[str, Any]) -> Summary:
+    from airflow_provider_interactions.lake.paths import WindowPaths
     from airflow_provider_interactions.window import Window
 
     window = Window.of(result["window_start"], result["window_end"])
-    return Facts(
+    return Summary(
         stage=stage,
         vendor=result["vendor"],
         account=result["account"],
@@ -134,7 +134,7 @@ def _loaded(stage: str, result: Mapping[str, Any]) -> Facts:
         rows=result["loaded"]["rows"],
         bytes=None,
         files=0,
-        path=_path(Place(result["vendor"], result["account"], window), result["windows"]),
+        path=_path(WindowPaths(result["vendor"], result["account"], window), result["windows"]),
         rejected=result["counts"]["rejected"],
         windows=result["windows"],
         counters={"rows": result["loaded"]["rows"]},
@@ -145,13 +145,13 @@ def _raw_path(manifest: Manifest) -> str:
     return manifest.place.raw_manifest if manifest.windows == 1 else manifest.place.of_account("raw")
 
 
-def _path(place: Place, windows: int) -> str:
+def _path(place: WindowPaths, windows: int) -> str:
     return place.manifest if windows == 1 else posixpath.dirname(place.manifest)
 
 
-def _answered(stage: str, result: Mapping[str, Any]) -> Facts:
+def _answered(stage: str, result: Mapping[str, Any]) -> Summary:
     counts = result["counts"]
-    return Facts(
+    return Summary(
         stage=stage,
         vendor=result["vendor"],
         account=result["account"],
@@ -170,7 +170,7 @@ def _calls(counts: Mapping[str, int]) -> Counters:
     return {metric: counts[name] for metric, name in CALLS.items()}
 
 
-_READERS: Mapping[str, Callable[[str, Any], Facts]] = {
+_READERS: Mapping[str, Callable[[str, Any], Summary]] = {
     "list": _listed,
     "extract": _landed,
     "publish": _published,

@@ -13,10 +13,10 @@ from airflow.sdk.definitions.mappedoperator import OperatorPartial
 from airflow_provider_interactions.contract import Options
 from airflow_provider_interactions.contract import options as checked_options
 from airflow_provider_interactions.hooks.base import InteractionsHook
-from airflow_provider_interactions.observability.assets import tell
+from airflow_provider_interactions.observability.assets import emit_events
 from airflow_provider_interactions.observability.links import ManifestLink
 from airflow_provider_interactions.observability.metrics import report
-from airflow_provider_interactions.observability.summary import Facts, facts
+from airflow_provider_interactions.observability.summary import Summary, summarize
 from airflow_provider_interactions.runtime.context import DAY, resolve
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.retry import POLICY, RETRIES, remembered
@@ -37,7 +37,7 @@ class LakeOperator(BaseOperator):
     stage: ClassVar[str] = ""
 
     #: What the step did, once it has.
-    facts: Facts | None = None
+    facts: Summary | None = None
 
     operator_extra_links: Collection[BaseOperatorLink] = (ManifestLink(),)
 
@@ -64,9 +64,9 @@ class LakeOperator(BaseOperator):
 
     def finished(self, context: Any, result: Result) -> Result:
         """Hand on what the step returns, after telling metrics, links, assets and lineage of it."""
-        self.facts = facts(self.stage, result)
+        self.facts = summarize(self.stage, result)
         report(self.facts, None if self._began is None else time.monotonic() - self._began)
-        tell(context, self.outlets, self.facts)
+        emit_events(context, self.outlets, self.facts)
         return result
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 - as OpenLineage calls it

@@ -12,11 +12,11 @@ from airflow.sdk import Context
 from airflow_provider_interactions.contract import Contact, Options
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.hooks.base import InteractionsHook
-from airflow_provider_interactions.lake.paths import Place
+from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.operators.base import VendorOperator
 from airflow_provider_interactions.runtime import sources
 from airflow_provider_interactions.runtime.context import aligned, given, pieces
-from airflow_provider_interactions.runtime.failures import judged
+from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.window import Window
 
@@ -76,7 +76,7 @@ class ListContactsOperator(VendorOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """List, keep, cut; fails at once where a retry cannot help."""
-        with judged(self.subject):
+        with raise_for_airflow(self.subject):
             window = self.window(context)
             many = pieces(context, window, self.width)  # refuses too many, before anybody is asked
         if many > 1 and not aligned(window, self.width):
@@ -85,7 +85,7 @@ class ListContactsOperator(VendorOperator):
                 "runs: both will lie in the lake, where they overlap",
                 *(window, self.width),
             )
-        with judged(self.subject, f"window {window}"):
+        with raise_for_airflow(self.subject, f"window {window}"):
             return self.finished(context, self._batches(window))
 
     def _batches(self, window: Window) -> list[dict[str, Any]]:
@@ -94,7 +94,7 @@ class ListContactsOperator(VendorOperator):
 
         hook, lake = self.hook(), open_lake(self.lake)
         options = self.chosen(hook)
-        place = Place(hook.vendor.name, hook.credentials.account, window)
+        place = WindowPaths(hook.vendor.name, hook.credentials.account, window)
         path, count = lists.keep(lake, place, self._pages(hook, options), datetime.now(UTC))
         if self.batch_size is None:
             sample = lists.read(lake, lists.Batch(path, 0, 1, 0, 1))

@@ -14,7 +14,7 @@ from airflow_provider_interactions.hooks.base import InteractionsHook
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.operators.base import VendorOperator
 from airflow_provider_interactions.runtime.context import Run, given, history_age, pieces, run_of
-from airflow_provider_interactions.runtime.failures import judged
+from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.progress import reporter
 from airflow_provider_interactions.runtime.sources import from_list
@@ -84,14 +84,14 @@ class ExtractInteractionsOperator(VendorOperator):
         A retry goes on where the last try ended, and so does a failed task that is cleared; one that had succeeded
         starts afresh.
         """
-        with judged(self.subject):
+        with raise_for_airflow(self.subject):
             reference = self._reference()
             window = reference.window if reference else self.window(context)
             age = history_age(context, self.history_age, self.refresh)
             many = pieces(context, window, self.width)
         if reference:
             _label(context, reference.label, self.map_index_template or "{{ interactions_batch }}")
-        with judged(self.subject, f"window {window}"):
+        with raise_for_airflow(self.subject, f"window {window}"):
             landed = self._extracted(window, reference, age, run_of(context, self.retries or 0))
         return self.finished(context, {**landed, "windows": many})
 

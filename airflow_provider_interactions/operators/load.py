@@ -11,7 +11,7 @@ from airflow_provider_interactions.errors import ConfigError, LoadError
 from airflow_provider_interactions.extract.superseded import refuse_other
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.operators.base import LakeOperator
-from airflow_provider_interactions.runtime.failures import judged
+from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.xcom import handed_over
 from airflow_provider_interactions.window import zulu
@@ -57,11 +57,11 @@ class LoadInteractionsOperator(LakeOperator):
         """Load in one transaction; a database that refuses the rows is left as it was, and the task retries."""
         from airflow_provider_interactions.lake.manifest import unpacked
 
-        with judged():
+        with raise_for_airflow():
             lake = open_lake(self.lake)
             known = handed_over(context, lake) if self.manifest is None else unpacked(self.manifest)
             manifest = self._current(known, lake)
-        with judged(f"vendor {manifest.vendor}", f"window {manifest.window}"):
+        with raise_for_airflow(f"vendor {manifest.vendor}", f"window {manifest.window}"):
             return self.finished(context, self._loaded_now(manifest, lake))
 
     @property

@@ -12,7 +12,7 @@ from airflow_provider_interactions.extract.superseded import newer
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.runtime.context import DAY, pieces
-from airflow_provider_interactions.runtime.failures import judged
+from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.xcom import batches_of, handed_over, named
 
@@ -52,10 +52,10 @@ class NormalizeInteractionsOperator(LakeOperator):
         """Publish the raw window, normalize it, publish the result."""
         from airflow_provider_interactions.lake import manifest
 
-        with judged():
+        with raise_for_airflow():
             batches = self._batches(context)
             many = batches and self.manifests is not None and pieces(context, batches[0].window, self.width) > 1
-        with judged(*named(batches)):
+        with raise_for_airflow(*named(batches)):
             done = self._divided(batches) if many else self._whole(batches)
         return self.finished(context, manifest.packed(done))
 
@@ -71,8 +71,8 @@ class NormalizeInteractionsOperator(LakeOperator):
 
         lake = open_lake(self.lake)
         try:
-            raw = commit.publish(lake, batches)
-        except errors.Replaced as gone:
+            raw = commit.commit_window(lake, batches)
+        except errors.WindowSuperseded as gone:
             raw = newer(lake, manifest.whole(batches), gone, self.log)
         return self._normalized(lake, raw)
 
@@ -82,15 +82,15 @@ class NormalizeInteractionsOperator(LakeOperator):
 
         lake = open_lake(self.lake)
         try:
-            done = [self._normalized(lake, raw) for raw in split_window.divide(lake, batches, self.width)]
-        except errors.Replaced as gone:  # an earlier try, before this task was cleared, has divided it
+            done = [self._normalized(lake, raw) for raw in split_window.split_run(lake, batches, self.width)]
+        except errors.WindowSuperseded as gone:  # an earlier try, before this task was cleared, has divided it
             pieces = split_window.divided(lake, batches, self.width)
             if pieces is None:
                 raise
             self.log.info("Only the windows it was divided into are left; they are normalized again (%s)", gone)
             done = [self._normalized(lake, raw) for raw in pieces]
-        split_window.discard(lake, batches)
-        return split_window.joined(batches, done, self.width)
+        split_window.drop_source(lake, batches)
+        return split_window.merge_for_xcom(batches, done, self.width)
 
     def _normalized(self, lake: Lake, raw: Any) -> Any:
         from airflow_provider_interactions import (
@@ -102,7 +102,7 @@ class NormalizeInteractionsOperator(LakeOperator):
         share = rejects.SHARE if self.rejects_share is None else self.rejects_share
         try:
             done = pipeline.normalize(lake, raw, rejects_share=share)
-        except errors.Replaced as gone:
+        except errors.WindowSuperseded as gone:
             return self._normalized(lake, newer(lake, raw, gone, self.log))
         counts = done.counts
         self.log.info(

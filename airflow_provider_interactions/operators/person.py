@@ -14,7 +14,7 @@ from airflow_provider_interactions.hooks.base import InteractionsHook, mask
 from airflow_provider_interactions.observability.links import LinesLink, ManifestLink, ParquetLink
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.runtime.context import given
-from airflow_provider_interactions.runtime.failures import judged
+from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.progress import reporter
 from airflow_provider_interactions.window import Instant, Window, instant, zulu
@@ -85,7 +85,7 @@ class ContactInteractionsOperator(LakeOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Check, ask, write; fails at once where a retry cannot help, and then leaves no file."""
         params = context.get("params") or {}
-        with judged(*self._facts(params)):
+        with raise_for_airflow(*self._facts(params)):
             hook = self._hook(params)
             asked = self._request(hook, params)
             found = self._answer(hook, asked)

@@ -9,7 +9,7 @@ from airflow.sdk import Context
 
 from airflow_provider_interactions.extract.superseded import newer
 from airflow_provider_interactions.operators.base import LakeOperator
-from airflow_provider_interactions.runtime.failures import judged
+from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.xcom import batches_of, named
 
@@ -39,10 +39,10 @@ class PublishInteractionsOperator(LakeOperator):
         from airflow_provider_interactions.lake import manifest
 
         batches, lake = batches_of(self.manifests), open_lake(self.lake)
-        with judged(*named(batches)):
+        with raise_for_airflow(*named(batches)):
             try:
-                whole = commit.publish(lake, batches)
-            except errors.Replaced as gone:
+                whole = commit.commit_window(lake, batches)
+            except errors.WindowSuperseded as gone:
                 whole = newer(lake, manifest.whole(batches), gone, self.log)
         self.log.info("%s, window %s: %d records published", whole.vendor, whole.window, whole.counts.landed)
         return self.finished(context, manifest.packed(whole))

@@ -10,7 +10,7 @@ import msgspec
 
 from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest
-from airflow_provider_interactions.person.files import Told
+from airflow_provider_interactions.person.files import PersonRecords
 from airflow_provider_interactions.window import Window
 
 
@@ -66,7 +66,7 @@ class Tally:
     channels: dict[str, Counter[str]] = field(default_factory=dict)
     rejects: Counter[str] = field(default_factory=Counter)
 
-    def take(self, place: int, found: Told) -> None:
+    def take(self, place: int, found: PersonRecords) -> None:
         """Add the person at a place in the list."""
         self.people.append(_person(place, found))
         for row in found.interactions:
@@ -78,7 +78,7 @@ class Tally:
         return sum(getattr(person, name) for person in self.people)
 
 
-def _person(n: int, found: Told) -> Person:
+def _person(n: int, found: PersonRecords) -> Person:
     times = [row["occurred_at"] for row in found.interactions]
     return Person(
         contact=n,

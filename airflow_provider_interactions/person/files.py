@@ -19,8 +19,8 @@ from airflow_provider_interactions.errors import RecordRejected
 from airflow_provider_interactions.lake.manifest import File, Manifest
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.storage import Lake, unwritable
-from airflow_provider_interactions.normalize.repeats import Seen, Version
-from airflow_provider_interactions.rejects import interaction
+from airflow_provider_interactions.normalize.repeats import Deduplicator, Version
+from airflow_provider_interactions.rejects import read_record
 from airflow_provider_interactions.schema import ANSWER
 
 Row = dict[str, Any]
@@ -34,7 +34,7 @@ LAST = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
-class Told:
+class PersonRecords:
     """What a vendor told of one person: how it went, how many records came, and what they say."""
 
     outcome: str
@@ -51,12 +51,12 @@ class Told:
         return sorted([*self.interactions, *self.rejects], key=lambda row: row["occurred_at"] or LAST)
 
 
-def told(lake: Lake, vendor: Vendor, landed: Manifest, types: frozenset[str]) -> Iterator[Told]:
+def read_person(lake: Lake, vendor: Vendor, landed: Manifest, types: frozenset[str]) -> Iterator[PersonRecords]:
     """What landed, person by person in the order they were asked about; of interactions, these types or all."""
     groups = groupby(_records(lake, landed), itemgetter("contact_id"))
     who, records = next(groups, (None, iter(())))
     for outcome in _rows(lake, landed.outcomes):
-        found = Told(outcome["outcome"], outcome["reason"])
+        found = PersonRecords(outcome["outcome"], outcome["reason"])
         if who == outcome["contact_id"]:
             _read(found, vendor, records, types)
             who, records = next(groups, (None, iter(())))
@@ -79,8 +79,8 @@ def _rows(lake: Lake, files: Iterable[File]) -> Iterator[Row]:
                 yield from batch.to_pylist()
 
 
-def _read(found: Told, vendor: Vendor, records: Iterable[Row], types: frozenset[str]) -> None:
-    seen = Seen()
+def _read(found: PersonRecords, vendor: Vendor, records: Iterable[Row], types: frozenset[str]) -> None:
+    seen = Deduplicator()
     for raw in records:
         found.records += 1
         row = _row(vendor, raw, seen)
@@ -92,20 +92,20 @@ def _read(found: Told, vendor: Vendor, records: Iterable[Row], types: frozenset[
             _choose(found, row, types)
 
 
-def _choose(found: Told, row: Row, types: frozenset[str]) -> None:
+def _choose(found: PersonRecords, row: Row, types: frozenset[str]) -> None:
     if types and folded(row["native_type"]) not in types:
         found.left_out += 1
     else:
         found.interactions.append(row)
 
 
-def _row(vendor: Vendor, raw: Row, seen: Seen) -> Row | None:
+def _row(vendor: Vendor, raw: Row, seen: Deduplicator) -> Row | None:
     """A record as it is shown; None for one that came before."""
     contact = Contact(raw["contact_id"], raw["contact_id_kind"])
     known = {name: raw[name] for name in ("vendor", "account", "contact_id_kind", "context", "extracted_at")}
     known |= {"record": raw["payload"], "contact_id": contact.id}
     try:
-        said = interaction(vendor, raw["payload"], Asked(contact, raw["asked_type"], raw["context"]))
+        said = read_record(vendor, raw["payload"], Asked(contact, raw["asked_type"], raw["context"]))
         is_first = seen.is_first(said.interaction_id, Version.of(said))
     except RecordRejected as rejection:
         told_of = {"occurred_at": raw["occurred_at"], "native_type": raw["asked_type"] or None}

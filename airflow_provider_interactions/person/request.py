@@ -32,10 +32,10 @@ from airflow_provider_interactions.extract.job import Job, Progress
 from airflow_provider_interactions.extract.pipeline import land_pages
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.manifest import Manifest
-from airflow_provider_interactions.lake.paths import Place, stamp
+from airflow_provider_interactions.lake.paths import WindowPaths, timestamp
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.person.counts import Answer, Tally, counted
-from airflow_provider_interactions.person.files import Output, Told, folded, told
+from airflow_provider_interactions.person.files import Output, PersonRecords, folded, read_person
 from airflow_provider_interactions.window import ALWAYS, Instant, Window, instant
 
 #: More people than this are no request but a list: the pipeline of list, extract, normalize and load takes those.
@@ -129,7 +129,7 @@ def answer(
             extracted_at=now or datetime.now(UTC),
         )
         landed = _landed(job, asked)
-        return _written(lake, asked, landed, told(memory, asked.vendor, landed, asked.types))
+        return _written(lake, asked, landed, read_person(memory, asked.vendor, landed, asked.types))
 
 
 def _people(vendor: Vendor, ids: Iterable[object], kind: str | None) -> dict[Contact, int]:
@@ -182,9 +182,9 @@ def _landed(job: Job, asked: Request) -> Manifest:
         raise
 
 
-def _written(lake: Lake, asked: Request, landed: Manifest, people: Iterator[Told]) -> Answer:
-    folder = Place(landed.vendor, landed.account, asked.span).requests
-    base, tally = f"{folder}/{stamp(landed.extracted_at)}-{uuid.uuid4().hex[:8]}", Tally()
+def _written(lake: Lake, asked: Request, landed: Manifest, people: Iterator[PersonRecords]) -> Answer:
+    folder = WindowPaths(landed.vendor, landed.account, asked.span).requests
+    base, tally = f"{folder}/{timestamp(landed.extracted_at)}-{uuid.uuid4().hex[:8]}", Tally()
     with Output(lake, base) as output:
         for place, found in zip(asked.places, people, strict=True):
             tally.take(place, found)

@@ -11,7 +11,7 @@ from airflow_provider_interactions.errors import InteractionsError
 
 
 @contextmanager
-def judged(*facts: str) -> Iterator[None]:
+def raise_for_airflow(*facts: str) -> Iterator[None]:
     """Raise AirflowFailException where a retry cannot help; let errors with ``retry`` pass, so that Airflow retries.
 
     Messages stay as they are; those of ``facts`` (connection, window) that they do not say already are added.

@@ -161,12 +161,12 @@ def test_any_operator_tells_the_outlets_it_is_given(api, ten_days):
 def test_what_a_user_puts_into_the_event_stays():
     from airflow.sdk.execution_time.context import OutletEventAccessors
 
-    from airflow_provider_interactions.observability.assets import tell
-    from airflow_provider_interactions.observability.summary import Facts
+    from airflow_provider_interactions.observability.assets import emit_events
+    from airflow_provider_interactions.observability.summary import Summary
 
     mine, events = Asset("mine"), OutletEventAccessors()
     events[mine].extra = {"rows": "mine", "note": 1}
-    tell({"outlet_events": events}, [mine], Facts("load", "v", "a", None, None, 7, 0, 0, "p"))
+    emit_events({"outlet_events": events}, [mine], Summary("load", "v", "a", None, None, 7, 0, 0, "p"))
     assert (events[mine].extra["rows"], events[mine].extra["note"], events[mine].extra["manifest"]) == ("mine", 1, "p")
 
 

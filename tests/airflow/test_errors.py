@@ -18,7 +18,7 @@ from airflow_provider_interactions.operators import (
     LoadInteractionsOperator,
     NormalizeInteractionsOperator,
 )
-from airflow_provider_interactions.runtime.failures import judged
+from airflow_provider_interactions.runtime.failures import raise_for_airflow
 
 VENDOR = "dynamics_marketing"
 pytestmark = pytest.mark.usefixtures("connection")
@@ -41,7 +41,7 @@ def every(cls):
 @pytest.mark.parametrize("cls", every(errors.InteractionsError), ids=lambda cls: cls.__name__)
 def test_every_error_fails_now_or_is_retried(cls):
     error = cls("what happened")
-    with pytest.raises((AirflowFailException, errors.InteractionsError)) as raised, judged():
+    with pytest.raises((AirflowFailException, errors.InteractionsError)) as raised, raise_for_airflow():
         raise error
     if cls.retry:
         assert raised.value is error
@@ -63,13 +63,13 @@ def test_retried_are_those_that_time_can_cure():
 def test_facts_are_added_unless_they_are_said_already():
     with (
         pytest.raises(AirflowFailException, match=r"^in window W: no \(connection c\)$"),
-        judged("connection c", "window W"),
+        raise_for_airflow("connection c", "window W"),
     ):
         raise errors.ConfigError("in window W: no")
 
 
 def test_other_errors_pass_untouched():
-    with pytest.raises(ZeroDivisionError), judged("x"):
+    with pytest.raises(ZeroDivisionError), raise_for_airflow("x"):
         _ = 1 / 0
 
 

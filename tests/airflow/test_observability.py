@@ -19,7 +19,7 @@ from airflow.sdk.observability.stats import Stats
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.observability.lineage import FLOW, lineage
 from airflow_provider_interactions.observability.links import LinesLink, ManifestLink, ParquetLink
-from airflow_provider_interactions.observability.summary import Facts
+from airflow_provider_interactions.observability.summary import Summary
 from airflow_provider_interactions.operators import (
     ExtractInteractionsOperator,
     ListContactsOperator,
@@ -299,7 +299,7 @@ class TestLineage:
         assert ListContactsOperator(task_id="t", vendor=VENDOR).get_openlineage_facets_on_complete(None) is None
 
     def test_a_bucket_is_a_namespace(self):
-        facts = Facts("normalize", "which50", "a/b", None, None, 1, 2, 1, "x")
+        facts = Summary("normalize", "which50", "a/b", None, None, 1, 2, 1, "x")
         store = SimpleNamespace(unstrip_protocol="s3://{}".format)
         (written,) = lineage(facts, Lake(store, "bucket/lake")).outputs
         assert (written.namespace, written.name) == (

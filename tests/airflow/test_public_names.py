@@ -10,7 +10,7 @@ from pathlib import Path
 
 from airflow_provider_interactions import hooks, operators, schema
 from airflow_provider_interactions.contract import options
-from airflow_provider_interactions.lake.paths import Place
+from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.provider_info import get_provider_info
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window
@@ -29,7 +29,7 @@ def parameters(operator):
 
 def public_names():
     """Everything that must not change by accident."""
-    info, place = get_provider_info(), Place("which50", "a/b", Window.of("2026-01-01", "2026-01-02"))
+    info, place = get_provider_info(), WindowPaths("which50", "a/b", Window.of("2026-01-01", "2026-01-02"))
     operators_of = {name: getattr(operators, name) for name in operators.__all__}
     return {
         "operators": {name: parameters(one) for name, one in operators_of.items() if inspect.isclass(one)},

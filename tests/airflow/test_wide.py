@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.observability.summary import Facts, facts
+from airflow_provider_interactions.observability.summary import Summary, summarize
 from airflow_provider_interactions.operators import (
     ListContactsOperator,
     interactions_pipeline,
@@ -51,7 +51,7 @@ def test_one_run_over_three_days_leaves_what_three_runs_leave(run_dag, sandbox, 
     assert len(at_once) == sandbox.oracle(vendor, "2026-01-01", "2026-01-04").interactions > 0
     once, each = asked(api), sum(map(asked, days))
     assert each > once > 0 if VENDORS[vendor].filters_by_date else each == 0, "histories serve later windows, too"
-    told = facts("load", api.xcom["load", "return_value", -1])
+    told = summarize("load", api.xcom["load", "return_value", -1])
     assert (told.windows, told.rows) == (3, len(at_once))
     assert told.extra["manifests"].startswith(f"manifests/vendor={vendor}/account=")
     assert "manifest" not in told.extra
@@ -80,7 +80,7 @@ def test_clearing_one_step_of_such_a_run_repeats_that_step(execution_api, sandbo
     again = api.xcom["normalize", "return_value", -1]
     assert (again["counts"], len(again["files"])) == (done["counts"], len(done["files"]))
     assert sandbox.stats()["luminate_online"]["requests"] == calls
-    told = facts("extract", api.xcom["extract", "return_value", 0])
+    told = summarize("extract", api.xcom["extract", "return_value", 0])
     assert (told.windows, list(Path(lake, told.path).glob("*/manifest.json")) != []) == (3, True)
 
 
@@ -148,7 +148,7 @@ def test_the_most_is_allowed():
 
 
 def test_a_dag_that_waits_for_one_window_is_told_what_to_do_about_several(tmp_path):
-    made = Facts("load", "v", "a", None, None, 7, None, 0, "manifests", windows=3)
+    made = Summary("load", "v", "a", None, None, 7, None, 0, "manifests", windows=3)
     event = SimpleNamespace(extra=made.extra)
     with pytest.raises(ConfigError, match="every window gets a run of its own"):
         handed_over({"triggering_asset_events": {"x": [event]}}, Lake.at(str(tmp_path)))

@@ -45,7 +45,7 @@ def extract(**changed):
     """Land and publish a window."""
     from airflow_provider_interactions.extract import commit, run
 
-    return commit.publish(job().lake, [run.extract(job(**changed))]).counts.landed
+    return commit.commit_window(job().lake, [run.extract(job(**changed))]).counts.landed
 
 
 def bulk():

@@ -154,7 +154,7 @@ class Subject:
             extract(replace(job, contacts=job.contacts[n * size : (n + 1) * size], batch=n, batches=batches))
             for n in range(batches)
         ]
-        raw = commit.publish(job.lake, parts)
+        raw = commit.commit_window(job.lake, parts)
         return Outcome(job.lake, raw, pipeline.normalize(job.lake, raw))
 
     @property
@@ -238,7 +238,9 @@ def at_full_speed():
     """No careful start: a run of twenty requests would spend its time in waiting. Refusals slow it down as ever."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            rate_limit.Rate.__init__, "__defaults__", (rate_limit.NO_RATE, *rate_limit.Rate.__init__.__defaults__[1:])
+            rate_limit.LearnedRate.__init__,
+            "__defaults__",
+            (rate_limit.NO_RATE, *rate_limit.LearnedRate.__init__.__defaults__[1:]),
         )
         yield
 

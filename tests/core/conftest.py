@@ -19,14 +19,14 @@ from hypothesis import settings
 
 from airflow_provider_interactions import contacts, contract
 from airflow_provider_interactions.extract import commit, raw_writer
-from airflow_provider_interactions.extract.checkpoint import State
+from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.http import rate_limit
 from airflow_provider_interactions.http.client import connect
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.manifest import Counts
-from airflow_provider_interactions.lake.paths import Place
+from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize import pipeline
 from airflow_provider_interactions.sandbox import Sandbox, SandboxConfig, serve
@@ -117,7 +117,9 @@ def at_full_speed():
     """No careful start: a run of twenty requests would spend its time in waiting. Refusals slow it down as ever."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            rate_limit.Rate.__init__, "__defaults__", (rate_limit.NO_RATE, *rate_limit.Rate.__init__.__defaults__[1:])
+            rate_limit.LearnedRate.__init__,
+            "__defaults__",
+            (rate_limit.NO_RATE, *rate_limit.LearnedRate.__init__.__defaults__[1:]),
         )
         yield
 
@@ -174,15 +176,15 @@ class Desk:
         """One published raw window of one contact; ``payloads`` need not be readable."""
         known = {"vendor": NAME, "account": "acme", "window": DAY, "extracted_at": datetime(2026, 2, 1, tzinfo=UTC)}
         wanted = {**known, **changed}
-        place = Place(wanted["vendor"], wanted["account"], wanted["window"])
+        place = WindowPaths(wanted["vendor"], wanted["account"], wanted["window"])
         query = contract.Query(contract.Contact(contact), None, None, "EmailSent")
-        with raw_writer.Landing(self.lake, place, State(extracted_at=wanted["extracted_at"])) as landing:
+        with raw_writer.RawWriter(self.lake, place, Checkpoint(extracted_at=wanted["extracted_at"])) as landing:
             landing.add(query, payloads, [None] * len(payloads))
             landing.outcome(query.contact, "ok" if payloads else "empty", len(payloads), 1, None)
             ok = bool(payloads)
             counts = Counts(received=len(payloads), fetched=len(payloads), contacts=1, ok=ok, empty=not ok, requests=1)
             manifest = landing.finish(counts)
-        return commit.publish(self.lake, [manifest])
+        return commit.commit_window(self.lake, [manifest])
 
     def normalized(self, *payloads: bytes, **changed: Any):
         """The same, normalized."""
@@ -249,7 +251,7 @@ def tools():
             """Extract a job in batches and publish it."""
             cut = -(-len(job.contacts) // batches) or 1
             parts = [job.contacts[n * cut : (n + 1) * cut] for n in range(batches)]
-            return commit.publish(
+            return commit.commit_window(
                 job.lake,
                 [extract(replace(job, contacts=part, batch=n, batches=batches)) for n, part in enumerate(parts)],
             )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from airflow_provider_interactions import contacts
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.lake.paths import Place
+from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.vendors import VENDORS
 
@@ -28,7 +28,7 @@ def lake(tmp_path):
 
 @pytest.fixture
 def place(tools):
-    return Place(tools.name, "acme", tools.day)
+    return WindowPaths(tools.name, "acme", tools.day)
 
 
 def people(number):

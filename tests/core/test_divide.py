@@ -67,7 +67,9 @@ def daily(jobs, **changed):
     done = []
     for day in DAYS:
         batches = jobs(day, "daily", **changed)
-        done.append(normalize(batches[0].lake, commit.publish(batches[0].lake, [extract(job) for job in batches])))
+        done.append(
+            normalize(batches[0].lake, commit.commit_window(batches[0].lake, [extract(job) for job in batches]))
+        )
     return batches[0].lake, done
 
 
@@ -76,8 +78,8 @@ def wide(jobs, batches=None):
     made = jobs(TIME, "wide")
     lake = made[0].lake
     batches = batches or [extract(job) for job in made]
-    done = [normalize(lake, raw) for raw in split_window.divide(lake, batches, DAY)]
-    split_window.discard(lake, batches)
+    done = [normalize(lake, raw) for raw in split_window.split_run(lake, batches, DAY)]
+    split_window.drop_source(lake, batches)
     return lake, batches, done
 
 
@@ -125,7 +127,7 @@ def test_ten_days_at_once_are_ten_days(jobs, running):
 
 def test_all_of_it_in_one_manifest(jobs):
     lake, batches, pieces = wide(jobs)
-    found = split_window.joined(batches, pieces)
+    found = split_window.merge_for_xcom(batches, pieces)
     assert (found.window, found.windows, found.counts.contacts) == (TIME, len(DAYS), 5)
     assert len(rows(lake, found.files)) == found.counts.canonical == sum(piece.counts.canonical for piece in pieces)
     assert found.counts.landed == found.counts.canonical + found.counts.rejected + found.counts.repeated
@@ -135,7 +137,7 @@ def test_all_of_it_in_one_manifest(jobs):
 def test_a_try_that_died_half_way_is_done_again(jobs):
     made = jobs(TIME, "wide", resume="run")
     batches = [extract(job) for job in made]
-    lake, begun = made[0].lake, split_window.divide(made[0].lake, batches, DAY)
+    lake, begun = made[0].lake, split_window.split_run(made[0].lake, batches, DAY)
     first = [normalize(lake, next(begun)) for _ in range(3)]
     del begun
     _, _, again = wide(jobs, batches)
@@ -148,14 +150,14 @@ def test_a_try_that_died_half_way_is_done_again(jobs):
 def test_once_it_is_divided_the_long_window_is_gone_and_that_is_said(jobs):
     lake, batches, _ = wide(jobs)
     with pytest.raises(Unreconciled, match="Run the extraction again"):
-        list(split_window.divide(lake, batches, DAY))
+        list(split_window.split_run(lake, batches, DAY))
 
 
 def test_what_it_was_divided_into_can_be_normalized_again(jobs):
     lake, batches, pieces = wide(jobs)
     again = [normalize(lake, raw) for raw in split_window.divided(lake, batches, DAY)]
     assert [(piece.window, piece.counts) for piece in again] == [(piece.window, piece.counts) for piece in pieces]
-    assert split_window.joined(batches, again).counts == split_window.joined(batches, pieces).counts
+    assert split_window.merge_for_xcom(batches, again).counts == split_window.merge_for_xcom(batches, pieces).counts
 
 
 def test_pieces_that_are_not_all_there_or_older_are_not_taken_for_its_own(jobs):
@@ -170,12 +172,12 @@ def test_a_record_that_is_in_no_piece_is_noticed(desk, monkeypatch):
     landed = desk.land(desk.record(), desk.record(), window=TIME)
     monkeypatch.setattr(split_window._Piece, "take", lambda piece, rows: piece.landing.copy(rows.slice(0, 0)))
     with pytest.raises(Unreconciled, match="hold 0 records, of 2 that landed"):
-        list(split_window.divide(desk.lake, [landed], DAY))
+        list(split_window.split_run(desk.lake, [landed], DAY))
 
 
 def test_records_whose_time_cannot_be_read_are_judged_once(desk):
     landed = desk.land(b"{", desk.record(Timestamp="never"), window=TIME)
-    pieces = list(split_window.divide(desk.lake, [landed], DAY))
+    pieces = list(split_window.split_run(desk.lake, [landed], DAY))
     assert [piece.counts.landed for piece in pieces] == [2, *[0] * (len(DAYS) - 1)]
     done = [normalize(desk.lake, piece, rejects_share=1.0) for piece in pieces]
     assert sum(piece.counts.rejected for piece in done) == 2
@@ -183,20 +185,20 @@ def test_records_whose_time_cannot_be_read_are_judged_once(desk):
 
 def test_dividing_once_more_in_vain_takes_no_file_from_what_is_published(desk, monkeypatch):
     landed = desk.land(desk.record(), desk.record(InteractionId="B" * 32), window=TIME)
-    pieces = list(split_window.divide(desk.lake, [landed], DAY))
+    pieces = list(split_window.split_run(desk.lake, [landed], DAY))
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(split_window._Piece, "finish", full)
-    monkeypatch.setattr(raw_writer.Landing, "copy", eager)
+    monkeypatch.setattr(raw_writer.RawWriter, "copy", eager)
     with pytest.raises(OSError, match="No space"):
-        list(split_window.divide(desk.lake, [landed], DAY))
+        list(split_window.split_run(desk.lake, [landed], DAY))
     assert sum(len(piece.files) for piece in pieces) > 0
     assert all(desk.lake.fs.exists(desk.lake.full(path)) for piece in pieces for path in piece.paths)
 
 
-def eager(landing, rows, copy=raw_writer.Landing.copy):
+def eager(landing, rows, copy=raw_writer.RawWriter.copy):
     """As if a file were full with these rows."""
     copy(landing, rows)
     landing._write(landing._pending.pop())

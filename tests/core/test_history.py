@@ -121,7 +121,7 @@ def test_a_refusal_leaves_no_history_behind(running, job):
         extract(replace(job, window=DAYS[0]))
     assert job.lake.names(job.place.histories) == []
     running.reset()
-    assert commit.publish(job.lake, [extract(replace(job, window=DAYS[0]))]).counts.contacts == len(job.contacts)
+    assert commit.commit_window(job.lake, [extract(replace(job, window=DAYS[0]))]).counts.contacts == len(job.contacts)
 
 
 def test_whoever_was_not_there_is_asked_for_again_where_that_is_to_fail(job):

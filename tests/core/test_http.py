@@ -534,7 +534,7 @@ def test_a_vendor_without_tokens_is_refused_once():
 def test_a_pause_that_names_no_time_grows_and_is_never_nothing():
     def impatient(pacer):
         """As if the pause were over, and nothing learned."""
-        pacer.paused_until, pacer.rate = 0.0, rate_limit.Rate()
+        pacer.paused_until, pacer.rate = 0.0, rate_limit.LearnedRate()
 
     async def refusal(pacer, retry_after):
         impatient(pacer)
@@ -544,7 +544,7 @@ def test_a_pause_that_names_no_time_grows_and_is_never_nothing():
         return caught.value.retry_after
 
     async def use():
-        pacer = throttle.Pacer.of(contract.Pace(4))
+        pacer = throttle.Throttle.of(contract.Pace(4))
         assert [await refusal(pacer, 0.0) for _ in range(9)] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
         impatient(pacer)
         async with pacer.slot() as turn:

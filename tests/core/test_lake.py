@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from airflow_provider_interactions import contacts, contract
 from airflow_provider_interactions.errors import BadResponse, ConfigError, LakeUnavailable, TooManyRejects, Unreconciled
 from airflow_provider_interactions.extract import commit, raw_table, raw_writer
-from airflow_provider_interactions.extract.checkpoint import State
+from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, packed, unpacked, whole
-from airflow_provider_interactions.lake.paths import Place, segment
+from airflow_provider_interactions.lake.paths import WindowPaths, escape_segment
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize import pipeline
 from airflow_provider_interactions.schema import RAW
@@ -44,25 +44,29 @@ class SmallFile(LocalFileOpener):
 
 @given(st.text(), st.text())
 def test_a_segment_never_leaves_its_folder_and_never_meets_another(text, other):
-    escaped = segment(text)
+    escaped = escape_segment(text)
     assert "/" not in escaped
     assert "\\" not in escaped
     assert escaped.isascii()
     assert escaped.isprintable()
     assert escaped not in {".", ".."}
-    assert (escaped == segment(other)) == (text == other)
+    assert (escaped == escape_segment(other)) == (text == other)
 
 
 @pytest.mark.parametrize("text", ["..", ".", "../../etc", "a/b", "a\\b", "a\0b", "a\nb", "%2e%2e", "a?b#c*"])
 def test_hostile_accounts_stay_below_their_layer(text):
-    for path in (Place("v", text, DAY).raw_manifest, Place(text, "a", DAY).manifest, Place("v", text, DAY).dated("d")):
+    for path in (
+        WindowPaths("v", text, DAY).raw_manifest,
+        WindowPaths(text, "a", DAY).manifest,
+        WindowPaths("v", text, DAY).dated("d"),
+    ):
         assert ".." not in path.split("/")
         assert path.count("/") in {3, 4}
         assert set(path) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789=/%_.-~")
 
 
 def test_names_are_a_public_contract():
-    place = Place("which50", "org.example.com/a", DAY)
+    place = WindowPaths("which50", "org.example.com/a", DAY)
     assert place.raw_manifest == (
         "raw/vendor=which50/account=org.example.com%2Fa/window=20260102T000000Z-20260103T000000Z/manifest.json"
     )
@@ -176,10 +180,10 @@ def test_until_it_is_published_the_former_version_stands(rig, tools):
 def test_an_old_extraction_cannot_replace_a_newer_one(rig, tools):
     job = rig.job()
     old = extract(job)
-    commit.publish(job.lake, [old])
+    commit.commit_window(job.lake, [old])
     new = tools.whole(replace(job, extracted_at=LATER))
     with pytest.raises(Unreconciled, match="another extraction of the same window has replaced them"):
-        commit.publish(job.lake, [old])
+        commit.commit_window(job.lake, [old])
     assert job.lake.read(job.place.raw_manifest, Manifest) == new
 
 
@@ -230,14 +234,14 @@ def test_counts_that_do_not_add_up_are_not_published(desk, wrong):
     tampered = msgspec.structs.replace(manifest, counts=manifest.counts + Counts(**wrong))
     before = desk.lake.read(manifest.place.raw_manifest, Manifest)
     with pytest.raises(Unreconciled, match=r"nothing was published: .*≠.*Please report this"):
-        commit.publish(desk.lake, [tampered])
+        commit.commit_window(desk.lake, [tampered])
     assert desk.lake.read(manifest.place.raw_manifest, Manifest) == before
 
 
 def test_a_landing_whose_counts_do_not_add_up_leaves_nothing(desk):
-    place = Place("dynamics_marketing", "acme", DAY)
+    place = WindowPaths("dynamics_marketing", "acme", DAY)
     query = contract.Query(contract.Contact("c"), None, None)
-    with raw_writer.Landing(desk.lake, place, State(extracted_at=LATER)) as landing:
+    with raw_writer.RawWriter(desk.lake, place, Checkpoint(extracted_at=LATER)) as landing:
         landing.add(query, [b"{}"], [None])
         with pytest.raises(Unreconciled, match="2 ≠ 1"):
             landing.finish(Counts(received=2, fetched=2))
@@ -251,8 +255,8 @@ NEXT = Window.of("2026-01-03", "2026-01-04")
 def test_lists_of_contacts_and_rejects_of_no_use_end_after_a_month(any_desk):
     """With the next publication of any window of the account; never what a manifest refers to, or another's."""
     lake, made = any_desk.lake, datetime.now(UTC)
-    old, _ = contacts.keep(lake, Place("dynamics_marketing", "acme", DAY), [[contract.Contact("c1")]], made)
-    foreign, _ = contacts.keep(lake, Place("dynamics_marketing", "acm", DAY), [], made)
+    old, _ = contacts.keep(lake, WindowPaths("dynamics_marketing", "acme", DAY), [[contract.Contact("c1")]], made)
+    foreign, _ = contacts.keep(lake, WindowPaths("dynamics_marketing", "acm", DAY), [], made)
     published = any_desk.normalized(b"{}", any_desk.record())
     raw = any_desk.land(*[b"{}"] * 20)
     with pytest.raises(TooManyRejects):
@@ -260,10 +264,10 @@ def test_lists_of_contacts_and_rejects_of_no_use_end_after_a_month(any_desk):
     [failed] = [path for path in any_desk.files() if path.startswith("rejects/") and path not in published.paths]
     assert any_desk.rows([File(failed, 20, 0)])[0]["reason"]
     other = any_desk.land(any_desk.record(), window=NEXT)
-    commit.publish(lake, [other], now=made + MONTH - timedelta(seconds=1))
+    commit.commit_window(lake, [other], now=made + MONTH - timedelta(seconds=1))
     assert {old, foreign, failed} <= set(any_desk.files())
     young, _ = contacts.keep(lake, other.place, [[contract.Contact("c1")]], made + MONTH)
-    commit.publish(lake, [other], now=made + MONTH + timedelta(hours=1))
+    commit.commit_window(lake, [other], now=made + MONTH + timedelta(hours=1))
     kept = set(any_desk.files())
     assert not kept & {old, failed}
     assert {foreign, young, published.rejects[0].path} <= kept
@@ -299,7 +303,9 @@ def test_no_contact_at_all_is_a_whole_window_too(rig, tools):
 )
 def test_what_is_held_becomes_a_table_after_rows_pages_or_bytes(desk, monkeypatch, bound, most, records):
     monkeypatch.setattr(raw_writer, bound, most)
-    with raw_writer.Landing(desk.lake, Place("which50", "acme", DAY), State(extracted_at=LATER)) as landing:
+    with raw_writer.RawWriter(
+        desk.lake, WindowPaths("which50", "acme", DAY), Checkpoint(extracted_at=LATER)
+    ) as landing:
         query = contract.Query(contract.Contact("a"), None, None)
         assert not landing.full
         landing.add(query, records, [None] * len(records))

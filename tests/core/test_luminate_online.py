@@ -1088,7 +1088,7 @@ def test_the_table_is_what_the_oracle_knows(sandbox, tmp_path, start, form, size
         contacts=[VENDOR.contact(text) for text in sandbox.contacts(VENDOR.name)],
         options=contract.options(VENDOR, {"page_size": size}),
     )
-    manifest = normalize_pipeline.normalize(job.lake, commit.publish(job.lake, [run.extract(job)]))
+    manifest = normalize_pipeline.normalize(job.lake, commit.commit_window(job.lake, [run.extract(job)]))
     found = [fact for file in manifest.files for fact in facts(tmp_path / file.path)]
     expected = sandbox.oracle(VENDOR.name, start, end)
     assert (len(found), digest(found), manifest.counts.rejected) == (expected.interactions, expected.digest, 0)

@@ -1,4 +1,4 @@
-"""The core is what is left of the package without hooks, runtime, observability and operators, and it needs no Airflow."""
+"""The core, which is the package without hooks, runtime, observability and operators, needs no Airflow."""
 
 import subprocess
 import sys

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_interactions.errors import RecordRejected, Replaced, TooManyRejects, Unreconciled
+from airflow_provider_interactions.errors import RecordRejected, TooManyRejects, Unreconciled, WindowSuperseded
 from airflow_provider_interactions.lake.manifest import Counts, Manifest
 from airflow_provider_interactions.normalize import pipeline as module
 from airflow_provider_interactions.normalize.pipeline import normalize
@@ -293,7 +293,7 @@ def test_a_slow_run_does_not_undo_a_newer_one(desk, monkeypatch):
         assert desk.normalized(*newer, extracted_at=datetime(2026, 3, 1, tzinfo=UTC)).counts.canonical == 2
 
     monkeypatch.setattr(module, "_raw_batches", overtaken)
-    with pytest.raises(Replaced, match="another extraction of the same window"):
+    with pytest.raises(WindowSuperseded, match="another extraction of the same window"):
         normalize(desk.lake, raw)
     for path in (raw.place.manifest, raw.place.raw_manifest):
         manifest = desk.lake.read(path, Manifest)

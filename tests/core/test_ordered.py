@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
-from airflow_provider_interactions.extract.concurrency import AHEAD, Ended, in_order
+from airflow_provider_interactions.extract.concurrency import AHEAD, StreamEnd, stream_in_order
 
 
 async def collect(streams):
@@ -18,8 +18,8 @@ def test_the_order_is_that_of_the_keys_whatever_the_order_of_the_answers():
             await asyncio.sleep(0.001 * (5 - key))  # the first is the slowest
             yield n
 
-    found = asyncio.run(collect(in_order(range(5), stream, 5)))
-    assert found == [(key, item) for key in range(5) for item in (0, 1, 2, Ended())]
+    found = asyncio.run(collect(stream_in_order(range(5), stream, 5)))
+    assert found == [(key, item) for key in range(5) for item in (0, 1, 2, StreamEnd())]
 
 
 def test_streams_run_side_by_side():
@@ -33,7 +33,7 @@ def test_streams_run_side_by_side():
         running -= 1
         yield 0
 
-    asyncio.run(collect(in_order(range(12), stream, 4)))
+    asyncio.run(collect(stream_in_order(range(12), stream, 4)))
     assert most == 4
 
 
@@ -46,7 +46,7 @@ def test_no_stream_runs_far_ahead_of_the_reader():
             yield n
 
     async def read_one():
-        streams = in_order(range(9), stream, 3)
+        streams = stream_in_order(range(9), stream, 3)
         await anext(streams)
         for _ in range(50):
             await asyncio.sleep(0)
@@ -66,15 +66,15 @@ def test_an_error_is_delivered_in_its_turn_and_ends_its_own_stream_only():
         if key == 1:
             raise failure
 
-    found = asyncio.run(collect(in_order(range(3), stream, 3)))
-    assert found == [(0, 0), (0, Ended()), (1, 1), (1, Ended(failure)), (2, 2), (2, Ended())]
+    found = asyncio.run(collect(stream_in_order(range(3), stream, 3)))
+    assert found == [(0, 0), (0, StreamEnd()), (1, 1), (1, StreamEnd(failure)), (2, 2), (2, StreamEnd())]
 
 
 def test_no_keys_no_streams():
     async def stream(key, _go):
         yield key
 
-    assert asyncio.run(collect(in_order([], stream, 3))) == []
+    assert asyncio.run(collect(stream_in_order([], stream, 3))) == []
 
 
 @pytest.mark.parametrize("how", ["close", "cancel"])
@@ -90,13 +90,13 @@ def test_whoever_stops_reading_leaves_no_task_and_no_open_stream(how):
             closed.append(key)
 
     async def read():
-        async with aclosing(in_order(range(9), stream, 3)) as streams:
+        async with aclosing(stream_in_order(range(9), stream, 3)) as streams:
             async for _ in streams:
                 await asyncio.sleep(0.01)
 
     async def stop():
         if how == "close":
-            streams = in_order(range(9), stream, 3)
+            streams = stream_in_order(range(9), stream, 3)
             await anext(streams)
             await streams.aclose()
         else:
@@ -122,7 +122,7 @@ def test_what_the_handler_of_a_signal_raised_ends_the_reading():
 
     async def read():
         async with asyncio.timeout(5):
-            return await collect(in_order(range(3), stream, 3))
+            return await collect(stream_in_order(range(3), stream, 3))
 
-    errors = {key: item.error for key, item in asyncio.run(read()) if isinstance(item, Ended)}
+    errors = {key: item.error for key, item in asyncio.run(read()) if isinstance(item, StreamEnd)}
     assert (errors[0], type(errors[1]), errors[2]) == (None, Alarm, None)

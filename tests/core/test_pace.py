@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.errors import Throttled
 from airflow_provider_interactions.http import rate_limit, throttle
-from airflow_provider_interactions.http.throttle import Pacer
+from airflow_provider_interactions.http.throttle import Throttle
 
 #: What a real run's timers and network blur; in seconds.
 LATE_TIMER, JITTER = 0.002, 0.004
@@ -176,7 +176,7 @@ def run(vendor, count, tasks=1, seed=0):
 
     async def all_of_them():
         loop, left = asyncio.get_running_loop(), list(range(count))
-        pacers = [Pacer.of(contract.Pace(52)) for _ in range(tasks)]
+        pacers = [Throttle.of(contract.Pace(52)) for _ in range(tasks)]
         await asyncio.gather(*(work(pacer, vendor, left, loop) for pacer in pacers for _ in range(52)))
 
     with asyncio.Runner(loop_factory=lambda: Loop(seed)) as runner:
@@ -190,9 +190,9 @@ def careful_start():
     """Not at full speed, as other tests of this folder: the start is what is tested here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            rate_limit.Rate.__init__,
+            rate_limit.LearnedRate.__init__,
             "__defaults__",
-            (rate_limit.FIRST_RATE, *rate_limit.Rate.__init__.__defaults__[1:]),
+            (rate_limit.FIRST_RATE, *rate_limit.LearnedRate.__init__.__defaults__[1:]),
         )
         yield
 
@@ -246,7 +246,7 @@ def test_whatever_the_limit_all_is_accepted_in_the_end(most, seconds, latency, c
 @given(st.lists(st.tuples(st.floats(0, 3), st.floats(0, 0.5)), max_size=60), st.integers(1, 20), st.floats(0.1, 2))
 def test_a_quota_never_lets_more_arrive_in_its_stretch(steps, most, seconds):
     """However late requests turn out to have arrived: nothing goes out while so many arrived within the stretch."""
-    quota, now, arrived = rate_limit.Quota(most, seconds), 100.0, []
+    quota, now, arrived = rate_limit.SlidingWindow(most, seconds), 100.0, []
     for step, late in steps:
         now += step
         if quota.wait(now) <= 0:
@@ -271,9 +271,9 @@ def test_a_slow_answer_does_not_hold_back_those_that_follow():
 
 
 @pytest.mark.parametrize("seconds", [0.5, 120.0, 1e9])
-@pytest.mark.parametrize("quota", [None, rate_limit.Quota(10, 1.0)])
+@pytest.mark.parametrize("quota", [None, rate_limit.SlidingWindow(10, 1.0)])
 def test_a_rate_grows_within_bounds_however_long_nobody_was_answered(quota, seconds):
-    found = rate_limit.Rate(value=100.0, quota=quota and rate_limit.Quota(10, 1.0))
+    found = rate_limit.LearnedRate(value=100.0, quota=quota and rate_limit.SlidingWindow(10, 1.0))
     found.wait(1.0)
     found.wait(1.0 + seconds)
     assert 100 <= found.value <= rate_limit.NO_RATE if quota is None else found.quota.seconds >= rate_limit.SHORTEST
@@ -331,7 +331,7 @@ def answered(vendor, seconds, in_flight=52, seed=0):
                 continue
 
     async def all_of_them():
-        pacer = Pacer.of(contract.Pace(in_flight))
+        pacer = Throttle.of(contract.Pace(in_flight))
         await asyncio.gather(*(go(pacer, asyncio.get_running_loop()) for _ in range(in_flight)))
 
     with asyncio.Runner(loop_factory=lambda: Loop(seed)) as runner:

@@ -61,7 +61,7 @@ def rows(job, paths):
 
 def ran(job, window):
     """A window's normalized manifest."""
-    return normalize(job.lake, commit.publish(job.lake, [extract(replace(job, window=window))]))
+    return normalize(job.lake, commit.commit_window(job.lake, [extract(replace(job, window=window))]))
 
 
 def test_no_window_fails_of_what_is_in_none_of_them(running, job, caplog):
@@ -114,7 +114,7 @@ def test_a_try_that_goes_on_knows_of_them(running, job, monkeypatch):
     play(running, 60, 3)
     contacts = [job.vendor.contact(f"{n}", job.vendor.contact_kinds[0]) for n in range(1, 7)]
     job = replace(job, contacts=contacts, resume="run")
-    outcome, calls = raw_writer.Landing.outcome, []
+    outcome, calls = raw_writer.RawWriter.outcome, []
 
     def dies(landing, *known):
         calls.append(known)
@@ -124,10 +124,10 @@ def test_a_try_that_goes_on_knows_of_them(running, job, monkeypatch):
 
     monkeypatch.setattr("airflow_provider_interactions.extract.tracker.EVERY", 0)
     monkeypatch.setattr("airflow_provider_interactions.extract.tracker.SHARE", 0)
-    monkeypatch.setattr(raw_writer.Landing, "outcome", dies)
+    monkeypatch.setattr(raw_writer.RawWriter, "outcome", dies)
     with pytest.raises(OSError):  # noqa: PT011
         extract(job)
-    monkeypatch.setattr(raw_writer.Landing, "outcome", outcome)
+    monkeypatch.setattr(raw_writer.RawWriter, "outcome", outcome)
     extract(job)
     [name] = [name for name in job.lake.names(job.place.histories) if name.endswith(".json")]
     kept = job.lake.read(f"{job.place.histories}/{name}", Manifest)
@@ -147,12 +147,12 @@ def test_of_a_wide_run_they_go_with_its_first_window(rig):
     long = extract(job)
     assert (long.counts.undated, long.counts.landed) == (3, 20)
     for _ in range(2):  # once more: the same files
-        pieces = list(split_window.divide(job.lake, [long], timedelta(days=1)))
+        pieces = list(split_window.split_run(job.lake, [long], timedelta(days=1)))
         assert [piece.counts.undated for piece in pieces] == [3, 0, 0, 0, 0, 0, 0]
-    split_window.discard(job.lake, [long])
+    split_window.drop_source(job.lake, [long])
     done = [normalize(job.lake, piece) for piece in pieces]
     assert sum(one.counts.rejected for one in done) == 0
     [file] = done[0].undated
     assert {row["window_end"] for row in rows(job, [file.path])} == {DAYS[0].end}
-    whole = split_window.joined([long], done)
+    whole = split_window.merge_for_xcom([long], done)
     assert (whole.counts.undated, [file.rows for file in whole.undated]) == (3, [3])

@@ -120,7 +120,9 @@ def built(tmp_path_factory):
     with serve(config) as sandbox, pytest.MonkeyPatch.context() as patch:
         # No careful start: a run of ten requests would spend its time in waiting.
         patch.setattr(
-            rate_limit.Rate.__init__, "__defaults__", (rate_limit.NO_RATE, *rate_limit.Rate.__init__.__defaults__[1:])
+            rate_limit.LearnedRate.__init__,
+            "__defaults__",
+            (rate_limit.NO_RATE, *rate_limit.LearnedRate.__init__.__defaults__[1:]),
         )
         for name in VENDORS:
             fill(sandbox, name, folder / "lake")
@@ -144,7 +146,7 @@ def fill(sandbox, name, lake):
         job, window=Window.of("2026-01-03", "2026-01-04"), extracted_at=job.extracted_at + timedelta(days=1)
     )
     for one in (job, again):
-        manifest = pipeline.normalize(one.lake, commit.publish(one.lake, [extract(one)]))
+        manifest = pipeline.normalize(one.lake, commit.commit_window(one.lake, [extract(one)]))
         load.load(one.lake, manifest, str(lake / "interactions.duckdb"))
 
 

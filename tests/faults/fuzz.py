@@ -133,7 +133,7 @@ def _page(vendor, query, page):
 def _record(vendor, payload, asked):
     """The row of a record, None for a reject; a row must fit into the table."""
     try:
-        row = rejects.interaction(vendor, payload, asked)
+        row = rejects.read_record(vendor, payload, asked)
     except RecordRejected as rejection:
         reason = rejection.reason
     else:
@@ -169,7 +169,7 @@ def _alike(vendor, query, page, rows):
         for field in RAW
     ]
     batch = pa.record_batch(arrays, schema=RAW)
-    sure, at_once = normalize_rows.at_once(batch, vendor)
+    sure, at_once = normalize_rows.read_batch(batch, vendor)
     singles = [row for row, is_sure in zip(rows, sure.to_pylist(), strict=True) if is_sure]
     for row in singles:
         assert row is not None

@@ -124,7 +124,7 @@ def run(subject: Subject, job: Job) -> Found:
         pages = contacts.listing(job.vendor, job.credentials, job.options, LIMITS)
         return Found({(one.id, one.kind): None for page in pages for one in page})
     try:
-        raw = commit.publish(job.lake, [extract(job)], rig.FIRST)
+        raw = commit.commit_window(job.lake, [extract(job)], rig.FIRST)
         done = normalize(job.lake, raw, now=rig.FIRST)
         rows = list(map(plain, rig.rows(job.lake, done.files).to_pylist()))
         outcomes = rig.rows(job.lake, done.outcomes).to_pylist()

@@ -16,7 +16,7 @@ from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.http import rate_limit
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake import reader
-from airflow_provider_interactions.lake.paths import Place
+from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
 from airflow_provider_interactions.sandbox import Fact, digest
@@ -69,7 +69,7 @@ WORLDS = {name: case.world for name, case in CASES.items()}
 
 def at_full_speed(first: float = rate_limit.NO_RATE) -> None:
     """No careful start: a run of twenty requests would spend its time in waiting. Refusals slow it down as ever."""
-    rate_limit.Rate.__init__.__defaults__ = (first, *rate_limit.Rate.__init__.__defaults__[1:])
+    rate_limit.LearnedRate.__init__.__defaults__ = (first, *rate_limit.LearnedRate.__init__.__defaults__[1:])
 
 
 def spec(sandbox, vendor, lake, **changed) -> dict[str, Any]:
@@ -126,11 +126,11 @@ def job_of(spec, fate=None) -> Job:
 def run(spec, fate=None):
     """All three steps; returns the raw manifest and the normalized one."""
     job = job_of(spec, fate)
-    raw = commit.publish(job.lake, [extract_run.extract(job)])
+    raw = commit.commit_window(job.lake, [extract_run.extract(job)])
     return raw, normalize_pipeline.normalize(job.lake, raw)
 
 
-def place(spec) -> Place:
+def place(spec) -> WindowPaths:
     """Where a window lies."""
     return job_of(spec).place
 

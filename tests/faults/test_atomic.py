@@ -82,7 +82,7 @@ def test_killed_at_any_operation_of_publishing(prepared, process, worlds, tmp_pa
         seen.add((raw, canonical == old))
         process.run(spec, "publish", "normalize", manifests=[manifest])
         assert rig.told(rig.seen(spec)[1]) == new
-        commit.publish(rig.lake_of(spec), [unpacked(manifest)], now=datetime.now(UTC) + timedelta(days=1))
+        commit.commit_window(rig.lake_of(spec), [unpacked(manifest)], now=datetime.now(UTC) + timedelta(days=1))
         assert kept(spec["lake"]) == rig.seen(spec)[0].paths | rig.seen(spec, "raw")[0].paths
     # Points before, between and after the two manifests: else this test would prove little.
     assert seen == {(True, True), (False, True), (False, False)}
@@ -165,7 +165,7 @@ def test_two_batches_of_other_runs_do_not_mix(worlds, tmp_path, vendor):
     first = rig.run(specs[0])[0]
     second = rig.run({**specs[1], "extracted_at": LATER.isoformat()})[0]
     with pytest.raises(Unreconciled, match="another extraction of the same window"):
-        commit.publish(rig.lake_of(specs[0]), [first])
+        commit.commit_window(rig.lake_of(specs[0]), [first])
     assert rig.seen(specs[0], "raw")[0] == second
 
 
@@ -205,10 +205,10 @@ def test_what_dead_runs_left_is_swept_up_and_nothing_else(process, sandbox, tmp_
     assert any(name.endswith(".tmp") for name in orphans)
     foreign = tmp_path / Path(canonical.files[0].path).parent / "somebody-elses.parquet"
     foreign.write_bytes(b"")
-    commit.publish(lake, [raw], now=datetime.now(UTC) + timedelta(hours=20))
+    commit.commit_window(lake, [raw], now=datetime.now(UTC) + timedelta(hours=20))
     assert kept(tmp_path) >= orphans
-    commit.publish(lake, [raw], now=datetime.now(UTC) + timedelta(hours=25))
+    commit.commit_window(lake, [raw], now=datetime.now(UTC) + timedelta(hours=25))
     left = {name for name in kept(tmp_path) if not name.startswith("unfinished/")}
     assert left == mine | {str(foreign.relative_to(tmp_path))}
     time.sleep(0.001)
-    assert commit.publish(lake, [waiting]) == waiting
+    assert commit.commit_window(lake, [waiting]) == waiting

@@ -352,7 +352,7 @@ def test_batches_side_by_side_make_one_window(sandbox, vendor, tmp_path):
         thread.start()
     for thread in threads:
         thread.join()
-    raw = commit.publish(rig.lake_of(spec), done)
+    raw = commit.commit_window(rig.lake_of(spec), done)
     pipeline.normalize(rig.lake_of(spec), raw)
     assert rig.told(rig.seen(spec)[1]) == rig.expected(sandbox, vendor)
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and "unfinished" in str(path)]

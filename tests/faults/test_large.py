@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.extract import commit, raw_writer
-from airflow_provider_interactions.extract.checkpoint import State
+from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.lake import parquet
 from airflow_provider_interactions.lake.manifest import Counts
-from airflow_provider_interactions.lake.paths import Place
+from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize import pipeline, rows
 from airflow_provider_interactions.schema import CANONICAL
@@ -54,7 +54,9 @@ def test_a_window_of_long_records_is_whole(tmp_path):
     lake, long = Lake.at(str(tmp_path)), b"x" * (60 * MB)
     query = contract.Query(contract.Contact("c1"), None, None, "EmailSent")
     at = datetime(2026, 1, 2, 10, tzinfo=UTC)
-    with raw_writer.Landing(lake, Place("dynamics_marketing", "acme", DAY), State(extracted_at=at)) as landing:
+    with raw_writer.RawWriter(
+        lake, WindowPaths("dynamics_marketing", "acme", DAY), Checkpoint(extracted_at=at)
+    ) as landing:
         for n in range(36):
             record = b'{"InteractionId":"%032d","Timestamp":"2026-01-02T10:00:00Z","Long":"%b"}' % (n + 1, long)
             landing.add(query, [record], [at])
@@ -62,6 +64,6 @@ def test_a_window_of_long_records_is_whole(tmp_path):
                 landing.flush()
         landing.outcome(query.contact, "ok", 36, 1, None)
         raw = landing.finish(Counts(received=36, fetched=36, contacts=1, ok=1))
-    done = pipeline.normalize(lake, commit.publish(lake, [raw]))
+    done = pipeline.normalize(lake, commit.commit_window(lake, [raw]))
     assert done.counts.canonical == 36
     assert sum(pq.ParquetFile(lake.full(file.path)).metadata.num_rows for file in done.files) == 36

@@ -200,7 +200,7 @@ def test_nothing_is_told_of_rows_that_cannot_be_read(sandbox, vendor, tmp_path, 
             rig.pq.write_table(good, path)
     lake.remove([raw.files[0].path])
     with pytest.raises(InteractionsError) as gone:
-        commit.publish(lake, [raw])
+        commit.commit_window(lake, [raw])
     with pytest.raises(InteractionsError) as full:
         extract(rig.job_of(spec, Fate(room=1000)))
     found = "\n".join([*texts, *chain(gone.value), *chain(full.value), *told()])

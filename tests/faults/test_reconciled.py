@@ -39,7 +39,7 @@ def test_each_equation_is_checked_and_its_numbers_are_told(done, change):
             counts = raw.counts + Counts(**{name: change})
             tampered = msgspec.structs.replace(raw, counts=counts)
             with pytest.raises(Unreconciled) as told:
-                commit.publish(rig.lake_of(spec), [tampered])
+                commit.commit_window(rig.lake_of(spec), [tampered])
             left, right = equation.split(" = ")
             numbers = f"{getattr(counts, left)} ≠ {sum(getattr(counts, one) for one in right.split(' + '))}"
             assert f"{equation} ({numbers})" in str(told.value)
@@ -61,7 +61,7 @@ def test_what_the_raw_files_hold_is_compared_with_the_counts(done, files, what):
     less = tuple(msgspec.structs.replace(file, rows=file.rows - 1) for file in getattr(raw, files)[:1])
     tampered = msgspec.structs.replace(raw, **{files: (*less, *getattr(raw, files)[1:])})
     with pytest.raises(Unreconciled, match=f"{what} = rows of the"):
-        commit.publish(rig.lake_of(spec), [tampered])
+        commit.commit_window(rig.lake_of(spec), [tampered])
 
 
 @pytest.mark.parametrize(("files", "what"), [("files", "canonical"), ("rejects", "rejected")])

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.errors import ConfigError, Unavailable
 from airflow_provider_interactions.extract import checkpoint, commit, raw_table, raw_writer, tracker
-from airflow_provider_interactions.extract.checkpoint import Journal, State
+from airflow_provider_interactions.extract.checkpoint import Checkpoint, CheckpointStore
 from airflow_provider_interactions.extract.run import extract as extracted
 from airflow_provider_interactions.http import throttle
 from airflow_provider_interactions.lake.manifest import Counts, unpacked
-from airflow_provider_interactions.lake.paths import Place
+from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.vendors import VENDORS
@@ -178,7 +178,7 @@ def test_places_are_taken_in_the_order_of_asking():
     """Answers that overtake others can be neither landed nor saved before their turn comes."""
 
     async def run():
-        pacer, taken = throttle.Pacer.of(contract.Pace(3)), []
+        pacer, taken = throttle.Throttle.of(contract.Pace(3)), []
 
         async def one(n):
             async with pacer.slot():
@@ -302,7 +302,7 @@ def test_a_damaged_journal_starts_afresh(sandbox, tmp_path, which, damage):
         "swapped": good[:-40] + good[-40:][::-1] + b" ",
     }
     target.unlink() if damage == "gone" else target.write_bytes(bad[damage])
-    again = commit.publish(rig.lake_of(spec), [extracted(rig.job_of(spec))])
+    again = commit.commit_window(rig.lake_of(spec), [extracted(rig.job_of(spec))])
     assert again.counts.requests == AFRESH
     assert again.digest == whole.digest
     assert left(spec["lake"]) == left(tmp_path / "whole")
@@ -318,9 +318,9 @@ def test_a_finished_extraction_is_not_asked_for_again_and_goes_when_it_is_publis
     assert second["manifest"] == first["manifest"]
     assert calls(sandbox) == 0
     kept = files(tmp_path, "unfinished")
-    commit.publish(rig.lake_of(spec), [unpacked(second["manifest"])])
+    commit.commit_window(rig.lake_of(spec), [unpacked(second["manifest"])])
     assert 0 < len(files(tmp_path, "unfinished")) < len(kept)
-    commit.publish(rig.lake_of(spec), [extracted(rig.job_of(other))])
+    commit.commit_window(rig.lake_of(spec), [extracted(rig.job_of(other))])
     assert files(tmp_path, "unfinished") == {}
 
 
@@ -336,7 +336,7 @@ def test_old_journals_go_with_their_files_and_finished_ones_stay(sandbox, tmp_pa
     assert len(files(tmp_path)) > len(waiting.paths) + len(soon.paths)
     later = extracted(rig.job_of({**other, "resume": "later", "extracted_at": (datetime.now(UTC) + DAY).isoformat()}))
     assert set(files(tmp_path)) == waiting.paths | soon.paths | later.paths
-    assert commit.publish(rig.lake_of(done), [waiting]).counts.landed > 0
+    assert commit.commit_window(rig.lake_of(done), [waiting]).counts.landed > 0
     far = (datetime.now(UTC) + 40 * DAY).isoformat()
     last = extracted(rig.job_of({**other, "resume": "last", "extracted_at": far}))
     published = rig.seen(done, "raw")[0]
@@ -355,7 +355,7 @@ def test_what_is_published_never_goes_with_an_old_journal(process, sandbox, tmp_
             break
     assert files(tmp_path, "unfinished")
     before = rig.seen(spec, "raw")[1]
-    checkpoint.expire(job.lake, job.place, datetime.now(UTC) + 400 * DAY)
+    checkpoint.expire_checkpoints(job.lake, job.place, datetime.now(UTC) + 400 * DAY)
     assert files(tmp_path, "unfinished") == {}
     assert rig.seen(spec, "raw")[1].equals(before)
 
@@ -413,7 +413,7 @@ def test_a_try_that_was_thought_dead_does_no_harm(processes, worlds, tmp_path):
                 file.rows for file in found.files
             ]
             assert digest_of(spec, found) == found.digest
-        commit.publish(rig.lake_of(spec), [unpacked(told["manifest"])])
+        commit.commit_window(rig.lake_of(spec), [unpacked(told["manifest"])])
         assert digest_of(spec, rig.seen(spec, "raw")[0]) == told["manifest"]["digest"]
 
 
@@ -476,8 +476,11 @@ def landed(lengths, cuts):
     """Parts of a landing that saves at the cuts, and of another one that goes on from the last of these."""
     lake = Lake.at("memory://parts")
     query = contract.Query(contract.Contact("c"), None, None, "EmailSent")
-    place, folder = Place("v", "a", rig.WHOLE), Journal.of(lake, Place("v", "a", rig.WHOLE), [lengths, cuts])
-    landing = raw_writer.Landing(lake, place, State(extracted_at=rig.FIRST), journal=folder)
+    place, folder = (
+        WindowPaths("v", "a", rig.WHOLE),
+        CheckpointStore.of(lake, WindowPaths("v", "a", rig.WHOLE), [lengths, cuts]),
+    )
+    landing = raw_writer.RawWriter(lake, place, Checkpoint(extracted_at=rig.FIRST), journal=folder)
     for n, length in enumerate(lengths):
         landing.add(query, [bytes([n % 256]) * length], [None], f"page {n % 3}")
         if landing.full:
@@ -485,8 +488,8 @@ def landed(lengths, cuts):
         if n + 1 in cuts:
             landing.save(n + 1, checkpoint.Tally(received=n + 1, fetched=n + 1))
     raw_table = _parts(lake, landing, lengths)
-    state, rows, outcomes = folder.load(rig.FIRST) or (State(extracted_at=rig.FIRST), [], [])
-    other = raw_writer.Landing(lake, place, state, journal=folder)
+    state, rows, outcomes = folder.load(rig.FIRST) or (Checkpoint(extracted_at=rig.FIRST), [], [])
+    other = raw_writer.RawWriter(lake, place, state, journal=folder)
     other.restore(rows, outcomes)
     for n, length in list(enumerate(lengths))[state.questions :]:
         other.add(query, [bytes([n % 256]) * length], [None], f"page {n % 3}")
@@ -503,35 +506,35 @@ def _parts(lake, landing, lengths):
 
 
 def test_nothing_is_taken_for_a_journal_that_is_none(tmp_path):
-    lake, place = Lake.at(str(tmp_path)), Place("v", "a", rig.WHOLE)
+    lake, place = Lake.at(str(tmp_path)), WindowPaths("v", "a", rig.WHOLE)
     (tmp_path / place.unfinished / "window=what" / "x").mkdir(parents=True)
     (tmp_path / place.unfinished / "window=what" / "x" / "state.json").write_text("[]")
     (tmp_path / place.unfinished / "window=what" / "x" / "rows-20260601T000000000000Z-ab-000001.arrow").write_text("")
-    checkpoint.expire(lake, place, rig.FIRST + DAY / 2)
+    checkpoint.expire_checkpoints(lake, place, rig.FIRST + DAY / 2)
     assert files(tmp_path, "unfinished")
-    checkpoint.expire(lake, place, rig.FIRST + DAY)
+    checkpoint.expire_checkpoints(lake, place, rig.FIRST + DAY)
     assert files(tmp_path, "unfinished") == {}
 
 
 def test_an_extraction_under_way_keeps_its_journal_when_another_is_published(sandbox, tmp_path):
     spec = rig.spec(sandbox, "dynamics_marketing", tmp_path, resume="run")
     done = extracted(rig.job_of({**spec, "resume": None}))
-    begun = Journal.of(rig.lake_of(spec), done.place, "begun")
-    assert begun.save(State(extracted_at=rig.FIRST), None, [])
-    commit.publish(rig.lake_of(spec), [done])
+    begun = CheckpointStore.of(rig.lake_of(spec), done.place, "begun")
+    assert begun.save(Checkpoint(extracted_at=rig.FIRST), None, [])
+    commit.commit_window(rig.lake_of(spec), [done])
     assert begun.load(datetime.now(UTC)) is not None
 
 
 def test_outcomes_that_could_not_be_saved_are_saved_with_the_next(tmp_path, monkeypatch):
-    lake, place = Lake.at(str(tmp_path)), Place("v", "a", rig.WHOLE)
-    folder = Journal.of(lake, place, "x")
-    landing = raw_writer.Landing(lake, place, State(extracted_at=rig.FIRST), journal=folder)
+    lake, place = Lake.at(str(tmp_path)), WindowPaths("v", "a", rig.WHOLE)
+    folder = CheckpointStore.of(lake, place, "x")
+    landing = raw_writer.RawWriter(lake, place, Checkpoint(extracted_at=rig.FIRST), journal=folder)
 
     def gone(*_):
         raise ConfigError from FileNotFoundError()
 
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "_save", gone)
+        patch.setattr(CheckpointStore, "_save", gone)
         landing.outcome(contract.Contact("c1"), "empty", 0, 1, None)
         landing.save(1, checkpoint.Tally())
     landing.outcome(contract.Contact("c2"), "empty", 0, 1, None)
@@ -541,8 +544,8 @@ def test_outcomes_that_could_not_be_saved_are_saved_with_the_next(tmp_path, monk
 
 
 def test_a_journal_that_was_only_just_begun_does_not_expire(tmp_path):
-    lake, place = Lake.at(str(tmp_path)), Place("v", "a", rig.WHOLE)
+    lake, place = Lake.at(str(tmp_path)), WindowPaths("v", "a", rig.WHOLE)
     folder = tmp_path / place.folder("unfinished") / "x"
     folder.mkdir(parents=True)
-    checkpoint.expire(lake, place, rig.FIRST)
+    checkpoint.expire_checkpoints(lake, place, rig.FIRST)
     assert folder.is_dir()

@@ -122,9 +122,9 @@ def test_ended_at_any_operation_of_publishing(prepared, beside_s3, worlds, place
         assert canonical in (old, new)
         met.add((raw == raw_old, canonical == old))
         lake = rig.lake_of(spec)
-        normalize_pipeline.normalize(lake, commit.publish(lake, [unpacked(manifest)]))
+        normalize_pipeline.normalize(lake, commit.commit_window(lake, [unpacked(manifest)]))
         assert seen(spec)[1] == new
-        commit.publish(lake, [unpacked(manifest)], now=datetime.now(UTC) + timedelta(days=1))
+        commit.commit_window(lake, [unpacked(manifest)], now=datetime.now(UTC) + timedelta(days=1))
         data = rig.seen(spec)[0].paths | rig.seen(spec, "raw")[0].paths
         assert {key for key in keys(spec["lake"]) if not key.endswith(".json")} == data
     # Points before, between and after the two manifests: else this test would prove little.
@@ -154,7 +154,7 @@ def test_a_killed_extraction_goes_on_where_it_ended(beside_s3, sandbox, place, v
         sandbox.reset()
         assert beside_s3.run(spec, "extract", "publish", **OFTEN, die={"at": at}) == -signal.SIGKILL
         sandbox.reset()
-        commit.publish(rig.lake_of(spec), [run.extract(rig.job_of(spec))])
+        commit.commit_window(rig.lake_of(spec), [run.extract(rig.job_of(spec))])
         resumed += sandbox.stats()[vendor]["requests"] < asked
         mine, theirs = rig.seen(spec, "raw"), rig.seen(whole, "raw")
         assert mine[0].digest == theirs[0].digest
@@ -226,7 +226,7 @@ def test_nothing_is_remembered_of_what_another_process_changes(beside_s3, worlds
             lake.fs.size(lake.full(path))
     assert lake_reader.read(lake, where.manifest)[0] == rig.seen(specs[1])[0]
     with pytest.raises(Unreconciled, match="another extraction"):
-        commit.publish(lake, [before])
+        commit.commit_window(lake, [before])
 
 
 def test_old_journals_and_lists_and_what_dead_runs_left_go(beside_s3, sandbox, place):
@@ -239,12 +239,12 @@ def test_old_journals_and_lists_and_what_dead_runs_left_go(beside_s3, sandbox, p
     dead = {key for key in keys(place) if not key.startswith(f"{place.rpartition('/')[2]}")} - {listed}
     dead = {key for key in dead if key.startswith(("unfinished/", "raw/"))}
     assert {key.split("/")[0] for key in dead} == {"unfinished", "raw"}
-    checkpoint.expire(lake, where, now + timedelta(hours=23))
+    checkpoint.expire_checkpoints(lake, where, now + timedelta(hours=23))
     assert dead <= keys(place)
-    raw = commit.publish(lake, [run.extract(rig.job_of({**spec, "resume": "next"}))], now=now)
+    raw = commit.commit_window(lake, [run.extract(rig.job_of({**spec, "resume": "next"}))], now=now)
     assert dead <= keys(place)
-    checkpoint.expire(lake, where, now + timedelta(days=1, hours=1))
-    commit.publish(lake, [raw], now=now + timedelta(days=31))
+    checkpoint.expire_checkpoints(lake, where, now + timedelta(days=1, hours=1))
+    commit.commit_window(lake, [raw], now=now + timedelta(days=31))
     left = {key for key in keys(place) if not key.startswith("dry/")}
     assert left == raw.paths | {where.raw_manifest}
 

@@ -32,7 +32,7 @@ def perform(command):
         if step == "extract":
             found = [run.extract(job)]
         elif step == "publish":
-            found = commit.publish(job.lake, found or [manifest.unpacked(one) for one in command["manifests"]])
+            found = commit.commit_window(job.lake, found or [manifest.unpacked(one) for one in command["manifests"]])
         else:
             raw = found or reader.read(job.lake, job.place.raw_manifest)[0]
             found = normalize_pipeline.normalize(job.lake, raw, now=datetime.fromisoformat(now) if now else None)
