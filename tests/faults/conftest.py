@@ -119,10 +119,10 @@ def process(processes):
 
 @pytest.fixture(scope="module", autouse=True)
 def _at_full_speed():
-    defaults = rig.rate.Rate.__init__.__defaults__
+    defaults = rig.rate_limit.LearnedRate.__init__.__defaults__
     rig.at_full_speed()
     yield
-    rig.rate.Rate.__init__.__defaults__ = defaults
+    rig.rate_limit.LearnedRate.__init__.__defaults__ = defaults
 
 
 @pytest.fixture(scope="session")
