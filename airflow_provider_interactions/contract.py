@@ -141,7 +141,7 @@ class Query:
 class Page:
     """One answer's records.
 
-    ``records`` are the vendor's own bytes, one JSON object or XML element each, as a list or as ``packed`` keeps many.
+    ``records`` are the vendor's own bytes, one JSON object or XML element each: a list, or as ``columnar`` keeps many.
     ``occurred`` holds, for each of them, its instant in UTC or None where it cannot be read (the record is then landed,
     and judged by ``normalize``).
     ``context`` is JSON text with what the surroundings of the records say and a reader of one record needs.

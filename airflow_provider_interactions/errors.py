@@ -21,6 +21,7 @@
     ├── RecordRejected           one record, quarantined              fail above a threshold
     │   └── TooManyRejects       too little can be read               fail now, with the reasons
     ├── Unreconciled             counts that do not add up            fail now
+    │   └── WindowSuperseded     another run replaced this window     go on with it, or fail now
     ├── LakeUnavailable          object storage or a disk, for now    let the task retry
     └── LoadError                rolled back                          let the task retry
 

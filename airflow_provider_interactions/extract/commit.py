@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 def commit_window(lake: Lake, manifests: Iterable[Manifest], now: datetime | None = None) -> Manifest:
     """Make a raw window out of its batches: the new manifest replaces the former one, whose files are then removed.
 
-    Raises Unreconciled, and changes nothing, when a batch is missing or counts do not add up, and Replaced when files
-    are gone because another extraction of the same window was published since. What dead runs left of the window long
-    before ``now`` (aware) goes too.
+    Raises Unreconciled, and changes nothing, when a batch is missing or counts do not add up, and WindowSuperseded when
+    files are gone because another extraction of the same window was published since. What dead runs left of the
+    window long before ``now`` (aware) goes too.
     """
     manifest = whole(manifests)
     reconcile(manifest)

@@ -59,25 +59,25 @@ async def land_pages(job: Job, folder: str = "") -> Manifest:
     """Ask the vendor and land what it says; ``folder`` is where, the window's raw folder unless given."""
     async with connect(job.vendor, job.credentials, concurrency=job.concurrency, limits=job.limits) as client:
         with _landing(job, folder) as landing:
-            tally = Tracker(job, landing, client)
-            saver, witnesses = CheckpointTimer(landing, tally), Witnesses(job, landing, client)
+            tracker = Tracker(job, landing, client)
+            saver, witnesses = CheckpointTimer(landing, tracker), Witnesses(job, landing, client)
             questions = islice(_questions(job), landing.state.questions, None)
             async with (
-                report_progress(tally),
+                report_progress(tracker),
                 aclosing(_answers(questions, job, client, witnesses.note_answer)) as answers,
             ):
                 async for question, item in answers:
                     if isinstance(item, StreamEnd):
-                        tally.end(question, await witnesses.judge_failure(question.query, item.error))
+                        tracker.finish_query(question, await witnesses.judge_failure(question.query, item.error))
                         await saver.ended()
                     else:
-                        tally.take(question.query, item)
+                        tracker.land_page(question.query, item)
                     if landing.full:
                         await asyncio.to_thread(landing.flush)
             await asyncio.to_thread(landing.flush_rejects)
             with landing.forgotten_on(ConfigError, TooManyRejects, Unreconciled):
-                tally.judge()
-                counts = tally.counts()
+                tracker.judge()
+                counts = tracker.counts()
                 check_known(job, counts)
                 manifest = await asyncio.to_thread(landing.finish, counts)
             await saver.finished()

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 def extract(job: Job) -> Manifest:
     """Land every interaction of the job's contacts in its window; raises what the vendor's answers mean.
 
-    The manifest names the files, which nothing refers to until ``land.publish``. On any error no file is left, but
+    The manifest names the files, which nothing refers to until ``commit_window``. On any error no file is left, but
     what a later try of the same run goes on from (``Job.resume``). Warns of contacts that are noted as ``failed``.
     """
     keep()

@@ -35,8 +35,8 @@ AT_ONCE = 8
 def split_run(lake: Lake, batches: Sequence[Manifest], width: timedelta) -> Iterator[Manifest]:
     """Publish the batches of a long window as windows of ``width``; yields the raw manifest of each, in order of time.
 
-    The long window's own files stay until ``discard``, so it can be done again. Raises as ``land.publish`` does, and
-    Unreconciled in the end unless every record is in a piece.
+    The long window's own files stay until ``drop_source``, so it can be done again. Raises as ``commit_window`` does,
+    and Unreconciled in the end unless every record is in a piece.
     """
     long = whole(batches)
     reconcile(long)

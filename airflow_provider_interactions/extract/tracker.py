@@ -58,7 +58,7 @@ class Tracker:
         self.before = self.now.sent
         self.outcomes = Counter(outcome.outcome for outcome in landing.outcomes)
 
-    def take(self, query: Query, page: Page) -> None:
+    def land_page(self, query: Query, page: Page) -> None:
         """Keep the records of the window; of those whose time cannot be read, what the job says."""
         records, occurred = page.records, page.occurred
         if self.job.keeps == "dated" and lack_time(occurred):
@@ -104,7 +104,7 @@ class Tracker:
             raise TooManyRejects(reason)
         log.warning("%s.", told)
 
-    def end(self, question: Question, error: BaseException | None) -> None:
+    def finish_query(self, question: Question, error: BaseException | None) -> None:
         """One query is over; raises its error unless it only says that the contact is not there."""
         self.now.requests += question.requests
         contact = question.query.contact
@@ -131,9 +131,9 @@ class Tracker:
         self.landing.outcome(contact, outcome, self.now.rows, self.now.requests, reason)
         self.outcomes[outcome] += 1
         self.now.rows, self.now.requests, self.now.missing = 0, 0, None
-        self.tell()
+        self.report()
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Say how far it is, to whoever wants to know."""
         if self.job.progress is not None:
             requests, _, throttled = self._sent()
@@ -200,7 +200,7 @@ async def report_progress(tally: Tracker) -> AsyncIterator[None]:
     async def look() -> None:
         while True:
             await asyncio.sleep(LOOK)
-            tally.tell()
+            tally.report()
 
     looking = asyncio.create_task(look())
     try:

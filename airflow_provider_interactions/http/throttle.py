@@ -2,7 +2,7 @@
 
 The vendor's documented limits are where it starts from, refusals are what it learns from. A refusal shuts the gate for
 *every* request of the connection, because vendors lengthen their pause for whoever goes on asking; what was accepted
-until then teaches the rate (see ``rate``), or how many may be in flight (see ``ceiling``). Several tasks of one
+until then teaches the rate (see ``rate_limit``), or how many may be in flight (see ``ceiling``). Several tasks of one
 connection settle by the same rules.
 """
 

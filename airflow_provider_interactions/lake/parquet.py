@@ -40,7 +40,7 @@ class Writer:
             raise unwritable(wrong) from wrong
 
     def write(self, rows: pa.RecordBatch | pa.Table) -> None:
-        """Append one row group; where it cannot be written, leaves nothing and raises as ``lake.unwritable`` says."""
+        """Append one row group; where it cannot be written, leaves nothing, raises as ``storage.unwritable`` says."""
         with self._whole_or_nothing():
             self._parquet.write(rows)
         self.rows += rows.num_rows

@@ -1,6 +1,6 @@
 """Raw Parquet to the canonical table: every record becomes a row, a reject with its reason, or is there already.
 
-Works on one window as ``land.publish`` left it, in bounded memory: rows of one contact lie together, so repeats are
+Works on one window as ``commit_window`` left it, in bounded memory: rows of one contact lie together, so repeats are
 found contact by contact. Needs no vendor call, so it can be run again on what has landed, with newer code.
 """
 
@@ -44,8 +44,8 @@ def normalize(lake: Lake, raw: Manifest, *, rejects_share: float = SHARE, now: d
     """Write the canonical rows and the rejects of a raw window and publish them; returns the window's new manifest.
 
     Raises TooManyRejects above the threshold, or when no record can be read (nothing canonical is published, the
-    rejects are kept), Unreconciled when counts do not add up, and Replaced when another extraction of the window was
-    published meanwhile. ``now`` is the instant (aware) that names the files.
+    rejects are kept), Unreconciled when counts do not add up, and WindowSuperseded when another extraction of the
+    window was published meanwhile. ``now`` is the instant (aware) that names the files.
     """
     keep()
     vendor = vendor_named(raw.vendor)
@@ -140,7 +140,7 @@ class _Output:
         return manifest
 
     def _refuse_replaced(self) -> None:
-        """Raise Replaced unless the raw window is the one that is published: a slow run must not undo a newer one."""
+        """Raise WindowSuperseded unless this raw window is the published one: a slow run must not undo a newer one."""
         current = self.lake.read(self.raw.place.raw_manifest, Manifest)
         if current is None or current.paths != self.raw.paths:
             raise WindowSuperseded(replaced(self.raw))

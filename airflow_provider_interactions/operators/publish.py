@@ -33,7 +33,7 @@ class PublishInteractionsOperator(LakeOperator):
         self.manifests = manifests
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Join and publish; raises what ``land.publish`` does, as an error that is not retried."""
+        """Join and publish; raises what ``commit_window`` does, as an error that is not retried."""
         from airflow_provider_interactions import errors
         from airflow_provider_interactions.extract import commit
         from airflow_provider_interactions.lake import manifest

@@ -181,7 +181,7 @@ class Lines:
             self._stream = lake.fs.open(lake.full(self._temporary), "wb")
 
     def write(self, rows: Iterable[Row]) -> None:
-        """Append rows; raises as ``lake.unwritable`` says when the file system takes no more."""
+        """Append rows; raises as ``storage.unwritable`` says when the file system takes no more."""
         with _writable():
             for row in rows:
                 self._stream.write(line(row) + b"\n")

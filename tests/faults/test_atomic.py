@@ -152,7 +152,7 @@ def test_two_tasks_that_write_the_same_window_at_once(process, worlds, tmp_path)
             both.append({"spec": {**spec, "extracted_at": at}, "steps": ["extract", "publish", "normalize"], **PART})
         process.start(*both)
         told = process.wait()
-        assert {one.get("error") for one in told} <= {None, "Replaced"}, told
+        assert {one.get("error") for one in told} <= {None, "WindowSuperseded"}, told
         assert rig.told(rig.seen(both[0]["spec"])[1]) in versions(worlds)
         raw, rows = rig.seen(both[0]["spec"], "raw")
         assert rows.num_rows == raw.counts.landed

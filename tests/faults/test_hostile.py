@@ -210,7 +210,7 @@ def test_no_id_reaches_a_path_a_header_or_a_parameter_of_its_own(vendor, data):
             "limit",
             "offset",
         }
-    where = rig.Place(vendor, text, rig.WHOLE)
+    where = rig.WindowPaths(vendor, text, rig.WHOLE)
     assert ".." not in where.raw_manifest.split("/")
 
 

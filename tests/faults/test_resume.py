@@ -442,7 +442,7 @@ def test_two_tries_of_one_run_at_once_end_whole(process, sandbox, tmp_path, vend
         both = [{"spec": one, "steps": ["extract", "publish", "normalize"], **OFTEN} for one in (spec, spec)]
         process.start(*both)
         told = process.wait()
-        assert {one.get("error") for one in told} <= {None, "Replaced"}, told
+        assert {one.get("error") for one in told} <= {None, "WindowSuperseded"}, told
         assert any("manifest" in one for one in told)
         assert rig.told(rig.seen(spec)[1]) == rig.expected(sandbox, vendor)
 

@@ -197,7 +197,7 @@ def test_two_tasks_that_write_the_same_window_at_once(beside_s3, worlds, place):
             both.append({"spec": {**spec, "extracted_at": at}, "steps": ["extract", "publish", "normalize"], **PART})
         beside_s3.start(*both)
         told = beside_s3.wait()
-        assert {one.get("error") for one in told} <= {None, "Replaced"}, told
+        assert {one.get("error") for one in told} <= {None, "WindowSuperseded"}, told
         assert seen(both[0]["spec"])[1] in [rig.expected(world, VENDOR) for world in worlds]
 
 
