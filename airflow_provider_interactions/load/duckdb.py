@@ -128,9 +128,12 @@ def _refuse_other_columns(connection: duckdb.DuckDBPyConnection, name: str, wind
 
     Their order is free, and so are further columns that may be empty.
     """
-    rows = connection.execute(f"PRAGMA table_info({_literal(name)})").fetchall()
-    found = {str(row[1]).lower(): str(row[2]) for row in rows}
-    needed = [str(row[1]) for row in rows if row[3] and row[4] is None and row[1].lower() not in CANONICAL.names]
+    # Name, type, YES or NO for null, key, default. PRAGMA table_info of DuckDB 1.2 cannot read every quoted name.
+    rows = connection.execute(f"DESCRIBE {name}").fetchall()
+    found = {str(row[0]).lower(): str(row[1]) for row in rows}
+    needed = [
+        str(row[0]) for row in rows if row[2] == "NO" and row[4] is None and row[0].lower() not in CANONICAL.names
+    ]
     wanted = {field.name: _STORED.get(_sql(field), _sql(field)) for field in CANONICAL}
     problems = {
         "it lacks": [one for one in wanted if one not in found],

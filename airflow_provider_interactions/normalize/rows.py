@@ -29,7 +29,7 @@ def to_rows(batch: pa.RecordBatch, vendor: Vendor, seen: Deduplicator) -> tuple[
         good, kept, rejects = _one_by_one(batch.take(left), vendor)
         numbers = pa.concat_arrays([pc.indices_nonzero(sure), left.take(kept)])
         order = pc.array_sort_indices(numbers)
-        rows = pa.concat_batches([rows, good]).take(order)
+        rows = one_batch(rows, good).take(order)
         numbers = numbers.take(order)
         contacts = contacts.take(numbers)
     found = seen.compare(contacts, rows)
@@ -38,7 +38,7 @@ def to_rows(batch: pa.RecordBatch, vendor: Vendor, seen: Deduplicator) -> tuple[
     firsts, others = found
     if len(others):
         places = others if numbers is None else numbers.take(others)
-        rejects = pa.concat_batches([rejects, rejects_of(batch.take(places), [SHARED_ID] * len(places))])
+        rejects = one_batch(rejects, rejects_of(batch.take(places), [SHARED_ID] * len(places)))
     return rows.filter(firsts), rejects
 
 
@@ -113,6 +113,14 @@ def rows_of(raw: pa.RecordBatch, rows: Sequence[Interaction]) -> pa.RecordBatch:
 def rejects_of(raw: pa.RecordBatch, reasons: Sequence[str]) -> pa.RecordBatch:
     """Raw rows with why they are no interactions."""
     return pa.record_batch([pa.array(reasons, pa.string()), *raw.columns], schema=REJECTS)
+
+
+def one_batch(first: pa.RecordBatch, second: pa.RecordBatch) -> pa.RecordBatch:
+    """Two small batches of one schema as one; pyarrow 18 has no function for it."""
+    some = [batch for batch in (first, second) if batch.num_rows]
+    if len(some) < 2:
+        return some[0] if some else first
+    return pa.Table.from_batches(some).combine_chunks().to_batches()[0]
 
 
 def join(batches: Sequence[pa.RecordBatch]) -> pa.Table:
