@@ -46,7 +46,8 @@ def mend(body: bytes) -> bytes:
     Characters that XML forbids become U+FFFD, so that one bad subject does not cost a page. Entities that nobody has
     defined stay, and with them the fault.
     """
-    return _MARKUP.sub(_mended, _FORBIDDEN.sub(_REPLACEMENT, body))
+    clean = _FORBIDDEN.sub(_REPLACEMENT, body)
+    return _MARKUP.sub(_mended, clean) if b"&" in clean else clean
 
 
 def take_apart(body: bytes, name: str) -> Pieces | None:
