@@ -127,8 +127,11 @@ def test_ended_at_any_operation_of_publishing(prepared, beside_s3, worlds, place
         commit.commit_window(lake, [unpacked(manifest)], now=datetime.now(UTC) + timedelta(days=1))
         data = rig.seen(spec)[0].paths | rig.seen(spec, "raw")[0].paths
         assert {key for key in keys(spec["lake"]) if not key.endswith(".json")} == data
-    # Points before, between and after the two manifests: else this test would prove little.
-    assert met == {(True, True), (False, True), (False, False)}
+    # Points before, between and after the two manifests: else this test would prove little. The first operation writes
+    # a manifest; a killed process cannot finish it, but after SIGTERM the client's own thread may.
+    between_and_after = {(False, True), (False, False)}
+    assert met - {(True, True)} == between_and_after
+    assert how == "TERM" or (True, True) in met
 
 
 def test_killed_while_nothing_is_published_yet(beside_s3, sandbox, place):
