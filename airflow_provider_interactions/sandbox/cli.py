@@ -8,18 +8,14 @@ import os
 import shlex
 import signal
 import threading
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from airflow_provider_interactions.sandbox.config import SandboxConfig, rate_limit
 from airflow_provider_interactions.sandbox.server import Sandbox, serve
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-__all__ = ["main"]
 
 
 def parser() -> argparse.ArgumentParser:

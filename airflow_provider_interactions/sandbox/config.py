@@ -6,8 +6,6 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["RateLimit", "SandboxConfig", "rate_limit"]
-
 
 class RateLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``requests`` per sliding window of ``seconds``, counted per vendor; more are refused with 429.

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from airflow_provider_interactions.sandbox.faults import rules_from
 from airflow_provider_interactions.sandbox.oracle import Selection, expected, fact_lines, microseconds
-
-if TYPE_CHECKING:
-    from airflow_provider_interactions.sandbox.state import State
-
-__all__ = ["routes"]
+from airflow_provider_interactions.sandbox.state import State
 
 _LINES_AT_ONCE = 1000
 

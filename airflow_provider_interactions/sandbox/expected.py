@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-__all__ = ["Expected", "Fact", "digest", "digest_lines", "line"]
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):

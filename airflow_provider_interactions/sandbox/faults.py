@@ -1,23 +1,18 @@
 """Faults on request: rules, and the pure decision which of them fire on a request.
 
 Set them with ``sandbox.faults([...])`` or ``PUT /_sandbox/faults`` (a JSON list). A rule without ``rate``,
-``times`` and ``after`` fires on every request it matches. How each kind is carried out: `injuries.py`, and for
-kinds that only a vendor can carry out (`VENDOR_KINDS`), the vendor's module.
+``times`` and ``after`` fires on every request it matches. `wire_faults.py` plays most kinds; those of
+`VENDOR_KINDS` are played by the vendor's module, which asks `active_fault`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
-
-from airflow_provider_interactions.sandbox.fired import Fired
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-__all__ = ["VENDOR_KINDS", "Asked", "FaultRule", "Rules", "rules_from"]
 
 Kind = Literal[
     "status", "throttle", "reset", "truncate", "slow", "delay", "garbage", "html", "empty", "redirect",
@@ -156,6 +151,15 @@ class Rules:
         return hit
 
 
-def mark(rule: FaultRule) -> Fired:
-    """The part of a rule that a vendor's handler needs."""
-    return Fired(rule.kind, rule.code, rule.message, rule.variant, rule.location, rule.uses)
+# A context variable: the keys aiohttp wants for values kept on a request differ between its versions.
+_ACTIVE: ContextVar[Mapping[str, FaultRule]] = ContextVar("sandbox_active_faults")
+
+
+def activate(rules: Iterable[FaultRule]) -> None:
+    """Note the rules that fire on the present request and that its vendor plays itself."""
+    _ACTIVE.set({rule.kind: rule for rule in rules if rule.kind in VENDOR_KINDS})
+
+
+def active_fault(kind: str) -> FaultRule | None:
+    """The rule of this kind that fires on the present request, for kinds a vendor plays itself."""
+    return _ACTIVE.get({}).get(kind)

@@ -1,7 +1,5 @@
 """What the sandbox cannot know, as a section for the documentation."""
 
-__all__ = ["LIMITS"]
-
 LIMITS = """\
 ## Limits of the sandbox's fidelity
 

@@ -8,8 +8,6 @@ from typing import Any
 
 from airflow_provider_interactions.sandbox.config import RateLimit, SandboxConfig
 
-__all__ = ["Meter", "Refusal"]
-
 # A request already on its way when the client learns of a refusal is no offence.
 _GRACE_SECONDS = 0.05
 

@@ -7,14 +7,10 @@ out; tests use the same function without a server.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-__all__ = ["Mutation", "mutate"]
+from typing import Any
 
 #: Share of the changes that look at bytes, not at a tree.
 _BYTES_SHARE = 0.2

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from airflow_provider_interactions.sandbox.expected import Expected, Fact, digest, digest_lines, line
+from airflow_provider_interactions.sandbox.expected import Expected, Fact, digest_lines, line
+from airflow_provider_interactions.sandbox.vendor import Vendor
 from airflow_provider_interactions.sandbox.world import World, active, micros, shape
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from airflow_provider_interactions.sandbox.vendor import Vendor
-
-__all__ = ["Expected", "Fact", "Selection", "digest", "expected", "fact_lines", "microseconds"]
 
 _DAY_ONLY = re.compile(r"\d{4}-\d\d-\d\d")
 

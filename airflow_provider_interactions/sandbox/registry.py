@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from airflow_provider_interactions.sandbox import capillary, dynamics_marketing, luminate_online, which50
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow_provider_interactions.sandbox.vendor import Vendor
-
-__all__ = ["VENDORS"]
+from airflow_provider_interactions.sandbox.vendor import Vendor
 
 VENDORS: Mapping[str, Vendor] = {
     vendor.name: vendor

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import datetime
+from typing import Any, TypeVar
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from airflow_provider_interactions.sandbox.config import SandboxConfig
-from airflow_provider_interactions.sandbox.faults import VENDOR_KINDS, Asked, FaultRule, mark, rules_from
-from airflow_provider_interactions.sandbox.fired import FIRED
+from airflow_provider_interactions.sandbox.expected import Expected
+from airflow_provider_interactions.sandbox.faults import Asked, FaultRule, activate, rules_from
 from airflow_provider_interactions.sandbox.oracle import Selection, expected, microseconds
 from airflow_provider_interactions.sandbox.state import State, state_of
 from airflow_provider_interactions.sandbox.vendor import ErrorSpec, Vendor
 from airflow_provider_interactions.sandbox.wire_faults import answer, retry_after
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
-
-    from aiohttp.typedefs import Handler, Middleware
-
-    from airflow_provider_interactions.sandbox.expected import Expected
-
-
-__all__ = ["HOST", "Sandbox", "State", "serve"]
 
 T = TypeVar("T")
 
@@ -95,7 +87,7 @@ async def _admitted(state: State, name: str, request: web.Request, handler: Hand
 
 async def _faulted(state: State, name: str, request: web.Request, handler: Handler) -> web.StreamResponse:
     # Requests of one connection share a context: what fired on the last one must not linger.
-    FIRED.set({})
+    activate([])
     if not state.rules.rules:
         return await handler(request)
     body = (await request.read()).decode(errors="replace") if state.rules.reads_bodies() else ""
@@ -104,7 +96,7 @@ async def _faulted(state: State, name: str, request: web.Request, handler: Handl
     tokens = _hands_out_tokens(state.vendors[name], request)
     firing = state.rules.firing(Asked(name, request.path, everything, tokens))
     state.meters[name].by_fault.update(rule.kind for rule in firing)
-    FIRED.set({rule.kind: mark(rule) for rule in firing if rule.kind in VENDOR_KINDS})
+    activate(firing)
     return await answer(request, state.vendors[name], firing, handler)
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from time import monotonic
 
-from airflow_provider_interactions.sandbox.fired import fired
-
-__all__ = ["Tokens"]
+from airflow_provider_interactions.sandbox.faults import active_fault
 
 
 class Tokens:
@@ -29,10 +27,10 @@ class Tokens:
     def accepts(self, token: str) -> bool:
         """Tell whether the token is good now; counts a use and carries out the token faults."""
         self._uses[token] = self._uses.get(token, 0) + 1
-        expire = fired("expire_tokens")
+        expire = active_fault("expire_tokens")
         if expire is not None and self._uses[token] > expire.uses:
             self._expiry.pop(token, None)
-        if fired("reject_tokens") is not None:
+        if active_fault("reject_tokens") is not None:
             return False
         return monotonic() < self._expiry.get(token, 0.0)
 

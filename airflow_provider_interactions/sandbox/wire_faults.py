@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
+from airflow_provider_interactions.sandbox.faults import FaultRule
 from airflow_provider_interactions.sandbox.mutations import mutate
 from airflow_provider_interactions.sandbox.vendor import ErrorSpec, Vendor
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
-
-    from aiohttp.typedefs import Handler
-
-    from airflow_provider_interactions.sandbox.faults import FaultRule
-
-__all__ = ["answer", "gateway_page", "retry_after"]
 
 _PIECES = 20
 

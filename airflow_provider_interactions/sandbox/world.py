@@ -10,16 +10,14 @@ bytes once per shape and replace one tag by another (see `retag`); nothing is ge
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow_provider_interactions.sandbox.config import SandboxConfig
+from airflow_provider_interactions.sandbox.config import SandboxConfig
 
 T = TypeVar("T")
 

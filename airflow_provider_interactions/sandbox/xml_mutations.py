@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from random import Random
+from typing import Any
 
 from lxml import etree
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from random import Random
-
-__all__ = ["change"]
 
 Element = Any  # lxml's elements carry no useful static type
 

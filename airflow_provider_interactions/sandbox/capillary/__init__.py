@@ -7,8 +7,9 @@ in its editions for v2 and v1.1 (docs.capillarytech.com/reference) and the older
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
@@ -28,9 +29,6 @@ from airflow_provider_interactions.sandbox.capillary.query import RejectedError,
 from airflow_provider_interactions.sandbox.capillary.records import facts, form_of
 from airflow_provider_interactions.sandbox.vendor import Site, Vendor
 from airflow_provider_interactions.sandbox.world import draw
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["VENDOR"]
 

@@ -9,21 +9,15 @@ import base64
 import binascii
 import hmac
 from hashlib import md5
-from typing import TYPE_CHECKING
 
 import msgspec
+from aiohttp import web
 
 from airflow_provider_interactions.sandbox.capillary.bodies import encode
 from airflow_provider_interactions.sandbox.capillary.errors import reply, tokenless
-from airflow_provider_interactions.sandbox.fired import fired
+from airflow_provider_interactions.sandbox.capillary.options import Options
+from airflow_provider_interactions.sandbox.faults import active_fault
 from airflow_provider_interactions.sandbox.vendor import Site
-
-if TYPE_CHECKING:
-    from aiohttp import web
-
-    from airflow_provider_interactions.sandbox.capillary.options import Options
-
-__all__ = ["logged_in", "token"]
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -53,7 +47,7 @@ def logged_in(site: Site, request: web.Request) -> bool:
     if presented is not None:
         return site.tokens.accepts(presented)
     # A fault that rejects tokens is meant for whatever the client logs in with.
-    return fired("reject_tokens") is None and _basic(site.options, request.headers.get("Authorization", ""))
+    return active_fault("reject_tokens") is None and _basic(site.options, request.headers.get("Authorization", ""))
 
 
 def _basic(options: Options, header: str) -> bool:

@@ -7,18 +7,14 @@ and v2 documentation (capillary.github.io), read 2026-11.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from airflow_provider_interactions.sandbox.capillary.options import CHANNELS, NAME, Form, Options
 from airflow_provider_interactions.sandbox.capillary.people import contact_id, customer_id, external_id, relabel
 from airflow_provider_interactions.sandbox.capillary.records import BREAK, Message, fields, history
 from airflow_provider_interactions.sandbox.world import World, chance, draw, person, pick, shape
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-__all__ = ["Query", "answer", "encode"]
 
 _FOREVER = 2**62
 

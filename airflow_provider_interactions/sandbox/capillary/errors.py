@@ -7,7 +7,8 @@ with is an inference: most are listed for other resources.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 from uuid import uuid4
 from xml.sax.saxutils import escape
 
@@ -16,11 +17,6 @@ from aiohttp import web
 from airflow_provider_interactions.sandbox.capillary.bodies import encode
 from airflow_provider_interactions.sandbox.vendor import ErrorSpec
 from airflow_provider_interactions.sandbox.wire_faults import gateway_page
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["THROTTLES", "error", "refuse_item", "refuse_request", "refuse_v2", "reply", "tokenless"]
 
 #: 429 has no published body; 461 and 521 are of the vendor's table of codes
 THROTTLES = {

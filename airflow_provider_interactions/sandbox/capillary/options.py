@@ -6,8 +6,6 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["CHANNELS", "NAME", "Api", "Form", "Malformed", "Options"]
-
 NAME = "capillary"
 
 Api = Literal["v1.1", "v2"]

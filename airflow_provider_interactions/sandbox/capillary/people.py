@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from airflow_provider_interactions.sandbox.capillary.options import Options
 from airflow_provider_interactions.sandbox.world import World, index_of, person, retag, shape, tag
-
-if TYPE_CHECKING:
-    from airflow_provider_interactions.sandbox.capillary.options import Options
-
-__all__ = ["Standing", "contact_id", "customer_id", "external_id", "find", "message_id", "relabel", "standing"]
 
 Standing = Literal["known", "unknown", "deleted", "fraud"]
 

@@ -7,21 +7,15 @@ documentation (capillary.github.io), read 2026-11. What a bad value is answered 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from airflow_provider_interactions.sandbox.capillary.bodies import Query
+from airflow_provider_interactions.sandbox.capillary.options import Options
 from airflow_provider_interactions.sandbox.capillary.people import find
-from airflow_provider_interactions.sandbox.fired import fired
+from airflow_provider_interactions.sandbox.faults import active_fault
 from airflow_provider_interactions.sandbox.world import World, micros
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow_provider_interactions.sandbox.capillary.options import Options
-
-__all__ = ["RejectedError", "identifier", "paged", "whole"]
 
 _OWN = ("mobile", "email", "external_id", "id")
 _NAMED = {
@@ -65,9 +59,9 @@ def paged(options: Options, query: Mapping[str, str]) -> Query:
     limit, offset = _number(query, "limit", _DEFAULT_LIMIT), _number(query, "offset", 0)
     if options.limit_max is not None:
         limit = min(limit, options.limit_max)
-    if fired("repeat_cursor"):
+    if active_fault("repeat_cursor"):
         offset = 0
-    repeat = 1 if offset and fired("duplicate") else 0
+    repeat = 1 if offset and active_fault("duplicate") else 0
     asked = whole(query)._replace(limit=limit + repeat, offset=offset - repeat)
     if options.dates == "ignored":
         return asked

@@ -7,9 +7,10 @@ documentation (capillary.github.io), read 2026-11.
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from airflow_provider_interactions.sandbox.capillary.options import NAME, Api, Form, Malformed, Options
@@ -27,11 +28,6 @@ from airflow_provider_interactions.sandbox.world import (
     pick,
     shape,
 )
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-__all__ = ["BREAK", "Message", "facts", "fields", "form_of", "history"]
 
 #: stands for a line break that is to be sent raw, inside a JSON string
 BREAK = "\ue000"

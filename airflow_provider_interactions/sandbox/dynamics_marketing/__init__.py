@@ -5,8 +5,9 @@ Served under ``{url}/dynamics_marketing``, which stands both for the organisatio
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -31,10 +32,8 @@ from airflow_provider_interactions.sandbox.dynamics_marketing.records import (
 from airflow_provider_interactions.sandbox.vendor import Site, Vendor
 from airflow_provider_interactions.sandbox.world import guid
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+Answer = Callable[[Site, web.Request], Awaitable[web.Response]]
 
-    Answer = Callable[[Site, web.Request], Awaitable[web.Response]]
 
 __all__ = ["VENDOR"]
 

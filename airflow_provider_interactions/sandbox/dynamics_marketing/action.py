@@ -13,7 +13,7 @@ import json
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from aiohttp import web
@@ -27,13 +27,9 @@ from airflow_provider_interactions.sandbox.dynamics_marketing.records import (
     contact_index,
     history,
 )
-from airflow_provider_interactions.sandbox.fired import fired
+from airflow_provider_interactions.sandbox.faults import active_fault
+from airflow_provider_interactions.sandbox.vendor import Site
 from airflow_provider_interactions.sandbox.world import DAY, World, draw, micros, pick, retag, shape
-
-if TYPE_CHECKING:
-    from airflow_provider_interactions.sandbox.vendor import Site
-
-__all__ = ["ACTION", "load_interactions", "removed"]
 
 ACTION = "msdyncrm_LoadInteractionsPublic"
 
@@ -92,7 +88,7 @@ async def load_interactions(site: Site, request: web.Request) -> web.Response:
 
 def removed(site: Site, request: web.Request) -> web.Response | None:
     """The 404 that is expected since outbound marketing was removed in May 2026; its code varies."""
-    rule = fired("removed")
+    rule = active_fault("removed")
     if rule is None and not site.options.removed:
         return None
     code = (rule.code if rule else None) or "0x8006088a"
@@ -183,12 +179,12 @@ def _offset(world: World, asked: Parameters, query: Query) -> int:
 
 
 def _answer(site: Site, request: web.Request, asked: Parameters, query: Query) -> web.Response:
-    repeat = 1 if query.offset and fired("duplicate") else 0
+    repeat = 1 if query.offset and active_fault("duplicate") else 0
     data, following = _data(site, query, repeat)
     cursor = None if following is None else skip_token(site.world, asked, query, following)
-    if fired("repeat_cursor"):
+    if active_fault("repeat_cursor"):
         cursor = asked.SkipToken or skip_token(site.world, asked, query, following or 0)
-    if fired("endless_pages"):
+    if active_fault("endless_pages"):
         data, cursor = b'"[]"', skip_token(site.world, asked, query, query.offset + 1)
     context = f"{service_root(request)}/$metadata#Microsoft.Dynamics.CRM.{ACTION}Response"
     if cursor is None:

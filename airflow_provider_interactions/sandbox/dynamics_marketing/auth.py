@@ -10,7 +10,7 @@ import base64
 import binascii
 import hmac
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 from urllib.parse import unquote_plus
 
 import msgspec
@@ -18,11 +18,6 @@ from aiohttp import web
 
 from airflow_provider_interactions.sandbox.dynamics_marketing.records import NAME, Options
 from airflow_provider_interactions.sandbox.vendor import Site, base_url
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["challenge", "token"]
 
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 

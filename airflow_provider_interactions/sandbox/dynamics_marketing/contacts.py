@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 import msgspec
+from aiohttp import web
 
 from airflow_provider_interactions.sandbox.dynamics_marketing.errors import refuse, reply, service_root
 from airflow_provider_interactions.sandbox.dynamics_marketing.records import NAME, contact_id, contact_index
-from airflow_provider_interactions.sandbox.fired import fired
-from airflow_provider_interactions.sandbox.vendor import base_url
+from airflow_provider_interactions.sandbox.faults import active_fault
+from airflow_provider_interactions.sandbox.vendor import Site, base_url
 from airflow_provider_interactions.sandbox.world import DAY, SECOND, World, active, draw, instant, person
-
-if TYPE_CHECKING:
-    from aiohttp import web
-
-    from airflow_provider_interactions.sandbox.vendor import Site
-
-__all__ = ["list_contacts", "read_contact"]
 
 #: default and maximum of odata.maxpagesize ("Page results")
 _MAX_PAGE = 5000
@@ -68,7 +62,7 @@ async def list_contacts(site: Site, request: web.Request) -> web.Response:
     body = _body(site, request, listing, chosen[offset:end])
     if end < len(chosen) and (asked or listing.top is None):
         body["@odata.nextLink"] = _next_link(site.world, request, page, chosen[offset], chosen[end - 1])
-    if fired("endless_pages"):
+    if active_fault("endless_pages"):
         body |= {"value": [], "@odata.nextLink": _next_link(site.world, request, page, chosen[0], chosen[0])}
     applied = {"Preference-Applied": f"odata.maxpagesize={size}"} if asked else {}
     return reply(request, msgspec.json.encode(body), headers=applied)
@@ -178,7 +172,7 @@ def _next_link(world: World, request: web.Request, page: int, first: int, last: 
     cookie = _cookie(page, contact_id(world, last).upper(), contact_id(world, first).upper())
     # raw_path starts with the vendor's prefix, which the base URL already has.
     link = f"{base_url(request, NAME)}{asked.removeprefix(f'/{NAME}')}{'&' if '?' in asked else '?'}{_MARK}{cookie}"
-    foreign = fired("foreign_next_link")
+    foreign = active_fault("foreign_next_link")
     if foreign is None:
         return link
     other = foreign.location or f"http://localhost:{request.url.port}"

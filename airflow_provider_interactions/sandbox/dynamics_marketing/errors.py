@@ -6,7 +6,8 @@ Bodies without a code or with innererror were seen in public code only; a gatewa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -14,11 +15,6 @@ from aiohttp import web
 from airflow_provider_interactions.sandbox.dynamics_marketing.records import NAME
 from airflow_provider_interactions.sandbox.vendor import ErrorSpec, base_url
 from airflow_provider_interactions.sandbox.wire_faults import gateway_page
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["THROTTLES", "error", "refuse", "reply", "service_root"]
 
 #: codes and default numbers of "Service protection API limits"
 THROTTLES = {

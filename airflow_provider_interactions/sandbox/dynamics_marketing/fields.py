@@ -7,8 +7,6 @@ fb44b3387 of 2025-01-10); that the action answers with them in PascalCase is an 
 
 from __future__ import annotations
 
-__all__ = ["BARE", "FIELDS", "GUIDS", "NO_JOURNEY", "TYPES"]
-
 
 def _split(text: str) -> tuple[str, ...]:
     return tuple(text.split())

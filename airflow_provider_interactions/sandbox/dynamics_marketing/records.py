@@ -27,8 +27,6 @@ from airflow_provider_interactions.sandbox.world import (
 )
 from airflow_provider_interactions.sandbox.world import tagged_guid as _tagged_guid
 
-__all__ = ["NAME", "Options", "Record", "contact_id", "contact_index", "facts", "history", "organization_id"]
-
 NAME = "dynamics_marketing"
 
 _TEXTS: dict[str, tuple[str, ...]] = {

@@ -9,8 +9,9 @@ codes are suppressed), without ``code`` a page of HTML as from a proxy or during
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
@@ -24,6 +25,7 @@ from airflow_provider_interactions.sandbox.luminate_online.answers import (
     reply,
 )
 from airflow_provider_interactions.sandbox.luminate_online.criteria import LIST_PARAMETERS
+from airflow_provider_interactions.sandbox.luminate_online.fields import NAME, contact_id
 from airflow_provider_interactions.sandbox.luminate_online.groups import GROUP_PARAMETERS, get_group_members
 from airflow_provider_interactions.sandbox.luminate_online.listings import (
     IDENTIFIERS,
@@ -31,13 +33,11 @@ from airflow_provider_interactions.sandbox.luminate_online.listings import (
     get_user_interactions,
     list_interactions,
 )
-from airflow_provider_interactions.sandbox.luminate_online.records import NAME, Options, contact_id, facts
+from airflow_provider_interactions.sandbox.luminate_online.records import Options, facts
 from airflow_provider_interactions.sandbox.vendor import Site, Vendor
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+Method = Callable[[Site, Mapping[str, str]], bytes]
 
-    Method = Callable[[Site, Mapping[str, str]], bytes]
 
 __all__ = ["VENDOR"]
 

@@ -6,22 +6,17 @@ order of the checks is an inference.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING
+
+from aiohttp import web
 
 from airflow_provider_interactions.sandbox.luminate_online.answers import RefusedError
+from airflow_provider_interactions.sandbox.luminate_online.records import Options
+from airflow_provider_interactions.sandbox.vendor import Site
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+Check = Callable[[Site, web.Request, Mapping[str, str]], None]
 
-    from aiohttp import web
-
-    from airflow_provider_interactions.sandbox.luminate_online.records import Options
-    from airflow_provider_interactions.sandbox.vendor import Site
-
-    Check = Callable[[Site, web.Request, Mapping[str, str]], None]
-
-__all__ = ["admit"]
 
 _REQUIRED = ("api_key", "v", "login_name", "login_password")
 _COMMON = frozenset(

@@ -5,20 +5,14 @@ Sources: "Common Parameters", "HTTP Status Codes" (open.convio.com/api/apidoc, r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 
 from airflow_provider_interactions.sandbox.luminate_online.wire import Form, tree
 from airflow_provider_interactions.sandbox.vendor import ErrorSpec
 from airflow_provider_interactions.sandbox.wire_faults import gateway_page
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from aiohttp.abc import AbstractStreamWriter
-
-__all__ = ["THROTTLES", "RefusedError", "error", "form_of", "parameters", "refuse", "reply"]
 
 #: no limit was found published, so a refusal comes from whatever stands in front and has no API error body
 THROTTLES = {"requests": ErrorSpec(429), "concurrency": ErrorSpec(503)}

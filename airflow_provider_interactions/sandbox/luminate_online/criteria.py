@@ -6,19 +6,14 @@ Sources: the pages of getUserInteractions and listInteractions (open.convio.com/
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from airflow_provider_interactions.sandbox.luminate_online.answers import RefusedError
 from airflow_provider_interactions.sandbox.luminate_online.fields import CENTRAL, clean
+from airflow_provider_interactions.sandbox.luminate_online.records import Options, Record
 from airflow_provider_interactions.sandbox.world import micros
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow_provider_interactions.sandbox.luminate_online.records import Options, Record
-
-__all__ = ["LIST_PARAMETERS", "Chosen", "Page", "chosen_by", "page_of", "whole_number"]
 
 LIST_PARAMETERS = frozenset(
     {

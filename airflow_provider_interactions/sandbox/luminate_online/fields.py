@@ -11,8 +11,6 @@ from zoneinfo import ZoneInfo
 
 from airflow_provider_interactions.sandbox.world import DAY, World, chance, draw, instant, pick, shape, tag
 
-__all__ = ["CENTRAL", "NAME", "clean", "contact_id", "fields_of", "interaction_number"]
-
 NAME = "luminate_online"
 
 #: the sample carries -06:00 in winter, one of getRegistration -05:00; that this is US Central is an inference

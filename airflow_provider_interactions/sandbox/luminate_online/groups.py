@@ -5,20 +5,15 @@ Source: its page (open.convio.com/api/apidoc) and the older one (open.convio.com
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from airflow_provider_interactions.sandbox.luminate_online.answers import RefusedError, form_of
 from airflow_provider_interactions.sandbox.luminate_online.criteria import whole_number
 from airflow_provider_interactions.sandbox.luminate_online.records import identifiers
 from airflow_provider_interactions.sandbox.luminate_online.wire import tree
+from airflow_provider_interactions.sandbox.vendor import Site
 from airflow_provider_interactions.sandbox.world import World, active, person
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from airflow_provider_interactions.sandbox.vendor import Site
-
-__all__ = ["GROUP_PARAMETERS", "get_group_members"]
 
 GROUP_PARAMETERS = frozenset({"group_id", "fields", "max_number"})
 

@@ -8,11 +8,12 @@ Records are encoded once per shape and page, and carry another constituent's tag
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Mapping
 from functools import lru_cache
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from airflow_provider_interactions.sandbox.fired import fired
+from airflow_provider_interactions.sandbox.faults import active_fault
 from airflow_provider_interactions.sandbox.luminate_online.answers import RefusedError, form_of
 from airflow_provider_interactions.sandbox.luminate_online.criteria import Chosen, Page, chosen_by, page_of
 from airflow_provider_interactions.sandbox.luminate_online.fields import NAME, interaction_number
@@ -25,14 +26,8 @@ from airflow_provider_interactions.sandbox.luminate_online.records import (
     record_at,
 )
 from airflow_provider_interactions.sandbox.luminate_online.wire import Form, document, element, many
+from airflow_provider_interactions.sandbox.vendor import Site
 from airflow_provider_interactions.sandbox.world import SECOND, Event, World, draw, retag, shape
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow_provider_interactions.sandbox.vendor import Site
-
-__all__ = ["IDENTIFIERS", "get_interaction", "get_user_interactions", "list_interactions"]
 
 #: in the order of precedence (page "getInteraction"; that it holds for getUserInteractions is an inference)
 IDENTIFIERS = ("cons_id", "member_id", "primary_email")
@@ -56,7 +51,7 @@ def get_user_interactions(site: Site, asked: Mapping[str, str]) -> bytes:
     index = _identified(site.world, asked)
     chosen, page = chosen_by(site.options, asked), _page(site.options, asked)
     source = shape(site.world, index)
-    repeat = 1 if fired("duplicate") else 0
+    repeat = 1 if active_fault("duplicate") else 0
     body = _own_page(site.world, site.options, source, form_of(asked), chosen, page, repeat)
     return retag(body, source, index)
 
@@ -70,7 +65,9 @@ def list_interactions(site: Site, asked: Mapping[str, str]) -> bytes:
         raise RefusedError(26, "Invalid interaction type: only public custom types are listed.")
     crowd, form = _crowd(site.world, site.options, chosen), form_of(asked)
     ranks = _ranks(site.world, site.options, chosen, page, crowd.ends[-1] if crowd.ends else 0)
-    found = [_of_crowd(site, form, chosen, crowd, rank) for rank in _cut(ranks, page, 1 if fired("duplicate") else 0)]
+    found = [
+        _of_crowd(site, form, chosen, crowd, rank) for rank in _cut(ranks, page, 1 if active_fault("duplicate") else 0)
+    ]
     return document(form, "listInteractionsResponse", many(form, _ITEM, found), _variant(site.world, chosen))
 
 
@@ -102,7 +99,7 @@ def _identified(world: World, asked: Mapping[str, str]) -> int:
 
 def _page(options: Options, asked: Mapping[str, str]) -> Page:
     page = page_of(options, asked)
-    return page._replace(offset=0) if fired("repeat_cursor") else page
+    return page._replace(offset=0) if active_fault("repeat_cursor") else page
 
 
 @lru_cache(maxsize=128)

@@ -14,19 +14,6 @@ from airflow_provider_interactions.sandbox.expected import Fact
 from airflow_provider_interactions.sandbox.luminate_online.fields import NAME, clean, contact_id, fields_of
 from airflow_provider_interactions.sandbox.world import Event, World, events, index_of, person, pick, shape, tag
 
-__all__ = [
-    "NAME",
-    "Options",
-    "Record",
-    "contact_id",
-    "contact_index",
-    "facts",
-    "history",
-    "identifiers",
-    "is_custom",
-    "record_at",
-]
-
 #: custom types start here in all samples and clients seen; no page makes it a rule
 _CUSTOM = 1000
 _MILLISECOND = 1000

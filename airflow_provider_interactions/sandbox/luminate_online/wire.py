@@ -13,8 +13,6 @@ import json
 from html import escape
 from typing import Any, Literal
 
-__all__ = ["Form", "document", "element", "many", "tree"]
-
 Form = Literal["xml", "json"]
 
 _HEAD = (

@@ -6,13 +6,14 @@ Source: the help pages there (``/documentation``, as of 2024-05 and 2025-11, rea
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import web
 
-from airflow_provider_interactions.sandbox.fired import fired
+from airflow_provider_interactions.sandbox.faults import active_fault
 from airflow_provider_interactions.sandbox.vendor import Site, Vendor
 from airflow_provider_interactions.sandbox.which50.auth import GRANTS, challenge, token
 from airflow_provider_interactions.sandbox.which50.errors import THROTTLES, error, refuse
@@ -36,10 +37,8 @@ from airflow_provider_interactions.sandbox.which50.records import (
 )
 from airflow_provider_interactions.sandbox.world import World, shape
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+Answer = Callable[[Site, web.Request], Awaitable[web.Response]]
 
-    Answer = Callable[[Site, web.Request], Awaitable[web.Response]]
 
 __all__ = ["VENDOR"]
 
@@ -85,7 +84,7 @@ async def communications(site: Site, request: web.Request) -> web.Response:
     if index is None:
         return refuse(site, request, 404)
     as_xml = is_xml(negotiated(request.headers.get("Accept", "*/*")))
-    earlier, doubled = fired("earlier_status") is not None, fired("duplicate") is not None
+    earlier, doubled = active_fault("earlier_status") is not None, active_fault("duplicate") is not None
     body = _body(site.world, site.options, shape(site.world, index), as_xml, earlier, doubled)
     return reply(request, body, body)
 

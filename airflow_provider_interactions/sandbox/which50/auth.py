@@ -5,21 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 from urllib.parse import unquote_plus
 
 from aiohttp import web
 
-from airflow_provider_interactions.sandbox.fired import fired
+from airflow_provider_interactions.sandbox.faults import active_fault
+from airflow_provider_interactions.sandbox.vendor import Site
 from airflow_provider_interactions.sandbox.which50.errors import refuse
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from airflow_provider_interactions.sandbox.vendor import Site
-    from airflow_provider_interactions.sandbox.which50.records import Options
-
-__all__ = ["GRANTS", "challenge", "token"]
+from airflow_provider_interactions.sandbox.which50.records import Options
 
 #: values of the option ``auth`` that need the token endpoint
 GRANTS = ("client_credentials", "password")
@@ -83,7 +77,7 @@ def _logged_in(site: Site, request: web.Request) -> bool:
     scheme, _, presented = header.partition(" ")
     if options.auth in GRANTS:
         return scheme.lower() == "bearer" and site.tokens.accepts(presented)
-    if fired("reject_tokens") is not None:
+    if active_fault("reject_tokens") is not None:
         # The fault is meant for whatever the client logs in with.
         return False
     if options.auth == "basic":

@@ -7,18 +7,12 @@ inference from the frameworks' habits, as is any status but 401, 403, 404 and 50
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
 
-from airflow_provider_interactions.sandbox.vendor import ErrorSpec
+from airflow_provider_interactions.sandbox.vendor import ErrorSpec, Site
 from airflow_provider_interactions.sandbox.which50.formats import member, reply
-
-if TYPE_CHECKING:
-    from airflow_provider_interactions.sandbox.vendor import Site
-
-__all__ = ["THROTTLES", "error", "refuse"]
 
 #: no limit was found published; the words are the sandbox's own
 THROTTLES = {

@@ -6,28 +6,14 @@ list look is an inference from .NET's habits.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from airflow_provider_interactions.sandbox.which50.times import Moment
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-__all__ = [
-    "DTO",
-    "SERIALIZATION",
-    "collection",
-    "interactions_json",
-    "interactions_xml",
-    "is_xml",
-    "member",
-    "negotiated",
-    "reply",
-]
 
 _CONTRACT = "http://schemas.datacontract.org/2004/07"
 #: namespaces as the vendor's samples have them

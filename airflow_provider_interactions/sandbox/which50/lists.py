@@ -7,10 +7,12 @@ contacts was not found: what it answers with, all in one piece, is an inference.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
+from aiohttp import web
 
+from airflow_provider_interactions.sandbox.vendor import Site
 from airflow_provider_interactions.sandbox.which50.errors import refuse
 from airflow_provider_interactions.sandbox.which50.formats import (
     DTO,
@@ -23,13 +25,6 @@ from airflow_provider_interactions.sandbox.which50.formats import (
 )
 from airflow_provider_interactions.sandbox.which50.records import NAME, Options, contact_id
 from airflow_provider_interactions.sandbox.world import World, chance, draw, person, retag, shape, tag
-
-if TYPE_CHECKING:
-    from aiohttp import web
-
-    from airflow_provider_interactions.sandbox.vendor import Site
-
-__all__ = ["list_contacts", "list_lists", "members", "read_list"]
 
 _COMMON = ' xmlns="http://schemas.datacontract.org/2004/07/W50Common.Model.DTO"'
 _SCHEMA = "http://www.w3.org/2001/XMLSchema"

@@ -32,8 +32,6 @@ from airflow_provider_interactions.sandbox.world import (
     tag,
 )
 
-__all__ = ["NAME", "TYPES", "Options", "Record", "contact_id", "contact_index", "facts", "history", "relabel"]
-
 NAME = "which50"
 #: the types the endpoint's page names; its "etc." says that there are more
 TYPES = ("Email", "SMS", "LandingPage", "Event", "WebForm", "Competition")

@@ -12,8 +12,6 @@ from typing import NamedTuple
 
 from airflow_provider_interactions.sandbox.world import instant, micros
 
-__all__ = ["Moment", "irish_minutes"]
-
 _MINUTE = 60_000_000
 _SUNDAY = 6
 

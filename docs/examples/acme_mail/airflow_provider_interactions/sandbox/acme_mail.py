@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from airflow_provider_interactions.sandbox.expected import Fact
-from airflow_provider_interactions.sandbox.fired import fired
+from airflow_provider_interactions.sandbox.faults import active_fault
 from airflow_provider_interactions.sandbox.vendor import ErrorSpec, Site, Vendor
 from airflow_provider_interactions.sandbox.world import (
     World,
@@ -112,9 +112,9 @@ def _page(site: Site, request: web.Request, name: str, found: list[dict[str, Any
     size = min(int(request.query.get("limit", site.options.page_size)), site.options.page_size)
     first = int(request.query.get("cursor", 0))
     end = first + size
-    if fired("duplicate") and first:
+    if active_fault("duplicate") and first:
         first -= 1
-    following = str(first if fired("repeat_cursor") and first else end) if end < len(found) else None
+    following = str(first if active_fault("repeat_cursor") and first else end) if end < len(found) else None
     return _json(200, {name: found[first:end], "next": following})
 
 
