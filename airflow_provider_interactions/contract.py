@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import NoneType
-from typing import Annotated, Any, Literal, Protocol, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Protocol, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,6 +20,15 @@ from airflow_provider_interactions.urls import spell_host
 from airflow_provider_interactions.window import Window
 
 T = TypeVar("T")
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    #: A vendor's own ``Settings`` and ``Options``. A bare ``Vendor`` is one with any.
+    SettingsT = TypeVarWithDefault("SettingsT", bound="Settings", default=Any)
+    OptionsT = TypeVarWithDefault("OptionsT", bound="Options", default=Any)
+else:
+    SettingsT, OptionsT = TypeVar("SettingsT"), TypeVar("OptionsT")
 
 #: Pages without a record, one after the other and each with a fresh cursor, after which a vendor is taken to go on for
 #: ever. A choice: no vendor documents that it answers so at all.
@@ -51,13 +60,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(Generic[SettingsT]):
     """A connection as the core sees it. ``host`` is a full base URL without a trailing slash. No secret in its repr."""
 
     host: str
     login: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
-    settings: Settings = field(default_factory=Settings, repr=False)
+    settings: SettingsT = field(default_factory=Settings, repr=False)  # type: ignore[assignment]
 
     @property
     def account(self) -> str:
@@ -128,12 +137,12 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class Query(Generic[SettingsT, OptionsT]):
     """One question for one contact. ``native_type`` is the interaction type asked for, None for all at once."""
 
     contact: Contact
-    settings: Any
-    options: Any
+    settings: SettingsT
+    options: OptionsT
     native_type: str | None = None
 
 
@@ -231,18 +240,12 @@ class Pace:
     source: str = ""
 
 
-class Pages(Protocol):
-    """A vendor's paging loop: a generator whose only ``await`` is the fetch it was handed."""
+#: A vendor's paging loop: a generator whose only ``await`` is the fetch it is given. It yields every record that may
+#: lie in the window. It may yield more records, never fewer.
+Pages = Callable[[Fetch, Query[SettingsT, OptionsT], Window], AsyncGenerator[Page, None]]
 
-    def __call__(self, fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Page, None]:
-        """Yield every record that may lie in the window; may over-deliver, must not under-deliver."""
-
-
-class ContactListing(Protocol):
-    """A vendor's own list of contacts."""
-
-    def __call__(self, fetch: Fetch, settings: Any, options: Any) -> AsyncGenerator[Sequence[Contact], None]:
-        """Yield contacts page by page."""
+#: A vendor's own list of contacts, page by page.
+ContactListing = Callable[[Fetch, SettingsT, OptionsT], AsyncGenerator[Sequence[Contact], None]]
 
 
 #: A raw batch (pyarrow.RecordBatch, schema.RAW) to a mask of the records that are sure (pyarrow.BooleanArray) and
@@ -251,7 +254,7 @@ Columns = Callable[[Any], tuple[Any, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Vendor:
+class Vendor(Generic[SettingsT, OptionsT]):
     """Everything this package knows about one vendor, as a value. See docs/add-a-vendor.md for a worked example.
 
     ``columns`` is an optional faster way to what ``interaction`` says of each record of a raw batch: which records it
@@ -260,25 +263,29 @@ class Vendor:
 
     name: str
     title: str
-    settings: type[Settings]
-    options: type[Options]
+    settings: type[SettingsT]
+    options: type[OptionsT]
     contact_kinds: Sequence[str]
     contact: Callable[[str, str], Contact]
-    queries: Callable[[Contact, Any, Any], Iterable[Query]]
-    pages: Pages
+    queries: Callable[[Contact, SettingsT, OptionsT], Iterable[Query[SettingsT, OptionsT]]]
+    pages: Pages[SettingsT, OptionsT]
     interaction: Callable[[bytes, Asked], Interaction]
-    auth: Callable[[Credentials], Auth]
+    auth: Callable[[Credentials[SettingsT]], Auth]
     classify: Callable[[Response], VendorError | None]
-    probe: Callable[[Any], Request]
+    probe: Callable[[SettingsT], Request]
     pace: Pace
-    contacts: ContactListing | None = None
+    contacts: ContactListing[SettingsT, OptionsT] | None = None
     columns: Columns | None = None
     filters_by_date: bool = True
 
 
 def credentials(
-    vendor: Vendor, host: str, login: str = "", password: str = "", extra: Mapping[str, Any] | None = None
-) -> Credentials:
+    vendor: Vendor[SettingsT, OptionsT],
+    host: str,
+    login: str = "",
+    password: str = "",
+    extra: Mapping[str, Any] | None = None,
+) -> Credentials[SettingsT]:
     """Check a connection's fields and build its Credentials; raises ConfigError that names the field to mend.
 
     Fields that Airflow's form left empty arrive as null and count as not given. In a connection that is written as a
@@ -299,7 +306,7 @@ def pace(vendor: Vendor, settings: Settings, concurrency: int | None = None) -> 
     return Pace(in_flight, requests, 60.0 * requests / settings.requests_per_minute, "the connection")
 
 
-def options(vendor: Vendor, given: Mapping[str, Any] | None) -> Options:
+def options(vendor: Vendor[SettingsT, OptionsT], given: Mapping[str, Any] | None) -> OptionsT:
     """Check the options of an extraction; raises ConfigError that names the wrong one."""
     return _typed(vendor.options, given or {}, f"{vendor.name}: the options")
 

@@ -126,7 +126,8 @@ class VendorOperator(LakeOperator):
 
     def chosen(self, hook: InteractionsHook) -> Options:
         """The options, checked; raises ConfigError that names the wrong one."""
-        return checked_options(hook.vendor, self.options)
+        options: Options = checked_options(hook.vendor, self.options)
+        return options
 
     @property
     def subject(self) -> str:

@@ -59,10 +59,9 @@ class Settings(contract.Settings, frozen=True, kw_only=True):
             raise ConfigError(msg)
 
 
-def auth(credentials: Credentials) -> Auth:
+def auth(credentials: Credentials[Settings]) -> Auth:
     """How to sign calls with this connection; raises ConfigError that names the field to mend."""
     settings = credentials.settings
-    assert isinstance(settings, Settings)  # noqa: S101 - the registry pairs them; this tells the type checker
     for name, value in (("login", credentials.login), ("password", credentials.password)):
         if not value:
             msg = f"capillary: the connection's {name} is empty."
@@ -70,7 +69,7 @@ def auth(credentials: Credentials) -> Auth:
     return _basic(credentials, settings) if settings.auth == "basic" else _oauth(credentials, settings)
 
 
-def hashed(credentials: Credentials, settings: Settings) -> str:
+def hashed(credentials: Credentials[Settings], settings: Settings) -> str:
     """The password as the vendor wants it: MD5, lower-case hexadecimal; raises ConfigError for a hash that is none."""
     if not settings.password_is_md5:
         return hashlib.md5(credentials.password.encode(), usedforsecurity=False).hexdigest()
@@ -93,7 +92,7 @@ def read_token(response: Response) -> Token:
     raise _refusal(response.status, readable=bool(told))
 
 
-def _basic(credentials: Credentials, settings: Settings) -> Auth:
+def _basic(credentials: Credentials[Settings], settings: Settings) -> Auth:
     if ":" in credentials.login:
         msg = "capillary: the connection's login holds a colon, which Basic authentication cannot carry."
         raise ConfigError(msg)
@@ -103,7 +102,7 @@ def _basic(credentials: Credentials, settings: Settings) -> Auth:
     return Auth(_with("Authorization", f"Basic {packed}"), secrets=(credentials.password, digest, packed))
 
 
-def _oauth(credentials: Credentials, settings: Settings) -> Auth:
+def _oauth(credentials: Credentials[Settings], settings: Settings) -> Auth:
     body = msgspec.json.encode({"key": credentials.login, "secret": credentials.password})
     return Auth(
         lambda request, token: _with(settings.token_header, token)(request),

@@ -78,12 +78,12 @@ def contact(text: str, kind: str = "mobile") -> Contact:
     return Contact(found, kind)
 
 
-def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Query]:
+def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Query[Settings, Options]]:
     """One question: an answer covers all channels."""
     yield Query(person, settings, options)
 
 
-async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Page, None]:  # noqa: ARG001 - unfiltered
+async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -> AsyncGenerator[Page, None]:  # noqa: ARG001 - unfiltered
     """One page for each channel of each answer, because a record does not name its channel; ``phone`` last of all.
 
     Raises Stalled when v1.1 repeats a page, Incomplete when fewer messages came than the vendor counts.
@@ -116,7 +116,7 @@ def probe(settings: Settings) -> Request:
     return _ask(Contact(NOBODY, "email"), settings, Options(page_size=1), 0)
 
 
-async def _answers(fetch: Fetch, query: Query) -> AsyncGenerator[_Answer, None]:
+async def _answers(fetch: Fetch, query: Query[Settings, Options]) -> AsyncGenerator[_Answer, None]:
     """v2: the one answer. v1.1: page by page, each a row over the one before, so that none is lost between them.
 
     A row that is deleted meanwhile moves the later ones up, over the border of a page. Then the next page does not
@@ -150,7 +150,7 @@ def _page_size(options: Options) -> int:
     return max(2, options.page_size or PAGE_SIZE)
 
 
-async def _entries(fetch: Fetch, query: Query, offset: int) -> list[Entry]:
+async def _entries(fetch: Fetch, query: Query[Settings, Options], offset: int) -> list[Entry]:
     request = _ask(query.contact, query.settings, query.options, offset)
     check = query.options.check_counts
     return await fetch(request, lambda response: list(_decoded(response, check_counts=check)))

@@ -66,10 +66,9 @@ class Settings(contract.Settings, frozen=True, kw_only=True):
 _NAME = re.compile(r"[a-z_]{1,40}")
 
 
-def auth(credentials: Credentials) -> Auth:
+def auth(credentials: Credentials[Settings]) -> Auth:
     """How to sign calls with this connection; raises ConfigError that names a missing field."""
     settings = credentials.settings
-    assert isinstance(settings, Settings)  # noqa: S101 - the registry pairs them; this tells the type checker
     if settings.credential == "managed_identity":
         return Auth(_bearer, acquire=azure.managed_identity(credentials.login, _scope(credentials, settings)))
     for name, value in (("tenant_id", settings.tenant_id), ("login (the client id)", credentials.login)):
@@ -113,7 +112,7 @@ def _by_number(told: Mapping[str, Any]) -> str | None:
     return known[0] if known else None
 
 
-def _ask(credentials: Credentials, settings: Settings) -> Request:
+def _ask(credentials: Credentials[Settings], settings: Settings) -> Request:
     form = {
         "grant_type": "client_credentials",
         "client_id": credentials.login,
@@ -124,7 +123,7 @@ def _ask(credentials: Credentials, settings: Settings) -> Request:
     return Request("POST", url, form=form, headers={"Accept": "application/json"})
 
 
-def _by_certificate(credentials: Credentials, settings: Settings) -> azure.Acquire:
+def _by_certificate(credentials: Credentials[Settings], settings: Settings) -> azure.Acquire:
     if not settings.certificate_path:
         msg = "dynamics_marketing: credential is certificate, but the extra's certificate_path is empty."
         raise ConfigError(msg)
@@ -149,7 +148,7 @@ def _authority(settings: Settings) -> str:
     return settings.authority.rstrip("/")
 
 
-def _scope(credentials: Credentials, settings: Settings) -> str:
+def _scope(credentials: Credentials[Settings], settings: Settings) -> str:
     url = urlsplit(credentials.host)
     return settings.scope or f"{url.scheme}://{url.netloc}/.default"
 

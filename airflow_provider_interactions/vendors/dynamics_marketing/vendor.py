@@ -62,12 +62,12 @@ class Options(contract.Options, frozen=True, kw_only=True):
             log.warning("dynamics_marketing: not among the documented interaction types: %s", ", ".join(unknown))
 
 
-def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Query]:
+def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Query[Settings, Options]]:
     """One question per interaction type: the action takes exactly one."""
     return (Query(person, settings, options, native_type) for native_type in dict.fromkeys(options.types))
 
 
-async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Page, None]:
+async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -> AsyncGenerator[Page, None]:
     """Follow SkipToken until the answer has none."""
     cursor = ""
     while True:
@@ -107,7 +107,7 @@ def probe(settings: Settings) -> Request:
 _COLUMNS = ("InteractionId", "InteractionType", "Timestamp", "CustomerJourneyId", "MessageId")
 
 
-def _ask(query: Query, window: Window, cursor: str) -> Request:
+def _ask(query: Query[Settings, Options], window: Window, cursor: str) -> Request:
     first, last = _spelled_days(window)
     body: dict[str, str | int] = {
         "ContactId": query.contact.id,

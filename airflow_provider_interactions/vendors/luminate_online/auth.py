@@ -37,10 +37,9 @@ class Settings(contract.Settings, frozen=True, kw_only=True):
             raise ConfigError(msg)
 
 
-def auth(credentials: Credentials) -> Auth:
+def auth(credentials: Credentials[Settings]) -> Auth:
     """How to sign calls with this connection; raises ConfigError that names a missing field."""
     settings = credentials.settings
-    assert isinstance(settings, Settings)  # noqa: S101 - the registry pairs them; this tells the type checker
     signature = {
         "api_key": settings.api_key or "",
         "login_name": credentials.login,

@@ -97,7 +97,7 @@ def contact(text: str, kind: str = "cons_id") -> Contact:
     return Contact(found, kind)
 
 
-def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Query]:
+def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Query[Settings, Options]]:
     """One question for all types, or one for each type of the options, which the bulk route must name."""
     types: list[str | None] = list(dict.fromkeys(str(int(one)) for one in options.types))
     if person.kind == EVERYONE and not types:
@@ -106,7 +106,7 @@ def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Q
     return (Query(person, settings, options, native_type) for native_type in types or [None])
 
 
-async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Page, None]:
+async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -> AsyncGenerator[Page, None]:
     """Page by record offset until nothing new comes: a short page proves nothing, since no maximum is documented.
 
     Pages overlap by one record, so that a row that was deleted meanwhile moves none out of sight; see ``paging``.
@@ -180,7 +180,7 @@ def _call(method: str, settings: Settings, form: dict[str, str]) -> Request:
     return Request("POST", "/SRConsAPI", form={**common, **form})
 
 
-def _ask(query: Query, window: Window, paging: Paging) -> Request:
+def _ask(query: Query[Settings, Options], window: Window, paging: Paging) -> Request:
     begin, end = asked_range(window)
     form = {
         **_identifier(query.contact),
@@ -197,7 +197,7 @@ def _ask(query: Query, window: Window, paging: Paging) -> Request:
     return _call(_method(query), query.settings, form)
 
 
-def _method(query: Query) -> str:
+def _method(query: Query[Settings, Options]) -> str:
     return "listInteractions" if query.contact.kind == EVERYONE else "getUserInteractions"
 
 
@@ -219,12 +219,12 @@ def _names(answer: Answer[_Seen]) -> list[str]:
     return [f"{one.id} {one.at}" if one.id else hashlib.sha256(record).hexdigest() for one, record in pairs]
 
 
-def _wants_details(query: Query) -> bool:
+def _wants_details(query: Query[Settings, Options]) -> bool:
     return bool(query.options.details) and query.contact.kind != EVERYONE
 
 
 async def _with_details(
-    fetch: Fetch, query: Query, window: Window, records: list[bytes], seen: Sequence[_Seen]
+    fetch: Fetch, query: Query[Settings, Options], window: Window, records: list[bytes], seen: Sequence[_Seen]
 ) -> tuple[list[bytes], bool]:
     """The records, those of standard types of the window with their notes, and whether the site has such notes."""
     found = list(records)
@@ -244,7 +244,7 @@ async def _with_details(
     return found, True
 
 
-async def _detail(fetch: Fetch, query: Query, record: bytes, interaction_id: str) -> bytes:
+async def _detail(fetch: Fetch, query: Query[Settings, Options], record: bytes, interaction_id: str) -> bytes:
     """The same interaction with its note, or the record as it is where the vendor has no more to say of it."""
     form = {**_identifier(query.contact), "interaction_id": interaction_id}
     try:

@@ -45,10 +45,9 @@ class Settings(contract.Settings, frozen=True, kw_only=True):
     response_format: Literal["json", "xml"] = "json"
 
 
-def auth(credentials: Credentials) -> Auth:
+def auth(credentials: Credentials[Settings]) -> Auth:
     """How to sign calls with this connection; raises ConfigError that names the field to mend."""
     settings = credentials.settings
-    assert isinstance(settings, Settings)  # noqa: S101 - the registry pairs them; this tells the type checker
     if not credentials.password:
         raise _wrong("password is empty. It holds the token, the header's value, the password or the client's secret")
     if settings.auth in ("basic", "oauth2") and not credentials.login:
@@ -65,24 +64,24 @@ def read_token(response: Response) -> Token:
     raise _refusal(response.status, str(told.get("error") or ""))
 
 
-def _bearer(credentials: Credentials, _: Settings) -> Auth:
+def _bearer(credentials: Credentials[Settings], _: Settings) -> Auth:
     return Auth(_static("Authorization", f"Bearer {_value(credentials)}"), secrets=(credentials.password,))
 
 
-def _header(credentials: Credentials, settings: Settings) -> Auth:
+def _header(credentials: Credentials[Settings], settings: Settings) -> Auth:
     if not _HEADER_NAME.fullmatch(settings.header_name):
         raise _wrong("extra's header_name is no name that a header can have")
     return Auth(_static(settings.header_name, _value(credentials)), secrets=(credentials.password,))
 
 
-def _basic(credentials: Credentials, _: Settings) -> Auth:
+def _basic(credentials: Credentials[Settings], _: Settings) -> Auth:
     if ":" in credentials.login:
         raise _wrong("login holds a colon, which Basic authentication cannot carry")
     packed = base64.b64encode(f"{credentials.login}:{credentials.password}".encode()).decode()
     return Auth(_static("Authorization", f"Basic {packed}"), secrets=(credentials.password, packed))
 
 
-def _oauth2(credentials: Credentials, settings: Settings) -> Auth:
+def _oauth2(credentials: Credentials[Settings], settings: Settings) -> Auth:
     names = {"client_credentials": ("client_id", "client_secret"), "password": ("username", "password")}
     form = dict(zip(names[settings.grant], (credentials.login, credentials.password), strict=True))
     scope = {"scope": settings.scope} if settings.scope else {}
@@ -128,7 +127,7 @@ def _with_token(request: Request, token: str) -> Request:
     return _static("Authorization", f"Bearer {token}")(request, "")
 
 
-def _value(credentials: Credentials) -> str:
+def _value(credentials: Credentials[Settings]) -> str:
     if not _HEADER_VALUE.fullmatch(credentials.password):
         raise _wrong("password holds a character that no header can carry: perhaps a line break or blank from copying")
     return credentials.password

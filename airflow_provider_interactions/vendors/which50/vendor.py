@@ -65,12 +65,12 @@ def contact(text: str, kind: str = "contact_id") -> Contact:
     return Contact(text)
 
 
-def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Query]:
+def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Query[Settings, Options]]:
     """One question: an answer is the whole history."""
     yield Query(person, settings, options)
 
 
-async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Page, None]:  # noqa: ARG001 - unfiltered
+async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -> AsyncGenerator[Page, None]:  # noqa: ARG001 - unfiltered
     """The whole history as one page; raises ContactNotFound for 404."""
     path = f"/contacts/{quote(query.contact.id, safe='')}/communications"
     try:
