@@ -18,6 +18,7 @@ from inspect import getsource
 from pathlib import Path
 from typing import Any, get_args
 
+import api
 import example
 import msgspec
 import picture
@@ -48,23 +49,23 @@ WIDEST = 60
 Rows = Iterable[Sequence[object]]
 
 
-def table(head: Sequence[str], rows: Rows) -> str:
+def format_table(head: Sequence[str], rows: Rows) -> str:
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(str(cell).replace('|', '¦') for cell in line)} |" for line in lines)
 
 
-def code(words: Iterable[object]) -> str:
+def format_code(words: Iterable[object]) -> str:
     """Words in the type of code, separated by commas."""
     return ", ".join(f"`{word}`" for word in words)
 
 
-def block(language: str, text: str) -> str:
+def format_block(language: str, text: str) -> str:
     """A fenced block."""
     return f"```{language}\n{text.rstrip()}\n```"
 
 
-def folded(summary: str, text: str) -> str:
+def fold(summary: str, text: str) -> str:
     """Text that the reader unfolds."""
     return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
 
@@ -72,110 +73,123 @@ def folded(summary: str, text: str) -> str:
 # The table
 
 
-def columns(name: str) -> str:
+def describe_columns(name: str) -> str:
     """The data dictionary of one of the schemas of ``schema.py``."""
     fields: pa.Schema = getattr(schema, name)
     rows = (
-        (f"`{field.name}`", _kind(field.type), "yes" if field.nullable else "", _meaning(field)) for field in fields
+        (f"`{field.name}`", _name_arrow_type(field.type), "yes" if field.nullable else "", _read_meaning(field))
+        for field in fields
     )
-    return table(("column", "Arrow type", "may be null", "meaning"), rows)
+    return format_table(("column", "Arrow type", "may be null", "meaning"), rows)
 
 
-def _kind(kind: pa.DataType) -> str:
+def _name_arrow_type(kind: pa.DataType) -> str:
     if pa.types.is_dictionary(kind):
         return "string, dictionary"
     return "timestamp, µs, UTC" if pa.types.is_timestamp(kind) else str(kind)
 
 
-def _meaning(field: pa.Field) -> str:
+def _read_meaning(field: pa.Field) -> str:
     return re.sub(r"^one of [A-Z]+$", "one of the words below", field.metadata[b"meaning"].decode())
 
 
-def words(name: str) -> str:
+def list_words(name: str) -> str:
     """The vocabulary of a column."""
-    return code(sorted(getattr(schema, name)))
+    return format_code(sorted(getattr(schema, name)))
 
 
 # The vendors' pages
 
 
-def connection(vendor: str) -> str:
+def describe_connection(vendor: str) -> str:
     """The fields of a vendor's connection, from the form that Airflow shows."""
     form = next(entry for entry in CONNECTION_TYPES if entry["connection-type"] == vendor)
     behaviour = form["ui-field-behaviour"]
     standard = [
-        (f"`{name}`", label, f"for example `{behaviour['placeholders'][name]}`" if _shown(behaviour, name) else "")
+        (
+            f"`{name}`",
+            label,
+            f"for example `{behaviour['placeholders'][name]}`" if _has_example(behaviour, name) else "",
+        )
         for name, label in behaviour["relabeling"].items()
     ]
     own = {name: field for name, field in form["conn-fields"].items() if name not in COMMON}
-    return table(("field", "in the form", "meaning"), [*standard, *_extra(own), *_extra(COMMON)])
+    return format_table(
+        ("field", "in the form", "meaning"), [*standard, *_describe_extras(own), *_describe_extras(COMMON)]
+    )
 
 
-def _shown(behaviour: Mapping[str, Any], name: str) -> bool:
+def _has_example(behaviour: Mapping[str, Any], name: str) -> bool:
     return name in behaviour["placeholders"]
 
 
-def _extra(fields: Mapping[str, Any]) -> Rows:
+def _describe_extras(fields: Mapping[str, Any]) -> Rows:
     for name, field in fields.items():
         words = [word for word in field["schema"].get("enum", ()) if word is not None]
-        choice = f" One of {code(words)}." if words else ""
+        choice = f" One of {format_code(words)}." if words else ""
         yield f"extra `{name}`", field["label"], f"{field['description']}{choice}"
 
 
-def kinds(vendor: str) -> str:
+def describe_kinds(vendor: str) -> str:
     """What a vendor's types become."""
     return _KINDS[vendor]()
 
 
-def _dynamics_kinds() -> str:
-    return _pairs(dynamics_kinds.KINDS, "`InteractionType`")
+def _describe_dynamics_kinds() -> str:
+    return _format_pairs(dynamics_kinds.KINDS, "`InteractionType`")
 
 
-def _which50_kinds() -> str:
-    return _pairs(which50_kinds.KINDS, "`Interaction`, in any case and spacing")
+def _describe_which50_kinds() -> str:
+    return _format_pairs(which50_kinds.KINDS, "`Interaction`, in any case and spacing")
 
 
-def _pairs(found: Mapping[str, tuple[str, str]], title: str) -> str:
-    rows = [(code(names), *map(_word, pair)) for pair, names in _grouped(found).items()]
-    return table((title, "channel", "action"), [*rows, ("any other", "`other`", "`other`")])
+def _format_pairs(found: Mapping[str, tuple[str, str]], title: str) -> str:
+    rows = [(format_code(names), *map(_format_word, pair)) for pair, names in _group_by_value(found).items()]
+    return format_table((title, "channel", "action"), [*rows, ("any other", "`other`", "`other`")])
 
 
-def _capillary_kinds() -> str:
+def _describe_capillary_kinds() -> str:
     channels = [
-        (code(names), f"`{channel}`", code([capillary_kinds.ACTIONS[names[0]]]) if _fixed(names) else "by status")
-        for (channel, _), names in _grouped(
+        (
+            format_code(names),
+            f"`{channel}`",
+            format_code([capillary_kinds.ACTIONS[names[0]]]) if _has_fixed_action(names) else "by status",
+        )
+        for (channel, _), names in _group_by_value(
             {name: (channel, capillary_kinds.ACTIONS.get(name)) for name, channel in capillary_kinds.CHANNELS.items()}
         ).items()
     ]
-    statuses = [(code(names), f"`{action}`") for action, names in _grouped(capillary_kinds.STATUSES).items()]
+    statuses = [
+        (format_code(names), f"`{action}`") for action, names in _group_by_value(capillary_kinds.STATUSES).items()
+    ]
     last = [("none", "`sent`"), ("any other", "`other`")]
-    first = table(("name of the entry", "channel", "action"), [*channels, ("any other", "`other`", "by status")])
-    return f"{first}\n\n{table(('status', 'action'), [*statuses, *last])}"
+    first = format_table(("name of the entry", "channel", "action"), [*channels, ("any other", "`other`", "by status")])
+    return f"{first}\n\n{format_table(('status', 'action'), [*statuses, *last])}"
 
 
-def _fixed(names: Sequence[str]) -> bool:
+def _has_fixed_action(names: Sequence[str]) -> bool:
     return names[0] in capillary_kinds.ACTIONS
 
 
 _KINDS: dict[str, Callable[[], str]] = {
-    dynamics_marketing.VENDOR.name: _dynamics_kinds,
-    which50.VENDOR.name: _which50_kinds,
-    capillary.VENDOR.name: _capillary_kinds,
+    dynamics_marketing.VENDOR.name: _describe_dynamics_kinds,
+    which50.VENDOR.name: _describe_which50_kinds,
+    capillary.VENDOR.name: _describe_capillary_kinds,
 }
 
 
-def refusals(vendor: str) -> str:
+def describe_refusals(vendor: str) -> str:
     """What a vendor's codes and statuses mean here, those of one meaning in one row."""
     found = {answer: verdict for verdicts in _REFUSALS[vendor] for answer, verdict in verdicts.items()}
     rows = [
-        (_answers(answers), f"`{kind.__name__}`", _fate(kind), sentence)
-        for (kind, sentence), answers in _grouped(found).items()
+        (_format_responses(answers), f"`{kind.__name__}`", _describe_outcome(kind), sentence)
+        for (kind, sentence), answers in _group_by_value(found).items()
     ]
-    found = table(("answer", "error", "then", "what the message says"), rows)
-    return found if len(rows) <= FOLDED else folded(f"All {len(rows)} of them", found)
+    found = format_table(("answer", "error", "then", "what the message says"), rows)
+    return found if len(rows) <= FOLDED else fold(f"All {len(rows)} of them", found)
 
 
-def _statuses(found: Mapping[int, Any]) -> dict[str, Any]:
+def _name_statuses(found: Mapping[int, Any]) -> dict[str, Any]:
     return {f"HTTP {status}": verdict for status, verdict in found.items()}
 
 
@@ -184,70 +198,74 @@ _REFUSALS: dict[str, Sequence[Mapping[str, Any]]] = {
         {"HTTP 404, “segment”": (errors.ServiceRemoved, dynamics_errors.REMOVED)},
         dynamics_errors.CODES,
     ),
-    which50.VENDOR.name: (_statuses(which50_errors.STATUSES),),
-    luminate_online.VENDOR.name: (luminate_errors.CODES, _statuses(luminate_errors.STATUSES)),
-    capillary.VENDOR.name: (capillary_errors.CODES, _statuses(capillary_errors.STATUSES)),
+    which50.VENDOR.name: (_name_statuses(which50_errors.STATUSES),),
+    luminate_online.VENDOR.name: (luminate_errors.CODES, _name_statuses(luminate_errors.STATUSES)),
+    capillary.VENDOR.name: (capillary_errors.CODES, _name_statuses(capillary_errors.STATUSES)),
 }
 
 
-def _answers(answers: Sequence[str]) -> str:
+def _format_responses(answers: Sequence[str]) -> str:
     return ", ".join(answer if " " in answer else f"`{answer}`" for answer in answers)
 
 
-def _fate(kind: type[errors.VendorError]) -> str:
+def _describe_outcome(kind: type[errors.VendorError]) -> str:
     if issubclass(kind, errors.ContactError):
         return "contact noted, the others go on"
     return "tried again" if kind.retry else "the task fails"
 
 
-def _grouped(found: Mapping[str, Any]) -> dict[Any, list[str]]:
+def _group_by_value(found: Mapping[str, Any]) -> dict[Any, list[str]]:
     groups: dict[Any, list[str]] = {}
     for name, value in found.items():
         groups.setdefault(value, []).append(name)
     return groups
 
 
-def _word(word: str) -> str:
+def _format_word(word: str) -> str:
     return f"`{word}`"
 
 
 # The sandbox's page
 
 
-def limits() -> str:
+def read_limits() -> str:
     """What the sandbox cannot know, one heading level as it stands."""
     return LIMITS.rstrip()
 
 
-def options(vendor: str) -> str:
+def describe_options(vendor: str) -> str:
     """The options of a vendor of the sandbox."""
-    return _struct(SANDBOX_VENDORS[vendor].options)
+    return _describe_struct(SANDBOX_VENDORS[vendor].options)
 
 
-def config(name: str) -> str:
+def describe_config(name: str) -> str:
     """The fields of one of the sandbox's own structs."""
-    return _struct({"SandboxConfig": SandboxConfig, "FaultRule": FaultRule, "RateLimit": RateLimit}[name])
+    return _describe_struct({"SandboxConfig": SandboxConfig, "FaultRule": FaultRule, "RateLimit": RateLimit}[name])
 
 
-def fault_kinds() -> str:
+def list_fault_kinds() -> str:
     """The kinds of faults."""
-    return code(get_args(next(field.type for field in msgspec.structs.fields(FaultRule) if field.name == "kind")))
+    return format_code(
+        get_args(next(field.type for field in msgspec.structs.fields(FaultRule) if field.name == "kind"))
+    )
 
 
-def _struct(kind: type[msgspec.Struct]) -> str:
-    said = _comments(getsource(kind))
-    rows = [(f"`{field.name}`", _default(field), said.get(field.name, "")) for field in msgspec.structs.fields(kind)]
-    return table(("field", "default", "meaning"), rows)
+def _describe_struct(kind: type[msgspec.Struct]) -> str:
+    said = _read_comments(getsource(kind))
+    rows = [
+        (f"`{field.name}`", _format_default(field), said.get(field.name, "")) for field in msgspec.structs.fields(kind)
+    ]
+    return format_table(("field", "default", "meaning"), rows)
 
 
-def _default(field: Any) -> str:
+def _format_default(field: Any) -> str:
     if field.default is msgspec.NODEFAULT:
         return "" if field.default_factory is msgspec.NODEFAULT else "none"
     shown = msgspec.json.encode(field.default).decode()
     return f"{len(field.default)} of them" if len(shown) > WIDEST else f"`{shown}`"
 
 
-def _comments(source: str) -> dict[str, str]:
+def _read_comments(source: str) -> dict[str, str]:
     """The ``#:`` comments of a class, by the field they stand before."""
     found, said = {}, []
     for line in map(str.strip, source.splitlines()):
@@ -261,21 +279,21 @@ def _comments(source: str) -> dict[str, str]:
 # The worked example
 
 
-def embedded(path: str) -> str:
+def embed_file(path: str) -> str:
     """A file of the example, folded."""
     text = (example.EXAMPLE / path).read_text(encoding="utf-8")
-    return folded(f"<code>{path}</code>", block({".py": "python", ".json": "json"}[Path(path).suffix], text))
+    return fold(f"<code>{path}</code>", format_block({".py": "python", ".json": "json"}[Path(path).suffix], text))
 
 
-def edits(*files: str) -> str:
+def show_edits(*files: str) -> str:
     """The changes of files that are there already."""
     chosen = [edit for edit in example.edits() if edit.file in files]
-    return block("diff", "\n".join(f"# {edit.file}\n" + "\n".join(edit.difference) for edit in chosen))
+    return format_block("diff", "\n".join(f"# {edit.file}\n" + "\n".join(edit.difference) for edit in chosen))
 
 
-def counts() -> str:
+def count_example() -> str:
     """The files and lines of the example."""
-    added = [(path.as_posix(), _lines(path)) for path in example.new_files()]
+    added = [(path.as_posix(), _count_lines(path)) for path in example.new_files()]
     changed: dict[str, int] = {}
     for edit in example.edits():
         changed[edit.file] = changed.get(edit.file, 0) + edit.lines
@@ -288,73 +306,79 @@ def counts() -> str:
         f"{len(added)} new files and {len(changed)} changed ones, {total} lines: {rest} for the connector, "
         f"{parts['sandbox/']} for its sandbox, {parts['dags/']} for its DAG, {parts['tests/']} for its tests."
     )
-    return f"{said}\n\n{table(('file', '', 'lines'), rows)}"
+    return f"{said}\n\n{format_table(('file', '', 'lines'), rows)}"
 
 
-def _lines(path: Path) -> int:
+def _count_lines(path: Path) -> int:
     return len((example.EXAMPLE / path).read_text(encoding="utf-8").splitlines())
 
 
 PARTS: dict[str, Callable[..., str]] = {
-    "columns": columns,
-    "words": words,
-    "connection": connection,
-    "kinds": kinds,
-    "refusals": refusals,
-    "limits": limits,
-    "options": options,
-    "config": config,
-    "fault kinds": fault_kinds,
-    "embedded": embedded,
-    "edits": edits,
-    "counts": counts,
+    "columns": describe_columns,
+    "words": list_words,
+    "connection": describe_connection,
+    "kinds": describe_kinds,
+    "refusals": describe_refusals,
+    "limits": read_limits,
+    "options": describe_options,
+    "config": describe_config,
+    "fault kinds": list_fault_kinds,
+    "embedded": embed_file,
+    "edits": show_edits,
+    "counts": count_example,
+    "api": api.describe_api,
 }
 
 
-def filled(page: str) -> str:
+def fill_page(page: str) -> str:
     """A page with all its parts as they follow from the code; raises KeyError for a part without a maker."""
-    return PART.sub(lambda found: f"{found[1]}\n{_made(found[2])}\n\n{found[3]}", page)
+    return PART.sub(lambda found: f"{found[1]}\n{_make_part(found[2])}\n\n{found[3]}", page)
 
 
-def _made(name: str) -> str:
+def _make_part(name: str) -> str:
     maker = next((maker for maker in sorted(PARTS, key=len, reverse=True) if f"{name} ".startswith(f"{maker} ")), name)
     return PARTS[maker](*name.removeprefix(maker).split())
 
 
-def pages() -> dict[str, Path]:
+def find_pages() -> dict[str, Path]:
     """Every page, by the name that the command line knows it by."""
-    return {path.stem: path for path in sorted(DOCS.glob("*.md"))}
+    found = sorted(path for folder in (DOCS, DOCS / "reference") for path in folder.glob("*.md"))
+    return {path.relative_to(DOCS).with_suffix("").as_posix(): path for path in found}
 
 
-def wanted(names: Sequence[str]) -> dict[Path, str]:
+def make_all(names: Sequence[str]) -> dict[Path, str]:
     """The files of these names, all for none, and what should be in them."""
-    found = {path: filled(path.read_text(encoding="utf-8")) for name, path in pages().items() if _meant(name, names)}
-    if _meant("pictures", names):
+    found = {
+        path: fill_page(path.read_text(encoding="utf-8"))
+        for name, path in find_pages().items()
+        if _is_wanted(name, names)
+    }
+    if _is_wanted("pictures", names):
         found |= {DOCS / name: draw() for name, draw in picture.PICTURES.items()}
     return found
 
 
-def _meant(name: str, names: Sequence[str]) -> bool:
+def _is_wanted(name: str, names: Sequence[str]) -> bool:
     return not names or name in names
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write what is out of date, or only say so."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="page", help=f"one of {', '.join([*pages(), 'pictures'])}")
+    parser.add_argument("names", nargs="*", metavar="page", help=f"one of {', '.join([*find_pages(), 'pictures'])}")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if something is out of date")
     parsed = parser.parse_args(arguments)
-    if unknown := set(parsed.names) - {*pages(), "pictures"}:
+    if unknown := set(parsed.names) - {*find_pages(), "pictures"}:
         parser.error(f"no such page: {', '.join(sorted(unknown))}")
-    stale = {path: text for path, text in wanted(parsed.names).items() if _text(path) != text}
+    stale = {path: text for path, text in make_all(parsed.names).items() if _read_if_there(path) != text}
     for path, text in stale.items():
-        print(f"{'out of date' if parsed.check else 'written'}: docs/{path.name}")
+        print(f"{'out of date' if parsed.check else 'written'}: docs/{path.relative_to(DOCS)}")
         if not parsed.check:
             path.write_text(text, encoding="utf-8")
     return int(parsed.check and bool(stale))
 
 
-def _text(path: Path) -> str:
+def _read_if_there(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 

@@ -37,9 +37,9 @@ STEPS: Sequence[tuple[str, str, Sequence[tuple[str, str]], Sequence[str]]] = (
 VENDOR_Y, TASK_Y, LAYER_Y, COUNT_Y = 50, 136, 244, 372
 
 
-def flow() -> str:
+def draw_flow() -> str:
     """List, extract, normalize, load: what reads and writes what, and which counts must agree."""
-    drawn = "\n".join(_flow())
+    drawn = "\n".join(_draw_flow())
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
         f'role="img" font-family="system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif">\n'
@@ -49,63 +49,63 @@ def flow() -> str:
     )
 
 
-def _flow() -> Iterator[str]:
-    yield _box(0.5, 0.5, WIDTH - 1, HEIGHT - 1, PAPER, radius=8)
-    yield _text(LEFT, 30, "One run of the DAG is one window [start, end) in UTC", weight=600, size=15)
+def _draw_flow() -> Iterator[str]:
+    yield _draw_box(0.5, 0.5, WIDTH - 1, HEIGHT - 1, PAPER, radius=8)
+    yield _draw_text(LEFT, 30, "One run of the DAG is one window [start, end) in UTC", weight=600, size=15)
     for number, source in enumerate(("list, file, query, or vendor", "the vendor's API")):
-        yield _box(_left(number), VENDOR_Y, TASK, 44, SAND)
-        yield _text(_middle(number), VENDOR_Y + 27, source, anchor="middle", size=12)
-        yield _arrow(_middle(number), VENDOR_Y + 44, _middle(number), TASK_Y - 2)
-    yield _text(_left(2), VENDOR_Y + 20, "Between tasks travel window, paths and counts,", color=GREY)
-    yield _text(_left(2), VENDOR_Y + 38, "never records or contacts.", color=GREY)
-    yield _box(LEFT - 10, LAYER_Y - 12, 3 * TASK + 2 * GAP + 20, 104, LAKE)
-    yield _text(LEFT, LAYER_Y + 82, "the lake: Parquet on any object storage or in a folder", color=GREY, size=12)
+        yield _draw_box(_find_left(number), VENDOR_Y, TASK, 44, SAND)
+        yield _draw_text(_find_middle(number), VENDOR_Y + 27, source, anchor="middle", size=12)
+        yield _draw_arrow(_find_middle(number), VENDOR_Y + 44, _find_middle(number), TASK_Y - 2)
+    yield _draw_text(_find_left(2), VENDOR_Y + 20, "Between tasks travel window, paths and counts,", color=GREY)
+    yield _draw_text(_find_left(2), VENDOR_Y + 38, "never records or contacts.", color=GREY)
+    yield _draw_box(LEFT - 10, LAYER_Y - 12, 3 * TASK + 2 * GAP + 20, 104, LAKE)
+    yield _draw_text(LEFT, LAYER_Y + 82, "the lake: Parquet on any object storage or in a folder", color=GREY, size=12)
     for number, step in enumerate(STEPS):
-        yield from _column(number, *step)
-    yield _text(LEFT, COUNT_Y - 14, "Counts that must agree, or the task fails and publishes nothing:", weight=600)
+        yield from _draw_column(number, *step)
+    yield _draw_text(LEFT, COUNT_Y - 14, "Counts that must agree, or the task fails and publishes nothing:", weight=600)
 
 
-def _column(
+def _draw_column(
     number: int, name: str, says: str, layers: Sequence[tuple[str, str]], counts: Sequence[str]
 ) -> Iterator[str]:
-    left, middle = _left(number), _middle(number)
-    yield _box(left, TASK_Y, TASK, 58, BLUE)
-    yield _text(middle, TASK_Y + 25, name, anchor="middle", weight=600, size=15)
-    yield _text(middle, TASK_Y + 44, says, anchor="middle", color=GREY, size=12)
-    yield _arrow(middle, TASK_Y + 58, middle, LAYER_Y - 2)
+    left, middle = _find_left(number), _find_middle(number)
+    yield _draw_box(left, TASK_Y, TASK, 58, BLUE)
+    yield _draw_text(middle, TASK_Y + 25, name, anchor="middle", weight=600, size=15)
+    yield _draw_text(middle, TASK_Y + 44, says, anchor="middle", color=GREY, size=12)
+    yield _draw_arrow(middle, TASK_Y + 58, middle, LAYER_Y - 2)
     if number:
-        yield _arrow(left - GAP - 20, LAYER_Y - 2, left - 2, TASK_Y + 44)
+        yield _draw_arrow(left - GAP - 20, LAYER_Y - 2, left - 2, TASK_Y + 44)
     height = 60 / len(layers)
     for row, (layer, inside) in enumerate(layers):
         top = LAYER_Y + row * height
-        yield _box(left, top, TASK, height - 4, PAPER)
+        yield _draw_box(left, top, TASK, height - 4, PAPER)
         baseline = top + height / 2 + 2
         if len(layers) == 1:
-            yield _text(middle, baseline - 8, layer, anchor="middle", mono=True, size=13)
-            yield _text(middle, baseline + 10, inside, anchor="middle", color=GREY, size=12)
+            yield _draw_text(middle, baseline - 8, layer, anchor="middle", mono=True, size=13)
+            yield _draw_text(middle, baseline + 10, inside, anchor="middle", color=GREY, size=12)
         else:
-            yield _text(left + 8, baseline, layer, mono=True, size=12)
-            yield _text(left + TASK - 8, baseline, inside, anchor="end", color=GREY, size=11)
+            yield _draw_text(left + 8, baseline, layer, mono=True, size=12)
+            yield _draw_text(left + TASK - 8, baseline, inside, anchor="end", color=GREY, size=11)
     for row, line in enumerate(counts):
-        yield _text(left, COUNT_Y + 10 + row * 17, line, mono=True, size=12)
+        yield _draw_text(left, COUNT_Y + 10 + row * 17, line, mono=True, size=12)
 
 
-def _left(number: int) -> float:
+def _find_left(number: int) -> float:
     return LEFT + number * (TASK + GAP)
 
 
-def _middle(number: int) -> float:
-    return _left(number) + TASK / 2
+def _find_middle(number: int) -> float:
+    return _find_left(number) + TASK / 2
 
 
-def _box(x: float, y: float, width: float, height: float, fill: str, radius: int = 5) -> str:
+def _draw_box(x: float, y: float, width: float, height: float, fill: str, radius: int = 5) -> str:
     return (
         f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{radius}" fill="{fill}" '
         f'stroke="{LINE}" stroke-width="1"/>'
     )
 
 
-def _text(  # one keyword for each thing that differs between texts
+def _draw_text(  # one keyword for each thing that differs between texts
     x: float,
     y: float,
     text: str,
@@ -123,11 +123,11 @@ def _text(  # one keyword for each thing that differs between texts
     )
 
 
-def _arrow(x1: float, y1: float, x2: float, y2: float) -> str:
+def _draw_arrow(x1: float, y1: float, x2: float, y2: float) -> str:
     return (
         f'<line x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" stroke="{LINE}" stroke-width="1.5" '
         'marker-end="url(#tip)"/>'
     )
 
 
-PICTURES: dict[str, Callable[[], str]] = {"flow.svg": flow}
+PICTURES: dict[str, Callable[[], str]] = {"flow.svg": draw_flow}

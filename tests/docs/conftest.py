@@ -34,10 +34,15 @@ from airflow_provider_interactions.sandbox import Sandbox, SandboxConfig, serve
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window
 
-PAGES = {path.name: path.read_text(encoding="utf-8") for path in (REPOSITORY / "README.md", *sorted(DOCS.glob("*.md")))}
+#: Every page by its path from the folder docs: ``airflow.md``, ``reference/hooks.md``, ``../README.md``.
+PAGES = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in make.find_pages().values()} | {
+    "../README.md": (REPOSITORY / "README.md").read_text(encoding="utf-8")
+}
 BLOCK = re.compile(
     r"(?:<!-- (?P<mark>\w+: \w+) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
+#: These need a lake that is filled; other tests run them.
+NO_AIRFLOW = ("snippet: digest", "snippet: result")
 WEEK = Window.of("2026-01-01", "2026-01-08")
 TYPES = ["EmailSent", "EmailOpened", "FormSubmitted"]
 
@@ -56,7 +61,7 @@ class Block(NamedTuple):
         return f"{self.page}: {self.mark or self.text.strip().splitlines()[0][:50]}"
 
 
-def blocks(language):
+def find_blocks(language):
     """Every block in a language; what ``docs/make.py`` wrote is checked by itself."""
     written = {name: make.PART.sub("", page) for name, page in PAGES.items()}
     found = [
@@ -70,7 +75,7 @@ def blocks(language):
 def pytest_generate_tests(metafunc):
     """``block`` stands for every block of the language that ``@pytest.mark.language`` names."""
     for mark in metafunc.definition.iter_markers("language"):
-        metafunc.parametrize("block", [pytest.param(block, id=block.name) for block in blocks(mark.args[0])])
+        metafunc.parametrize("block", [pytest.param(block, id=block.name) for block in find_blocks(mark.args[0])])
 
 
 def pytest_configure(config):
@@ -92,7 +97,7 @@ def in_copy(tmp_path_factory):
     copy = example.apply(tmp_path_factory.mktemp("copy"))
     tests = ["tests/contract", "tests/core/test_acme_mail.py", "tests/airflow/test_provider_info.py"]
     command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "-k", "acme_mail", *tests]
-    with started(command, cwd=copy, env=environment(PYTHONPATH=str(copy))) as running:
+    with run_beside(command, cwd=copy, env=make_environment(PYTHONPATH=str(copy))) as running:
         yield running
 
 
@@ -101,14 +106,16 @@ def in_airflow(tmp_path_factory):
     """What ``in_airflow.py`` found about the snippets and commands that need Airflow."""
     home = tmp_path_factory.mktemp("airflow")
     asked = {
-        "snippets": {block.name: block.text for block in blocks("python") if block.mark != "snippet: digest"},
-        "commands": [line for block in blocks("bash") for line in commands(block.text) if line[0] == "airflow"],
+        "snippets": {block.name: block.text for block in find_blocks("python") if block.mark not in NO_AIRFLOW},
+        "commands": [
+            line for block in find_blocks("bash") for line in split_commands(block.text) if line[0] == "airflow"
+        ],
         "dags": str(REPOSITORY / "dags"),
     }
     (home / "asked.json").write_text(json.dumps(asked))
     settings = {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "PYTHONWARNINGS": "ignore"}
     command = [sys.executable, str(Path(__file__).with_name("in_airflow.py")), str(home / "asked.json")]
-    with started(command, cwd=home, env=environment(**settings)) as running:
+    with run_beside(command, cwd=home, env=make_environment(**settings)) as running:
         yield running
 
 
@@ -125,11 +132,11 @@ def built(tmp_path_factory):
             (rate_limit.NO_RATE, *rate_limit.LearnedRate.__init__.__defaults__[1:]),
         )
         for name in VENDORS:
-            fill(sandbox, name, folder / "lake")
+            load_vendor(sandbox, name, folder / "lake")
         yield Built(folder, sandbox)
 
 
-def fill(sandbox, name, lake):
+def load_vendor(sandbox, name, lake):
     """Extract, normalize and load one vendor."""
     vendor, known = VENDORS[name], sandbox.connections[name]
     fields = (known["host"], known.get("login", ""), known["password"])
@@ -150,12 +157,12 @@ def fill(sandbox, name, lake):
         load.load(one.lake, manifest, str(lake / "interactions.duckdb"))
 
 
-def environment(**more):
+def make_environment(**more):
     """This process's environment without anything of Airflow, and more."""
     return {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")} | more
 
 
-class started:  # noqa: N801 - used as a function
+class run_beside:  # noqa: N801 - used as a function
     """A process that runs beside the tests until one asks for what it wrote."""
 
     def __init__(self, command, **settings):
@@ -172,14 +179,14 @@ class started:  # noqa: N801 - used as a function
         self.process.kill()
         self.process.communicate()
 
-    def told(self):
+    def wait_for_output(self):
         """Everything it wrote, once it has ended."""
         if self.output is None:
             self.output, _ = self.process.communicate(timeout=120)
         return self.output
 
 
-def commands(text):
+def split_commands(text):
     """The commands of a block as lists of words; one may go over several lines inside quotes."""
     import shlex
 
@@ -206,7 +213,8 @@ def tools():
 
     class Tools:
         repository, docs, pages = REPOSITORY, DOCS, PAGES
-        blocks, commands, environment = staticmethod(blocks), staticmethod(commands), staticmethod(environment)
-        make, example = make, example
+        blocks, commands = staticmethod(find_blocks), staticmethod(split_commands)
+        make_environment = staticmethod(make_environment)
+        make, example, no_airflow = make, example, NO_AIRFLOW
 
     return Tools

@@ -25,29 +25,30 @@ def main(asked):
         names[str(path.absolute())] = name
     bag = DagBag(str(folder.absolute()), safe_mode=False)
     example_dags = DagBag(asked["dags"])
-    answers = {name: _bag_error(bag, path) or _wrong(bag, path) for path, name in names.items()}
-    answers |= {json.dumps(words): _refused(words, example_dags) for words in asked["commands"]}
+    answers = {name: find_import_error(bag, path) or find_mistake(bag, path) for path, name in names.items()}
+    dags = {**example_dags.dags, **bag.dags}
+    answers |= {json.dumps(words): check_command(words, dags) for words in asked["commands"]}
     return answers
 
 
-def _bag_error(bag, path):
+def find_import_error(bag, path):
     return next((text for where, text in bag.import_errors.items() if Path(where).name == Path(path).name), None)
 
 
-def _wrong(bag, path):
+def find_mistake(bag, path):
     dags = [dag for dag in bag.dags.values() if dag.fileloc == path]
     if "DAG(" in Path(path).read_text() and not dags:
         return "no DAG came of it"
     try:
         for dag in dags:
             dag.check_cycle()
-            _check_options(dag)
+            check_options(dag)
     except Exception:  # noqa: BLE001 - whatever is wrong is the answer
         return traceback.format_exc()
     return None
 
 
-def _check_options(dag):
+def check_options(dag):
     from airflow_provider_interactions import contract
     from airflow_provider_interactions.vendors import VENDORS
 
@@ -60,17 +61,17 @@ def _check_options(dag):
         assert given.get("kind") in {None, *vendor.contact_kinds}, given["kind"]
 
 
-def _refused(words, bag):
+def check_command(words, dags):
     from airflow.cli.cli_parser import get_parser
 
     try:
-        with contextlib.redirect_stderr(io.StringIO()) as told:
+        with contextlib.redirect_stderr(io.StringIO()) as shown:
             parsed = get_parser().parse_args(words[1:])
     except SystemExit:
-        return told.getvalue()
+        return shown.getvalue()
     if not hasattr(parsed, "dag_id"):
         return None  # a command about something else, whose arguments Airflow has just taken
-    dag = bag.dags.get(parsed.dag_id)
+    dag = dags.get(parsed.dag_id)
     if dag is None:
         return f"there is no DAG {parsed.dag_id}"
     conf = json.loads(getattr(parsed, "dag_run_conf", None) or getattr(parsed, "conf", None) or "{}")

@@ -17,7 +17,7 @@ from airflow_provider_interactions.vendors import VENDORS
 STALE = ("a", "<!-- made: words ACTIONS -->", "<!-- end -->", "b", "<!-- made: limits -->", "x", "<!-- end -->", "c")
 
 
-def names(kind):
+def read_field_names(kind):
     return {field.name for field in msgspec.structs.fields(kind)}
 
 
@@ -57,21 +57,23 @@ def test_the_data_dictionary_is_whole(tools):
     page = tools.pages["table.md"]
     for word in {*CANONICAL.names, *CHANNELS, *ACTIONS}:
         assert f"`{word}`" in page
-    assert LIMITS.rstrip() in tools.pages["sandbox.md"]
+    assert LIMITS.rstrip() in tools.pages["sandbox-reference.md"]
 
 
 @pytest.mark.parametrize("name", VENDORS)
 def test_a_page_explains_every_setting_option_and_kind_and_no_other(tools, name):
     vendor, page = VENDORS[name], tools.pages[f"{name}.md"]
-    assert set(re.findall(r"^\| extra `(\w+)` \|", page, re.MULTILINE)) == names(vendor.settings) >= set(COMMON)
-    assert first_cells(page, "option") == names(vendor.options)
+    assert (
+        set(re.findall(r"^\| extra `(\w+)` \|", page, re.MULTILINE)) == read_field_names(vendor.settings) >= set(COMMON)
+    )
+    assert read_first_cells(page, "option") == read_field_names(vendor.options)
     if len(vendor.contact_kinds) > 1:
-        assert first_cells(page, "kind") == set(vendor.contact_kinds)
+        assert read_first_cells(page, "kind") == set(vendor.contact_kinds)
     assert all(f"`{kind}`" in page for kind in vendor.contact_kinds)
-    assert {cell for row in first_cells(page, "column") for cell in row.split()} <= set(CANONICAL.names)
+    assert {cell for row in read_first_cells(page, "column") for cell in row.split()} <= set(CANONICAL.names)
 
 
-def first_cells(page, head):
+def read_first_cells(page, head):
     """The words in the first column of the tables whose head begins like this."""
     tables = re.findall(rf"^\| {head} \|.*\n\|.*\n((?:\|.*\n)+)", page, re.MULTILINE)
     assert tables, head
@@ -95,7 +97,7 @@ def test_a_page_has_the_same_parts_and_says_what_is_unverified(tools, name):
 
 def test_the_fields_of_a_vendor_are_all_explained(tools):
     page = tools.pages["add-a-vendor.md"]
-    explained = first_cells(page, "field")
+    explained = read_first_cells(page, "field")
     assert explained | {"name", "title"} == set(contract.Vendor.__dataclass_fields__)
 
 
@@ -108,28 +110,31 @@ def test_every_layer_of_the_lake_is_explained(tools):
 def test_links_lead_somewhere(tools):
     broken = []
     for name, page in tools.pages.items():
-        folder = tools.repository if name == "README.md" else tools.docs
         for target in re.findall(r"\]\(([^)\s]+)\)", page):
             path, _, anchor = target.partition("#")
             if path.startswith("https://"):
                 continue
-            file = Path(folder, path) if path else Path(folder, name)
-            if not file.exists() or (anchor and anchor not in anchors(file.read_text())):
+            file = Path(tools.docs, name).parent / path if path else Path(tools.docs, name)
+            if not file.exists() or (anchor and anchor not in find_anchors(file.read_text())):
                 broken.append((name, target))
     assert broken == []
 
 
-def anchors(page):
+def find_anchors(page):
     """The anchors GitHub gives to headings."""
     heads = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
 def test_pages_of_docs_are_linked_from_somewhere(tools):
-    linked = {Path(target).name for page in tools.pages.values() for target in re.findall(r"\]\(([^)#\s]+)", page)}
-    assert {path.name for path in tools.docs.glob("*.md")} <= linked
+    linked = {
+        Path(tools.docs, name).parent.joinpath(target).resolve()
+        for name, page in tools.pages.items()
+        for target in re.findall(r"\]\(([^)#\s]+)", page)
+    }
+    assert {Path(tools.docs, name).resolve() for name in tools.pages} <= linked
 
 
-def test_nothing_of_a_machine_is_told(tools):
+def test_no_page_names_a_path_of_a_machine(tools):
     for name, page in tools.pages.items():
         assert not re.search(r"/(home|root|work|Users)/\w", page), name

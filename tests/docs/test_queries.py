@@ -28,7 +28,7 @@ def ask(database, tools, monkeypatch, built):
     return run
 
 
-def count(database, query):
+def count_rows(database, query):
     [(found,)] = database.cursor().sql(query).fetchall()
     return found
 
@@ -59,7 +59,7 @@ def test_one_persons_history_across_vendors_in_order_of_time(ask, database, buil
 
 def test_opens_by_campaign(ask, database):
     rows = ask("campaigns")
-    opened = count(
+    opened = count_rows(
         database,
         "SELECT count(*) FROM interactions WHERE action = 'opened' AND channel = 'email' AND campaign_id IS NOT NULL",
     )
@@ -81,7 +81,7 @@ def test_how_late_rows_were_read(ask, database):
     again = [row for row in rows if row["days_later"] == 6]
     # The 3rd was read again on the 9th; the 2nd was read on the 8th.
     third, second = (
-        count(
+        count_rows(
             database, f"SELECT count(*) FROM interactions WHERE CAST(occurred_at AT TIME ZONE 'UTC' AS DATE) = '{day}'"
         )
         for day in ("2026-01-03", "2026-01-02")

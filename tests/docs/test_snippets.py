@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import requests
-from packaging.requirements import Requirement
 
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.provider_info import get_provider_info
@@ -20,6 +19,7 @@ from airflow_provider_interactions.vendors import VENDORS
 
 REPOSITORY = Path(__file__).parents[2]
 KNOWN = {"bash", "python", "sql"}
+AIRFLOWS_OWN = {"AIRFLOW_HOME", "AIRFLOW__CORE__LOAD_EXAMPLES"}
 
 
 def test_every_block_is_in_a_language_that_is_checked(tools):
@@ -36,17 +36,17 @@ def test_every_block_is_in_a_language_that_is_checked(tools):
 
 
 @pytest.mark.language("python")
-def test_python(block, answers):
+def test_python(block, tools, answers):
     compile(block.text, block.name, "exec")
-    if block.mark != "snippet: digest":  # that one is run in test_queries.py
+    if block.mark not in tools.no_airflow:
         assert answers[block.name] is None, answers[block.name]
 
 
 @pytest.fixture(scope="module")
 def answers(in_airflow):
-    """What the process with Airflow in it says of snippets and commands."""
-    told = in_airflow.told()
-    assert in_airflow.process.returncode == 0, told
+    """What the process that has Airflow in it found about snippets and commands."""
+    output = in_airflow.wait_for_output()
+    assert in_airflow.process.returncode == 0, output
     return json.loads(Path(in_airflow.folder, "answers.json").read_text())
 
 
@@ -61,17 +61,17 @@ def test_commands(block, tools, answers, served):
         check(words, answers, served)
 
 
-def export(words, _answers, _served):
+def check_export(words, _answers, _served):
     for word in words[1:]:
         name, _, value = word.partition("=")
         if name.startswith("AIRFLOW_CONN_"):
-            _connection(name, json.loads(value.replace("…", "x")))
-        else:
+            check_connection(name, json.loads(value.replace("…", "x")))
+        elif name not in AIRFLOWS_OWN:
             _, section, option = name.split("__")
             assert option.lower() in get_provider_info()["config"][section.lower()]["options"]
 
 
-def _connection(name, given):
+def check_connection(name, given):
     vendor = VENDORS[given["conn_type"]]
     assert name == f"AIRFLOW_CONN_{vendor.name.upper()}_DEFAULT"
     assert set(given) <= {"conn_type", "host", "login", "password", "extra"}
@@ -79,43 +79,51 @@ def _connection(name, given):
     assert vendor.auth(contract.credentials(vendor, *fields, extra=given["extra"]))
 
 
-def pip(words, _answers, _served):
-    wanted = Requirement(words[-1])
+def check_pip(words, _answers, _served):
+    """Only what is asked for: ``test_published.py`` builds the wheel."""
+    if words[1] == "wheel":
+        assert words[2:] == ["--no-deps", "--wheel-dir", "dist", "."]
+        return
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    assert wanted.name == project["name"]
-    assert wanted.extras <= set(project["optional-dependencies"])
+    name, version = project["name"], project["version"]
+    places = (name, ".", f"dist/{name.replace('-', '_')}-{version}-py3-none-any.whl")
+    found = re.fullmatch(r"(?P<place>[^\[]+)(\[(?P<extras>[\w,]+)\])?", words[-1])
+    assert found["place"] in places
+    assert set((found["extras"] or "").split(",")) - {""} <= set(project["optional-dependencies"])
 
 
-def uv(words, _answers, _served):
-    """The README's own commands, which CI runs as they are written: here only that what they start is there."""
+def check_uv(words, _answers, _served):
+    """What CI runs as it is written: here only that what they start is there."""
     start = words[words.index("run") + 1 :]
     start = [word for word in start if word != "-q"]
-    if start[0] == "python":
-        _arguments(start)
+    if start[:3] == ["python", "-m", "pytest"]:
+        assert Path(REPOSITORY, start[-1]).exists()
+    elif start[0] == "python":
+        check_arguments(start)
     else:
         assert os.access(REPOSITORY / start[0], os.X_OK), start[0]
 
 
-def python(words, _answers, served):
+def check_python(words, _answers, served):
     if words[1:2] == ["docs/make.py"]:
         subprocess.run([sys.executable, *words[1:], "--check"], check=True, cwd=REPOSITORY, timeout=60)
     elif words[1:3] == ["-m", "airflow_provider_interactions.sandbox"]:
         served.start(words[3:])
     else:
-        _arguments(words)
+        check_arguments(words)
 
 
-def _arguments(words):
+def check_arguments(words):
     assert words[1] == "-m"
     parser = importlib.import_module(f"{words[2]}.__main__").parser()
     parser.parse_args(words[3:])
 
 
-def airflow(words, answers, _served):
+def check_airflow(words, answers, _served):
     assert answers[json.dumps(words)] is None, answers[json.dumps(words)]
 
 
-def curl(words, _answers, served):
+def check_curl(words, _answers, served):
     """As curl would, to the sandbox that the page started before."""
     rest, method, data = [word for word in words[1:] if word != "-s"], "GET", None
     if "-X" in rest:
@@ -138,12 +146,13 @@ def curl(words, _answers, served):
 
 
 CHECKS = {
-    "export ": export,
-    "pip install ": pip,
-    "python3 -m pip install ": uv,
-    "python ": python,
-    "airflow ": airflow,
-    "curl ": curl,
+    "export ": check_export,
+    "pip ": check_pip,
+    "python3 -m pip install ": check_uv,
+    ".uv/bin/uv run ": check_uv,
+    "python ": check_python,
+    "airflow ": check_airflow,
+    "curl ": check_curl,
 }
 
 
@@ -154,8 +163,9 @@ class Served:
         self.ready, self.process = folder / "ready.json", None
 
     def start(self, words):
-        """Start it and wait until it listens."""
-        assert self.process is None
+        """Start it and wait until it listens; another page's sandbox ends first."""
+        self.end()
+        self.ready.unlink(missing_ok=True)
         more = ["--port", "0", "--ready-file", str(self.ready)]
         command = [sys.executable, "-m", "airflow_provider_interactions.sandbox", *words, *more]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -174,6 +184,7 @@ class Served:
         if self.process is not None:
             self.process.terminate()
             assert self.process.wait(timeout=10) == 0
+            self.process = None
 
 
 @pytest.fixture(scope="module")
