@@ -6,7 +6,7 @@ handed; ``extract`` drives them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import NoneType
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from airflow_provider_interactions import status
 from airflow_provider_interactions.errors import ConfigError, VendorError
 from airflow_provider_interactions.urls import spell_host
 from airflow_provider_interactions.window import Window
@@ -253,30 +254,63 @@ ContactListing = Callable[[Fetch, SettingsT, OptionsT], AsyncGenerator[Sequence[
 Columns = Callable[[Any], tuple[Any, Mapping[str, Any]]]
 
 
-@dataclass(frozen=True, slots=True)
+def spell_identifier(text: str, _: str) -> str | None:
+    """The default of ``Vendor.identifier``: any printable text, without the blanks around it."""
+    found = text.strip()
+    return found if found.isprintable() else None
+
+
+def ask_once(contact: Contact, settings: SettingsT, options: OptionsT) -> Iterator[Query[SettingsT, OptionsT]]:
+    """The default of ``Vendor.queries``: one query, because one answer covers all interaction types."""
+    yield Query(contact, settings, options)
+
+
+def classify_by_status(response: Response) -> VendorError | None:
+    """The default of ``Vendor.classify``: the HTTP status decides, and a web page is never an answer."""
+    verdict = status.by_status(response.status)
+    if verdict is None and status.is_html(response.headers, response.body):
+        verdict = status.WEB_PAGE
+    return status.error(verdict, response.status)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vendor(Generic[SettingsT, OptionsT]):
     """Everything this package knows about one vendor, as a value. See docs/add-a-vendor.md for a worked example.
 
-    ``columns`` is an optional faster way to what ``interaction`` says of each record of a raw batch: which records it
-    is sure of, and their canonical columns by name. The others are read one by one.
+    The first field of ``contact_kinds`` is the default kind. ``identifier(text, kind)`` returns an identifier in its
+    one spelling, None for a text that cannot be one; ``identifiers`` describes them in an error message.
+    ``queries`` says what to ask for one contact, ``classify`` which error a response stands for (None: read it), and
+    ``probe`` is the cheapest request that proves the credentials. ``columns`` is an optional faster way to what
+    ``interaction`` says of each record of a raw batch: which records it is sure of, and their canonical columns by
+    name. The others are read one by one.
     """
 
     name: str
     title: str
-    settings: type[SettingsT]
-    options: type[OptionsT]
-    contact_kinds: Sequence[str]
-    contact: Callable[[str, str], Contact]
-    queries: Callable[[Contact, SettingsT, OptionsT], Iterable[Query[SettingsT, OptionsT]]]
     pages: Pages[SettingsT, OptionsT]
     interaction: Callable[[bytes, Asked], Interaction]
     auth: Callable[[Credentials[SettingsT]], Auth]
-    classify: Callable[[Response], VendorError | None]
     probe: Callable[[SettingsT], Request]
     pace: Pace
+    settings: type[SettingsT] = Settings  # type: ignore[assignment]
+    options: type[OptionsT] = Options  # type: ignore[assignment]
+    contact_kinds: Sequence[str] = ("contact_id",)
+    identifier: Callable[[str, str], str | None] = spell_identifier
+    identifiers: str = ""
+    queries: Callable[[Contact, SettingsT, OptionsT], Iterable[Query[SettingsT, OptionsT]]] = ask_once
+    classify: Callable[[Response], VendorError | None] = classify_by_status
     contacts: ContactListing[SettingsT, OptionsT] | None = None
     columns: Columns | None = None
     filters_by_date: bool = True
+
+    def contact(self, text: str, kind: str | None = None) -> Contact:
+        """A contact in the vendor's own spelling; raises ConfigError that says how to write one."""
+        kind = kind or self.contact_kinds[0]
+        found = self.identifier(text, kind) if kind in self.contact_kinds else None
+        if not found:
+            msg = f"{self.name}: a contact must be given as {self.identifiers or ' or '.join(self.contact_kinds)}."
+            raise ConfigError(msg)
+        return Contact(found, kind)
 
 
 def credentials(

@@ -10,7 +10,7 @@ ROOT = Path(package.__file__).parent
 #: Rooms by floor, lowest first. A module imports its own room and lower floors only. docs/how-it-works.md draws it.
 FLOORS = (
     {"errors", "urls", "memory", "provider_info"},
-    {"window", "identifiers", "params"},
+    {"window", "identifiers", "params", "status"},
     {"contract", "schema"},
     {"rejects", "lake", "http", "columnar"},
     {"vendors", "contacts"},

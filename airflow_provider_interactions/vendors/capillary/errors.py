@@ -12,6 +12,8 @@ from __future__ import annotations
 import logging
 import re
 
+from airflow_provider_interactions import contract
+from airflow_provider_interactions import status as shared_status
 from airflow_provider_interactions.contract import Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
@@ -25,10 +27,9 @@ from airflow_provider_interactions.errors import (
     Unavailable,
     VendorError,
 )
+from airflow_provider_interactions.status import Verdict, by_status
 from airflow_provider_interactions.vendors.capillary import responses
-from airflow_provider_interactions.vendors.shared import status as shared_status
 from airflow_provider_interactions.vendors.shared.encoding import to_utf8
-from airflow_provider_interactions.vendors.shared.status import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -94,12 +95,10 @@ def classify(response: Response) -> VendorError | None:
 
 
 def _shapeless(response: Response, wrong: BadResponse) -> VendorError | None:
-    if 200 <= response.status < 300:
-        if shared_status.is_html(response):
-            return Unavailable("a web page came instead of the API's answer: a proxy or maintenance", status=200)
-        wrong.status = response.status
-        return wrong
-    return shared_status.error(_by_status(response.status), response)
+    wrong.status = response.status
+    if shared_status.is_success(response.status):
+        return contract.classify_by_status(response) or wrong
+    return shared_status.error(by_status(response.status, STATUSES), response.status)
 
 
 def _error(response: Response, code: str | None) -> VendorError | None:
@@ -108,15 +107,11 @@ def _error(response: Response, code: str | None) -> VendorError | None:
     if response.status == 401 or code == "401":
         # As a refused token in either case, so that the engine asks once for a fresh one, as the vendor advises.
         return AuthRejected(_LOGIN[1], status=401, code=code or "")
-    return shared_status.error(_verdict(response.status, code), response, code or "")
+    return shared_status.error(_verdict(response.status, code), response.status, code or "")
 
 
 def _verdict(status: int, code: str | None) -> Verdict | None:
     known = CODES.get(code or "")
     if known is not None:
         return known
-    return _UNKNOWN if code is not None and status < 300 else _by_status(status)
-
-
-def _by_status(status: int) -> Verdict | None:
-    return STATUSES.get(status) or shared_status.by_status(status)
+    return _UNKNOWN if code is not None and status < 300 else by_status(status, STATUSES)

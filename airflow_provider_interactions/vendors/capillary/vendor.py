@@ -22,7 +22,7 @@ from typing import Literal
 
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Contact, Fetch, Pace, Page, Query, Request, Response, Vendor
-from airflow_provider_interactions.errors import ConfigError, Incomplete, Stalled
+from airflow_provider_interactions.errors import Incomplete, Stalled
 from airflow_provider_interactions.vendors.capillary import responses, times, vocabulary
 from airflow_provider_interactions.vendors.capillary.auth import JSON, Settings, auth
 from airflow_provider_interactions.vendors.capillary.errors import classify
@@ -67,20 +67,6 @@ class _Answer:
 
     entries: Sequence[Entry]
     cursor: str = ""
-
-
-def contact(text: str, kind: str = "mobile") -> Contact:
-    """A customer by mobile number, e-mail address or external id, blanks around it cut; raises ConfigError."""
-    found = text.strip()
-    if kind not in VENDOR.contact_kinds or not found or not found.isprintable():
-        msg = "capillary: a contact must be given as a mobile number, an email or an external_id, and not be empty."
-        raise ConfigError(msg)
-    return Contact(found, kind)
-
-
-def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Query[Settings, Options]]:
-    """One question: an answer covers all channels."""
-    yield Query(person, settings, options)
 
 
 async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -> AsyncGenerator[Page, None]:  # noqa: ARG001 - unfiltered
@@ -228,8 +214,7 @@ VENDOR = Vendor(
     settings=Settings,
     options=Options,
     contact_kinds=("mobile", "email", "external_id"),
-    contact=contact,
-    queries=queries,
+    identifiers="a mobile number, an email or an external_id, and not be empty",
     pages=pages,
     interaction=interaction,
     auth=auth,
@@ -240,5 +225,4 @@ VENDOR = Vendor(
     # "Rate limits" (read 2026-11): demo organisations 100 a minute for each key; production by contract, and this
     # resource has no published figure. Newer endpoint pages say 1,000.
     pace=Pace(concurrency=8, requests=100, seconds=60, source="docs.capillarytech.com, rate-limits, 2026-11"),
-    # Unpublished how long a status still moves; a week holds what mail servers and phones take.
 )

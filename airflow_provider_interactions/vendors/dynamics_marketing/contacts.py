@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 
 from airflow_provider_interactions.contract import MOST_EMPTY_PAGES, Contact, Fetch, Request, Response
-from airflow_provider_interactions.errors import ConfigError, Incomplete, Stalled
+from airflow_provider_interactions.errors import BadResponse, Incomplete, Stalled
 from airflow_provider_interactions.vendors.dynamics_marketing import errors, responses
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings
 from airflow_provider_interactions.vendors.dynamics_marketing.guids import guid
@@ -46,15 +46,6 @@ class _Rows(msgspec.Struct):
     count: float | str | None = msgspec.field(name="@odata.count", default=None)
 
 
-def contact(text: str, kind: str = "contact_id") -> Contact:
-    """A contact's GUID; raises ConfigError for anything else. The action fails on braces, so they go."""
-    found = guid(text) if kind == "contact_id" else None
-    if found is None:
-        msg = "dynamics_marketing: a contact must be given as the GUID of its contactid (kind contact_id)."
-        raise ConfigError(msg)
-    return Contact(found)
-
-
 async def contacts(fetch: Fetch, settings: Settings, options: Any) -> AsyncGenerator[Sequence[Contact], None]:
     """List every contact of the organisation through the Web API, the next link followed byte for byte."""
     request, seen, listed, count = _first(settings, options), set(), 0, 0
@@ -63,7 +54,7 @@ async def contacts(fetch: Fetch, settings: Settings, options: Any) -> AsyncGener
         rows = await fetch(request, _rows)
         empty = 0 if rows.value else empty + 1
         listed, count = listed + len(rows.value), max(count, _count(rows))
-        yield [contact(row.contactid) for row in rows.value]
+        yield [_contact(row) for row in rows.value]
         if not rows.next_link:
             break
         if rows.next_link in seen:
@@ -91,6 +82,14 @@ def follow_link(url: str, link: str) -> str:
     path, mark, query = link.partition("?")
     joined = urljoin(urlsplit(url)._replace(query="").geturl(), path)
     return f"{joined}{mark}{query}"
+
+
+def _contact(row: _Row) -> Contact:
+    found = guid(row.contactid)
+    if found is None:
+        msg = "a row of the list of contacts has a contactid that is not a GUID"
+        raise BadResponse(msg)
+    return Contact(found)
 
 
 def _has_scheme(link: str) -> bool:

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from airflow_provider_interactions import errors
+from airflow_provider_interactions import contract, errors
+from airflow_provider_interactions import status as shared_status
 from airflow_provider_interactions.contract import Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
@@ -20,12 +21,10 @@ from airflow_provider_interactions.errors import (
     RequestRejected,
     ServiceRemoved,
     Throttled,
-    Unavailable,
     VendorError,
 )
+from airflow_provider_interactions.status import Verdict
 from airflow_provider_interactions.vendors.shared import encoding
-from airflow_provider_interactions.vendors.shared import status as shared_status
-from airflow_provider_interactions.vendors.shared.status import Verdict
 
 REMOVED = (
     "the action msdyncrm_LoadInteractionsPublic does not exist there. Microsoft removed outbound marketing, which "
@@ -80,9 +79,8 @@ class _Body(msgspec.Struct):
 
 def classify(response: Response) -> VendorError | None:
     """The error an answer stands for, None for one to read. Status and code decide, the text only for 'segment'."""
-    if 200 <= response.status < 300:
-        html = (Unavailable, "a web page came instead of the API's answer: a proxy or maintenance")
-        return shared_status.error(html, response) if shared_status.is_html(response) else _inside(response)
+    if shared_status.is_success(response.status):
+        return contract.classify_by_status(response) or _inside(response)
     found = _read(response.body)
     code = _code(found)
     return _error(_verdict(response.status, code, found.message or ""), response, code)
@@ -104,7 +102,7 @@ def _inside(response: Response) -> VendorError | None:
 
 
 def _error(verdict: Verdict | None, response: Response, code: str) -> VendorError | None:
-    error = shared_status.error(verdict, response, code)
+    error = shared_status.error(verdict, response.status, code)
     if isinstance(error, Throttled) and code == CONCURRENT:
         error.limit = "concurrency"
     return error

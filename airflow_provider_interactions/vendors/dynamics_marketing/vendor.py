@@ -33,7 +33,7 @@ from airflow_provider_interactions.contract import (
 from airflow_provider_interactions.errors import ConfigError, RecordRejected
 from airflow_provider_interactions.vendors.dynamics_marketing import responses
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings, auth
-from airflow_provider_interactions.vendors.dynamics_marketing.contacts import HEADERS, contact, contacts
+from airflow_provider_interactions.vendors.dynamics_marketing.contacts import HEADERS, contacts
 from airflow_provider_interactions.vendors.dynamics_marketing.errors import classify
 from airflow_provider_interactions.vendors.dynamics_marketing.guids import guid, is_placeholder
 from airflow_provider_interactions.vendors.dynamics_marketing.vectorized import columns
@@ -192,8 +192,8 @@ VENDOR = Vendor(
     title="Dynamics 365 Marketing",
     settings=Settings,
     options=Options,
-    contact_kinds=("contact_id",),
-    contact=contact,
+    identifier=lambda text, _: guid(text),
+    identifiers="the GUID of its contactid (kind contact_id)",
     queries=queries,
     pages=pages,
     interaction=interaction,

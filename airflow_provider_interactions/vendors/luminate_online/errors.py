@@ -23,11 +23,9 @@ from airflow_provider_interactions.errors import (
     Unavailable,
     VendorError,
 )
-from airflow_provider_interactions.vendors.shared import status as shared_status
+from airflow_provider_interactions.status import WEB_PAGE, Verdict, by_status, error, is_html
 from airflow_provider_interactions.vendors.shared import xml
-from airflow_provider_interactions.vendors.shared.status import Verdict
 
-_PAGE = (Unavailable, "a web page came instead of the API's answer: a maintenance or proxy page. Try again later")
 _UNKNOWN = (RequestRejected, "the vendor refuses the call with a code that its pages do not list")
 _LOGIN = "the login was refused. Check login and password of the API Administrator"
 _NOT_READING = "the vendor reports an error of writing or of another service, which these reading calls never cause"
@@ -87,29 +85,24 @@ _HTML = re.compile(rb"<!doctype\s+html", re.IGNORECASE)
 def classify(response: Response) -> VendorError | None:
     """The error an answer stands for, None for one to read. Looks at the first bytes; parses only what is an error."""
     if response.status == 429:
-        return shared_status.error(shared_status.by_status(429), response)
+        return error(by_status(429), 429)
     if _is_error(response.body):
         code = _code(response.body)
-        return shared_status.error(_by_code(code, response.status), response, code)
+        return error(_by_code(code, response.status), response.status, code)
     if _is_web_page(response):
         # These three are no maintenance: the host itself is wrong, and waiting would not help.
         wrong = response.status in (404, 405) or 300 <= response.status < 400
-        return shared_status.error(_by_status(response.status) if wrong else _PAGE, response)
-    return shared_status.error(_by_status(response.status), response)
+        return error(by_status(response.status, STATUSES) if wrong else WEB_PAGE, response.status)
+    return error(by_status(response.status, STATUSES), response.status)
 
 
 def by_code(code: str) -> VendorError | None:
     """The error of a code inside an answer that came with HTTP 200; None for a code that the pages do not list."""
-    verdict = CODES.get(code.strip())
-    return shared_status.error(verdict, Response(200, {}, b""), code.strip()) if verdict else None
+    return error(CODES.get(code.strip()), 200, code.strip())
 
 
 def _by_code(code: str, status: int) -> Verdict:
-    return CODES.get(code) or (status >= 500 and shared_status.by_status(status)) or _UNKNOWN
-
-
-def _by_status(status: int) -> Verdict | None:
-    return STATUSES.get(status) or shared_status.by_status(status)
+    return CODES.get(code) or (status >= 500 and by_status(status)) or _UNKNOWN
 
 
 def _is_error(body: bytes) -> bool:
@@ -123,7 +116,7 @@ def _is_web_page(response: Response) -> bool:
     root = xml.root(response.body)
     if root == "!DOCTYPE":
         return bool(_HTML.search(response.body, 0, 512))
-    return root.lower() == "html" or (shared_status.is_html(response) and not root.endswith("Response"))
+    return root.lower() == "html" or (is_html(response.headers, response.body) and not root.endswith("Response"))
 
 
 def _code(body: bytes) -> str:

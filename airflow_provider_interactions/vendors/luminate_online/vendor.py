@@ -85,16 +85,10 @@ class _Seen:
     standard: bool
 
 
-def contact(text: str, kind: str = "cons_id") -> Contact:
-    """A constituent by one of the vendor's identifiers, or ``*`` of kind everyone; raises ConfigError for others."""
-    known, found = IDENTIFIERS.get(kind), text.strip()
-    if known is None or not known.fullmatch(found) or not found.isprintable():
-        msg = (
-            "luminate_online: a contact must be given as cons_id (digits), member_id or email, "
-            "or as * of kind everyone for the bulk route."
-        )
-        raise ConfigError(msg)
-    return Contact(found, kind)
+def spell_identifier(text: str, kind: str) -> str | None:
+    """A constituent's identifier, or ``*`` of kind everyone, without the blanks around it."""
+    found = text.strip()
+    return found if IDENTIFIERS[kind].fullmatch(found) and found.isprintable() else None
 
 
 def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Query[Settings, Options]]:
@@ -145,7 +139,7 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
             "Split the group, or give the contacts as a list or a file exported from the site"
         )
         raise Incomplete(msg)
-    yield [contact(cons_id) for cons_id in answer.values]
+    yield [VENDOR.contact(cons_id) for cons_id in answer.values]
 
 
 def _page(method: str, response: Response) -> Answer[_Seen]:
@@ -268,7 +262,8 @@ VENDOR = Vendor(
     settings=Settings,
     options=Options,
     contact_kinds=(*PARAMETERS, EVERYONE),
-    contact=contact,
+    identifier=spell_identifier,
+    identifiers="cons_id (digits), member_id or email, or as * of kind everyone for the bulk route",
     queries=queries,
     pages=pages,
     interaction=interaction,

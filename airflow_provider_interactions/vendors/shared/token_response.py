@@ -12,11 +12,10 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_interactions import errors
+from airflow_provider_interactions import errors, status
 from airflow_provider_interactions.contract import Response, Token
-from airflow_provider_interactions.errors import BadResponse, VendorError
+from airflow_provider_interactions.errors import BadResponse, Throttled
 from airflow_provider_interactions.vendors.shared import encoding
-from airflow_provider_interactions.vendors.shared import status as shared_status
 
 #: Seconds that a token is used where its answer names no lifetime that can be read, or one that is over. One that ends
 #: sooner is replaced at the first 401. RFC 6749 names none; an hour is what most hosts grant.
@@ -57,8 +56,6 @@ def read_lifetime(seconds: object, default: float = DEFAULT_LIFETIME) -> float:
 
 def refuse_by_status(response: Response) -> None:
     """Raise what a status says that is about the host and not about the credentials: 3xx, 429 and 5xx."""
-    status = response.status
-    if status == 429 or status >= 500 or 300 <= status < 400:
-        found = shared_status.error(shared_status.by_status(status), response)
-        assert isinstance(found, VendorError)  # noqa: S101 - by_status has a verdict on all of these
-        raise found
+    error = status.error(status.by_status(response.status), response.status)
+    if error is not None and (isinstance(error, Throttled) or not 400 <= response.status < 500):
+        raise error

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import msgspec
 
-from airflow_provider_interactions import errors
+from airflow_provider_interactions import contract, errors, status
 from airflow_provider_interactions.contract import Response
 from airflow_provider_interactions.errors import AuthRejected, RequestRejected, Unavailable, VendorError
-from airflow_provider_interactions.vendors.shared import status
-from airflow_provider_interactions.vendors.shared.status import Verdict
+from airflow_provider_interactions.status import Verdict
 
 #: The code of errors for an address that the application does not have at all.
 NO_ROUTE = "no_route"
@@ -24,8 +23,6 @@ STATUSES: dict[int, Verdict] = {
     500: (Unavailable, "the vendor met an error while processing"),
 }
 
-_PAGE = (Unavailable, "a web page came instead of the API's answer: a proxy, a login page or maintenance")
-
 
 class _Body(msgspec.Struct):
     message: str = msgspec.field(name="Message", default="")
@@ -33,10 +30,10 @@ class _Body(msgspec.Struct):
 
 def classify(response: Response) -> VendorError | None:
     """The error an answer stands for, None for one to read. A contact's 404 is told apart by who asked for it."""
-    if 200 <= response.status < 300:
-        return status.error(_PAGE, response) if status.is_html(response) else None
-    verdict = STATUSES.get(response.status) or status.by_status(response.status)
-    return status.error(verdict, response, NO_ROUTE if _is_no_route(response) else "")
+    if status.is_success(response.status):
+        return contract.classify_by_status(response)
+    verdict = status.by_status(response.status, STATUSES)
+    return status.error(verdict, response.status, NO_ROUTE if _is_no_route(response) else "")
 
 
 def _is_no_route(response: Response) -> bool:

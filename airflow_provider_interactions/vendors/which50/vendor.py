@@ -11,7 +11,7 @@ Source: the help pages of the API (app.which50.com/Which50API/documentation, cra
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -56,18 +56,10 @@ class Options(contract.Options, frozen=True, kw_only=True):
     contact_lists: tuple[int | str, ...] | None = None
 
 
-def contact(text: str, kind: str = "contact_id") -> Contact:
-    """A contact's encrypted id (EncContactId) as it is; raises ConfigError. Its alphabet is not published."""
+def spell_contact_id(text: str, _: str = "contact_id") -> str | None:
+    """A contact's encrypted id (EncContactId) as it is. Its alphabet is not published."""
     # A segment of dots would be taken for another path, however it is encoded.
-    if kind != "contact_id" or not text.strip() or not text.isprintable() or set(text) == {"."}:
-        msg = "which50: a contact must be given as its encrypted id, EncContactId (kind contact_id)."
-        raise ConfigError(msg)
-    return Contact(text)
-
-
-def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Query[Settings, Options]]:
-    """One question: an answer is the whole history."""
-    yield Query(person, settings, options)
+    return text if text.strip() and text.isprintable() and set(text) != {"."} else None
 
 
 async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -> AsyncGenerator[Page, None]:  # noqa: ARG001 - unfiltered
@@ -153,7 +145,7 @@ def _listed(encrypted: str | None) -> Contact:
     if not encrypted:
         msg = "a contact of a list comes without its EncContactId"
         raise BadResponse(msg)
-    return contact(encrypted)
+    return VENDOR.contact(encrypted)
 
 
 VENDOR = Vendor(
@@ -161,9 +153,8 @@ VENDOR = Vendor(
     title="Which50",
     settings=Settings,
     options=Options,
-    contact_kinds=("contact_id",),
-    contact=contact,
-    queries=queries,
+    identifier=spell_contact_id,
+    identifiers="its encrypted id, EncContactId (kind contact_id)",
     pages=pages,
     interaction=interaction,
     auth=auth,

@@ -6,7 +6,7 @@ the cursor of the next page, null on the last one; 404 with the error ``unknown_
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -27,9 +27,10 @@ from airflow_provider_interactions.contract import (
     Request,
     Response,
     Vendor,
+    classify_by_status,
 )
-from airflow_provider_interactions.errors import ConfigError, ContactNotFound, RecordRejected, Unavailable, VendorError
-from airflow_provider_interactions.vendors.shared import json, status
+from airflow_provider_interactions.errors import ConfigError, ContactNotFound, RecordRejected, VendorError
+from airflow_provider_interactions.vendors.shared import json
 from airflow_provider_interactions.window import Window, zulu
 
 KINDS = {
@@ -78,20 +79,7 @@ class _Error(msgspec.Struct):
     error: str = ""
 
 
-def contact(text: str, kind: str = "contact_id") -> Contact:
-    """A person's id as it is; raises ConfigError for an empty one and for other kinds."""
-    if kind != "contact_id" or not text.strip():
-        msg = "acme_mail: a contact must be given as the id of a person (kind contact_id)."
-        raise ConfigError(msg)
-    return Contact(text.strip())
-
-
-def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Query]:
-    """One question: an answer covers all types."""
-    yield Query(person, settings, options)
-
-
-async def pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Page, None]:
+async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -> AsyncGenerator[Page, None]:
     """Follow the cursor until there is none."""
     asked = {"person": query.contact.id, "since": zulu(window.start), "until": zulu(window.end)}
     if query.options.page_size:
@@ -113,7 +101,7 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
     while True:
         request = Request("GET", f"/{settings.version}/people", query=cursor)
         answer = await fetch(request, lambda response: json.decode(response.body, _People, "the page of people"))
-        yield [contact(person.id) for person in answer.people]
+        yield [Contact(person.id) for person in answer.people]
         if not answer.next:
             return
         cursor = {"cursor": answer.next}
@@ -153,17 +141,17 @@ def auth(credentials: Credentials) -> Auth:
 
 
 def classify(response: Response) -> VendorError | None:
-    """The error an answer stands for, None for one to read."""
-    if 200 <= response.status < 300:
-        page = (Unavailable, "a web page came instead of the API's answer: a proxy or maintenance")
-        return status.error(page, response) if status.is_html(response) else None
+    """The error a response stands for, None for one to read."""
+    if response.status == 404 and _code(response.body) == "unknown_person":
+        return ContactNotFound("there is no such person", status=404, code="unknown_person")
+    return classify_by_status(response)
+
+
+def _code(body: bytes) -> str:
     try:
-        code = msgspec.json.decode(response.body, type=_Error).error
+        return msgspec.json.decode(body, type=_Error).error
     except errors.UNREADABLE:
-        code = ""  # a gateway's page: the status alone decides
-    if response.status == 404 and code == "unknown_person":
-        return status.error((ContactNotFound, "there is no such person"), response, code)
-    return status.error(status.by_status(response.status), response)
+        return ""  # a gateway's page: the status alone decides
 
 
 def probe(settings: Settings) -> Request:
@@ -182,10 +170,6 @@ VENDOR = Vendor(
     name="acme_mail",
     title="Acme Mail",
     settings=Settings,
-    options=Options,
-    contact_kinds=("contact_id",),
-    contact=contact,
-    queries=queries,
     pages=pages,
     interaction=interaction,
     auth=auth,
