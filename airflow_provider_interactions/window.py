@@ -46,22 +46,12 @@ class Window:
         """A file-system safe name that sorts by time, to the second: ``20260101T000000Z-20260102T000000Z``."""
         return f"{_compact(self.start)}-{_compact(self.end)}"
 
-    @classmethod
-    def from_slug(cls, slug: str) -> Window:
-        """Read back what ``slug`` wrote; raises ValueError if it is none."""
-        start, _, end = slug.partition("-")
-        return cls(_expand(start), _expand(end))
-
     def __str__(self) -> str:
         """``[2026-01-01T00:00:00Z, 2026-01-02T00:00:00Z)``."""
         return f"[{zulu(self.start)}, {zulu(self.end)})"
 
     def __contains__(self, moment: datetime) -> bool:
         return self.start <= moment < self.end
-
-    def covers(self, other: Window) -> bool:
-        """Whether every instant of the other window is in this one."""
-        return self.start <= other.start and other.end <= self.end
 
     def split(self, span: timedelta) -> Iterator[Window]:
         """Cut into neighbours of at most ``span``; together they are exactly this window."""
@@ -73,10 +63,6 @@ class Window:
             end = min(start + span, self.end)
             yield Window(start, end)
             start = end
-
-    def pad(self, before: timedelta, after: timedelta = timedelta(0)) -> Window:
-        """A wider window: ``before`` earlier and ``after`` later."""
-        return Window(self.start - before, self.end + after)
 
     def days(self) -> list[date]:
         """Every UTC calendar day that has an instant in this window, in order."""
@@ -148,11 +134,6 @@ def _utc(moment: datetime) -> datetime:
 
 def _compact(moment: datetime) -> str:
     return zulu(moment).replace("-", "").replace(":", "")
-
-
-def _expand(text: str) -> datetime:
-    form = "%Y%m%dT%H%M%S.%fZ" if "." in text else "%Y%m%dT%H%M%SZ"
-    return datetime.strptime(text, form).replace(tzinfo=UTC)
 
 
 def _not_a_window(start: datetime, end: datetime) -> str:

@@ -11,6 +11,7 @@ from airflow_provider_interactions.errors import WindowSuperseded
 from airflow_provider_interactions.extract.checkpoint import clear_checkpoints
 from airflow_provider_interactions.extract.cleanup import remove_orphan_files
 from airflow_provider_interactions.lake.manifest import Manifest, reconcile, referred, whole
+from airflow_provider_interactions.lake.reader import describe_superseded
 from airflow_provider_interactions.lake.storage import Lake
 
 #: What keeps two pipelines from replacing each other's windows.
@@ -55,12 +56,4 @@ def _refuse_replaced(lake: Lake, manifest: Manifest) -> None:
     folders = {posixpath.dirname(path) for path in manifest.paths}
     gone = manifest.paths - {f"{folder}/{name}" for folder in folders for name in lake.names(folder)}
     if gone:
-        raise WindowSuperseded(replaced(manifest))
-
-
-def replaced(manifest: Manifest) -> str:
-    """What to tell when files of a raw window are gone."""
-    return (
-        f"Files of window {manifest.window} are gone: another extraction of the same window has replaced them. Run the "
-        "extraction again, or leave the newer one as it is."
-    )
+        raise WindowSuperseded(describe_superseded(manifest))

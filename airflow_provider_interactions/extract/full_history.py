@@ -19,7 +19,6 @@ from typing import Literal
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, landed
@@ -29,6 +28,7 @@ from airflow_provider_interactions.extract.pipeline import land_pages
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts, Manifest, reconcile, referred
 from airflow_provider_interactions.lake.paths import timestamp
+from airflow_provider_interactions.lake.reader import read_rows, rows_within
 from airflow_provider_interactions.window import ALWAYS
 
 #: A history this much older than any run would still use is removed.
@@ -80,11 +80,9 @@ class _Cut:
         """Copy the rows of some contacts that lie in the window."""
         wanted = pa.array([_key(contact.kind, contact.id) for contact in contacts], pa.string())
         window = self.job.window
-        for rows in _rows(self.job, manifest):
+        for rows in read_rows(self.job.lake, manifest.files):
             mine = rows.filter(pc.is_in(_keys(rows), wanted))
-            at = mine.column("occurred_at")
-            inside = pc.and_(pc.greater_equal(at, window.start), pc.less(at, window.end))
-            found = mine.filter(pc.fill_null(inside, fill_value=True))  # null in histories of older versions only
+            found = rows_within(mine, window, undated=True)  # without a time in histories of older versions only
             self.received += mine.num_rows
             self.rows.update(_keys(found).to_pylist())
             if found.num_rows:
@@ -176,12 +174,11 @@ def _prefix(job: Job) -> str:
 
 def _outcomes(job: Job, manifest: Manifest, *, fresh: bool) -> dict[Contact, KnownContact]:
     found = {}
-    for file in manifest.outcomes:
-        with job.lake.fs.open(job.lake.full(file.path), "rb") as stream:
-            for row in pq.read_table(stream).to_pylist():
-                contact = Contact(row["contact_id"], row["contact_id_kind"])
-                sent = row["requests"] if fresh else 0
-                found[contact] = KnownContact(manifest, row["outcome"], row["reason"], sent)
+    for rows in read_rows(job.lake, manifest.outcomes):
+        for row in rows.to_pylist():
+            contact = Contact(row["contact_id"], row["contact_id_kind"])
+            sent = row["requests"] if fresh else 0
+            found[contact] = KnownContact(manifest, row["outcome"], row["reason"], sent)
     return found
 
 
@@ -193,12 +190,6 @@ def _by_manifest(
         manifest = known[contact].manifest
         groups.setdefault(id(manifest), (manifest, []))[1].append(contact)
     yield from groups.values()
-
-
-def _rows(job: Job, manifest: Manifest) -> Iterator[pa.RecordBatch]:
-    for file in manifest.files:
-        with job.lake.fs.open(job.lake.full(file.path), "rb") as stream:
-            yield from pq.ParquetFile(stream).iter_batches()
 
 
 def _key(kind: str, contact_id: str) -> str:

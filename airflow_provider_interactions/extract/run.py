@@ -8,7 +8,6 @@ import logging
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.pipeline import land_pages
 from airflow_provider_interactions.lake.manifest import Manifest
-from airflow_provider_interactions.memory import keep
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +18,6 @@ def extract(job: Job) -> Manifest:
     The manifest names the files, which nothing refers to until ``commit_window``. On any error no file is left, but
     what a later try of the same run goes on from (``Job.resume``). Warns of contacts that are noted as ``failed``.
     """
-    keep()
     manifest = asyncio.run(land_pages(job)) if job.vendor.filters_by_date else _cut(job)
     if manifest.counts.failed:
         log.warning(

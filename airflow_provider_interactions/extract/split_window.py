@@ -15,16 +15,15 @@ from datetime import timedelta
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from airflow_provider_interactions.contract import Contact
-from airflow_provider_interactions.errors import Unreconciled, WindowSuperseded
+from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, clear_checkpoints
-from airflow_provider_interactions.extract.commit import commit_window, replaced
+from airflow_provider_interactions.extract.commit import commit_window
 from airflow_provider_interactions.extract.raw_writer import RawWriter
-from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts, File, Manifest, reconcile, whole
+from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts, Manifest, reconcile, whole
 from airflow_provider_interactions.lake.paths import WindowPaths
+from airflow_provider_interactions.lake.reader import read_window, rows_within
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.window import Window
 
@@ -129,9 +128,7 @@ class _Piece:
 
     def take(self, rows: pa.RecordBatch) -> None:
         """Copy those rows that lie in the window; the first one has those that lie nowhere, too."""
-        at = rows.column("occurred_at")
-        inside = pc.and_(pc.greater_equal(at, self.window.start), pc.less(at, self.window.end))
-        mine = rows.filter(pc.fill_null(inside, fill_value=self.first))
+        mine = rows_within(rows, self.window, undated=self.first)
         if mine.num_rows:
             self.landing.copy(mine)
             kinds, ids = mine.column("contact_id_kind").to_pylist(), mine.column("contact_id").to_pylist()
@@ -173,21 +170,12 @@ def _pieces(lake: Lake, batch: Manifest, windows: Sequence[Window]) -> list[Mani
             place, state = WindowPaths(batch.vendor, batch.account, window), Checkpoint(extracted_at=batch.extracted_at)
             landing = stack.enter_context(RawWriter(lake, place, state, batch.batch, batch.batches, asked=batch.asked))
             pieces.append(_Piece(landing, window, window.start == batch.window_start))
-        for rows in _rows(lake, batch, batch.files):
+        for rows in read_window(lake, batch, batch.files):
             for piece in pieces:
                 piece.take(rows)
-        for rows in _rows(lake, batch, batch.undated):
+        for rows in read_window(lake, batch, batch.undated):
             for piece in pieces:
                 if piece.first:
                     piece.landing.copy_rejects(rows)
-        outcomes = pa.Table.from_batches(list(_rows(lake, batch, batch.outcomes)))
+        outcomes = pa.Table.from_batches(list(read_window(lake, batch, batch.outcomes)))
         return [piece.finish(batch, outcomes) for piece in pieces]
-
-
-def _rows(lake: Lake, batch: Manifest, files: Iterable[File]) -> Iterator[pa.RecordBatch]:
-    for file in files:
-        try:
-            with lake.fs.open(lake.full(file.path), "rb") as stream:
-                yield from pq.ParquetFile(stream).iter_batches()
-        except FileNotFoundError as gone:
-            raise WindowSuperseded(replaced(batch)) from gone

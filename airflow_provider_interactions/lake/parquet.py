@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import posixpath
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -11,7 +10,7 @@ import pyarrow.parquet as pq
 
 from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.lake.manifest import File
-from airflow_provider_interactions.lake.storage import Lake, unwritable
+from airflow_provider_interactions.lake.storage import Lake, NewFile, unwritable
 
 COMPRESSION = "zstd"
 
@@ -23,21 +22,18 @@ class Writer:
     """One Parquet file that appears under its name only when it is complete."""
 
     def __init__(self, lake: Lake, path: str, schema: pa.Schema) -> None:
-        self.lake, self.path, self.rows = lake, path, 0
-        lake.prepare(path)
-        self._target = lake.full(path)
-        self._temporary = lake.full(lake.temporary(path)) if lake.local else self._target
+        self.path, self.rows = path, 0
+        self._file = NewFile(lake, path)
         # Payloads and the like hardly repeat: a dictionary of them is work for nothing.
         words = [column.name for column in schema if pa.types.is_dictionary(column.type)]
         ordered = [name for name in schema.names if name not in LONG]
         try:
-            self._stream = lake.fs.open(self._temporary, "wb")
             self._parquet = pq.ParquetWriter(
-                self._stream, schema, compression=COMPRESSION, use_dictionary=words, write_statistics=ordered
+                self._file.stream, schema, compression=COMPRESSION, use_dictionary=words, write_statistics=ordered
             )
-        except OSError as wrong:
-            self._remove()
-            raise unwritable(wrong) from wrong
+        except OSError as fault:
+            self._file.discard()
+            raise unwritable(fault) from fault
 
     def write(self, rows: pa.RecordBatch | pa.Table) -> None:
         """Append one row group; where it cannot be written, leaves nothing, raises as ``storage.unwritable`` says."""
@@ -48,15 +44,13 @@ class Writer:
     def close(self) -> File:
         """Finish the file and give it its name; raises as ``write`` does.
 
-        The rows it tells are those of the file's own footer; raises Unreconciled when these are not all that came.
+        The returned rows are those of the file's own footer; raises Unreconciled when these are not all that came.
         """
         with self._whole_or_nothing():
             self._parquet.close()
-            self._stream.close()
             self._check()
-            if self._temporary != self._target:
-                self.lake.fs.mv(self._temporary, self._target)
-        return File(self.path, self.rows, int(self.lake.fs.size(self._target)))
+            self._file.close()
+        return File(self.path, self.rows, self._file.size)
 
     def _check(self) -> None:
         written = self._parquet.writer.metadata.num_rows
@@ -69,13 +63,7 @@ class Writer:
         with contextlib.suppress(OSError, ValueError):  # a full disk, a stream that is closed
             self._parquet.close()
         self._parquet.is_open = False  # else it tries once more when it is collected
-        self.lake.abandon(self._stream)
-        self._remove()
-
-    def _remove(self) -> None:
-        # Where nothing can be renamed, nothing is there before it is whole; a file of that name is an earlier try's.
-        if self._temporary != self._target:
-            self.lake.remove([posixpath.relpath(self._temporary, self.lake.root)])
+        self._file.discard()
 
     @contextlib.contextmanager
     def _whole_or_nothing(self) -> Iterator[None]:

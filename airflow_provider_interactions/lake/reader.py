@@ -1,29 +1,52 @@
-"""Reading what is published, while others may publish: the former version of a window or the new one, never a mixture.
+"""Reading what a manifest refers to: its files' rows, in bounded memory, in one place.
 
-The files of a former version are removed as soon as the new one is there. So whoever finds a file gone reads the
-manifest again, and starts over if it is another one.
+The files of a window are removed as soon as a newer version of it is published. So a file that is gone is not a broken
+lake. ``read_rows`` lets FileNotFoundError pass, ``read_window`` says that another run has replaced the window, and
+``read_published`` reads the newer version.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from airflow_provider_interactions.errors import Unreconciled
-from airflow_provider_interactions.lake.manifest import Manifest
+from airflow_provider_interactions.errors import Unreconciled, WindowSuperseded
+from airflow_provider_interactions.lake.manifest import File, Manifest, written
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.window import Window
+
+#: Rows of a batch unless the caller says otherwise: as many as pyarrow hands out by itself.
+BATCH_ROWS = 65_536
 
 
-def read(lake: Lake, path: str) -> tuple[Manifest, pa.Table] | None:
-    """The manifest at a path of the lake (``Place.manifest``, ``Place.raw_manifest``) and all rows of its files.
+def read_rows(lake: Lake, files: Iterable[File], rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+    """The rows of some Parquet files in order, at most ``rows`` in a batch; raises FileNotFoundError."""
+    for file in files:
+        with lake.fs.open(lake.full(file.path), "rb") as stream:
+            yield from pq.ParquetFile(stream).iter_batches(rows)
 
-    None when nothing is published there. Raises Unreconciled when files are gone though their manifest is still the
-    same, or hold another number of rows than it says.
+
+def read_window(lake: Lake, raw: Manifest, files: Iterable[File], rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+    """The same for files of a raw window; raises WindowSuperseded where another extraction has replaced them."""
+    try:
+        yield from read_rows(lake, files, rows)
+    except FileNotFoundError as gone:
+        raise WindowSuperseded(describe_superseded(raw)) from gone
+
+
+def read_published(lake: Lake, path: str) -> tuple[Manifest, pa.Table] | None:
+    """The manifest at a path of the lake (``WindowPaths.manifest``, ``raw_manifest``) and all rows of its files.
+
+    One version of the window, never a mixture, also while others publish. None when nothing is published there.
+    Raises Unreconciled when files are gone although their manifest is the same, or hold another number of rows.
     """
     manifest = lake.read(path, Manifest)
     while manifest is not None:
         try:
-            return manifest, _rows(lake, manifest)
+            return manifest, _read_table(lake, manifest)
         except FileNotFoundError:
             former, manifest = manifest, lake.read(path, Manifest)
             if former == manifest:
@@ -32,15 +55,25 @@ def read(lake: Lake, path: str) -> tuple[Manifest, pa.Table] | None:
     return None
 
 
-def _rows(lake: Lake, manifest: Manifest) -> pa.Table:
-    tables = [_table(lake, file.path) for file in manifest.files]
-    for file, table in zip(manifest.files, tables, strict=True):
-        if table.num_rows != file.rows:
-            msg = f"{file.path} holds {table.num_rows} rows where its manifest says {file.rows}: run the window again."
-            raise Unreconciled(msg)
-    return pa.concat_tables(tables) if tables else pa.table({})
+def _read_table(lake: Lake, manifest: Manifest) -> pa.Table:
+    batches = list(read_rows(lake, manifest.files))
+    came = sum(batch.num_rows for batch in batches)
+    if came != written(manifest.files):
+        msg = f"The files of window {manifest.window} hold {came} rows, not as many as the manifest says: run it again."
+        raise Unreconciled(msg)
+    return pa.Table.from_batches(batches) if batches else pa.table({})
 
 
-def _table(lake: Lake, path: str) -> pa.Table:
-    with lake.fs.open(lake.full(path), "rb") as stream:
-        return pq.ParquetFile(stream).read()
+def rows_within(rows: pa.RecordBatch, window: Window, *, undated: bool) -> pa.RecordBatch:
+    """Those rows that occurred in a window; ``undated`` says whether rows without a time belong to it."""
+    at = rows.column("occurred_at")
+    inside = pc.and_(pc.greater_equal(at, window.start), pc.less(at, window.end))
+    return rows.filter(pc.fill_null(inside, fill_value=undated))
+
+
+def describe_superseded(raw: Manifest) -> str:
+    """The message for a raw window whose files are gone."""
+    return (
+        f"Files of window {raw.window} are gone: another extraction of the same window has replaced them. Run the "
+        "extraction again, or leave the newer one as it is."
+    )

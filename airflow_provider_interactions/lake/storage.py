@@ -29,13 +29,16 @@ from typing import Any, TypeVar
 
 import fsspec
 import msgspec
-from fsspec.dircache import DirCache
 from fsspec.spec import AbstractBufferedFile
 
 from airflow_provider_interactions.errors import ConfigError, LakeUnavailable
 from airflow_provider_interactions.lake.paths import timestamp
 
 T = TypeVar("T")
+
+#: A client of our own, and one that remembers no listing: a remembered one still names files that another process has
+#: removed, and fsspec would share a client with other people's tasks in this process.
+UNCACHED = {"skip_instance_cache": True, "use_listings_cache": False}
 
 #: Times to list a folder that changes meanwhile.
 LISTINGS = 100
@@ -46,16 +49,17 @@ OBJECT_STORES = frozenset(("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"))
 NO_LAKE = "There is no lake to write to. Give the operator a lake, or set [interactions] lake in the configuration."
 
 
+def own_client(fs: Any) -> Any:
+    """A file system like this one, but a client of our own without remembered listings; see ``UNCACHED``."""
+    return type(fs)(*fs.storage_args, **{**fs.storage_options, **UNCACHED})
+
+
 @dataclass(frozen=True, slots=True)
 class Lake:
     """A folder on any file system fsspec knows. Paths in manifests are relative to ``root``."""
 
     fs: Any
     root: str
-
-    def __post_init__(self) -> None:
-        # What object stores' drivers remember of a listing, they also tell of a file that another process has removed.
-        self.fs.dircache = DirCache(use_listings_cache=False)
 
     @classmethod
     def at(cls, url: str, fs: Any = None, **storage_options: Any) -> Lake:
@@ -66,7 +70,7 @@ class Lake:
         if not url:
             raise ConfigError(NO_LAKE)
         try:
-            found, root = (fs, url) if fs else fsspec.url_to_fs(url, **storage_options)
+            found, root = (fs, url) if fs else fsspec.url_to_fs(url, **UNCACHED, **storage_options)
         except (ImportError, ValueError) as wrong:
             why = type(wrong).__name__
             msg = f"The lake's address cannot be used ({why}). Is its scheme right, and its driver installed?"
@@ -103,12 +107,12 @@ class Lake:
             raise unwritable(wrong) from wrong
 
     def _rename_into(self, path: str, data: bytes) -> None:
-        temporary = self.temporary(path)
+        file = NewFile(self, path)
         try:
-            self.fs.pipe_file(self.full(temporary), data)
-            self.fs.mv(self.full(temporary), self.full(path))
+            file.stream.write(data)
+            file.close()
         except BaseException:
-            self.remove([temporary])
+            file.discard()
             raise
 
     def temporary(self, path: str) -> str:
@@ -163,6 +167,44 @@ class Lake:
     def _protocols(self) -> tuple[str, ...]:
         known = self.fs.protocol
         return known if isinstance(known, tuple) else (known,)
+
+
+class NewFile:
+    """A file being written: it gets its name when it is closed, so readers never see half of it.
+
+    On a local disk it has another name until then; an object store shows no object before it is complete.
+    """
+
+    def __init__(self, lake: Lake, path: str) -> None:
+        self.lake, self.path = lake, path
+        self._temporary = lake.temporary(path) if lake.local else path
+        lake.prepare(path)
+        try:
+            self.stream = lake.fs.open(lake.full(self._temporary), "wb")
+        except OSError as wrong:
+            self._remove()
+            raise unwritable(wrong) from wrong
+
+    def close(self) -> None:
+        """Finish the file and give it its name."""
+        self.stream.close()
+        if self._temporary != self.path:
+            self.lake.fs.mv(self.lake.full(self._temporary), self.lake.full(self.path))
+
+    @property
+    def size(self) -> int:
+        """Bytes of the finished file."""
+        return int(self.lake.fs.size(self.lake.full(self.path)))
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self.lake.abandon(self.stream)
+        self._remove()
+
+    def _remove(self) -> None:
+        # Without a rename nothing is there before it is complete: a file of that name is from an earlier try.
+        if self._temporary != self.path:
+            self.lake.remove([self._temporary])
 
 
 #: What the file system says that trying again does not mend.

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from airflow_provider_interactions.errors import ConfigError, LoadError, Unreconciled
 from airflow_provider_interactions.lake.manifest import Manifest
+from airflow_provider_interactions.lake.reader import read_rows
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import Loaded
 from airflow_provider_interactions.load.duckdb_turn import is_full, open_in_turn
@@ -202,12 +202,9 @@ def _arrive(connection: duckdb.DuckDBPyConnection, lake: Lake, manifest: Manifes
     columns = ", ".join(f'"{field.name}" {_sql(field)}' for field in CANONICAL)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE arrived ({columns})")
     for file in manifest.files:
-        with lake.fs.open(lake.full(file.path), "rb") as stream:
-            parquet = pq.ParquetFile(stream)
-            reader = pa.RecordBatchReader.from_batches(parquet.schema_arrow, parquet.iter_batches())
-            connection.register("batches", reader)
-            connection.execute("INSERT INTO arrived BY NAME SELECT * FROM batches")
-            connection.unregister("batches")
+        connection.register("batches", pa.RecordBatchReader.from_batches(CANONICAL, read_rows(lake, [file])))
+        connection.execute("INSERT INTO arrived BY NAME SELECT * FROM batches")
+        connection.unregister("batches")
 
 
 def _literal(text: str) -> str:

@@ -16,15 +16,13 @@ from typing import Self
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from airflow_provider_interactions.errors import TooManyRejects, WindowSuperseded
-from airflow_provider_interactions.extract.commit import replaced
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, reconcile_normalized, referred
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.paths import timestamp
+from airflow_provider_interactions.lake.reader import describe_superseded, read_window
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.memory import keep
 from airflow_provider_interactions.normalize.repeats import Deduplicator
 from airflow_provider_interactions.normalize.rows import BATCH_BYTES, join, to_rows
 from airflow_provider_interactions.rejects import SHARE, are_too_many, list_reasons, way_on
@@ -47,7 +45,6 @@ def normalize(lake: Lake, raw: Manifest, *, rejects_share: float = SHARE, now: d
     rejects are kept), Unreconciled when counts do not add up, and WindowSuperseded when another extraction of the
     window was published meanwhile. ``now`` is the instant (aware) that names the files.
     """
-    keep()
     vendor = vendor_named(raw.vendor)
     with _Output(lake, raw, timestamp(now or datetime.now(UTC))) as output:
         for batch in _raw_batches(lake, raw):
@@ -143,7 +140,7 @@ class _Output:
         """Raise WindowSuperseded unless this raw window is the published one: a slow run must not undo a newer one."""
         current = self.lake.read(self.raw.place.raw_manifest, Manifest)
         if current is None or current.paths != self.raw.paths:
-            raise WindowSuperseded(replaced(self.raw))
+            raise WindowSuperseded(describe_superseded(self.raw))
 
     def _close_rejects(self) -> tuple[File, ...]:
         if self.rejects is None:
@@ -167,14 +164,9 @@ class _Output:
 
 
 def _raw_batches(lake: Lake, raw: Manifest) -> Iterator[pa.RecordBatch]:
-    for file in raw.files:
-        try:
-            with lake.fs.open(lake.full(file.path), "rb") as stream:
-                for batch in pq.ParquetFile(stream).iter_batches(BATCH_ROWS):
-                    rows = max(1, BATCH_BYTES * batch.num_rows // max(1, batch.column("payload").nbytes))
-                    yield from (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))
-        except FileNotFoundError as gone:
-            raise WindowSuperseded(replaced(raw)) from gone
+    for batch in read_window(lake, raw, raw.files, BATCH_ROWS):
+        rows = max(1, BATCH_BYTES * batch.num_rows // max(1, batch.column("payload").nbytes))
+        yield from (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))
 
 
 def _by_day(rows: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:

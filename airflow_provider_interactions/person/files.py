@@ -12,13 +12,13 @@ from typing import Any, Self
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from airflow_provider_interactions.contract import Asked, Contact, Vendor
 from airflow_provider_interactions.errors import RecordRejected
 from airflow_provider_interactions.lake.manifest import File, Manifest
 from airflow_provider_interactions.lake.parquet import Writer
-from airflow_provider_interactions.lake.storage import Lake, unwritable
+from airflow_provider_interactions.lake.reader import read_rows
+from airflow_provider_interactions.lake.storage import Lake, NewFile, unwritable
 from airflow_provider_interactions.normalize.repeats import Deduplicator, Version
 from airflow_provider_interactions.rejects import read_record
 from airflow_provider_interactions.schema import ANSWER
@@ -73,10 +73,8 @@ def _records(lake: Lake, landed: Manifest) -> Iterator[Row]:
 
 
 def _rows(lake: Lake, files: Iterable[File]) -> Iterator[Row]:
-    for file in files:
-        with lake.fs.open(lake.full(file.path), "rb") as stream:
-            for batch in pq.ParquetFile(stream).iter_batches():
-                yield from batch.to_pylist()
+    for batch in read_rows(lake, files):
+        yield from batch.to_pylist()
 
 
 def _read(found: PersonRecords, vendor: Vendor, records: Iterable[Row], types: frozenset[str]) -> None:
@@ -174,31 +172,25 @@ class Lines:
     """A file of JSON objects, one a line, that appears under its name only when it is complete."""
 
     def __init__(self, lake: Lake, path: str) -> None:
-        self.lake, self.path, self.rows = lake, path, 0
-        self._temporary = lake.temporary(path) if lake.local else path
-        lake.prepare(path)
-        with _writable():
-            self._stream = lake.fs.open(lake.full(self._temporary), "wb")
+        self.rows = 0
+        self._file = NewFile(lake, path)
 
     def write(self, rows: Iterable[Row]) -> None:
         """Append rows; raises as ``storage.unwritable`` says when the file system takes no more."""
         with _writable():
             for row in rows:
-                self._stream.write(line(row) + b"\n")
+                self._file.stream.write(line(row) + b"\n")
                 self.rows += 1
 
     def close(self) -> File:
         """Finish the file and give it its name."""
         with _writable():
-            self._stream.close()
-            if self._temporary != self.path:
-                self.lake.fs.mv(self.lake.full(self._temporary), self.lake.full(self.path))
-        return File(self.path, self.rows, int(self.lake.fs.size(self.lake.full(self.path))))
+            self._file.close()
+        return File(self._file.path, self.rows, self._file.size)
 
     def discard(self) -> None:
         """Leave nothing behind."""
-        self.lake.abandon(self._stream)
-        self.lake.remove([self._temporary])
+        self._file.discard()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import ObjectStoragePath, conf
 
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.lake.storage import NO_LAKE, Lake
+from airflow_provider_interactions.lake.storage import NO_LAKE, Lake, own_client
 
 
 def open_lake(url: str | None) -> Lake:
@@ -19,7 +19,8 @@ def open_lake(url: str | None) -> Lake:
     url = url or conf.get("interactions", "lake", fallback="")
     if not url:
         raise ConfigError(NO_LAKE)
-    return Lake(*open_url(url, "The lake"))
+    fs, path = open_url(url, "The lake")
+    return Lake(own_client(fs), path)
 
 
 def open_url(url: str, what: str) -> tuple[Any, str]:

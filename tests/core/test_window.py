@@ -31,7 +31,7 @@ def test_pieces_tile_the_window_exactly(window, parts, more):
     assert pieces[-1].end == window.end
     assert all(left.end == right.start for left, right in pairwise(pieces))
     assert all(piece.end - piece.start <= span for piece in pieces)
-    assert all(window.covers(piece) for piece in pieces)
+    assert all(window.start <= piece.start and piece.end <= window.end for piece in pieces)
 
 
 @given(windows, st.timedeltas(TICK, timedelta(days=5)))
@@ -51,14 +51,6 @@ def test_an_instant_lies_in_exactly_one_piece(window, data):
     assert sum(moment in piece for piece in pieces) == 1
 
 
-@given(windows, st.timedeltas(timedelta(0), timedelta(days=2)), st.timedeltas(timedelta(0), timedelta(days=2)))
-def test_padding_adds_on_either_side(window, before, after):
-    wide = window.pad(before, after)
-    assert (wide.start, wide.end) == (window.start - before, window.end + after)
-    assert wide.covers(window)
-    assert window.covers(wide) == (before == after == timedelta(0))
-
-
 @given(instants, st.timedeltas(TICK, timedelta(days=9)))
 def test_the_days_of_a_window_cover_it_and_no_more(start, span):
     window = Window(start, start + span) if start.year < 9999 else Window(start - span, start)
@@ -69,9 +61,9 @@ def test_the_days_of_a_window_cover_it_and_no_more(start, span):
     assert (window.end - TICK).date() == days[-1]
 
 
-@given(windows)
-def test_a_slug_reads_back_and_needs_no_escaping(window):
-    assert Window.from_slug(window.slug) == window
+@given(windows, windows)
+def test_a_slug_is_unique_and_needs_no_escaping(window, other):
+    assert (window.slug == other.slug) == (window == other)
     assert set(window.slug) <= set("0123456789TZ.-")
 
 
@@ -85,12 +77,6 @@ def test_slugs_of_whole_seconds_sort_by_time(one, other):
 def test_the_slug_is_a_public_name():
     assert Window.of("2026-01-01", "2026-01-02").slug == "20260101T000000Z-20260102T000000Z"
     assert str(Window.of("2026-01-01", "2026-01-02")) == "[2026-01-01T00:00:00Z, 2026-01-02T00:00:00Z)"
-
-
-@pytest.mark.parametrize("slug", ["", "20260101T000000Z", "x-y", "20260101-20260102"])
-def test_what_is_no_slug_is_refused(slug):
-    with pytest.raises(ValueError, match="does not match format"):
-        Window.from_slug(slug)
 
 
 @given(instants, st.integers(-1439, 1439))

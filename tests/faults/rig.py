@@ -138,7 +138,7 @@ def place(spec) -> WindowPaths:
 def seen(spec, layer="manifest"):
     """What a reader sees of a window: its manifest and rows; None when there is none."""
     where = place(spec)
-    return reader.read(lake_of(spec), where.manifest if layer == "manifest" else where.raw_manifest)
+    return reader.read_published(lake_of(spec), where.manifest if layer == "manifest" else where.raw_manifest)
 
 
 def rows(lake, files) -> pa.Table:

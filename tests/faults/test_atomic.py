@@ -172,7 +172,7 @@ def test_two_batches_of_other_runs_do_not_mix(worlds, tmp_path, vendor):
 def test_a_reader_is_told_when_files_are_gone_for_good(sandbox, tmp_path):
     spec = rig.spec(sandbox, VENDOR, tmp_path)
     _, manifest = rig.run(spec)
-    assert lake_reader.read(rig.lake_of(spec), "manifests/none.json") is None
+    assert lake_reader.read_published(rig.lake_of(spec), "manifests/none.json") is None
     Path(tmp_path, manifest.files[0].path).unlink()
     with pytest.raises(Unreconciled, match="run it again"):
         rig.seen(spec)

@@ -227,7 +227,7 @@ def test_nothing_is_remembered_of_what_another_process_changes(beside_s3, worlds
         assert not lake.fs.exists(lake.full(path))
         with pytest.raises(FileNotFoundError):
             lake.fs.size(lake.full(path))
-    assert lake_reader.read(lake, where.manifest)[0] == rig.seen(specs[1])[0]
+    assert lake_reader.read_published(lake, where.manifest)[0] == rig.seen(specs[1])[0]
     with pytest.raises(Unreconciled, match="another extraction"):
         commit.commit_window(lake, [before])
 

@@ -34,7 +34,7 @@ def perform(command):
         elif step == "publish":
             found = commit.commit_window(job.lake, found or [manifest.unpacked(one) for one in command["manifests"]])
         else:
-            raw = found or reader.read(job.lake, job.place.raw_manifest)[0]
+            raw = found or reader.read_published(job.lake, job.place.raw_manifest)[0]
             found = normalize_pipeline.normalize(job.lake, raw, now=datetime.fromisoformat(now) if now else None)
     found = found[0] if isinstance(found, list) else found
     return {"manifest": manifest.packed(found), "steps": fate.steps}
