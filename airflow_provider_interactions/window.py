@@ -53,6 +53,10 @@ class Window:
     def __contains__(self, moment: datetime) -> bool:
         return self.start <= moment < self.end
 
+    def count(self, span: timedelta) -> int:
+        """How many neighbours ``split`` cuts it into."""
+        return -((self.start - self.end) // span)
+
     def split(self, span: timedelta) -> Iterator[Window]:
         """Cut into neighbours of at most ``span``; together they are exactly this window."""
         if span <= timedelta(0):

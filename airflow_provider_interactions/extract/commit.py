@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from airflow_provider_interactions.errors import WindowSuperseded
+from airflow_provider_interactions.errors import Unreconciled, WindowSuperseded
 from airflow_provider_interactions.extract.checkpoint import clear_checkpoints
 from airflow_provider_interactions.extract.cleanup import remove_orphan_files
 from airflow_provider_interactions.lake.manifest import Manifest, reconcile, referred, whole
 from airflow_provider_interactions.lake.reader import describe_superseded
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.window import zulu
 
 #: What keeps two pipelines from replacing each other's windows.
 APART = "If that is another pipeline, give its connection an account of its own, by the extra field account."
@@ -44,6 +45,43 @@ def commit_window(lake: Lake, manifests: Iterable[Manifest], now: datetime | Non
     clear_checkpoints(lake, manifest)
     remove_orphan_files(lake, manifest.place, now or datetime.now(UTC))
     return manifest
+
+
+def commit_or_follow(lake: Lake, batches: Sequence[Manifest]) -> Manifest:
+    """Commit a window; where another run has committed the same window meanwhile, return that one's raw manifest.
+
+    Raises as ``commit_window`` and ``read_newer`` do.
+    """
+    try:
+        return commit_window(lake, batches)
+    except WindowSuperseded as superseded:
+        return read_newer(lake, whole(batches), superseded)
+
+
+def read_newer(lake: Lake, raw: Manifest, superseded: WindowSuperseded) -> Manifest:
+    """The raw window as another run has committed it; raises ``superseded`` when there is no other version.
+
+    Raises Unreconciled when the other run asked for something else.
+    """
+    found = lake.read(raw.place.raw_manifest, Manifest)
+    if found is None or found.paths == raw.paths:
+        raise superseded
+    refuse_other(raw, found)
+    log.warning(
+        "%s, window %s: another run extracted it at %s meanwhile; this run goes on with that version",
+        *(raw.vendor, raw.window, zulu(found.extracted_at)),
+    )
+    return found
+
+
+def refuse_other(mine: Manifest, found: Manifest) -> None:
+    """Raise Unreconciled when the window was replaced by an extraction that asked for something else."""
+    if asked_differently(mine, found):
+        msg = (
+            f"Window {mine.window} was replaced at {zulu(found.extracted_at)} by an extraction with other options or "
+            f"from another source of contacts, so what this run has extracted is gone. {APART}"
+        )
+        raise Unreconciled(msg)
 
 
 def asked_differently(one: Manifest, other: Manifest) -> bool:

@@ -55,10 +55,10 @@ def split_run(lake: Lake, batches: Sequence[Manifest], width: timedelta) -> Iter
         raise Unreconciled(msg)
 
 
-def divided(lake: Lake, batches: Sequence[Manifest], width: timedelta) -> list[Manifest] | None:
+def find_pieces(lake: Lake, batches: Sequence[Manifest], width: timedelta) -> list[Manifest] | None:
     """The raw manifests of a long window's pieces as they are published; None unless all are, and none is older.
 
-    What is left of a long window after ``discard``, where its pieces are to be normalized again.
+    What is left of a long window after ``drop_source``, where its pieces are normalized again.
     """
     long = whole(batches)
     places = [WindowPaths(long.vendor, long.account, window) for window in long.window.split(width)]
@@ -74,20 +74,19 @@ def drop_source(lake: Lake, batches: Iterable[Manifest]) -> None:
         lake.remove(sorted(batch.paths))
 
 
-def merge_for_xcom(batches: Sequence[Manifest], pieces: Sequence[Manifest], width: timedelta | None = None) -> Manifest:
+def merge_for_xcom(batches: Sequence[Manifest], pieces: Sequence[Manifest], width: timedelta) -> Manifest:
     """All pieces, normalized, as one manifest that lies nowhere in the lake: for whoever goes on with all of them.
 
-    It names no outcomes, which are in the manifests of the pieces. A contact counts once in all. With ``width`` the
-    pieces can be found again (``current``).
+    It names no outcomes, which are in the manifests of the pieces. A contact counts once in all. By ``width`` the
+    pieces are found again (``read_current``).
     """
     return _join(whole(batches), pieces, width)
 
 
-def current(lake: Lake, long: Manifest) -> list[Manifest]:
-    """The pieces of what ``joined`` made, each as it is published now; raises Unreconciled when one is not there."""
-    assert long.width is not None  # noqa: S101 - only such a manifest has pieces to be found
+def read_current(lake: Lake, long: Manifest, width: timedelta) -> list[Manifest]:
+    """The pieces of what ``merge_for_xcom`` made, as published now; raises Unreconciled when one is missing."""
     pieces = []
-    for window in long.window.split(long.width):
+    for window in long.window.split(width):
         piece = lake.read(WindowPaths(long.vendor, long.account, window).manifest, Manifest)
         if piece is None:
             msg = f"Window {window}, a piece of {long.window}, is no longer in the lake. Run it again."
@@ -97,7 +96,7 @@ def current(lake: Lake, long: Manifest) -> list[Manifest]:
 
 
 def join_again(long: Manifest, pieces: Sequence[Manifest]) -> Manifest:
-    """What ``joined`` made, of the pieces as they are now."""
+    """What ``merge_for_xcom`` made, of the pieces as they are now."""
     return _join(long, pieces, long.width)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.lake.paths import WindowPaths
@@ -63,8 +64,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     because their time cannot be read, ``outcomes`` one row per contact, all relative to the lake's root. ``batch``
     counts from 0 and is below ``batches``. ``digest`` is the SHA-256 of the files' own SHA-256 in hexadecimal digits,
     one after the other; a file's is of its payloads in order, then of their lengths as 32-bit integers, little end
-    first. Times are UTC. ``windows`` is more than one where a long window is divided: such a manifest travels between
-    steps and is never published, as each of its windows has its own. ``asked`` is a digest of what was asked for
+    first. Times are UTC. A run over several windows extracts them as one long window, to be split into ``windows``
+    of ``width``: such a manifest travels between steps and is never published, as each of its windows has its own.
+    ``asked`` is a digest of what was asked for
     (`Job.asked`), empty where nobody noted it.
     """
 
@@ -84,6 +86,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     windows: int = 1
     width: timedelta | None = None
     asked: str = ""
+
+    def to_split(self, width: timedelta | None) -> Manifest:
+        """The same, to be split into windows of ``width``; None leaves it one window."""
+        return self if width is None else replace(self, width=width, windows=self.window.count(width))
 
     @property
     def window(self) -> Window:

@@ -25,7 +25,7 @@ class ManifestLink(BaseOperatorLink):
         """The address; empty for a task that left nothing."""
         from airflow_provider_interactions.runtime.lake_url import open_lake
 
-        found = getattr(operator, "facts", None)
+        found = getattr(operator, "summary", None)
         if found is None:
             return ""
         path = found.path.removesuffix(".json") + self.ending if self.ending else found.path

@@ -1,19 +1,22 @@
-"""What a step did, read from what it returns: the one form that metrics, links, assets and lineage are made of.
+"""What a step did: the one form that metrics, links, assets and lineage are made from.
 
-Nothing about a person is in it.
+It holds nothing about a person.
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+
+from airflow_provider_interactions.window import zulu
 
 if TYPE_CHECKING:
-    from airflow_provider_interactions.lake.manifest import Manifest
+    from airflow_provider_interactions.lake.manifest import Counts, Manifest
     from airflow_provider_interactions.lake.paths import WindowPaths
+    from airflow_provider_interactions.load import Loaded
+    from airflow_provider_interactions.person.counts import Answer
 
 Counters = Mapping[str, int]
 
@@ -61,120 +64,90 @@ class Summary:
         return {name: value for name, value in told.items() if name != "bytes" or value is not None}
 
 
-def summarize(stage: str, result: Any) -> Summary:
-    """Read what the operator of a stage returned."""
-    return _READERS[stage](stage, result)
+def summarize_list(stage: str, place: WindowPaths, path: str, contacts: int) -> Summary:
+    """A list of contacts that was written to ``path``."""
+    return _summary(stage, place, contacts, None, 1, path, counters={"rows": contacts})
 
 
-def _listed(stage: str, references: Sequence[Mapping[str, Any]]) -> Summary:
-    first = references[0]
-    named = dict(part.split("=", 1) for part in first["path"].split("/") if "=" in part)
-    rows = sum(reference["count"] for reference in references)
-    return Summary(
-        stage=stage,
-        vendor=unquote(named["vendor"]),
-        account=unquote(named["account"]),
-        window_start=first["window_start"],
-        window_end=first["window_end"],
-        rows=rows,
-        bytes=None,
-        files=1,
-        path=first["path"],
-        counters={"rows": rows},
+def summarize_extracted(stage: str, manifest: Manifest) -> Summary:
+    """A batch of contacts whose records have landed."""
+    landed = manifest.counts.landed
+    return summarize_raw(stage, manifest, {"rows": landed, **_calls(manifest.counts)})
+
+
+def summarize_raw(stage: str, manifest: Manifest, counters: Counters | None = None) -> Summary:
+    """A raw window."""
+    whole = manifest.windows == 1
+    path = manifest.place.raw_manifest if whole else manifest.place.of_account("raw")
+    return _of_manifest(stage, manifest, manifest.counts.landed, path, counters or {})
+
+
+def summarize_normalized(stage: str, manifest: Manifest) -> Summary:
+    """A normalized window, or several of one run."""
+    counts = manifest.counts
+    counters = {"rows": counts.canonical, "rejects": counts.rejected}
+    return _of_manifest(stage, manifest, counts.canonical, _path(manifest), counters)
+
+
+def summarize_loaded(stage: str, manifest: Manifest, done: Loaded) -> Summary:
+    """A window in the table."""
+    return _summary(
+        stage,
+        manifest.place,
+        done.rows,
+        None,
+        0,
+        _path(manifest),
+        rejected=manifest.counts.rejected,
+        windows=manifest.windows,
+        counters={"rows": done.rows},
     )
 
 
-def _landed(stage: str, result: Mapping[str, Any]) -> Summary:
-    counts = result["counts"]
-    return _of_manifest(stage, result, counts["landed"], {"rows": counts["landed"], **_calls(counts)})
-
-
-def _published(stage: str, result: Mapping[str, Any]) -> Summary:
-    return _of_manifest(stage, result, result["counts"]["landed"], {})
-
-
-def _normalized(stage: str, result: Mapping[str, Any]) -> Summary:
-    counts = result["counts"]
-    told = {"rows": counts["canonical"], "rejects": counts["rejected"]}
-    return _of_manifest(stage, result, counts["canonical"], told)
-
-
-def _of_manifest(stage: str, result: Mapping[str, Any], rows: int, counters: Counters) -> Summary:
-    from airflow_provider_interactions.lake.manifest import unpacked
-
-    manifest = unpacked(result)
-    path = _path(manifest.place, manifest.windows) if stage == "normalize" else _raw_path(manifest)
+def summarize_answer(stage: str, found: Answer) -> Summary:
+    """The answer to a request about given people."""
+    counts = found.counts
     return Summary(
         stage=stage,
-        vendor=result["vendor"],
-        account=result["account"],
-        window_start=result["window_start"],
-        window_end=result["window_end"],
-        rows=rows,
-        bytes=sum(file["bytes"] for file in result["files"]),
-        files=len(result["files"]),
-        path=path,
-        rejected=result["counts"]["rejected"],
+        vendor=found.vendor,
+        account=found.account,
+        window_start=zulu(found.window_start) if found.window_start else None,
+        window_end=zulu(found.window_end) if found.window_end else None,
+        rows=counts.canonical,
+        bytes=found.parquet.bytes + found.lines.bytes,
+        files=2,
+        path=found.summary,
+        rejected=counts.rejected,
+        counters={"rows": counts.canonical, "rejects": counts.rejected, **_calls(counts)},
+    )
+
+
+def _of_manifest(stage: str, manifest: Manifest, rows: int, path: str, counters: Counters) -> Summary:
+    return _summary(
+        stage,
+        manifest.place,
+        rows,
+        sum(file.bytes for file in manifest.files),
+        len(manifest.files),
+        path,
+        rejected=manifest.counts.rejected,
         windows=manifest.windows,
         counters=counters,
     )
 
 
-def _loaded(stage: str, result: Mapping[str, Any]) -> Summary:
-    from airflow_provider_interactions.lake.paths import WindowPaths
-    from airflow_provider_interactions.window import Window
-
-    window = Window.of(result["window_start"], result["window_end"])
-    return Summary(
-        stage=stage,
-        vendor=result["vendor"],
-        account=result["account"],
-        window_start=result["window_start"],
-        window_end=result["window_end"],
-        rows=result["loaded"]["rows"],
-        bytes=None,
-        files=0,
-        path=_path(WindowPaths(result["vendor"], result["account"], window), result["windows"]),
-        rejected=result["counts"]["rejected"],
-        windows=result["windows"],
-        counters={"rows": result["loaded"]["rows"]},
-    )
+def _summary(
+    stage: str, place: WindowPaths, rows: int, size: int | None, files: int, path: str, **more: Any
+) -> Summary:
+    start, end = zulu(place.window.start), zulu(place.window.end)
+    return Summary(stage, place.vendor, place.account, start, end, rows, size, files, path, **more)
 
 
-def _raw_path(manifest: Manifest) -> str:
-    return manifest.place.raw_manifest if manifest.windows == 1 else manifest.place.of_account("raw")
+def _path(manifest: Manifest) -> str:
+    """Where the manifest of a normalized window is, or the folder with those of several."""
+    path = manifest.place.manifest
+    return path if manifest.windows == 1 else posixpath.dirname(path)
 
 
-def _path(place: WindowPaths, windows: int) -> str:
-    return place.manifest if windows == 1 else posixpath.dirname(place.manifest)
-
-
-def _answered(stage: str, result: Mapping[str, Any]) -> Summary:
-    counts = result["counts"]
-    return Summary(
-        stage=stage,
-        vendor=result["vendor"],
-        account=result["account"],
-        window_start=result["window_start"],
-        window_end=result["window_end"],
-        rows=counts["canonical"],
-        bytes=result["parquet"]["bytes"] + result["lines"]["bytes"],
-        files=2,
-        path=result["summary"],
-        rejected=counts["rejected"],
-        counters={"rows": counts["canonical"], "rejects": counts["rejected"], **_calls(counts)},
-    )
-
-
-def _calls(counts: Mapping[str, int]) -> Counters:
-    return {metric: counts[name] for metric, name in CALLS.items()}
-
-
-_READERS: Mapping[str, Callable[[str, Any], Summary]] = {
-    "list": _listed,
-    "extract": _landed,
-    "publish": _published,
-    "normalize": _normalized,
-    "load": _loaded,
-    "request": _answered,
-}
+def _calls(counts: Counts) -> Counters:
+    return {metric: getattr(counts, name) for metric, name in CALLS.items()}

@@ -10,13 +10,12 @@ from typing import Any, ClassVar, TypeVar
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
-from airflow_provider_interactions.contract import Options
-from airflow_provider_interactions.contract import options as checked_options
+from airflow_provider_interactions.contract import Options, options
 from airflow_provider_interactions.hooks.base import InteractionsHook
 from airflow_provider_interactions.observability.assets import emit_events
 from airflow_provider_interactions.observability.links import ManifestLink
 from airflow_provider_interactions.observability.metrics import report
-from airflow_provider_interactions.observability.summary import Summary, summarize
+from airflow_provider_interactions.observability.summary import Summary
 from airflow_provider_interactions.runtime.context import DAY, resolve
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.retry import POLICY, RETRIES, remembered
@@ -33,11 +32,11 @@ class LakeOperator(BaseOperator):
     :param retry_policy: and when (Airflow 3.3); default: after the delay a vendor asked for, else as the task says
     """
 
-    #: What metrics, assets and lineage call the step; see ``facts``.
+    #: What metrics, assets and lineage call the step.
     stage: ClassVar[str] = ""
 
-    #: What the step did, once it has.
-    facts: Summary | None = None
+    #: What the step did, after it has ended.
+    summary: Summary | None = None
 
     operator_extra_links: Collection[BaseOperatorLink] = (ManifestLink(),)
 
@@ -46,7 +45,7 @@ class LakeOperator(BaseOperator):
     def __init__(
         self, *, lake: str | None = None, retries: int | None = RETRIES, retry_policy: Any = POLICY, **kwargs: Any
     ) -> None:
-        # Airflow 3.2 knows no policies and refuses the word.
+        # Airflow 3.2 has no retry policies and refuses the argument.
         known = {} if POLICY is None else {"retry_policy": retry_policy}
         super().__init__(retries=retries, **known, **kwargs)
         self.lake = lake
@@ -62,18 +61,18 @@ class LakeOperator(BaseOperator):
         super().pre_execute(context)
         self._began = time.monotonic()
 
-    def finished(self, context: Any, result: Result) -> Result:
-        """Hand on what the step returns, after telling metrics, links, assets and lineage of it."""
-        self.facts = summarize(self.stage, result)
-        report(self.facts, None if self._began is None else time.monotonic() - self._began)
-        emit_events(context, self.outlets, self.facts)
+    def finish(self, context: Any, summary: Summary, result: Result) -> Result:
+        """Return the step's result, after metrics, links, assets and lineage have got its summary."""
+        self.summary = summary
+        report(summary, None if self._began is None else time.monotonic() - self._began)
+        emit_events(context, self.outlets, summary)
         return result
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 - as OpenLineage calls it
         """Datasets, schema, rows and bytes for OpenLineage, which asks for them when the task has succeeded."""
         from airflow_provider_interactions.observability import lineage
 
-        return None if self.facts is None else lineage.lineage(self.facts, open_lake(self.lake), self.target)
+        return None if self.summary is None else lineage.lineage(self.summary, open_lake(self.lake), self.target)
 
     @property
     def target(self) -> tuple[str, str] | None:
@@ -124,10 +123,10 @@ class VendorOperator(LakeOperator):
         """The run's window; raises ConfigError that says what to write when it has none."""
         return resolve(context, self.start, self.end, self.width)
 
-    def chosen(self, hook: InteractionsHook) -> Options:
+    def checked_options(self, hook: InteractionsHook) -> Options:
         """The options, checked; raises ConfigError that names the wrong one."""
-        options: Options = checked_options(hook.vendor, self.options)
-        return options
+        found: Options = options(hook.vendor, self.options)
+        return found
 
     @property
     def subject(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, ClassVar, Literal
 
@@ -13,9 +13,10 @@ from airflow_provider_interactions.contract import Contact, Options
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.hooks.base import InteractionsHook
 from airflow_provider_interactions.lake.paths import WindowPaths
+from airflow_provider_interactions.observability.summary import summarize_list
 from airflow_provider_interactions.operators.base import VendorOperator
 from airflow_provider_interactions.runtime import sources
-from airflow_provider_interactions.runtime.context import aligned, given, pieces
+from airflow_provider_interactions.runtime.context import given, is_aligned, split_width
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.window import Window
@@ -75,41 +76,45 @@ class ListContactsOperator(VendorOperator):
         self.on_empty = on_empty
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """List, keep, cut; fails at once where a retry cannot help."""
+        """List the contacts, keep the list, cut it into batches; fails at once where a retry cannot help."""
         with raise_for_airflow(self.subject):
             window = self.window(context)
-            many = pieces(context, window, self.width)  # refuses too many, before anybody is asked
-        if many > 1 and not aligned(window, self.width):
+            width = split_width(context, self.start, window, self.width)  # refuses too many, before anybody is asked
+        if width and not is_aligned(window, width):
             self.log.warning(
                 "Window %s does not begin and end with windows of %s in UTC, so it is not cut into those of scheduled "
                 "runs: both will lie in the lake, where they overlap",
-                *(window, self.width),
+                *(window, width),
             )
         with raise_for_airflow(self.subject, f"window {window}"):
-            return self.finished(context, self._batches(window))
+            return self._list(context, window, width)
 
-    def _batches(self, window: Window) -> list[dict[str, Any]]:
-        from airflow_provider_interactions import contacts as lists
-        from airflow_provider_interactions.runtime import batching
+    def _list(self, context: Context, window: Window, width: timedelta | None) -> list[dict[str, Any]]:
+        from airflow_provider_interactions import contacts
+        from airflow_provider_interactions.runtime.batching import reference
 
         hook, lake = self.hook(), open_lake(self.lake)
-        options = self.chosen(hook)
+        options = self.checked_options(hook)
         place = WindowPaths(hook.vendor.name, hook.credentials.account, window)
-        path, count = lists.keep(lake, place, self._pages(hook, options), datetime.now(UTC))
-        if self.batch_size is None:
-            sample = lists.read(lake, lists.Batch(path, 0, 1, 0, 1))
-            size = batching.batch_size(hook.vendor, hook.credentials.settings, options, count, sample)
-        else:
-            size = batching.checked_size(self.batch_size, count)
+        path, count = contacts.keep(lake, place, self._pages(hook, options), datetime.now(UTC))
+        size = self._batch_size(hook, options, contacts.read(lake, contacts.Batch(path, 0, 1, 0, 1)), count)
         if not count and self.on_empty == "fail":
             msg = (
                 "The list of contacts is empty, so the window would replace what the lake has of it by nothing. Check "
                 "where contacts come from, or allow it with on_empty='record'."
             )
             raise ConfigError(msg)
-        cut = lists.cut(path, count, size)
-        self.log.info("%s, window %s: %d contacts in %d batches", hook.vendor.name, window, count, len(cut))
-        return [batching.reference(batch, window, self._source()) for batch in cut]
+        batches = contacts.cut(path, count, size)
+        self.log.info("%s, window %s: %d contacts in %d batches", hook.vendor.name, window, count, len(batches))
+        references = [reference(batch, window, width, self._source()) for batch in batches]
+        return self.finish(context, summarize_list(self.stage, place, path, count), references)
+
+    def _batch_size(self, hook: InteractionsHook, options: Options, sample: Sequence[Contact], contacts: int) -> int:
+        from airflow_provider_interactions.runtime import batching
+
+        if self.batch_size is None:
+            return batching.batch_size(hook.vendor, hook.credentials.settings, options, contacts, sample)
+        return batching.checked_size(self.batch_size, contacts)
 
     def _pages(self, hook: InteractionsHook, options: Options) -> Iterable[Sequence[Contact]]:
         from airflow_provider_interactions import contacts as lists

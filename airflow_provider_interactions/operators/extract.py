@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,22 +13,23 @@ from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.hooks.base import InteractionsHook
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.observability.summary import summarize_extracted
 from airflow_provider_interactions.operators.base import VendorOperator
-from airflow_provider_interactions.runtime.context import Run, given, history_age, pieces, run_of
+from airflow_provider_interactions.runtime.context import Run, given, history_age, run_of, split_width
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.progress import reporter
 from airflow_provider_interactions.runtime.sources import from_list
-from airflow_provider_interactions.window import Window
 
 if TYPE_CHECKING:
+    from airflow_provider_interactions.extract.job import Job
     from airflow_provider_interactions.runtime.batching import Reference
 
 
 class ExtractInteractionsOperator(VendorOperator):
     """Land every interaction of a batch of contacts in the run's window; returns the batch's manifest.
 
-    Where the run is about more than ``width``, the manifest says into how many windows it will be divided.
+    Where the chosen window is longer than ``width``, the manifest says into how many windows it will be split.
 
     Map it over what ListContactsOperator returns: ``.partial(…).expand(batch=contacts.output)``. The vendor's account
     takes only so many requests at once and one task uses them all, so give it ``max_active_tis_per_dag=1`` or a pool.
@@ -84,69 +86,73 @@ class ExtractInteractionsOperator(VendorOperator):
         A retry goes on where the last try ended, and so does a failed task that is cleared; one that had succeeded
         starts afresh.
         """
+        from airflow_provider_interactions.extract.run import extract
+        from airflow_provider_interactions.lake.manifest import packed
+
         with raise_for_airflow(self.subject):
-            reference = self._reference()
-            window = reference.window if reference else self.window(context)
+            reference = self._reference(context)
             age = history_age(context, self.history_age, self.refresh)
-            many = pieces(context, window, self.width)
-        if reference:
+        if self.batch is not None:
             _label(context, reference.label, self.map_index_template or "{{ interactions_batch }}")
-        with raise_for_airflow(self.subject, f"window {window}"):
-            landed = self._extracted(window, reference, age, run_of(context, self.retries or 0))
-        return self.finished(context, {**landed, "windows": many})
-
-    def _extracted(
-        self, window: Window, reference: Reference | None, age: timedelta | None, run: Run
-    ) -> dict[str, Any]:
-        from airflow_provider_interactions import rejects
-        from airflow_provider_interactions.extract import job
-        from airflow_provider_interactions.extract import run as extract_run
-        from airflow_provider_interactions.lake import manifest
-
-        hook, lake = self.hook(), open_lake(self.lake)
-        batch, batches = (reference.batch, reference.batches) if reference else (0, 1)
-        name = f"{hook.vendor.name}, window {window}, batch {batch + 1} of {batches}"
-        landed = extract_run.extract(
-            job.Job(
-                vendor=hook.vendor,
-                credentials=hook.credentials,
-                lake=lake,
-                window=window,
-                contacts=self._asked(hook, lake, reference),
-                options=self.chosen(hook),
-                batch=batch,
-                batches=batches,
-                concurrency=self.concurrency,
-                history_age=job.HISTORY_AGE if age is None else age,
-                on_missing=self.on_missing,
-                rejects_share=rejects.SHARE if self.rejects_share is None else self.rejects_share,
-                progress=reporter(self.log.info, name),
-                resume=run.name,
-                generation=run.generation,
-                source=reference.source if reference else "",
-                first=reference.first if reference else 0,
-            )
-        )
+        with raise_for_airflow(self.subject, f"window {reference.window}"):
+            job = self._job(reference, age, run_of(context, self.retries or 0))
+            landed = extract(job).to_split(reference.width)
         counts = landed.counts
         self.log.info(
-            "%s: landed %d records of %d contacts by %d requests", name, counts.landed, counts.contacts, counts.requests
+            "%s: landed %d records of %d contacts by %d requests",
+            *(describe(job), counts.landed, counts.contacts, counts.requests),
         )
-        return manifest.packed(landed)
+        return self.finish(context, summarize_extracted(self.stage, landed), packed(landed))
 
-    def _reference(self) -> Reference | None:
-        from airflow_provider_interactions.runtime.batching import dereference
+    def _job(self, reference: Reference, age: timedelta | None, run: Run) -> Job:
+        from airflow_provider_interactions import rejects
+        from airflow_provider_interactions.extract.job import HISTORY_AGE, Job
+
+        hook, lake = self.hook(), open_lake(self.lake)
+        job = Job(
+            vendor=hook.vendor,
+            credentials=hook.credentials,
+            lake=lake,
+            window=reference.window,
+            contacts=self._contacts(hook, lake, reference),
+            options=self.checked_options(hook),
+            batch=reference.batch,
+            batches=reference.batches,
+            concurrency=self.concurrency,
+            history_age=HISTORY_AGE if age is None else age,
+            on_missing=self.on_missing,
+            rejects_share=rejects.SHARE if self.rejects_share is None else self.rejects_share,
+            resume=run.name,
+            generation=run.generation,
+            source=reference.source,
+            first=reference.first,
+        )
+        return replace(job, progress=reporter(self.log.info, describe(job)))
+
+    def _reference(self, context: Context) -> Reference:
+        """The batch to ask for; without one, a batch of all ``contacts`` in the run's own window."""
+        from airflow_provider_interactions.runtime.batching import Reference, dereference
 
         if (self.batch is None) == (self.contacts is None):
             msg = "Give either batch (by .expand(batch=…) over ListContactsOperator's output) or contacts."
             raise ConfigError(msg)
-        return None if self.batch is None else dereference(self.batch)
+        if self.batch is not None:
+            return dereference(self.batch)
+        window = self.window(context)
+        width = split_width(context, self.start, window, self.width)
+        return Reference("", 0, 0, 0, 1, window_start=window.start, window_end=window.end, width=width)
 
-    def _asked(self, hook: InteractionsHook, lake: Lake, reference: Reference | None) -> list[Contact]:
-        from airflow_provider_interactions import contacts as lists
+    def _contacts(self, hook: InteractionsHook, lake: Lake, reference: Reference) -> list[Contact]:
+        from airflow_provider_interactions import contacts
 
-        if reference is not None:
-            return lists.read(lake, reference)
-        return lists.checked(hook.vendor, from_list(self.contacts or ()), given(self.kind))
+        if self.batch is not None:
+            return contacts.read(lake, reference)
+        return contacts.checked(hook.vendor, from_list(self.contacts or ()), given(self.kind))
+
+
+def describe(job: Job) -> str:
+    """Vendor, window and batch, for the log."""
+    return f"{job.vendor.name}, window {job.window}, batch {job.batch + 1} of {job.batches}"
 
 
 def _label(context: Context, label: str, template: str) -> None:

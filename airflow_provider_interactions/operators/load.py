@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
-from airflow_provider_interactions.errors import ConfigError, LoadError
-from airflow_provider_interactions.extract.superseded import refuse_other
-from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.observability.summary import summarize_loaded
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
-from airflow_provider_interactions.runtime.xcom import handed_over
+from airflow_provider_interactions.runtime.xcom import describe_window, triggering_manifest, unpack_batches
 from airflow_provider_interactions.window import zulu
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.lake.manifest import Manifest
+    from airflow_provider_interactions.load import Loaded
 
 #: The file's name in a local lake, where no other is given.
 DATABASE = "interactions.duckdb"
 
-HOMELESS = "The lake is on no local disk, so a DuckDB file has no default place."
+NO_DATABASE = "The lake is on no local disk, so a DuckDB file has no default place."
 
 
 class LoadInteractionsOperator(LakeOperator):
@@ -55,67 +55,35 @@ class LoadInteractionsOperator(LakeOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load in one transaction; a database that refuses the rows is left as it was, and the task retries."""
-        from airflow_provider_interactions.lake.manifest import unpacked
+        from airflow_provider_interactions.load import load_window
 
         with raise_for_airflow():
-            lake = open_lake(self.lake)
-            known = handed_over(context, lake) if self.manifest is None else unpacked(self.manifest)
-            manifest = self._current(known, lake)
-        with raise_for_airflow(f"vendor {manifest.vendor}", f"window {manifest.window}"):
-            return self.finished(context, self._loaded_now(manifest, lake))
+            lake, manifest = open_lake(self.lake), self._manifest(context)
+        with raise_for_airflow(*describe_window([manifest])):
+            manifest, done = load_window(lake, manifest, self._database(), self.table)
+        return self.finish(context, summarize_loaded(self.stage, manifest, done), self._result(manifest, done))
 
     @property
     def target(self) -> tuple[str, str] | None:
         """The DuckDB file, and the table in it."""
-        return f"duckdb://{self.database or _beside(open_lake(self.lake))}", self.table
+        return f"duckdb://{self._database()}", self.table
 
-    def _current(self, manifest: Manifest, lake: Lake) -> Manifest:
-        """The window as it is published now: another run may have replaced it since, and its files with it."""
-        from airflow_provider_interactions.lake.manifest import Manifest
+    def _manifest(self, context: Context) -> Manifest:
+        if self.manifest is None:
+            return triggering_manifest(context, open_lake(self.lake))
+        return unpack_batches(self.manifest)[0]
 
-        if manifest.windows > 1:
-            return self._current_pieces(manifest, lake)
-        found = lake.read(manifest.place.manifest, Manifest)
-        if found is None or found.paths == manifest.paths:
-            return manifest
-        self._accept(manifest, found)
-        return found
+    def _database(self) -> str:
+        if self.database:
+            return self.database
+        lake = open_lake(self.lake)
+        if not lake.local:
+            raise ConfigError(f"{NO_DATABASE} Give the operator a database.")
+        return lake.full(DATABASE)
 
-    def _current_pieces(self, manifest: Manifest, lake: Lake) -> Manifest:
-        """The same for each window of a run about several."""
-        from airflow_provider_interactions.extract import split_window
-
-        if manifest.width is None:  # made by an older version
-            return manifest
-        pieces = split_window.current(lake, manifest)
-        for piece in pieces:
-            if not manifest.paths.issuperset(file.path for file in (*piece.files, *piece.rejects)):
-                self._accept(manifest, piece)
-        return split_window.join_again(manifest, pieces)
-
-    def _accept(self, mine: Manifest, found: Manifest) -> None:
-        refuse_other(mine, found)
-        self.log.warning("%s, window %s was replaced by another run; its rows are loaded", found.vendor, found.window)
-
-    def _loaded_now(self, manifest: Manifest, lake: Lake) -> dict[str, Any]:
-        """Load; should another run replace a window meanwhile, and remove its files, load what it has published."""
-        while True:
-            try:
-                return self._loaded(manifest, lake)
-            except LoadError:
-                newer = self._current(manifest, lake)
-                if newer.paths == manifest.paths:
-                    raise
-                manifest = newer
-
-    def _loaded(self, manifest: Manifest, lake: Lake) -> dict[str, Any]:
+    def _result(self, manifest: Manifest, done: Loaded) -> dict[str, Any]:
         import msgspec
 
-        done = _duckdb().load(lake, manifest, self.database or _beside(lake), self.table)
-        self.log.info(
-            "%s, window %s: %d rows loaded, %d inserted, %d updated, %d unchanged, %d merged",
-            *(manifest.vendor, manifest.window, done.rows, done.inserted, done.updated, done.unchanged, done.merged),
-        )
         return {
             "vendor": manifest.vendor,
             "account": manifest.account,
@@ -126,18 +94,3 @@ class LoadInteractionsOperator(LakeOperator):
             "counts": msgspec.to_builtins(manifest.counts),
             "loaded": msgspec.to_builtins(done),
         }
-
-
-def _duckdb() -> Any:
-    try:
-        from airflow_provider_interactions.load import duckdb
-    except ModuleNotFoundError as missing:
-        msg = "DuckDB is not installed. Install it with: pip install 'airflow-provider-interactions[duckdb]'."
-        raise ConfigError(msg) from missing
-    return duckdb
-
-
-def _beside(lake: Lake) -> str:
-    if not lake.local:
-        raise ConfigError(f"{HOMELESS} Give the operator a database.")
-    return lake.full(DATABASE)

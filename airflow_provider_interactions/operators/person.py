@@ -12,6 +12,7 @@ from airflow_provider_interactions import params as airflow_provider_interaction
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.hooks.base import InteractionsHook, mask
 from airflow_provider_interactions.observability.links import LinesLink, ManifestLink, ParquetLink
+from airflow_provider_interactions.observability.summary import summarize_answer
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.runtime.context import given
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
@@ -89,7 +90,7 @@ class ContactInteractionsOperator(LakeOperator):
             hook = self._hook(params)
             asked = self._request(hook, params)
             found = self._answer(hook, asked)
-        return self.finished(context, self._told(found))
+        return self.finish(context, summarize_answer(self.stage, found), self._result(found))
 
     def _given(self, params: Mapping[str, Any], name: str) -> Any:
         return given(getattr(self, name), params.get(name))
@@ -135,7 +136,7 @@ class ContactInteractionsOperator(LakeOperator):
         progress = reporter(self.log.info, f"{hook.vendor.name}, {asked.when}")
         return request.answer(lake, asked, hook.credentials, progress=progress)
 
-    def _told(self, found: Answer) -> dict[str, Any]:
+    def _result(self, found: Answer) -> dict[str, Any]:
         import msgspec
 
         lake, text = open_lake(self.lake), list(summary(found))

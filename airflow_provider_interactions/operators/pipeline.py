@@ -12,7 +12,7 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow_provider_interactions.observability.assets import Stage, asset
 from airflow_provider_interactions.operators.contacts import ListContactsOperator
 from airflow_provider_interactions.operators.extract import ExtractInteractionsOperator
-from airflow_provider_interactions.operators.load import HOMELESS, LoadInteractionsOperator
+from airflow_provider_interactions.operators.load import NO_DATABASE, LoadInteractionsOperator
 from airflow_provider_interactions.operators.normalize import NormalizeInteractionsOperator
 from airflow_provider_interactions.window import Instant
 
@@ -123,19 +123,19 @@ def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arg
     )
     if not load:
         return Pipeline(contacts, mapped, normalized, None)
-    _refuse_homeless(arguments)
+    _require_database(arguments)
     loaded = LoadInteractionsOperator(
         task_id="load", outlets=made["loaded"], **_of(Loading, chosen, manifest=normalized.output)
     )
     return Pipeline(contacts, mapped, normalized, loaded)
 
 
-def _refuse_homeless(chosen: Mapping[str, Any]) -> None:
+def _require_database(chosen: Mapping[str, Any]) -> None:
     """A DuckDB file lies on a disk: said while the DAG is read, not when all else is done."""
     lake = chosen.get("lake") or conf.get("interactions", "lake", fallback="")
     far = "://" in lake and "{{" not in lake and not lake.startswith(LOCAL)
     if far and chosen.get("database") is None:
-        msg = f"{HOMELESS} Give interactions_pipeline a database, or load=False to leave the table in the lake."
+        msg = f"{NO_DATABASE} Give interactions_pipeline a database, or load=False to leave the table in the lake."
         raise ValueError(msg)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from airflow_provider_interactions.extract.superseded import newer
+from airflow_provider_interactions.observability.summary import summarize_raw
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
-from airflow_provider_interactions.runtime.xcom import batches_of, named
+from airflow_provider_interactions.runtime.xcom import describe_window, unpack_batches
 
 
 class PublishInteractionsOperator(LakeOperator):
@@ -33,16 +33,12 @@ class PublishInteractionsOperator(LakeOperator):
         self.manifests = manifests
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Join and publish; raises what ``commit_window`` does, as an error that is not retried."""
-        from airflow_provider_interactions import errors
-        from airflow_provider_interactions.extract import commit
-        from airflow_provider_interactions.lake import manifest
+        """Join and publish; raises what ``commit_or_follow`` does, as an error that is not retried."""
+        from airflow_provider_interactions.extract.commit import commit_or_follow
+        from airflow_provider_interactions.lake.manifest import packed
 
-        batches, lake = batches_of(self.manifests), open_lake(self.lake)
-        with raise_for_airflow(*named(batches)):
-            try:
-                whole = commit.commit_window(lake, batches)
-            except errors.WindowSuperseded as gone:
-                whole = newer(lake, manifest.whole(batches), gone, self.log)
+        batches = unpack_batches(self.manifests)
+        with raise_for_airflow(*describe_window(batches)):
+            whole = commit_or_follow(open_lake(self.lake), batches)
         self.log.info("%s, window %s: %d records published", whole.vendor, whole.window, whole.counts.landed)
-        return self.finished(context, manifest.packed(whole))
+        return self.finish(context, summarize_raw(self.stage, whole), packed(whole))

@@ -8,7 +8,7 @@ retry loses little.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
@@ -31,10 +31,14 @@ ANSWER_SECONDS = 0.2
 
 
 class Reference(Batch, frozen=True, kw_only=True):
-    """A batch of contacts and the window to ask for, so that all tasks of a run agree on it; ``source`` as of a Job."""
+    """A batch of contacts and the window to ask for, so that all tasks of a run agree on it; ``source`` as of a Job.
+
+    ``width`` is the length of the windows that a longer one is split into, None for one window.
+    """
 
     window_start: datetime
     window_end: datetime
+    width: timedelta | None = None
     source: str = ""
 
     @property
@@ -48,10 +52,10 @@ class Reference(Batch, frozen=True, kw_only=True):
         return f"{self.batch + 1} of {self.batches}: contacts {self.first + 1:,}-{self.first + self.count:,}"
 
 
-def reference(batch: Batch, window: Window, source: str = "") -> dict[str, Any]:
+def reference(batch: Batch, window: Window, width: timedelta | None = None, source: str = "") -> dict[str, Any]:
     """A batch as plain JSON values."""
-    facts = msgspec.structs.astuple(batch)
-    found = Reference(*facts, window_start=window.start, window_end=window.end, source=source)
+    values = msgspec.structs.asdict(batch)
+    found = Reference(**values, window_start=window.start, window_end=window.end, width=width, source=source)
     return dict(msgspec.to_builtins(found))
 
 

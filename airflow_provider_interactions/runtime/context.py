@@ -90,31 +90,31 @@ def _interval(start: datetime | None, end: datetime | None) -> Window:
 MOST = 1_000
 
 
-def pieces(context: Mapping[str, Any], window: Window, width: timedelta) -> int:
-    """How many windows, each ``width`` long, a run writes instead of one; 1 for any other run.
+def split_width(
+    context: Mapping[str, Any], start: Instant | None, window: Window, width: timedelta
+) -> timedelta | None:
+    """``width``, when the run's window has to be split into windows of that length; None for one window.
 
-    Raises ConfigError when there would be more of them than one run should write.
+    That is so when somebody chose the window, as argument ``start`` or as the run's param, and it is longer. Windows of
+    timetables are as long as they should be. Raises ConfigError when there would be too many windows for one run.
     """
     params = context.get("params") or {}
-    if given(params.get("start")) is None:
-        return 1
-    number = -((window.start - window.end) // width)
+    if given(start, params.get("start")) is None:
+        return None
+    number = window.count(width)
     if number > MOST:
         msg = (
             f"This run would write {number:,} windows of {width}, and one run writes {MOST:,} at most. Give the "
             "pipeline a greater width, or fill the time in several runs."
         )
         raise ConfigError(msg)
-    return number
+    return width if number > 1 else None
 
 
-def aligned(window: Window, width: timedelta) -> bool:
+def is_aligned(window: Window, width: timedelta) -> bool:
     """Whether a window consists of whole ones of this width, counted from midnight UTC."""
     midnight = datetime(1970, 1, 1, tzinfo=UTC)
     return not any((moment - midnight) % width for moment in (window.start, window.end))
-
-
-NONE = timedelta(0)
 
 
 #: How a template writes a truth.
@@ -128,7 +128,7 @@ def history_age(context: Mapping[str, Any], age: object = None, refresh: object 
     """
     params = context.get("params") or {}
     if _truth(given(refresh, params.get("refresh"))):
-        return NONE
+        return timedelta(0)
     found = given(age, params.get("history_age"))
     return None if found is None else _age(found)
 
@@ -146,7 +146,7 @@ def _age(value: object) -> timedelta:
         found = value if isinstance(value, timedelta) else timedelta(seconds=float(str(value)))
     except (ValueError, OverflowError):
         found = -timedelta.resolution
-    if found < NONE:
+    if found < timedelta(0):
         msg = f"history_age is {value!r}. Give a timedelta, or seconds; zero asks anew."
         raise ConfigError(msg)
     return found

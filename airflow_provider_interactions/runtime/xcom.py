@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from airflow_provider_interactions.lake.storage import Lake
 
 
-def batches_of(manifests: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[Any]:
+def unpack_batches(manifests: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[Manifest]:
     """One manifest, or those of all mapped tasks."""
     from airflow_provider_interactions.lake import manifest
 
@@ -21,7 +21,7 @@ def batches_of(manifests: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> li
     return [manifest.unpacked(part) for part in parts]
 
 
-def named(batches: Sequence[Any]) -> Sequence[str]:
+def describe_window(batches: Sequence[Manifest]) -> Sequence[str]:
     """Vendor and window, for messages."""
     return (f"vendor {batches[0].vendor}", f"window {batches[0].window}") if batches else ()
 
@@ -32,7 +32,7 @@ WHAT_TO_DO = (
 )
 
 
-def handed_over(context: Mapping[str, Any], lake: Lake) -> Manifest:
+def triggering_manifest(context: Mapping[str, Any], lake: Lake) -> Manifest:
     """The manifest of the window that triggered the run, as the lake has it now.
 
     Found by the triggering event, else by the run's parameter ``manifest``, a path in the lake. Raises ConfigError that

@@ -12,14 +12,18 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.lake.manifest import unpacked
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.observability.summary import Summary, summarize
+from airflow_provider_interactions.load import Loaded
+from airflow_provider_interactions.observability.summary import Summary, summarize_extracted, summarize_loaded
 from airflow_provider_interactions.operators import (
+    ExtractInteractionsOperator,
     ListContactsOperator,
+    NormalizeInteractionsOperator,
     interactions_pipeline,
 )
-from airflow_provider_interactions.runtime.context import MOST, aligned, pieces
-from airflow_provider_interactions.runtime.xcom import handed_over
+from airflow_provider_interactions.runtime.context import MOST, is_aligned, split_width
+from airflow_provider_interactions.runtime.xcom import triggering_manifest
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window, zulu
 
@@ -51,10 +55,11 @@ def test_one_run_over_three_days_leaves_what_three_runs_leave(run_dag, sandbox, 
     assert len(at_once) == sandbox.oracle(vendor, "2026-01-01", "2026-01-04").interactions > 0
     once, each = asked(api), sum(map(asked, days))
     assert each > once > 0 if VENDORS[vendor].filters_by_date else each == 0, "histories serve later windows, too"
-    told = summarize("load", api.xcom["load", "return_value", -1])
-    assert (told.windows, told.rows) == (3, len(at_once))
-    assert told.extra["manifests"].startswith(f"manifests/vendor={vendor}/account=")
-    assert "manifest" not in told.extra
+    done = Loaded(**api.xcom["load", "return_value", -1]["loaded"])
+    summary = summarize_loaded("load", unpacked(api.xcom["normalize", "return_value", -1]), done)
+    assert (summary.windows, summary.rows) == (3, len(at_once))
+    assert summary.extra["manifests"].startswith(f"manifests/vendor={vendor}/account=")
+    assert "manifest" not in summary.extra
 
 
 def test_a_width_of_ones_own(execution_api, sandbox, lake):
@@ -69,7 +74,32 @@ def test_a_width_of_ones_own(execution_api, sandbox, lake):
     assert len(table(lake)) == sandbox.oracle("luminate_online", "2026-01-01", "2026-01-04").interactions
 
 
-def test_clearing_one_step_of_such_a_run_repeats_that_step(execution_api, sandbox, lake):
+@pytest.mark.parametrize("only_extract", [False, True], ids=["list", "extract"])
+def test_a_window_that_the_operator_chose_is_split_as_well(execution_api, sandbox, lake, only_extract):
+    """The first task decides, whatever it is; the ones after it need not know."""
+    chosen = {"lake": lake, "vendor": "luminate_online", **WIDE}
+    with DAG("d", schedule=None):
+        if only_extract:
+            first, last = (
+                None,
+                ExtractInteractionsOperator(
+                    task_id="extract", contacts=sandbox.contacts("luminate_online")[:2], **chosen
+                ),
+            )
+        else:
+            first = ListContactsOperator(task_id="list", options={"group_id": 1001}, **chosen)
+            last = ExtractInteractionsOperator.partial(task_id="extract", lake=lake, vendor="luminate_online").expand(
+                batch=first.output
+            )
+        normalize = NormalizeInteractionsOperator(task_id="normalize", lake=lake, manifests=last.output)
+    api = execution_api(connections={"luminate_online_default": sandbox.connections["luminate_online"]})
+    assert first is None or api.run(first).error is None
+    assert api.run(last, map_index=-1 if only_extract else 0).error is None
+    assert api.run(normalize).error is None
+    assert sorted(path.stem for path in Path(lake).glob("manifests/*/*/*.json")) == [f"window={d.slug}" for d in DAYS]
+
+
+def test_clearing_one_step_of_such_a_run_repeats_that_step(execution_api, sandbox, lake, caplog):
     with DAG("d", schedule=None, params=WIDE):
         pipeline = interactions_pipeline("luminate_online", lake=lake, options={"group_id": 1001})
     api = execution_api(connections={"luminate_online_default": sandbox.connections["luminate_online"]}, conf=WIDE)
@@ -77,11 +107,12 @@ def test_clearing_one_step_of_such_a_run_repeats_that_step(execution_api, sandbo
         assert api.run(one, map_index=at).error is None
     done, calls = api.xcom["normalize", "return_value", -1], sandbox.stats()["luminate_online"]["requests"]
     assert api.run(pipeline.normalize).error is None
+    assert "Only the windows that it was split into are left" in caplog.text
     again = api.xcom["normalize", "return_value", -1]
     assert (again["counts"], len(again["files"])) == (done["counts"], len(done["files"]))
     assert sandbox.stats()["luminate_online"]["requests"] == calls
-    told = summarize("extract", api.xcom["extract", "return_value", 0])
-    assert (told.windows, list(Path(lake, told.path).glob("*/manifest.json")) != []) == (3, True)
+    summary = summarize_extracted("extract", unpacked(api.xcom["extract", "return_value", 0]))
+    assert (summary.windows, list(Path(lake, summary.path).glob("*/manifest.json")) != []) == (3, True)
 
 
 def test_a_day_that_was_run_again_is_loaded_as_it_is_now(execution_api, sandbox, lake):
@@ -113,18 +144,19 @@ def test_too_many_windows_are_refused_before_anybody_is_asked(connection, sandbo
 
 
 @pytest.mark.parametrize(
-    ("params", "end", "number"),
+    ("start", "end", "splits"),
     [
-        ({}, "2026-02-01", 1),
-        ({"start": None}, "2026-02-01", 1),
-        ({"start": "2026-01-01"}, "2026-01-02", 1),
-        ({"start": "2026-01-01"}, "2026-01-01T06:00:00Z", 1),
-        ({"start": "2026-01-01"}, "2026-01-02T00:00:01Z", 2),
-        ({"start": "2026-01-01"}, "2026-02-01", 31),
+        (None, "2026-02-01", False),
+        ("2026-01-01", "2026-01-02", False),
+        ("2026-01-01", "2026-01-01T06:00:00Z", False),
+        ("2026-01-01", "2026-01-02T00:00:01Z", True),
+        ("2026-01-01", "2026-02-01", True),
     ],
 )
-def test_only_a_run_whose_params_choose_more_is_divided(params, end, number):
-    assert pieces({"params": params}, Window.of("2026-01-01", end), DAY) == number
+def test_only_a_longer_window_that_somebody_chose_is_split(start, end, splits):
+    window, width = Window.of("2026-01-01", end), DAY if splits else None
+    assert split_width({"params": {"start": start}}, None, window, DAY) == width
+    assert split_width({"params": {}}, start, window, DAY) == width
 
 
 @pytest.mark.parametrize(
@@ -137,18 +169,18 @@ def test_only_a_run_whose_params_choose_more_is_divided(params, end, number):
     ],
 )
 def test_windows_that_scheduled_runs_have_too(start, end, width, whole):
-    assert aligned(Window.of(start, end), width) is whole
+    assert is_aligned(Window.of(start, end), width) is whole
 
 
 def test_the_most_is_allowed():
     start = DAYS[0].start
-    assert pieces({"params": {"start": "x"}}, Window(start, start + MOST * DAY), DAY) == MOST
+    assert split_width({}, start, Window(start, start + MOST * DAY), DAY) == DAY
     with pytest.raises(ConfigError, match="several runs"):
-        pieces({"params": {"start": "x"}}, Window(start, start + (MOST + 1) * DAY), DAY)
+        split_width({}, start, Window(start, start + (MOST + 1) * DAY), DAY)
 
 
 def test_a_dag_that_waits_for_one_window_is_told_what_to_do_about_several(tmp_path):
     made = Summary("load", "v", "a", None, None, 7, None, 0, "manifests", windows=3)
     event = SimpleNamespace(extra=made.extra)
     with pytest.raises(ConfigError, match="every window gets a run of its own"):
-        handed_over({"triggering_asset_events": {"x": [event]}}, Lake.at(str(tmp_path)))
+        triggering_manifest({"triggering_asset_events": {"x": [event]}}, Lake.at(str(tmp_path)))

@@ -127,7 +127,7 @@ def test_ten_days_at_once_are_ten_days(jobs, running):
 
 def test_all_of_it_in_one_manifest(jobs):
     lake, batches, pieces = wide(jobs)
-    found = split_window.merge_for_xcom(batches, pieces)
+    found = split_window.merge_for_xcom(batches, pieces, DAY)
     assert (found.window, found.windows, found.counts.contacts) == (TIME, len(DAYS), 5)
     assert len(rows(lake, found.files)) == found.counts.canonical == sum(piece.counts.canonical for piece in pieces)
     assert found.counts.landed == found.counts.canonical + found.counts.rejected + found.counts.repeated
@@ -155,17 +155,17 @@ def test_once_it_is_divided_the_long_window_is_gone_and_that_is_said(jobs):
 
 def test_what_it_was_divided_into_can_be_normalized_again(jobs):
     lake, batches, pieces = wide(jobs)
-    again = [normalize(lake, raw) for raw in split_window.divided(lake, batches, DAY)]
+    again = [normalize(lake, raw) for raw in split_window.find_pieces(lake, batches, DAY)]
     assert [(piece.window, piece.counts) for piece in again] == [(piece.window, piece.counts) for piece in pieces]
-    assert split_window.merge_for_xcom(batches, again).counts == split_window.merge_for_xcom(batches, pieces).counts
+    assert split_window.merge_for_xcom(batches, again, DAY).counts == split_window.merge_for_xcom(batches, pieces, DAY).counts
 
 
 def test_pieces_that_are_not_all_there_or_older_are_not_taken_for_its_own(jobs):
     lake, batches, pieces = wide(jobs)
     newer = [msgspec.structs.replace(batch, extracted_at=batch.extracted_at + DAY) for batch in batches]
-    assert split_window.divided(lake, newer, DAY) is None
+    assert split_window.find_pieces(lake, newer, DAY) is None
     lake.remove([pieces[-1].place.raw_manifest])
-    assert split_window.divided(lake, batches, DAY) is None
+    assert split_window.find_pieces(lake, batches, DAY) is None
 
 
 def test_a_record_that_is_in_no_piece_is_noticed(desk, monkeypatch):

@@ -154,5 +154,5 @@ def test_of_a_wide_run_they_go_with_its_first_window(rig):
     assert sum(one.counts.rejected for one in done) == 0
     [file] = done[0].undated
     assert {row["window_end"] for row in rows(job, [file.path])} == {DAYS[0].end}
-    whole = split_window.merge_for_xcom([long], done)
+    whole = split_window.merge_for_xcom([long], done, timedelta(days=1))
     assert (whole.counts.undated, [file.rows for file in whole.undated]) == (3, [3])

@@ -1,0 +1,65 @@
+"""From the batches of a run to its canonical windows: commit, normalize, and follow another run where it was faster."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from airflow_provider_interactions.errors import WindowSuperseded
+from airflow_provider_interactions.extract.commit import commit_or_follow, read_newer
+from airflow_provider_interactions.extract.split_window import drop_source, find_pieces, merge_for_xcom, split_run
+from airflow_provider_interactions.lake.manifest import Manifest
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.normalize.pipeline import normalize
+from airflow_provider_interactions.rejects import SHARE
+
+log = logging.getLogger(__name__)
+
+
+def normalize_run(
+    lake: Lake, batches: Sequence[Manifest], rejects_share: float | None = None, width: timedelta | None = None
+) -> Manifest:
+    """Commit the batches of a run and normalize them; returns the manifest to hand on.
+
+    Batches that were extracted for several windows at once are split into these, each of which is committed and
+    normalized by itself; ``width`` replaces that of the batches. Raises as ``commit_window`` and ``normalize`` do.
+    """
+    share = SHARE if rejects_share is None else rejects_share
+    decided = batches[0].width if batches else None
+    if decided is None:
+        return _normalize_current(lake, commit_or_follow(lake, batches), share)
+    return _normalize_pieces(lake, batches, width or decided, share)
+
+
+def _normalize_pieces(lake: Lake, batches: Sequence[Manifest], width: timedelta, share: float) -> Manifest:
+    try:
+        done = [_normalize_current(lake, raw, share) for raw in split_run(lake, batches, width)]
+    except WindowSuperseded as superseded:  # an earlier try, before this task was cleared, has split it
+        pieces = find_pieces(lake, batches, width)
+        if pieces is None:
+            raise
+        log.info("Only the windows that it was split into are left; they are normalized again (%s)", superseded)
+        done = [_normalize_current(lake, raw, share) for raw in pieces]
+    drop_source(lake, batches)
+    return merge_for_xcom(batches, done, width)
+
+
+def _normalize_current(lake: Lake, raw: Manifest, share: float) -> Manifest:
+    """Normalize a raw window; where another run commits the window meanwhile, that version."""
+    while True:
+        try:
+            done = normalize(lake, raw, rejects_share=share)
+        except WindowSuperseded as superseded:
+            raw = read_newer(lake, raw, superseded)
+        else:
+            _log_counts(done)
+            return done
+
+
+def _log_counts(done: Manifest) -> None:
+    counts = done.counts
+    log.info(
+        "%s, window %s: %d landed = %d canonical + %d rejected + %d repeated",
+        *(done.vendor, done.window, counts.landed, counts.canonical, counts.rejected, counts.repeated),
+    )
