@@ -105,7 +105,7 @@ def bulk(share):
         f"{rows / wall['ours']:,.0f} rows/s (downloading alone: {rows / wall['least']:,.0f})",
         "≥ 200,000",
     )
-    yield "its CPU against downloading alone", f"{cpu['ours'] / cpu['least']:.2f} ×", "≤ 2 ×"
+    yield "CPU time of extraction against downloading alone", f"{cpu['ours'] / cpu['least']:.2f} ×", "≤ 2 ×"
     name = f"twice the contacts, {len(steps)} times, from 1,000 to {rows:,} interactions"
     yield name, f"{min(steps):.2f} to {max(steps):.2f} × the time", "≤ 2.1 ×"
     least, alone = normal["rows"] / normal["least"], loaded["rows"] / loaded["alone"]
@@ -152,20 +152,20 @@ def latency(share):
     least = asked * 0.1 / 52
     measured = f"{seconds['requests'] / least:.2f} × the least (aiohttp alone: {seconds['plain'] / least:.2f} ×)"
     yield f"{asked:,} requests at 100 ms, 52 in flight", measured, "≤ 1.05 ×"
-    yield "its CPU a request, start-up included", f"{1000 * ours.cpu / asked:.2f} ms", "≤ 0.8 ms"
+    yield "CPU time a request, start-up included", f"{1000 * ours.cpu / asked:.2f} ms", "≤ 0.8 ms"
 
 
 def limited(share):
-    """A rate that the client is not told."""
+    """A rate limit that the client does not know."""
     contacts = int(150 * share)
-    for more, text in (((), ""), (("--refused-count",), ", refused ones count")):
+    for more, text in (((), ""), (("--refused-count",), ", refused ones counted")):
         arguments = ["--contacts", contacts, "--latency", 0.02, "--rate-limit", "100/1", *more, *LIGHT]
         with sandbox(*arguments) as url, tempfile.TemporaryDirectory() as folder:
             run("requests", environment(url, folder))
             told = stats(url)
         done = contacts * 40
         figures = f"{done / told['seconds']:.0f} %, {100 * told['refused'] / done:.2f} %, {told['sent_during_pause']}"
-        name = f"{done:,} requests at 100/s, untold{text}: rate, refused, in a pause"
+        name = f"hidden limit of 100 requests/s{text}, {done:,} requests: share used, refused, sent during Retry-After"
         yield name, figures, "≥ 95 %, ≤ 1 %, 0"
 
 
@@ -176,8 +176,8 @@ def people(share):
     with sandbox(*sets) as url, tempfile.TemporaryDirectory() as folder:
         told = run("people", environment(url, folder)).said
         wrong = stats(url)["requests"] - contacts - 1  # the first job asks for a token, then once for each
-    measured = f"{told['answered']} answered, {told['not_found']} listed"
-    yield f"{contacts} contacts, one of which does not exist", measured, f"{contacts - 1}, 1"
+    measured = f"{told['answered']} read, {told['not_found']} listed"
+    yield f"{contacts} contacts, one of them unknown", measured, f"{contacts - 1}, 1"
     measured = f"{wrong} request, then {told['told']}"
     yield f"a wrong secret for {contacts} contacts", measured, "1 request, then an error"
 
@@ -191,13 +191,13 @@ def killed(share):
         done = stats(url)["requests"]
         run("resumed", env)
         again = done + (stats(url)["requests"] - done) - contacts * 40
-    yield f"kill -9 half way through {contacts * 40:,} requests", f"{100 * again / done:.1f} % repeated", "≤ 5 %"
+    yield f"kill -9 halfway through {contacts * 40:,} requests", f"{100 * again / done:.1f} % repeated", "≤ 5 %"
 
 
 def imports(_share):
     """What the operators add to a DAG file."""
     best = min(run("imports", {}).said for _ in range(3))
-    yield "import of the operators on top of airflow.sdk", f"{best:.0f} ms", "≤ 100 ms"
+    yield "import of the operators, on top of airflow.sdk", f"{best:.0f} ms", "≤ 100 ms"
 
 
 def profile(share):
