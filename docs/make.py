@@ -179,14 +179,14 @@ _KINDS: dict[str, Callable[[], str]] = {
 
 
 def describe_refusals(vendor: str) -> str:
-    """What a vendor's codes and statuses mean here, those of one meaning in one row."""
+    """What a vendor's codes and statuses mean here; one row for each meaning."""
     found = {answer: verdict for verdicts in _REFUSALS[vendor] for answer, verdict in verdicts.items()}
     rows = [
         (_format_responses(answers), f"`{kind.__name__}`", _describe_outcome(kind), sentence)
         for (kind, sentence), answers in _group_by_value(found).items()
     ]
-    found = format_table(("answer", "error", "then", "what the message says"), rows)
-    return found if len(rows) <= FOLDED else fold(f"All {len(rows)} of them", found)
+    found = format_table(("response", "error", "what happens", "message"), rows)
+    return found if len(rows) <= FOLDED else fold(f"All {len(rows)}", found)
 
 
 def _name_statuses(found: Mapping[int, Any]) -> dict[str, Any]:
@@ -210,8 +210,8 @@ def _format_responses(answers: Sequence[str]) -> str:
 
 def _describe_outcome(kind: type[errors.VendorError]) -> str:
     if issubclass(kind, errors.ContactError):
-        return "contact noted, the others go on"
-    return "tried again" if kind.retry else "the task fails"
+        return "this contact is noted, the others go on"
+    return "retried" if kind.retry else "the task fails"
 
 
 def _group_by_value(found: Mapping[str, Any]) -> dict[Any, list[str]]:
@@ -253,7 +253,8 @@ def list_fault_kinds() -> str:
 def _describe_struct(kind: type[msgspec.Struct]) -> str:
     said = _read_comments(getsource(kind))
     rows = [
-        (f"`{field.name}`", _format_default(field), said.get(field.name, "")) for field in msgspec.structs.fields(kind)
+        (f"`{field.name}`", _format_default(field), said.get(field.name, "").replace("``", "`"))
+        for field in msgspec.structs.fields(kind)
     ]
     return format_table(("field", "default", "meaning"), rows)
 
