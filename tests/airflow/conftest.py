@@ -7,13 +7,15 @@ import os
 import sys
 import tempfile
 from copy import deepcopy
+from importlib import import_module
+from importlib.metadata import version
 from inspect import signature
 from pathlib import Path
 from unittest.mock import patch
 
-import httpx
 import pytest
 import uuid6
+from packaging.version import Version
 
 # All of this has to be there before anything imports airflow.
 HOME = tempfile.TemporaryDirectory(prefix="interactions-airflow-")
@@ -31,6 +33,9 @@ os.environ.update(
 sys.path.append(str(Path(__file__).parent / "site"))  # a provider with a DB-API hook, for contacts by SQL
 
 from airflow_provider_interactions.sandbox import SandboxConfig, serve  # noqa: E402 - as said above
+
+# The task SDK's client takes the transport and responses of one HTTP library: httpx, and httpx2 since Airflow 3.4.
+httpx = import_module("httpx2" if Version(version("apache-airflow-task-sdk")) >= Version("1.4.0a0") else "httpx")
 
 VENDOR = "dynamics_marketing"
 
