@@ -17,7 +17,7 @@ import msgspec
 
 from airflow_provider_interactions import status
 from airflow_provider_interactions.errors import ConfigError, VendorError
-from airflow_provider_interactions.urls import spell_host
+from airflow_provider_interactions.urls import check_url, spell_host
 from airflow_provider_interactions.window import Window
 
 T = TypeVar("T")
@@ -327,7 +327,9 @@ def credentials(
     """
     given = {key: value for key, value in (extra or {}).items() if value is not None and value != ""}
     settings = _typed(vendor.settings, _read_texts(vendor.settings, given), f"{vendor.name}: the connection's extra")
-    return Credentials(_host(vendor, host, settings), login or "", password or "", settings)
+    url = check_url(host or "", f"{vendor.name}: the connection's host", allow_http=settings.allow_http)
+    base = f"{url.scheme}://{spell_host(url)}{url.path}".rstrip("/")
+    return Credentials(base, login or "", password or "", settings)
 
 
 def pace(vendor: Vendor, settings: Settings, concurrency: int | None = None) -> Pace:
@@ -374,24 +376,3 @@ def _typed(kind: type[T], given: Mapping[str, Any], what: str) -> T:
         known = ", ".join(field.name for field in msgspec.structs.fields(kind))  # type: ignore[arg-type]
         msg = f"{what} cannot be used: {wrong}. Known keys: {known}."
         raise ConfigError(msg) from None
-
-
-def _host(vendor: Vendor, host: str, settings: Settings) -> str:
-    try:
-        url = urlsplit((host or "").strip())
-        usable = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0 and " " not in url.netloc
-    except ValueError:  # brackets without an address, a port that is no number
-        usable = False
-    if not usable:
-        msg = f"{vendor.name}: the connection's host must be a full URL that starts with https://."
-        raise ConfigError(msg)
-    if url.username or url.password or url.query or url.fragment:
-        msg = f"{vendor.name}: the connection's host must hold no user name, password, query or fragment."
-        raise ConfigError(msg)
-    if url.scheme == "http" and not settings.allow_http:
-        msg = (
-            f"{vendor.name}: the connection's host is plain http://, which would send credentials unencrypted. "
-            'Use https://, or set "allow_http": true in the extra for a sandbox.'
-        )
-        raise ConfigError(msg)
-    return f"{url.scheme}://{spell_host(url)}{url.path}".rstrip("/")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import SplitResult, urlsplit
 
+from airflow_provider_interactions.errors import ConfigError
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -23,3 +25,25 @@ def spell_host(parts: SplitResult) -> str:
     """Host and port of an address: the host in lower case, no port that its scheme implies."""
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
     return host if parts.port in (None, _DEFAULT_PORTS.get(parts.scheme)) else f"{host}:{parts.port}"
+
+
+def check_url(text: str, what: str, *, allow_http: bool | None) -> SplitResult:
+    """The parts of a URL to which credentials may be sent; raises ConfigError that begins with ``what`` it is."""
+    try:
+        url = urlsplit(text.strip())
+        usable = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0 and " " not in url.netloc
+    except ValueError:  # brackets without an address, a port that is not a number
+        usable = False
+    if not usable:
+        msg = f"{what} must be a full URL that starts with https://."
+        raise ConfigError(msg)
+    if url.username or url.password or url.query or url.fragment:
+        msg = f"{what} must hold no user name, password, query or fragment."
+        raise ConfigError(msg)
+    if url.scheme == "http" and not allow_http:
+        msg = (
+            f"{what} is plain http://, which would send credentials unencrypted. "
+            'Use https://, or set "allow_http": true in the extra for a sandbox.'
+        )
+        raise ConfigError(msg)
+    return url

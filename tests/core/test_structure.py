@@ -9,8 +9,8 @@ ROOT = Path(package.__file__).parent
 
 #: Rooms by floor, lowest first. A module imports its own room and lower floors only. docs/how-it-works.md draws it.
 FLOORS = (
-    {"errors", "urls", "memory", "provider_info"},
-    {"window", "identifiers", "params", "status"},
+    {"errors", "memory", "provider_info"},
+    {"window", "identifiers", "params", "status", "urls"},
     {"contract", "schema"},
     {"rejects", "lake", "http", "columnar"},
     {"vendors", "contacts"},

@@ -12,6 +12,7 @@ from typing import Literal
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Auth, Credentials, Request
 from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.vendors.shared.auth import require
 
 #: Characters of an API key that the vendor answers with error 2 ("Configure API Keys").
 UNUSABLE = frozenset("&:\\\"'?=")
@@ -39,17 +40,13 @@ class Settings(contract.Settings, frozen=True, kw_only=True):
 
 def auth(credentials: Credentials[Settings]) -> Auth:
     """How to sign calls with this connection; raises ConfigError that names a missing field."""
-    settings = credentials.settings
     signature = {
-        "api_key": settings.api_key or "",
+        "api_key": credentials.settings.api_key or "",
         "login_name": credentials.login,
         "login_password": credentials.password,
     }
-    places = ("extra's api_key", "login (of an API Administrator)", "password")
-    for place, value in zip(places, signature.values(), strict=True):
-        if not value:
-            msg = f"luminate_online: the connection's {place} is empty."
-            raise ConfigError(msg)
+    fields = ("extra's api_key", "login (of an API Administrator)", "password")
+    require("luminate_online", dict(zip(fields, signature.values(), strict=True)))
 
     def apply(request: Request, _: str) -> Request:
         # In the body only: access logs keep URLs.
