@@ -23,6 +23,7 @@ import example
 import msgspec
 import picture
 import pyarrow as pa
+import walk
 
 from airflow_provider_interactions import errors, schema
 from airflow_provider_interactions.provider_info import COMMON, CONNECTION_TYPES
@@ -328,6 +329,7 @@ PARTS: dict[str, Callable[..., str]] = {
     "edits": show_edits,
     "counts": count_example,
     "api": api.describe_api,
+    "walk": walk.describe_walk,
 }
 
 

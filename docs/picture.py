@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 
-WIDTH, HEIGHT = 880, 470
+from walk import WALK
+
+WIDTH, HEIGHT = 880, 574
 LEFT, TASK, GAP = 24, 184, 32
 
 INK, GREY, LINE = "#1f2328", "#59636e", "#8c959f"
@@ -13,12 +15,18 @@ PAPER, BLUE, LAKE, SAND = "#ffffff", "#ddf4ff", "#eef6f1", "#fff8e6"
 
 #: Task, what it does, the layers it writes with what is in them, the counts that must agree.
 STEPS: Sequence[tuple[str, str, Sequence[tuple[str, str]], Sequence[str]]] = (
-    ("list contacts", "whom to ask", [("contacts/", "ids, in batches")], ["contacts, each once"]),
+    ("list contacts", "once a run", [("contacts/", "ids, in batches")], ["contacts, each once"]),
     (
         "extract",
         "one task a batch",
         [("raw/", "records as sent"), ("history/", "if no date filter")],
-        ["received =", "  outside + fetched", "fetched = landed", "contacts = ok + empty", "  + not_found + …"],
+        [
+            "received = outside",
+            "  + undated + fetched",
+            "fetched = landed",
+            "contacts = ok + empty",
+            "  + not_found + …",
+        ],
     ),
     (
         "normalize",
@@ -34,7 +42,9 @@ STEPS: Sequence[tuple[str, str, Sequence[tuple[str, str]], Sequence[str]]] = (
     ),
 )
 
-VENDOR_Y, TASK_Y, LAYER_Y, COUNT_Y = 50, 136, 244, 372
+VENDOR_Y, TASK_Y, LAYER_Y, COUNT_Y = 50, 136, 348, 476
+
+TASK_HEIGHT, FILE_HEIGHT = 162, 17
 
 
 def draw_flow() -> str:
@@ -57,7 +67,8 @@ def _draw_flow() -> Iterator[str]:
         yield _draw_text(_find_middle(number), VENDOR_Y + 27, source, anchor="middle", size=12)
         yield _draw_arrow(_find_middle(number), VENDOR_Y + 44, _find_middle(number), TASK_Y - 2)
     yield _draw_text(_find_left(2), VENDOR_Y + 20, "Between tasks travel window, paths and counts,", color=GREY)
-    yield _draw_text(_find_left(2), VENDOR_Y + 38, "never records or contacts.", color=GREY)
+    yield _draw_text(_find_left(2), VENDOR_Y + 37, "never records or contacts.", color=GREY)
+    yield _draw_text(_find_left(2), VENDOR_Y + 60, "Numbered: the files of the code that a record passes.", color=GREY)
     yield _draw_box(LEFT - 10, LAYER_Y - 12, 3 * TASK + 2 * GAP + 20, 104, LAKE)
     yield _draw_text(LEFT, LAYER_Y + 82, "the lake: Parquet on any object storage or in a folder", color=GREY, size=12)
     for number, step in enumerate(STEPS):
@@ -69,12 +80,14 @@ def _draw_column(
     number: int, name: str, says: str, layers: Sequence[tuple[str, str]], counts: Sequence[str]
 ) -> Iterator[str]:
     left, middle = _find_left(number), _find_middle(number)
-    yield _draw_box(left, TASK_Y, TASK, 58, BLUE)
+    yield _draw_box(left, TASK_Y, TASK, TASK_HEIGHT, BLUE)
     yield _draw_text(middle, TASK_Y + 25, name, anchor="middle", weight=600, size=15)
     yield _draw_text(middle, TASK_Y + 44, says, anchor="middle", color=GREY, size=12)
-    yield _draw_arrow(middle, TASK_Y + 58, middle, LAYER_Y - 2)
+    for row, file in enumerate(_number_files(name)):
+        yield _draw_text(left + 10, TASK_Y + 68 + row * FILE_HEIGHT, file, mono=True, size=11)
+    yield _draw_arrow(middle, TASK_Y + TASK_HEIGHT, middle, LAYER_Y - 2)
     if number:
-        yield _draw_arrow(left - GAP - 20, LAYER_Y - 2, left - 2, TASK_Y + 44)
+        yield _draw_arrow(left - GAP - 20, LAYER_Y - 2, left - 2, TASK_Y + TASK_HEIGHT - 24)
     height = 60 / len(layers)
     for row, (layer, inside) in enumerate(layers):
         top = LAYER_Y + row * height
@@ -88,6 +101,12 @@ def _draw_column(
             yield _draw_text(left + TASK - 8, baseline, inside, anchor="end", color=GREY, size=11)
     for row, line in enumerate(counts):
         yield _draw_text(left, COUNT_Y + 10 + row * 17, line, mono=True, size=12)
+
+
+def _number_files(task: str) -> Iterator[str]:
+    """The files that a record passes in this task, each with its place in the walk."""
+    files = [(name, file.replace("<name>", "…")) for name, steps in WALK.items() for file, _ in steps]
+    return (f"{place:>2} {file}" for place, (name, file) in enumerate(files, start=1) if name == task)
 
 
 def _find_left(number: int) -> float:

@@ -215,6 +215,6 @@ def tools():
         repository, docs, pages = REPOSITORY, DOCS, PAGES
         blocks, commands = staticmethod(find_blocks), staticmethod(split_commands)
         make_environment = staticmethod(make_environment)
-        make, example, no_airflow = make, example, NO_AIRFLOW
+        make, example, walk, no_airflow = make, example, make.walk.WALK, NO_AIRFLOW
 
     return Tools

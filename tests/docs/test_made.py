@@ -53,6 +53,15 @@ def test_pictures_are_svg_that_needs_nothing_else(tools):
         assert not re.search(r"(href|src|url\((?!#))", text)
 
 
+def test_a_records_walk_enters_at_most_twelve_files_and_each_exists(tools):
+    files = [file for steps in tools.walk.values() for file, _ in steps]
+    assert len(files) == len(set(files)) <= 12
+    package = tools.repository / "airflow_provider_interactions"
+    # Of the vendors that filter by date, this one has every file that the walk names.
+    assert [file for file in files if not (package / file.replace("<name>", "luminate_online")).exists()] == []
+    assert all(f"`{file}`" in tools.pages["how-it-works.md"] for file in files)
+
+
 def test_the_data_dictionary_is_whole(tools):
     page = tools.pages["table.md"]
     for word in {*CANONICAL.names, *CHANNELS, *ACTIONS}:
@@ -105,6 +114,20 @@ def test_every_layer_of_the_lake_is_explained(tools):
     layers = re.findall(r"^    (\w+/vendor=.*)$", storage.__doc__, re.MULTILINE)
     assert len(layers) > 5
     assert set(layers) == set(re.findall(r"^    (\w+/vendor=.*)$", tools.pages["how-it-works.md"], re.MULTILINE))
+
+
+def test_the_reference_has_every_name_that_is_exported(tools):
+    for module, page in (("operators", "operators"), ("hooks", "hooks"), ("sandbox", "sandbox-reference")):
+        text = tools.pages[f"reference/{module}.md"] + tools.pages.get(f"{page}.md", "")
+        exported = re.findall(r'"(\w+)"', re.search(r"__all__ = \[(.*?)\]", read_package(tools, module), re.DOTALL)[1])
+        assert [name for name in exported if name not in text and name != "LIMITS"] == [], module
+    classes = re.findall(r"^class (\w+)\(", read_package(tools, "errors"), re.MULTILINE)
+    assert [name for name in classes if f"### `{name}`" not in tools.pages["reference/errors.md"]] == []
+
+
+def read_package(tools, module):
+    path = tools.repository / "airflow_provider_interactions" / module
+    return (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
 
 
 def test_links_lead_somewhere(tools):
