@@ -30,6 +30,7 @@ import msgspec
 import pyarrow as pa
 
 from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.extract.outcomes import Outcome
 from airflow_provider_interactions.lake.manifest import File, Manifest, referred, written
 from airflow_provider_interactions.lake.paths import WindowPaths, stamped, timestamp
 from airflow_provider_interactions.lake.storage import Lake, unwritable
@@ -42,22 +43,6 @@ FINISHED_AGE = timedelta(days=30)
 
 #: Seconds between two savings, or this share of the time since the start where that is more: what a crash may cost.
 EVERY, SHARE = 0.04, 0.02
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """How it went with one contact."""
-
-    contact_id: str
-    contact_id_kind: str
-    outcome: str
-    rows: int
-    requests: int
-    reason: str | None
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether the vendor said what it knows of the contact."""
-        return self.outcome in ("ok", "empty")
 
 
 class Tally(msgspec.Struct):

@@ -24,9 +24,10 @@ from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, landed
 from airflow_provider_interactions.extract.cleanup import expired_files
 from airflow_provider_interactions.extract.job import Job, Progress, check_known, journal_of, too_few_known
+from airflow_provider_interactions.extract.outcomes import Outcome, count_outcomes, read_outcomes
 from airflow_provider_interactions.extract.pipeline import land_pages
 from airflow_provider_interactions.extract.raw_writer import RawWriter
-from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts, Manifest, reconcile, referred
+from airflow_provider_interactions.lake.manifest import Counts, Manifest, reconcile, referred
 from airflow_provider_interactions.lake.paths import timestamp
 from airflow_provider_interactions.lake.reader import read_rows, rows_within
 from airflow_provider_interactions.window import ALWAYS
@@ -40,8 +41,7 @@ class KnownContact:
     """How it went with one contact when its history was fetched."""
 
     manifest: Manifest
-    outcome: str
-    reason: str | None
+    outcome: Outcome
     requests: int = 0
 
 
@@ -51,7 +51,7 @@ def extract_from_history(job: Job) -> Manifest:
     missing = [contact for contact in job.contacts if contact not in known]
     sent = Counts()
     if missing:
-        fetched = _fetch(job, missing, [contact for contact, one in known.items() if one.outcome in ("ok", "empty")])
+        fetched = _fetch(job, missing, [contact for contact, one in known.items() if one.outcome.is_answered])
         sent = Counts(
             requests=fetched.counts.requests, retries=fetched.counts.retries, throttled=fetched.counts.throttled
         )
@@ -90,18 +90,19 @@ class _Cut:
 
     def finish(self) -> Counts:
         """Note how it went with each contact and count."""
-        outcomes = dict.fromkeys(OUTCOMES, 0)
-        for contact in self.job.contacts:
-            known, rows = self.known[contact], self.rows[_key(contact.kind, contact.id)]
-            outcome = ("ok" if rows else "empty") if known.outcome in ("ok", "empty") else known.outcome
-            self.landing.outcome(contact, outcome, rows, known.requests, known.reason)
-            outcomes[outcome] += 1
+        outcomes = [self._outcome(contact) for contact in self.job.contacts]
+        for outcome in outcomes:
+            self.landing.add_outcome(outcome)
         fetched, asked = self.rows.total(), len(self.job.contacts)
         if self.job.progress is not None:
             self.job.progress(Progress(asked, asked, fetched, 0, 0))
-        return Counts(
-            received=self.received, outside=self.received - fetched, fetched=fetched, contacts=asked, **outcomes
+        return count_outcomes(outcomes) + Counts(
+            received=self.received, outside=self.received - fetched, fetched=fetched
         )
+
+    def _outcome(self, contact: Contact) -> Outcome:
+        known = self.known[contact]
+        return known.outcome.within(self.rows[_key(contact.kind, contact.id)], known.requests)
 
 
 def _kept(job: Job) -> dict[Contact, KnownContact]:
@@ -112,11 +113,11 @@ def _kept(job: Job) -> dict[Contact, KnownContact]:
         if young and manifest.extracted_at >= job.window.end:
             found = _outcomes(job, manifest, fresh=False)
             known.update({contact: found[contact] for contact in found.keys() & wanted})
-    unknown = sum(one.outcome == "not_found" for one in known.values())
+    unknown = sum(one.outcome.outcome == "not_found" for one in known.values())
     if job.on_missing == "record" and too_few_known(unknown, len(wanted)):  # it failed: what was wrong may be mended
-        return {contact: one for contact, one in known.items() if one.outcome != "not_found"}
+        return {contact: one for contact, one in known.items() if one.outcome.outcome != "not_found"}
     if job.on_missing == "fail":  # whoever was not there then is asked for again, to fail by the vendor's own answer
-        return {contact: one for contact, one in known.items() if one.outcome in ("ok", "empty")}
+        return {contact: one for contact, one in known.items() if one.outcome.is_answered}
     return known
 
 
@@ -173,13 +174,8 @@ def _prefix(job: Job) -> str:
 
 
 def _outcomes(job: Job, manifest: Manifest, *, fresh: bool) -> dict[Contact, KnownContact]:
-    found = {}
-    for rows in read_rows(job.lake, manifest.outcomes):
-        for row in rows.to_pylist():
-            contact = Contact(row["contact_id"], row["contact_id_kind"])
-            sent = row["requests"] if fresh else 0
-            found[contact] = KnownContact(manifest, row["outcome"], row["reason"], sent)
-    return found
+    found = read_outcomes(job.lake, manifest)
+    return {one.contact: KnownContact(manifest, one, one.requests if fresh else 0) for one in found}
 
 
 def _by_manifest(

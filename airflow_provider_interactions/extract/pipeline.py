@@ -44,8 +44,8 @@ OPEN_PER_REQUEST = 4
 UNREAD_BYTES = 16 * 1024 * 1024
 
 
-def interactions(job: Job) -> Iterator[tuple[Query, Page]]:
-    """The same pages without a lake, one after the other, as a plain generator for use outside an event loop."""
+def fetch_pages(job: Job) -> Iterator[tuple[Query, Page]]:
+    """The vendor's pages without a lake, one after the other, as a plain generator for use outside an event loop."""
     with asyncio.Runner() as runner:
         pages = _all_pages(job)
         try:

@@ -18,9 +18,10 @@ import msgspec
 import pyarrow as pa
 
 from airflow_provider_interactions.columnar.buffers import size
-from airflow_provider_interactions.contract import Contact, Query
+from airflow_provider_interactions.contract import Query
 from airflow_provider_interactions.errors import TooManyRejects
-from airflow_provider_interactions.extract.checkpoint import Checkpoint, CheckpointStore, Outcome, Tally
+from airflow_provider_interactions.extract.checkpoint import Checkpoint, CheckpointStore, Tally
+from airflow_provider_interactions.extract.outcomes import Outcome, to_batch
 from airflow_provider_interactions.extract.raw_table import (
     PageRows,
     digest,
@@ -156,9 +157,9 @@ class RawWriter:
             rows = rows.set_column(at, RAW.field(name), instants(moment, rows.num_rows))
         return rows
 
-    def outcome(self, contact: Contact, outcome: str, rows: int, requests: int, reason: str | None) -> None:
+    def add_outcome(self, outcome: Outcome) -> None:
         """Note how it went with one contact."""
-        self._unsaved.append(Outcome(contact.id, contact.kind, outcome, rows, requests, reason))
+        self._unsaved.append(outcome)
 
     def save(self, questions: int, tally: Tally) -> None:
         """Make what has landed outlive a failure: ``questions`` are answered by it."""
@@ -234,17 +235,9 @@ class RawWriter:
 
     def _write_outcomes(self) -> File:
         done = self.outcomes
-        columns = [
-            pa.array([one.contact_id for one in done], pa.string()),
-            pa.array([one.contact_id_kind for one in done], pa.string()).dictionary_encode(),
-            pa.array([one.outcome for one in done], pa.string()).dictionary_encode(),
-            pa.array([one.rows for one in done], pa.int64()),
-            pa.array([one.requests for one in done], pa.int64()),
-            pa.array([one.reason for one in done], pa.string()),
-        ]
         found = hashlib.sha256(msgspec.json.encode(done)).hexdigest()
         writer = Writer(self.lake, self._path("outcomes", found), OUTCOMES)
-        writer.write(pa.record_batch(columns, schema=OUTCOMES))
+        writer.write(to_batch(done))
         return writer.close()
 
     @property

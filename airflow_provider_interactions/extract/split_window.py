@@ -20,6 +20,7 @@ from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, clear_checkpoints
 from airflow_provider_interactions.extract.commit import commit_window
+from airflow_provider_interactions.extract.outcomes import Outcome, count_outcomes, read_outcomes
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts, Manifest, reconcile, whole
 from airflow_provider_interactions.lake.paths import WindowPaths
@@ -123,7 +124,7 @@ class _Piece:
     landing: RawWriter
     window: Window
     first: bool
-    rows: Counter[tuple[str, str]] = field(default_factory=Counter)
+    rows: Counter[Contact] = field(default_factory=Counter)
 
     def take(self, rows: pa.RecordBatch) -> None:
         """Copy those rows that lie in the window; the first one has those that lie nowhere, too."""
@@ -131,21 +132,15 @@ class _Piece:
         if mine.num_rows:
             self.landing.copy(mine)
             kinds, ids = mine.column("contact_id_kind").to_pylist(), mine.column("contact_id").to_pylist()
-            self.rows.update(zip(ids, kinds, strict=True))
+            self.rows.update(map(Contact, ids, kinds))
 
-    def finish(self, batch: Manifest, outcomes: pa.Table) -> Manifest:
+    def finish(self, batch: Manifest, outcomes: Sequence[Outcome]) -> Manifest:
         """Note how it went with each contact, and count."""
-        told: Counter[str] = Counter()
-        for row in outcomes.to_pylist():
-            who = row["contact_id"], row["contact_id_kind"]
-            rows = self.rows[who]
-            outcome = ("ok" if rows else "empty") if row["outcome"] in ("ok", "empty") else row["outcome"]
-            self.landing.outcome(Contact(*who), outcome, rows, row["requests"] if self.first else 0, row["reason"])
-            told[outcome] += 1
+        mine = [one.within(self.rows[one.contact], one.requests if self.first else 0) for one in outcomes]
+        for outcome in mine:
+            self.landing.add_outcome(outcome)
         fetched = self.rows.total()
-        counts = Counts(
-            received=fetched, fetched=fetched, contacts=told.total(), **{name: told[name] for name in OUTCOMES}
-        )
+        counts = count_outcomes(mine) + Counts(received=fetched, fetched=fetched)
         return self.landing.finish(counts + _calls(batch.counts) if self.first else counts)
 
 
@@ -176,5 +171,5 @@ def _pieces(lake: Lake, batch: Manifest, windows: Sequence[Window]) -> list[Mani
             for piece in pieces:
                 if piece.first:
                     piece.landing.copy_rejects(rows)
-        outcomes = pa.Table.from_batches(list(read_window(lake, batch, batch.outcomes)))
+        outcomes = list(read_outcomes(lake, batch))
         return [piece.finish(batch, outcomes) for piece in pieces]

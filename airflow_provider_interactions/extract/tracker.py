@@ -28,6 +28,7 @@ from airflow_provider_interactions.errors import (
 )
 from airflow_provider_interactions.extract.checkpoint import EVERY, SHARE, Tally
 from airflow_provider_interactions.extract.job import Job, Progress
+from airflow_provider_interactions.extract.outcomes import Outcome, word_for
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.unanswered import are_too_many_unanswered
 from airflow_provider_interactions.http.client import Client
@@ -126,9 +127,8 @@ class Tracker:
         self.now.missing = (error.outcome, error.message)
 
     def _judge(self, contact: Contact) -> None:
-        found = ("ok" if self.now.rows else "empty", None)
-        outcome, reason = self.now.missing or found
-        self.landing.outcome(contact, outcome, self.now.rows, self.now.requests, reason)
+        outcome, reason = self.now.missing or (word_for(self.now.rows), None)
+        self.landing.add_outcome(Outcome(contact.id, contact.kind, outcome, self.now.rows, self.now.requests, reason))
         self.outcomes[outcome] += 1
         self.now.rows, self.now.requests, self.now.missing = 0, 0, None
         self.report()

@@ -63,7 +63,7 @@ class Witnesses:
 
     def _find_witness(self, doubtful: Contact) -> Contact | None:
         """Another contact that was answered: in this try, or before."""
-        before = (Contact(one.contact_id, one.contact_id_kind) for one in self.landing.outcomes if one.is_answered)
+        before = (one.contact for one in self.landing.outcomes if one.is_answered)
         known = [*self.job.answered, *before, *self._answered]
         return next((contact for contact in reversed(known) if contact != doubtful), None)
 

@@ -101,7 +101,14 @@ class InteractionsHook(BaseHook):
         """
         span = window or Window.of(*_both(start, end))
         person = self.vendor.contact(contact_id, kind or self.vendor.contact_kinds[0])
-        return _interactions(self, person, span, contract.options(self.vendor, options), on_reject or _refuse)
+        from airflow_provider_interactions.extract.job import Job
+        from airflow_provider_interactions.lake.storage import Lake
+        from airflow_provider_interactions.normalize.stream import stream_interactions
+
+        nowhere = Lake.at("memory://")  # nothing is written
+        chosen = contract.options(self.vendor, options)
+        job = Job(self.vendor, self.credentials, nowhere, span, [person], chosen)
+        return stream_interactions(job, on_reject or _refuse)
 
     def test_connection(self) -> tuple[bool, str]:
         """Make the vendor's cheapest request; answers whether it worked, and in a sentence what to mend if not."""
@@ -178,36 +185,6 @@ def _both(start: Instant | None, end: Instant | None) -> tuple[Instant, Instant]
 
 def _refuse(_: bytes, rejection: RecordRejected) -> None:
     raise rejection
-
-
-def _interactions(
-    hook: InteractionsHook,
-    person: contract.Contact,
-    window: Window,
-    options: contract.Options,
-    on_reject: Callable[[bytes, RecordRejected], None],
-) -> Iterator[Interaction]:
-    from airflow_provider_interactions.extract import pipeline
-    from airflow_provider_interactions.extract.job import Job
-    from airflow_provider_interactions.lake.storage import Lake
-    from airflow_provider_interactions.normalize.repeats import Deduplicator, Version
-
-    nowhere = Lake.at("memory://")  # nothing is written
-    job = Job(hook.vendor, hook.credentials, nowhere, window, [person], options)
-    seen = Deduplicator()
-    for query, page in pipeline.interactions(job):
-        asked = contract.Asked(query.contact, query.native_type or "", page.context)
-        for payload, at in zip(page.records, page.occurred, strict=True):
-            if at is not None and at not in window:
-                continue
-            try:
-                row = hook.vendor.interaction(payload, asked)
-                is_first = seen.is_first(row.interaction_id, Version.of(row))
-            except RecordRejected as rejection:
-                on_reject(payload, rejection)
-                continue
-            if is_first:
-                yield row
 
 
 async def _probe(vendor: Vendor, credentials: Credentials) -> None:

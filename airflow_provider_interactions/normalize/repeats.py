@@ -17,8 +17,9 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_interactions.contract import Interaction
+from airflow_provider_interactions.contract import Asked, Interaction, Vendor
 from airflow_provider_interactions.errors import RecordRejected
+from airflow_provider_interactions.rejects import read_record
 
 #: Why a record is rejected whose key another record has: kept under it, one of the two would replace the other.
 SHARED_ID = "its id is the id of another record of the contact, and they differ in more than a status"
@@ -45,6 +46,12 @@ class Version(NamedTuple):
     def is_of(self, other: Version) -> bool:
         """Whether both are versions of one record."""
         return self.lasting == other.lasting and (self.rest == other.rest or self.state != other.state)
+
+
+def read_first(vendor: Vendor, payload: bytes, asked: Asked, seen: Deduplicator) -> Interaction | None:
+    """One record as an interaction, None when it came before; raises RecordRejected, also where another has its id."""
+    row = read_record(vendor, payload, asked)
+    return row if seen.is_first(row.interaction_id, Version.of(row)) else None
 
 
 def versions(rows: pa.RecordBatch) -> Iterator[Version]:

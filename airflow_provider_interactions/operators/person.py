@@ -18,10 +18,10 @@ from airflow_provider_interactions.runtime.context import given
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.progress import reporter
-from airflow_provider_interactions.window import Instant, Window, instant, zulu
+from airflow_provider_interactions.window import Instant, instant
 
 if TYPE_CHECKING:
-    from airflow_provider_interactions.person.counts import Answer, Person
+    from airflow_provider_interactions.person.counts import Answer
     from airflow_provider_interactions.person.request import Request
 
 
@@ -110,7 +110,7 @@ class ContactInteractionsOperator(LakeOperator):
     def _request(self, hook: InteractionsHook, params: Mapping[str, Any]) -> Request:
         from airflow_provider_interactions.person import request
 
-        ids = identifiers(self._given(params, "contacts"))
+        ids = request.split_identifiers(self._given(params, "contacts"))
         # Whatever some library should say of them, no log shows them, as they were given and as they are asked for.
         mask(*ids)
         asked = request.request(
@@ -139,13 +139,17 @@ class ContactInteractionsOperator(LakeOperator):
     def _result(self, found: Answer) -> dict[str, Any]:
         import msgspec
 
-        lake, text = open_lake(self.lake), list(summary(found))
+        from airflow_provider_interactions.person.report import describe_answer, describe_reason
+
+        lake, text = open_lake(self.lake), list(describe_answer(found))
         addresses = {name: lake.url(getattr(found, name).path) for name in ("parquet", "lines")}
-        for told in (*text, *(f"{name}: {address}" for name, address in addresses.items())):
-            self.log.info("%s", told)
+        for line in (*text, *(f"{name}: {address}" for name, address in addresses.items())):
+            self.log.info("%s", line)
         for person in found.people:
             if person.outcome not in ("ok", "empty"):
-                self.log.warning("No answer for contact %d: %s%s", person.contact, person.outcome, _why(person.reason))
+                self.log.warning(
+                    "No answer for contact %d: %s%s", person.contact, person.outcome, describe_reason(person.reason)
+                )
         # Once through JSON: Airflow would wrap tuples, and whoever waits at the REST API would see the wrapping.
         return {"text": "\n".join(text), "addresses": addresses, **msgspec.json.decode(msgspec.json.encode(found))}
 
@@ -163,46 +167,3 @@ def _moment(name: str, value: Instant | None) -> datetime | None:
     except ConfigError as wrong:
         msg = f"The {name} cannot be read: {wrong}"
         raise ConfigError(msg) from wrong
-
-
-def identifiers(given: Sequence[str] | str | None) -> list[str]:
-    """A list of identifiers, or text with one on each line, without blanks around them; empty ones keep their places.
-
-    Raises ConfigError for anything else.
-    """
-    found = given.splitlines() if isinstance(given, str) else given or []
-    if not isinstance(found, list | tuple) or not all(isinstance(text, str | int) for text in found):
-        msg = "contacts must be a list of identifiers, or text with one on each line."
-        raise ConfigError(msg)
-    return [str(text).strip() for text in found]
-
-
-def summary(found: Answer) -> Iterator[str]:
-    """The answer in sentences for people: every count stated, nobody named."""
-    counts = found.counts
-    window = found.window_start and found.window_end and Window(found.window_start, found.window_end)
-    when = f"window {window}" if window else "all time"
-    people = counted(counts.contacts, "contact")
-    yield f"{found.vendor}, {when}: {counted(counts.canonical, 'interaction')} of {people}."
-    for person in found.people:
-        yield f"contact {person.contact}: {person.outcome}{_why(person.reason)}, {_records(person)}."
-    for channel, types in found.channels.items():
-        yield f"{channel}: {sum(types.values())} ({', '.join(f'{name} {n}' for name, n in types.items())})."
-    for reason, n in found.rejects.items():
-        yield f"{counted(n, 'record')} unreadable because {reason}; the files hold them as the vendor sent them."
-
-
-def counted(n: int, what: str) -> str:
-    """``1 record``, ``2 records``."""
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
-
-
-def _records(person: Person) -> str:
-    others = {"unreadable": person.rejected, "repeated": person.repeated, "of types left out": person.left_out}
-    parts = [counted(person.interactions, "interaction"), *(f"{n} {what}" for what, n in others.items() if n)]
-    span = f", from {zulu(person.first)} to {zulu(person.last)}" if person.first and person.last else ""
-    return f"{counted(person.records, 'record')}: {', '.join(parts)}{span}"
-
-
-def _why(reason: str | None) -> str:
-    return f" ({reason})" if reason else ""

@@ -15,12 +15,12 @@ import pyarrow as pa
 
 from airflow_provider_interactions.contract import Asked, Contact, Vendor
 from airflow_provider_interactions.errors import RecordRejected
+from airflow_provider_interactions.extract.outcomes import read_outcomes
 from airflow_provider_interactions.lake.manifest import File, Manifest
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.reader import read_rows
 from airflow_provider_interactions.lake.storage import Lake, NewFile, unwritable
-from airflow_provider_interactions.normalize.repeats import Deduplicator, Version
-from airflow_provider_interactions.rejects import read_record
+from airflow_provider_interactions.normalize.repeats import Deduplicator, read_first
 from airflow_provider_interactions.schema import ANSWER
 
 Row = dict[str, Any]
@@ -55,9 +55,9 @@ def read_person(lake: Lake, vendor: Vendor, landed: Manifest, types: frozenset[s
     """What landed, person by person in the order they were asked about; of interactions, these types or all."""
     groups = groupby(_records(lake, landed), itemgetter("contact_id"))
     who, records = next(groups, (None, iter(())))
-    for outcome in _rows(lake, landed.outcomes):
-        found = PersonRecords(outcome["outcome"], outcome["reason"])
-        if who == outcome["contact_id"]:
+    for outcome in read_outcomes(lake, landed):
+        found = PersonRecords(outcome.outcome, outcome.reason)
+        if who == outcome.contact_id:
             _read(found, vendor, records, types)
             who, records = next(groups, (None, iter(())))
         yield found
@@ -103,15 +103,14 @@ def _row(vendor: Vendor, raw: Row, seen: Deduplicator) -> Row | None:
     known = {name: raw[name] for name in ("vendor", "account", "contact_id_kind", "context", "extracted_at")}
     known |= {"record": raw["payload"], "contact_id": contact.id}
     try:
-        said = read_record(vendor, raw["payload"], Asked(contact, raw["asked_type"], raw["context"]))
-        is_first = seen.is_first(said.interaction_id, Version.of(said))
+        row = read_first(vendor, raw["payload"], Asked(contact, raw["asked_type"], raw["context"]), seen)
     except RecordRejected as rejection:
-        told_of = {"occurred_at": raw["occurred_at"], "native_type": raw["asked_type"] or None}
-        return dict.fromkeys(ANSWER.names) | known | told_of | {"rejected": rejection.reason}
-    if not is_first:
+        said = {"occurred_at": raw["occurred_at"], "native_type": raw["asked_type"] or None}
+        return dict.fromkeys(ANSWER.names) | known | said | {"rejected": rejection.reason}
+    if row is None:
         return None
-    said.contact_id = said.contact_id or contact.id
-    return {**known, **msgspec.structs.asdict(said), "rejected": None}
+    row.contact_id = row.contact_id or contact.id
+    return {**known, **msgspec.structs.asdict(row), "rejected": None}
 
 
 @dataclass(slots=True)

@@ -101,6 +101,18 @@ def request(
     return Request(vendor, list(people), list(people.values()), contract.options(vendor, chosen), window, kept)
 
 
+def split_identifiers(given: Sequence[str] | str | None) -> list[str]:
+    """A list of identifiers, or text with one on each line, without blanks around them; empty ones keep their places.
+
+    Raises ConfigError for anything else.
+    """
+    found = given.splitlines() if isinstance(given, str) else given or []
+    if not isinstance(found, list | tuple) or not all(isinstance(text, str | int) for text in found):
+        msg = "contacts must be a list of identifiers, or text with one on each line."
+        raise ConfigError(msg)
+    return [str(text).strip() for text in found]
+
+
 def answer(
     lake: Lake,
     asked: Request,

@@ -13,7 +13,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_interactions import params
 from airflow_provider_interactions.errors import Unavailable
-from airflow_provider_interactions.operators.person import ContactInteractionsOperator, identifiers
+from airflow_provider_interactions.operators.person import ContactInteractionsOperator
+from airflow_provider_interactions.person.request import split_identifiers
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.vendors.capillary import vocabulary as capillary
 from airflow_provider_interactions.vendors.dynamics_marketing import vocabulary as dynamics_marketing
@@ -254,7 +255,7 @@ def test_neither_vendor_nor_connection():
     [(None, []), ("a\r\n b \n\n", ["a", "b", ""]), (["a", "", " b"], ["a", "", "b"]), ([12, "3"], ["12", "3"])],
 )
 def test_identifiers_come_as_a_list_or_as_lines(given, expected):
-    assert identifiers(given) == expected
+    assert split_identifiers(given) == expected
 
 
 @pytest.mark.parametrize("given", [{"a": 1}, [None], [["a"]], 7])

@@ -21,6 +21,7 @@ from airflow_provider_interactions import contacts, contract
 from airflow_provider_interactions.extract import commit, raw_writer
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.job import Job
+from airflow_provider_interactions.extract.outcomes import Outcome, word_for
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.http import rate_limit
 from airflow_provider_interactions.http.client import connect
@@ -180,7 +181,9 @@ class Desk:
         query = contract.Query(contract.Contact(contact), None, None, "EmailSent")
         with raw_writer.RawWriter(self.lake, place, Checkpoint(extracted_at=wanted["extracted_at"])) as landing:
             landing.add(query, payloads, [None] * len(payloads))
-            landing.outcome(query.contact, "ok" if payloads else "empty", len(payloads), 1, None)
+            landing.add_outcome(
+                Outcome(query.contact.id, query.contact.kind, word_for(len(payloads)), len(payloads), 1, None)
+            )
             ok = bool(payloads)
             counts = Counts(received=len(payloads), fetched=len(payloads), contacts=1, ok=ok, empty=not ok, requests=1)
             manifest = landing.finish(counts)

@@ -10,7 +10,7 @@ from airflow_provider_interactions import contract
 from airflow_provider_interactions.errors import BadResponse, TooManyRejects, Unavailable
 from airflow_provider_interactions.extract import tracker
 from airflow_provider_interactions.extract.job import Job
-from airflow_provider_interactions.extract.pipeline import interactions
+from airflow_provider_interactions.extract.pipeline import fetch_pages
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.extract.unanswered import are_too_many_unanswered
 from airflow_provider_interactions.lake.storage import Lake
@@ -93,7 +93,7 @@ def test_one_contact_without_an_answer_blocks_nobody(crowd, job_of, rows, caplog
 def test_the_error_names_the_place_and_not_the_identifier(crowd, job_of):
     job = job_of()
     silence(crowd, job, 17)
-    for read in (lambda: extract(replace(job, on_missing="fail")), lambda: list(interactions(job))):
+    for read in (lambda: extract(replace(job, on_missing="fail")), lambda: list(fetch_pages(job))):
         with pytest.raises(Unavailable, match=r"\(contact 17 of the list, window .*HTTP 500") as told:
             read()
         assert job.contacts[16].id not in str(told.value)

@@ -114,7 +114,7 @@ def test_a_try_that_goes_on_knows_of_them(running, job, monkeypatch):
     play(running, 60, 3)
     contacts = [job.vendor.contact(f"{n}", job.vendor.contact_kinds[0]) for n in range(1, 7)]
     job = replace(job, contacts=contacts, resume="run")
-    outcome, calls = raw_writer.RawWriter.outcome, []
+    outcome, calls = raw_writer.RawWriter.add_outcome, []
 
     def dies(landing, *known):
         calls.append(known)
@@ -124,10 +124,10 @@ def test_a_try_that_goes_on_knows_of_them(running, job, monkeypatch):
 
     monkeypatch.setattr("airflow_provider_interactions.extract.tracker.EVERY", 0)
     monkeypatch.setattr("airflow_provider_interactions.extract.tracker.SHARE", 0)
-    monkeypatch.setattr(raw_writer.RawWriter, "outcome", dies)
+    monkeypatch.setattr(raw_writer.RawWriter, "add_outcome", dies)
     with pytest.raises(OSError):  # noqa: PT011
         extract(job)
-    monkeypatch.setattr(raw_writer.RawWriter, "outcome", outcome)
+    monkeypatch.setattr(raw_writer.RawWriter, "add_outcome", outcome)
     extract(job)
     [name] = [name for name in job.lake.names(job.place.histories) if name.endswith(".json")]
     kept = job.lake.read(f"{job.place.histories}/{name}", Manifest)

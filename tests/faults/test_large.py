@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.extract import commit, raw_writer
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
+from airflow_provider_interactions.extract.outcomes import Outcome
 from airflow_provider_interactions.lake import parquet
 from airflow_provider_interactions.lake.manifest import Counts
 from airflow_provider_interactions.lake.paths import WindowPaths
@@ -62,7 +63,7 @@ def test_a_window_of_long_records_is_whole(tmp_path):
             landing.add(query, [record], [at])
             if landing.full:
                 landing.flush()
-        landing.outcome(query.contact, "ok", 36, 1, None)
+        landing.add_outcome(Outcome(query.contact.id, query.contact.kind, "ok", 36, 1, None))
         raw = landing.finish(Counts(received=36, fetched=36, contacts=1, ok=1))
     done = pipeline.normalize(lake, commit.commit_window(lake, [raw]))
     assert done.counts.canonical == 36

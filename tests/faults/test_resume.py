@@ -20,6 +20,7 @@ from airflow_provider_interactions import contract
 from airflow_provider_interactions.errors import ConfigError, Unavailable
 from airflow_provider_interactions.extract import checkpoint, commit, raw_table, raw_writer, tracker
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, CheckpointStore
+from airflow_provider_interactions.extract.outcomes import Outcome
 from airflow_provider_interactions.extract.run import extract as extracted
 from airflow_provider_interactions.http import throttle
 from airflow_provider_interactions.lake.manifest import Counts, unpacked
@@ -535,9 +536,9 @@ def test_outcomes_that_could_not_be_saved_are_saved_with_the_next(tmp_path, monk
 
     with monkeypatch.context() as patch:
         patch.setattr(CheckpointStore, "_save", gone)
-        landing.outcome(contract.Contact("c1"), "empty", 0, 1, None)
+        landing.add_outcome(Outcome("c1", "contact_id", "empty", 0, 1, None))
         landing.save(1, checkpoint.Tally())
-    landing.outcome(contract.Contact("c2"), "empty", 0, 1, None)
+    landing.add_outcome(Outcome("c2", "contact_id", "empty", 0, 1, None))
     landing.save(2, checkpoint.Tally())
     _, _, outcomes = folder.load(rig.FIRST)
     assert [outcome.contact_id for outcome in outcomes] == ["c1", "c2"]

@@ -1,0 +1,40 @@
+"""The answer to a request in sentences for people: every count, and no name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from airflow_provider_interactions.person.counts import Answer, Person
+from airflow_provider_interactions.window import Window, zulu
+
+
+def describe_answer(found: Answer) -> Iterator[str]:
+    """The answer in sentences for people: every count stated, nobody named."""
+    counts = found.counts
+    window = found.window_start and found.window_end and Window(found.window_start, found.window_end)
+    when = f"window {window}" if window else "all time"
+    people = count_of(counts.contacts, "contact")
+    yield f"{found.vendor}, {when}: {count_of(counts.canonical, 'interaction')} of {people}."
+    for person in found.people:
+        yield f"contact {person.contact}: {person.outcome}{describe_reason(person.reason)}, {_describe_records(person)}."
+    for channel, types in found.channels.items():
+        yield f"{channel}: {sum(types.values())} ({', '.join(f'{name} {n}' for name, n in types.items())})."
+    for reason, n in found.rejects.items():
+        yield f"{count_of(n, 'record')} unreadable because {reason}; the files hold them as the vendor sent them."
+
+
+def count_of(n: int, what: str) -> str:
+    """``1 record``, ``2 records``."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _describe_records(person: Person) -> str:
+    others = {"unreadable": person.rejected, "repeated": person.repeated, "of types left out": person.left_out}
+    parts = [count_of(person.interactions, "interaction"), *(f"{n} {what}" for what, n in others.items() if n)]
+    span = f", from {zulu(person.first)} to {zulu(person.last)}" if person.first and person.last else ""
+    return f"{count_of(person.records, 'record')}: {', '.join(parts)}{span}"
+
+
+def describe_reason(reason: str | None) -> str:
+    """A reason in brackets, where there is one."""
+    return f" ({reason})" if reason else ""
