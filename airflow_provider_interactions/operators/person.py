@@ -139,7 +139,7 @@ class ContactInteractionsOperator(LakeOperator):
     def _result(self, found: Answer) -> dict[str, Any]:
         import msgspec
 
-        from airflow_provider_interactions.person.report import describe_answer, describe_reason
+        from airflow_provider_interactions.person.report import describe_answer, describe_outcome
 
         lake, text = open_lake(self.lake), list(describe_answer(found))
         addresses = {name: lake.url(getattr(found, name).path) for name in ("parquet", "lines")}
@@ -147,9 +147,7 @@ class ContactInteractionsOperator(LakeOperator):
             self.log.info("%s", line)
         for person in found.people:
             if person.outcome not in ("ok", "empty"):
-                self.log.warning(
-                    "No answer for contact %d: %s%s", person.contact, person.outcome, describe_reason(person.reason)
-                )
+                self.log.warning("No answer for contact %d: %s", person.contact, describe_outcome(person))
         # Once through JSON: Airflow would wrap tuples, and whoever waits at the REST API would see the wrapping.
         return {"text": "\n".join(text), "addresses": addresses, **msgspec.json.decode(msgspec.json.encode(found))}
 

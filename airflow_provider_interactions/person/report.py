@@ -16,7 +16,7 @@ def describe_answer(found: Answer) -> Iterator[str]:
     people = count_of(counts.contacts, "contact")
     yield f"{found.vendor}, {when}: {count_of(counts.canonical, 'interaction')} of {people}."
     for person in found.people:
-        yield f"contact {person.contact}: {person.outcome}{describe_reason(person.reason)}, {_describe_records(person)}."
+        yield f"contact {person.contact}: {describe_outcome(person)}, {_describe_records(person)}."
     for channel, types in found.channels.items():
         yield f"{channel}: {sum(types.values())} ({', '.join(f'{name} {n}' for name, n in types.items())})."
     for reason, n in found.rejects.items():
@@ -35,6 +35,6 @@ def _describe_records(person: Person) -> str:
     return f"{count_of(person.records, 'record')}: {', '.join(parts)}{span}"
 
 
-def describe_reason(reason: str | None) -> str:
-    """A reason in brackets, where there is one."""
-    return f" ({reason})" if reason else ""
+def describe_outcome(person: Person) -> str:
+    """How it went with one person, with the reason where there is one."""
+    return f"{person.outcome} ({person.reason})" if person.reason else person.outcome

@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Contact, Page
 from airflow_provider_interactions.errors import AuthRejected, ConfigError, Incomplete, ServiceRemoved, Stalled
-from airflow_provider_interactions.extract.pipeline import guard, interactions
+from airflow_provider_interactions.extract.pipeline import fetch_pages, guard
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.window import Window
 
@@ -48,20 +48,20 @@ def test_fewer_records_than_declared_are_not_taken_in_silence():
 
 def test_the_plain_generator_gives_the_pages_one_after_the_other(rig, tools):
     job = rig.job()
-    found = [(query.contact, len(answer.records)) for query, answer in interactions(job)]
+    found = [(query.contact, len(answer.records)) for query, answer in fetch_pages(job)]
     assert [who for who, _ in found[:: len(tools.types)]] == list(job.contacts)
     assert sum(count for _, count in found) >= extract(job).counts.landed
-    assert next(interactions(replace(job, contacts=[])), None) is None
+    assert next(fetch_pages(replace(job, contacts=[])), None) is None
 
 
 def test_the_plain_generator_can_be_left(rig):
-    pages = interactions(rig.job())
+    pages = fetch_pages(rig.job())
     next(pages)
     pages.close()
     assert not rig.folder.exists()
 
 
-@pytest.mark.parametrize("read", [extract, lambda job: list(interactions(job))])
+@pytest.mark.parametrize("read", [extract, lambda job: list(fetch_pages(job))])
 def test_errors_tell_the_vendor_and_the_window(rig, tools, read):
     for fault, kind in (({"kind": "removed"}, ServiceRemoved), ({"kind": "status", "status": 403}, AuthRejected)):
         rig.faults(**fault)
