@@ -1,1 +1,1 @@
-"""What a step tells others: summary, metrics, assets, links, lineage."""
+"""What others learn about a step: summary, metrics, assets, links, lineage."""

@@ -1,7 +1,8 @@
-"""Assets: what a step has made, told to whoever waits for it, and found again by the steps of another DAG.
+"""Assets: other DAGs can wait for what a step has made.
 
-Declare one as an outlet, and its event carries vendor, account, window, rows, bytes, rejected rows and the path of the
-manifest. A DAG that such an event triggers leaves out ``manifests`` or ``manifest``, and gets the event's own window.
+Declare an asset as an outlet. Its event then carries vendor, account, window, rows, bytes, rejected rows and the path
+of the manifest. In a DAG that such an event triggers, leave out ``manifests`` or ``manifest``: the operators take the
+event's window.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ Stage = Literal["raw", "normalized", "loaded"]
 
 
 def asset(name: str, stage: Stage) -> Asset:
-    """The asset of a vendor's (or a connection's) stage: ``interactions_<name>_<stage>``.
+    """The asset ``interactions_<name>_<stage>``; ``name`` is the connection's id if one is given, else the vendor.
 
-    ``x-`` says that the scheme is our own, so that no provider of Airflow reads a meaning into it.
+    Its address begins with ``x-interactions://``. The ``x-`` marks a private scheme, so no provider interprets it.
     """
     return Asset(name=f"interactions_{name}_{stage}", uri=f"x-interactions://{name}/{stage}")
 

@@ -1,4 +1,4 @@
-"""Operators: list contacts, extract, publish, normalize, load; one call for all; one operator for a person's data."""
+"""Operators: list contacts, extract, publish, normalize, load; all in one call; one person's data."""
 
 from airflow_provider_interactions.operators.contacts import ListContactsOperator
 from airflow_provider_interactions.operators.extract import ExtractInteractionsOperator

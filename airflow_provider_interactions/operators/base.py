@@ -1,4 +1,4 @@
-"""What the operators share: where the lake is, whom to ask, and which window the run is about."""
+"""What the operators share: the lake, the vendor, and the window of the run."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ Result = TypeVar("Result")
 class LakeOperator(BaseOperator):
     """An operator that works in the lake.
 
-    :param lake: its root, an object-storage URL or a local path; default: the configuration's ``[interactions] lake``
-    :param retries: how often a task is tried again; default: ``[core] default_task_retries``, or 3
-    :param retry_policy: and when (Airflow 3.3); default: after the delay a vendor asked for, else as the task says
+    :param lake: the lake's root, an object-storage URL or a local path; default: ``[interactions] lake`` of the
+        configuration
+    :param retries: how often a failed task is retried; default: ``[core] default_task_retries``, or 3
+    :param retry_policy: when it is retried (Airflow 3.3); default: after the delay that the vendor asked for, else
+        after the task's ``retry_delay``
     """
 
     #: What metrics, assets and lineage call the step.
@@ -85,10 +87,11 @@ class VendorOperator(LakeOperator):
 
     :param vendor: registry name; default: the connection's type
     :param conn_id: Airflow connection; default: ``<vendor>_default``
-    :param start: start of the window (aware datetime, or ISO 8601 text with a zone); default: the run's own window
-    :param end: its end, exclusive
-    :param width: how long a partition is, in partitioned runs; default: one day
-    :param options: the vendor's options
+    :param start: start of the window, as an aware datetime, or as ISO 8601 text with a zone; a date means midnight
+        UTC. Default: the run's own window
+    :param end: end of the window, exclusive
+    :param width: length of a partition, and of the windows that a longer one is split into; default: one day
+    :param options: the vendor's options; its page lists them
     """
 
     template_fields: Sequence[str] = (*LakeOperator.template_fields, "vendor", "conn_id", "start", "end", "options")

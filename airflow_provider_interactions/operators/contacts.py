@@ -1,4 +1,4 @@
-"""Whom to ask: the first task of a run."""
+"""The list of contacts: the first task of a run."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from airflow_provider_interactions.window import Window
 
 
 class ListContactsOperator(VendorOperator):
-    """Keep the list of contacts in the lake and return references to batches of it, for ``.expand(batch=…)``.
+    """Store the list of contacts in the lake and return references to batches of it, for ``.expand(batch=…)``.
 
-    The references hold the run's window, so every later task of the run works on the same one. No contact's id
-    travels by XCom; ids given as ``contacts`` are visible among the task's rendered templates.
+    The references hold the run's window, so all later tasks of the run use the same one. Identifiers do not travel by
+    XCom. Those given as ``contacts`` are visible among the task's rendered templates.
 
-    Where contacts come from is one of ``contacts``, ``contacts_file`` and ``contacts_sql``, or, if none is given, the
-    vendor's own list. Files and queries are read as streams, so they may be of any size.
+    Give one of ``contacts``, ``contacts_file`` and ``contacts_sql``, or none for the vendor's own list. Files and
+    queries are read as streams, so they may be of any size.
 
-    :param contacts: identifiers to ask for
-    :param contacts_file: address of a Parquet, CSV or text file of identifiers, in any object storage that Airflow
-        understands; the ending decides, and text has one identifier on each line
+    :param contacts: identifiers
+    :param contacts_file: address of a file of identifiers, in any object storage that Airflow understands. The ending
+        gives its format: Parquet, CSV, or text with one identifier on each line
     :param column: the file's column; default: its first. Without it, a CSV whose first line is an identifier is refused
-    :param contacts_sql: a query, or a template file ``….sql`` with one, whose first column holds identifiers
-    :param contacts_conn_id: the connection to ask it of, of any type whose hook speaks DB-API
-    :param kind: what the identifiers are; default: the vendor's first kind
-    :param batch_size: contacts per mapped task; default: what takes about five minutes at the vendor's documented
-        pace, in at most 200 tasks
-    :param on_empty: what a list without contacts means: ``fail``, or ``record`` a window without interactions
+    :param contacts_sql: a query, or a template file ``….sql`` with one. Its first column holds identifiers
+    :param contacts_conn_id: the connection for the query, of any type whose hook speaks DB-API
+    :param kind: the kind of the identifiers; default: the vendor's first kind
+    :param batch_size: contacts in each mapped task; default: as many as take about five minutes at the vendor's
+        documented pace, in at most 200 tasks
+    :param on_empty: what to do with an empty list: ``fail``, or ``record`` a window without interactions
     """
 
     stage = "list"

@@ -1,4 +1,4 @@
-"""The vendor's records into the lake, as they are."""
+"""Extraction: the vendor's records into the lake, as they are."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ if TYPE_CHECKING:
 
 
 class ExtractInteractionsOperator(VendorOperator):
-    """Land every interaction of a batch of contacts in the run's window; returns the batch's manifest.
+    """Store every interaction of a batch of contacts in the run's window as raw files; returns the batch's manifest.
 
-    Where the chosen window is longer than ``width``, the manifest says into how many windows it will be split.
+    If the chosen window is longer than ``width``, the manifest says into how many windows it will be split.
 
-    Map it over what ListContactsOperator returns: ``.partial(…).expand(batch=contacts.output)``. The vendor's account
-    takes only so many requests at once and one task uses them all, so give it ``max_active_tis_per_dag=1`` or a pool.
+    Map it over the output of ListContactsOperator: ``.partial(…).expand(batch=contacts.output)``. One task sends as
+    many requests as the vendor takes, so give it ``max_active_tis_per_dag=1`` or a pool.
 
-    :param batch: a reference made by ListContactsOperator; it also says which window
+    :param batch: a reference made by ListContactsOperator; it also holds the window
     :param contacts: identifiers instead of a batch, for a run of one task
-    :param kind: what these identifiers are; default: the vendor's first kind
+    :param kind: the kind of these identifiers; default: the vendor's first kind
     :param concurrency: requests in flight; default: what the vendor documents
-    :param history_age: of vendors that cannot filter by date: how old (timedelta, or seconds) a contact's history in
-        the lake may be to be cut into windows instead of asked for again; default: the DAG run's param of this name,
-        else one day
-    :param refresh: ask anew whatever is in the lake; default: the DAG run's param of this name, else no
-    :param rejects_share: share of the records that came whose time may be unreadable before the task fails; default:
-        0.05, or ten records where that is more. When none has a time, the task fails, too, unless this is 1
-    :param on_missing: what a contact that the vendor does not know means: ``record`` it, and fail when none of the
-        contacts is known, or less than half of 20 or more; ``allow`` any number of them; ``fail`` at the first. A
-        contact that gets no answer at any try, while others do, is recorded as failed, unless this is ``fail``; of
-        more than three, and more than a twentieth, the task fails and is tried again
+    :param history_age: for vendors that cannot filter by date: the greatest age (timedelta, or seconds) of a history in
+        the lake from which windows are cut. Older ones are fetched again. Default: the run's param of this name, else
+        one day
+    :param refresh: fetch histories again, whatever their age; default: the run's param of this name, else no
+    :param rejects_share: the share of records whose time may be unreadable before the task fails; default: 0.05, or ten
+        records if that is more. If no record has a readable time, the task fails, too, unless this is 1
+    :param on_missing: what to do about contacts that the vendor does not know. ``record`` notes them, and fails if none
+        is known, or less than half of 20 or more. ``allow`` notes any number of them. ``fail`` fails at the first one.
+        Unless this is ``fail``, a contact without a response at any try, while others have one, is noted as failed; if
+        these are more than three, and more than a twentieth, the task fails and is retried
     """
 
     stage = "extract"
@@ -81,9 +81,9 @@ class ExtractInteractionsOperator(VendorOperator):
         self.rejects_share = rejects_share
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Ask, guard, land; fails at once where a retry cannot help.
+        """Extract the batch; fails at once if a retry cannot help.
 
-        A retry goes on where the last try ended, and so does a failed task that is cleared; one that had succeeded
+        A retry goes on where the last try ended. So does a failed task that is cleared. A task that had succeeded
         starts afresh.
         """
         from airflow_provider_interactions.extract.run import extract

@@ -1,4 +1,4 @@
-"""The canonical table into a database."""
+"""Load: the canonical table into a database."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ NO_DATABASE = "The lake is on no local disk, so a DuckDB file has no default pla
 
 
 class LoadInteractionsOperator(LakeOperator):
-    """Merge a normalized window into a table, newest wins; returns the window, its counts, and what the load did.
+    """Merge a normalized window into a table; the newest version of a row wins. Returns the window and its counts.
 
-    What is loaded is the window as it is published then, should another run have replaced it meanwhile.
+    If another run has replaced the window meanwhile, the new version is loaded.
 
-    :param manifest: what NormalizeInteractionsOperator returned; default: the published one of the asset event that
-        triggered the run
+    :param manifest: the output of NormalizeInteractionsOperator; default: the manifest that the triggering asset event
+        names
     :param database: path of a DuckDB file, made if absent; default: ``interactions.duckdb`` in a lake on local disk
-    :param table: its name, with a schema if need be
+    :param table: name of the table, with a schema if needed
     """
 
     stage = "load"
@@ -54,7 +54,7 @@ class LoadInteractionsOperator(LakeOperator):
         self.table = table
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Load in one transaction; a database that refuses the rows is left as it was, and the task retries."""
+        """Load in one transaction. If the database refuses the rows, it stays as it was, and the task retries."""
         from airflow_provider_interactions.load import load_window
 
         with raise_for_airflow():

@@ -1,4 +1,4 @@
-"""What landed into the canonical table."""
+"""Normalization: raw records into the canonical table."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ if TYPE_CHECKING:
 
 
 class NormalizeInteractionsOperator(LakeOperator):
-    """Join a window's batches, then write its canonical rows and its rejects; returns the window's manifest.
+    """Commit a window's batches, then write its canonical rows and its rejects; returns the window's manifest.
 
-    Where the run covers several windows, each is written by itself, as that many scheduled runs would; what it returns
-    names the files of all of them. Where another run has extracted and published the same window meanwhile, that is
-    what is normalized.
+    If the run covers several windows, each is written as a scheduled run would write it, and the manifest names the
+    files of all of them. If another run has committed the same window meanwhile, that version is normalized.
 
-    :param manifests: what ExtractInteractionsOperator returned: one manifest, or those of all mapped tasks; default:
-        the published one of the asset event that triggered the run
-    :param width: how long the windows are that a longer one is split into; default: as the run's first task decided
-    :param rejects_share: share of the records that may be unreadable before the task fails; default: 0.05, or ten
-        records where that is more. When no record at all can be read, the task fails, too, unless this is 1
+    :param manifests: the output of ExtractInteractionsOperator: one manifest, or those of all mapped tasks; default:
+        the manifest that the triggering asset event names
+    :param width: length of the windows that a longer one is split into; default: as the run's first task decided
+    :param rejects_share: the share of records that may be unreadable before the task fails; default: 0.05, or ten
+        records if that is more. If no record can be read, the task fails, too, unless this is 1
     """
 
     stage = "normalize"

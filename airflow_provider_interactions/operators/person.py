@@ -1,4 +1,4 @@
-"""Everything a vendor knows of one person, or of a few, in one task: for a "get my data" request."""
+"""One person's data, or that of a few people, in one task: for a "get my data" request."""
 
 from __future__ import annotations
 
@@ -26,26 +26,25 @@ if TYPE_CHECKING:
 
 
 class ContactInteractionsOperator(LakeOperator):
-    """Write everything a vendor knows of given people into the lake; returns the counts and where the files are.
+    """Write everything that a vendor knows about given people into the lake; returns counts and paths.
 
-    Whatever is left out here is taken from the run's parameter of the same name. All of it is checked before the
-    vendor is called. The answer is one Parquet file, one file of JSON lines for people, and one with the counts; they
-    hold personal data, and ``airflow_provider_interactions.person.request`` says what they look like.
+    An argument that is left out is taken from the run's param of the same name. All are checked before the vendor is
+    called. The result is one Parquet file, one file of JSON lines, and one file with the counts. They hold personal
+    data.
 
-    Identifiers are in no log, XCom, file name or rendered template. Those typed into a form stay in the run's
-    configuration, as Airflow keeps it; delete the run when the request is closed. ``contacts`` is no template field,
-    so that they are kept nowhere else.
+    Identifiers are not in logs, XCom, file names or rendered templates. Those typed into a form stay in the run's
+    configuration; delete the run when the request is closed.
 
-    The returned value is the DAG's result: ``GET …/dagRuns/{run}/wait`` of the REST API hands it out (Airflow 3.3).
+    The returned value is the DAG's result: ``GET …/dagRuns/{run}/wait`` of the REST API returns it (Airflow 3.3).
 
     :param vendor: registry name; default: the connection's type
     :param conn_id: Airflow connection; default: ``<vendor>_default``
     :param contacts: identifiers, as a list or as text with one on each line; at most 500
-    :param kind: what they are; default: the vendor's first kind
-    :param start: what happened before is left out (aware datetime, or ISO 8601 text with a zone); default: nothing is
-    :param end: what happened then or later is left out; default: nothing is
+    :param kind: the kind of the identifiers; default: the vendor's first kind
+    :param start: leave out what happened before (aware datetime, or ISO 8601 text with a zone); default: all time
+    :param end: leave out what happened at this time or later; default: all time
     :param types: only these types of interactions, in the vendor's words; default: all
-    :param options: the vendor's options
+    :param options: the vendor's options; its page lists them
     """
 
     #: Airflow 3.3 hands this task's value out as the DAG's result; 3.2 knows no such thing and does not look.

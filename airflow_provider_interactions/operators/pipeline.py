@@ -88,7 +88,7 @@ class Arguments(Listing, Extracting, Normalizing, Loading, total=False):
 
 
 class Pipeline(NamedTuple):
-    """The tasks of one connection, to put others before and after them; ``load`` is None where it was left out."""
+    """The tasks of one connection, to put others before and after them. ``load`` is None if it was left out."""
 
     list_contacts: ListContactsOperator
     extract: MappedOperator
@@ -97,17 +97,21 @@ class Pipeline(NamedTuple):
 
 
 def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arguments: Unpack[Arguments]) -> Pipeline:
-    """Put ``list_contacts``, ``extract`` (mapped over batches), ``normalize`` and ``load`` into the present DAG.
+    """Put ``list_contacts``, ``extract`` (mapped over batches), ``normalize`` and ``load`` into the current DAG.
 
-    Give ``vendor``, ``conn_id``, or both. Each argument goes to the operators that know it. ``extract`` runs one task
-    at a time, whatever the number of runs, as one already sends as much as the vendor takes. With a ``pool`` the tasks
-    that ask the vendor take a slot of it instead, which also counts other DAGs; where the configuration has
-    ``[interactions] pools`` switched on, that is the pool named like the connection. Airflow runs no task whose pool
-    nobody has made. A run whose params ``start`` and ``end`` choose more than ``width`` (one day unless given) writes
-    windows of that length. For more than one connection in a DAG, call this within a ``TaskGroup`` each.
-    Other DAGs can wait for the assets ``interactions_<conn_id, else vendor>_normalized`` and ``…_loaded``. With
-    ``load`` off the table stays in the lake, for a warehouse that reads Parquet.
-    Raises TypeError for an unknown argument, and ValueError where the table would have no place.
+    Give ``vendor``, ``conn_id``, or both. Each argument goes to the operators that have it.
+
+    ``extract`` runs one task at a time, whatever the number of runs, because one task sends as much as the vendor
+    takes. With ``pool``, the tasks that ask the vendor take a slot of that pool instead, which counts other DAGs, too.
+    ``[interactions] pools`` in the configuration chooses the pool named like the connection. Make the pool first:
+    Airflow does not run a task whose pool is missing.
+
+    If ``start`` and ``end`` cover more than ``width`` (default: one day), the run writes windows of that length. For
+    several connections in one DAG, call this within one ``TaskGroup`` for each. Other DAGs can wait for the assets
+    ``interactions_<conn_id, else vendor>_normalized`` and ``…_loaded``. With ``load=False``, the table stays in the
+    lake, for a warehouse that reads Parquet.
+
+    Raises TypeError for an unknown argument, and ValueError if the table has no place.
     """
     _refuse_unknown(arguments)
     chosen: dict[str, Any] = {**_bound(vendor, arguments), **arguments}

@@ -1,4 +1,4 @@
-"""The batches of a window joined to one, where extraction and normalization are tasks of different DAGs."""
+"""Commit a window where extraction and normalization are tasks of different DAGs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from airflow_provider_interactions.runtime.xcom import describe_window, unpack_b
 
 
 class PublishInteractionsOperator(LakeOperator):
-    """Publish what the mapped extraction of a window landed; returns its manifest.
+    """Commit the raw files of all batches as one window; returns its manifest.
 
-    Give it the asset that other DAGs wait for as an outlet: its event then means a whole window, not a batch. Where
-    another run has extracted and published the same window meanwhile, that is what it returns. Not needed where
-    NormalizeInteractionsOperator follows in the same DAG, which publishes by itself.
+    Give it the asset that other DAGs wait for as an outlet. The event then stands for a whole window, not for a batch.
+    If another run has committed the same window meanwhile, its manifest is returned. You do not need this operator if
+    NormalizeInteractionsOperator follows in the same DAG: it commits by itself.
 
-    :param manifests: what ExtractInteractionsOperator returned: one manifest, or those of all mapped tasks
+    :param manifests: the output of ExtractInteractionsOperator: one manifest, or those of all mapped tasks
     """
 
     stage = "publish"

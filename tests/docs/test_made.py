@@ -158,6 +158,14 @@ def test_pages_of_docs_are_linked_from_somewhere(tools):
     assert {Path(tools.docs, name).resolve() for name in tools.pages} <= linked
 
 
+def test_files_that_pages_name_exist(tools):
+    named = re.compile(r"`(?:python )?((?:\.ci|dags|docs|tests)/[\w./-]+|docker-compose\.yaml|pyproject\.toml)`")
+    found = {(name, path) for name, page in tools.pages.items() for path in named.findall(page)}
+    assert len(found) > 10
+    there = (tools.repository, tools.example.EXAMPLE)
+    assert {one for one in found if not any((folder / one[1]).exists() for folder in there)} == set()
+
+
 def test_no_page_names_a_path_of_a_machine(tools):
     for name, page in tools.pages.items():
         assert not re.search(r"/(home|root|work|Users)/\w", page), name
