@@ -20,8 +20,6 @@ class RateLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: requests sent during a pause are all refused and each makes the pause longer by this many seconds
     #: (as Microsoft says of its own: "Service protection API limits", learn.microsoft.com, read 2026-11)
     lengthen_seconds: float = 0.0
-    #: Retry-After as an HTTP date instead of seconds
-    as_date: bool = False
 
 
 class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

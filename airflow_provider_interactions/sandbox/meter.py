@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_provider_interactions.sandbox.config import RateLimit, SandboxConfig
 
-# A request already on its way when the client learns of a refusal is no offence.
+# A request that was on its way when the client learned of a refusal does not count as sent during the pause.
 _GRACE_SECONDS = 0.05
 
 
-class Refusal:
+class Refusal(NamedTuple):
     """Why a request is refused and for how many seconds."""
 
-    def __init__(self, cause: str, seconds: float) -> None:
-        self.cause = cause
-        self.seconds = seconds
+    cause: str
+    seconds: int
 
 
 class Meter:
@@ -52,33 +52,33 @@ class Meter:
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
 
     def leave(self, status: str) -> None:
-        """Count its answer."""
+        """Count the response to it."""
         self._last = monotonic()
         self.in_flight -= 1
         self.by_status[status] += 1
 
     def admit(self) -> Refusal | None:
         """Let the request just counted pass, or say why not."""
-        refusal = self._crowded() or self._too_many(monotonic())
+        refusal = self._check_concurrency() or self._check_rate(monotonic())
         self.refused += refusal is not None
         return refusal
 
-    def _crowded(self) -> Refusal | None:
+    def _check_concurrency(self) -> Refusal | None:
         if self._concurrency is None or self.in_flight <= self._concurrency:
             return None
-        return Refusal("concurrency", 1.0)
+        return Refusal("concurrency", 1)
 
-    def _too_many(self, now: float) -> Refusal | None:
+    def _check_rate(self, now: float) -> Refusal | None:
         if self._limit is None:
             return None
         while self._window and self._window[0] <= now - self._limit.seconds:
             self._window.popleft()
-        if self._paused(self._limit, now) or len(self._window) >= self._limit.requests:
+        if self._is_paused(self._limit, now) or len(self._window) >= self._limit.requests:
             return self._refuse(self._limit, now)
         self._window.append(now)
         return None
 
-    def _paused(self, limit: RateLimit, now: float) -> bool:
+    def _is_paused(self, limit: RateLimit, now: float) -> bool:
         """Note an offence against the pause; without ``lengthen_seconds`` the window alone decides."""
         if now >= self._pause_until:
             return False
@@ -90,28 +90,21 @@ class Meter:
 
     def _refuse(self, limit: RateLimit, now: float) -> Refusal:
         if limit.refused_count:
-            # Oldest first is dropped: a window longer than the limit would only repeat what it already says.
             self._window.append(now)
             if len(self._window) > limit.requests:
                 self._window.popleft()
         seconds = max(self._window[0] + limit.seconds if self._window else now, self._pause_until) - now
-        whole = max(1.0, -(-seconds // 1))
+        whole = max(1, math.ceil(seconds))
         if now >= self._pause_until:
             self._pause_from, self._pause_until = now, now + whole
         return Refusal("requests", whole)
 
     def report(self) -> dict[str, Any]:
         """The counters as JSON values; ``seconds`` runs from the first request to the last answer."""
+        counts = ("requests", "refused", "sent_during_pause", "in_flight", "max_in_flight", "with_cookie")
+        groups = ("by_path", "by_status", "by_host", "by_fault")
         return {
-            "requests": self.requests,
-            "refused": self.refused,
-            "sent_during_pause": self.sent_during_pause,
-            "in_flight": self.in_flight,
-            "max_in_flight": self.max_in_flight,
-            "with_cookie": self.with_cookie,
+            **{name: getattr(self, name) for name in counts},
             "seconds": round(max(0.0, self._last - self._first), 6),
-            "by_path": dict(self.by_path),
-            "by_status": dict(self.by_status),
-            "by_host": dict(self.by_host),
-            "by_fault": dict(self.by_fault),
+            **{name: dict(getattr(self, name)) for name in groups},
         }

@@ -17,23 +17,23 @@ from airflow_provider_interactions.sandbox.expected import Expected
 from airflow_provider_interactions.sandbox.faults import Asked, FaultRule, activate, rules_from
 from airflow_provider_interactions.sandbox.oracle import Selection, expected, microseconds
 from airflow_provider_interactions.sandbox.state import State, state_of
-from airflow_provider_interactions.sandbox.vendor import ErrorSpec, Vendor
-from airflow_provider_interactions.sandbox.wire_faults import answer, retry_after
+from airflow_provider_interactions.sandbox.vendor import Vendor
+from airflow_provider_interactions.sandbox.wire_faults import refuse, respond
 
 T = TypeVar("T")
 
 #: the only address the sandbox ever binds
 HOST = "127.0.0.1"
 _STOP_SECONDS = 0.1
-#: what nginx logs for a client that closed the connection
-_GONE = 499
+#: what nginx logs for a client that closed the connection; also the status of the fault ``reset``
+_CLOSED = 499
 
 
-def application(state: State) -> web.Application:
-    """The aiohttp application of a state."""
+def build_application(state: State) -> web.Application:
+    """The aiohttp build_application of a state."""
     from airflow_provider_interactions.sandbox import control
 
-    app = web.Application(middlewares=[_middleware(state)], client_max_size=16 * 2**20)
+    app = web.Application(middlewares=[_build_middleware(state)], client_max_size=16 * 2**20)
     app.add_routes(control.routes(state))
     for name, vendor in state.vendors.items():
         for route in vendor.routes(state.sites[name]):
@@ -41,51 +41,45 @@ def application(state: State) -> web.Application:
     return app
 
 
-def _middleware(state: State) -> Middleware:
+def _build_middleware(state: State) -> Middleware:
     @web.middleware
-    async def watched(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def watch(request: web.Request, handler: Handler) -> web.StreamResponse:
         name = request.path.split("/", 2)[1]
         if name not in state.vendors:
             return await handler(request)
         meter, status = state.meters[name], "none"
-        meter.enter(_route(request, name), request.url.host or "", cookie="Cookie" in request.headers)
+        meter.enter(_get_route(request, name), request.url.host or "", cookie="Cookie" in request.headers)
         try:
-            response = await _admitted(state, name, request, handler)
-            status = "reset" if request.transport is None or response.status == _RESET else str(response.status)
+            response = await _admit(state, name, request, handler)
+            status = "reset" if request.transport is None or response.status == _CLOSED else str(response.status)
         except web.HTTPException as exception:
             status = str(exception.status)
             raise
-        except ConnectionResetError:  # the client went away while it was read: nobody is there to be answered
-            return web.Response(status=_GONE)
+        except ConnectionResetError:  # the client went away while its request was read
+            return web.Response(status=_CLOSED)
         finally:
             meter.leave(status)
         return response
 
-    return watched
+    return watch
 
 
-_RESET = 499
-
-
-def _route(request: web.Request, name: str) -> str:
+def _get_route(request: web.Request, name: str) -> str:
     resource = request.match_info.route.resource
     return (resource.canonical if resource else request.path).removeprefix(f"/{name}")
 
 
-async def _admitted(state: State, name: str, request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _admit(state: State, name: str, request: web.Request, handler: Handler) -> web.StreamResponse:
     vendor, meter = state.vendors[name], state.meters[name]
-    refusal = None if _hands_out_tokens(vendor, request) else meter.admit()
+    refusal = None if _is_token_request(vendor, request) else meter.admit()
     if state.config.latency:
         await asyncio.sleep(state.config.latency)
     if refusal is None:
-        return await _faulted(state, name, request, handler)
-    limit = state.config.rate_limit
-    spec = vendor.throttles[refusal.cause]
-    pause = retry_after(refusal.seconds, as_date=limit is not None and limit.as_date)
-    return vendor.error(request, ErrorSpec(spec.status, spec.code, spec.message, spec.variant, pause))
+        return await _apply_faults(state, name, request, handler)
+    return refuse(request, vendor, vendor.throttles[refusal.cause], str(refusal.seconds))
 
 
-async def _faulted(state: State, name: str, request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _apply_faults(state: State, name: str, request: web.Request, handler: Handler) -> web.StreamResponse:
     # Requests of one connection share a context: what fired on the last one must not linger.
     activate([])
     if not state.rules.rules:
@@ -93,14 +87,14 @@ async def _faulted(state: State, name: str, request: web.Request, handler: Handl
     body = (await request.read()).decode(errors="replace") if state.rules.reads_bodies() else ""
     # A contact's id may stand in the path escaped.
     everything = f"{request.raw_path}\n{request.path}\n{body}".lower()
-    tokens = _hands_out_tokens(state.vendors[name], request)
+    tokens = _is_token_request(state.vendors[name], request)
     firing = state.rules.firing(Asked(name, request.path, everything, tokens))
     state.meters[name].by_fault.update(rule.kind for rule in firing)
     activate(firing)
-    return await answer(request, state.vendors[name], firing, handler)
+    return await respond(request, state.vendors[name], firing, handler)
 
 
-def _hands_out_tokens(vendor: Vendor, request: web.Request) -> bool:
+def _is_token_request(vendor: Vendor, request: web.Request) -> bool:
     return any(part in request.path for part in vendor.token_paths)
 
 
@@ -148,7 +142,7 @@ class Sandbox:
 
 
 async def _listen(state: State) -> tuple[web.AppRunner, str]:
-    runner = web.AppRunner(application(state), access_log=None, shutdown_timeout=_STOP_SECONDS)
+    runner = web.AppRunner(build_application(state), access_log=None, shutdown_timeout=_STOP_SECONDS)
     await runner.setup()
     try:
         await web.TCPSite(runner, HOST, state.config.port, backlog=1024).start()

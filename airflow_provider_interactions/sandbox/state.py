@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
+from airflow_provider_interactions.sandbox.auth import Tokens
 from airflow_provider_interactions.sandbox.config import SandboxConfig
 from airflow_provider_interactions.sandbox.faults import Rules
 from airflow_provider_interactions.sandbox.meter import Meter
 from airflow_provider_interactions.sandbox.registry import VENDORS
-from airflow_provider_interactions.sandbox.tokens import Tokens
 from airflow_provider_interactions.sandbox.vendor import Site, Vendor
 from airflow_provider_interactions.sandbox.world import World, world_of
 
@@ -34,7 +34,6 @@ class State:
             name: {
                 **meter.report(),
                 "tokens_issued": self.sites[name].tokens.issued,
-                "seen": dict(self.sites[name].seen),
             }
             for name, meter in self.meters.items()
         }
@@ -57,7 +56,6 @@ class State:
         for name, meter in self.meters.items():
             meter.reset()
             self.sites[name].tokens.forget()
-            self.sites[name].seen.clear()
 
 
 def state_of(config: SandboxConfig, vendors: Mapping[str, Vendor] = VENDORS) -> State:

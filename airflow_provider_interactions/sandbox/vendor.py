@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from airflow_provider_interactions.sandbox.auth import Tokens
 from airflow_provider_interactions.sandbox.expected import Fact
-from airflow_provider_interactions.sandbox.tokens import Tokens
 from airflow_provider_interactions.sandbox.world import World, retag
 
 
@@ -22,10 +21,8 @@ class ErrorSpec(msgspec.Struct, frozen=True):
     #: the vendor's code, in the vendor's spelling
     code: str | None = None
     message: str | None = None
-    #: which of the vendor's shapes of error body; "plain" everywhere, others are the vendor's own
+    #: which of the vendor's shapes of error body; all vendors know "plain"
     variant: str = "plain"
-    #: value of the Retry-After header
-    retry_after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +33,6 @@ class Site:
     #: an instance of the vendor's ``options``
     options: Any
     tokens: Tokens
-    #: the vendor's own counters, shown in the statistics
-    seen: Counter[str] = field(default_factory=Counter, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Carrying out the faults that no vendor needs to know of: on the wire, before or after the vendor's handler."""
+"""Faults on the wire, played before, instead of or after the vendor's handler."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from urllib.parse import quote
 
+import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -16,15 +17,11 @@ from airflow_provider_interactions.sandbox.faults import FaultRule
 from airflow_provider_interactions.sandbox.mutations import mutate
 from airflow_provider_interactions.sandbox.vendor import ErrorSpec, Vendor
 
-_PIECES = 20
+_CHUNKS = 20
 
 
-def retry_after(seconds: float, *, as_date: bool) -> str:
-    """A Retry-After value: whole seconds rounded up, or the HTTP date that many seconds ahead."""
-    return _spelled(max(1, -int(-seconds // 1)), as_date=as_date)
-
-
-def _spelled(seconds: int, *, as_date: bool) -> str:
+def _format_pause(seconds: int, *, as_date: bool) -> str:
+    """A Retry-After value: seconds, or the HTTP date that many seconds ahead."""
     if not as_date:
         return str(seconds)
     # HTTP dates have no fractions; cutting them off would promise a shorter pause than the seconds do.
@@ -32,14 +29,14 @@ def _spelled(seconds: int, *, as_date: bool) -> str:
     return format_datetime(until.replace(microsecond=0), usegmt=True)
 
 
-def _asked_pause(rule: FaultRule) -> str | None:
-    """The Retry-After of a rule, none where it names none."""
+def _get_pause(rule: FaultRule) -> str | None:
+    """The Retry-After of a rule, None where it names none."""
     if rule.retry_after is None or isinstance(rule.retry_after, str):
         return rule.retry_after
-    return _spelled(rule.retry_after, as_date=rule.retry_after_date)
+    return _format_pause(rule.retry_after, as_date=rule.retry_after_date)
 
 
-def gateway_page(status: int) -> web.Response:
+def build_gateway_page(status: int) -> web.Response:
     """The HTML page of a proxy or a maintenance window, where JSON is expected."""
     text = (
         f"<!DOCTYPE html><html><head><title>{status}</title></head>"
@@ -48,63 +45,74 @@ def gateway_page(status: int) -> web.Response:
     return web.Response(status=status, text=text, content_type="text/html")
 
 
-async def answer(
+async def respond(
     request: web.Request, vendor: Vendor, rules: Sequence[FaultRule], handler: Handler
 ) -> web.StreamResponse:
-    """The handler's answer, or what the firing rules make of it. Of rules that replace it, the first wins."""
+    """The handler's response, or what the firing rules make of it. Of rules that replace it, the first wins."""
     for rule in rules:
         if rule.kind == "delay":
             await asyncio.sleep(rule.seconds)
     for rule in rules:
-        if rule.kind in _INSTEAD:
-            return _INSTEAD[rule.kind](request, vendor, rule)
+        if rule.kind in _REPLACING:
+            return _REPLACING[rule.kind](request, vendor, rule)
     response = await handler(request)
     for rule in rules:
-        if rule.kind in _AFTERWARDS and isinstance(response, web.Response):
-            return await _AFTERWARDS[rule.kind](request, rule, response)
+        if rule.kind in _CHANGING and isinstance(response, web.Response):
+            return await _CHANGING[rule.kind](request, rule, response)
     return response
 
 
-def _status(request: web.Request, vendor: Vendor, rule: FaultRule) -> web.Response:
-    pause = _asked_pause(rule)
-    status = rule.status or 500
+def refuse(request: web.Request, vendor: Vendor, spec: ErrorSpec, pause: str | None) -> web.Response:
+    """An error in the vendor's own form, or a gateway's page as variant "html"; ``pause`` is its Retry-After."""
+    response = build_gateway_page(spec.status) if spec.variant == "html" else vendor.error(request, spec)
+    return _add_pause(response, pause)
+
+
+def _add_pause(response: web.Response, pause: str | None) -> web.Response:
+    if pause is not None:
+        response.headers["Retry-After"] = pause
+    return response
+
+
+def _send_status(request: web.Request, vendor: Vendor, rule: FaultRule) -> web.Response:
+    pause, status = _get_pause(rule), rule.status or 500
     if rule.body is None:
-        return vendor.error(request, ErrorSpec(status, rule.code, rule.message, rule.variant, pause))
-    headers = {} if pause is None else {"Retry-After": pause}
-    return web.Response(status=status, text=rule.body, content_type=rule.content_type, headers=headers)
+        return refuse(request, vendor, ErrorSpec(status, rule.code, rule.message, rule.variant), pause)
+    return _add_pause(web.Response(status=status, text=rule.body, content_type=rule.content_type), pause)
 
 
-def _throttle(request: web.Request, vendor: Vendor, rule: FaultRule) -> web.Response:
+def _send_throttle(request: web.Request, vendor: Vendor, rule: FaultRule) -> web.Response:
     causes = list(vendor.throttles.values())
     spec = vendor.throttles.get(rule.code or "")
     if spec is None:
         spec = next((known for known in causes if known.code == rule.code), causes[0])
-    pause = _asked_pause(rule) or retry_after(1, as_date=rule.retry_after_date)
-    return vendor.error(request, ErrorSpec(spec.status, spec.code, spec.message, rule.variant, pause))
+    pause = _get_pause(rule) or _format_pause(1, as_date=rule.retry_after_date)
+    spec = msgspec.structs.replace(spec, variant=rule.variant)
+    return refuse(request, vendor, spec, None if rule.variant == "bare" else pause)
 
 
-def _reset(request: web.Request, _: Vendor, __: FaultRule) -> web.Response:
+def _drop_connection(request: web.Request, _: Vendor, __: FaultRule) -> web.Response:
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=499)
 
 
-def _html(_: web.Request, __: Vendor, rule: FaultRule) -> web.Response:
-    return gateway_page(rule.status or 502)
+def _send_page(_: web.Request, __: Vendor, rule: FaultRule) -> web.Response:
+    return build_gateway_page(rule.status or 502)
 
 
-def _empty(_: web.Request, __: Vendor, rule: FaultRule) -> web.Response:
+def _send_nothing(_: web.Request, __: Vendor, rule: FaultRule) -> web.Response:
     return web.Response(status=rule.status or 200, content_type=rule.content_type)
 
 
-def _redirect(request: web.Request, _: Vendor, rule: FaultRule) -> web.Response:
+def _send_redirect(request: web.Request, _: Vendor, rule: FaultRule) -> web.Response:
     target = rule.location or f"http://localhost:{request.url.port}{request.raw_path}"
     return web.Response(status=rule.status or 302, headers={"Location": target})
 
 
 async def _truncate(request: web.Request, rule: FaultRule, response: web.Response) -> web.StreamResponse:
-    body = _bytes(response)
-    cut = _same_head(response)
+    body = _get_bytes(response)
+    cut = _copy_head(response)
     if rule.variant == "chunked":
         cut.enable_chunked_encoding()
     else:
@@ -117,22 +125,22 @@ async def _truncate(request: web.Request, rule: FaultRule, response: web.Respons
     return cut
 
 
-async def _slow(request: web.Request, rule: FaultRule, response: web.Response) -> web.StreamResponse:
-    body = _bytes(response)
-    dribble = _same_head(response)
-    dribble.content_length = len(body)
-    await dribble.prepare(request)
-    size = max(1, -(-len(body) // _PIECES))
+async def _send_slowly(request: web.Request, rule: FaultRule, response: web.Response) -> web.StreamResponse:
+    body = _get_bytes(response)
+    slow = _copy_head(response)
+    slow.content_length = len(body)
+    await slow.prepare(request)
+    size = max(1, -(-len(body) // _CHUNKS))
     for start in range(0, len(body), size):
-        await asyncio.sleep(rule.seconds / _PIECES)
-        await dribble.write(body[start : start + size])
-    return dribble
+        await asyncio.sleep(rule.seconds / _CHUNKS)
+        await slow.write(body[start : start + size])
+    return slow
 
 
-async def _garbage(_: web.Request, rule: FaultRule, response: web.Response) -> web.StreamResponse:
+async def _garble(_: web.Request, rule: FaultRule, response: web.Response) -> web.StreamResponse:
     if rule.variant == "encoding":
         # UTF-16 under a header that says nothing of it: 0xFF is never a byte of UTF-8.
-        response.body = b"\xff\xfe" + _bytes(response).decode(errors="replace").encode("utf-16-le")
+        response.body = b"\xff\xfe" + _get_bytes(response).decode(errors="replace").encode("utf-16-le")
     else:
         response.headers["Content-Encoding"] = "gzip"
     return response
@@ -140,7 +148,7 @@ async def _garbage(_: web.Request, rule: FaultRule, response: web.Response) -> w
 
 async def _mutate(_: web.Request, rule: FaultRule, response: web.Response) -> web.StreamResponse:
     """Change the body as the seed says; the header says how."""
-    found = mutate(_bytes(response), rule.seed)
+    found = mutate(_get_bytes(response), rule.seed)
     response.body = found.body
     response.headers["X-Sandbox-Mutation"] = quote(f"{found.name} at {found.where}", safe=" $.[]/@_-")
     return response
@@ -148,7 +156,7 @@ async def _mutate(_: web.Request, rule: FaultRule, response: web.Response) -> we
 
 async def _replace(_: web.Request, rule: FaultRule, response: web.Response) -> web.StreamResponse:
     """Put other bytes for some of the body: any odd answer that can be made of the good one."""
-    response.body = re.sub(rule.find.encode("latin-1"), rule.put.encode("latin-1"), _bytes(response))
+    response.body = re.sub(rule.find.encode("latin-1"), rule.put.encode("latin-1"), _get_bytes(response))
     if rule.content_type != "application/json":
         response.headers["Content-Type"] = rule.content_type
     if rule.status is not None:
@@ -156,27 +164,27 @@ async def _replace(_: web.Request, rule: FaultRule, response: web.Response) -> w
     return response
 
 
-def _bytes(response: web.Response) -> bytes:
+def _get_bytes(response: web.Response) -> bytes:
     return response.body if isinstance(response.body, bytes) else b""
 
 
-def _same_head(response: web.Response) -> web.StreamResponse:
+def _copy_head(response: web.Response) -> web.StreamResponse:
     headers = {name: value for name, value in response.headers.items() if name.lower() != "content-length"}
     return web.StreamResponse(status=response.status, headers=headers)
 
 
-_INSTEAD: dict[str, Callable[[web.Request, Vendor, FaultRule], web.Response]] = {
-    "status": _status,
-    "throttle": _throttle,
-    "reset": _reset,
-    "html": _html,
-    "empty": _empty,
-    "redirect": _redirect,
+_REPLACING: dict[str, Callable[[web.Request, Vendor, FaultRule], web.Response]] = {
+    "status": _send_status,
+    "throttle": _send_throttle,
+    "reset": _drop_connection,
+    "html": _send_page,
+    "empty": _send_nothing,
+    "redirect": _send_redirect,
 }
-_AFTERWARDS: dict[str, Callable[[web.Request, FaultRule, web.Response], Awaitable[web.StreamResponse]]] = {
+_CHANGING: dict[str, Callable[[web.Request, FaultRule, web.Response], Awaitable[web.StreamResponse]]] = {
     "truncate": _truncate,
-    "slow": _slow,
-    "garbage": _garbage,
+    "slow": _send_slowly,
+    "garbage": _garble,
     "mutate": _mutate,
     "replace": _replace,
 }

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import requests
-from lxml import etree
 
 from airflow_provider_interactions.sandbox import Fact, SandboxConfig, digest, serve
 
@@ -160,7 +159,7 @@ EVERY = ["five_digit_year", "unpadded_date", "raw_line_break", "no_id"]
         ({}, {"swapped": True}),
         ({}, {"swapped": True, "api": "v1.1", "time_zone": "America/New_York", "false_z": True}),
         ({}, {"malformed": EVERY, "unknown": [], "deleted": []}),
-        ({}, {"malformed": EVERY, "api": "v1.1", "fraud": [0]}),
+        ({}, {"malformed": EVERY, "api": "v1.1"}),
         ({"per_contact": 40, "shapes": 2}, {}),
         ({"per_contact": 9, "shapes": 2}, {"api": "v1.1"}),
     ],
@@ -273,7 +272,7 @@ def test_limit_and_offset_are_checked_and_capped():
     with running(contacts=1, limit_max=3) as client:
         contact = client.busy()
         assert len(client.ids(V1, mobile=contact, limit=20)) == 3
-        for wrong in ({"limit": "x"}, {"offset": "-1"}, {"network": "myspace"}, {"start_date": "1 May"}):
+        for wrong in ({"limit": "x"}, {"offset": "-1"}, {"network": "myspace"}):
             answer = client.v1(contact, **wrong)
             assert (answer.status_code, answer.json()["response"]["status"]["code"]) == (200, 400)
 
@@ -298,19 +297,16 @@ def test_paging_faults():
     assert again == first
 
 
-def test_types_networks_and_dates_narrow_the_answer(client):
+def test_types_and_networks_narrow_the_answer(client):
     contact = client.busy()
     assert {channel for channel, _ in client.ids(V2, **named(contact), type="line")} == {"line"}
     assert {channel for channel, _ in client.ids(V1, mobile=contact, type="email")} == {"email"}
     assert client.ids(V2, **named(contact), network="facebook") == []
     assert client.ids(V1, mobile=contact, network="twitter") == []
-    day = client.v1(contact, limit=500, start_date="2026-01-04", end_date="2026-01-04").json()
-    assert {message["sent_time"][:10] for _, message in entries(day)} == {"2026-01-04"}
-    with running(contacts=1, type_filters=False, dates="ignored") as lax:
+    with running(contacts=1, type_filters=False) as lax:
         other = lax.busy()
         everything = sorted(lax.ids(V2, **named(other)))
         assert sorted(lax.ids(V2, **named(other), type="viber")) == everything
-        assert sorted(lax.ids(V1, mobile=other, limit=500, end_date="1999-01-01")) == everything
 
 
 def test_a_person_is_found_by_every_identifier(client):
@@ -319,18 +315,16 @@ def test_a_person_is_found_by_every_identifier(client):
     whole = client.v2(contact).json()
     for name in ("email", "external_id"):
         assert client.v2(person[name], name).json() == whole
-    for query in ({"id": person["id"]}, {"identifierName": "mobile", "mobile": contact}, named(contact)):
-        assert client.get(V1, format="json", **query).json() == client.v1(contact).json()
+        assert client.v1(person[name], name).json() == client.v1(contact).json()
     assert client.v2(f"+{contact}").json() == whole
 
 
 def test_errors_about_a_customer():
-    with running(contacts=6, unknown=[1], deleted=[2], fraud=[3]) as client:
+    with running(contacts=6, unknown=[1], deleted=[2]) as client:
         contacts = client.sandbox.contacts(VENDOR)
         for contact, item, code in (
             (contacts[1], "1012", 8015),
             (contacts[2], "1012", 8109),
-            (contacts[3], "618", 618),
             ("4479", "1012", 8015),
         ):
             answer = client.v1(contact)
@@ -344,21 +338,15 @@ def test_errors_about_a_customer():
 
 
 def test_requests_without_a_good_identifier(client):
-    for query, item in (({}, "1015"), ({"identifierName": "shoe", "identifierValue": "9"}, "1042")):
-        answer = client.get(V1, format="json", **query)
-        assert (answer.status_code, answer.json()["response"]["customer"]["item_status"]["code"]) == (200, item)
+    answer = client.get(V1, format="json", shoe="9")
+    assert (answer.status_code, answer.json()["response"]["customer"]["item_status"]["code"]) == (200, "1015")
     answers = client.v2("", "mobile"), client.v2("1", "card_number")
     assert [(one.status_code, one.json()["errors"][0]["code"]) for one in answers] == [(403, 403), (400, 400)]
 
 
-def test_without_format_v11_answers_xml(client):
-    contact = client.busy()
+def test_v11_answers_in_json_only(client):
     for query in ({}, {"format": "xml"}):
-        answer = client.get(V1, mobile=contact, limit=500, **query)
-        assert answer.headers["Content-Type"].startswith("application/xml")
-        found = etree.fromstring(answer.content).xpath("//messages/message/id/text()")
-        assert found == [one for _, one in client.ids(V1, mobile=contact, limit=500)]
-    assert client.v1(contact, format="yaml").status_code == 406
+        assert client.get(V1, mobile=client.busy(), **query).status_code == 406
 
 
 def test_basic_takes_nothing_but_the_hash(client):
@@ -373,12 +361,7 @@ def test_basic_takes_nothing_but_the_hash(client):
     assert re.fullmatch("[0-9a-f]{32}", client.v2("1").headers["X-Cap-Requestid"])
 
 
-def test_options_of_refusals():
-    with running(login_in_body=True, v2_enabled=False, error_status=404) as client:
-        assert client.v2("1").status_code == 403
-        client.login("nobody:x")
-        answer = client.v1("1")
-        assert (answer.status_code, answer.json()["response"]["status"]["code"]) == (200, 401)
+def test_errors_about_a_customer_may_have_another_status():
     with running(error_status=404) as client:
         assert client.v2("1").status_code == 404
 
@@ -395,12 +378,11 @@ def test_tokens():
         assert client.sandbox.stats()[VENDOR]["tokens_issued"] == 1
 
 
-@pytest.mark.parametrize("status", [200, 401])
-def test_a_refused_token_request_has_no_data(status):
-    with running(auth="oauth", token_failure_status=status, token_seconds=0) as client:
+def test_a_refused_token_request_has_no_data():
+    with running(auth="oauth", token_seconds=0) as client:
         for wrong in ({"secret": "x"}, {"key": "x"}, {"key": 7}):
             answer = client.token(**wrong)
-            assert (answer.status_code, answer.json()["data"]) == (status, None)
+            assert (answer.status_code, answer.json()["data"]) == (200, None)
             assert answer.json()["errors"]
         client.session.headers["X-CAP-API-OAUTH-TOKEN"] = client.token().json()["data"]["accessToken"]
         assert client.v2("1").status_code == 401
@@ -409,7 +391,7 @@ def test_a_refused_token_request_has_no_data(status):
 @pytest.mark.parametrize("status", [403, 429, 461, 503, 504, 521])
 def test_faults_speak_the_vendors_language(client, status):
     contact = client.sandbox.contacts(VENDOR)[0]
-    for variant, told in (("plain", status), ("body", 200), ("item", 200), ("flat", 200)):
+    for variant, told in (("plain", status), ("body", 200), ("item", 200)):
         client.sandbox.faults([{"kind": "status", "status": status, "variant": variant, "times": 2}])
         old, new = client.v1(contact), client.v2(contact)
         assert (old.status_code, new.status_code) == (told, told)

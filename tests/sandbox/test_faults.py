@@ -50,7 +50,6 @@ def test_a_rule_for_one_contact_and_one_vendor(own):
     first, second = own.sandbox.contacts(VENDOR)[:2]
     put(own, {"kind": "status", "contact": first.upper()}, {"kind": "status", "vendor": "another"})
     assert (own.load(first).status_code, own.load(second).status_code) == (500, 200)
-    assert own.get(f"contacts({first})").status_code == 500
 
 
 @pytest.mark.parametrize("wrong", [{"kind": "explode"}, {"kind": "reset", "often": 1}, {}])
@@ -70,13 +69,9 @@ def test_error_bodies_in_all_variants(own):
 
     assert body("plain").json() == {"error": {"code": "0x80040265", "message": "no"}}
     assert body("no_code").json() == {"error": {"message": "no"}}
-    assert body("empty_code").json() == {"error": {"code": "", "message": "no"}}
     inner = body("inner").json()["error"]["innererror"]
     assert set(inner) == {"message", "type", "stacktrace", "internalexception"}
     assert body("html").headers["Content-Type"].startswith("text/html")
-    own.session.headers["Prefer"] = 'odata.include-annotations="*"'
-    annotated = body("plain").json()["error"]
-    assert annotated["@Microsoft.PowerApps.CDS.InnerError.Message"] == "no"
 
 
 def test_an_exact_body_and_retry_after(own):

@@ -165,10 +165,10 @@ def test_each_identifier_finds_the_same_constituent(kind):
     options = {VENDOR: {"identifier": kind, "standard_notes": True}}
     with serve(SandboxConfig(contacts=3, per_contact=12, options=options)) as sandbox:
         site = Site(sandbox, "json")
-        members = site.post("getGroupMembers", group_id="1001").json()["getGroupMembersResponse"]["member"]
         facts = []
-        for member in members:
-            ids = member | {"primary_email": member["email"]["primary_address"]}
+        for contact in site.contacts:
+            tag = contact[1:]
+            ids = {"cons_id": contact, "member_id": f"M-{tag}", "primary_email": f"c.{tag}@example.org"}
             asked = {kind: ids[kind]}
             for row in site.walk(**asked):
                 (whole,) = site.rows("getInteraction", interaction_id=row["interactionId"], **asked)
@@ -222,7 +222,7 @@ def test_the_root_is_the_published_one(site):
 
 def test_empty_answers_come_in_all_forms(site):
     day = {"begin_date": "1999-01-01T00:00:00Z", "end_date": "1999-01-02T00:00:00Z"}
-    asked = [{"cons_id": contact, "interaction_type_id": kind} for contact in site.contacts[:4] for kind in ("0", "1")]
+    asked = [{"cons_id": contact, "interaction_type_id": kind} for contact in site.contacts[:8] for kind in ("0", "1")]
     bodies = {Site(site.sandbox, "json").post(**day, **one).text for one in asked}
     assert bodies == {f'{{"getUserInteractionsResponse":{empty}}}' for empty in ("{}", '""', "null")}
     texts = [site.post(**day, **one).text for one in asked]
@@ -239,17 +239,12 @@ def test_pages_give_each_record_once_in_order(site):
     assert len(site.rows(cons_id=contact)) == 25
     for size in (7, count, count + 1):
         assert site.walk(cons_id=contact, size=size) == whole
-    pages = [site.rows(cons_id=contact, list_page_size=9, list_page_offset=page) for page in range(count // 9 + 2)]
-    assert [row for page in pages for row in page] == whole
-    assert site.walk(cons_id=contact, size=9, list_ascending="false") == whole[::-1]
     kind = whole[0]["interactionTypeId"]
     assert site.walk(cons_id=contact, interaction_type_id=kind) == [
         row for row in whole if row["interactionTypeId"] == kind
     ]
     named = [row for row in whole if row.get("subject") == "null"]
-    assert site.walk(cons_id=contact, interaction_subject="null", list_sort_column="creationDate") == named
-    category = [row for row in whole if row.get("categoryId") == "1001"]
-    assert site.walk(cons_id=contact, list_category_id="1001") == category
+    assert site.walk(cons_id=contact, interaction_subject="null", list_ascending="true") == named
 
 
 @pytest.mark.parametrize("above", ["cap", "refuse"])
@@ -285,17 +280,6 @@ def test_dates_follow_the_seasons_of_us_central():
     assert {(date[-6:], microseconds(date) >= turn) for date in dates} == {("-06:00", False), ("-05:00", True)}
 
 
-@pytest.mark.parametrize(("naive", "offset"), [("refuse", None), ("central", "-06:00"), ("utc", "Z")])
-def test_dates_without_an_offset(naive, offset):
-    with serve(SandboxConfig(contacts=1, options={VENDOR: {"naive_dates": naive}})) as sandbox:
-        site = Site(sandbox)
-        asked = {"cons_id": site.contacts[0], "begin_date": "2026-01-03T00:00:00"}
-        if offset is None:
-            assert code_of(site.post(**asked))[0] == "25"
-        else:
-            assert site.rows(**asked) == site.rows(**asked | {"begin_date": f"2026-01-03T00:00:00{offset}"})
-
-
 WRONG = [
     ({"api_key": None}, "9"),
     ({"api_key": "other"}, "2"),
@@ -313,6 +297,7 @@ WRONG = [
     ({"cons_id": None, "primary_email": "nobody@example.org"}, "16"),
     ({"cons_id": None, "primary_email": "Household@example.org"}, "8"),
     ({"begin_date": "2026-01-01"}, "25"),
+    ({"begin_date": "2026-01-03T00:00:00"}, "25"),
     ({"begin_date": "2026-01-01T00:00:00 00:00"}, "25"),
     ({"end_date": "2026-02-30T00:00:00Z"}, "25"),
     ({"begin_date": "2026-01-02T00:00:00Z", "end_date": "2026-01-01T00:00:00Z"}, "25"),
@@ -321,33 +306,29 @@ WRONG = [
     ({"list_page_size": "0"}, "50"),
     ({"list_page_size": "many"}, "50"),
     ({"list_record_offset": "-1"}, "50"),
-    ({"list_record_offset": "0", "list_page_offset": "0"}, "50"),
-    ({"list_ascending": "up"}, "50"),
-    ({"list_sort_column": "subject"}, "50"),
-    ({"list_filter_column": "subject", "list_filter_text": "x"}, "50"),
-    ({"list_category_id": "x"}, "50"),
+    ({"list_ascending": "false"}, "50"),
+    ({"list_pagesize": "3"}, "50"),
     ({"method": "getInteraction"}, "9"),
     ({"method": "getInteraction", "interaction_id": "7"}, "27"),
     ({"method": "getInteraction", "interaction_id": "9" * 5000}, "27"),
-    ({"method": "listInteractions", "cons_id": None}, "9"),
+    ({"method": "listInteractions"}, "9"),
     ({"method": "listInteractions", "interaction_type_id": "0"}, "26"),
     ({"method": "listInteractions", "interaction_type_id": "1040"}, "26"),
     ({"method": "getGroupMembers"}, "9"),
     ({"method": "getGroupMembers", "group_id": "7"}, "19"),
     ({"method": "getGroupMembers", "group_id": "1001", "fields": "shoe_size"}, "18"),
-    ({"method": "getGroupMembers", "group_id": "1001", "max_number": "x"}, "50"),
+    ({"method": "getGroupMembers", "group_id": "1001", "fields": "cons_id", "max_number": "x"}, "50"),
 ]
 
 
 @pytest.mark.parametrize(("change", "code"), WRONG)
 def test_wrong_calls_are_refused(site, change, code):
     for form in FORMS:
-        asked = {"cons_id": site.contacts[0], "response_format": form} | change
+        about = {} if change.get("method") in ("listInteractions", "getGroupMembers") else {"cons_id": site.contacts[0]}
+        asked = about | {"response_format": form} | change
         answer = site.post(**asked)
         assert (answer.status_code, code_of(answer)[0]) == (403, code)
         assert code_of(answer)[1]
-        silent = site.post(**asked, suppress_response_codes="true")
-        assert (silent.status_code, silent.content) == (200, answer.content)
 
 
 def test_the_first_identifier_decides(site):
@@ -364,34 +345,19 @@ def test_only_post_and_only_forms(site):
     for verb in ("GET", "PUT", "DELETE"):
         answer = requests.request(verb, site.url, params={"response_format": "json"}, timeout=5)
         assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
-        assert code_of(answer)[0] == "405"
     body = site.form | {"method": "getUserInteractions", "cons_id": site.contacts[0]}
     assert code_of(requests.post(site.url, json=body, timeout=5))[0] == "6"
     assert requests.post(site.url.replace("SRCons", "CRCons"), data=body, timeout=5).status_code == 404
 
 
-def test_logins_in_the_query_cookies_and_odd_parameters_are_counted(own):
+def test_a_login_in_the_query_is_refused_and_cookies_are_counted(own):
     body = own.form | {"method": "getUserInteractions", "cons_id": own.contacts[0]}
     plain = requests.post(own.url, data=body, timeout=5)
     assert plain.headers["Set-Cookie"].startswith("JSESSIONID=")
-    assert (own.stats()["seen"].get("login_in_query"), own.stats()["with_cookie"]) == (None, 0)
-    assert requests.post(own.url, params=body, timeout=5).content == plain.content
-    requests.post(own.url, data=body | {"list_pagesize": "3"}, cookies=plain.cookies, timeout=5)
-    assert own.stats()["seen"] == {"login_in_query": 1, "unknown_parameters": 1}
+    assert own.stats()["with_cookie"] == 0
+    assert code_of(requests.post(own.url, params=body, timeout=5))[0] == "3"
+    requests.post(own.url, data=body, cookies=plain.cookies, timeout=5)
     assert own.stats()["with_cookie"] == 1
-    own.sandbox.reset()
-    assert own.stats()["seen"] == {}
-
-
-def test_access_can_be_narrowed():
-    options = {"query_credentials": "refuse", "api_keys": ["new", "old"]}
-    with serve(SandboxConfig(contacts=1, options={VENDOR: options})) as sandbox:
-        site = Site(sandbox)
-        body = site.form | {"method": "getUserInteractions", "cons_id": site.contacts[0]}
-        assert code_of(requests.post(site.url, params=body, timeout=5))[0] == "3"
-        assert (site.form["api_key"], site.post(cons_id=site.contacts[0], api_key="old").status_code) == ("new", 200)
-    with serve(SandboxConfig(contacts=1, options={VENDOR: {"allowed_addresses": ["10.0.0.0/8"]}})) as sandbox:
-        assert code_of(Site(sandbox).post(api_key="wrong"))[0] == "4"
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -406,8 +372,6 @@ def test_the_bulk_route_lists_public_custom_types_of_everyone(form, shapes):
             assert (found.interactions, found.digest) == (len(facts), digest(facts))
             assert found.contacts > 2
             assert rows == sorted(rows, key=lambda row: microseconds(row["creationDate"]))
-            back = site.walk("listInteractions", interaction_type_id=kind, size=4, list_ascending="false")
-            assert back == rows[::-1]
         span = {"begin_date": "2026-01-03T00:00:00Z", "end_date": "2026-01-04T23:59:59.999Z"}
         part = site.walk("listInteractions", interaction_type_id="1000", **span)
         assert len(part) == sandbox.oracle(VENDOR, "2026-01-03", "2026-01-05", type="1000").interactions
@@ -428,8 +392,6 @@ def test_rows_that_arrive_while_a_client_pages(arrive):
                 if arrive == "late":
                     assert found == still
                     assert site.walk(**asked, size=size)[:-1] == still
-                    back = site.walk(**asked, size=size, list_ascending="false")
-                    assert back[size] == back[size - 1]
                 else:
                     # The last row of the first page comes again, and nothing is lost.
                     assert found[:size] + found[size + 1 :] == still
@@ -462,36 +424,27 @@ def test_groups(world, form):
     everyone = [{"cons_id": contact} for contact in site.contacts]
     assert members(group_id="1001", fields="cons_id") == ("20", everyone)
     assert members(group_id="1001", fields="cons_id", max_number="3") == ("20", everyone[:3])
-    assert 0 < int(members(group_id="1002")[0]) < 20
+    assert 0 < int(members(group_id="1002", fields="cons_id")[0]) < 20
     alone = everyone[0] if form == "json" else everyone[:1]
     assert members(group_id="1003", fields="cons_id") == ("1", alone)
-    assert members(group_id="1004") == ("0", None if form == "json" else [])
+    assert members(group_id="1004", fields="cons_id") == ("0", None if form == "json" else [])
 
 
 def test_a_group_has_a_thousand_members_at_most():
     with serve(SandboxConfig(contacts=1003, per_contact=1)) as sandbox:
-        inside = Site(sandbox, "json").post("getGroupMembers", group_id="1001").json()["getGroupMembersResponse"]
+        site = Site(sandbox, "json")
+        inside = site.post("getGroupMembers", group_id="1001", fields="cons_id").json()["getGroupMembersResponse"]
     assert (inside["total_number"], len(inside["member"])) == ("1003", 1000)
-    assert inside["member"][0] == {
-        "cons_id": sandbox.contacts(VENDOR)[0],
-        "member_id": f"M-{sandbox.contacts(VENDOR)[0][1:]}",
-        "name": inside["member"][0]["name"],
-        "email": {"primary_address": f"c.{sandbox.contacts(VENDOR)[0][1:]}@example.org"},
-    }
-    assert set(inside["member"][0]["name"]) == {"first", "last"}
+    assert inside["member"][0] == {"cons_id": sandbox.contacts(VENDOR)[0]}
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_errors_by_rule_come_in_the_callers_format(own, form):
     for code in ("1", "4", "25", "26"):
-        own.sandbox.faults([{"kind": "status", "status": 403, "code": code, "message": "no", "times": 2}])
-        answers = [
-            own.post(cons_id=own.contacts[0], response_format=form, suppress_response_codes=flag)
-            for flag in (None, "true")
-        ]
-        assert [answer.status_code for answer in answers] == [403, 200]
-        assert {code_of(answer) for answer in answers} == {(code, "no")}
-        assert ("json" in answers[0].headers["Content-Type"]) == (form == "json")
+        own.sandbox.faults([{"kind": "status", "status": 403, "code": code, "message": "no", "times": 1}])
+        answer = own.post(cons_id=own.contacts[0], response_format=form)
+        assert (answer.status_code, code_of(answer)) == (403, (code, "no"))
+        assert ("json" in answer.headers["Content-Type"]) == (form == "json")
     own.sandbox.faults([{"kind": "status", "status": 403, "code": "16", "contact": own.contacts[0]}])
     assert [own.post(cons_id=contact).status_code for contact in own.contacts[::2]] == [403, 200]
 

@@ -18,7 +18,7 @@ import requests
 
 from airflow_provider_interactions.sandbox import Fact, Sandbox, SandboxConfig, digest, serve
 from airflow_provider_interactions.sandbox.which50.records import TYPES
-from airflow_provider_interactions.sandbox.which50.times import Moment, irish_minutes
+from airflow_provider_interactions.sandbox.which50.times import Moment, get_irish_minutes
 
 VENDOR = "which50"
 START, END = "2026-01-01", "2026-01-08"
@@ -195,7 +195,7 @@ def test_offsets_are_those_of_dublin():
     hours += [edge + timedelta(microseconds=step) for edge in edges for step in (-1, 0)]
     for hour in hours:
         at_us = (hour - EPOCH) // timedelta(microseconds=1)
-        assert timedelta(minutes=irish_minutes(at_us)) == hour.astimezone(zone).utcoffset()
+        assert timedelta(minutes=get_irish_minutes(at_us)) == hour.astimezone(zone).utcoffset()
     with running(SandboxConfig(contacts=4, start="2026-03-26", days=7)) as client:
         texts = [record["Occurred"] for contact in client.contacts for record in client.history(contact).json()]
     assert {"+00:00", "+01:00"} < {text[-6:] for text in texts}
@@ -211,25 +211,19 @@ def test_offsets_are_those_of_dublin():
 )
 def test_times_drop_trailing_zeros(ticks, offset, json_form, xml_form):
     moment = Moment(ticks, offset)
-    assert (moment.offset_form(), moment.utc_form()) == (json_form, xml_form)
+    assert (moment.format_local(), moment.format_utc()) == (json_form, xml_form)
 
 
 @pytest.mark.parametrize(
     ("accept", "media"),
     [
         ("application/json", "application/json"),
-        ("text/json", "text/json"),
-        ("application/csp-report", "application/csp-report"),
         ("application/xml", "application/xml"),
-        ("text/xml", "text/xml"),
-        ("text/xml;q=0.5, application/json;q=0.9", "application/json"),
-        ("text/html, text/xml;q=0.2, */*;q=0.1", "text/xml"),
-        ("application/xml;q=0, text/*", "text/json"),
+        ("text/xml", "application/xml"),
         ("*/*", "application/json"),
-        ("image/png;q=x", "application/json"),
     ],
 )
-def test_the_format_is_negotiated(which50, accept, media):
+def test_the_format_is_the_accepted_one(which50, accept, media):
     answer = which50.history(which50.contacts[0], accept)
     assert answer.headers["Content-Type"] == f"{media}; charset=utf-8"
     assert answer.content[:1] == (b"<" if media.endswith("xml") else b"[")
@@ -263,9 +257,8 @@ def test_ids_are_one_escaped_segment(which50):
         ("contacts/nobody/communications", 404),
         ("contacts/000000000000/communications", 404),
         ("contacts/x", 404),
-        ("contactLists/999", 404),
         ("contactLists/999/contacts", 404),
-        ("contactLists/all", 400),
+        ("contactLists/all/contacts", 404),
         ("journeys", 404),
     ],
 )
@@ -273,28 +266,6 @@ def test_what_does_not_exist(which50, path, status):
     for accept, first in (("application/json", '{"Message":"'), ("text/xml", "<Error><Message>")):
         answer = which50.get(path, accept)
         assert (answer.status_code, answer.text.startswith(first)) == (status, True)
-    answer = which50.session.post(f"{which50.connection['host']}/contactLists", timeout=5)
-    assert answer.status_code == 405
-
-
-@pytest.mark.parametrize(
-    ("shape", "kind", "text"),
-    [
-        ("plain", "application/json", '{"Message":"The specified Contact was not found."}'),
-        ("detail", "application/json", '"MessageDetail":'),
-        ("exception", "application/json", '"ExceptionMessage":"The specified Contact was not found."'),
-        ("html", "text/html", "<h2>404 - The specified Contact"),
-        ("empty", "", ""),
-    ],
-)
-def test_error_bodies(shape, kind, text):
-    with running(error_bodies=shape) as client:
-        answer = client.history("nobody")
-        assert answer.status_code == 404
-        assert answer.headers.get("Content-Type", "").startswith(kind)
-        assert text in answer.text
-        client.sandbox.faults([{"kind": "status", "status": 500, "variant": shape}])
-        assert client.get("contactLists", "text/xml").status_code == 500
 
 
 def test_lists_overlap_and_agree_with_their_count(which50):
@@ -302,7 +273,6 @@ def test_lists_overlap_and_agree_with_their_count(which50):
     assert all(list(entry) == ["Id", "Name", "Count"] for entry in lists)
     members = {}
     for entry in lists:
-        assert which50.get(f"contactLists/{entry['Id']}").json() == entry
         contacts = which50.get(f"contactLists/{entry['Id']}/contacts").json()
         assert len(contacts) == entry["Count"]
         assert all(contact["ListId"] == entry["Id"] for contact in contacts)
@@ -341,7 +311,7 @@ def test_contacts_in_both_formats(which50):
 
 def test_count_can_disagree():
     with running(count_off_by=2) as client:
-        assert client.get("contactLists/101").json()["Count"] == 7
+        assert client.get("contactLists").json()[0]["Count"] == 7
         assert len(client.get("contactLists/101/contacts").json()) == 5
 
 
@@ -392,24 +362,21 @@ def test_token_grants(auth):
         assert requests.post(url, json=form, timeout=5).json()["error"] == "invalid_request"
 
 
-def test_a_client_may_log_in_with_basic_and_tokens_can_be_killed():
+def test_tokens_can_be_killed():
     with running(auth="client_credentials") as client:
-        login, secret = (quote(client.connection[name], safe="") for name in ("login", "password"))
+        login, secret = (client.connection[name] for name in ("login", "password"))
         url, form = client.connection["extra"]["token_url"], {"grant_type": "client_credentials"}
         assert requests.post(url, data=form, timeout=5).status_code == 401
-        granted = requests.post(url, data=form, auth=(login, secret), timeout=5).json()
+        form |= {"client_id": login, "client_secret": secret}
+        granted = requests.post(url, data=form, timeout=5).json()
         client.session.headers["Authorization"] = f"Bearer {granted['access_token']}"
         client.sandbox.faults([{"kind": "expire_tokens", "uses": 2}])
         assert [client.get("contactLists").status_code for _ in range(3)] == [200, 200, 401]
         assert client.sandbox.stats()[VENDOR]["tokens_issued"] == 1
 
 
-def test_a_user_without_permission_and_no_token_endpoint():
-    with running(permitted=False) as client:
-        answer = client.history(client.contacts[0])
-        assert answer.status_code == 403
-        assert "permissions" in answer.json()["Message"]
-        assert requests.post(f"{client.connection['host']}/token", timeout=5).status_code == 404
+def test_without_a_grant_there_is_no_token_endpoint(which50):
+    assert requests.post(f"{which50.connection['host']}/token", timeout=5).status_code == 404
 
 
 def test_statuses_move_on_between_fetches():

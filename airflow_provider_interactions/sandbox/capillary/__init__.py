@@ -13,97 +13,68 @@ from typing import Any
 
 from aiohttp import web
 
-from airflow_provider_interactions.sandbox.capillary.auth import logged_in, token
-from airflow_provider_interactions.sandbox.capillary.bodies import answer
-from airflow_provider_interactions.sandbox.capillary.errors import (
-    THROTTLES,
-    error,
-    refuse_item,
-    refuse_request,
-    refuse_v2,
-    reply,
+from airflow_provider_interactions.sandbox.capillary import errors
+from airflow_provider_interactions.sandbox.capillary.auth import is_logged_in, issue_token
+from airflow_provider_interactions.sandbox.capillary.bodies import encode_history
+from airflow_provider_interactions.sandbox.capillary.options import NAME, Api, Options
+from airflow_provider_interactions.sandbox.capillary.people import Standing, contact_id, get_standing, relabel
+from airflow_provider_interactions.sandbox.capillary.query import (
+    RejectedError,
+    read_identifier,
+    read_paged_query,
+    read_query,
 )
-from airflow_provider_interactions.sandbox.capillary.options import NAME, Api, Form, Options
-from airflow_provider_interactions.sandbox.capillary.people import Standing, contact_id, relabel, standing
-from airflow_provider_interactions.sandbox.capillary.query import RejectedError, identifier, paged, whole
-from airflow_provider_interactions.sandbox.capillary.records import facts, form_of
+from airflow_provider_interactions.sandbox.capillary.records import choose_form, list_facts
 from airflow_provider_interactions.sandbox.vendor import Site, Vendor
 from airflow_provider_interactions.sandbox.world import draw
 
-__all__ = ["VENDOR"]
-
-#: codes and texts of v1.1; that it does not tell deleted customers from unknown ones is a guess
-_ITEMS: dict[Standing, tuple[int, str]] = {
-    "unknown": (1012, "Customer not found."),
-    "deleted": (1012, "Customer not found."),
-    "fraud": (618, "The customer is marked as fraud."),
-}
-#: codes and texts of v2
-_ERRORS: dict[Standing, tuple[int, str]] = {
-    "unknown": (8015, "Customer not found."),
-    "deleted": (8109, "The customer was deleted after a PII request."),
-    "fraud": (618, "The customer is marked as fraud."),
+#: code of v1.1, code of v2 and text; that v1.1 does not tell deleted customers from unknown ones is a guess
+_REFUSALS: dict[Standing, tuple[int, int, str]] = {
+    "unknown": (1012, 8015, "Customer not found."),
+    "deleted": (1012, 8109, "The customer was deleted after a PII request."),
 }
 
 
-def routes(site: Site) -> list[web.RouteDef]:
+def build_routes(site: Site) -> list[web.RouteDef]:
     """Every path of this vendor."""
     return [
-        web.post("/v3/oauth/token/generate", partial(token, site)),
-        web.get("/v1.1/customer/interaction", partial(_interactions, site, "v1.1"), allow_head=False),
-        web.get("/v2/customers/interaction", partial(_interactions, site, "v2"), allow_head=False),
+        web.post("/v3/oauth/token/generate", partial(issue_token, site)),
+        web.get("/v1.1/customer/interaction", partial(_serve, site, "v1.1"), allow_head=False),
+        web.get("/v2/customers/interaction", partial(_serve, site, "v2"), allow_head=False),
     ]
 
 
-async def _interactions(site: Site, api: Api, request: web.Request) -> web.Response:
-    options: Options = site.options
-    if api == "v1.1" and request.query.get("format", "xml").lower() not in {"json", "xml"}:
-        return refuse_request(request, 406, "Only json and xml can be answered.", 406)
-    if not logged_in(site, request):
-        return _login_needed(options, api, request)
-    if api == "v2" and not options.v2_enabled:
-        return refuse_v2(request, 403, "v2 is not enabled for this organisation.", 403)
+async def _serve(site: Site, api: Api, request: web.Request) -> web.Response:
+    # Without ``format=json`` the vendor answers v1.1 in XML, which no connector asks for.
+    if api == "v1.1" and request.query.get("format") != "json":
+        return errors.refuse_request(406, "The sandbox answers in JSON only.", 406)
+    if not is_logged_in(site, request):
+        refuse = errors.refuse_v2 if api == "v2" else errors.refuse_request
+        return refuse(401, "Invalid login.", 401)
     try:
         return _answer(site, api, request)
     except RejectedError as rejected:
-        return _rejected(api, request, rejected)
-
-
-def _login_needed(options: Options, api: Api, request: web.Request) -> web.Response:
-    text = "Invalid login."
-    if api == "v2":
-        return refuse_v2(request, 401, text, 401)
-    return refuse_request(request, 401, text, 200 if options.login_in_body else 401)
-
-
-def _rejected(api: Api, request: web.Request, rejected: RejectedError) -> web.Response:
-    if api == "v2":
-        return refuse_v2(request, rejected.code, rejected.text, rejected.code)
-    if rejected.code > 1000:
-        return refuse_item(request, {}, rejected.code, rejected.text)
-    return refuse_request(request, rejected.code, rejected.text)
+        if api == "v2":
+            return errors.refuse_v2(rejected.code, rejected.text, rejected.code)
+        if rejected.code > 1000:
+            return errors.refuse_item({}, rejected.code, rejected.text)
+        return errors.refuse_request(rejected.code, rejected.text)
 
 
 def _answer(site: Site, api: Api, request: web.Request) -> web.Response:
-    name, value, index = identifier(site.world, api, request.query)
-    query = whole(request.query) if api == "v2" else paged(site.options, request.query)
-    state = "unknown" if index is None else standing(site.world, site.options, index)
-    form = form_of(site.world, site.options, api, index or 0)
-    if index is None or state != "known":
-        return _refused(site, form, request, {name: value}, state)
-    return reply(request, answer(site.world, site.options, form, index, query))
-
-
-def _refused(
-    site: Site, form: Form, request: web.Request, customer: Mapping[str, str], state: Standing
-) -> web.Response:
+    name, value, index = read_identifier(site.world, api, request.query)
+    query = read_query(request.query) if api == "v2" else read_paged_query(site.options, request.query)
+    state = "unknown" if index is None else get_standing(site.world, site.options, index)
+    form = choose_form(site.world, site.options, api, index or 0)
+    if index is not None and state == "known":
+        return errors.reply(encode_history(site.world, site.options, form, index, query))
+    old_code, code, text = _REFUSALS[state]
     if form != "v2":
-        return refuse_item(request, customer, *_ITEMS[state])
-    drawn = draw(site.world, NAME, "error", *customer.values())
-    return refuse_v2(request, *_ERRORS[state], site.options.error_status, drawn)
+        return errors.refuse_item({name: value}, old_code, text)
+    return errors.refuse_v2(code, text, site.options.error_status, draw(site.world, NAME, "error", value))
 
 
-def connection(url: str, options: Options) -> Mapping[str, Any]:
+def build_connection(url: str, options: Options) -> Mapping[str, Any]:
     """The Airflow connection's JSON form."""
     basic = options.auth == "basic"
     extra = {"auth": options.auth, "api": options.api, "time_zone": options.time_zone, "allow_http": True}
@@ -121,12 +92,12 @@ def connection(url: str, options: Options) -> Mapping[str, Any]:
 VENDOR = Vendor(
     name=NAME,
     options=Options,
-    routes=routes,
-    facts=facts,
+    routes=build_routes,
+    facts=list_facts,
     contact_id=contact_id,
-    connection=connection,
-    error=error,
-    throttles=THROTTLES,
+    connection=build_connection,
+    error=errors.build_error,
+    throttles=errors.THROTTLES,
     token_paths=("/v3/oauth/",),
     relabel=relabel,
 )

@@ -1,4 +1,4 @@
-"""What can be chosen about the sandbox's Capillary. Whatever the vendor's pages leave open is an option here."""
+"""The options of the sandbox's Capillary: whatever the vendor's pages leave open."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     secret: str = "sandbox+secret/with=signs"  # noqa: S105  made up for the sandbox
     #: what the connection logs in with; the server takes both
     auth: Literal["basic", "oauth"] = "basic"
-    #: what the connection asks and the oracle tells of; the server answers both
+    #: which API the connection asks, and the oracle is about; the server answers both
     api: Api = "v2"
     #: zone of every time without an offset; unpublished for interactions (the vendor's page on zones is about
     #: transactions)
@@ -41,14 +41,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     token_seconds: float = 300.0
     #: one overview page names CAP-API-ACCESS-TOKEN instead
     token_header: str = "X-CAP-API-OAUTH-TOKEN"  # noqa: S105  a header's name
-    #: HTTP status of a refused token request; unpublished
-    token_failure_status: int = 200
     #: HTTP status of v2 answers that hold errors about the customer; unpublished
     error_status: int = 200
-    #: a missing or wrong login to v1.1 is told in the body of a 200 only
-    login_in_body: bool = False
-    #: False: v2 answers 403
-    v2_enabled: bool = True
     #: each path answers in the other's shape: the vendor's page mixes them
     swapped: bool = False
     #: how the v1.1 envelope is written; "both" differs from contact to contact
@@ -60,20 +54,16 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     #: v1.1: from the second page on so many rows at the beginning of the list (of each channel, where ``paging`` counts
     #: by channel) are gone
     rows_leave: int = 0
-    #: v1.1: ``count`` tells the messages of this answer, or of the whole channel
+    #: v1.1: ``count`` is the number of messages in this answer, or in the whole channel
     count: Literal["page", "channel"] = "page"
-    #: v1.1: start_date and end_date are whole days of the server's zone, or do nothing; unpublished
-    dates: Literal["inclusive", "ignored"] = "inclusive"
-    #: False: ``type`` changes nothing, as a sample of 2025 suggests
+    #: False: ``type`` changes nothing, as in a sample of 2025
     type_filters: bool = True
     #: channels that messages of the world come in
     types: tuple[str, ...] = ("email", "emailbulk", "sms", "phone", "whatsapp", "line", "zalo", "viber")
-    #: about one message in nine suffers each of these
+    #: about one message in nine has each of these faults
     malformed: tuple[Malformed, ...] = ()
     #: positions among the distinct histories whose contacts the vendor does not know; None: the third one,
     #: and nobody if ``per_contact`` is set
     unknown: tuple[int, ...] | None = None
     #: the same for contacts deleted after a PII request; None: the seventh one, nobody if ``per_contact`` is set
     deleted: tuple[int, ...] | None = None
-    #: the same for contacts marked as fraud, whose history is refused with 618
-    fraud: tuple[int, ...] = ()

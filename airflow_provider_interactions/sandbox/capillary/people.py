@@ -8,13 +8,13 @@ from typing import Literal
 from airflow_provider_interactions.sandbox.capillary.options import Options
 from airflow_provider_interactions.sandbox.world import World, index_of, person, retag, shape, tag
 
-Standing = Literal["known", "unknown", "deleted", "fraud"]
+Standing = Literal["known", "unknown", "deleted"]
 
 # Message ids have 13 digits, too few for a tag: contacts are told apart by 8 digits there.
 _CODES = 10**8
 _STEP = 99_989
 _SHIFT = 31_415_926
-_STEP_INVERSE = pow(_STEP, -1, _CODES)
+_FORMS = {"mobile": r"\s*\+?999(\d{12})", "email": r"c\.(\d{12})@example\.org", "external_id": r"EXT-(\d{12})"}
 
 
 def contact_id(world: World, index: int) -> str:
@@ -37,26 +37,20 @@ def message_id(index: int, number: int) -> int:
     return int(f"1{number:04d}{_code(index)}")
 
 
-def find(world: World, name: str, value: str) -> int | None:
+def find_contact(world: World, name: str, value: str) -> int | None:
     """The contact with this identifier, if there is one."""
-    if name == "id":
-        index = _index_of_code(value.removeprefix("2")) if len(value) == 9 else None
-        return index if index is not None and index < world.contacts else None
-    dress = {"mobile": r"\s*\+?999(\d{12})", "email": r"c\.(\d{12})@example\.org", "external_id": r"EXT-(\d{12})"}
-    found = re.fullmatch(dress.get(name, "(?!)"), value, re.ASCII)
+    found = re.fullmatch(_FORMS[name], value, re.ASCII)
     return index_of(world, found[1]) if found else None
 
 
-def standing(world: World, options: Options, index: int) -> Standing:
+def get_standing(world: World, options: Options, index: int) -> Standing:
     """Whether the contact's history can be read, and if not, why."""
     base, scaled = shape(world, index), world.per_contact is not None
     unknown = options.unknown if options.unknown is not None else () if scaled else (2,)
     deleted = options.deleted if options.deleted is not None else () if scaled else (6,)
     if base in unknown:
         return "unknown"
-    if base in deleted:
-        return "deleted"
-    return "fraud" if base in options.fraud else "known"
+    return "deleted" if base in deleted else "known"
 
 
 def relabel(body: bytes, source: int, target: int) -> bytes:
@@ -71,7 +65,3 @@ def relabel(body: bytes, source: int, target: int) -> bytes:
 
 def _code(index: int) -> str:
     return f"{(index * _STEP + _SHIFT) % _CODES:08d}"
-
-
-def _index_of_code(text: str) -> int | None:
-    return (int(text) - _SHIFT) * _STEP_INVERSE % _CODES if re.fullmatch(r"[0-9]{8}", text) else None

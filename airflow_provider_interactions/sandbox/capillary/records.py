@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from airflow_provider_interactions.sandbox.capillary.options import NAME, Api, Form, Malformed, Options
-from airflow_provider_interactions.sandbox.capillary.people import contact_id, customer_id, message_id, standing
+from airflow_provider_interactions.sandbox.capillary.people import contact_id, customer_id, get_standing, message_id
 from airflow_provider_interactions.sandbox.expected import Fact
 from airflow_provider_interactions.sandbox.world import (
     SECOND,
@@ -71,7 +71,7 @@ class Message(NamedTuple):
     unknown: dict[str, Any]
 
 
-def form_of(world: World, options: Options, api: Api, index: int) -> Form:
+def choose_form(world: World, options: Options, api: Api, index: int) -> Form:
     """The shape in which a path of this API answers about a contact."""
     if (api == "v2") != options.swapped:
         return "v2"
@@ -81,41 +81,41 @@ def form_of(world: World, options: Options, api: Api, index: int) -> Form:
 
 
 @lru_cache(maxsize=1024)
-def history(world: World, options: Options, index: int) -> tuple[Message, ...]:
+def list_messages(world: World, options: Options, index: int) -> tuple[Message, ...]:
     """A contact's messages, in no order of time. Ask with `world.shape` to share the cache."""
     if "no_id" in options.malformed and world.shapes < world.contacts:
         message = "no_id needs a history of each contact's own: digests of made-up ids cannot be relabelled"
         raise ValueError(message)
-    if standing(world, options, index) != "known":
+    if get_standing(world, options, index) != "known":
         return ()
-    return tuple(_message(world, options, index, event) for event in events(world, NAME, index))
+    return tuple(_create_message(world, options, index, event) for event in events(world, NAME, index))
 
 
-def fields(options: Options, form: Form, message: Message) -> dict[str, Any]:
+def write_message(options: Options, form: Form, message: Message) -> dict[str, Any]:
     """A message as the API of this form writes it."""
-    write = {"v2": _v2, "2013": _v11_old, "2025": _v11_new}[form]
+    write = {"v2": _write_v2, "2013": _write_old, "2025": _write_new}[form]
     written = write(options, message) | message.unknown
     if message.id is None:
         del written["id"]
     return written
 
 
-def facts(world: World, options: Options, index: int) -> list[Fact]:
+def list_facts(world: World, options: Options, index: int) -> list[Fact]:
     """A contact's interactions as the canonical table must hold them, read through ``options.api``."""
-    form = form_of(world, options, options.api, index)
+    form = choose_form(world, options, options.api, index)
     return [
-        _fact(world, options, form, index, message)
-        for message in history(world, options, index)
+        _build_fact(world, options, form, index, message)
+        for message in list_messages(world, options, index)
         if "five_digit_year" not in message.malformed
     ]
 
 
-def _message(world: World, options: Options, index: int, event: Event) -> Message:
+def _create_message(world: World, options: Options, index: int, event: Event) -> Message:
     key = (NAME, shape(world, index), event.number)
     channel = pick(world, options.types, *key, "channel")
     at_us = event.at_us - event.at_us % SECOND
     status = pick(world, _STATUSES, *key, "status")
-    malformed = _malformed(world, options, channel, *key)
+    malformed = _draw_malformed(world, options, channel, *key)
     who = person(world, index).email if channel.startswith("email") else contact_id(world, index)
     late = draw(world, *key, "late") % 3 * 10 * SECOND
     return Message(
@@ -131,108 +131,108 @@ def _message(world: World, options: Options, index: int, event: Event) -> Messag
         user=-1 if chance(world, 5, *key, "nobody") else customer_id(index),
         malformed=malformed,
         drawn=draw(world, *key, "details"),
-        unknown=_unknown(world, *key),
+        unknown=_draw_unknown(world, *key),
     )
 
 
-def _malformed(world: World, options: Options, channel: str, *key: object) -> frozenset[Malformed]:
+def _draw_malformed(world: World, options: Options, channel: str, *key: object) -> frozenset[Malformed]:
     # A message under both sms and phone is known as one by its id only, so it keeps the id.
     possible = [fault for fault in options.malformed if fault != "no_id" or channel not in {"sms", "phone"}]
     return frozenset(fault for fault in possible if chance(world, 9, *key, fault))
 
 
-def _unknown(world: World, *key: object) -> dict[str, Any]:
+def _draw_unknown(world: World, *key: object) -> dict[str, Any]:
     """Now and then a field nobody has documented; its number does not survive a detour through a float."""
     if not chance(world, 9, *key, "unknown"):
         return {}
     return {"sandboxDetails": {"nested": [1, 2.5, None, True, {"ключ": "значение 🚀"}], "big": 9007199254740993}}
 
 
-def _v2(options: Options, message: Message) -> dict[str, Any]:
+def _write_v2(options: Options, message: Message) -> dict[str, Any]:
     written: dict[str, Any] = {"id": message.id, "receiver": message.receiver}
-    written |= _optional("subject", message.subject)
+    written |= _write_optional("subject", message.subject)
     written |= {"campaignId": message.campaign}
     if message.status is not None:
         written["status"] = message.status
     if message.delivered_us is not None:
         zone = options.time_zone if options.false_z else "UTC"
-        written["deliveredTime"] = f"{_local(message.delivered_us, zone):%Y-%m-%dT%H:%M:%SZ}"
-    return written | {"sentDate": _sent(options, message, day_first=True), "userId": message.user}
+        written["deliveredTime"] = f"{_to_local(message.delivered_us, zone):%Y-%m-%dT%H:%M:%SZ}"
+    return written | {"sentDate": _format_sent(options, message, day_first=True), "userId": message.user}
 
 
-def _v11_old(options: Options, message: Message) -> dict[str, Any]:
+def _write_old(options: Options, message: Message) -> dict[str, Any]:
     """The sample of the older v1.1 documentation: everything is text, an empty element is no member, no campaign."""
     written = {"id": str(message.id), "sender": "noreply@brand.example", "receiver": message.receiver}
-    written |= _optional("subject", message.subject or "")
-    written["sent_time"] = _sent(options, message, day_first=False)
+    written |= _write_optional("subject", message.subject or "")
+    written["sent_time"] = _format_sent(options, message, day_first=False)
     if message.delivered_us is not None:
-        written["delivered_time"] = _stamp(options, message.delivered_us)
-    return written | _optional("status", message.status or "")
+        written["delivered_time"] = _format_time(options, message.delivered_us)
+    return written | _write_optional("status", message.status or "")
 
 
-def _v11_new(options: Options, message: Message) -> dict[str, Any]:
+def _write_new(options: Options, message: Message) -> dict[str, Any]:
     """The sample of the newer v2 page: numbers here and there, ``reciever``, an empty sender."""
     none = (None, "", "null")[message.drawn % 3]
-    delivered = none if message.delivered_us is None else _stamp(options, message.delivered_us)
+    delivered = none if message.delivered_us is None else _format_time(options, message.delivered_us)
     return {
         "id": message.id,
         "sender": "",
         "reciever": message.receiver,
         "subject": message.subject,
         "status": message.status or none,
-        "sent_time": _sent(options, message, day_first=False),
+        "sent_time": _format_sent(options, message, day_first=False),
         "delivered_time": delivered,
         "campaign_id": str(message.campaign),
     }
 
 
-def _optional(name: str, value: str | None) -> dict[str, Any]:
+def _write_optional(name: str, value: str | None) -> dict[str, Any]:
     return {} if value == "" else {name: value}
 
 
-def _local(at_us: int, zone: str) -> datetime:
+def _to_local(at_us: int, zone: str) -> datetime:
     return instant(at_us).astimezone(ZoneInfo(zone))
 
 
-def _stamp(options: Options, at_us: int) -> str:
-    return f"{_local(at_us, options.time_zone):%Y-%m-%d %H:%M:%S}"
+def _format_time(options: Options, at_us: int) -> str:
+    return f"{_to_local(at_us, options.time_zone):%Y-%m-%d %H:%M:%S}"
 
 
-def _sent(options: Options, message: Message, *, day_first: bool) -> str:
+def _format_sent(options: Options, message: Message, *, day_first: bool) -> str:
     if "five_digit_year" in message.malformed:
         return _ABSURD_YEAR[day_first]
-    at = _local(message.at_us, options.time_zone)
+    at = _to_local(message.at_us, options.time_zone)
     width = 1 if "unpadded_date" in message.malformed else 2
     parts = [f"{at.year}", f"{at.month:0{width}d}", f"{at.day:0{width}d}"]
     return f"{'-'.join(reversed(parts) if day_first else parts)} {at:%H:%M:%S}"
 
 
-def _fact(world: World, options: Options, form: Form, index: int, message: Message) -> Fact:
-    sent = fields(options, form, message)
-    campaign = _text(sent.get("campaignId", sent.get("campaign_id")))
-    whose, subject = contact_id(world, index), _text(sent.get("subject"))
+def _build_fact(world: World, options: Options, form: Form, index: int, message: Message) -> Fact:
+    sent = write_message(options, form, message)
+    campaign = _clean(sent.get("campaignId", sent.get("campaign_id")))
+    whose, subject = contact_id(world, index), _clean(sent.get("subject"))
     text = sent.get("sentDate", sent.get("sent_time"))
     return Fact(
         vendor=NAME,
         contact_id=whose,
-        interaction_id=_text(sent.get("id")) or _digest([whose, message.channel, text, subject]),
+        interaction_id=_clean(sent.get("id")) or _compute_digest([whose, message.channel, text, subject]),
         occurred_at=message.at_us,
         native_type=message.channel,
-        status=_text(sent.get("status")),
+        status=_clean(sent.get("status")),
         subject=subject,
         campaign_id=None if campaign == "-1" else campaign,
-        message_id=_text(sent.get("id")),
-        attributes={name: _unbroken(value) for name, value in sent.items() if name not in _COLUMNS},
+        message_id=_clean(sent.get("id")),
+        attributes={name: _restore_breaks(value) for name, value in sent.items() if name not in _COLUMNS},
     )
 
 
-def _text(value: object) -> str | None:
+def _clean(value: object) -> str | None:
     return None if value in {None, "", "null"} else str(value)
 
 
-def _unbroken(value: Any) -> Any:
+def _restore_breaks(value: Any) -> Any:
     return value.replace(BREAK, "\n") if isinstance(value, str) else value
 
 
-def _digest(parts: list[str | None]) -> str:
+def _compute_digest(parts: list[str | None]) -> str:
     return sha256(json.dumps(parts, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()[:32]

@@ -12,79 +12,63 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from airflow_provider_interactions.sandbox.dynamics_marketing.action import ACTION, load_interactions, removed
-from airflow_provider_interactions.sandbox.dynamics_marketing.auth import challenge, token
-from airflow_provider_interactions.sandbox.dynamics_marketing.contacts import list_contacts, read_contact
-from airflow_provider_interactions.sandbox.dynamics_marketing.errors import (
-    THROTTLES,
-    error,
-    refuse,
-    reply,
-    service_root,
-)
+from airflow_provider_interactions.sandbox.dynamics_marketing import errors
+from airflow_provider_interactions.sandbox.dynamics_marketing.action import ACTION, load_interactions, refuse_removed
+from airflow_provider_interactions.sandbox.dynamics_marketing.auth import challenge, issue_token
+from airflow_provider_interactions.sandbox.dynamics_marketing.contacts import list_contacts
 from airflow_provider_interactions.sandbox.dynamics_marketing.records import (
     NAME,
     Options,
     contact_id,
-    facts,
+    list_facts,
     organization_id,
 )
 from airflow_provider_interactions.sandbox.vendor import Site, Vendor
 from airflow_provider_interactions.sandbox.world import guid
 
-Answer = Callable[[Site, web.Request], Awaitable[web.Response]]
-
-
-__all__ = ["VENDOR"]
+Handler = Callable[[Site, web.Request], Awaitable[web.Response]]
 
 # v9.0 keeps working next to v9.1 and v9.2 ("Compose HTTP requests and handle errors", read 2026-11).
 _ROOT = "/api/data/{version:v9\\.[012]}"
 
 
-def routes(site: Site) -> list[web.RouteDef]:
+def build_routes(site: Site) -> list[web.RouteDef]:
     """Every path of this vendor; an unknown segment answers as Dataverse does."""
 
-    def guarded(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
-        return partial(_guarded, site, answer)
+    def guard(handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
+        return partial(_guard, site, handler)
 
     return [
-        web.post("/{tenant}/oauth2/v2.0/token", partial(token, site)),
-        web.post(f"{_ROOT}/{ACTION}", guarded(load_interactions)),
-        web.get(f"{_ROOT}/contacts", guarded(list_contacts)),
-        web.get(f"{_ROOT}/contacts({{id}})", guarded(read_contact)),
-        web.get(f"{_ROOT}/WhoAmI", guarded(_who_am_i)),
-        web.route("*", "/api/data/{version}/{segment}", guarded(_unknown_segment)),
+        web.post("/{tenant}/oauth2/v2.0/token", partial(issue_token, site)),
+        web.post(f"{_ROOT}/{ACTION}", guard(load_interactions)),
+        web.get(f"{_ROOT}/contacts", guard(list_contacts)),
+        web.get(f"{_ROOT}/WhoAmI", guard(_who_am_i)),
+        web.route("*", "/api/data/{version}/{segment}", guard(_refuse_segment)),
     ]
 
 
-async def _guarded(site: Site, answer: Answer, request: web.Request) -> web.Response:
+async def _guard(site: Site, handler: Handler, request: web.Request) -> web.Response:
     refused = challenge(site, request)  # an aiohttp 3.11 response without keys of its own is false
-    return await answer(site, request) if refused is None else refused
+    return await handler(site, request) if refused is None else refused
 
 
 async def _who_am_i(site: Site, request: web.Request) -> web.Response:
     body = {
-        "@odata.context": f"{service_root(request)}/$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
+        "@odata.context": f"{errors.get_service_root(request)}/$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
         "BusinessUnitId": guid(site.world, NAME, "business unit"),
         "UserId": guid(site.world, NAME, "user"),
         "OrganizationId": organization_id(site.world),
     }
-    return reply(request, msgspec.json.encode(body))
+    return errors.reply(request, msgspec.json.encode(body))
 
 
-async def _unknown_segment(site: Site, request: web.Request) -> web.Response:
+async def _refuse_segment(site: Site, request: web.Request) -> web.Response:
     segment = request.match_info["segment"]
-    if segment in {ACTION, "contacts", "WhoAmI"} and request.match_info["version"] in {
-        "v9.0",
-        "v9.1",
-        "v9.2",
-    }:
-        gone = removed(site, request) if segment == ACTION else None
-        return gone or refuse(request, 405, "0x80060888", f"The method {request.method} is not allowed here.")
-    return refuse(request, 404, "0x8006088a", f"Resource not found for the segment '{segment}'.")
+    gone = refuse_removed(site, request) if segment == ACTION else None
+    return gone or errors.refuse(request, 404, "0x8006088a", f"Resource not found for the segment '{segment}'.")
 
 
-def connection(url: str, options: Options) -> Mapping[str, Any]:
+def build_connection(url: str, options: Options) -> Mapping[str, Any]:
     """The Airflow connection's JSON form."""
     extra = {
         "tenant_id": options.tenant_id,
@@ -105,11 +89,11 @@ def connection(url: str, options: Options) -> Mapping[str, Any]:
 VENDOR = Vendor(
     name=NAME,
     options=Options,
-    routes=routes,
-    facts=facts,
+    routes=build_routes,
+    facts=list_facts,
     contact_id=contact_id,
-    connection=connection,
-    error=error,
-    throttles=THROTTLES,
+    connection=build_connection,
+    error=errors.build_error,
+    throttles=errors.THROTTLES,
     token_paths=("/oauth2/",),
 )

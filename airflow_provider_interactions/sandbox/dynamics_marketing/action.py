@@ -18,14 +18,14 @@ from typing import Any, NamedTuple
 import msgspec
 from aiohttp import web
 
-from airflow_provider_interactions.sandbox.dynamics_marketing.errors import refuse, reply, service_root
+from airflow_provider_interactions.sandbox.dynamics_marketing.errors import get_service_root, refuse, reply
 from airflow_provider_interactions.sandbox.dynamics_marketing.fields import TYPES
 from airflow_provider_interactions.sandbox.dynamics_marketing.records import (
     NAME,
     Options,
     Record,
-    contact_index,
-    history,
+    find_contact,
+    list_records,
 )
 from airflow_provider_interactions.sandbox.faults import active_fault
 from airflow_provider_interactions.sandbox.vendor import Site
@@ -74,19 +74,19 @@ class RejectedError(Exception):
 
 async def load_interactions(site: Site, request: web.Request) -> web.Response:
     """Answer the action."""
-    gone = removed(site, request)
+    gone = refuse_removed(site, request)
     if gone is not None:
         return gone
     try:
-        _check_headers(site.options, request)
-        asked = _parameters(await request.read())
-        query = _query(site, asked)
+        _check_headers(request)
+        asked = _read_parameters(await request.read())
+        query = _check_parameters(site, asked)
     except RejectedError as rejected:
         return refuse(request, rejected.status, rejected.code, rejected.text)
     return _answer(site, request, asked, query)
 
 
-def removed(site: Site, request: web.Request) -> web.Response | None:
+def refuse_removed(site: Site, request: web.Request) -> web.Response | None:
     """The 404 that is expected since outbound marketing was removed in May 2026; its code varies."""
     rule = active_fault("removed")
     if rule is None and not site.options.removed:
@@ -96,18 +96,19 @@ def removed(site: Site, request: web.Request) -> web.Response | None:
     return refuse(request, 404, _SEGMENT_CODES.get(rule.variant if rule else "plain", code), text)
 
 
-def _check_headers(options: Options, request: web.Request) -> None:
+def _check_headers(request: web.Request) -> None:
+    """Demand the four headers that the action's page (2021-01-06) prints."""
     if request.content_type != "application/json":
         raise RejectedError(415, "", "The content type must be application/json.")
-    accept = request.headers.get("Accept", "*/*" if not options.strict_headers else "")
+    accept = request.headers.get("Accept", "")
     if "json" not in accept and "*/*" not in accept:
         raise RejectedError(406, "", "Only application/json can be answered.")
     for name in ("OData-Version", "OData-MaxVersion"):
-        if request.headers.get(name, "" if options.strict_headers else "4.0") != "4.0":
+        if request.headers.get(name) != "4.0":
             raise RejectedError(400, "0x80060888", f"The header {name} must be 4.0.")
 
 
-def _parameters(body: bytes) -> Parameters:
+def _read_parameters(body: bytes) -> Parameters:
     try:
         return msgspec.json.decode(body, type=Parameters)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -115,41 +116,41 @@ def _parameters(body: bytes) -> Parameters:
         raise RejectedError(400, "0x80048d19", text) from error
 
 
-def _query(site: Site, asked: Parameters) -> Query:
+def _check_parameters(site: Site, asked: Parameters) -> Query:
     if not _GUID.fullmatch(asked.ContactId):
         raise RejectedError(
             400, "0x80040265", "ContactId is not a GUID: 32 digits with dashes and no braces are expected."
         )
     if asked.Top is not None and asked.Top < 0:
         raise RejectedError(400, "0x80040265", "Top must not be negative.")
-    low, high = _range(site.options, asked)
+    low, high = _read_range(site.options, asked)
     top = min(asked.Top or site.options.page_size, site.options.page_size)
-    query = Query(_contact(site, asked), _type(site.options, asked), low, high, top, 0)
-    return query._replace(offset=_offset(site.world, asked, query))
+    query = Query(_find_contact(site, asked), _check_type(site.options, asked), low, high, top, 0)
+    return query._replace(offset=_read_offset(site.world, asked, query))
 
 
-def _contact(site: Site, asked: Parameters) -> int | None:
-    index = contact_index(site.world, asked.ContactId)
+def _find_contact(site: Site, asked: Parameters) -> int | None:
+    index = find_contact(site.world, asked.ContactId)
     if index is None and site.options.unknown_contact == "error":
         raise RejectedError(404, "0x80040217", f"contact With Id = {asked.ContactId} Does Not Exist")
     return index
 
 
-def _type(options: Options, asked: Parameters) -> str:
+def _check_type(options: Options, asked: Parameters) -> str:
     name = _ALIASES.get(asked.InteractionType, asked.InteractionType)
     if name not in TYPES and options.unknown_type == "error":
         raise RejectedError(400, "0x80040265", f"Interaction type '{name}' is not supported.")
     return name
 
 
-def _range(options: Options, asked: Parameters) -> tuple[int, int]:
-    low = -_FOREVER if asked.DateFrom is None else _midnight(options, asked.DateFrom)
+def _read_range(options: Options, asked: Parameters) -> tuple[int, int]:
+    low = -_FOREVER if asked.DateFrom is None else _read_midnight(options, asked.DateFrom)
     if asked.DateTo is None:
         return low, _FOREVER
-    return low, _midnight(options, asked.DateTo) + (DAY if options.date_to_inclusive else 0)
+    return low, _read_midnight(options, asked.DateTo) + (DAY if options.date_to_inclusive else 0)
 
 
-def _midnight(options: Options, text: str) -> int:
+def _read_midnight(options: Options, text: str) -> int:
     """Microseconds at which the day ``MM-DD-YYYY`` begins in the server's zone."""
     found = _DATE.fullmatch(text)
     try:
@@ -160,51 +161,51 @@ def _midnight(options: Options, text: str) -> int:
     return micros(begin) - options.zone_offset_minutes * _MINUTE
 
 
-def skip_token(world: World, asked: Parameters, query: Query, offset: int) -> str:
+def build_skip_token(world: World, asked: Parameters, query: Query, offset: int) -> str:
     """The opaque cursor to ``offset`` of this query and no other."""
     key = (asked.ContactId.lower(), query.native_type, query.low_us, query.high_us, offset)
     return base64.b64encode(f"{offset}?{draw(world, NAME, 'skip', *key):016x}~".encode()).decode()
 
 
-def _offset(world: World, asked: Parameters, query: Query) -> int:
+def _read_offset(world: World, asked: Parameters, query: Query) -> int:
     if not asked.SkipToken:
         return 0
     try:
         offset = int(base64.b64decode(asked.SkipToken, validate=True).partition(b"?")[0])
     except (binascii.Error, ValueError):
         offset = -1
-    if asked.SkipToken != skip_token(world, asked, query, offset):
+    if asked.SkipToken != build_skip_token(world, asked, query, offset):
         raise RejectedError(400, "0x80040265", "The SkipToken does not belong to this query.")
     return offset
 
 
 def _answer(site: Site, request: web.Request, asked: Parameters, query: Query) -> web.Response:
     repeat = 1 if query.offset and active_fault("duplicate") else 0
-    data, following = _data(site, query, repeat)
-    cursor = None if following is None else skip_token(site.world, asked, query, following)
+    data, following = _encode_data(site, query, repeat)
+    cursor = None if following is None else build_skip_token(site.world, asked, query, following)
     if active_fault("repeat_cursor"):
-        cursor = asked.SkipToken or skip_token(site.world, asked, query, following or 0)
+        cursor = asked.SkipToken or build_skip_token(site.world, asked, query, following or 0)
     if active_fault("endless_pages"):
-        data, cursor = b'"[]"', skip_token(site.world, asked, query, query.offset + 1)
-    context = f"{service_root(request)}/$metadata#Microsoft.Dynamics.CRM.{ACTION}Response"
+        data, cursor = b'"[]"', build_skip_token(site.world, asked, query, query.offset + 1)
+    context = f"{get_service_root(request)}/$metadata#Microsoft.Dynamics.CRM.{ACTION}Response"
     if cursor is None:
         cursor = pick(site.world, (None, None, ""), NAME, "end", query.contact, query.native_type)
     head = msgspec.json.encode({"@odata.context": context})[:-1]
     return reply(request, b'%s,"Data":%s,"NextSkipToken":%s}' % (head, data, msgspec.json.encode(cursor)))
 
 
-def _data(site: Site, query: Query, repeat: int) -> tuple[bytes, int | None]:
+def _encode_data(site: Site, query: Query, repeat: int) -> tuple[bytes, int | None]:
     """The encoded value of Data, and the next offset."""
     if query.contact is None:
         return b"null", None
     source = shape(site.world, query.contact)
-    data, following = _page(site.world, site.options, query._replace(contact=source), repeat)
+    data, following = _encode_page(site.world, site.options, query._replace(contact=source), repeat)
     return retag(data, source, query.contact), following
 
 
 @lru_cache(maxsize=256)
-def _page(world: World, options: Options, query: Query, repeat: int) -> tuple[bytes, int | None]:
-    found = _matching(world, options, query._replace(top=0, offset=0))
+def _encode_page(world: World, options: Options, query: Query, repeat: int) -> tuple[bytes, int | None]:
+    found = _select_records(world, options, query._replace(top=0, offset=0))
     end = query.offset + query.top
     records = [record.fields for record in found[query.offset - repeat : end]]
     # ASCII escapes and characters as themselves both occur in JSON writers; readers must not care.
@@ -216,7 +217,7 @@ def _page(world: World, options: Options, query: Query, repeat: int) -> tuple[by
 
 
 @lru_cache(maxsize=256)
-def _matching(world: World, options: Options, query: Query) -> tuple[Record, ...]:
-    assert query.contact is not None  # noqa: S101  _data has dealt with unknown contacts
-    records: Any = history(world, options, query.contact).get(query.native_type, ())
+def _select_records(world: World, options: Options, query: Query) -> tuple[Record, ...]:
+    assert query.contact is not None  # noqa: S101  _encode_data has dealt with unknown contacts
+    records: Any = list_records(world, options, query.contact).get(query.native_type, ())
     return tuple(record for record in records if query.low_us <= record.at_us < query.high_us)

@@ -24,8 +24,8 @@ from airflow_provider_interactions.sandbox.world import (
     pick,
     shape,
     tag,
+    tagged_guid,
 )
-from airflow_provider_interactions.sandbox.world import tagged_guid as _tagged_guid
 
 NAME = "dynamics_marketing"
 
@@ -81,8 +81,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     unknown_contact: Literal["error", "empty"] = "error"
     #: an unknown interaction type: 400 0x80040265, or an answer without interactions; undocumented
     unknown_type: Literal["error", "empty"] = "error"
-    #: demand the four headers that the action's page (2021-01-06) prints
-    strict_headers: bool = True
     #: False: Form* and Segment* records lack InteractionType and OrganizationId, as their tables in the model do
     type_in_every_record: bool = True
 
@@ -97,10 +95,10 @@ class Record(NamedTuple):
 
 def contact_id(world: World, index: int) -> str:
     """The contact's GUID, lower case with dashes."""
-    return _tagged_guid(world, index, NAME, "contact")
+    return tagged_guid(world, index, NAME, "contact")
 
 
-def contact_index(world: World, text: str) -> int | None:
+def find_contact(world: World, text: str) -> int | None:
     """The contact with this GUID (dashed, either case), if there is one."""
     index = index_of(world, text[-len(tag(0)) :])
     return index if index is not None and contact_id(world, index) == text.lower() else None
@@ -112,93 +110,97 @@ def organization_id(world: World) -> str:
 
 
 @lru_cache(maxsize=1024)
-def history(world: World, options: Options, index: int) -> dict[str, tuple[Record, ...]]:
+def list_records(world: World, options: Options, index: int) -> dict[str, tuple[Record, ...]]:
     """A contact's records by type, in no order of time. Ask with `world.shape` to share the cache."""
     found: dict[str, list[Record]] = {}
     for event in events(world, NAME, index):
-        record = _record(world, options, index, event)
+        record = _create_record(world, options, index, event)
         found.setdefault(record.native_type, []).append(record)
     return {native_type: tuple(records) for native_type, records in found.items()}
 
 
-def facts(world: World, options: Options, index: int) -> list[Fact]:
+def list_facts(world: World, options: Options, index: int) -> list[Fact]:
     """A contact's interactions as the canonical table must hold them."""
-    return [_fact(world, index, record) for records in history(world, options, index).values() for record in records]
+    return [
+        _build_fact(world, index, record)
+        for records in list_records(world, options, index).values()
+        for record in records
+    ]
 
 
-def _fact(world: World, index: int, record: Record) -> Fact:
+def _build_fact(world: World, index: int, record: Record) -> Fact:
     columns = {"InteractionId", "InteractionType", "Timestamp", "CustomerJourneyId", "MessageId", "ContactId"}
     return Fact(
         vendor=NAME,
         contact_id=contact_id(world, index),
-        interaction_id=_plain(record.fields["InteractionId"]) or "",
+        interaction_id=_normalize_guid(record.fields["InteractionId"]) or "",
         occurred_at=record.at_us,
         native_type=record.native_type,
-        campaign_id=_plain(record.fields.get("CustomerJourneyId")),
-        message_id=_plain(record.fields.get("MessageId")),
+        campaign_id=_normalize_guid(record.fields.get("CustomerJourneyId")),
+        message_id=_normalize_guid(record.fields.get("MessageId")),
         attributes={name: value for name, value in record.fields.items() if name not in columns},
     )
 
 
-def _plain(text: str | None) -> str | None:
-    """A GUID in lower case with dashes, whatever its dress."""
+def _normalize_guid(text: str | None) -> str | None:
+    """A GUID in lower case with dashes, however it is written."""
     return None if text is None else dashed(text.lower().translate({ord(sign): None for sign in "{}-"}))
 
 
-def _type(world: World, options: Options, base: int, number: int) -> str:
+def _draw_type(world: World, options: Options, base: int, number: int) -> str:
     # Every other event is of one of the contact's five favourite types, so that some types have many.
     favourite = draw(world, NAME, "favourite", base, draw(world, NAME, "which", base, number) % 5)
     wide = draw(world, NAME, "type", base, number)
     return options.types[(favourite if number % 2 else wide) % len(options.types)]
 
 
-def _record(world: World, options: Options, index: int, event: Event) -> Record:
+def _create_record(world: World, options: Options, index: int, event: Event) -> Record:
     base = shape(world, index)
-    native_type, key = _type(world, options, base, event.number), (NAME, base, event.number)
+    native_type, key = _draw_type(world, options, base, event.number), (NAME, base, event.number)
     typed = options.type_in_every_record or native_type not in BARE
-    fields: dict[str, Any] = {"InteractionId": _interaction_id(world, index, *key)}
+    fields: dict[str, Any] = {"InteractionId": _draw_interaction_id(world, index, *key)}
     if typed:
         fields["InteractionType"] = native_type
-    fields["Timestamp"] = _timestamp(event.at_us)
+    fields["Timestamp"] = _format_time(event.at_us)
     if typed:
         fields["OrganizationId"] = organization_id(world)
-    fields["ContactId"] = _dressed(world, contact_id(world, index), *key, "contact")
+    fields["ContactId"] = _vary_guid(world, contact_id(world, index), *key, "contact")
     if native_type not in NO_JOURNEY:
-        fields["CustomerJourneyId"] = _value(world, index, "CustomerJourneyId", *key)
+        fields["CustomerJourneyId"] = _draw_value(world, index, "CustomerJourneyId", *key)
     for name in ("AccountId", *FIELDS[native_type]):
         if not chance(world, 6 if name in {"AccountId", "MessageId"} else 16, *key, name, "absent"):
-            fields[name] = _value(world, index, name, *key)
-    return Record(event.at_us, native_type, fields | _unknown(world, *key))
+            fields[name] = _draw_value(world, index, name, *key)
+    return Record(event.at_us, native_type, fields | _draw_unknown(world, *key))
 
 
-def _interaction_id(world: World, index: int, *key: object) -> str:
+def _draw_interaction_id(world: World, index: int, *key: object) -> str:
     # The only published record has 32 upper-case digits; a third party's client expects braces and dashes
     # too, unverified.
     plain = hex_id(world, *key, "interaction", digits=20) + tag(index)
     return pick(world, (plain.upper(),) * 6 + (dashed(plain), f"{{{dashed(plain).upper()}}}"), *key, "dress")
 
 
-def _dressed(world: World, plain: str, *key: object) -> str:
+def _vary_guid(world: World, plain: str, *key: object) -> str:
     """A GUID: mostly plain, else in braces, upper case or both, as a third party's client expects; unverified."""
     return pick(world, (plain,) * 5 + (f"{{{plain}}}", plain.upper(), f"{{{plain.upper()}}}"), *key, "dress")
 
 
-def _timestamp(at_us: int) -> str:
+def _format_time(at_us: int) -> str:
     """UTC with a Z; whole seconds as in the published record, a fraction only where there is one."""
     return instant(at_us).isoformat().replace("+00:00", "Z")
 
 
-def _value(world: World, index: int, name: str, *key: object) -> Any:
+def _draw_value(world: World, index: int, name: str, *key: object) -> Any:
     if chance(world, 14, *key, name, "null"):
         return None
     if name in GUIDS or name in {"CustomerJourneyId", "AccountId"}:
         # Ids come from small pools, so that journeys and mails recur across contacts.
         plain = guid(world, NAME, name, draw(world, *key, name) % 12)
-        return _dressed(world, plain, *key, name)
-    return _scalar(world, index, name, draw(world, *key, name))
+        return _vary_guid(world, plain, *key, name)
+    return _draw_scalar(world, index, name, draw(world, *key, name))
 
 
-def _scalar(world: World, index: int, name: str, drawn: int) -> Any:
+def _draw_scalar(world: World, index: int, name: str, drawn: int) -> Any:
     if name == "EmailAddressUsed":
         return person(world, index).email
     if name == "BoostValue":
@@ -212,7 +214,7 @@ def _scalar(world: World, index: int, name: str, drawn: int) -> Any:
     return f"{name} №{drawn % 997} ✓"
 
 
-def _unknown(world: World, *key: object) -> dict[str, Any]:
+def _draw_unknown(world: World, *key: object) -> dict[str, Any]:
     """Now and then a field nobody has documented; its number does not survive a detour through a float."""
     if not chance(world, 9, *key, "unknown"):
         return {}

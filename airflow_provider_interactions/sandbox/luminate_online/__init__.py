@@ -2,8 +2,8 @@
 
 Served under ``{url}/luminate_online/site``, which stands for ``https://{host}/{short}/site``.
 
-Its errors by rule: ``{"kind": "status", "status": 403, "code": "1"}`` in the caller's format (any code; 200 if response
-codes are suppressed), without ``code`` a page of HTML as from a proxy or during maintenance, like ``{"kind": "html"}``.
+Its errors by rule: ``{"kind": "status", "status": 403, "code": "1"}`` in the caller's format (any code), without
+``code`` a page of HTML as from a proxy or during maintenance, like ``{"kind": "html"}``.
 ``duplicate`` begins a later page one record too early, ``repeat_cursor`` ignores the offset.
 """
 
@@ -16,14 +16,6 @@ from typing import Any
 from aiohttp import web
 
 from airflow_provider_interactions.sandbox.luminate_online.access import admit
-from airflow_provider_interactions.sandbox.luminate_online.answers import (
-    THROTTLES,
-    RefusedError,
-    error,
-    parameters,
-    refuse,
-    reply,
-)
 from airflow_provider_interactions.sandbox.luminate_online.criteria import LIST_PARAMETERS
 from airflow_provider_interactions.sandbox.luminate_online.fields import NAME, contact_id
 from airflow_provider_interactions.sandbox.luminate_online.groups import GROUP_PARAMETERS, get_group_members
@@ -33,7 +25,15 @@ from airflow_provider_interactions.sandbox.luminate_online.listings import (
     get_user_interactions,
     list_interactions,
 )
-from airflow_provider_interactions.sandbox.luminate_online.records import Options, facts
+from airflow_provider_interactions.sandbox.luminate_online.records import Options, list_facts
+from airflow_provider_interactions.sandbox.luminate_online.responses import (
+    THROTTLES,
+    RefusedError,
+    build_error,
+    read_parameters,
+    refuse,
+    reply,
+)
 from airflow_provider_interactions.sandbox.vendor import Site, Vendor
 
 Method = Callable[[Site, Mapping[str, str]], bytes]
@@ -56,13 +56,13 @@ _PARAMETERS = {
 }
 
 
-def routes(site: Site) -> list[web.RouteDef]:
+def build_routes(site: Site) -> list[web.RouteDef]:
     """The one path of this vendor."""
-    return [web.route("*", "/site/SRConsAPI", partial(_serve, site))]
+    return [web.post("/site/SRConsAPI", partial(_serve, site))]
 
 
 async def _serve(site: Site, request: web.Request) -> web.Response:
-    asked = await parameters(request)
+    asked = await read_parameters(request)
     try:
         admit(site, request, asked, _PARAMETERS)
         return reply(asked, _METHODS[asked["method"]](site, asked))
@@ -70,24 +70,24 @@ async def _serve(site: Site, request: web.Request) -> web.Response:
         return refuse(asked, refused)
 
 
-def connection(url: str, options: Options) -> Mapping[str, Any]:
+def build_connection(url: str, options: Options) -> Mapping[str, Any]:
     """The Airflow connection's JSON form."""
     return {
         "conn_type": NAME,
         "host": f"{url}/site",
         "login": options.login_name,
         "password": options.login_password,
-        "extra": {"api_key": options.api_keys[0], "response_format": options.response_format, "allow_http": True},
+        "extra": {"api_key": options.api_key, "response_format": options.response_format, "allow_http": True},
     }
 
 
 VENDOR = Vendor(
     name=NAME,
     options=Options,
-    routes=routes,
-    facts=facts,
+    routes=build_routes,
+    facts=list_facts,
     contact_id=contact_id,
-    connection=connection,
-    error=error,
+    connection=build_connection,
+    error=build_error,
     throttles=THROTTLES,
 )

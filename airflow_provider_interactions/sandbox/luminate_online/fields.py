@@ -44,13 +44,13 @@ def contact_id(_: World, index: int) -> str:
     return f"1{tag(index)}"
 
 
-def fields_of(world: World, index: int, native_type: int, at_us: int, number: int) -> dict[str, Any]:
+def draw_fields(world: World, index: int, native_type: int, at_us: int, number: int) -> dict[str, Any]:
     """All fields of a constituent's interaction of this number, with every note it has."""
     key = (NAME, shape(world, index), number)
-    fields = _worn(world, _interaction(world, index, native_type, at_us, *key), *key)
+    fields = _vary_fields(world, _draw_interaction(world, index, native_type, at_us, *key), *key)
     # Several notes are in no sample; that the element can repeat is an inference.
     notes = [
-        _worn(world, _note(world, index, at_us, order, *key), *key, order)
+        _vary_fields(world, _draw_note(world, index, at_us, order, *key), *key, order)
         for order in range(pick(world, (1, 1, 1, 1, 1, 0, 2, 3), *key, "notes"))
     ]
     if notes:
@@ -67,40 +67,40 @@ def clean(value: Any) -> Any:
     return (value or "").strip() or None
 
 
-def interaction_number(index: int, text: str) -> int | None:
+def find_number(index: int, text: str) -> int | None:
     """The number, in a constituent's history, of the interaction with this id; None if it is not of that kind."""
     prefix = text.removesuffix(tag(index))
     number = int(prefix) - _FIRST_ID if prefix.isdecimal() and len(prefix) < 10 else 0
-    return number if text == _interaction_id(index, number) else None
+    return number if text == _format_id(index, number) else None
 
 
-def _interaction(world: World, index: int, native_type: int, at_us: int, *key: Any) -> dict[str, str]:
+def _draw_interaction(world: World, index: int, native_type: int, at_us: int, *key: Any) -> dict[str, str]:
     contact = contact_id(world, index)
-    category, reference, creator, subject, count = _digits(draw(world, *key), 5, 4, 2, len(_SUBJECTS), 3)
+    category, reference, creator, subject, count = _split_draw(draw(world, *key), 5, 4, 2, len(_SUBJECTS), 3)
     return {
-        "interactionId": _interaction_id(index, key[-1]),
+        "interactionId": _format_id(index, key[-1]),
         "interactionTypeId": str(native_type),
         "categoryId": str(1000 + category),
         "referenceId": str(reference),
         "consId": contact,
         "createdBy": (contact, _ADMINISTRATOR)[creator],
-        "creationDate": _date(at_us),
+        "creationDate": _format_date(at_us),
         "subject": _SUBJECTS[subject],
         "count": str(1 + count),
     }
 
 
-def _note(world: World, index: int, at_us: int, order: int, *key: Any) -> dict[str, str]:
-    subject, text, later = _digits(draw(world, *key, order), len(_SUBJECTS), len(_TEXTS), 3 * DAY)
+def _draw_note(world: World, index: int, at_us: int, order: int, *key: Any) -> dict[str, str]:
+    subject, text, later = _split_draw(draw(world, *key, order), len(_SUBJECTS), len(_TEXTS), 3 * DAY)
     return {
         "categoryId": "1000",
         "typeOfConsNote": "normal",
         "consId": contact_id(world, index),
         "createdBy": _ADMINISTRATOR,
-        "creationDate": _date(at_us),
-        "interactionId": _interaction_id(index, key[-1]),
+        "creationDate": _format_date(at_us),
+        "interactionId": _format_id(index, key[-1]),
         "modifiedBy": _ADMINISTRATOR,
-        "modifiedDate": _date(at_us + later),
+        "modifiedDate": _format_date(at_us + later),
         "noteId": f"{7000 + 4 * key[-1] + order}{tag(index)}",
         "subject": _SUBJECTS[subject],
         "text": _TEXTS[text],
@@ -108,7 +108,7 @@ def _note(world: World, index: int, at_us: int, order: int, *key: Any) -> dict[s
     }
 
 
-def _digits(drawn: int, *bases: int) -> list[int]:
+def _split_draw(drawn: int, *bases: int) -> list[int]:
     """Independent numbers below each of the bases, out of one draw."""
     found = []
     for base in bases:
@@ -117,23 +117,23 @@ def _digits(drawn: int, *bases: int) -> list[int]:
     return found
 
 
-def _interaction_id(index: int, number: int) -> str:
+def _format_id(index: int, number: int) -> str:
     return f"{_FIRST_ID + number}{tag(index)}"
 
 
-def _date(at_us: int) -> str:
+def _format_date(at_us: int) -> str:
     """US Central time with milliseconds and the season's offset."""
     return instant(at_us).astimezone(CENTRAL).isoformat(timespec="milliseconds")
 
 
-def _worn(world: World, fields: dict[str, str], *key: object) -> dict[str, Any]:
+def _vary_fields(world: World, fields: dict[str, str], *key: object) -> dict[str, Any]:
     """Fields as they may arrive: some absent, nil, empty, or with stray white space around them."""
-    fates = dict(zip(fields, _digits(draw(world, *key, "fates"), *(32 for _ in fields)), strict=True))
+    fates = dict(zip(fields, _split_draw(draw(world, *key, "fates"), *(32 for _ in fields)), strict=True))
     absent = {name for name, fate in fates.items() if fate == 0 and name not in _ALWAYS}
-    return {name: _value(name, text, fates[name]) for name, text in fields.items() if name not in absent}
+    return {name: _vary_value(name, text, fates[name]) for name, text in fields.items() if name not in absent}
 
 
-def _value(name: str, text: str, fate: int) -> str | None:
+def _vary_value(name: str, text: str, fate: int) -> str | None:
     if fate in {1, 2} and name not in _ALWAYS:
         return (None, "")[fate - 1]
     return {3: f"  {text}", 4: f"\t{text}\n"}.get(fate, text)

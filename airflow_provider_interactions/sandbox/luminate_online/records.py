@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from airflow_provider_interactions.sandbox.expected import Fact
-from airflow_provider_interactions.sandbox.luminate_online.fields import NAME, clean, contact_id, fields_of
+from airflow_provider_interactions.sandbox.luminate_online.fields import NAME, clean, contact_id, draw_fields
 from airflow_provider_interactions.sandbox.world import Event, World, events, index_of, person, pick, shape, tag
 
 #: custom types start here in all samples and clients seen; no page makes it a rule
@@ -22,15 +22,10 @@ _MILLISECOND = 1000
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How this sandbox's Luminate differs from the default; undocumented behaviour is a choice here."""
 
-    #: all are accepted, as a site has a secondary key for rotation; the connection names the first
-    api_keys: tuple[str, ...] = ("sandbox-api-key",)
+    api_key: str = "sandbox-api-key"
     login_name: str = "api_admin"
     #: with characters that must be escaped in a form body
     login_password: str = "sandbox~secret+with&odd=chars%"  # noqa: S105  made up for the sandbox
-    #: the site's REST allow list in CIDR notation; others get code 4
-    allowed_addresses: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
-    #: a login in the query string works but is bad manners: always counted, refused (code 3) if so wished
-    query_credentials: Literal["accept", "refuse"] = "accept"
     #: what the connection asks for; the server's own default is xml
     response_format: Literal["xml", "json"] = "xml"
     #: types that occur in the world; those from 1000 on are custom and public
@@ -43,8 +38,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     above_maximum: Literal["cap", "refuse"] = "cap"
     #: whether an interaction at the very instant end_date is listed; undocumented
     end_inclusive: bool = True
-    #: a date without an offset: refused (code 25), or read in this zone; undocumented
-    naive_dates: Literal["refuse", "central", "utc"] = "refuse"
     #: from the second page on there is one row more: at the beginning of the range asked for, so that all others
     #: move on by one place, or an hour after the world's end
     rows_arrive: Literal["never", "early", "late"] = "never"
@@ -54,7 +47,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     without_methods: tuple[str, ...] = ()
     #: most members that getGroupMembers gives, and it has no pages
     group_cap: int = 1000
-    #: facts: which identifier is the contact id (the sandbox's contacts are always told by cons_id)
+    #: facts: which identifier is the contact id (the sandbox lists its contacts by cons_id)
     identifier: Literal["cons_id", "member_id", "primary_email"] = "cons_id"
     #: facts: with the notes of standard types, as a client that asks getInteraction for each sees them
     standard_notes: bool = False
@@ -80,7 +73,7 @@ def is_custom(native_type: int) -> bool:
     return native_type >= _CUSTOM
 
 
-def identifiers(world: World, index: int) -> dict[str, str]:
+def get_identifiers(world: World, index: int) -> dict[str, str]:
     """What a constituent can be asked by, in the order of precedence ("getInteraction")."""
     return {
         "cons_id": contact_id(world, index),
@@ -89,47 +82,49 @@ def identifiers(world: World, index: int) -> dict[str, str]:
     }
 
 
-def contact_index(world: World, kind: str, text: str) -> int | None:
+def find_contact(world: World, kind: str, text: str) -> int | None:
     """The constituent with this identifier, if there is one; addresses in either case."""
     bare = text.lower().removesuffix("@example.org") if kind == "primary_email" else text
     index = index_of(world, bare[-len(tag(0)) :])
     if index is None:
         return None
-    own = identifiers(world, index)[kind]
+    own = get_identifiers(world, index)[kind]
     return index if own == (text.lower() if kind == "primary_email" else text) else None
 
 
 @lru_cache(maxsize=1024)
-def history(world: World, options: Options, index: int) -> tuple[Record, ...]:
+def list_records(world: World, options: Options, index: int) -> tuple[Record, ...]:
     """A constituent's records by creation date. Ask with `world.shape` to share the cache."""
-    return tuple(sorted(record_at(world, options, index, event) for event in events(world, NAME, index)))
+    return tuple(sorted(create_record(world, options, index, event) for event in events(world, NAME, index)))
 
 
-def facts(world: World, options: Options, index: int) -> list[Fact]:
+def list_facts(world: World, options: Options, index: int) -> list[Fact]:
     """A constituent's interactions as the canonical table must hold them."""
-    contact = identifiers(world, index)[options.identifier]
-    return [_fact(options, contact, record) for record in history(world, options, index)]
+    contact = get_identifiers(world, index)[options.identifier]
+    return [_build_fact(options, contact, record) for record in list_records(world, options, index)]
 
 
-def _fact(options: Options, contact: str, record: Record) -> Fact:
-    told = {name: clean(value) for name, value in (record.fields if options.standard_notes else record.listed).items()}
+def _build_fact(options: Options, contact: str, record: Record) -> Fact:
+    values = {
+        name: clean(value) for name, value in (record.fields if options.standard_notes else record.listed).items()
+    }
     columns = {"interactionId", "interactionTypeId", "creationDate", "subject", "count"}
     return Fact(
         vendor=NAME,
         contact_id=contact,
-        interaction_id=told["interactionId"],
+        interaction_id=values["interactionId"],
         occurred_at=record.at_us,
-        native_type=told["interactionTypeId"],
-        subject=told.get("subject"),
-        count=int(told["count"]) if told.get("count") else None,
-        attributes={name: value for name, value in told.items() if name not in columns},
+        native_type=values["interactionTypeId"],
+        subject=values.get("subject"),
+        count=int(values["count"]) if values.get("count") else None,
+        attributes={name: value for name, value in values.items() if name not in columns},
     )
 
 
-def record_at(world: World, options: Options, index: int, event: Event, native_type: int | None = None) -> Record:
+def create_record(world: World, options: Options, index: int, event: Event, native_type: int | None = None) -> Record:
     """The interaction that an event of a constituent is; ``native_type`` instead of a drawn one."""
     key = (NAME, shape(world, index), event.number)
     at_us = event.at_us - event.at_us % _MILLISECOND
     if native_type is None:
         native_type = pick(world, options.types + options.private_types, *key, "type")
-    return Record(at_us, event.number, native_type, fields_of(world, index, native_type, at_us, event.number))
+    return Record(at_us, event.number, native_type, draw_fields(world, index, native_type, at_us, event.number))

@@ -17,11 +17,10 @@ from airflow_provider_interactions.sandbox.which50.errors import refuse
 from airflow_provider_interactions.sandbox.which50.formats import (
     DTO,
     SERIALIZATION,
-    collection,
-    is_xml,
-    member,
-    negotiated,
     reply,
+    wants_xml,
+    write_collection,
+    write_member,
 )
 from airflow_provider_interactions.sandbox.which50.records import NAME, Options, contact_id
 from airflow_provider_interactions.sandbox.world import World, chance, draw, person, retag, shape, tag
@@ -51,7 +50,7 @@ _LISTS = {
 
 
 @lru_cache(maxsize=16)
-def members(world: World, list_id: int) -> tuple[int, ...]:
+def list_members(world: World, list_id: int) -> tuple[int, ...]:
     """Indices of the contacts on a list; the lists overlap."""
     one_in = _LISTS[list_id].one_in
     if one_in <= 1:
@@ -61,64 +60,44 @@ def members(world: World, list_id: int) -> tuple[int, ...]:
 
 async def list_lists(site: Site, request: web.Request) -> web.Response:
     """Answer ``GET contactLists``."""
-    rows = [_row(site, entry) for entry in _LISTS.values()]
-    inner = "".join(f"<ContactsList>{_members(row)}</ContactsList>" for row in rows)
-    return reply(request, msgspec.json.encode(rows), collection("ArrayOfContactsList", DTO, inner))
-
-
-async def read_list(site: Site, request: web.Request) -> web.Response:
-    """Answer ``GET contactLists/{contactListId}``."""
-    found = _asked(site, request)
-    if not isinstance(found, ContactList):
-        return found
-    row = _row(site, found)
-    return reply(request, msgspec.json.encode(row), collection("ContactsList", DTO, _members(row)))
+    rows = [_build_row(site, entry) for entry in _LISTS.values()]
+    written = ("".join(write_member(name, row[name]) for name in sorted(row)) for row in rows)
+    inner = "".join(f"<ContactsList>{members}</ContactsList>" for members in written)
+    return reply(request, msgspec.json.encode(rows), write_collection("ArrayOfContactsList", DTO, inner))
 
 
 async def list_contacts(site: Site, request: web.Request) -> web.Response:
     """Answer ``GET contactLists/{contactListId}/contacts``: all of them, since no paging is known."""
-    found = _asked(site, request)
-    if not isinstance(found, ContactList):
-        return found
-    media = negotiated(request.headers.get("Accept", "*/*"))
-    body = _contacts(site.world, site.options, found.id, as_xml=is_xml(media))
+    text = request.match_info["contactListId"]
+    found = _LISTS.get(int(text)) if text.isascii() and text.isdigit() else None
+    if found is None:
+        return refuse(request, 404, "The specified Contact List was not found.")
+    body = _encode_contacts(site.world, site.options, found.id, as_xml=wants_xml(request))
     return reply(request, body, body)
 
 
-def _asked(site: Site, request: web.Request) -> ContactList | web.Response:
-    text = request.match_info["contactListId"]
-    if not (text.isascii() and text.isdigit()):
-        return refuse(site, request, 400, "The request is invalid.")
-    found = _LISTS.get(int(text))
-    return found or refuse(site, request, 404, "The specified Contact List was not found.")
-
-
-def _row(site: Site, entry: ContactList) -> dict[str, Any]:
-    count = len(members(site.world, entry.id)) + site.options.count_off_by
+def _build_row(site: Site, entry: ContactList) -> dict[str, Any]:
+    count = len(list_members(site.world, entry.id)) + site.options.count_off_by
     return {"Id": entry.id, "Name": entry.name, "Count": count}
 
 
-def _members(row: dict[str, Any]) -> str:
-    return "".join(member(name, row[name]) for name in sorted(row))
-
-
 @lru_cache(maxsize=8)
-def _contacts(world: World, options: Options, list_id: int, *, as_xml: bool) -> bytes:
-    rows = [_contact(world, options, list_id, index, as_xml=as_xml) for index in members(world, list_id)]
-    return collection("ArrayOfContact", DTO, b"".join(rows).decode()) if as_xml else b"[%s]" % b",".join(rows)
+def _encode_contacts(world: World, options: Options, list_id: int, *, as_xml: bool) -> bytes:
+    rows = [_encode_contact(world, options, list_id, index, as_xml=as_xml) for index in list_members(world, list_id)]
+    return write_collection("ArrayOfContact", DTO, b"".join(rows).decode()) if as_xml else b"[%s]" % b",".join(rows)
 
 
-def _contact(world: World, options: Options, list_id: int, index: int, *, as_xml: bool) -> bytes:
+def _encode_contact(world: World, options: Options, list_id: int, index: int, *, as_xml: bool) -> bytes:
     """One contact; made once per shape, so that long lists stay cheap."""
     source = shape(world, index)
-    return retag(_shape_contact(world, options, list_id, source, as_xml=as_xml), source, index)
+    return retag(_encode_shape(world, options, list_id, source, as_xml=as_xml), source, index)
 
 
 @lru_cache(maxsize=4096)
-def _shape_contact(world: World, options: Options, list_id: int, base: int, *, as_xml: bool) -> bytes:
-    values, warnings = _values(world, base), _warnings(world, base)
+def _encode_shape(world: World, options: Options, list_id: int, base: int, *, as_xml: bool) -> bytes:
+    values, warnings = _draw_values(world, base), _draw_warnings(world, base)
     if as_xml:
-        return _contact_xml(contact_id(world, base), f"1{tag(base)}", list_id, values, warnings).encode()
+        return _write_contact(contact_id(world, base), f"1{tag(base)}", list_id, values, warnings).encode()
     row = {
         "EncContactId": contact_id(world, base),
         "ListId": list_id,
@@ -129,7 +108,7 @@ def _shape_contact(world: World, options: Options, list_id: int, base: int, *, a
     return msgspec.json.encode(kept)
 
 
-def _values(world: World, base: int) -> dict[str, Any]:
+def _draw_values(world: World, base: int) -> dict[str, Any]:
     """A dictionary of field name to anything: the names are those of the customer's own list."""
     who = person(world, base)
     return {
@@ -143,32 +122,34 @@ def _values(world: World, base: int) -> dict[str, Any]:
     }
 
 
-def _warnings(world: World, base: int) -> list[str] | None:
+def _draw_warnings(world: World, base: int) -> list[str] | None:
     if chance(world, 4, NAME, "warned", base):
         return ["Mobile: the number's country is unknown ☎"]
     return None if chance(world, 3, NAME, "no warnings", base) else []
 
 
-def _contact_xml(encrypted: str, number: str, list_id: int, values: dict[str, Any], warnings: list[str] | None) -> str:
-    """XML tells a numeric Id that JSON hides; members of the base class come first, in its namespace."""
+def _write_contact(
+    encrypted: str, number: str, list_id: int, values: dict[str, Any], warnings: list[str] | None
+) -> str:
+    """XML has a numeric Id that JSON lacks; members of the base class come first, in its namespace."""
     return (
-        f"<Contact>{member('Id', number, _COMMON)}{member('ListId', list_id, _COMMON)}"
-        f'<Values{_COMMON} xmlns:d3p1="{SERIALIZATION}">{"".join(map(_pair, values.items()))}</Values>'
-        f"{member('EncContactId', encrypted)}{_warnings_xml(warnings)}</Contact>"
+        f"<Contact>{write_member('Id', number, _COMMON)}{write_member('ListId', list_id, _COMMON)}"
+        f'<Values{_COMMON} xmlns:d3p1="{SERIALIZATION}">{"".join(map(_write_pair, values.items()))}</Values>'
+        f"{write_member('EncContactId', encrypted)}{_write_warnings(warnings)}</Contact>"
     )
 
 
-def _pair(item: tuple[str, Any]) -> str:
+def _write_pair(item: tuple[str, Any]) -> str:
     name, value = item
     kind = f' xmlns:d5p1="{_SCHEMA}" i:type="d5p1:{_XML_TYPES[type(value)]}"' if value is not None else ""
     return (
-        f"<d3p1:KeyValueOfstringanyType>{member('d3p1:Key', name)}{member('d3p1:Value', value, kind)}"
+        f"<d3p1:KeyValueOfstringanyType>{write_member('d3p1:Key', name)}{write_member('d3p1:Value', value, kind)}"
         "</d3p1:KeyValueOfstringanyType>"
     )
 
 
-def _warnings_xml(warnings: list[str] | None) -> str:
+def _write_warnings(warnings: list[str] | None) -> str:
     if warnings is None:
-        return member("ValidationWarnings", None)
-    texts = "".join(member("d3p1:string", text) for text in warnings)
+        return write_member("ValidationWarnings", None)
+    texts = "".join(write_member("d3p1:string", text) for text in warnings)
     return f'<ValidationWarnings xmlns:d3p1="{SERIALIZATION}">{texts}</ValidationWarnings>'

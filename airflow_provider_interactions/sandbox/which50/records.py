@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from airflow_provider_interactions.sandbox.expected import Fact
-from airflow_provider_interactions.sandbox.which50.times import Moment, irish_minutes
+from airflow_provider_interactions.sandbox.which50.times import Moment, get_irish_minutes
 from airflow_provider_interactions.sandbox.world import (
     SECOND,
     Event,
@@ -77,10 +77,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     client_secret: str = "sandbox~secret+with&odd=chars%"  # noqa: S105  made up for the sandbox
     #: how long the token of a grant is good for
     token_seconds: float = 3599.0
-    #: False: the user lacks permission, everything answers 403
-    permitted: bool = True
-    #: the shape of error bodies, none of which is published
-    error_bodies: Literal["plain", "detail", "exception", "html", "empty"] = "plain"
     #: types that occur in the world, next to a few that no page names
     types: tuple[str, ...] = TYPES
     #: leave members without a value out instead of sending null
@@ -103,71 +99,71 @@ class Record(NamedTuple):
         moment: Moment = self.fields["Occurred"]
         return moment.ticks // 10
 
-    def key(self) -> tuple[str, str | None, str | None, str]:
+    def get_key(self) -> tuple[str, str | None, str | None, str]:
         """What tells the interactions of one contact apart: type, asset, campaign and instant."""
         at = instant(self.at_us).replace(tzinfo=None).isoformat(timespec="microseconds")
-        return self.fields["Interaction"], _text(self.fields["Id"]), _text(self.fields.get("CampaignId")), f"{at}Z"
+        return self.fields["Interaction"], _spell(self.fields["Id"]), _spell(self.fields.get("CampaignId")), f"{at}Z"
 
 
 def contact_id(world: World, index: int) -> str:
     """The encrypted contact id (EncContactId)."""
-    return _dress(world, shape(world, index)).replace("{tag}", tag(index))
+    return _draw_template(world, shape(world, index)).replace("{tag}", tag(index))
 
 
 @lru_cache(maxsize=4096)
-def _dress(world: World, base: int) -> str:
+def _draw_template(world: World, base: int) -> str:
     digits = hex_id(world, NAME, "contact", base, digits=28)
     return _DRESSES[base % len(_DRESSES)].replace("{head}", digits[:20]).replace("{tail}", digits[20:])
 
 
-def contact_index(world: World, text: str) -> int | None:
+def find_contact(world: World, text: str) -> int | None:
     """The contact with exactly this encrypted id, if there is one."""
     candidates = (index_of(world, found[1]) for found in _TAG.finditer(text))
     return next((index for index in candidates if index is not None and contact_id(world, index) == text), None)
 
 
 @lru_cache(maxsize=1024)
-def history(world: World, options: Options, index: int) -> tuple[Record, ...]:
+def list_records(world: World, options: Options, index: int) -> tuple[Record, ...]:
     """A contact's records, in no order of time. Ask with `world.shape` to share the cache."""
     base, seen, found = shape(world, index), set(), []
     for event in events(world, NAME, base):
-        record = _record(world, options, base, event)
-        while record.key() in seen:
+        record = _create_record(world, options, base, event)
+        while record.get_key() in seen:
             # Two interactions that nothing tells apart would be one row; give one another asset.
             record.fields["Id"] += 1
-        seen.add(record.key())
+        seen.add(record.get_key())
         found.append(record)
     return tuple(found)
 
 
-def facts(world: World, options: Options, index: int) -> list[Fact]:
+def list_facts(world: World, options: Options, index: int) -> list[Fact]:
     """A contact's interactions as the canonical table must hold them, each with its last status."""
     contact = contact_id(world, index)
-    return [_fact(contact, record) for record in history(world, options, index)]
+    return [_build_fact(contact, record) for record in list_records(world, options, index)]
 
 
-def _fact(contact: str, record: Record) -> Fact:
+def _build_fact(contact: str, record: Record) -> Fact:
     fields = record.fields
     return Fact(
         vendor=NAME,
         contact_id=contact,
-        interaction_id=_digest(contact, record.key()),
+        interaction_id=_compute_id(contact, record.get_key()),
         occurred_at=record.at_us,
         native_type=fields["Interaction"],
         status=fields.get("Status") or None,
         subject=fields.get("Name") or None,
-        campaign_id=_text(fields.get("CampaignId")),
+        campaign_id=_spell(fields.get("CampaignId")),
         campaign_name=fields.get("CampaignName") or None,
-        message_id=_text(fields["Id"]),
+        message_id=_spell(fields["Id"]),
         attributes={name: value for name, value in fields.items() if name == "SandboxNote"},
     )
 
 
-def _text(number: int | None) -> str | None:
+def _spell(number: int | None) -> str | None:
     return None if number is None else str(number)
 
 
-def _digest(contact: str, key: tuple[str | None, ...]) -> str:
+def _compute_id(contact: str, key: tuple[str | None, ...]) -> str:
     text = json.dumps([contact, *key], ensure_ascii=False, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()[:32]
 
@@ -176,38 +172,38 @@ def relabel(body: bytes, source: int, target: int) -> bytes:
     """Facts' lines made for contact ``source``, as they are for ``target``: ids are digests over the contact."""
     if source == target:
         return body
-    lines = (before + _hashed(retag(key, source, target)) + after for before, key, after in _pieces(body))
+    lines = (before + _hash_key(retag(key, source, target)) + after for before, key, after in _split_lines(body))
     return retag(b"\n".join(lines), source, target)
 
 
-def _hashed(key: bytes) -> bytes:
+def _hash_key(key: bytes) -> bytes:
     return sha256(key).hexdigest()[:32].encode()
 
 
 @lru_cache(maxsize=64)
-def _pieces(body: bytes) -> tuple[tuple[bytes, bytes, bytes], ...]:
+def _split_lines(body: bytes) -> tuple[tuple[bytes, bytes, bytes], ...]:
     """Each line's part before its interaction id, the text the id is a digest of, and the part after it."""
     found = []
     for line in body.split(b"\n"):
-        at, told = _ID.search(line), msgspec.json.decode(line)
-        assert at is not None  # noqa: S101  every line was made by `_fact`
-        when = instant(told["occurred_at"]).replace(tzinfo=None).isoformat(timespec="microseconds")
-        key = [told["contact_id"], told["native_type"], told["message_id"], told["campaign_id"], f"{when}Z"]
+        at, fact = _ID.search(line), msgspec.json.decode(line)
+        assert at is not None  # noqa: S101  every line was made by `_build_fact`
+        when = instant(fact["occurred_at"]).replace(tzinfo=None).isoformat(timespec="microseconds")
+        key = [fact["contact_id"], fact["native_type"], fact["message_id"], fact["campaign_id"], f"{when}Z"]
         found.append((line[: at.start(1)], msgspec.json.encode(key), line[at.end(1) :]))
     return tuple(found)
 
 
-def _record(world: World, options: Options, base: int, event: Event) -> Record:
+def _create_record(world: World, options: Options, base: int, event: Event) -> Record:
     key = (NAME, base, event.number)
     kind = pick(world, _UNNAMED_TYPES if chance(world, 25, *key, "unnamed") else options.types, *key, "type")
     asset = draw(world, *key, "asset") % _ASSETS
-    campaign, campaign_name = _campaign(world, draw(world, *key, "campaign") % 10)
-    earlier, status = _statuses(world, kind, *key)
+    campaign, campaign_name = _draw_campaign(world, draw(world, *key, "campaign") % 10)
+    earlier, status = _draw_statuses(world, kind, *key)
     fields = {
-        "Id": _asset_id(world, kind, asset),
+        "Id": _draw_asset_id(world, kind, asset),
         "Interaction": kind,
         "Name": pick(world, _TITLES, NAME, "title", kind, asset),
-        "Occurred": _occurred(world, options, base, event),
+        "Occurred": _draw_occurred(world, options, base, event),
         "Status": status,
         "CampaignId": campaign,
         "CampaignName": campaign_name,
@@ -217,19 +213,19 @@ def _record(world: World, options: Options, base: int, event: Event) -> Record:
     return Record(kept, earlier)
 
 
-def _asset_id(world: World, kind: str, asset: int) -> int:
+def _draw_asset_id(world: World, kind: str, asset: int) -> int:
     # One asset's number does not survive a detour through a float: the page says integer, not how wide.
     return 2**53 + 1 if asset == 0 else 1 + draw(world, NAME, "asset", kind, asset) % 9000
 
 
-def _campaign(world: World, number: int) -> tuple[int | None, str | None]:
+def _draw_campaign(world: World, number: int) -> tuple[int | None, str | None]:
     """A campaign, or the two ways of having none: null, and the zero of a .NET integer."""
     if number >= len(_CAMPAIGNS):
         return (None, None) if number % 2 else (0, None)
     return 10 + draw(world, NAME, "campaign", number) % 990, _CAMPAIGNS[number]
 
 
-def _statuses(world: World, kind: str, *key: object) -> tuple[str | None, str | None]:
+def _draw_statuses(world: World, kind: str, *key: object) -> tuple[str | None, str | None]:
     """The status before the last one (the same where there was none), and the last one."""
     if chance(world, 9, *key, "no status"):
         none = pick(world, (None, None, ""), *key, "no status is")
@@ -239,18 +235,18 @@ def _statuses(world: World, kind: str, *key: object) -> tuple[str | None, str | 
     return life[max(0, stage - 1)], life[stage]
 
 
-def _occurred(world: World, options: Options, base: int, event: Event) -> Moment:
+def _draw_occurred(world: World, options: Options, base: int, event: Event) -> Moment:
     key = (NAME, base, event.number, "occurred")
     if options.offset_minutes is not None:
         offset = options.offset_minutes
     elif chance(world, 12, *key, "far"):
         offset = pick(world, _FAR_OFFSETS, *key, "offset")
     else:
-        offset = irish_minutes(event.at_us)
-    return Moment(event.at_us * 10 + _fraction(world, event, *key), offset)
+        offset = get_irish_minutes(event.at_us)
+    return Moment(event.at_us * 10 + _draw_fraction(world, event, *key), offset)
 
 
-def _fraction(world: World, event: Event, *key: object) -> int:
+def _draw_fraction(world: World, event: Event, *key: object) -> int:
     """Tenths of microseconds to add: a seventh digit, or one to seven digits on a whole second."""
     drawn = draw(world, *key, "fraction")
     if event.number < _EDGES or event.at_us % SECOND:

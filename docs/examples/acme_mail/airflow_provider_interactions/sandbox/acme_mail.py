@@ -125,14 +125,11 @@ def _unauthorized(site: Site, request: web.Request) -> web.Response | None:
 
 def error(_: web.Request, spec: ErrorSpec) -> web.Response:
     """An error in the vendor's own words."""
-    pause = {} if spec.retry_after is None else {"Retry-After": spec.retry_after}
-    return _json(spec.status, {"error": spec.code or "error", "message": spec.message}, pause)
+    return _json(spec.status, {"error": spec.code or "error", "message": spec.message})
 
 
-def _json(status: int, value: object, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(
-        body=msgspec.json.encode(value), status=status, content_type="application/json", headers=headers
-    )
+def _json(status: int, value: object) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
 
 
 def connection(url: str, options: Options) -> Mapping[str, Any]:

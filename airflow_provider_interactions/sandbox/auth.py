@@ -1,7 +1,10 @@
-"""Bearer tokens that are issued, counted, expire and can be made to fail; for every vendor that has such a thing."""
+"""Logins of the sandbox: Basic, and tokens that are issued, counted, expire and can be made to fail."""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hmac
 from hashlib import blake2b
 from time import monotonic
 
@@ -24,18 +27,31 @@ class Tokens:
         self._expiry[token] = monotonic() + seconds
         return token
 
-    def accepts(self, token: str) -> bool:
-        """Tell whether the token is good now; counts a use and carries out the token faults."""
+    def accept(self, token: str) -> bool:
+        """Count a use of the token and return whether it is good; plays the token faults."""
         self._uses[token] = self._uses.get(token, 0) + 1
         expire = active_fault("expire_tokens")
         if expire is not None and self._uses[token] > expire.uses:
             self._expiry.pop(token, None)
-        if active_fault("reject_tokens") is not None:
-            return False
-        return monotonic() < self._expiry.get(token, 0.0)
+        return active_fault("reject_tokens") is None and monotonic() < self._expiry.get(token, 0.0)
 
     def forget(self) -> None:
         """Forget every token."""
         self._expiry.clear()
         self._uses.clear()
         self.issued = 0
+
+
+def read_basic(header: str) -> tuple[str, str]:
+    """User and password of a Basic ``Authorization`` header, both empty if it is none."""
+    scheme, _, encoded = header.partition(" ")
+    try:
+        user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return (user, password) if scheme.lower() == "basic" else ("", "")
+
+
+def is_same(given: tuple[str, ...], expected: tuple[str, ...]) -> bool:
+    """Whether two logins are equal; takes the same time for any difference."""
+    return hmac.compare_digest("\0".join(given).encode(), "\0".join(expected).encode())

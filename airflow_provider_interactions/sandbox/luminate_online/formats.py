@@ -24,14 +24,14 @@ _HEAD = (
 _NOTHING = (b"{}", b'""', b"null")
 
 
-def element(form: Form, name: str, value: Any, *, ascii_only: bool = False) -> bytes:
+def encode_element(form: Form, name: str, value: Any, *, ascii_only: bool = False) -> bytes:
     """One element: in XML with its tags, in JSON its value alone."""
     if form == "xml":
-        return _xml(name, value).encode()
-    return json.dumps(_plain(value), ensure_ascii=ascii_only, separators=(",", ":")).encode()
+        return _write_xml(name, value).encode()
+    return json.dumps(_to_json(value), ensure_ascii=ascii_only, separators=(",", ":")).encode()
 
 
-def many(form: Form, name: str, elements: list[bytes]) -> bytes:
+def repeat_element(form: Form, name: str, elements: list[bytes]) -> bytes:
     """The inside of a root that repeats one element: in JSON a list of several, but one by itself."""
     if form == "xml" or not elements:
         return b"".join(elements)
@@ -39,13 +39,13 @@ def many(form: Form, name: str, elements: list[bytes]) -> bytes:
     return b'{"%s":%s}' % (name.encode(), value)
 
 
-def tree(form: Form, root: str, value: dict[str, Any]) -> bytes:
+def encode_tree(form: Form, root: str, value: dict[str, Any]) -> bytes:
     """A whole body of a tree."""
-    inner = "".join(_xml(name, child) for name, child in value.items()).encode()
-    return document(form, root, inner if form == "xml" else element(form, root, value))
+    inner = "".join(_write_xml(name, child) for name, child in value.items()).encode()
+    return encode_document(form, root, inner if form == "xml" else encode_element(form, root, value))
 
 
-def document(form: Form, root: str, inner: bytes, empty: int = 0) -> bytes:
+def encode_document(form: Form, root: str, inner: bytes, empty: int = 0) -> bytes:
     """A whole body; ``empty`` chooses how it is written when nothing is inside."""
     if form == "json":
         return b'{"%s":%s}' % (root.encode(), inner or _NOTHING[empty % len(_NOTHING)])
@@ -53,19 +53,23 @@ def document(form: Form, root: str, inner: bytes, empty: int = 0) -> bytes:
     return _HEAD.format(root=root).encode() + end
 
 
-def _xml(name: str, value: Any) -> str:
+def _write_xml(name: str, value: Any) -> str:
     if isinstance(value, list):
-        return "".join(_xml(name, item) for item in value)
+        return "".join(_write_xml(name, item) for item in value)
     if value is None:
         return f'<{name} xsi:nil="true"/>'
-    inner = "".join(_xml(*child) for child in value.items()) if isinstance(value, dict) else escape(value, quote=False)
+    inner = (
+        "".join(_write_xml(*child) for child in value.items())
+        if isinstance(value, dict)
+        else escape(value, quote=False)
+    )
     return f"<{name}>{inner}</{name}>" if inner else f"<{name}/>"
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     if isinstance(value, list):
-        return _plain(value[0]) if len(value) == 1 else [_plain(item) for item in value]
+        return _to_json(value[0]) if len(value) == 1 else [_to_json(item) for item in value]
     if isinstance(value, dict):
         # A list of none is an element that does not occur, and so no key.
-        return {name: _plain(child) for name, child in value.items() if child != []}
+        return {name: _to_json(child) for name, child in value.items() if child != []}
     return {} if value == "" else value
