@@ -19,7 +19,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 instants = st.datetimes(datetime(1, 1, 3), datetime(9999, 12, 28), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
 spans = st.timedeltas(TICK, timedelta(days=400))
 windows = st.builds(
-    lambda start, span: Window(start, min(start + span, datetime(9999, 12, 29, tzinfo=UTC))), instants, spans
+    lambda start, span: Window(start, start + min(span, datetime(9999, 12, 29, tzinfo=UTC) - start)), instants, spans
 )
 
 
