@@ -53,8 +53,8 @@ def _describe(node: Definition) -> str:
 def _describe_class(node: ast.ClassDef) -> Iterator[str]:
     yield f"### `{node.name}`"
     bases = [ast.unparse(base).partition("[")[0] for base in node.bases]
-    if bases:
-        yield f"Base: {', '.join(f'`{base}`' for base in bases)}"
+    if named := [f"`{base}`" for base in bases if base != "Generic"]:
+        yield f"Base: {', '.join(named)}"
     text, parameters = split_docstring(ast.get_docstring(node) or "")
     yield text
     start = next((method for method in _find_methods(node) if method.name == "__init__"), None)
@@ -96,7 +96,8 @@ def _describe_function(node: ast.FunctionDef | ast.AsyncFunctionDef, level: int)
         yield f"{'#' * level} `{node.name}`{returns}"
     else:
         yield f"{'#' * level} `{node.name}`"
-        yield f"```python\n{format_signature(node)}\n```"
+        manager = "@contextmanager\n" if "contextmanager" in names else ""
+        yield f"```python\n{manager}{format_signature(node)}\n```"
     yield text
     if parameters:
         yield format_parameters(node, parameters)
@@ -154,7 +155,7 @@ def format_parameters(node: ast.FunctionDef | ast.AsyncFunctionDef, meanings: di
 
 def format_docstring(text: str) -> str:
     """A docstring as Markdown."""
-    return text.replace("``", "`").replace("::\n\n    ", "\n\n    ").strip()
+    return text.replace("``", "`").replace("\n\n::\n\n    ", "\n\n    ").strip()
 
 
 def _format_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
