@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from airflow_provider_interactions import status
+from airflow_provider_interactions.about import About
 from airflow_provider_interactions.errors import ConfigError, VendorError
 from airflow_provider_interactions.urls import check_url, spell_host
 from airflow_provider_interactions.window import Window
@@ -277,16 +278,16 @@ def classify_by_status(response: Response) -> VendorError | None:
 class Vendor(Generic[SettingsT, OptionsT]):
     """Everything this package knows about one vendor, as a value. See docs/add-a-vendor.md for a worked example.
 
-    The first field of ``contact_kinds`` is the default kind. ``identifier(text, kind)`` returns an identifier in its
-    one spelling, None for a text that cannot be one; ``identifiers`` describes them in an error message.
+    ``identifier(text, kind)`` returns an identifier in its one spelling, None for a text that cannot be one;
+    ``identifiers`` describes them in an error message. ``thorough`` are options that make the records of a person
+    complete at the cost of more calls.
     ``queries`` says what to ask for one contact, ``classify`` which error a response stands for (None: read it), and
     ``probe`` is the cheapest request that proves the credentials. ``columns`` is an optional faster way to what
     ``interaction`` says of each record of a raw batch: which records it is sure of, and their canonical columns by
     name. The others are read one by one.
     """
 
-    name: str
-    title: str
+    about: About
     pages: Pages[SettingsT, OptionsT]
     interaction: Callable[[bytes, Asked], Interaction]
     auth: Callable[[Credentials[SettingsT]], Auth]
@@ -294,7 +295,6 @@ class Vendor(Generic[SettingsT, OptionsT]):
     pace: Pace
     settings: type[SettingsT] = Settings  # type: ignore[assignment]
     options: type[OptionsT] = Options  # type: ignore[assignment]
-    contact_kinds: Sequence[str] = ("contact_id",)
     identifier: Callable[[str, str], str | None] = spell_identifier
     identifiers: str = ""
     queries: Callable[[Contact, SettingsT, OptionsT], Iterable[Query[SettingsT, OptionsT]]] = ask_once
@@ -302,6 +302,23 @@ class Vendor(Generic[SettingsT, OptionsT]):
     contacts: ContactListing[SettingsT, OptionsT] | None = None
     columns: Columns | None = None
     filters_by_date: bool = True
+    thorough: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Its name in the registry, in paths and in the table."""
+        return self.about.name
+
+    @property
+    def title(self) -> str:
+        """Its name as people know it."""
+        return self.about.title
+
+    @property
+    def contact_kinds(self) -> Sequence[str]:
+        """The kinds of identifier that it takes, the default first."""
+        bulk = self.about.bulk_kind
+        return (*self.about.person_kinds, bulk) if bulk else self.about.person_kinds
 
     def contact(self, text: str, kind: str | None = None) -> Contact:
         """A contact in the vendor's own spelling; raises ConfigError that says how to write one."""

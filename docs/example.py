@@ -1,4 +1,4 @@
-"""The fifth vendor of ``add-a-vendor.md``: put it into a copy of this repository, and count what that takes.
+"""The fifth vendor of ``add-a-vendor.md`` and how to put it into a copy of this repository.
 
 ``examples/acme_mail`` holds the new files at the places they have in the repository, and ``lines.toml`` what changes
 in files that are there already.
@@ -29,20 +29,6 @@ class Edit:
     find: str
     write: str
 
-    @property
-    def difference(self) -> list[str]:
-        """The change as lines that begin with a blank (stays), a minus or a plus."""
-        before = (REPOSITORY / self.file).read_text(encoding="utf-8")
-        old = next(line for line in before.splitlines() if self.find.rstrip("\n") in line)
-        new = f"{old}\n".replace(self.find, self.write).splitlines()
-        replaced = [] if old in new else [f"-{old}"]
-        return [*replaced, *(f" {line}" if line == old else f"+{line}" for line in new)]
-
-    @property
-    def lines(self) -> int:
-        """How many lines it adds or replaces."""
-        return sum(line.startswith("+") for line in self.difference)
-
 
 def new_files() -> list[Path]:
     """The files that are added, below ``EXAMPLE``, the package's first."""
@@ -70,6 +56,7 @@ def apply(target: Path) -> Path:
         else:
             shutil.copy2(source, target / name)
     for path in new_files():
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(EXAMPLE / path, target / path)
     for edit in edits():
         changed = target / edit.file

@@ -19,17 +19,15 @@ from pathlib import Path
 from typing import Any, get_args
 
 import api
-import example
 import msgspec
 import picture
 import pyarrow as pa
 import walk
 
-from airflow_provider_interactions import errors, schema
-from airflow_provider_interactions.provider_info import COMMON, CONNECTION_TYPES
+from airflow_provider_interactions import errors, provider_info, schema
 from airflow_provider_interactions.sandbox import LIMITS, FaultRule, RateLimit, SandboxConfig
 from airflow_provider_interactions.sandbox.registry import VENDORS as SANDBOX_VENDORS
-from airflow_provider_interactions.vendors import VENDORS, capillary, dynamics_marketing, luminate_online, which50
+from airflow_provider_interactions.vendors import NAMES, read_about
 from airflow_provider_interactions.vendors.capillary import errors as capillary_errors
 from airflow_provider_interactions.vendors.capillary import vocabulary as capillary_kinds
 from airflow_provider_interactions.vendors.dynamics_marketing import errors as dynamics_errors
@@ -104,7 +102,7 @@ def list_words(name: str) -> str:
 
 def describe_connection(vendor: str) -> str:
     """The fields of a vendor's connection, from the form that Airflow shows."""
-    form = next(entry for entry in CONNECTION_TYPES if entry["connection-type"] == vendor)
+    form = provider_info.describe_connection(read_about(vendor))
     behaviour = form["ui-field-behaviour"]
     standard = [
         (
@@ -114,9 +112,10 @@ def describe_connection(vendor: str) -> str:
         )
         for name, label in behaviour["relabeling"].items()
     ]
-    own = {name: field for name, field in form["conn-fields"].items() if name not in COMMON}
+    own = {name: field for name, field in form["conn-fields"].items() if name not in provider_info.COMMON}
     return format_table(
-        ("field", "in the form", "meaning"), [*standard, *_describe_extras(own), *_describe_extras(COMMON)]
+        ("field", "in the form", "meaning"),
+        [*standard, *_describe_extras(own), *_describe_extras(provider_info.COMMON)],
     )
 
 
@@ -173,9 +172,9 @@ def _has_fixed_action(names: Sequence[str]) -> bool:
 
 
 _KINDS: dict[str, Callable[[], str]] = {
-    dynamics_marketing.VENDOR.name: _describe_dynamics_kinds,
-    which50.VENDOR.name: _describe_which50_kinds,
-    capillary.VENDOR.name: _describe_capillary_kinds,
+    "dynamics_marketing": _describe_dynamics_kinds,
+    "which50": _describe_which50_kinds,
+    "capillary": _describe_capillary_kinds,
 }
 
 
@@ -195,13 +194,13 @@ def _name_statuses(found: Mapping[int, Any]) -> dict[str, Any]:
 
 
 _REFUSALS: dict[str, Sequence[Mapping[str, Any]]] = {
-    dynamics_marketing.VENDOR.name: (
+    "dynamics_marketing": (
         {"HTTP 404, “segment”": (errors.ServiceRemoved, dynamics_errors.REMOVED)},
         dynamics_errors.CODES,
     ),
-    which50.VENDOR.name: (_name_statuses(which50_errors.STATUSES),),
-    luminate_online.VENDOR.name: (luminate_errors.CODES, _name_statuses(luminate_errors.STATUSES)),
-    capillary.VENDOR.name: (capillary_errors.CODES, _name_statuses(capillary_errors.STATUSES)),
+    "which50": (_name_statuses(which50_errors.STATUSES),),
+    "luminate_online": (luminate_errors.CODES, _name_statuses(luminate_errors.STATUSES)),
+    "capillary": (capillary_errors.CODES, _name_statuses(capillary_errors.STATUSES)),
 }
 
 
@@ -278,43 +277,6 @@ def _read_comments(source: str) -> dict[str, str]:
     return found
 
 
-# The worked example
-
-
-def embed_file(path: str) -> str:
-    """A file of the example, folded."""
-    text = (example.EXAMPLE / path).read_text(encoding="utf-8")
-    return fold(f"<code>{path}</code>", format_block({".py": "python", ".json": "json"}[Path(path).suffix], text))
-
-
-def show_edits(*files: str) -> str:
-    """The changes of files that are there already."""
-    chosen = [edit for edit in example.edits() if edit.file in files]
-    return format_block("diff", "\n".join(f"# {edit.file}\n" + "\n".join(edit.difference) for edit in chosen))
-
-
-def count_example() -> str:
-    """The files and lines of the example."""
-    added = [(path.as_posix(), _count_lines(path)) for path in example.new_files()]
-    changed: dict[str, int] = {}
-    for edit in example.edits():
-        changed[edit.file] = changed.get(edit.file, 0) + edit.lines
-    rows = [(f"`{name}`", "new", lines) for name, lines in added]
-    rows += [(f"`{name}`", "changed", lines) for name, lines in changed.items()]
-    parts = {part: sum(lines for name, _, lines in rows if part in name) for part in ("sandbox/", "dags/", "tests/")}
-    total = sum(lines for _, _, lines in rows)
-    rest = total - sum(parts.values())
-    said = (
-        f"{len(added)} new files and {len(changed)} changed ones, {total} lines: {rest} for the connector, "
-        f"{parts['sandbox/']} for its sandbox, {parts['dags/']} for its DAG, {parts['tests/']} for its tests."
-    )
-    return f"{said}\n\n{format_table(('file', '', 'lines'), rows)}"
-
-
-def _count_lines(path: Path) -> int:
-    return len((example.EXAMPLE / path).read_text(encoding="utf-8").splitlines())
-
-
 PARTS: dict[str, Callable[..., str]] = {
     "columns": describe_columns,
     "words": list_words,
@@ -325,9 +287,6 @@ PARTS: dict[str, Callable[..., str]] = {
     "options": describe_options,
     "config": describe_config,
     "fault kinds": list_fault_kinds,
-    "embedded": embed_file,
-    "edits": show_edits,
-    "counts": count_example,
     "api": api.describe_api,
     "walk": walk.describe_walk,
 }
@@ -385,7 +344,7 @@ def _read_if_there(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
-assert set(_REFUSALS) == set(VENDORS)
+assert set(_REFUSALS) == set(NAMES)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,8 +1,11 @@
-"""The vendors the demo runs: one line each."""
+"""The vendors the demo runs: those of the registry."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+from airflow_provider_interactions.demo.paths import CHECKOUT
+from airflow_provider_interactions.vendors import NAMES
 
 
 class Source(NamedTuple):
@@ -12,9 +15,5 @@ class Source(NamedTuple):
     dag_id: str
 
 
-SOURCES = (
-    Source("dynamics_marketing", "dynamics_marketing_interactions"),
-    Source("which50", "which50_interactions"),
-    Source("luminate_online", "luminate_online_interactions"),
-    Source("capillary", "capillary_interactions"),
-)  # fmt: skip
+#: Every vendor of the registry that has a DAG.
+SOURCES = tuple(Source(name, f"{name}_interactions") for name in NAMES if (CHECKOUT / "dags" / f"{name}.py").exists())

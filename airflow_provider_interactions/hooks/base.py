@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-from airflow_provider_interactions import contract
+from airflow_provider_interactions import contract, vendors
 from airflow_provider_interactions.contract import Auth, Credentials, Interaction, Response, Token, Vendor
 from airflow_provider_interactions.errors import ConfigError, ContactError, InteractionsError, RecordRejected
 from airflow_provider_interactions.window import Instant, Window
@@ -63,8 +63,6 @@ class InteractionsHook(BaseHook):
     @cached_property
     def vendor(self) -> Vendor:
         """The vendor, whose tokens and secrets are hidden in Airflow's logs; raises ConfigError for an unknown one."""
-        from airflow_provider_interactions import vendors
-
         return masked(vendors.vendor(self._vendor or str(self.connection.conn_type)))
 
     @cached_property
@@ -119,6 +117,11 @@ class InteractionsHook(BaseHook):
         return True, f"{self.vendor.title} accepted the credentials at {self.credentials.host}."
 
 
+def name_hook(vendor: str) -> tuple[str, str, str]:
+    """The attributes by which Airflow knows a vendor's hook: connection type, default connection, title."""
+    return vendor, f"{vendor}_default", vendors.read_about(vendor).title
+
+
 def masked(vendor: Vendor) -> Vendor:
     """The same vendor, each of whose secrets and tokens Airflow hides in every log from when it is known."""
     return replace(vendor, auth=lambda credentials: _masked(vendor.auth(credentials)))
@@ -145,8 +148,6 @@ def extra_of(connection: Connection) -> Mapping[str, Any]:
 
 
 def _same_type(vendor: Vendor, connection: Connection) -> None:
-    from airflow_provider_interactions import vendors
-
     # A type that is no vendor's is let through: secrets backends often hold "generic" or "http".
     if connection.conn_type in vendors.VENDORS and connection.conn_type != vendor.name:
         msg = f"{vendor.name}: connection {connection.conn_id} is of type {connection.conn_type}. Name another one."

@@ -115,12 +115,12 @@ class ContactInteractionsOperator(LakeOperator):
         asked = request.request(
             hook.vendor,
             ids,
-            airflow_provider_interactions_params.checked_kind(
-                hook.vendor.name, self._given(params, "kind"), _kinds(hook)
+            airflow_provider_interactions_params.require_kind(
+                hook.vendor.name, self._given(params, "kind"), hook.vendor.about.person_kinds
             ),
             start=_moment("start", self._given(params, "start")),
             end=_moment("end", self._given(params, "end")),
-            types=airflow_provider_interactions_params.checked_types(
+            types=airflow_provider_interactions_params.require_types(
                 hook.vendor.name, self._given(params, "types") or ()
             ),
             options=self.options,
@@ -149,12 +149,6 @@ class ContactInteractionsOperator(LakeOperator):
                 self.log.warning("No answer for contact %d: %s", person.contact, describe_outcome(person))
         # Once through JSON: Airflow would wrap tuples, and whoever waits at the REST API would see the wrapping.
         return {"text": "\n".join(text), "addresses": addresses, **msgspec.json.decode(msgspec.json.encode(found))}
-
-
-def _kinds(hook: InteractionsHook) -> list[str]:
-    from airflow_provider_interactions.person.request import EVERYBODY
-
-    return [kind for kind in hook.vendor.contact_kinds if kind != EVERYBODY]
 
 
 def _moment(name: str, value: Instant | None) -> datetime | None:

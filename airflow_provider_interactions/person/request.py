@@ -41,12 +41,6 @@ from airflow_provider_interactions.window import ALWAYS, Instant, Window, instan
 #: More people than this are no request but a list: the pipeline of list, extract, normalize and load takes those.
 MOST = 500
 
-#: A kind that stands for everybody at once.
-EVERYBODY = "everyone"
-
-#: Options that make an answer complete at the cost of more calls, set wherever a vendor knows them.
-THOROUGH = {"details": True}
-
 #: Nothing is before or after this. For vendors that send everything whatever is asked: records with made-up times too.
 EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
@@ -93,7 +87,7 @@ def request(
     """
     people = _people(vendor, ids, kind)
     known = {option.name for option in msgspec.structs.fields(vendor.options)}
-    chosen = {name: value for name, value in THOROUGH.items() if name in known} | dict(options or {})
+    chosen = {**vendor.thorough, **(options or {})}
     wanted = list(dict.fromkeys(types))
     if wanted and "types" in known:
         chosen, wanted = chosen | {"types": wanted}, []
@@ -157,8 +151,8 @@ def _people(vendor: Vendor, ids: Iterable[object], kind: str | None) -> dict[Con
     if len(contacts) > MOST:
         msg = f"{len(contacts)} contacts are more than the {MOST} of one request. Use the pipeline for whole lists."
         raise ConfigError(msg)
-    if next(iter(contacts)).kind == EVERYBODY:
-        msg = f"{vendor.name}: a request is about given people, not of kind {EVERYBODY}. Use the pipeline for that."
+    if next(iter(contacts)).kind not in vendor.about.person_kinds:
+        msg = f"{vendor.name}: a request is about given people, not of kind {kind}. Use the pipeline for that."
         raise ConfigError(msg)
     return contacts
 

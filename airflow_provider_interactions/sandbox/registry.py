@@ -1,18 +1,13 @@
-"""The vendors the sandbox behaves like: one line each."""
+"""The vendors the sandbox behaves like: one folder beside this file each, named like the vendor in the package."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
 
-from airflow_provider_interactions.sandbox import capillary, dynamics_marketing, luminate_online, which50
 from airflow_provider_interactions.sandbox.vendor import Vendor
 
-VENDORS: Mapping[str, Vendor] = {
-    vendor.name: vendor
-    for vendor in (
-        dynamics_marketing.VENDOR,
-        capillary.VENDOR,
-        which50.VENDOR,
-        luminate_online.VENDOR,
-    )
-}  # fmt: skip
+_NAMES = sorted(path.parent.name for path in Path(__file__).parent.glob("*/__init__.py"))
+
+VENDORS: Mapping[str, Vendor] = {name: import_module(f"{__package__}.{name}").VENDOR for name in _NAMES}

@@ -1,14 +1,18 @@
-"""The registry: every vendor this package can read, one line each."""
+"""The registry: every vendor this package can read, one line each. Importing it imports no vendor."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-from airflow_provider_interactions.contract import Vendor
-from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.about import About
 
-#: Each is the name of a package beside this file, which holds its ``VENDOR``.
+if TYPE_CHECKING:
+    from airflow_provider_interactions.contract import Vendor
+
+#: Each is a package beside this file with the modules ``about`` and ``vendor``, or one module that is both.
 NAMES = (
     "dynamics_marketing",
     "luminate_online",
@@ -17,13 +21,13 @@ NAMES = (
 )
 
 
-class _Registry(Mapping[str, Vendor]):
+class _Registry(Mapping[str, "Vendor"]):
     """Vendors by name. A run is about one of them, so the others, and what they build on, are not imported."""
 
     def __getitem__(self, name: str) -> Vendor:
         if name not in NAMES:
             raise KeyError(name)
-        found: Vendor = import_module(f"{__name__}.{name}").VENDOR
+        found: Vendor = _import_part(name, "vendor").VENDOR
         return found
 
     def __iter__(self) -> Iterator[str]:
@@ -38,8 +42,26 @@ VENDORS: Mapping[str, Vendor] = _Registry()
 
 def vendor(name: str) -> Vendor:
     """Look up a vendor by its registry name; raises ConfigError that lists the known names."""
+    from airflow_provider_interactions.errors import ConfigError
+
     try:
         return VENDORS[name]
     except KeyError:
         msg = f"There is no vendor {name!r}. Known are: {', '.join(VENDORS)}."
         raise ConfigError(msg) from None
+
+
+def read_about(name: str) -> About:
+    """The facts about a vendor, without its code."""
+    found: About = _import_part(name, "about").ABOUT
+    return found
+
+
+def list_abouts() -> list[About]:
+    """The facts about all vendors, in the order of the registry."""
+    return [read_about(name) for name in NAMES]
+
+
+def _import_part(name: str, part: str) -> ModuleType:
+    module = import_module(f"{__name__}.{name}")
+    return import_module(f"{module.__name__}.{part}") if hasattr(module, "__path__") else module

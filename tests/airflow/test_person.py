@@ -177,7 +177,7 @@ WRONG = {
     "no GUID": ({"contacts": ["ann@example.org"]}, "Contact 1 of the list cannot be asked for"),
     "another vendor's kind": (
         {"contacts": ["1"], "kind": "email"},
-        "dynamics_marketing knows nobody by email. Kinds here are: contact_id; without one it is contact_id.",
+        "dynamics_marketing cannot look contacts up by email. Use one of: contact_id (default: contact_id).",
     ),
     "no such day": ({"contacts": [f"{1:032x}"], "start": "2026-02-30"}, "The start cannot be read: '2026-02-30'"),
     "another vendor's type": (
@@ -215,7 +215,10 @@ def test_missing_connection_says_what_to_add(run, people):
     [
         ({"end": "yesterday"}, "The end cannot be read: 'yesterday' is no ISO 8601 time. Write for example"),
         ({"start": "2026-01-02T00:00:00"}, "The start cannot be read: .* Write for example 2026-01-02T00:00:00Z"),
-        ({"kind": "everyone"}, "knows nobody by everyone. Kinds here are: cons_id, member_id, email; .* it is cons_id"),
+        (
+            {"kind": "everyone"},
+            r"look contacts up by everyone. Use one of: cons_id, member_id, email \(default: cons_id\)",
+        ),
     ],
 )
 def test_what_no_form_has_checked_is_checked_before_anybody_is_asked(sandbox, connect, lake, given, message):

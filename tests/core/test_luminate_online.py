@@ -33,8 +33,8 @@ from airflow_provider_interactions.http.client import connect
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
 from airflow_provider_interactions.sandbox import Fact, SandboxConfig, digest, serve
-from airflow_provider_interactions.vendors.luminate_online import VENDOR, errors, records, responses
-from airflow_provider_interactions.vendors.luminate_online.vendor import asked_range
+from airflow_provider_interactions.vendors.luminate_online import errors, records, responses
+from airflow_provider_interactions.vendors.luminate_online.vendor import VENDOR, asked_range
 from airflow_provider_interactions.window import Window
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/luminate_online.json").read_text())

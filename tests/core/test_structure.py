@@ -9,11 +9,12 @@ ROOT = Path(package.__file__).parent
 
 #: Rooms by floor, lowest first. A module imports its own room and lower floors only. docs/how-it-works.md draws it.
 FLOORS = (
-    {"errors", "memory", "provider_info"},
-    {"window", "identifiers", "params", "status", "urls"},
+    {"errors", "memory", "about"},
+    {"window", "identifiers", "status", "urls"},
     {"contract", "schema"},
     {"rejects", "lake", "http", "columnar"},
-    {"vendors", "contacts"},
+    {"vendors"},
+    {"contacts", "provider_info", "params"},
     {"extract"},
     {"normalize"},
     {"load", "person", "hooks"},
@@ -23,7 +24,7 @@ FLOORS = (
 )
 
 #: They stand beside: the sandbox imports nothing of the package, the demo is a user of it.
-BESIDE = {"sandbox": {"sandbox"}, "demo": {"demo", "sandbox", "lake", "window"}}
+BESIDE = {"sandbox": {"sandbox"}, "demo": {"demo", "sandbox", "lake", "window", "vendors"}}
 
 
 def room(module):

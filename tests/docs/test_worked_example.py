@@ -33,19 +33,19 @@ def suite_of(tools):
 
 
 def test_its_golden_record_and_its_connection_type_pass(passed):
-    assert "tests/core/test_acme_mail.py::test_the_golden_record" in passed
+    assert "tests/contract/test_golden.py::test_golden_records[acme_mail]" in passed
     about = {
         name for name in passed if name.startswith("tests/airflow/test_provider_info.py") and "[acme_mail]" in name
     }
     assert len(about) >= 4
 
 
-def test_every_edit_and_every_file_is_shown(tools):
-    marks = re.findall(r"<!-- made: (embedded|edits) ([^>]+) -->", tools.pages["add-a-vendor.md"])
-    shown = {name for _, names in marks for name in names.split()}
-    assert shown == {path.as_posix() for path in tools.example.new_files()} | {
-        edit.file for edit in tools.example.edits()
-    }
+def test_it_is_three_new_files_and_three_changed_ones_and_the_page_links_to_them(tools):
+    new = [f"examples/acme_mail/{path.as_posix()}" for path in tools.example.new_files()]
+    changed = {f"../{edit.file}" for edit in tools.example.edits()}
+    assert (len(new), len(changed)) == (3, 3)
+    links = set(re.findall(r"\]\(([^)#]+)\)", tools.pages["add-a-vendor.md"]))
+    assert links >= {*new, *changed, "examples/acme_mail/lines.toml"}
 
 
 @pytest.mark.parametrize("how", [["check"], ["format", "--check"]])
@@ -55,23 +55,6 @@ def test_what_is_added_and_changed_is_in_the_projects_style(tools, in_copy, how)
     command = [sys.executable, "-m", "ruff", *how, "--no-cache", *python]
     found = subprocess.run(command, cwd=in_copy.folder, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
-
-
-def test_the_page_counts_what_is_there(tools):
-    page = tools.pages["add-a-vendor.md"]
-    said = re.search(r"(\d+) new files and (\d+) changed ones, (\d+) lines", page)
-    listed = re.findall(r"^\| `(\S+)` \| (new|changed) \| (\d+) \|$", page, re.MULTILINE)
-    new = {path: lines for path, kind, lines in listed if kind == "new"}
-    assert [int(number) for number in said.groups()] == [
-        len(new),
-        len(listed) - len(new),
-        sum(int(lines) for *_, lines in listed),
-    ]
-    found = {path.relative_to(tools.example.EXAMPLE).as_posix(): path for path in tools.example.EXAMPLE.rglob("*.*")}
-    files = {name: path for name, path in found.items() if path.is_file() and path.suffix in {".py", ".json"}}
-    assert {name: int(lines) for name, lines in new.items()} == {
-        name: len(path.read_text().splitlines()) for name, path in files.items()
-    }
 
 
 def test_an_edit_that_does_not_fit_is_noticed(tools, monkeypatch, tmp_path):

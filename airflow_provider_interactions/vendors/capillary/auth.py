@@ -16,10 +16,9 @@ import msgspec
 from airflow_provider_interactions import contract, status
 from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, Token
 from airflow_provider_interactions.errors import BadResponse, ConfigError
+from airflow_provider_interactions.vendors.capillary.about import ABOUT
 from airflow_provider_interactions.vendors.capillary.times import zone
 from airflow_provider_interactions.vendors.shared import auth as shared
-
-NAME = "capillary"
 
 TOKEN_PATH = "/v3/oauth/token/generate"  # noqa: S105 - a path
 
@@ -51,18 +50,18 @@ class Settings(contract.Settings, frozen=True, kw_only=True):
         try:
             zone(self.time_zone)
         except ValueError:
-            msg = f"{NAME}: the extra's time_zone is not an IANA time zone. Write for example Asia/Kolkata or UTC."
+            msg = f"{ABOUT.name}: the extra's time_zone is not an IANA time zone. Examples: Asia/Kolkata, UTC."
             raise ConfigError(msg) from None
-        shared.require_header_name(NAME, "token_header", self.token_header)
+        shared.require_header_name(ABOUT.name, "token_header", self.token_header)
 
 
 def auth(credentials: Credentials[Settings]) -> Auth:
     """How to sign calls with this connection; raises ConfigError that names the field to mend."""
     login, password, settings = credentials.login, credentials.password, credentials.settings
-    shared.require(NAME, {"login": login, "password": password})
+    shared.require(ABOUT.name, {"login": login, "password": password})
     if settings.auth == "basic":
         # Without the blank that the vendor's old sample has before the hash.
-        return shared.basic(NAME, login, hash_password(password, settings), password)
+        return shared.basic(ABOUT.name, login, hash_password(password, settings), password)
     body = msgspec.json.encode({"key": login, "secret": password})
     return Auth(
         lambda request, token: shared.set_header(settings.token_header, token)(request, ""),
@@ -77,7 +76,7 @@ def hash_password(password: str, settings: Settings) -> str:
     if not settings.password_is_md5:
         return hashlib.md5(password.encode(), usedforsecurity=False).hexdigest()
     if not _MD5.fullmatch(password.lower()):
-        msg = f"{NAME}: password_is_md5 is set, but the password is not 32 hexadecimal digits."
+        msg = f"{ABOUT.name}: password_is_md5 is set, but the password is not 32 hexadecimal digits."
         raise ConfigError(msg)
     return password.lower()
 

@@ -24,6 +24,7 @@ from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Contact, Fetch, Pace, Page, Query, Request, Response, Vendor
 from airflow_provider_interactions.errors import Incomplete, Stalled
 from airflow_provider_interactions.vendors.capillary import responses, times, vocabulary
+from airflow_provider_interactions.vendors.capillary.about import ABOUT
 from airflow_provider_interactions.vendors.capillary.auth import JSON, Settings, auth
 from airflow_provider_interactions.vendors.capillary.errors import classify
 from airflow_provider_interactions.vendors.capillary.paging import Paging
@@ -209,11 +210,9 @@ def _ask(person: Contact, settings: Settings, options: Options, offset: int) -> 
 
 
 VENDOR = Vendor(
-    name="capillary",
-    title="Capillary",
+    about=ABOUT,
     settings=Settings,
     options=Options,
-    contact_kinds=("mobile", "email", "external_id"),
     identifiers="a mobile number, an email or an external_id, and not be empty",
     pages=pages,
     interaction=interaction,

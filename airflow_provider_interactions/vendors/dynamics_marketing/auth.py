@@ -13,9 +13,9 @@ from airflow_provider_interactions.contract import Auth, Credentials, Response, 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.urls import check_url
 from airflow_provider_interactions.vendors.dynamics_marketing import azure
+from airflow_provider_interactions.vendors.dynamics_marketing.about import ABOUT
 from airflow_provider_interactions.vendors.shared import auth as shared
 
-NAME = "dynamics_marketing"
 AUTHORITY = "https://login.microsoftonline.com"
 
 #: What to do about a refusal, by its ``error``.
@@ -58,10 +58,10 @@ def auth(credentials: Credentials[Settings]) -> Auth:
     settings = credentials.settings
     if settings.credential == "managed_identity":
         return Auth(shared.send_bearer, acquire=azure.managed_identity(credentials.login, _scope(credentials)))
-    shared.require(NAME, {"tenant_id": settings.tenant_id, "login (the client id)": credentials.login})
+    shared.require(ABOUT.name, {"tenant_id": settings.tenant_id, "login (the client id)": credentials.login})
     if settings.credential == "certificate":
         return Auth(shared.send_bearer, acquire=_by_certificate(credentials), secrets=(credentials.password,))
-    shared.require(NAME, {"password (the client secret)": credentials.password})
+    shared.require(ABOUT.name, {"password (the client secret)": credentials.password})
     url = f"{_authority(settings)}/{quote(settings.tenant_id or '', safe='')}/oauth2/v2.0/token"
     return shared.oauth2(url, credentials.login, credentials.password, read_token, scope=_scope(credentials))
 
@@ -82,7 +82,7 @@ def _explain(refusal: shared.Members) -> str:
 def _by_certificate(credentials: Credentials[Settings]) -> azure.Acquire:
     settings = credentials.settings
     if not settings.certificate_path:
-        msg = f"{NAME}: credential is certificate, but the extra's certificate_path is empty."
+        msg = f"{ABOUT.name}: credential is certificate, but the extra's certificate_path is empty."
         raise ConfigError(msg)
     return azure.certificate(
         tenant_id=settings.tenant_id or "",
@@ -95,7 +95,7 @@ def _by_certificate(credentials: Credentials[Settings]) -> azure.Acquire:
 
 
 def _authority(settings: Settings) -> str:
-    check_url(settings.authority, f"{NAME}: the extra's authority", allow_http=settings.allow_http)
+    check_url(settings.authority, f"{ABOUT.name}: the extra's authority", allow_http=settings.allow_http)
     return settings.authority.rstrip("/")
 
 

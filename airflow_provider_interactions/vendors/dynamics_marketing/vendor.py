@@ -32,6 +32,7 @@ from airflow_provider_interactions.contract import (
 )
 from airflow_provider_interactions.errors import ConfigError, RecordRejected
 from airflow_provider_interactions.vendors.dynamics_marketing import responses
+from airflow_provider_interactions.vendors.dynamics_marketing.about import ABOUT
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings, auth
 from airflow_provider_interactions.vendors.dynamics_marketing.contacts import HEADERS, contacts
 from airflow_provider_interactions.vendors.dynamics_marketing.errors import classify
@@ -188,8 +189,7 @@ def _guid(record: dict[str, msgspec.Raw], name: str) -> str | None:
 
 
 VENDOR = Vendor(
-    name="dynamics_marketing",
-    title="Dynamics 365 Marketing",
+    about=ABOUT,
     settings=Settings,
     options=Options,
     identifier=lambda text, _: guid(text),

@@ -12,6 +12,7 @@ from typing import Literal
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Auth, Credentials, Request
 from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.vendors.luminate_online.about import ABOUT
 from airflow_provider_interactions.vendors.shared.auth import require
 
 #: Characters of an API key that the vendor answers with error 2 ("Configure API Keys").
@@ -46,7 +47,7 @@ def auth(credentials: Credentials[Settings]) -> Auth:
         "login_password": credentials.password,
     }
     fields = ("extra's api_key", "login (of an API Administrator)", "password")
-    require("luminate_online", dict(zip(fields, signature.values(), strict=True)))
+    require(ABOUT.name, dict(zip(fields, signature.values(), strict=True)))
 
     def apply(request: Request, _: str) -> Request:
         # In the body only: access logs keep URLs.

@@ -23,6 +23,7 @@ from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Contact, Fetch, Pace, Page, Query, Request, Response, Vendor
 from airflow_provider_interactions.errors import BadResponse, ConfigError, ContactError, Incomplete, RequestRejected
 from airflow_provider_interactions.vendors.luminate_online import responses
+from airflow_provider_interactions.vendors.luminate_online.about import ABOUT
 from airflow_provider_interactions.vendors.luminate_online.auth import Settings, auth
 from airflow_provider_interactions.vendors.luminate_online.errors import classify
 from airflow_provider_interactions.vendors.luminate_online.paging import Paging
@@ -257,11 +258,9 @@ def _cons_id(get: Get) -> str:
 
 
 VENDOR = Vendor(
-    name="luminate_online",
-    title="Luminate Online",
+    about=ABOUT,
     settings=Settings,
     options=Options,
-    contact_kinds=(*PARAMETERS, EVERYONE),
     identifier=spell_identifier,
     identifiers="cons_id (digits), member_id or email, or as * of kind everyone for the bulk route",
     queries=queries,
@@ -271,6 +270,7 @@ VENDOR = Vendor(
     classify=classify,
     probe=probe,
     contacts=contacts,
+    thorough={"details": True},
     # No limit on calls is published for this API; figures such as 5 a second belong to SKY API, another product.
     # Public scripts make one call at a time and pause out of courtesy, hence so few at once.
     pace=Pace(concurrency=4, source="none published (open.convio.com, read 2026-11)"),

@@ -12,8 +12,7 @@ from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Auth, Credentials, Response, Token
 from airflow_provider_interactions.urls import check_url
 from airflow_provider_interactions.vendors.shared import auth as shared
-
-NAME = "which50"
+from airflow_provider_interactions.vendors.which50.about import ABOUT
 
 
 class Settings(contract.Settings, frozen=True, kw_only=True):
@@ -37,14 +36,14 @@ class Settings(contract.Settings, frozen=True, kw_only=True):
 def auth(credentials: Credentials[Settings]) -> Auth:
     """How to sign calls with this connection; raises ConfigError that names the field to mend."""
     login, password, settings = credentials.login, credentials.password, credentials.settings
-    shared.require(NAME, {"password": password})
+    shared.require(ABOUT.name, {"password": password})
     if settings.auth == "bearer":
-        return shared.bearer(NAME, password)
+        return shared.bearer(ABOUT.name, password)
     if settings.auth == "header":
-        return shared.header(NAME, settings.header_name, password)
-    shared.require(NAME, {"login": login})
+        return shared.header(ABOUT.name, settings.header_name, password)
+    shared.require(ABOUT.name, {"login": login})
     if settings.auth == "basic":
-        return shared.basic(NAME, login, password)
+        return shared.basic(ABOUT.name, login, password)
     url = _token_url(credentials.host, settings)
     return shared.oauth2(url, login, password, read_token, grant=settings.grant, scope=settings.scope)
 
@@ -58,5 +57,5 @@ def _token_url(host: str, settings: Settings) -> str:
     url = settings.token_url or ""
     if url.startswith("/") and not url.startswith("//"):
         return f"{host}{url}"
-    check_url(url.partition("?")[0], f"{NAME}: the extra's token_url", allow_http=settings.allow_http)
+    check_url(url.partition("?")[0], f"{ABOUT.name}: the extra's token_url", allow_http=settings.allow_http)
     return url

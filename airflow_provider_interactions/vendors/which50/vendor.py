@@ -28,6 +28,7 @@ from airflow_provider_interactions.errors import (
 )
 from airflow_provider_interactions.vendors.shared import json
 from airflow_provider_interactions.vendors.which50 import responses
+from airflow_provider_interactions.vendors.which50.about import ABOUT
 from airflow_provider_interactions.vendors.which50.auth import Settings, auth
 from airflow_provider_interactions.vendors.which50.errors import NO_ROUTE, classify
 from airflow_provider_interactions.vendors.which50.records import interaction
@@ -149,8 +150,7 @@ def _listed(encrypted: str | None) -> Contact:
 
 
 VENDOR = Vendor(
-    name="which50",
-    title="Which50",
+    about=ABOUT,
     settings=Settings,
     options=Options,
     identifier=spell_contact_id,

@@ -7,12 +7,12 @@ the cursor of the next page, null on the last one; 404 with the error ``unknown_
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 import msgspec
 
 from airflow_provider_interactions import contract, errors
+from airflow_provider_interactions.about import About, ask_text
 from airflow_provider_interactions.contract import (
     Asked,
     Auth,
@@ -29,8 +29,9 @@ from airflow_provider_interactions.contract import (
     Vendor,
     classify_by_status,
 )
-from airflow_provider_interactions.errors import ConfigError, ContactNotFound, RecordRejected, VendorError
+from airflow_provider_interactions.errors import ContactNotFound, RecordRejected, VendorError
 from airflow_provider_interactions.vendors.shared import json
+from airflow_provider_interactions.vendors.shared.auth import bearer, require
 from airflow_provider_interactions.window import Window, zulu
 
 KINDS = {
@@ -40,6 +41,15 @@ KINDS = {
     "bounce": ("email", "bounced"),
     "unsubscribe": ("email", "unsubscribed"),
 }
+
+ABOUT = About(
+    name="acme_mail",
+    title="Acme Mail",
+    labels={"host": "API URL", "password": "Token"},
+    placeholders={"host": "https://api.acme.example"},
+    form={"version": ask_text("API version", "The first part of every path. Default: v1.")},
+    types=tuple(KINDS),
+)
 
 
 class Settings(contract.Settings, frozen=True, kw_only=True):
@@ -129,15 +139,10 @@ def interaction(payload: bytes, asked: Asked) -> Interaction:  # noqa: ARG001 - 
     )
 
 
-def auth(credentials: Credentials) -> Auth:
-    """The password is a token that does not expire."""
-    if not credentials.password:
-        msg = "acme_mail: the connection's password (the token) is empty."
-        raise ConfigError(msg)
-    bearer = {"Authorization": f"Bearer {credentials.password}"}
-    return Auth(
-        lambda request, _: replace(request, headers={**request.headers, **bearer}), secrets=(credentials.password,)
-    )
+def auth(credentials: Credentials[Settings]) -> Auth:
+    """The connection's password is a token that does not expire."""
+    require(ABOUT.name, {"password (the token)": credentials.password})
+    return bearer(ABOUT.name, credentials.password)
 
 
 def classify(response: Response) -> VendorError | None:
@@ -167,8 +172,7 @@ def _instant(record: bytes) -> datetime | None:
 
 
 VENDOR = Vendor(
-    name="acme_mail",
-    title="Acme Mail",
+    about=ABOUT,
     settings=Settings,
     pages=pages,
     interaction=interaction,
