@@ -1,5 +1,8 @@
 """Connections and options: what is refused, with which words, and that no secret shows."""
 
+import subprocess
+import sys
+
 import pytest
 
 from airflow_provider_interactions import contract
@@ -171,3 +174,13 @@ def test_a_text_that_is_neither_is_named(key, text):
 def test_options_are_not_read_from_texts():
     with pytest.raises(ConfigError, match="page_size"):
         contract.options(DYNAMICS, {"page_size": "2"})
+
+
+def test_what_airflow_reads_about_the_package_imports_nothing_heavy():
+    heavy = ("msgspec", "aiohttp", "pyarrow", "airflow", "airflow_provider_interactions.contract")
+    script = (
+        "import sys; from airflow_provider_interactions.provider_info import get_provider_info; get_provider_info();"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
