@@ -116,7 +116,7 @@ def _questions(job: Job) -> Iterator[Question]:
 def _answers(
     questions: Iterable[Question], job: Job, client: Client, note: Callable[[Contact], None] = lambda _: None
 ) -> AsyncGenerator[tuple[Question, Page | StreamEnd], None]:
-    width = max(2, client.pacer.most * OPEN_PER_REQUEST)
+    width = max(2, client.throttle.most * OPEN_PER_REQUEST)
     return stream_in_order(questions, _guarded(job, client, note), width, UNREAD_BYTES, _weight)
 
 

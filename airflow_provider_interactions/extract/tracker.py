@@ -137,7 +137,7 @@ class Tracker:
         """Say how far it is, to whoever wants to know."""
         if self.job.progress is not None:
             requests, _, throttled = self._sent()
-            done, pause = self.outcomes.total(), self.client.pacer.paused_until - asyncio.get_running_loop().time()
+            done, pause = self.outcomes.total(), self.client.throttle.paused_until - asyncio.get_running_loop().time()
             until = datetime.now(UTC) + timedelta(seconds=pause) if pause > 0 else None
             self.job.progress(
                 Progress(len(self.job.contacts), done, self.now.fetched, requests, throttled, paused_until=until)

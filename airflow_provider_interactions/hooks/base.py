@@ -75,9 +75,9 @@ class InteractionsHook(BaseHook):
 
     def get_conn(self) -> VendorSession:
         """A ``requests.Session`` with the vendor's signature, for any endpoint; URLs may be paths below the host."""
-        from airflow_provider_interactions.http.requests_session import session
+        from airflow_provider_interactions.http.requests_session import open_session
 
-        return session(self.vendor, self.credentials)
+        return open_session(self.vendor, self.credentials)
 
     def interactions(
         self,

@@ -1,9 +1,11 @@
-"""The only module that opens a socket for extraction: it builds the ``Fetch`` that vendors' generators are handed.
+"""The only module that opens a socket for extraction: it builds the ``Fetch`` for the vendors' generators.
 
-Promises: no more requests in flight than the pace allows; one gate for the whole connection; refusals to slow down
-never use up tries; bounded, jittered retries of faults and of odd answers; one fresh token on 401, shared by all;
-credentials refused once are refused for the run; no cookies; no redirects; no other host; bodies bounded; nothing
-secret in any text.
+What it guarantees:
+
+- No more requests in flight, and no more a second, than the throttle allows; one gate for the whole connection.
+- A refusal to slow down uses up no try. Faults and odd responses are retried a bounded number of times, with jitter.
+- One new token after a 401, shared by all requests. Credentials that were refused once are refused for the run.
+- No cookies, no redirects, no other host; bodies of bounded size; no secret in any text.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 from urllib.parse import urlencode
@@ -27,12 +29,12 @@ from airflow_provider_interactions.errors import (
     Unavailable,
     VendorError,
 )
-from airflow_provider_interactions.http.proxy import absolute, connection_error, proxy_for
-from airflow_provider_interactions.http.retry import Limits, Tries, retry_after
+from airflow_provider_interactions.http.proxy import connection_error, find_proxy, resolve_url
+from airflow_provider_interactions.http.retry import Limits, Tries, read_retry_after
 from airflow_provider_interactions.http.throttle import Throttle
-from airflow_provider_interactions.http.tokens import Tokens
+from airflow_provider_interactions.http.tokens import TokenCache, Tokens, read_token
 
-#: Times that one request may be refused with 401, each time with another token; tokens may end while it is on its way.
+#: Times that one request may be refused with 401, each time with another token; tokens may expire on the way.
 MOST_REFUSALS = 5
 
 
@@ -49,36 +51,39 @@ class Counters:
 
 @dataclass(slots=True)
 class Client:
-    """One vendor's connection, open. ``fetch`` is the contract's Fetch."""
+    """One vendor's connection, open. ``fetch`` is the contract's Fetch. ``reading`` is bytes of unfinished bodies."""
 
     vendor: Vendor
     credentials: Credentials
     auth: Auth
     session: aiohttp.ClientSession
-    pacer: Throttle
-    tokens: Tokens
+    throttle: Throttle
     limits: Limits
-    counters: Counters
-    through: Callable[[str], Mapping[str, Any]]
+    counters: Counters = field(default_factory=Counters)
+    tokens: Tokens = field(init=False)
+    proxy_for: Callable[[str], Mapping[str, Any]] = field(default_factory=lambda: cache(find_proxy))
     reading: int = 0
 
+    def __post_init__(self) -> None:
+        self.tokens = Tokens(TokenCache(self.auth), self.request_token)
+
     async def fetch(self, request: Request, decode: Callable[[Response], T], /) -> T:
-        """Send a request until it is answered and can be decoded; raises a VendorError that says what to do."""
+        """Send a request until its response can be decoded; raises a VendorError that says what to do."""
         try:
-            return await self._patiently(request, decode)
+            return await self._fetch_or_retry(request, decode)
         except VendorError as error:
             error.vendor, error.path = self.vendor.name, error.path or request.path
             raise
 
-    async def _patiently(self, request: Request, decode: Callable[[Response], T]) -> T:
+    async def _fetch_or_retry(self, request: Request, decode: Callable[[Response], T]) -> T:
         try:
-            return decode(await self._unthrottled(request))  # nearly always: what follows would cost each a tenth more
+            return decode(await self._send_when_allowed(request))  # the usual case: a retry context costs a tenth more
         except VendorError as error:
             first = error
-        return await self._again(request, decode, first)
+        return await self._retry(request, decode, first)
 
-    async def _again(self, request: Request, decode: Callable[[Response], T], first: VendorError) -> T:
-        """Send what failed until it is answered, or not worth it; raises the last failure."""
+    async def _retry(self, request: Request, decode: Callable[[Response], T], first: VendorError) -> T:
+        """Send a failed request again while that may help; raises the last failure."""
         import stamina
 
         policy = stamina.retry_context(on=Tries(self.limits).pause_after, attempts=self.limits.tries, timeout=None)
@@ -87,62 +92,61 @@ class Client:
                 if attempt.num == 1:
                     raise first
                 self.counters.retries += 1
-                return decode(await self._unthrottled(request))
+                return decode(await self._send_when_allowed(request))
         raise AssertionError  # unreachable: the policy returns or raises
 
-    async def _unthrottled(self, request: Request) -> Response:
-        deadline = None  # the request's patience begins with its first refusal: before, it waited for its own turn
+    async def _send_when_allowed(self, request: Request) -> Response:
+        """Send a request again after each refusal to slow down, as long as the patience lasts."""
+        deadline = None  # it begins with the first refusal: before that, the request waited for its own turn
         while True:
             try:
-                return await self._authorized(request)
+                return await self._send_with_token(request)
             except Throttled as refusal:
-                self.counters.throttled += refusal.status is not None  # else the gate was shut for too long
+                self.counters.throttled += refusal.status is not None  # else the gate was closed for too long
                 now = asyncio.get_running_loop().time()
                 deadline = now + self.limits.patience if deadline is None else deadline
                 if now + (refusal.retry_after or 0.0) > deadline:
                     raise
 
-    async def _authorized(self, request: Request) -> Response:
+    async def _send_with_token(self, request: Request) -> Response:
+        """Send a request, again with another token after each 401."""
         refusals = 0
         while True:
-            async with self.pacer.slot() as turn:
-                # Asked for here: while a request waits for its place, a token may end or prove useless.
+            async with self.throttle.acquire() as turn:
+                # Only now: while a request waits for its turn, a token may expire or be refused.
                 token = await self.tokens.current()
                 response = await self._send(self.auth.apply(request, token))
-                error = self._judge(response)
+                error = self._classify(response)
                 if error is None:
-                    self.tokens.worked(token)
-                    self.pacer.succeeded(turn)
+                    self.tokens.accept(token)
+                    self.throttle.record_success(turn)
                     return response
                 if not isinstance(error, AuthRejected):
                     raise error
             refusals += 1
-            if refusals == MOST_REFUSALS:  # other requests pass with such tokens: it is this one that nobody may send
+            if refusals == MOST_REFUSALS:  # other requests pass with such tokens: this one is forbidden
                 raise error
-            self.tokens.refused(token, error)  # raises it, unless a fresh token may help
+            self.tokens.refuse(token, error)  # raises it, unless a new token may help
 
-    def _judge(self, response: Response) -> VendorError | None:
+    def _classify(self, response: Response) -> VendorError | None:
         error = self.vendor.classify(response)
         if isinstance(error, Throttled | Unavailable):
-            error.retry_after = retry_after(response)
+            error.retry_after = read_retry_after(response)
         return error
 
-    async def ask_token(self) -> Token:
-        """Send the token request, which may go to another host than the vendor's, and read its answer."""
-        request, read = self.auth.ask, self.auth.read
-        assert request is not None and read is not None  # noqa: S101, PT018 - has_tokens
+    async def request_token(self) -> Token:
+        """Send the token request, which may go to another host than the vendor's, and read its response."""
+        request = self.auth.ask
+        assert request is not None  # noqa: S101 - a vendor with tokens has it, or its own ``acquire``
         self.counters.tokens += 1
         try:
-            response = await self._send(request)
-            return read(response)
+            return read_token(self.auth, await self._send(request))
         except VendorError as error:
             error.path = request.path
-            if isinstance(error, Throttled | Unavailable) and error.status:
-                error.retry_after = retry_after(response)
             raise
 
     async def _send(self, request: Request) -> Response:
-        url = absolute(self.credentials.host, request) if request is not self.auth.ask else URL(request.url)
+        url = resolve_url(self.credentials.host, request) if request is not self.auth.ask else URL(request.url)
         self.counters.requests += 1
         try:
             async with self.session.request(
@@ -151,11 +155,11 @@ class Client:
                 headers=_headers(request),
                 data=_body(request),
                 allow_redirects=False,
-                **self.through(str(url.origin())),
-            ) as answer:
-                body = await self._read(answer)
+                **self.proxy_for(str(url.origin())),
+            ) as response:
+                body = await self._read(response)
                 self.counters.received += len(body)
-                return Response(answer.status, {key.lower(): value for key, value in answer.headers.items()}, body)
+                return Response(response.status, {key.lower(): value for key, value in response.headers.items()}, body)
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
             raise connection_error(fault, request, self.vendor.name) from None
         except ValueError:
@@ -163,10 +167,10 @@ class Client:
             msg = "the token host handed out a token that no header can carry"
             raise BadResponse(msg, lasting=True) from None
 
-    async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         chunks, size = [], 0
         try:
-            async for chunk in answer.content.iter_any():
+            async for chunk in response.content.iter_any():
                 size += len(chunk)
                 self.reading += len(chunk)
                 if size > self.limits.body:
@@ -188,7 +192,6 @@ async def connect(
     """Open a connection to a vendor; raises ConfigError when its fields cannot be used. Use inside one event loop."""
     limits = limits or Limits()
     auth = vendor.auth(credentials)
-    tokens = Tokens(auth)
     async with aiohttp.ClientSession(
         cookie_jar=aiohttp.DummyCookieJar(),
         connector=aiohttp.TCPConnector(limit=0, ssl=credentials.settings.verify_tls is not False),
@@ -196,13 +199,11 @@ async def connect(
         skip_auto_headers=("User-Agent",),
         headers={"User-Agent": "airflow-provider-interactions"},
     ) as session:
-        # aiohttp would by itself send once more what broke on a reused connection: past the pace, and uncounted.
+        # aiohttp would send again what broke on a reused connection: past the throttle, and uncounted.
         session._retry_connection = False  # noqa: SLF001 - there is no public switch
         allowed = pace(vendor, credentials.settings, concurrency)
-        pacer = Throttle.of(allowed, limits.patience, proven=auth.has_tokens)
-        client = Client(vendor, credentials, auth, session, pacer, tokens, limits, Counters(), cache(proxy_for))
-        tokens.ask = client.ask_token
-        yield client
+        throttle = Throttle.start(allowed, limits.patience, tuning=limits.rate, proven=auth.has_tokens)
+        yield Client(vendor, credentials, auth, session, throttle, limits)
 
 
 def _body(request: Request) -> bytes | None:

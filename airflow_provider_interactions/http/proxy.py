@@ -1,7 +1,7 @@
-"""How a host is reached: at which address, by a proxy where the environment names one; and what is said when it is not.
+"""How a host is reached: its address, a proxy if the environment names one, and the error if it cannot be reached.
 
-The proxy is that of HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, as requests reads them, which hooks hand to
-people: both clients go the same way. aiohttp's own reading would take passwords out of ~/.netrc, too.
+HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are read as requests does, so that extractions and the session of
+``get_conn()`` use the same proxy. aiohttp would also take passwords out of ~/.netrc.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from airflow_provider_interactions.errors import BadResponse, ConfigError, Inter
 from airflow_provider_interactions.urls import origin
 
 
-def proxy_for(origin: str) -> Mapping[str, Any]:
-    """What aiohttp is told about the proxy to an origin (``https://host:port``); nothing where there is none.
+def find_proxy(origin: str) -> Mapping[str, Any]:
+    """Aiohttp's arguments for the proxy to an origin (``https://host:port``); none without a proxy.
 
-    Raises ConfigError for a proxy that is no HTTP proxy.
+    Raises ConfigError for a proxy of another kind than HTTP.
     """
     if not getproxies():
         return {}
@@ -43,12 +43,12 @@ def proxy_for(origin: str) -> Mapping[str, Any]:
 
 
 def connection_error(fault: Exception, request: Request, vendor: str) -> InteractionsError:
-    """What to raise for a request that got no answer: Unavailable, or ConfigError for a certificate nobody trusts.
+    """The error for a request without a response: Unavailable, or ConfigError for an untrusted certificate.
 
-    The fault's own text can hold the full URL, so only its kind is told.
+    The fault's own text can hold the full URL, so only its kind is shown.
     """
     if isinstance(fault, aiohttp.ClientConnectorCertificateError):
-        return ConfigError(f"{vendor}: {_untrusted(fault)}")
+        return ConfigError(f"{vendor}: {_explain_certificate(fault)}")
     if isinstance(fault, TimeoutError):
         msg = "no answer in time. The vendor is slow, or the host is wrong"
     elif isinstance(fault, aiohttp.ClientHttpProxyError):
@@ -64,7 +64,7 @@ def connection_error(fault: Exception, request: Request, vendor: str) -> Interac
     return Unavailable(msg, path=urlsplit(request.url).path)
 
 
-def _untrusted(fault: aiohttp.ClientConnectorCertificateError) -> str:
+def _explain_certificate(fault: aiohttp.ClientConnectorCertificateError) -> str:
     why = getattr(fault.certificate_error, "verify_message", "") or "it does not fit the host"
     return (
         f"the certificate of {fault.host} is not trusted ({why.rstrip('.')}). Check the connection's host. If your "
@@ -72,8 +72,8 @@ def _untrusted(fault: aiohttp.ClientConnectorCertificateError) -> str:
     )
 
 
-def absolute(host: str, request: Request) -> URL:
-    """The address to send to; raises BadResponse when a vendor's link leaves the connection's host."""
+def resolve_url(host: str, request: Request) -> URL:
+    """The URL to send to; raises BadResponse if a vendor's link leads to another host than the connection's."""
     url = request.url
     if url.startswith("//"):  # a link that names a host, but no scheme
         url = f"{urlsplit(host).scheme}:{url}"

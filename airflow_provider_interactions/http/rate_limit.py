@@ -1,9 +1,12 @@
-"""How often one connection may ask: what the vendor documents, and what its refusals teach. Times are the loop's.
+"""How many requests a second one connection may send: what the vendor documents, and what its refusals teach.
 
-Two rules hold at once. Requests go out in even steps, faster and faster until a refusal tells how many were accepted;
-from then on there are never more than so many in any stretch of time of that length. When a request *reached* the
-vendor is not known: at the latest, it was as long before its answer as a quick answer takes. That instant counts,
-so that a vendor (or a machine) that is slow for a moment does not see more in its stretch than was meant.
+A limit is a number of requests in any *period* of a length. Times are the event loop's, in seconds.
+
+- Before the first refusal, requests go out at even intervals, faster and faster.
+- A refusal shows how many requests the vendor accepted. From then on, no period has more than that.
+- When a request reached the vendor is unknown. At the latest, it was as long before its response as a quick response
+  takes. That time counts, so that the vendor sees no more requests in a period than intended, even while it or this
+  machine is slow.
 """
 
 from __future__ import annotations
@@ -11,198 +14,234 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
 
-#: Vendors state limits over round stretches of time; in seconds.
-ROUND = (1.0, 10.0, 60.0, 300.0, 600.0, 3600.0)
+#: Vendors document limits over round periods; in seconds.
+ROUND_PERIODS = (1.0, 10.0, 60.0, 300.0, 600.0, 3600.0)
 
-#: A learned stretch is longer by this factor than what was seen, for what clocks and networks blur. On the average,
-#: requests count as no more than this share of it later than they were sent: some answers just take their time.
-MARGIN, LATE = 1.003, 0.02
+#: Requests per second that no longer hold anything back.
+UNLIMITED = 100_000.0
 
-#: How fast the measure of a quick answer follows those that were quicker and those that were not, and the measure of
-#: what they are usually late.
-QUICKER, SLOWER, USUAL = 0.2, 0.01, 0.001
 
-#: How a learned stretch moves: it gets longer by the first share with a refusal, and by twice the last one, up to the
-#: second share, with each further one that follows within so many stretches.
-LONGER, MUCH_LONGER, SOON = 0.01, 0.25, 2.0
+@dataclass(frozen=True, slots=True)
+class RateTuning:
+    """How a connection looks for the rate that a vendor accepts. The defaults are choices, tested in virtual time."""
 
-#: What was learned holds for so many stretches, but at most so many seconds, unless two stretches are longer; then more
-#: is tried, because another task of the connection may have ended, or the limit was for a while only. Each time that
-#: ends where it began makes the next wait twice as long, up to so many times the first.
-HOLD, HOLD_SECONDS, LONGEST_HOLD = 30.0, 60.0, 8.0
+    #: A run's first requests per second: enough for full speed within half a second, too few for a burst.
+    first_rate: float = 100.0
+    #: The rate doubles in so many seconds, until a refusal or `UNLIMITED`, and so many times at once after a silence.
+    doubling_seconds: float = 0.1
+    most_doublings: float = 20.0
 
-#: More is tried in steps of a stretch each: by this share at first, by twice the last one with each, up to the second.
-GROWTH, MOST_GROWTH = 0.02, 0.5
+    #: One refusal after so many accepted requests teaches a limit. Fewer may be a stray refusal: then two in a row must
+    #: agree within a factor, or four where no more than a handful was accepted.
+    enough_accepted: int = 50
+    agree_factor: float = 2.0
+    handful: int = 5
 
-#: With so many steps it is certain that the limit has changed: what was accepted in the last stretch is learned anew.
-CHANGED = 3
+    #: A learned period is longer by this factor than what was seen, for what clocks and networks blur.
+    margin: float = 1.003
+    #: A further refusal makes the period longer by this share. Each one that follows within ``soon_periods`` doubles
+    #: the share, up to the most.
+    lengthen_share: float = 0.01
+    most_lengthen_share: float = 0.25
+    soon_periods: float = 2.0
 
-#: A stray refusal tells nothing about a rate. One after so many accepted requests does; fewer must be alike, within a
-#: factor, one after the other: two of them, or four where only a handful was accepted.
-TELLING, ALIKE, HANDFUL = 50, 2.0, 5
+    #: What was learned holds for so many periods, but at most so many seconds unless two periods are longer. Then more
+    #: is tried: another task of the connection may have ended, or the limit was temporary. Each attempt that ends where
+    #: it began doubles the next wait, up to ``most_hold_factor``.
+    hold_periods: float = 30.0
+    most_hold_seconds: float = 60.0
+    most_hold_factor: float = 8.0
 
-#: A run's first requests per second, doubled every so many seconds until a refusal or the first rate that no longer
-#: holds anything back: enough to be at full speed within half a second, too little for a burst.
-FIRST_RATE, DOUBLING, NO_RATE = 100.0, 0.1, 100_000.0
+    #: Attempts go in steps of one period each: more by this share at first, twice the last share with each step, up to
+    #: the most. After so many steps without a refusal the limit has changed: it is learned anew.
+    growth_share: float = 0.02
+    most_growth_share: float = 0.5
+    steps_to_changed: int = 3
 
-#: However long nothing was sent, a rate grows by no more of these at once; no learned stretch is shorter, in seconds.
-DOUBLINGS, SHORTEST = 20.0, 0.001
+    #: How fast the measure of a quick response follows quicker and slower ones, and the measure of the usual delay.
+    quicker_weight: float = 0.2
+    slower_weight: float = 0.01
+    delay_weight: float = 0.001
+    #: On average, requests count as no more than this share of the period later than they were sent.
+    most_delay_share: float = 0.02
 
-#: Steps that were missed are made up for within this share of a stretch, and lost after it.
-SLACK = 0.05
+    #: Missed steps are made up for within this share of a period, and lost after it.
+    slack_share: float = 0.05
+    #: Requests keep this share of the distance at which those in flight would leave evenly; a delay below so many
+    #: seconds is caught up. Otherwise responses that came together would send the next requests together, which then
+    #: wait for each other at the vendor, in ever larger crowds.
+    even_share: float = 0.9
+    catch_up_seconds: float = 0.002
 
 
 @dataclass(slots=True)
 class Turn:
     """One request: its number since the gate opened, when it went out, and how many were then in flight with it."""
 
-    place: int
+    number: int
     sent_at: float
     in_flight: int = 1
 
 
 @dataclass(slots=True)
 class SlidingWindow:
-    """No more than so many requests in any stretch of so many seconds. ``arrivals`` are in the order of time."""
+    """No more than so many requests in any period of so many seconds. ``arrivals`` are in the order of time."""
 
     requests: int
     seconds: float
     arrivals: list[float] = field(default_factory=list)
 
-    def wait(self, now: float) -> float:
-        """Seconds until one more fits; zero or less when it does."""
+    def seconds_to_wait(self, now: float) -> float:
+        """Seconds until one more fits; zero or less if it does."""
         del self.arrivals[: bisect_right(self.arrivals, now - self.seconds)]
         if len(self.arrivals) < self.requests:
             return 0.0
         return self.arrivals[-self.requests] + self.seconds - now
 
-    def moved(self, turn: Turn, arrived_at: float) -> None:
-        """A request that was counted arrived later than thought."""
+    def add(self, sent_at: float) -> None:
+        """Count a request, as if it arrived when it was sent."""
+        insort(self.arrivals, sent_at)
+
+    def correct_arrival(self, turn: Turn, arrived_at: float) -> None:
+        """Count a request at a later time than when it was sent."""
         at = bisect_left(self.arrivals, turn.sent_at)
         if self.arrivals[at : at + 1] == [turn.sent_at]:
             del self.arrivals[at]
         insort(self.arrivals, arrived_at)
 
+    def count_before(self, turn: Turn) -> int:
+        """Requests in the period that ended as this one was sent."""
+        begin = bisect_right(self.arrivals, turn.sent_at - self.seconds)
+        return bisect_left(self.arrivals, turn.sent_at) - begin
+
 
 @dataclass(slots=True)
 class LearnedRate:
-    """Requests per second: even steps, and the quota that refusals taught, if any."""
+    """The requests per second of one connection: even intervals, and the quota that refusals taught, if any.
 
-    value: float = FIRST_RATE
+    ``quick`` is the seconds of a quick response, ``delay`` what others usually take longer. ``proven`` is the quota
+    that held before the current attempts at more, ``steps`` how many of these there were.
+    """
+
+    tuning: RateTuning = field(default_factory=RateTuning)
     quota: SlidingWindow | None = None
+    per_second: float = field(init=False)
     suspected: float = 0.0
-    agreed: int = 0
+    agreements: int = 0
     next_at: float = 0.0
-    moved_at: float = 0.0
+    grow_from: float = 0.0
     quick: float = 0.0
-    late: float = 0.0
-    longer: float = LONGER / 2
+    delay: float = 0.0
+    lengthen_share: float = field(init=False)
     proven: int = 0
     steps: int = 0
-    hold: float = 1.0
+    hold_factor: float = 1.0
 
-    def wait(self, now: float) -> float:
-        """Seconds until the next request may go out; zero or less when it may."""
+    def __post_init__(self) -> None:
+        self.per_second, self.lengthen_share = self.tuning.first_rate, self.tuning.lengthen_share / 2
+
+    def seconds_to_wait(self, now: float) -> float:
+        """Seconds until the next request may go out; zero or less if it may."""
         self._grow(now)
-        return max(self.next_at - now, self.quota.wait(now) if self.quota else 0.0)
+        return max(self.next_at - now, self.quota.seconds_to_wait(now) if self.quota else 0.0)
 
-    def took(self, turn: Turn) -> None:
-        """A request goes out."""
-        slack = SLACK * (self.quota.seconds if self.quota else 1.0)
-        self.next_at = max(self.next_at, turn.sent_at - slack) + 1 / self.value
+    def record_sent(self, turn: Turn) -> None:
+        """Count a request that goes out."""
+        slack = self.tuning.slack_share * (self.quota.seconds if self.quota else 1.0)
+        self.next_at = max(self.next_at, turn.sent_at - slack) + 1 / self.per_second
         if self.quota:
-            insort(self.quota.arrivals, turn.sent_at)
+            self.quota.add(turn.sent_at)
 
-    def answered(self, turn: Turn, now: float) -> None:
-        """Its answer came: what it took longer than a quick one it may have been on its way to the vendor."""
-        took = now - turn.sent_at
+    def record_response(self, turn: Turn, now: float) -> None:
+        """Learn from an accepted request: the time beyond a quick response may have passed on its way to the vendor."""
+        tuning, took = self.tuning, now - turn.sent_at
         self.quick = self.quick or took
-        self.quick += (took - self.quick) * (QUICKER if took < self.quick else SLOWER)
-        late = max(0.0, took - self.quick)
-        self.late += (late - self.late) * USUAL
-        if self.quota and late > 0:
-            usual = LATE * self.quota.seconds
-            arrived_at = turn.sent_at + late * min(1.0, usual / max(self.late, usual))
-            self.quota.moved(turn, arrived_at)
+        self.quick += (took - self.quick) * (tuning.quicker_weight if took < self.quick else tuning.slower_weight)
+        delay = max(0.0, took - self.quick)
+        self.delay += (delay - self.delay) * tuning.delay_weight
+        if self.quota and delay > 0:
+            most = tuning.most_delay_share * self.quota.seconds
+            self.quota.correct_arrival(turn, turn.sent_at + delay * min(1.0, most / max(self.delay, most)))
 
-    def refused(self, turn: Turn, open_for: float, now: float, pause: float, told: float) -> None:
-        """Learn from a refusal; the gate was open for some seconds before the request went out.
+    def learn(self, turn: Turn, open_for: float, now: float, pause: float, retry_after: float) -> None:
+        """Learn from a refusal. The gate was open for ``open_for`` seconds before the request went out.
 
-        The gate is shut for ``pause`` seconds; ``told`` are those the vendor named, where it did.
+        The gate closes for ``pause`` seconds; ``retry_after`` are those the vendor named, if it did.
         """
         if self.quota is None:
-            self._learn(turn.place, stretch(open_for, told))
+            self._learn_quota(turn.number, guess_period(open_for, retry_after))
         else:
-            self._relearn(self.quota, turn, open_for)
+            self._correct_quota(self.quota, turn, open_for)
         self.next_at = now + pause
-        self.moved_at = now + pause + (self._held(self.quota) if self.quota else 0.0)
+        self.grow_from = now + pause + (self._hold_seconds(self.quota) if self.quota else 0.0)
         self.steps = 0
 
-    def _relearn(self, quota: SlidingWindow, turn: Turn, open_for: float) -> None:
-        """What was learned is too much, or what was tried beyond it."""
-        accepted = bisect_left(quota.arrivals, turn.sent_at) - bisect_right(
-            quota.arrivals, turn.sent_at - quota.seconds
-        )
-        soon = open_for < SOON * quota.seconds
-        if 0 < self.steps < CHANGED:  # what was proven still holds
-            quota.requests, self.hold = self.proven, min(2 * self.hold, LONGEST_HOLD)
-        elif self.steps:
-            quota.requests, self.hold = min(max(accepted, self.proven), quota.requests), 1.0
-        elif soon and 2 * accepted < quota.requests:  # far less than what was learned: the limit has changed
-            quota.requests, self.hold = max(1, accepted, quota.requests // 2), 1.0
-        else:
-            self.longer = min(2 * self.longer, MUCH_LONGER) if soon else LONGER
-            quota.seconds *= 1 + self.longer
-        self._step()
-
-    def _held(self, quota: SlidingWindow) -> float:
-        return self.hold * max(2 * quota.seconds, min(HOLD * quota.seconds, HOLD_SECONDS))
-
-    def refused_before(self, accepted: int) -> None:
-        """A request that went out before the one just learned from was refused as well."""
+    def learn_from_earlier(self, accepted: int) -> None:
+        """Learn from the refusal of a request that went out before the one that closed the gate."""
         if self.quota is not None and not self.quota.arrivals and accepted < self.quota.requests:
             self.quota.requests = max(accepted, 1)
-            self._step()
+            self._follow_quota()
 
-    def _learn(self, accepted: int, seconds: float) -> None:
-        accepted = max(accepted, 1)
+    def _learn_quota(self, accepted: int, seconds: float) -> None:
+        tuning, accepted = self.tuning, max(accepted, 1)
         rate = accepted / seconds
-        alike = self.suspected / ALIKE <= rate <= self.suspected * ALIKE
-        self.suspected, self.agreed = rate, self.agreed + 1 if alike else 0
-        if accepted >= TELLING or self.agreed >= (1 if accepted >= HANDFUL else 3):
-            self.quota = SlidingWindow(accepted, seconds * MARGIN)
-            self._step()
+        agrees = self.suspected / tuning.agree_factor <= rate <= self.suspected * tuning.agree_factor
+        self.suspected, self.agreements = rate, self.agreements + 1 if agrees else 0
+        if accepted >= tuning.enough_accepted or self.agreements >= (1 if accepted >= tuning.handful else 3):
+            self.quota = SlidingWindow(accepted, seconds * tuning.margin)
+            self._follow_quota()
 
-    def _step(self) -> None:
-        assert self.quota is not None  # noqa: S101 - only what was learned sets steps
-        self.value = self.quota.requests / self.quota.seconds
+    def _correct_quota(self, quota: SlidingWindow, turn: Turn, open_for: float) -> None:
+        """The quota, or what was tried beyond it, is too high."""
+        tuning, accepted = self.tuning, quota.count_before(turn)
+        soon = open_for < tuning.soon_periods * quota.seconds
+        if 0 < self.steps < tuning.steps_to_changed:  # the proven quota still holds
+            quota.requests, self.hold_factor = self.proven, min(2 * self.hold_factor, tuning.most_hold_factor)
+        elif self.steps:
+            quota.requests, self.hold_factor = min(max(accepted, self.proven), quota.requests), 1.0
+        elif soon and 2 * accepted < quota.requests:  # far less than the quota: the limit has changed
+            quota.requests, self.hold_factor = max(1, accepted, quota.requests // 2), 1.0
+        else:
+            doubled = min(2 * self.lengthen_share, tuning.most_lengthen_share)
+            self.lengthen_share = doubled if soon else tuning.lengthen_share
+            quota.seconds *= 1 + self.lengthen_share
+        self._follow_quota()
+
+    def _hold_seconds(self, quota: SlidingWindow) -> float:
+        held = min(self.tuning.hold_periods * quota.seconds, self.tuning.most_hold_seconds)
+        return self.hold_factor * max(2 * quota.seconds, held)
+
+    def _follow_quota(self) -> None:
+        assert self.quota is not None  # noqa: S101 - only a learned quota sets the rate
+        self.per_second = self.quota.requests / self.quota.seconds
 
     def _grow(self, now: float) -> None:
-        self.moved_at = self.moved_at or now
-        if now <= self.moved_at or self.value >= NO_RATE:
+        self.grow_from = self.grow_from or now
+        if now <= self.grow_from or self.per_second >= UNLIMITED:
             return
         if self.quota is not None:
             self._try_more(self.quota, now)
             return
-        self.value = min(NO_RATE, self.value * 2 ** min((now - self.moved_at) / DOUBLING, DOUBLINGS))
-        self.moved_at = now
+        doublings = min((now - self.grow_from) / self.tuning.doubling_seconds, self.tuning.most_doublings)
+        self.per_second = min(UNLIMITED, self.per_second * 2**doublings)
+        self.grow_from = now
 
     def _try_more(self, quota: SlidingWindow, now: float) -> None:
-        """One step: however long nothing was sent, no more than one."""
+        """Take one step, and no more than one however long nothing was sent."""
         self.proven = self.proven if self.steps else quota.requests
-        share = min(GROWTH * 2.0 ** min(self.steps, 10), MOST_GROWTH)
+        share = min(self.tuning.growth_share * 2.0 ** min(self.steps, 10), self.tuning.most_growth_share)
         quota.requests += max(1, int(quota.requests * share))
         self.steps += 1
-        self.moved_at = now + quota.seconds
-        self._step()
+        self.grow_from = now + quota.seconds
+        self._follow_quota()
 
 
-def stretch(open_for: float, pause: float) -> float:
-    """The stretch of time a limit is about, in seconds: it was used up in ``open_for`` and is free after ``pause``.
+def guess_period(open_for: float, retry_after: float) -> float:
+    """The period of a limit in seconds: it was used up in ``open_for`` seconds and is free after ``retry_after``.
 
-    Vendors round the pause up to whole seconds, so the stretch lies within a second below the sum of the two. A round
-    one in there is a better guess than the sum; a wrong guess is mended by the next refusal.
+    Vendors round the pause up to whole seconds, so the period lies within a second below the sum of the two. A round
+    period in there is a better guess than the sum. The next refusal corrects a wrong guess.
     """
-    longest = max(open_for + pause, 0.01)
-    fitting = [seconds for seconds in ROUND if longest - 1 <= seconds <= longest]
+    longest = max(open_for + retry_after, 0.01)
+    fitting = [seconds for seconds in ROUND_PERIODS if longest - 1 <= seconds <= longest]
     return fitting[-1] if fitting else longest

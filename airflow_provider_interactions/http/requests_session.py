@@ -1,56 +1,55 @@
-"""An ordinary ``requests.Session`` with a vendor's signature, for any endpoint this package does not know.
+"""A ``requests.Session`` that signs requests as the vendor wants, for endpoints that this package does not read.
 
-Signed by the same pure functions as the engine in ``http``. Credentials go to the connection's host only: a request
-for another host is refused, a redirect there is handed out instead of followed. No cookie is kept. Importing this
-module imports requests, so it is imported late.
+It uses the same functions to sign as the client. Credentials go to the connection's host only: a request for another
+host is refused, and a redirect there is returned instead of followed. No cookie is kept. This module imports requests,
+so it is imported late.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from http.cookiejar import DefaultCookiePolicy
 from threading import Lock
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import requests
 import stamina
 from requests.structures import CaseInsensitiveDict
 
 from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, Token, Vendor
-from airflow_provider_interactions.errors import ConfigError, Throttled, Unavailable, VendorError
-from airflow_provider_interactions.http.retry import Limits, Tries, retry_after
-from airflow_provider_interactions.http.tokens import EARLY_SECONDS, EARLY_SHARE
+from airflow_provider_interactions.errors import ConfigError, Unavailable, VendorError
+from airflow_provider_interactions.http.retry import Limits, Tries
+from airflow_provider_interactions.http.tokens import TokenCache, read_token
 from airflow_provider_interactions.urls import origin
 
-#: Seconds to connect, and between two bytes of an answer, where a call names no timeout.
+#: Seconds to connect, and between two bytes of a response, if a call names no timeout.
 TIMEOUT = (10.0, 120.0)
 
-#: Requests for one token that may fail before the call fails, and the longest pause in seconds that is waited for.
+#: Requests for one token that may fail before the call fails, and the longest pause before a retry, in seconds.
 TOKEN_TRIES, LONGEST_TOKEN_WAIT = 4, 30.0
 
 FORM = "application/x-www-form-urlencoded"
 
 
-def session(vendor: Vendor, credentials: Credentials) -> VendorSession:
-    """Open a session; raises ConfigError when the connection's fields cannot be used. Nothing is sent yet."""
+def open_session(vendor: Vendor, credentials: Credentials) -> VendorSession:
+    """Open a session; raises ConfigError if the connection's fields cannot be used. Nothing is sent yet."""
     return VendorSession(vendor.name, credentials, vendor.auth(credentials))
 
 
 class VendorSession(requests.Session):
     """A session of one connection. URLs may be paths below its host.
 
-    Calls answer as with requests, whatever the status, after one fresh token on 401. They raise AuthRejected,
-    Throttled, Unavailable or BadResponse when the token host does not give a token, ConfigError for another host, and
-    requests' own errors, without their URLs, when the vendor cannot be reached.
+    Calls return the response whatever its status, as requests does; after a 401 they try once more with a new token.
+    They raise AuthRejected, Throttled, Unavailable or BadResponse if the token host gives no token, ConfigError for
+    another host, and requests' own errors, without their URLs, if the vendor cannot be reached.
     """
 
     def __init__(self, vendor: str, credentials: Credentials, auth: Auth) -> None:
         super().__init__()
         self.vendor, self.host = vendor, credentials.host
         self.verify = credentials.settings.verify_tls is not False
-        self.auth = _unsigned
+        self.auth = _leave_unsigned
         self.headers["User-Agent"] = "airflow-provider-interactions"
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self._auth, self._tokens = auth, _Tokens(vendor, auth, verify=self.verify)
@@ -59,33 +58,34 @@ class VendorSession(requests.Session):
         return f"VendorSession({self.vendor}, {self.host})"
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        """As requests does it, with a path joined to the connection's host."""
+        """Prepare as requests does, after a path was joined to the connection's host."""
         if not urlsplit(str(request.url)).scheme:
             request.url = f"{self.host}/{str(request.url).removeprefix('/')}"
         return super().prepare_request(request)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Where to follow a redirect, on this host only."""
+        """The target of a redirect on this host; None for another host."""
         target = super().get_redirect_target(resp)
         stays = target is not None and (not urlsplit(target).netloc or self._is_home(target))
         return target if stays else None
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Sign and send; once more with a fresh token when the first one is refused."""
+        """Sign and send; once more with a new token if the first one is refused."""
         if not self._is_home(str(request.url)):
             msg = f"{self.vendor}: this session talks to {self.host} only, so credentials never reach another host."
             raise ConfigError(msg)
         kwargs["timeout"] = kwargs.get("timeout") or TIMEOUT
         if self.verify is False:
-            kwargs["verify"] = False  # requests lets REQUESTS_CA_BUNDLE win over the session otherwise
-        response = self._send(request, **kwargs)
-        if response.status_code != 401 or response.history or not _repeatable(request) or not self._tokens.forget():
+            kwargs["verify"] = False  # otherwise REQUESTS_CA_BUNDLE wins over the session
+        token = self._tokens.current()
+        response = self._send(request, token, **kwargs)
+        if response.status_code != 401 or response.history or not _can_repeat(request) or not self._tokens.drop(token):
             return response
         response.close()
-        return self._send(request, **kwargs)
+        return self._send(request, self._tokens.current(), **kwargs)
 
-    def _send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        signed = _written(request.copy(), self._auth.apply(_read(request), self._tokens.current()))
+    def _send(self, request: requests.PreparedRequest, token: str, **kwargs: Any) -> requests.Response:
+        signed = _write_signature(request.copy(), self._auth.apply(_read_request(request), token))
         try:
             return super().send(signed, **kwargs)
         except requests.RequestException as fault:
@@ -98,61 +98,52 @@ class VendorSession(requests.Session):
 
 
 class _Tokens:
-    """The token of one session, asked for when first needed and renewed before it ends. Usable from many threads."""
+    """The tokens of one session, requested when first needed. Usable from many threads."""
 
     def __init__(self, vendor: str, auth: Auth, *, verify: bool) -> None:
-        self._vendor, self._auth, self._verify = vendor, auth, verify
-        self._token, self._renew_at, self._lock = "", 0.0, Lock()
+        self._vendor, self._verify = vendor, verify
+        self._cache, self._lock = TokenCache(auth), Lock()
 
     def current(self) -> str:
-        """A token to use now, empty for a vendor without tokens; raises what the token host said."""
+        """A token to use now, empty for a vendor without tokens; raises the token host's error."""
         with self._lock:
-            if self._auth.has_tokens and (not self._token or time.monotonic() >= self._renew_at):
-                token = self._ask()
-                early = min(EARLY_SECONDS, token.expires_in * EARLY_SHARE)
-                self._token, self._renew_at = token.value, time.monotonic() + token.expires_in - early
-            return self._token
+            if self._cache.is_usable(time.monotonic()):
+                return self._cache.token
+            return self._cache.store(self._request(), time.monotonic())
 
-    def forget(self) -> bool:
-        """Drop a refused token; tells whether another one can be asked for."""
-        self._token = ""
-        return self._auth.has_tokens
+    def drop(self, refused: str) -> bool:
+        """Forget a refused token; returns whether another one can be requested."""
+        with self._lock:
+            self._cache.drop(refused)
+        return self._cache.auth.has_tokens
 
-    def _ask(self) -> Token:
-        """Ask until there is a token; what may pass in a moment is tried again a few times."""
+    def _request(self) -> Token:
+        """Request a token; retry a few times what may be temporary."""
         limits = Limits(tries=TOKEN_TRIES, odd_tries=TOKEN_TRIES, patience=LONGEST_TOKEN_WAIT)
         for attempt in stamina.retry_context(on=Tries(limits).pause_after, attempts=limits.tries, timeout=None):
             with attempt:
-                return self._ask_once()
+                return self._request_once()
         raise AssertionError  # unreachable: the policy returns or raises
 
-    def _ask_once(self) -> Token:
+    def _request_once(self) -> Token:
+        auth = self._cache.auth
         try:
-            if self._auth.acquire is not None:
-                return self._auth.acquire()
-            assert self._auth.ask is not None and self._auth.read is not None  # noqa: S101, PT018 - has_tokens
-            response = _ask(self._auth.ask, verify=self._verify)
-            return _read_token(self._auth.read, response)
+            if auth.acquire is not None:
+                return auth.acquire()
+            assert auth.ask is not None  # noqa: S101 - has_tokens
+            return read_token(auth, _send_token_request(auth.ask, verify=self._verify))
         except VendorError as error:
-            error.vendor, error.path = self._vendor, error.path or (self._auth.ask.path if self._auth.ask else "")
+            error.vendor, error.path = self._vendor, error.path or (auth.ask.path if auth.ask else "")
             raise
 
 
-def _read_token(read: Callable[[Response], Token], response: Response) -> Token:
-    try:
-        return read(response)
-    except (Throttled, Unavailable) as error:
-        error.retry_after = retry_after(response)
-        raise
-
-
-def _ask(request: Request, *, verify: bool) -> Response:
-    """Send a token request, which may go to another host than the vendor's, with nothing but what is in it."""
+def _send_token_request(request: Request, *, verify: bool) -> Response:
+    """Send a token request, which may go to another host than the vendor's, with no other credentials."""
     data = request.form if request.form is not None else request.body
     with requests.Session() as client:
-        client.auth = _unsigned
+        client.auth = _leave_unsigned
         try:
-            answer = client.request(
+            response = client.request(
                 request.method,
                 request.url,
                 headers=request.headers,
@@ -164,30 +155,25 @@ def _ask(request: Request, *, verify: bool) -> Response:
         except requests.RequestException as fault:
             msg = f"the token host cannot be reached ({type(fault).__name__}). Check its address, DNS and firewall"
             raise Unavailable(msg) from None
-    return Response(answer.status_code, {key.lower(): value for key, value in answer.headers.items()}, answer.content)
+    headers = {key.lower(): value for key, value in response.headers.items()}
+    return Response(response.status_code, headers, response.content)
 
 
-def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    # An auth that does nothing keeps requests from taking a password out of ~/.netrc.
+def _leave_unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    # Without any auth, requests would take a password out of ~/.netrc.
     return request
 
 
-def _read(prepared: requests.PreparedRequest) -> Request:
-    """A prepared request in the contract's words; a form stays a form, so that a signature can add fields."""
+def _read_request(prepared: requests.PreparedRequest) -> Request:
+    """A prepared request as the contract's; a form stays a form, so that a signature can add fields."""
     url, headers, body = str(prepared.url), dict(prepared.headers), prepared.body
     if isinstance(body, str) and headers.get("Content-Type") == FORM:
-        return Request(str(prepared.method), url, headers=headers, form=_fields(body))
+        return Request(str(prepared.method), url, headers=headers, form=dict(parse_qsl(body, keep_blank_values=True)))
     return Request(str(prepared.method), url, headers=headers, body=body.encode() if isinstance(body, str) else None)
 
 
-def _fields(body: str) -> dict[str, str]:
-    from urllib.parse import parse_qsl
-
-    return dict(parse_qsl(body, keep_blank_values=True))
-
-
-def _written(prepared: requests.PreparedRequest, signed: Request) -> requests.PreparedRequest:
-    """Carry a signature back: headers always, query and form only where it has some."""
+def _write_signature(prepared: requests.PreparedRequest, signed: Request) -> requests.PreparedRequest:
+    """Take over a signature: headers always, query and form only if it has some."""
     prepared.headers = CaseInsensitiveDict(signed.headers)
     if signed.query:
         mark = "&" if urlsplit(str(prepared.url)).query else "?"
@@ -199,6 +185,6 @@ def _written(prepared: requests.PreparedRequest, signed: Request) -> requests.Pr
     return prepared
 
 
-def _repeatable(request: requests.PreparedRequest) -> bool:
+def _can_repeat(request: requests.PreparedRequest) -> bool:
     """Whether the body can be sent twice; a stream is used up."""
     return request.body is None or isinstance(request.body, str | bytes)

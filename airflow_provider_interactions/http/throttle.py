@@ -1,15 +1,14 @@
 """How fast one connection may go: requests in flight, requests per second, and one gate for all of them.
 
-The vendor's documented limits are where it starts from, refusals are what it learns from. A refusal shuts the gate for
-*every* request of the connection, because vendors lengthen their pause for whoever goes on asking; what was accepted
-until then teaches the rate (see ``rate_limit``), or how many may be in flight (see ``ceiling``). Several tasks of one
-connection settle by the same rules.
+It starts from the vendor's documented limits and learns from refusals. A refusal closes the gate for *every* request of
+the connection, because vendors lengthen their pause for clients that go on asking. What was accepted until then teaches
+the rate (see ``rate_limit``), or how many may be in flight (see ``concurrency_limit``). Several tasks of one connection
+settle by the same rules.
 """
 
 from __future__ import annotations
 
 import asyncio
-from bisect import insort
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,123 +16,128 @@ from dataclasses import dataclass, field
 
 from airflow_provider_interactions.contract import Pace
 from airflow_provider_interactions.errors import Throttled
-from airflow_provider_interactions.http.ceiling import Ceiling
-from airflow_provider_interactions.http.rate_limit import LearnedRate, SlidingWindow, Turn
+from airflow_provider_interactions.http.concurrency_limit import LearnedConcurrency
+from airflow_provider_interactions.http.rate_limit import LearnedRate, RateTuning, SlidingWindow, Turn
 
 #: Seconds to wait after a refusal that names no time: the first, doubled for each further one up to the last.
 FIRST_PAUSE, LAST_PAUSE = 1.0, 60.0
 
-#: Requests in flight before the first answer, so that no run begins with a burst; they double with every round.
+#: Requests in flight before the first response, so that no run begins with a burst; they double with every round.
 FIRST_IN_FLIGHT = 16
 
-#: After a refusal: this share of the places that were taken is quickly found again, the rest one by one.
+#: After a refusal: this share of the places that were in use comes back quickly, the rest one by one.
 QUICK_SHARE = 0.9
-
-#: Requests keep at least this share of the distance at which those in flight would leave evenly; what is late by less
-#: than so many seconds is caught up. Else answers that came together would send the next requests together, which then
-#: wait for each other at the vendor and come back together, in ever larger crowds.
-EVEN, CATCH_UP = 0.9, 0.002
 
 
 @dataclass(slots=True)
 class Throttle:
-    """The state of one connection's pace; made and used inside one event loop. Times are the loop's, in seconds."""
+    """The pace of one connection; made and used inside one event loop. Times are the loop's, in seconds.
+
+    ``most`` is the upper bound of requests in flight, ``places`` how many there may be now, ``quick_places`` up to
+    which number they come back quickly after a refusal. ``first_places`` is how many the first response allows.
+    """
 
     most: int
-    limit: float
+    places: float
     documented: SlidingWindow | None = None
     patience: float = float("inf")
-    first: float = 1.0
-    quick_until: float = float("inf")
+    tuning: RateTuning = field(default_factory=RateTuning)
+    first_places: float = 1.0
+    quick_places: float = float("inf")
     in_flight: int = 0
     sent: int = 0
-    places: int = 0
+    since_opened: int = 0
     opened_at: float = 0.0
     even_at: float = 0.0
-    took: float = 0.0
+    last_took: float = 0.0
     paused_until: float = 0.0
     refusals: int = 0
-    rate: LearnedRate = field(default_factory=LearnedRate)
-    ceiling: Ceiling = field(default_factory=Ceiling)
+    rate: LearnedRate = field(init=False)
+    concurrency: LearnedConcurrency = field(default_factory=LearnedConcurrency)
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turns: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self.rate = LearnedRate(self.tuning)
 
     @classmethod
-    def of(cls, pace: Pace, patience: float = float("inf"), *, proven: bool = True) -> Throttle:
-        """Start from the limits to keep. A gate that is shut for more seconds than ``patience`` is not waited for.
+    def start(
+        cls, pace: Pace, patience: float = float("inf"), *, tuning: RateTuning | None = None, proven: bool = True
+    ) -> Throttle:
+        """Start from a vendor's limits. No request waits longer than ``patience`` seconds for the gate to open.
 
-        Unless credentials are ``proven`` one request goes first: some vendors lock whoever is wrong too often.
+        Unless credentials are ``proven``, one request goes first: some vendors lock an account after wrong logins.
         """
         most = max(1, pace.concurrency)
         documented = SlidingWindow(pace.requests, pace.seconds or 0.0) if pace.requests else None
         first = float(min(most, FIRST_IN_FLIGHT))
-        return cls(most, first if proven else 1.0, documented, patience, first)
+        return cls(most, first if proven else 1.0, documented, patience, tuning or RateTuning(), first)
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[Turn]:
-        """Wait for a place among the requests in flight, for the gate, and for one's turn.
+    async def acquire(self) -> AsyncIterator[Turn]:
+        """Wait for a place among the requests in flight, for the gate, and for the next turn.
 
-        A ``Throttled`` that is raised inside shuts the gate; its ``retry_after`` is then the seconds of the pause.
+        A ``Throttled`` that is raised inside closes the gate; its ``retry_after`` is then the seconds of the pause.
         """
-        await self._place()
+        await self._take_place()
         try:
-            turn = await self._turn()
+            turn = await self._wait_for_turn()
             try:
                 yield turn
             except Throttled as refusal:
-                refusal.retry_after = self._refused(turn, refusal)
+                refusal.retry_after = self._close_gate(turn, refusal)
                 raise
             finally:
                 self.sent -= 1
         finally:
-            self._leave()
+            self._leave_place()
 
-    def succeeded(self, turn: Turn) -> None:
-        """An answer came: double the places with every round of answers, above what was refused add one a round."""
+    def record_success(self, turn: Turn) -> None:
+        """Allow more in flight: twice as many with every round of responses, above a refused number one a round."""
         self.refusals = 0
-        self.limit, self.first = max(self.limit, self.first), 1.0
+        self.places, self.first_places = max(self.places, self.first_places), 1.0
         now = asyncio.get_running_loop().time()
-        more = self.limit + (1.0 if self.limit < self.quick_until else 1 / self.limit)
-        self.limit = min(self.most, self.ceiling.allows(now), more)
-        self.took = now - turn.sent_at
-        self.rate.answered(turn, now)
+        more = self.places + (1.0 if self.places < self.quick_places else 1 / self.places)
+        self.places = min(self.most, self.concurrency.grow(now), more)
+        self.last_took = now - turn.sent_at
+        self.rate.record_response(turn, now)
 
-    def _refused(self, turn: Turn, refusal: Throttled) -> float:
-        """Shut the gate for all and learn what the refusal teaches; returns the seconds of the pause."""
+    def _close_gate(self, turn: Turn, refusal: Throttled) -> float:
+        """Close the gate for all and learn from the refusal; returns the seconds of the pause."""
         now = asyncio.get_running_loop().time()
         first = now >= self.paused_until  # of many refusals at once, the first one sets the pace
         self.refusals += first
-        own = min(LAST_PAUSE, FIRST_PAUSE * 2.0 ** min(max(0, self.refusals - 1), 10))
-        told = refusal.retry_after or own  # zero, or a date that has passed, says no more than nothing at all
-        pause = max(told, own)
+        backoff = min(LAST_PAUSE, FIRST_PAUSE * 2.0 ** min(max(0, self.refusals - 1), 10))
+        retry_after = refusal.retry_after or backoff  # zero, or a date that has passed, says no more than no header
+        pause = max(retry_after, backoff)
         if refusal.limit == "concurrency":
-            self._crowded(turn, now, pause, first=first)
+            self._learn_concurrency(turn, now, pause, first=first)
         else:
-            self._too_fast(turn, now, pause, told, first=first)
+            self._learn_rate(turn, now, pause, retry_after, first=first)
         self.paused_until = max(self.paused_until, now + pause)
-        self.places, self.opened_at = 0, self.paused_until
+        self.since_opened, self.opened_at = 0, self.paused_until
         return pause
 
-    def _crowded(self, turn: Turn, now: float, pause: float, *, first: bool) -> None:
-        """Too many were in flight: as many as were admitted may go out at once, and as often as before."""
+    def _learn_concurrency(self, turn: Turn, now: float, pause: float, *, first: bool) -> None:
+        """Too many were in flight: as many as were admitted may go out at once, at the same rate as before."""
         if first:
-            self.ceiling.refused(turn.in_flight, now, pause)
+            self.concurrency.learn(turn.in_flight, now, pause)
         else:
-            self.ceiling.refused_too(turn.in_flight)
-        self.limit, self.first = min(self.limit, self.ceiling.most), 1.0
+            self.concurrency.learn_from_earlier(turn.in_flight)
+        self.places, self.first_places = min(self.places, self.concurrency.most), 1.0
 
-    def _too_fast(self, turn: Turn, now: float, pause: float, told: float, *, first: bool) -> None:
-        """Halve the places, and learn a rate."""
+    def _learn_rate(self, turn: Turn, now: float, pause: float, retry_after: float, *, first: bool) -> None:
+        """Too many were sent: halve the places and learn a rate."""
         if not first:
-            self.rate.refused_before(turn.place)
+            self.rate.learn_from_earlier(turn.number)
             return
-        self.quick_until = max(1.0, QUICK_SHARE * self.in_flight)
-        self.limit, self.first = max(1.0, self.limit / 2), 1.0
-        self.rate.refused(turn, turn.sent_at - self.opened_at, now, pause, told)
+        self.quick_places = max(1.0, QUICK_SHARE * self.in_flight)
+        self.places, self.first_places = max(1.0, self.places / 2), 1.0
+        self.rate.learn(turn, turn.sent_at - self.opened_at, now, pause, retry_after)
 
-    async def _place(self) -> None:
-        """Wait for a place, in the order of asking: answers that overtake others wait in memory for their turn."""
-        if not self.waiting and self.in_flight < int(self.limit):
+    async def _take_place(self) -> None:
+        """Wait for a place, first come, first served: a response that comes before an earlier one waits in memory."""
+        if not self.waiting and self.in_flight < int(self.places):
             self.in_flight += 1
             return
         place = asyncio.get_running_loop().create_future()
@@ -142,47 +146,48 @@ class Throttle:
             await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():
-                self._leave()
+                self._leave_place()
             raise
 
-    def _leave(self) -> None:
+    def _leave_place(self) -> None:
         self.in_flight -= 1
-        self._wake()
+        self._hand_on_places()
 
-    async def _turn(self) -> Turn:
-        """One after the other, in the order of their places: wait until the next request may go out."""
+    async def _wait_for_turn(self) -> Turn:
+        """One request after the other, in the order of their places: wait until the next one may go out."""
         loop = asyncio.get_running_loop()
-        async with self.turn:
-            while (wait := self._wait(loop.time())) > 0:  # the pause may have grown meanwhile
-                shut = self.paused_until - loop.time()
-                if shut > self.patience:
+        async with self.turns:
+            while (wait := self._seconds_to_wait(loop.time())) > 0:  # the pause may have grown meanwhile
+                closed_for = self.paused_until - loop.time()
+                if closed_for > self.patience:
                     msg = "the vendor asks to slow down for longer than this run may wait"
-                    raise Throttled(msg, retry_after=shut)
+                    raise Throttled(msg, retry_after=closed_for)
                 await asyncio.sleep(wait)
-            return self._go(loop.time())
+            return self._start_turn(loop.time())
 
-    def _wait(self, now: float) -> float:
-        waits = [self.paused_until - now, self.even_at - now, self.rate.wait(now)]
+    def _seconds_to_wait(self, now: float) -> float:
+        waits = [self.paused_until - now, self.even_at - now, self.rate.seconds_to_wait(now)]
         if self.documented:
-            waits.append(self.documented.wait(now))
+            waits.append(self.documented.seconds_to_wait(now))
         return max(waits)
 
-    def _go(self, now: float) -> Turn:
+    def _start_turn(self, now: float) -> Turn:
         self.opened_at = self.opened_at or now
         self.sent += 1
-        turn = Turn(self.places, now, self.sent)
-        self.places += 1
-        # The last answer counts, too, if it was quicker: one slow answer must not hold back what follows.
-        usual = min(self.rate.quick, self.took)
-        self.even_at = max(self.even_at, now - CATCH_UP) + EVEN * usual / int(self.limit)
-        self.rate.took(turn)
+        turn = Turn(self.since_opened, now, self.sent)
+        self.since_opened += 1
+        # The last response counts, too, if it was quicker: one slow response must not hold back what follows.
+        usual = min(self.rate.quick, self.last_took)
+        even_from = max(self.even_at, now - self.tuning.catch_up_seconds)
+        self.even_at = even_from + self.tuning.even_share * usual / int(self.places)
+        self.rate.record_sent(turn)
         if self.documented:
-            insort(self.documented.arrivals, now)
+            self.documented.add(now)
         return turn
 
-    def _wake(self) -> None:
-        """Hand places to those who wait; the place is taken at once, so that nobody can slip in before."""
-        while self.waiting and self.in_flight < int(self.limit):
+    def _hand_on_places(self) -> None:
+        """Give free places to waiting requests. Each is taken at once, so that no other request can slip in before."""
+        while self.waiting and self.in_flight < int(self.places):
             place = self.waiting.popleft()
             if not place.done():
                 self.in_flight += 1

@@ -1,4 +1,4 @@
-"""One access token for a whole connection: asked for once, renewed before it ends, replaced once when refused."""
+"""One access token for a whole connection: requested once, renewed before it expires, replaced once when refused."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from airflow_provider_interactions.contract import Auth, Token
-from airflow_provider_interactions.errors import AuthRejected
+from airflow_provider_interactions.contract import Auth, Response, Token
+from airflow_provider_interactions.errors import AuthRejected, Throttled, Unavailable
+from airflow_provider_interactions.http.retry import read_retry_after
 
 #: Renew this share of a token's life before its end, but never more than so many seconds.
 EARLY_SHARE, EARLY_SECONDS = 0.1, 300.0
@@ -17,63 +18,83 @@ REFUSED_IN_A_ROW = 2
 
 
 @dataclass(slots=True)
-class Tokens:
-    """The token of one connection, inside one event loop. Without tokens, ``current`` gives an empty text."""
+class TokenCache:
+    """The current token of a connection, and when to renew it. Times are of one monotonic clock, in seconds."""
 
     auth: Auth
-    ask: Callable[[], Awaitable[Token]] | None = None
     token: str = field(default="", repr=False)
     renew_at: float = 0.0
+
+    def is_usable(self, now: float) -> bool:
+        """Whether the token can be sent now; always true for a vendor without tokens, whose token is empty."""
+        return not self.auth.has_tokens or (bool(self.token) and now < self.renew_at)
+
+    def store(self, token: Token, now: float) -> str:
+        """Keep a new token; returns its value."""
+        self.token = token.value
+        self.renew_at = now + token.expires_in - min(EARLY_SECONDS, token.expires_in * EARLY_SHARE)
+        return self.token
+
+    def drop(self, refused: str) -> bool:
+        """Forget a refused token. False if another request has done so already."""
+        if refused != self.token:
+            return False
+        self.token = ""
+        return True
+
+
+@dataclass(slots=True)
+class Tokens:
+    """The tokens of one connection inside one event loop; ``request`` sends a request for one."""
+
+    cache: TokenCache
+    request: Callable[[], Awaitable[Token]]
     refusals: int = 0
     verdict: AuthRejected | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def current(self) -> str:
-        """A token to use now. Raises what the token host said; once refused, always refused, without asking again."""
-        if self.verdict is not None:
-            raise self.verdict
-        if not self.auth.has_tokens or self._fresh():
-            return self.token
-        async with self.lock:
-            if self.verdict is not None:
-                raise self.verdict
-            if not self._fresh():
-                await self._renew()
-        return self.token
+        """A token to use now. Raises the token host's error; after a refusal always, without another request."""
+        if not self._has_usable():
+            async with self.lock:
+                if not self._has_usable():
+                    return await self._renew()
+        return self.cache.token
 
-    def worked(self, token: str) -> None:
-        """The vendor accepted this token."""
-        if token == self.token:
+    def accept(self, token: str) -> None:
+        """Note that the vendor accepted this token."""
+        if token == self.cache.token:
             self.refusals = 0
 
-    def refused(self, token: str, error: AuthRejected) -> None:
-        """The vendor refused this token: forget it, or raise the error when another one cannot help."""
-        if not self.auth.has_tokens or error.status != 401:
-            self.verdict = error
-            raise error
-        if token != self.token:
-            return  # another request was refused with it before, and cared for a fresh one
-        self.token = ""
-        self.refusals += 1
-        if self.refusals >= REFUSED_IN_A_ROW:
+    def refuse(self, token: str, error: AuthRejected) -> None:
+        """Forget a token that the vendor refused; raises the error if another one cannot help."""
+        renewable = self.cache.auth.has_tokens and error.status == 401
+        if renewable:
+            self.refusals += self.cache.drop(token)
+        if not renewable or self.refusals >= REFUSED_IN_A_ROW:
             self.verdict = error
             raise error
 
-    def _fresh(self) -> bool:
-        return bool(self.token) and asyncio.get_running_loop().time() < self.renew_at
+    def _has_usable(self) -> bool:
+        if self.verdict is not None:
+            raise self.verdict
+        return self.cache.is_usable(asyncio.get_running_loop().time())
 
-    async def _renew(self) -> None:
+    async def _renew(self) -> str:
+        acquire = self.cache.auth.acquire
         try:
-            token = await self._ask()
+            token = await (asyncio.to_thread(acquire) if acquire is not None else self.request())
         except AuthRejected as error:
             self.verdict = error
             raise
-        early = min(EARLY_SECONDS, token.expires_in * EARLY_SHARE)
-        self.renew_at = asyncio.get_running_loop().time() + token.expires_in - early
-        self.token = token.value
+        return self.cache.store(token, asyncio.get_running_loop().time())
 
-    async def _ask(self) -> Token:
-        if self.auth.acquire is not None:
-            return await asyncio.to_thread(self.auth.acquire)
-        assert self.ask is not None  # noqa: S101 - whoever opens a connection sets it
-        return await self.ask()
+
+def read_token(auth: Auth, response: Response) -> Token:
+    """The token in a response of the token host; an error that allows a retry carries its Retry-After."""
+    assert auth.read is not None  # noqa: S101 - auth.ask comes with it
+    try:
+        return auth.read(response)
+    except (Throttled, Unavailable) as error:
+        error.retry_after = read_retry_after(response)
+        raise

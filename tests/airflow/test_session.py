@@ -12,9 +12,9 @@ import pytest
 import requests
 
 from airflow_provider_interactions import vendors
-from airflow_provider_interactions.contract import Auth, credentials
+from airflow_provider_interactions.contract import Auth, Token, credentials
 from airflow_provider_interactions.errors import AuthRejected, BadResponse, ConfigError, Throttled, Unavailable
-from airflow_provider_interactions.http.requests_session import TIMEOUT, session
+from airflow_provider_interactions.http.requests_session import TIMEOUT, open_session
 
 VENDOR = vendors.vendor("dynamics_marketing")
 WHO = "/api/data/v9.0/WhoAmI"
@@ -27,7 +27,7 @@ def given(sandbox, **fields):
 
 @pytest.fixture
 def client(sandbox):
-    with session(VENDOR, given(sandbox)) as opened:
+    with open_session(VENDOR, given(sandbox)) as opened:
         yield opened
 
 
@@ -76,7 +76,7 @@ def test_used_up_body_is_not_sent_twice(client, sandbox):
 
 def test_token_is_renewed_before_it_ends(client, sandbox, monkeypatch):
     client.get(WHO)
-    later = client._tokens._renew_at + 1
+    later = client._tokens._cache.renew_at + 1
     monkeypatch.setattr("airflow_provider_interactions.http.requests_session.time.monotonic", lambda: later)
     assert client.get(WHO).ok
     assert asked(sandbox)["tokens_issued"] == 2
@@ -116,7 +116,7 @@ def test_redirect_on_the_same_host_is_followed_and_signed(client, sandbox):
 def test_netrc_password_is_not_sent_to_vendor_or_token_host(sandbox, tmp_path, monkeypatch, auth):
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    with session(replace(VENDOR, auth=auth), given(sandbox)) as client:
+    with open_session(replace(VENDOR, auth=auth), given(sandbox)) as client:
         sent = client.get(WHO).request.headers
     assert not sent.get("Authorization", "").startswith("Basic ")
 
@@ -140,7 +140,7 @@ def test_no_cookie_is_kept(sandbox):
     with ThreadingHTTPServer(("127.0.0.1", 0), Biscuits) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         there = replace(given(sandbox), host=f"http://127.0.0.1:{server.server_port}")
-        with session(replace(VENDOR, auth=lambda _: Auth(lambda request, _: request)), there) as client:
+        with open_session(replace(VENDOR, auth=lambda _: Auth(lambda request, _: request)), there) as client:
             assert [client.get("/").text, client.get("/").text] == ["none", "none"]
             assert len(client.cookies) == 0
         server.shutdown()
@@ -155,8 +155,8 @@ def test_every_call_has_a_timeout_and_follows_verify_tls(client, monkeypatch):
 
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", __file__)
-    monkeypatch.setattr(client._tokens, "_ask", lambda: pytest.fail("asked"))
-    client._tokens._token, client._tokens._renew_at = "token", float("inf")
+    monkeypatch.setattr(client._tokens, "_request", lambda: pytest.fail("asked"))
+    client._tokens._cache.store(Token("token", float("inf")), 0.0)
     client.verify = False
     with pytest.raises(requests.ConnectionError):
         client.get(WHO)
@@ -164,7 +164,10 @@ def test_every_call_has_a_timeout_and_follows_verify_tls(client, monkeypatch):
 
 
 def test_wrong_secret_says_what_to_check_and_not_what_it_was(sandbox):
-    with session(VENDOR, given(sandbox, password="not-the-secret")) as client, pytest.raises(AuthRejected) as refused:
+    with (
+        open_session(VENDOR, given(sandbox, password="not-the-secret")) as client,
+        pytest.raises(AuthRejected) as refused,
+    ):
         client.get(WHO)
     assert "Check login and password" in str(refused.value)
     assert str(refused.value).startswith("dynamics_marketing: ")
@@ -173,7 +176,7 @@ def test_wrong_secret_says_what_to_check_and_not_what_it_was(sandbox):
 
 def test_throttled_token_host_is_told_apart(sandbox):
     sandbox.faults([{"kind": "status", "status": 429, "path": "/oauth2/"}])
-    with session(VENDOR, given(sandbox)) as client, pytest.raises(Throttled):
+    with open_session(VENDOR, given(sandbox)) as client, pytest.raises(Throttled):
         client.get(WHO)
 
 
@@ -186,7 +189,7 @@ def closed_port():
 def test_unreachable_token_host(sandbox):
     there = given(sandbox)
     settings = replace_settings(there, authority=f"http://127.0.0.1:{closed_port()}")
-    with session(VENDOR, settings) as client, pytest.raises(Unavailable, match="token host cannot be reached"):
+    with open_session(VENDOR, settings) as client, pytest.raises(Unavailable, match="token host cannot be reached"):
         client.get(WHO)
 
 
@@ -199,7 +202,7 @@ def replace_settings(there, **fields):
 def test_unreachable_vendor_raises_requests_own_error_without_the_query(sandbox):
     there = given(sandbox)
     there = replace(there, host=f"http://127.0.0.1:{closed_port()}")
-    with session(VENDOR, there) as client, pytest.raises(requests.ConnectionError) as fault:
+    with open_session(VENDOR, there) as client, pytest.raises(requests.ConnectionError) as fault:
         client.get("/api", params={"key": "s3cret"})
     assert "GET /api got no answer" in str(fault.value)
     assert "s3cret" not in str(fault.value)
@@ -221,7 +224,7 @@ def test_signature_in_a_form_or_a_query_is_carried_too(sandbox):
         return replace(request, query={"api_key": "k&1"}, form={**(request.form or {}), "login": "l"})
 
     vendor = replace(VENDOR, auth=lambda _: Auth(apply))
-    with session(vendor, given(sandbox)) as client:
+    with open_session(vendor, given(sandbox)) as client:
         answer = client.post(f"{WHO}?a=1", data={"b": "2"})
     assert answer.request.url.endswith("WhoAmI?a=1&api_key=k%261")
     assert answer.request.body == "b=2&login=l"

@@ -19,7 +19,7 @@ from airflow_provider_interactions import contacts, contract
 from airflow_provider_interactions.extract import commit
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.run import extract
-from airflow_provider_interactions.http import rate_limit
+from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.storage import Lake
@@ -29,9 +29,12 @@ from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.vendors.dynamics_marketing import responses
 from airflow_provider_interactions.window import Window
 
+#: No careful start: a run of twenty requests would spend its time waiting. Refusals slow it down as ever.
+FULL_SPEED = RateTuning(first_rate=UNLIMITED)
+
 START, DAYS = "2026-01-01", 3
 WHOLE = Window.of(START, "2026-01-04")
-LIMITS = Limits(timeout=10.0, tries=5, first_wait=0.005, last_wait=0.01)
+LIMITS = Limits(timeout=10.0, tries=5, first_wait=0.005, last_wait=0.01, rate=FULL_SPEED)
 FEW = ("EmailSent", "EmailClicked", "FormSubmitted")
 
 
@@ -231,18 +234,6 @@ def worlds() -> list[dict[str, Any]]:
         free["options"][case.vendor] = dict(case.world)
         free["names"].append(name)
     return found
-
-
-@pytest.fixture(scope="module", autouse=True)
-def at_full_speed():
-    """No careful start: a run of twenty requests would spend its time in waiting. Refusals slow it down as ever."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            rate_limit.LearnedRate.__init__,
-            "__defaults__",
-            (rate_limit.NO_RATE, *rate_limit.LearnedRate.__init__.__defaults__[1:]),
-        )
-        yield
 
 
 @pytest.fixture(scope="session")

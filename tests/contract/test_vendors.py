@@ -11,11 +11,12 @@ import pytest
 
 from airflow_provider_interactions.errors import AuthRejected, ConfigError, InteractionsError, Stalled, Unavailable
 from airflow_provider_interactions.extract.run import extract
+from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window
 
-LIMITS = Limits(timeout=10.0, first_wait=0.005, last_wait=0.01)
+LIMITS = Limits(timeout=10.0, first_wait=0.005, last_wait=0.01, rate=RateTuning(first_rate=UNLIMITED))
 TICK = timedelta(microseconds=1)
 
 

@@ -23,8 +23,8 @@ from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.outcomes import Outcome, word_for
 from airflow_provider_interactions.extract.run import extract
-from airflow_provider_interactions.http import rate_limit
 from airflow_provider_interactions.http.client import connect
+from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.manifest import Counts
 from airflow_provider_interactions.lake.paths import WindowPaths
@@ -44,8 +44,11 @@ TYPES = ("EmailSent", "EmailClicked", "FormVisited")
 WEEK = Window.of("2026-01-01", "2026-01-08")
 DAY = Window.of("2026-01-02", "2026-01-03")
 
+#: No careful start: a run of twenty requests would spend its time waiting. Refusals slow it down as ever.
+FULL_SPEED = RateTuning(first_rate=UNLIMITED)
+
 #: Waits of milliseconds instead of seconds.
-QUICK = Limits(timeout=5.0, tries=4, patience=20.0, first_wait=0.01, last_wait=0.02)
+QUICK = Limits(timeout=5.0, tries=4, patience=20.0, first_wait=0.01, last_wait=0.02, rate=FULL_SPEED)
 
 
 @dataclass(frozen=True)
@@ -111,18 +114,6 @@ class Rig:
     def faults(self, **rule: Any) -> None:
         """One rule, for the action only unless it says otherwise."""
         self.sandbox.faults([{"path": "LoadInteractions", **rule}])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def at_full_speed():
-    """No careful start: a run of twenty requests would spend its time in waiting. Refusals slow it down as ever."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            rate_limit.LearnedRate.__init__,
-            "__defaults__",
-            (rate_limit.NO_RATE, *rate_limit.LearnedRate.__init__.__defaults__[1:]),
-        )
-        yield
 
 
 @pytest.fixture(scope="session")

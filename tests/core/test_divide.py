@@ -36,7 +36,7 @@ def running():
 
 
 @pytest.fixture(params=VENDORS)
-def jobs(request, running, tmp_path):
+def jobs(request, running, tmp_path, tools):
     """Makes extractions of a window in batches, into a lake of the given name."""
     running.reset()
     vendor, known = VENDORS[request.param], running.connections[request.param]
@@ -46,6 +46,7 @@ def jobs(request, running, tmp_path):
     options = contract.options(vendor, {})
 
     def made(window, lake, **changed):
+        changed = {"limits": tools.quick, **changed}
         opened = Lake.at(str(tmp_path / lake))
         cut = [people[:3], people[3:]]
         return [

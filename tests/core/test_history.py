@@ -28,7 +28,7 @@ def running():
 
 
 @pytest.fixture(params=BLIND, ids=lambda vendor: vendor.name)
-def job(request, running, tmp_path):
+def job(request, running, tmp_path, tools):
     """An extraction of the month; windows, contacts and age are changed by the tests."""
     running.reset()
     vendor, known = request.param, running.connections[request.param.name]
@@ -40,6 +40,7 @@ def job(request, running, tmp_path):
         window=MONTH,
         contacts=[vendor.contact(text, vendor.contact_kinds[0]) for text in running.contacts(vendor.name)],
         options=contract.options(vendor, {}),
+        limits=tools.quick,
     )
 
 

@@ -1078,7 +1078,7 @@ def connected(sandbox, **extra):
 
 @pytest.mark.parametrize("start", ["2026-01-01T00:00:00Z", "2026-01-02T03:00:00.5Z"])
 @pytest.mark.parametrize(("form", "size"), [("xml", 200), ("json", 200), ("json", 3)])
-def test_the_table_is_what_the_oracle_knows(sandbox, tmp_path, start, form, size):
+def test_the_table_is_what_the_oracle_knows(sandbox, tmp_path, start, form, size, tools):
     end = "2026-01-06T03:00:00.25Z"
     job = Job(
         vendor=VENDOR,
@@ -1087,6 +1087,7 @@ def test_the_table_is_what_the_oracle_knows(sandbox, tmp_path, start, form, size
         window=Window.of(start, end),
         contacts=[VENDOR.contact(text) for text in sandbox.contacts(VENDOR.name)],
         options=contract.options(VENDOR, {"page_size": size}),
+        limits=tools.quick,
     )
     manifest = normalize_pipeline.normalize(job.lake, commit.commit_window(job.lake, [run.extract(job)]))
     found = [fact for file in manifest.files for fact in facts(tmp_path / file.path)]

@@ -12,6 +12,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.errors import AuthRejected, BadResponse, ConfigError, Throttled
+from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.person import request as person_request
@@ -19,7 +20,9 @@ from airflow_provider_interactions.person.files import line
 from airflow_provider_interactions.sandbox import Fact, SandboxConfig, digest, serve
 from airflow_provider_interactions.vendors import VENDORS
 
-QUICK = Limits(timeout=5.0, tries=2, patience=1.0, first_wait=0.01, last_wait=0.02)
+QUICK = Limits(
+    timeout=5.0, tries=2, patience=1.0, first_wait=0.01, last_wait=0.02, rate=RateTuning(first_rate=UNLIMITED)
+)
 START, END = "1970-01-01", "2100-01-01"
 FACTS = ("native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count")
 DYNAMICS, WHICH50, LUMINATE, CAPILLARY = "dynamics_marketing", "which50", "luminate_online", "capillary"

@@ -24,7 +24,7 @@ DAYS = list(MONTH.split(timedelta(days=1)))
 
 
 @pytest.fixture
-def job(running, tmp_path):
+def job(running, tmp_path, tools):
     """A month of one contact, whose vendor sends whole histories."""
     running.reset()
     vendor, known = VENDORS[NAME], running.connections[NAME]
@@ -36,6 +36,7 @@ def job(running, tmp_path):
         window=MONTH,
         contacts=[vendor.contact("1", vendor.contact_kinds[0])],
         options=contract.options(vendor, {}),
+        limits=tools.quick,
     )
     running.reset()
 

@@ -26,7 +26,8 @@ from airflow_provider_interactions import contacts, contract
 from airflow_provider_interactions.extract import commit
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.run import extract
-from airflow_provider_interactions.http import rate_limit
+from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
+from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import duckdb as load
 from airflow_provider_interactions.normalize import pipeline
@@ -124,13 +125,7 @@ def built(tmp_path_factory):
     """A week of all four vendors in one table, the third day loaded once more a day later."""
     folder = tmp_path_factory.mktemp("built")
     config = SandboxConfig(contacts=3, options={"dynamics_marketing": {"types": TYPES}})
-    with serve(config) as sandbox, pytest.MonkeyPatch.context() as patch:
-        # No careful start: a run of ten requests would spend its time in waiting.
-        patch.setattr(
-            rate_limit.LearnedRate.__init__,
-            "__defaults__",
-            (rate_limit.NO_RATE, *rate_limit.LearnedRate.__init__.__defaults__[1:]),
-        )
+    with serve(config) as sandbox:
         for name in VENDORS:
             load_vendor(sandbox, name, folder / "lake")
         yield Built(folder, sandbox)
@@ -147,6 +142,8 @@ def load_vendor(sandbox, name, lake):
         window=WEEK,
         contacts=contacts.checked(vendor, sandbox.contacts(name)),
         options=contract.options(vendor, {"types": TYPES} if name == "dynamics_marketing" else {}),
+        # No careful start: a run of ten requests would spend its time waiting.
+        limits=Limits(rate=RateTuning(first_rate=UNLIMITED)),
         extracted_at=datetime(2026, 1, 8, 1, tzinfo=UTC),
     )
     again = replace(

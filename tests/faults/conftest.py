@@ -117,14 +117,6 @@ def process(processes):
     return processes[0]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _at_full_speed():
-    defaults = rig.rate_limit.LearnedRate.__init__.__defaults__
-    rig.at_full_speed()
-    yield
-    rig.rate_limit.LearnedRate.__init__.__defaults__ = defaults
-
-
 @pytest.fixture(scope="session")
 def worlds():
     """Two sandboxes: the same organisation, before and after its history changed."""

@@ -27,13 +27,14 @@ from airflow_provider_interactions.extract import commit
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.http import client as http_client
+from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize.pipeline import normalize
 from airflow_provider_interactions.sandbox.mutations import Mutation, mutate
 from airflow_provider_interactions.vendors import VENDORS
 
 #: One retry, so that a fault that passes is retried and one that stays costs little.
-LIMITS = http_client.Limits(timeout=10.0, tries=2, first_wait=0.0, last_wait=0.0)
+LIMITS = http_client.Limits(timeout=10.0, tries=2, first_wait=0.0, last_wait=0.0, rate=RateTuning(first_rate=UNLIMITED))
 
 
 @dataclass(frozen=True)

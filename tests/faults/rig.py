@@ -13,7 +13,7 @@ from airflow_provider_interactions import contacts, contract
 from airflow_provider_interactions.extract import commit
 from airflow_provider_interactions.extract import run as extract_run
 from airflow_provider_interactions.extract.job import Job
-from airflow_provider_interactions.http import rate_limit
+from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake import reader
 from airflow_provider_interactions.lake.paths import WindowPaths
@@ -67,11 +67,6 @@ CASES = {
 WORLDS = {name: case.world for name, case in CASES.items()}
 
 
-def at_full_speed(first: float = rate_limit.NO_RATE) -> None:
-    """No careful start: a run of twenty requests would spend its time in waiting. Refusals slow it down as ever."""
-    rate_limit.LearnedRate.__init__.__defaults__ = (first, *rate_limit.LearnedRate.__init__.__defaults__[1:])
-
-
 def spec(sandbox, vendor, lake, **changed) -> dict[str, Any]:
     """An extraction as plain values, which travel to another process."""
     known = {
@@ -83,6 +78,7 @@ def spec(sandbox, vendor, lake, **changed) -> dict[str, Any]:
         "options": CASES[vendor].options,
         "extra": {},
         "limits": QUICK,
+        "first_rate": UNLIMITED,  # no careful start: a run of twenty requests would spend its time waiting
         "extracted_at": FIRST.isoformat(),
         "resume": None,
     }
@@ -116,7 +112,7 @@ def job_of(spec, fate=None) -> Job:
         window=Window.of(*spec["window"]) if "window" in spec else WHOLE,
         contacts=contacts.checked(vendor, spec["contacts"]),
         options=contract.options(vendor, spec["options"]),
-        limits=Limits(**spec["limits"]),
+        limits=Limits(**spec["limits"], rate=RateTuning(first_rate=spec["first_rate"])),
         resume=spec["resume"],
         extracted_at=datetime.fromisoformat(spec["extracted_at"]),
         **more,

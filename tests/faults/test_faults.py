@@ -127,19 +127,17 @@ def test_a_storm_of_refusals_is_sat_out(tmp_path):
 
 
 def test_two_processes_of_one_connection_share_a_limit_nobody_told_them(process, tmp_path):
-    """No server between them: both reach the limit, and settle after few refusals. tests/core/test_pace.py has more."""
+    """No server between them: both reach the limit, and settle after few refusals. tests/core/test_throttle.py has more."""
     limit = RateLimit(requests=50, seconds=1.0, refused_count=True)
     only = {"dynamics_marketing": {"types": ["EmailSent"]}}
     config = SandboxConfig(
         contacts=400, start=rig.START, days=rig.DAYS, per_contact=6, latency=0.05, rate_limit=limit, options=only
     )
     with serve(config) as strict:
-        chosen = {"options": {"types": ["EmailSent"]}, "concurrency": 10, "limits": PATIENT}
+        chosen = {"options": {"types": ["EmailSent"]}, "concurrency": 10, "limits": PATIENT, "first_rate": 100.0}
         specs = [rig.spec(strict, "dynamics_marketing", tmp_path / f"{n}", **chosen) for n in range(2)]
         halves = [{**spec, "contacts": spec["contacts"][n::2]} for n, spec in enumerate(specs)]
-        process.start(
-            *({"spec": spec, "steps": ["extract", "publish", "normalize"], "first_rate": 100.0} for spec in halves)
-        )
+        process.start(*({"spec": spec, "steps": ["extract", "publish", "normalize"]} for spec in halves))
         counts = [Counts(**one["manifest"]["counts"]) for one in process.wait()]
         stats = strict.stats()["dynamics_marketing"]
         assert sum(one.canonical for one in counts) == rig.expected(strict, "dynamics_marketing")[0]

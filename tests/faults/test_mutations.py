@@ -147,7 +147,6 @@ def test_changes_are_many_and_the_same_for_a_seed():
 if __name__ == "__main__":
     chosen, number = sys.argv[1] if len(sys.argv) > 1 else "", int(sys.argv[2]) if len(sys.argv) > 2 else COUNT
     silence()
-    rig.at_full_speed()
     begin = random.SystemRandom().randrange(2**40)
     with serve(CONFIG) as running:
         for one in SUBJECTS:

@@ -179,10 +179,10 @@ def test_places_are_taken_in_the_order_of_asking():
     """Answers that overtake others can be neither landed nor saved before their turn comes."""
 
     async def run():
-        pacer, taken = throttle.Throttle.of(contract.Pace(3)), []
+        pacer, taken = throttle.Throttle.start(contract.Pace(3)), []
 
         async def one(n):
-            async with pacer.slot():
+            async with pacer.acquire():
                 taken.append(n)
                 await asyncio.sleep(0.002 * (n % 3))
 

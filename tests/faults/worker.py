@@ -46,8 +46,6 @@ def _fate(command):
     if die.get("how") == "TERM":  # as Airflow does it: an exception, wherever the program is
         signal.signal(signal.SIGTERM, _terminated)
     raw_table.PART_ROWS = command.get("part_rows", raw_table.PART_ROWS)
-    if "first_rate" in command:
-        rig.at_full_speed(command["first_rate"])
     if "every" in command:
         tracker.EVERY, tracker.SHARE = command["every"], 0.0
     if command["spec"]["disk"] == "s3":
@@ -121,7 +119,6 @@ def ended(pid):
 
 def main():
     """One line in, two lines out, until there is no more."""
-    rig.at_full_speed()
     for line in sys.stdin:
         commands = json.loads(line)
         if any(one["spec"]["disk"] == "s3" for one in commands):

@@ -5,36 +5,23 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
-from urllib.parse import urlsplit
+from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Request, Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
     BadResponse,
-    InteractionsError,
     RequestRejected,
     Throttled,
     Unavailable,
     VendorError,
 )
-from airflow_provider_interactions.http import rate_limit, throttle
-from airflow_provider_interactions.http.client import MOST_REFUSALS, absolute, connect
-from airflow_provider_interactions.http.retry import (
-    CLOCKS_APART,
-    LONGEST_WAIT,
-    Limits,
-    Tries,
-    is_odd,
-    own_pause,
-    retry_after,
-)
+from airflow_provider_interactions.http import throttle
+from airflow_provider_interactions.http.client import MOST_REFUSALS, connect
+from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.sandbox import RateLimit
 from airflow_provider_interactions.vendors.shared import json
 
@@ -52,10 +39,6 @@ def closed_port():
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         return server.getsockname()[1]
-
-
-def headed(value):
-    return Response(429, {"retry-after": value}, b"")
 
 
 @pytest.mark.parametrize(
@@ -228,7 +211,8 @@ def test_no_more_requests_in_flight_than_allowed(limited, who):
 def test_no_run_begins_with_a_burst(limited, who):
     rig = limited()
     rig.faults(path="WhoAmI", kind="delay", seconds=0.55)
-    rig.fetch(*[who] * 40, limits=Limits(timeout=0.5, tries=1))  # none is ever answered, and the first ones linger
+    # None is ever answered, and the first ones linger.
+    rig.fetch(*[who] * 40, limits=Limits(timeout=0.5, tries=1, rate=rig.limits.rate))
     assert rig.stats["max_in_flight"] <= 2 * throttle.FIRST_IN_FLIGHT
 
 
@@ -368,193 +352,6 @@ def test_errors_tell_the_path_and_nothing_else_of_the_address(rig):
     assert error.path == "/api/data/v9.0/contacts"
 
 
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("", None),
-        ("0", 0.0),
-        (" 7 ", 7.0),
-        ("1.5", 1.5),
-        ("-3", None),
-        ("soon", None),
-        ("²", None),
-        (".", None),
-        ("1,199.97", None),
-        ("Thu, 01 Jan 2026 00:00:30 GMT", 30.0),
-        ("Thu, 01 Jan 2026 00:00:30 -0000", 30.0),
-        ("Thu, 01 Jan 2026 01:00:30 +0100", 30.0),
-        ("Wed, 31 Dec 2025 23:59:00 GMT", 0.0),
-        ("Thu, 41 Jan 2026 00:00:30 GMT", None),
-    ],
-)
-def test_retry_after_in_all_its_spellings(value, seconds):
-    assert retry_after(headed(value), NOW) == seconds
-
-
-@given(st.integers(0, 10**9))
-def test_retry_after_in_seconds(seconds):
-    assert retry_after(headed(str(seconds)), NOW) == min(seconds, LONGEST_WAIT)
-
-
-@given(st.datetimes(datetime(1990, 1, 1), datetime(2200, 1, 1)), st.timedeltas(timedelta(-9), timedelta(9)))  # noqa: DTZ001
-def test_retry_after_as_a_date(moment, ahead):
-    now = moment.replace(microsecond=0, tzinfo=UTC)
-    when = (now + ahead).replace(microsecond=0)
-    wait = (when - now).total_seconds()
-    assert retry_after(headed(format_datetime(when, usegmt=True)), now) == max(0.0, min(wait, LONGEST_WAIT))
-
-
-@given(st.one_of(st.text(max_size=40), st.text("0123456789 :,+-.GMTJanFebThu", max_size=40)))
-def test_any_retry_after_is_a_time_or_nothing(value):
-    seconds = retry_after(headed(value), NOW)
-    assert seconds is None or seconds >= 0
-
-
-def test_without_a_retry_after():
-    assert retry_after(Response(503, {}, b""), NOW) is None
-
-
-def spelled(now):
-    """Anything a Retry-After may hold: seconds, dates around now, garbage."""
-    dates = st.timedeltas(timedelta(-400), timedelta(400)).map(lambda off: format_datetime(now + off, usegmt=True))
-    numbers = st.one_of(st.integers(-(10**6), 10**6), st.floats(-100, 100)).map(str)
-    return st.one_of(st.none(), numbers, dates, st.text(max_size=20))
-
-
-@given(st.lists(spelled(NOW), min_size=8, max_size=8), st.floats(0.01, 2), st.floats(2, 60))
-def test_pauses_never_fall_below_the_own_schedule(values, first, last):
-    tries = Tries(Limits(first_wait=first, last_wait=last, patience=LONGEST_WAIT))
-    for n, value in enumerate(values):
-        told = None if value is None else retry_after(headed(value), NOW)
-        pause = tries.pause_after(Unavailable("x", retry_after=told))
-        assert pause >= max(min(last, first * 2**n), told or 0.0)
-        assert pause <= max(last + first, told or 0.0)
-
-
-@given(st.integers(1, 10**6))
-def test_the_own_pause_has_an_end(failed):
-    assert own_pause(failed, Limits()) <= Limits().last_wait
-
-
-@given(st.integers(-80_000, 80_000), st.integers(0, 80_000))
-def test_a_clock_that_is_wrong_does_not_change_a_pause(wrong, pause):
-    """The vendor's date is read by the vendor's own clock."""
-    headers = {"date": format_datetime(NOW, usegmt=True)}
-    headers["retry-after"] = format_datetime(NOW + timedelta(seconds=pause), usegmt=True)
-    assert retry_after(Response(503, headers, b""), NOW + timedelta(seconds=wrong)) == pause
-
-
-@pytest.mark.parametrize("date", ["", "soon", "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"])
-def test_a_vendor_whose_clock_is_of_no_use(date):
-    headers = {"date": date, "retry-after": "Thu, 01 Jan 2026 00:00:30 GMT"}
-    assert retry_after(Response(503, headers, b""), NOW) == 30
-    assert CLOCKS_APART < LONGEST_WAIT
-
-
-def test_what_is_retried_is_a_function_of_the_error():
-    def pause(error, **limits):
-        return Tries(Limits(patience=60, **limits)).pause_after(error)
-
-    assert 0.5 <= pause(Unavailable("x")) <= 1.0
-    assert pause(Unavailable("x", retry_after=2.5)) == 2.5
-    assert pause(Unavailable("x", retry_after=61)) is False
-    assert 0.5 <= pause(BadResponse("x")) <= 1.0
-    assert 0.5 <= pause(RequestRejected("x", status=302)) <= 1.0
-    assert pause(BadResponse("x"), odd_tries=1) is False
-    others = [AuthRejected("x"), RequestRejected("x", status=400), BadResponse("x", lasting=True), ValueError()]
-    assert not any(map(pause, [*others, Throttled("x", retry_after=1)]))
-    assert not any(map(is_odd, others))
-
-
-def test_a_path_goes_to_the_host_and_a_query_is_encoded():
-    url = absolute("https://org.com/base", Request("GET", "/a%20b", query={"q": "1 & 2/ä+", "z": "%"}))
-    assert str(url) == "https://org.com/base/a%20b?q=1%20%26%202%2F%C3%A4%2B&z=%25"
-
-
-def test_a_link_keeps_its_bytes():
-    link = "https://org.com/contacts?$skiptoken=%3Ccookie%20pagingcookie=%22%253c%2522&x=%c3%A4"
-    assert str(absolute("https://org.com", Request("GET", link))) == link
-
-
-home = "http://org.com:81"
-links = st.one_of(
-    st.text(max_size=30),
-    st.builds("{}{}".format, st.sampled_from(["http://", "https://", "//", "/", home]), st.text(max_size=20)),
-    st.text("htp:/org.com81@[]\\?#%\t\n ", max_size=40).map(lambda rest: f"http://org.com:81{rest}"),
-)
-
-
-@given(links)
-def test_no_link_whatever_leads_to_another_host(link):
-    try:
-        url = absolute(home, Request("GET", link))
-    except InteractionsError:
-        return
-    assert (url.scheme, url.host, url.port) == ("http", "org.com", 81)
-    assert urlsplit(str(url)).netloc == "org.com:81"
-
-
-@given(links)
-def test_any_address_has_a_path_to_show(link):
-    assert "?" not in Request("GET", link).path
-
-
-def test_tokens_are_renewed_before_they_end():
-    from airflow_provider_interactions.http.tokens import Tokens
-
-    asked = []
-
-    async def ask():
-        asked.append(0)
-        return contract.Token(f"token {len(asked)}", 0.1)
-
-    async def use():
-        tokens = Tokens(contract.Auth(lambda request, _: request, ask=Request("POST", "http://t/")), ask)
-        first = [await tokens.current() for _ in range(3)]
-        await asyncio.sleep(0.095)  # nine tenths of its life
-        return [*first, await tokens.current()]
-
-    assert asyncio.run(use()) == ["token 1", "token 1", "token 1", "token 2"]
-
-
-def test_a_vendor_without_tokens_is_refused_once():
-    from airflow_provider_interactions.http.tokens import Tokens
-
-    async def use():
-        tokens = Tokens(contract.Auth(lambda request, _: request))
-        assert await tokens.current() == ""
-        with pytest.raises(AuthRejected):
-            tokens.refused("", AuthRejected("no", status=401))
-        with pytest.raises(AuthRejected, match="no"):
-            await tokens.current()
-
-    asyncio.run(use())
-
-
-def test_a_pause_that_names_no_time_grows_and_is_never_nothing():
-    def impatient(pacer):
-        """As if the pause were over, and nothing learned."""
-        pacer.paused_until, pacer.rate = 0.0, rate_limit.LearnedRate()
-
-    async def refusal(pacer, retry_after):
-        impatient(pacer)
-        with pytest.raises(Throttled) as caught:
-            async with pacer.slot():
-                raise Throttled("slower", retry_after=retry_after)
-        return caught.value.retry_after
-
-    async def use():
-        pacer = throttle.Throttle.of(contract.Pace(4))
-        assert [await refusal(pacer, 0.0) for _ in range(9)] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
-        impatient(pacer)
-        async with pacer.slot() as turn:
-            pacer.succeeded(turn)
-        assert await refusal(pacer, None) == 1.0
-        assert pacer.limit >= 1
-
-    asyncio.run(use())
-
-
 def test_one_call_that_nobody_may_send_ends_though_others_pass(rig, who):
     # So that others pass in between: where none does, two tokens refused in a row prove that no other one will help.
     slow = {"path": "v9.1/WhoAmI", "kind": "delay", "seconds": 0.2}
@@ -591,8 +388,3 @@ def test_patience_begins_with_the_first_refusal(rig, who):
     )
     answers = rig.fetch(*[who] * 30, concurrency=1, limits=replace(rig.limits, patience=0.3))
     assert {type(answer) for answer in answers} == {Response}
-
-
-def test_a_retry_after_without_end_is_a_week():
-    assert retry_after(headed("9" * 400), NOW) == LONGEST_WAIT
-    assert retry_after(headed("Fri, 31 Dec 9999 23:59:59 GMT"), NOW) == LONGEST_WAIT

@@ -13,19 +13,22 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Request
-from airflow_provider_interactions.errors import AuthRejected, BadResponse, ConfigError, Unavailable
+from airflow_provider_interactions.errors import AuthRejected, BadResponse, ConfigError, InteractionsError, Unavailable
 from airflow_provider_interactions.http.client import connect
-from airflow_provider_interactions.http.proxy import absolute
-from airflow_provider_interactions.http.requests_session import session
+from airflow_provider_interactions.http.proxy import resolve_url
+from airflow_provider_interactions.http.requests_session import open_session
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.vendors import vendor
@@ -202,8 +205,8 @@ def test_verification_can_be_left_out(tls):
 TRUSTED = """
 import sys
 sys.path[:0] = sys.argv[2:]
-import test_reach
-assert test_reach.asked(test_reach.of(sys.argv[1])).status == 200
+import test_proxy
+assert test_proxy.asked(test_proxy.of(sys.argv[1])).status == 200
 """
 
 
@@ -245,7 +248,7 @@ def test_https_goes_through_a_tunnel_and_the_proxy_sees_no_path(proxy, tls, monk
 def test_the_session_for_people_goes_the_same_way(proxy, sandbox, monkeypatch):
     port, seen = proxy()
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
-    with session(WHICH50, sandboxed(sandbox)) as client:
+    with open_session(WHICH50, sandboxed(sandbox)) as client:
         assert client.get("contactLists").ok
     assert len(seen) == 1
 
@@ -305,7 +308,7 @@ def test_a_proxy_of_another_kind(sandbox, monkeypatch):
     ],
 )
 def test_a_link_to_the_same_host_is_followed_however_it_is_spelled(host, link):
-    assert absolute(host, Request("GET", link)).path == "/x" or "vendor" in host
+    assert resolve_url(host, Request("GET", link)).path == "/x" or "vendor" in host
 
 
 @pytest.mark.parametrize(
@@ -327,4 +330,39 @@ def test_a_link_to_the_same_host_is_followed_however_it_is_spelled(host, link):
 )
 def test_a_link_to_another_host_is_refused_however_it_is_spelled(link):
     with pytest.raises(BadResponse, match="links to another host"):
-        absolute("https://contoso.example", Request("GET", link))
+        resolve_url("https://contoso.example", Request("GET", link))
+
+
+def test_a_path_goes_to_the_host_and_a_query_is_encoded():
+    url = resolve_url("https://org.com/base", Request("GET", "/a%20b", query={"q": "1 & 2/ä+", "z": "%"}))
+    assert str(url) == "https://org.com/base/a%20b?q=1%20%26%202%2F%C3%A4%2B&z=%25"
+
+
+def test_a_link_keeps_its_bytes():
+    link = "https://org.com/contacts?$skiptoken=%3Ccookie%20pagingcookie=%22%253c%2522&x=%c3%A4"
+    assert str(resolve_url("https://org.com", Request("GET", link))) == link
+
+
+HOME = "http://org.com:81"
+
+
+LINKS = st.one_of(
+    st.text(max_size=30),
+    st.builds("{}{}".format, st.sampled_from(["http://", "https://", "//", "/", HOME]), st.text(max_size=20)),
+    st.text("htp:/org.com81@[]\\?#%\t\n ", max_size=40).map(lambda rest: f"http://org.com:81{rest}"),
+)
+
+
+@given(LINKS)
+def test_no_link_whatever_leads_to_another_host(link):
+    try:
+        url = resolve_url(HOME, Request("GET", link))
+    except InteractionsError:
+        return
+    assert (url.scheme, url.host, url.port) == ("http", "org.com", 81)
+    assert urlsplit(str(url)).netloc == "org.com:81"
+
+
+@given(LINKS)
+def test_any_address_has_a_path_to_show(link):
+    assert "?" not in Request("GET", link).path

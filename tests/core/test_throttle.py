@@ -1,4 +1,4 @@
-"""How near the pacer comes to limits it is not told, in time that only the clock of its event loop knows."""
+"""How near the throttle comes to limits that it has to learn, in the virtual time of an event loop."""
 
 import asyncio
 import random
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.errors import Throttled
-from airflow_provider_interactions.http import rate_limit, throttle
+from airflow_provider_interactions.http.rate_limit import UNLIMITED, LearnedRate, RateTuning, SlidingWindow, Turn
 from airflow_provider_interactions.http.throttle import Throttle
 
 #: What a real run's timers and network blur; in seconds.
@@ -157,44 +157,32 @@ class SlowAtFirst(Vendor):
         self.last = loop.time()
 
 
-async def work(pacer, vendor, left, loop):
+async def work(throttle, vendor, left, loop):
     """Take requests until there are none left; refused ones again."""
     while left:
         left.pop()
         while True:
             try:
-                async with pacer.slot() as turn:
+                async with throttle.acquire() as turn:
                     await vendor.answer(loop)
-                    pacer.succeeded(turn)
+                    throttle.record_success(turn)
                     break
             except Throttled:
                 continue
 
 
-def run(vendor, count, tasks=1, seed=0):
+def run(vendor, count, tasks=1, seed=0, tuning=None):
     """``tasks`` connections of their own, each with 52 requests in flight, share the vendor and the work."""
 
     async def all_of_them():
         loop, left = asyncio.get_running_loop(), list(range(count))
-        pacers = [Throttle.of(contract.Pace(52)) for _ in range(tasks)]
-        await asyncio.gather(*(work(pacer, vendor, left, loop) for pacer in pacers for _ in range(52)))
+        throttles = [Throttle.start(contract.Pace(52), tuning=tuning) for _ in range(tasks)]
+        await asyncio.gather(*(work(throttle, vendor, left, loop) for throttle in throttles for _ in range(52)))
 
     with asyncio.Runner(loop_factory=lambda: Loop(seed)) as runner:
         runner.run(all_of_them())
     assert vendor.accepted == count
     return vendor
-
-
-@pytest.fixture(scope="module", autouse=True)
-def careful_start():
-    """Not at full speed, as other tests of this folder: the start is what is tested here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            rate_limit.LearnedRate.__init__,
-            "__defaults__",
-            (rate_limit.FIRST_RATE, *rate_limit.LearnedRate.__init__.__defaults__[1:]),
-        )
-        yield
 
 
 LIMITS = {
@@ -246,21 +234,20 @@ def test_whatever_the_limit_all_is_accepted_in_the_end(most, seconds, latency, c
 @given(st.lists(st.tuples(st.floats(0, 3), st.floats(0, 0.5)), max_size=60), st.integers(1, 20), st.floats(0.1, 2))
 def test_a_quota_never_lets_more_arrive_in_its_stretch(steps, most, seconds):
     """However late requests turn out to have arrived: nothing goes out while so many arrived within the stretch."""
-    quota, now, arrived = rate_limit.SlidingWindow(most, seconds), 100.0, []
+    quota, now, arrived = SlidingWindow(most, seconds), 100.0, []
     for step, late in steps:
         now += step
-        if quota.wait(now) <= 0:
+        if quota.seconds_to_wait(now) <= 0:
             assert sum(now - seconds < at for at in arrived) < most
-            turn = rate_limit.Turn(len(arrived), now)
-            rate_limit.insort(quota.arrivals, now)
-            quota.moved(turn, now + late)
+            turn = Turn(len(arrived), now)
+            quota.add(now)
+            quota.correct_arrival(turn, now + late)
             arrived.append(now + late)
 
 
-def test_requests_in_flight_do_not_gather_in_crowds(monkeypatch):
+def test_requests_in_flight_do_not_gather_in_crowds():
     seen = run(OneAtATime(None, latency=0.1), 4000)
-    monkeypatch.setattr(throttle, "EVEN", 0.0)
-    crowded = run(OneAtATime(None, latency=0.1), 4000)
+    crowded = run(OneAtATime(None, latency=0.1), 4000, tuning=RateTuning(even_share=0.0))
     waited, otherwise = (sum(one.waited[1000:]) / 3000 for one in (seen, crowded))
     assert waited < otherwise / 2
 
@@ -271,12 +258,12 @@ def test_a_slow_answer_does_not_hold_back_those_that_follow():
 
 
 @pytest.mark.parametrize("seconds", [0.5, 120.0, 1e9])
-@pytest.mark.parametrize("quota", [None, rate_limit.SlidingWindow(10, 1.0)])
+@pytest.mark.parametrize("quota", [None, SlidingWindow(10, 1.0)])
 def test_a_rate_grows_within_bounds_however_long_nobody_was_answered(quota, seconds):
-    found = rate_limit.LearnedRate(value=100.0, quota=quota and rate_limit.SlidingWindow(10, 1.0))
-    found.wait(1.0)
-    found.wait(1.0 + seconds)
-    assert 100 <= found.value <= rate_limit.NO_RATE if quota is None else found.quota.seconds >= rate_limit.SHORTEST
+    found = LearnedRate(quota=quota and SlidingWindow(10, 1.0))
+    found.seconds_to_wait(1.0)
+    found.seconds_to_wait(1.0 + seconds)
+    assert 100 <= found.per_second <= UNLIMITED if quota is None else found.quota.seconds == 1.0
 
 
 @dataclass
@@ -320,19 +307,19 @@ def answered(vendor, seconds, in_flight=52, seed=0):
     """Ask for so many seconds; returns when the answers came, in seconds from the begin."""
     times = []
 
-    async def go(pacer, loop):
+    async def go(throttle, loop):
         while loop.time() < 1000 + seconds:
             try:
-                async with pacer.slot() as turn:
+                async with throttle.acquire() as turn:
                     await vendor.answer(loop)
-                    pacer.succeeded(turn)
+                    throttle.record_success(turn)
                     times.append(loop.time() - 1000)
             except Throttled:
                 continue
 
     async def all_of_them():
-        pacer = Throttle.of(contract.Pace(in_flight))
-        await asyncio.gather(*(go(pacer, asyncio.get_running_loop()) for _ in range(in_flight)))
+        throttle = Throttle.start(contract.Pace(in_flight))
+        await asyncio.gather(*(go(throttle, asyncio.get_running_loop()) for _ in range(in_flight)))
 
     with asyncio.Runner(loop_factory=lambda: Loop(seed)) as runner:
         runner.run(all_of_them())
@@ -385,3 +372,27 @@ def test_after_any_concurrency_all_places_come_back(parts, seed):
         steps.append((at, most))
     times = answered(Crowded(None, latency=0.2, most=[*steps, (1e9, 30)]), at + 110, seed=seed)
     assert between(times, at + 90, at + 110) >= 0.8 * 30 / 0.204
+
+
+def test_a_pause_that_names_no_time_grows_and_is_never_nothing():
+    def impatient(throttle):
+        """As if the pause were over, and nothing learned."""
+        throttle.paused_until, throttle.rate = 0.0, LearnedRate()
+
+    async def refusal(throttle, retry_after):
+        impatient(throttle)
+        with pytest.raises(Throttled) as caught:
+            async with throttle.acquire():
+                raise Throttled("slower", retry_after=retry_after)
+        return caught.value.retry_after
+
+    async def use():
+        throttle = Throttle.start(contract.Pace(4))
+        assert [await refusal(throttle, 0.0) for _ in range(9)] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
+        impatient(throttle)
+        async with throttle.acquire() as turn:
+            throttle.record_success(turn)
+        assert await refusal(throttle, None) == 1.0
+        assert throttle.places >= 1
+
+    asyncio.run(use())
