@@ -19,7 +19,11 @@ from airflow_provider_interactions.vendors import VENDORS
 
 REPOSITORY = Path(__file__).parents[2]
 KNOWN = {"bash", "python", "sql"}
-AIRFLOWS_OWN = {"AIRFLOW_HOME", "AIRFLOW__CORE__LOAD_EXAMPLES"}
+#: Variables that Airflow and the C library read.
+FOREIGN = {
+    *("AIRFLOW_HOME", "AIRFLOW__CORE__LOAD_EXAMPLES"),
+    *("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"),
+}
 
 
 def test_every_block_is_in_a_language_that_is_checked(tools):
@@ -66,7 +70,7 @@ def check_export(words, _answers, _served):
         name, _, value = word.partition("=")
         if name.startswith("AIRFLOW_CONN_"):
             check_connection(name, json.loads(value.replace("…", "x")))
-        elif name not in AIRFLOWS_OWN:
+        elif name not in FOREIGN:
             _, section, option = name.split("__")
             assert option.lower() in get_provider_info()["config"][section.lower()]["options"]
 
