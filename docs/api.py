@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
+from markup import format_table
+
 PACKAGE = Path(__file__).resolve().parents[1] / "airflow_provider_interactions"
 
 Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -61,7 +63,7 @@ def _describe_class(node: ast.ClassDef) -> Iterator[str]:
     if parameters and start:
         yield format_parameters(start, parameters)
     elif fields := list(_find_fields(node, bases)):
-        yield _format_table(("field", "type", "default"), fields)
+        yield format_table(("field", "type", "default"), fields)
     for method in _find_methods(node):
         if not method.name.startswith("_") and method.name not in AIRFLOWS and ast.get_docstring(method):
             yield from _describe_function(method, level=4)
@@ -150,14 +152,9 @@ def format_parameters(node: ast.FunctionDef | ast.AsyncFunctionDef, meanings: di
     rows = [
         (f"`{name}`", f"`{ast.unparse(types[name])}`" if types.get(name) else "", meanings[name]) for name in meanings
     ]
-    return _format_table(("argument", "type", "meaning"), rows)
+    return format_table(("argument", "type", "meaning"), rows)
 
 
 def format_docstring(text: str) -> str:
     """A docstring as Markdown."""
     return text.replace("``", "`").replace("\n\n::\n\n    ", "\n\n    ").strip()
-
-
-def _format_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

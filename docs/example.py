@@ -30,13 +30,13 @@ class Edit:
     write: str
 
 
-def new_files() -> list[Path]:
+def find_new_files() -> list[Path]:
     """The files that are added, below ``EXAMPLE``, the package's first."""
     found = (path for path in EXAMPLE.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     return sorted(path.relative_to(EXAMPLE) for path in found if path.name != "lines.toml")
 
 
-def edits() -> Iterator[Edit]:
+def read_edits() -> Iterator[Edit]:
     """What changes in files that are there already; raises ValueError for an edit that does not fit."""
     for given in tomllib.loads((EXAMPLE / "lines.toml").read_text(encoding="utf-8"))["line"]:
         edit = Edit(**given)
@@ -47,7 +47,7 @@ def edits() -> Iterator[Edit]:
         yield edit
 
 
-def apply(target: Path) -> Path:
+def copy_with_example(target: Path) -> Path:
     """Copy what is needed of this repository to ``target`` and put the vendor into it."""
     for name in COPIED:
         source = REPOSITORY / name
@@ -55,10 +55,10 @@ def apply(target: Path) -> Path:
             shutil.copytree(source, target / name, ignore=_LEFT_OUT)
         else:
             shutil.copy2(source, target / name)
-    for path in new_files():
+    for path in find_new_files():
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(EXAMPLE / path, target / path)
-    for edit in edits():
+    for edit in read_edits():
         changed = target / edit.file
         changed.write_text(changed.read_text(encoding="utf-8").replace(edit.find, edit.write), encoding="utf-8")
     return target

@@ -95,7 +95,7 @@ class Built:
 @pytest.fixture(scope="session", autouse=True)
 def in_copy(tmp_path_factory):
     """The contract suite and more, in a copy of the repository that has the example's vendor; one line a test."""
-    copy = example.apply(tmp_path_factory.mktemp("copy"))
+    copy = example.copy_with_example(tmp_path_factory.mktemp("copy"))
     tests = ["tests/contract", "tests/airflow/test_provider_info.py"]
     command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "-k", "acme_mail", *tests]
     with run_beside(command, cwd=copy, env=make_environment(PYTHONPATH=str(copy))) as running:

@@ -162,8 +162,9 @@ def test_files_that_pages_name_exist(tools):
     named = re.compile(r"`(?:python )?((?:\.ci|dags|docs|tests)/[\w./-]+|docker-compose\.yaml|pyproject\.toml)`")
     found = {(name, path) for name, page in tools.pages.items() for path in named.findall(page)}
     assert len(found) > 10
+    wished = {("add-a-vendor.md", "dags/acme_mail.py")}  # for the reader to write
     there = (tools.repository, tools.example.EXAMPLE)
-    assert {one for one in found if not any((folder / one[1]).exists() for folder in there)} == set()
+    assert {one for one in found if not any((folder / one[1]).exists() for folder in there)} <= wished
 
 
 def test_no_page_names_a_path_of_a_machine(tools):

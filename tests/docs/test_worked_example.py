@@ -41,8 +41,8 @@ def test_its_golden_record_and_its_connection_type_pass(passed):
 
 
 def test_it_is_three_new_files_and_three_changed_ones_and_the_page_links_to_them(tools):
-    new = [f"examples/acme_mail/{path.as_posix()}" for path in tools.example.new_files()]
-    changed = {f"../{edit.file}" for edit in tools.example.edits()}
+    new = [f"examples/acme_mail/{path.as_posix()}" for path in tools.example.find_new_files()]
+    changed = {f"../{edit.file}" for edit in tools.example.read_edits()}
     assert (len(new), len(changed)) == (3, 3)
     links = set(re.findall(r"\]\(([^)#]+)\)", tools.pages["add-a-vendor.md"]))
     assert links >= {*new, *changed, "examples/acme_mail/lines.toml"}
@@ -50,7 +50,9 @@ def test_it_is_three_new_files_and_three_changed_ones_and_the_page_links_to_them
 
 @pytest.mark.parametrize("how", [["check"], ["format", "--check"]])
 def test_what_is_added_and_changed_is_in_the_projects_style(tools, in_copy, how):
-    names = {path.as_posix() for path in tools.example.new_files()} | {edit.file for edit in tools.example.edits()}
+    names = {path.as_posix() for path in tools.example.find_new_files()} | {
+        edit.file for edit in tools.example.read_edits()
+    }
     python = sorted(name for name in names if name.endswith(".py"))
     command = [sys.executable, "-m", "ruff", *how, "--no-cache", *python]
     found = subprocess.run(command, cwd=in_copy.folder, capture_output=True, text=True, check=False)
@@ -61,4 +63,4 @@ def test_an_edit_that_does_not_fit_is_noticed(tools, monkeypatch, tmp_path):
     (tmp_path / "lines.toml").write_text('[[line]]\nfile = "README.md"\nfind = "no such line"\nwrite = ""\n')
     monkeypatch.setattr(tools.example, "EXAMPLE", tmp_path)
     with pytest.raises(ValueError, match="0 times, not once"):
-        list(tools.example.edits())
+        list(tools.example.read_edits())
