@@ -24,11 +24,11 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, sync_playwright
 
 from airflow_provider_interactions.demo import airflow, backfill, sandbox_process
-from airflow_provider_interactions.demo.paths import Places, fresh
-from airflow_provider_interactions.demo.rest import Api, NotYet
-from airflow_provider_interactions.demo.sandbox_process import Witness
+from airflow_provider_interactions.demo.paths import Paths, prepare_home
+from airflow_provider_interactions.demo.rest import Api, NotReady
+from airflow_provider_interactions.demo.sandbox_process import SandboxProcess
 from airflow_provider_interactions.demo.scenario import FIRST
-from airflow_provider_interactions.demo.supervisor import Company, company
+from airflow_provider_interactions.demo.supervisor import Supervisor, supervise
 from airflow_provider_interactions.demo.vendors import SOURCES
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window
@@ -56,15 +56,15 @@ class Silent:
 
 
 @contextmanager
-def running(home: Path) -> Iterator[tuple[Company, Witness, Api]]:
+def running(home: Path) -> Iterator[tuple[Supervisor, SandboxProcess, Api]]:
     """Airflow with four connections that work and one that does not."""
-    places = Places(home)
-    with fresh(places), company() as processes:
+    places = Paths(home)
+    with prepare_home(places), supervise() as processes:
         sandbox = sandbox_process.start(processes, places, WINDOWS, 12)
         # A backfill of a paused DAG is safe from a scheduler that dies of runs which a locked database took back.
         paused = {"AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True", "AIRFLOW__CORE__TEST_CONNECTION": "Enabled"}
-        given = {**sandbox_process.variables(sandbox, places), **paused}
-        settings = airflow.environment(places, airflow.free_port(), given, os.environ)
+        given = {**sandbox_process.build_variables(sandbox, places), **paused}
+        settings = airflow.build_environment(places, airflow.find_free_port(), given, os.environ)
         api = airflow.start(processes, places, settings, for_people=True)
         for value in sandbox.connections.values():
             known = json.loads(value)
@@ -77,20 +77,20 @@ def running(home: Path) -> Iterator[tuple[Company, Witness, Api]]:
         yield processes, sandbox, api
 
 
-def insist(processes: Company, call: Callable[[], Any]) -> None:
+def insist(processes: Supervisor, call: Callable[[], Any]) -> None:
     """Call until Airflow's database is not locked."""
 
     def done() -> bool:
         try:
             call()
-        except NotYet:
+        except NotReady:
             return False
         return True
 
-    processes.until(done, "Airflow gave no answer")
+    processes.wait_until(done, "Airflow gave no answer")
 
 
-def fill(processes: Company, sandbox: Witness, api: Api, logs: Path) -> None:
+def fill(processes: Supervisor, sandbox: SandboxProcess, api: Api, logs: Path) -> None:
     """Let the backfill run, one request that is answered, and one that fails."""
     shown = [source for source in SOURCES if source.dag_id == DAG]
     for source in shown:
@@ -107,7 +107,9 @@ def fill(processes: Company, sandbox: Witness, api: Api, logs: Path) -> None:
         body = {"dag_run_id": run, "logical_date": None, "conf": conf}
         insist(processes, lambda body=body: api.post("dags/contact_interactions/dagRuns", body))
         where = f"dags/contact_interactions/dagRuns/{run}"
-        processes.until(lambda where=where, end=end: api.get(where)["state"] == end, f"The run did not end as {end}")
+        processes.wait_until(
+            lambda where=where, end=end: api.get(where)["state"] == end, f"The run did not end as {end}"
+        )
 
 
 def save(name: str, shot: bytes, box: tuple[int, int, int, int] | None = None) -> None:
@@ -232,7 +234,7 @@ def failure(page: Page, url: str) -> None:
 
 def assets(page: Page, url: str, api: Api) -> None:
     """The assets, and the events of one of them."""
-    [found] = [each for each in api.listed("assets", "assets") if each["name"] == f"interactions_{VENDOR}_loaded"]
+    [found] = [each for each in api.list_all("assets", "assets") if each["name"] == f"interactions_{VENDOR}_loaded"]
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
     calm(page, f"{url}/assets/{found['id']}")
     drag(page, 910, 720)
@@ -249,7 +251,7 @@ def main() -> None:
     """Make all of them."""
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as home, running(Path(home) / "airflow") as (processes, sandbox, api):
-        fill(processes, sandbox, api, Places(Path(home) / "airflow").airflow / "logs")
+        fill(processes, sandbox, api, Paths(Path(home) / "airflow").airflow / "logs")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=which("chromium"), args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")

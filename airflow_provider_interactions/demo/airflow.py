@@ -11,10 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_interactions.demo import sqlite
-from airflow_provider_interactions.demo.errors import Trouble
-from airflow_provider_interactions.demo.paths import Places
-from airflow_provider_interactions.demo.rest import Api, NotYet
-from airflow_provider_interactions.demo.supervisor import Company
+from airflow_provider_interactions.demo.errors import DemoError
+from airflow_provider_interactions.demo.paths import Paths
+from airflow_provider_interactions.demo.rest import Api, NotReady
+from airflow_provider_interactions.demo.supervisor import Supervisor
 from airflow_provider_interactions.demo.vendors import SOURCES, Source
 
 HOST = "127.0.0.1"
@@ -33,18 +33,22 @@ _CONNECT_ARGS = f"{sqlite.__name__}.CONNECT_ARGS"
 _FOR_PEOPLE = {"triggerer": ("triggerer", "--skip-serve-logs")}
 
 
-def free_port(wanted: int = 0) -> int:
-    """The wanted port if nobody listens there, any free one for 0; raises Trouble."""
+def find_free_port(wanted: int = 0) -> int:
+    """The wanted port if nobody listens there, any free one for 0; raises DemoError."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, wanted))
         except OSError as taken:
-            raise Trouble(f"Port {wanted} is in use. Choose another one with --port, or 0 for any free one.") from taken
+            raise DemoError(
+                f"Port {wanted} is in use. Choose another one with --port, or 0 for any free one."
+            ) from taken
         return int(probe.getsockname()[1])
 
 
-def environment(places: Places, port: int, given: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
+def build_environment(
+    paths: Paths, port: int, given: Mapping[str, str], inherited: Mapping[str, str]
+) -> dict[str, str]:
     """Everything Airflow is told. A person's own Airflow settings stay out of it.
 
     ``given`` are its connections and variables as environment variables, ``AIRFLOW_CONN_…`` and ``AIRFLOW_VAR_…``.
@@ -52,13 +56,13 @@ def environment(places: Places, port: int, given: Mapping[str, str], inherited: 
     own = {name: value for name, value in inherited.items() if not name.startswith(("AIRFLOW_", "_AIRFLOW_"))}
     # Tasks reach the API server and the sandbox on this machine, whatever proxy there is for the rest.
     direct = {"NO_PROXY": f"{HOST},localhost", "no_proxy": f"{HOST},localhost"}
-    tasks = next(free for free in iter(free_port, None) if free != port)
-    return {**own, **direct, **_settings(places, port, tasks), **given}
+    tasks = next(free for free in iter(find_free_port, None) if free != port)
+    return {**own, **direct, **_build_settings(paths, port, tasks), **given}
 
 
-def _settings(places: Places, port: int, tasks: int) -> dict[str, str]:
+def _build_settings(paths: Paths, port: int, tasks: int) -> dict[str, str]:
     return {
-        "AIRFLOW_HOME": str(places.airflow),
+        "AIRFLOW_HOME": str(paths.airflow),
         "AIRFLOW__API__BASE_URL": f"http://{HOST}:{port}",
         "AIRFLOW__API__HOST": HOST,
         "AIRFLOW__API__PORT": str(port),
@@ -68,56 +72,58 @@ def _settings(places: Places, port: int, tasks: int) -> dict[str, str]:
         # Airflow 3.3 deletes runs again when their backfill meets a locked database, and a scheduler that has seen them
         # dies of it. Of a paused DAG it looks at no run; `backfill.release` lets them go.
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(places.dags),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(paths.dags),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{HOST}:{tasks}/execution/",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PARALLELISM": "4",  # SQLite has one writer
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{places.airflow}/airflow.db",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{paths.airflow}/airflow.db",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": _CONNECT_ARGS,
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS_ASYNC": _CONNECT_ARGS,
-        "AIRFLOW__INTERACTIONS__LAKE": str(places.lake),
+        "AIRFLOW__INTERACTIONS__LAKE": str(paths.lake),
         "AIRFLOW__INTERACTIONS__POOLS": "True",
-        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(places.airflow / "logs"),
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(paths.airflow / "logs"),
         # The backfill decides which days there are; without this, today would join in.
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "40",  # longer than the database may keep the server waiting
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # the default of 5 seconds is added to many tasks
-        "INTERACTIONS_DUCKDB": str(places.database),
+        "INTERACTIONS_DUCKDB": str(paths.database),
     }
 
 
-def start(company: Company, places: Places, settings: Mapping[str, str], *, for_people: bool = False) -> Api:
+def start(supervisor: Supervisor, paths: Paths, settings: Mapping[str, str], *, for_people: bool = False) -> Api:
     """Make the metadata database, start the components, wait until all of them are healthy, make the pools."""
-    migration = _command("db", "migrate")
-    company.run("Airflow's database migration", migration, settings, places.logs / "db-migrate.log")
+    migration = _build_command("db", "migrate")
+    supervisor.run("Airflow's database migration", migration, settings, paths.logs / "db-migrate.log")
     url = urlsplit(settings["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"])
     for name, arguments in (_COMPONENTS | (_FOR_PEOPLE if for_people else {})).items():
         own = {"AIRFLOW__API__PORT": str(url.port)} if "execution" in arguments else {}
-        company.start(f"Airflow's {name}", _command(*arguments), {**settings, **own}, places.logs / f"{name}.log")
+        supervisor.start(
+            f"Airflow's {name}", _build_command(*arguments), {**settings, **own}, paths.logs / f"{name}.log"
+        )
     api = Api(settings["AIRFLOW__API__BASE_URL"])
-    company.until(api.healthy, "Airflow did not get healthy")
-    company.until(Api(f"http://{url.netloc}").serves_tasks, "Airflow's server of tasks did not get healthy")
+    supervisor.wait_until(api.is_healthy, "Airflow did not get healthy")
+    supervisor.wait_until(Api(f"http://{url.netloc}").serves_tasks, "Airflow's server of tasks did not get healthy")
     api.login()
-    for pool in map(_pool, SOURCES):
-        company.until(partial(_made, api, pool), f"Airflow made no pool {pool['name']}")
+    for pool in map(_describe_pool, SOURCES):
+        supervisor.wait_until(partial(_create_pool, api, pool), f"Airflow made no pool {pool['name']}")
     return api
 
 
-def _pool(source: Source) -> Mapping[str, Any]:
+def _describe_pool(source: Source) -> Mapping[str, Any]:
     """The pool of a vendor's connection: one task at a time asks it."""
     return {"name": f"{source.vendor}_default", "slots": 1, "description": "Tasks that ask this account at a time"}
 
 
-def _made(api: Api, pool: Mapping[str, Any]) -> bool:
+def _create_pool(api: Api, pool: Mapping[str, Any]) -> bool:
     try:
         api.post("pools", pool)
-    except NotYet:
+    except NotReady:
         return False
     return True
 
 
-def _command(*arguments: str) -> Sequence[str]:
+def _build_command(*arguments: str) -> Sequence[str]:
     return (sys.executable, "-m", "airflow", *arguments)

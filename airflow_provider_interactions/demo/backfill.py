@@ -1,4 +1,4 @@
-"""Backfills through Airflow's REST API: made, watched, and their results read."""
+"""Create and watch backfills through Airflow's REST API, and read their results."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from urllib.parse import quote
 import msgspec
 
 from airflow_provider_interactions.demo import tasklog
-from airflow_provider_interactions.demo.errors import Trouble
-from airflow_provider_interactions.demo.rest import Api, NotYet
-from airflow_provider_interactions.demo.supervisor import Company
+from airflow_provider_interactions.demo.errors import DemoError
+from airflow_provider_interactions.demo.rest import Api, NotReady
+from airflow_provider_interactions.demo.supervisor import Supervisor
 from airflow_provider_interactions.demo.tasklog import Attempt
 from airflow_provider_interactions.demo.vendors import Source
 from airflow_provider_interactions.lake.manifest import Counts
@@ -40,7 +40,7 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Status:
     """How far a vendor's backfill is."""
 
     vendor: str
@@ -60,66 +60,70 @@ class Outcome(NamedTuple):
 class Display(Protocol):
     """Where progress is shown."""
 
-    def show(self, standings: Sequence[Standing]) -> None:
-        """Replace what was shown before."""
+    def show(self, statuses: Sequence[Status]) -> None:
+        """Show the present state instead of the last one."""
 
     def note(self, text: str) -> None:
-        """Say something that stays."""
+        """Print a text that stays."""
 
 
-def create(company: Company, api: Api, source: Source, windows: Sequence[Window]) -> None:
-    """Ask for one run per window, as soon as Airflow knows the DAG; raises Trouble if it cannot read it."""
-    company.until(lambda: _parsed(api, source.dag_id), f"Airflow did not find the DAG {source.dag_id}", patience=60)
+def create(supervisor: Supervisor, api: Api, source: Source, windows: Sequence[Window]) -> None:
+    """Ask for one run per window, as soon as Airflow knows the DAG; raises DemoError if it cannot read it."""
+    supervisor.wait_until(
+        lambda: _is_parsed(api, source.dag_id), f"Airflow did not find the DAG {source.dag_id}", patience=60
+    )
     span = {"from_date": zulu(windows[0].start), "to_date": zulu(windows[-1].start)}  # both are included
     body = {"dag_id": source.dag_id, "max_active_runs": len(windows), **span}
     # SQLite has one writer: while runs of another backfill are under way, Airflow often answers that it is locked.
-    company.until(lambda: accepted(api, body), f"Airflow took no backfill of {source.dag_id}", patience=120)
-    made = len(list(_runs(api, source)))
+    supervisor.wait_until(
+        lambda: request_backfill(api, body), f"Airflow accepted no backfill of {source.dag_id}", patience=120
+    )
+    made = len(list(_list_runs(api, source)))
     if made != len(windows):
-        raise Trouble(f"Airflow made {made} runs of {source.dag_id} for {len(windows)} windows.")
+        raise DemoError(f"Airflow created {made} runs of {source.dag_id} for {len(windows)} windows.")
 
 
 def release(api: Api, source: Source) -> None:
-    """Let a DAG run, as the switch beside its name does: its backfill has been waiting for that."""
+    """Unpause a DAG: its backfill waits for that."""
     api.patch(f"dags/{source.dag_id}", {"is_paused": False})
 
 
-def watch(company: Company, api: Api, sources: Sequence[Source], display: Display, logs: Path) -> None:
-    """Return when all runs have succeeded; raises Trouble once a task has failed for good, or nothing moves.
+def watch(supervisor: Supervisor, api: Api, sources: Sequence[Source], display: Display, logs: Path) -> None:
+    """Return when all runs have succeeded; raises DemoError once a task has failed for good, or nothing changes.
 
     ``logs`` is where Airflow keeps those of tasks.
     """
-    tell = _teller(display, logs)
-    now: list[Standing] = []
-    moved = time.monotonic()
-    while not now or any(standing.done < standing.windows for standing in now):
-        company.pause(1.0)
+    check = _build_reporter(display, logs)
+    now: list[Status] = []
+    changed = time.monotonic()
+    while not now or any(status.done < status.windows for status in now):
+        supervisor.pause(1.0)
         before = now
-        with suppress(NotYet):  # one answer that does not come is no news
-            now = [_looked(api, source, tell) for source in sources]
+        with suppress(NotReady):  # one missing response changes nothing
+            now = [_measure(api, source, check) for source in sources]
         display.show(now)
-        moved = time.monotonic() if now != before else moved
-        if time.monotonic() - moved > PATIENCE:
-            raise Trouble(f"Nothing has moved for {PATIENCE:.0f} s. The scheduler's log may tell why.")
+        changed = time.monotonic() if now != before else changed
+        if time.monotonic() - changed > PATIENCE:
+            raise DemoError(f"There was no progress for {PATIENCE:.0f} s. See the scheduler's log.")
 
 
-def outcomes(api: Api, source: Source) -> list[Outcome]:
+def read_outcomes(api: Api, source: Source) -> list[Outcome]:
     """What the load task of each run returned, by window."""
-    return sorted(_outcome(api, source, run) for run in _runs(api, source))
+    return sorted(_read_outcome(api, source, run) for run in _list_runs(api, source))
 
 
-def _parsed(api: Api, dag_id: str) -> bool:
+def _is_parsed(api: Api, dag_id: str) -> bool:
     try:
-        broken = list(api.listed("importErrors", "import_errors"))
+        broken = list(api.list_all("importErrors", "import_errors"))
         if not broken:
             return bool(api.get(f"dags/{dag_id}/details"))
-    except NotYet:
+    except NotReady:
         return False
     reasons = "\n".join(f"{error['filename']}\n{error['stack_trace']}" for error in broken)
-    raise Trouble(f"Airflow cannot read these DAGs:\n\n{reasons}")
+    raise DemoError(f"Airflow cannot read these DAGs:\n\n{reasons}")
 
 
-def accepted(api: Api, body: Mapping[str, Any]) -> bool:
+def request_backfill(api: Api, body: Mapping[str, Any]) -> bool:
     """Ask for a backfill; False when the database was locked, and it is to be asked for once more.
 
     Airflow 3.3 may then leave one without any run behind, which would be in the way: that is cancelled first.
@@ -129,29 +133,29 @@ def accepted(api: Api, body: Mapping[str, Any]) -> bool:
             if found["completed_at"] is None:
                 api.put(f"backfills/{found['id']}/cancel")
         api.post("backfills", body)
-    except NotYet:
+    except NotReady:
         return False
     return True
 
 
-def _runs(api: Api, source: Source) -> Iterable[Any]:
-    return api.listed(f"dags/{source.dag_id}/dagRuns", "dag_runs", run_type="backfill", order_by="run_after")
+def _list_runs(api: Api, source: Source) -> Iterable[Any]:
+    return api.list_all(f"dags/{source.dag_id}/dagRuns", "dag_runs", run_type="backfill", order_by="run_after")
 
 
-def _instances(api: Api, source: Source) -> Iterable[Any]:
-    return api.listed(f"dags/{source.dag_id}/dagRuns/~/taskInstances", "task_instances", order_by="id")
+def _list_instances(api: Api, source: Source) -> Iterable[Any]:
+    return api.list_all(f"dags/{source.dag_id}/dagRuns/~/taskInstances", "task_instances", order_by="id")
 
 
-def _looked(api: Api, source: Source, tell: Callable[[Sequence[Any]], None]) -> Standing:
-    runs, instances = list(_runs(api, source)), list(_instances(api, source))
-    tell(instances)
+def _measure(api: Api, source: Source, check: Callable[[Sequence[Any]], None]) -> Status:
+    runs, instances = list(_list_runs(api, source)), list(_list_instances(api, source))
+    check(instances)
     states = Counter(run["state"] for run in runs)
     if states["failed"]:
-        raise Trouble(f"{states['failed']} runs of {source.dag_id} failed, and none of their tasks says why.")
-    return Standing(source.vendor, states["success"], len(runs), tuple(_steps(instances)))
+        raise DemoError(f"{states['failed']} runs of {source.dag_id} failed, although none of their tasks failed.")
+    return Status(source.vendor, states["success"], len(runs), tuple(_count_steps(instances)))
 
 
-def _steps(instances: Sequence[Any]) -> Iterable[Step]:
+def _count_steps(instances: Sequence[Any]) -> Iterable[Step]:
     # Only those that have begun, ordered by when: the API does not say which comes first in the DAG.
     begun: dict[str, str] = {}
     for instance in filter(itemgetter("start_date"), instances):
@@ -162,29 +166,31 @@ def _steps(instances: Sequence[Any]) -> Iterable[Step]:
     return (Step(name, done[name], known[name]) for name in sorted(begun, key=lambda name: (begun[name], name)))
 
 
-def _teller(display: Display, logs: Path) -> Callable[[Sequence[Any]], None]:
-    """Raises Trouble for a task that is lost; notes each try that will be repeated, once."""
+def _build_reporter(display: Display, logs: Path) -> Callable[[Sequence[Any]], None]:
+    """A check that raises DemoError for a failed task, and notes each try that Airflow will repeat, once."""
     noted: set[Attempt] = set()
 
-    def tell(instances: Sequence[Any]) -> None:
+    def check(instances: Sequence[Any]) -> None:
         lost = [instance for instance in instances if instance["state"] in _LOST]
         if lost:
             # What failed says more than what could not start because of it.
-            raise tasklog.trouble(logs, _attempt(min(lost, key=lambda instance: instance["state"] != "failed")))
-        again = {_attempt(instance) for instance in instances if instance["state"] == "up_for_retry"}
+            raise tasklog.build_error(
+                logs, _identify_attempt(min(lost, key=lambda instance: instance["state"] != "failed"))
+            )
+        again = {_identify_attempt(instance) for instance in instances if instance["state"] == "up_for_retry"}
         for attempt in sorted(again - noted):
-            display.note(f"A try of a task failed and Airflow will repeat it. {tasklog.trouble(logs, attempt)}")
+            display.note(f"A task failed and Airflow will retry it. {tasklog.build_error(logs, attempt)}")
         noted.update(again)
 
-    return tell
+    return check
 
 
-def _attempt(instance: Any) -> Attempt:
+def _identify_attempt(instance: Any) -> Attempt:
     names = ("dag_id", "dag_run_id", "task_id", "map_index", "try_number")
     return Attempt(*(instance[name] for name in names))
 
 
-def _outcome(api: Api, source: Source, run: Any) -> Outcome:
+def _read_outcome(api: Api, source: Source, run: Any) -> Outcome:
     path = (
         f"dags/{source.dag_id}/dagRuns/{quote(run['dag_run_id'], safe='')}/taskInstances/load/xcomEntries/return_value"
     )

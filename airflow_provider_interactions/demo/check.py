@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import duckdb
 
-from airflow_provider_interactions.demo.errors import Trouble
+from airflow_provider_interactions.demo.errors import DemoError
 from airflow_provider_interactions.sandbox import Expected, Fact, digest
 from airflow_provider_interactions.window import Window
 
@@ -78,28 +78,29 @@ class Finding:
 
 def check(database: Path, oracle: Oracle, vendor: str, windows: Sequence[Window]) -> list[Finding]:
     """Compare each window's rows, and last all rows of the vendor, with what exists; windows are neighbours."""
-    rows = stored(database, vendor)
+    rows = read_rows(database, vendor)
     each = [
-        _finding(oracle, vendor, window, str(window), [row for row in rows if _in(window, row)]) for window in windows
+        _check_rows(oracle, vendor, window, str(window), [row for row in rows if _is_inside(window, row)])
+        for window in windows
     ]
     # All rows, not only those in the windows: there must be none elsewhere.
     whole = Window(windows[0].start, windows[-1].end)
-    return [*each, _finding(oracle, vendor, whole, "all windows", rows)]
+    return [*each, _check_rows(oracle, vendor, whole, "all windows", rows)]
 
 
-def stored(database: Path, vendor: str, table: str = "interactions") -> list[Fact]:
-    """A vendor's rows of the table as facts; raises Trouble when they cannot be read."""
+def read_rows(database: Path, vendor: str, table: str = "interactions") -> list[Fact]:
+    """A vendor's rows of the table as facts; raises DemoError when they cannot be read."""
     columns = ", ".join(f'"{name}"' for name in _COLUMNS).replace('"occurred_at"', "epoch_us(occurred_at)")
     sql = f'SELECT {columns} FROM "{table}" WHERE vendor = ?'  # noqa: S608 - names of its own
     try:
         with duckdb.connect(str(database), read_only=True) as connection:
             rows = connection.execute(sql, [vendor]).fetchall()
     except duckdb.Error as wrong:
-        raise Trouble(f"The table {table} cannot be read from {database.name}: {wrong}") from wrong
-    return [_fact(vendor, row) for row in rows]
+        raise DemoError(f"The table {table} cannot be read from {database.name}: {wrong}") from wrong
+    return [_build_fact(vendor, row) for row in rows]
 
 
-def somebody(database: Path, people: Mapping[str, Sequence[str]]) -> list[str]:
+def choose_person(database: Path, people: Mapping[str, Sequence[str]]) -> list[str]:
     """The ids, by vendor, of the contact whom most vendors tell of, and of those the one with the shortest history.
 
     ``people`` are the ids of all contacts by vendor; those of one position are the same person.
@@ -116,12 +117,12 @@ def somebody(database: Path, people: Mapping[str, Sequence[str]]) -> list[str]:
     return [ids[best] for ids in people.values()]
 
 
-def difference(expected: Iterable[Fact], found: Iterable[Fact]) -> Difference:
+def compare(expected: Iterable[Fact], found: Iterable[Fact]) -> Difference:
     """Compare by interaction id. A row that is there twice is doubled once, one there thrice twice."""
     known = {fact.interaction_id: fact for fact in expected}
-    there = {key: list(rows) for key, rows in groupby(sorted(found, key=_id), _id)}
+    there = {key: list(rows) for key, rows in groupby(sorted(found, key=_get_id), _get_id)}
     wrong = {key: [row for row in rows if row != known[key]] for key, rows in there.items() if key in known}
-    columns = {name for key, rows in wrong.items() for row in rows for name in _changed(known[key], row)}
+    columns = {name for key, rows in wrong.items() for row in rows for name in _list_changed_columns(known[key], row)}
     return Difference(
         missing=tuple(sorted(known.keys() - there.keys())),
         doubled=tuple(key for key, rows in there.items() for _ in rows[1:]),
@@ -131,19 +132,19 @@ def difference(expected: Iterable[Fact], found: Iterable[Fact]) -> Difference:
     )
 
 
-def _finding(oracle: Oracle, vendor: str, window: Window, where: str, rows: Sequence[Fact]) -> Finding:
+def _check_rows(oracle: Oracle, vendor: str, window: Window, where: str, rows: Sequence[Fact]) -> Finding:
     expected, found = oracle.expected(vendor, window), digest(rows)
     same = (expected.interactions, expected.digest) == (len(rows), found)
-    differs = None if same else difference(oracle.facts(vendor, window), rows)
+    differs = None if same else compare(oracle.facts(vendor, window), rows)
     return Finding(vendor, where, expected.interactions, len(rows), found, expected.digest, differs)
 
 
-def _fact(vendor: str, row: Sequence[Any]) -> Fact:
+def _build_fact(vendor: str, row: Sequence[Any]) -> Fact:
     values = dict(zip(_COLUMNS, row, strict=True))
-    return Fact(vendor=vendor, **(values | {"attributes": _attributes(values["attributes"])}))
+    return Fact(vendor=vendor, **(values | {"attributes": _parse_attributes(values["attributes"])}))
 
 
-def _attributes(text: str) -> dict[str, Any]:
+def _parse_attributes(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except ValueError:
@@ -151,17 +152,17 @@ def _attributes(text: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"(no JSON object)": text}
 
 
-def _in(window: Window, row: Fact) -> bool:
-    return _micros(window.start) <= row.occurred_at < _micros(window.end)
+def _is_inside(window: Window, row: Fact) -> bool:
+    return _to_micros(window.start) <= row.occurred_at < _to_micros(window.end)
 
 
-def _micros(moment: datetime) -> int:
+def _to_micros(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-def _id(fact: Fact) -> str:
+def _get_id(fact: Fact) -> str:
     return fact.interaction_id
 
 
-def _changed(one: Fact, other: Fact) -> list[str]:
+def _list_changed_columns(one: Fact, other: Fact) -> list[str]:
     return [name for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 
-class Trouble(Exception):
-    """Something a person must know about; the message says what to do next."""
+class DemoError(Exception):
+    """The demo cannot go on; the message says what to do next."""
 
 
 class Interrupted(BaseException):

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from airflow_provider_interactions.demo.backfill import Display, Outcome, Standing
+from airflow_provider_interactions.demo.backfill import Display, Outcome, Status
 from airflow_provider_interactions.demo.check import Finding
-from airflow_provider_interactions.demo.errors import Trouble
-from airflow_provider_interactions.demo.paths import Places, shown
+from airflow_provider_interactions.demo.errors import DemoError
+from airflow_provider_interactions.demo.paths import Paths, shorten
 from airflow_provider_interactions.demo.vendors import SOURCES
 from airflow_provider_interactions.lake.manifest import Counts
 from airflow_provider_interactions.window import Window
@@ -44,7 +44,7 @@ _HISTORY = (
 )
 
 
-def console() -> Console:
+def create_console() -> Console:
     """Where everything is printed; a width of its own where there is no terminal."""
     made = Console(highlight=False)
     return made if made.is_terminal else Console(highlight=False, width=WIDTH)
@@ -56,12 +56,12 @@ class Lines:
     def __init__(self, out: Console) -> None:
         self._out, self._last, self._told = out, 0.0, ""
 
-    def show(self, standings: Sequence[Standing]) -> None:
+    def show(self, statuses: Sequence[Status]) -> None:
         """Print a line if there is news and the last one is a while ago."""
-        tasks = sum(step.done for standing in standings for step in standing.steps)
-        windows = ", ".join(f"{standing.vendor} {standing.done} of {standing.windows}" for standing in standings)
+        tasks = sum(step.done for status in statuses for step in status.steps)
+        windows = ", ".join(f"{status.vendor} {status.done} of {status.windows}" for status in statuses)
         text = f"  {tasks} tasks done; windows: {windows}"
-        finished = all(standing.done == standing.windows for standing in standings)
+        finished = all(status.done == status.windows for status in statuses)
         if text != self._told and (finished or time.monotonic() - self._last >= EVERY):
             self._last, self._told = time.monotonic(), text
             self._out.print(text, soft_wrap=True)
@@ -78,13 +78,13 @@ class Bars:
         self._progress = progress
         self._bars: dict[str, TaskID] = {}
 
-    def show(self, standings: Sequence[Standing]) -> None:
+    def show(self, statuses: Sequence[Status]) -> None:
         """Move the bars."""
-        for standing in standings:
-            if standing.vendor not in self._bars:
-                self._bars[standing.vendor] = self._progress.add_task(standing.vendor, steps="")
-            bar, told = self._bars[standing.vendor], _progress(standing)
-            self._progress.update(bar, completed=standing.done, total=standing.windows, steps=told)
+        for status in statuses:
+            if status.vendor not in self._bars:
+                self._bars[status.vendor] = self._progress.add_task(status.vendor, steps="")
+            bar, told = self._bars[status.vendor], _format_progress(status)
+            self._progress.update(bar, completed=status.done, total=status.windows, steps=told)
 
     def note(self, text: str) -> None:
         """Print it above the bars."""
@@ -92,7 +92,7 @@ class Bars:
 
 
 @contextmanager
-def progress(out: Console) -> Iterator[Display]:
+def show_progress(out: Console) -> Iterator[Display]:
     """Bars on a terminal, lines elsewhere."""
     if not out.is_terminal:
         yield Lines(out)
@@ -107,7 +107,7 @@ def progress(out: Console) -> Iterator[Display]:
         yield Bars(bars)
 
 
-def table(outcomes: Mapping[str, Sequence[Outcome]], findings: Mapping[str, Sequence[Finding]]) -> Table:
+def build_table(outcomes: Mapping[str, Sequence[Outcome]], findings: Mapping[str, Sequence[Finding]]) -> Table:
     """A row per vendor for all windows, one for each of them, and the sandbox's word on each."""
     made = Table(
         title="From the vendors to the table",
@@ -121,11 +121,11 @@ def table(outcomes: Mapping[str, Sequence[Outcome]], findings: Mapping[str, Sequ
         made.add_column(name, justify="right")
     made.add_column("same")
     for vendor, windows in outcomes.items():
-        _add(made, vendor, windows, findings[vendor])
+        _add_rows(made, vendor, windows, findings[vendor])
     return made
 
 
-def digests(findings: Mapping[str, Sequence[Finding]]) -> Table:
+def build_digests(findings: Mapping[str, Sequence[Finding]]) -> Table:
     """One number that stands for every column of every row of a vendor, in the table and as the sandbox tells it."""
     made = Table.grid(padding=(0, 2))
     made.add_row("digest of all rows", "in table", "exist")
@@ -134,50 +134,50 @@ def digests(findings: Mapping[str, Sequence[Finding]]) -> Table:
     return made
 
 
-def places(where: Places) -> Table:
+def build_locations(where: Paths) -> Table:
     """Where everything lies."""
     made = Table.grid(padding=(0, 2))
-    made.add_row("Parquet files", f"{shown(where.lake)}/interactions  ({_files(where.lake)})")
-    made.add_row("as the vendor sent them", f"{shown(where.lake)}/raw")
-    made.add_row("DuckDB file", shown(where.database))
-    made.add_row("logs", f"{shown(where.logs)}, {shown(where.airflow)}/logs")
+    made.add_row("Parquet files", f"{shorten(where.lake)}/interactions  ({_count_files(where.lake)})")
+    made.add_row("as the vendor sent them", f"{shorten(where.lake)}/raw")
+    made.add_row("DuckDB file", shorten(where.database))
+    made.add_row("logs", f"{shorten(where.logs)}, {shorten(where.airflow)}/logs")
     return made
 
 
-def first_query(database: Path) -> str:
+def build_query(database: Path) -> str:
     """A command line to paste: it needs nothing but the Python that runs the demo."""
-    return _command(database, _QUERY)
+    return _build_command(database, _QUERY)
 
 
-def history_query(database: Path, ids: Iterable[str]) -> str:
+def build_history_query(database: Path, ids: Iterable[str]) -> str:
     """The same for everything that happened to one person, whom each vendor knows by another of these ids."""
     known = ", ".join(f"'{text}'" for text in ids)
-    return _command(database, _HISTORY.format(known=known, lines=LINES))
+    return _build_command(database, _HISTORY.format(known=known, lines=LINES))
 
 
-def _command(database: Path, sql: str) -> str:
-    python = shown(Path(sys.executable))
+def _build_command(database: Path, sql: str) -> str:
+    python = shorten(Path(sys.executable))
     # By a name: DuckDB before 1.5 closes a connection that has none.
-    opened = f"import duckdb; db = duckdb.connect({shown(database)!r}, read_only=True)"
+    opened = f"import duckdb; db = duckdb.connect({shorten(database)!r}, read_only=True)"
     program = f"{opened}; db.sql('''{sql}''').show(max_rows={LINES}, max_width={WIDTH})"
     simple = not set(python + program) & set('"$`\\!')
     return f'{python} -c "{program}"' if simple else shlex.join([python, "-c", program])
 
 
-def answer(command: str) -> str:
+def run_query(command: str) -> str:
     """What a pasted command line prints."""
     done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Trouble(f"The query failed:\n{done.stderr}")
+        raise DemoError(f"The query failed:\n{done.stderr}")
     return done.stdout
 
 
-def complaints(findings: Mapping[str, Sequence[Finding]]) -> list[str]:
+def list_differences(findings: Mapping[str, Sequence[Finding]]) -> list[str]:
     """Everything that is wrong, one sentence each; nothing if nothing is."""
     return [str(finding) for each in findings.values() for finding in each if finding.difference]
 
 
-def addresses(airflow: str, sandbox: str, variables: Iterable[str]) -> list[str]:
+def list_addresses(airflow: str, sandbox: str, variables: Iterable[str]) -> list[str]:
     """Where to look, with --ui. Connections by id only."""
     ids = [variable.removeprefix("AIRFLOW_CONN_").lower() for variable in variables]
     return [
@@ -188,15 +188,15 @@ def addresses(airflow: str, sandbox: str, variables: Iterable[str]) -> list[str]
     ]
 
 
-def _add(made: Table, vendor: str, windows: Sequence[Outcome], findings: Sequence[Finding]) -> None:
+def _add_rows(made: Table, vendor: str, windows: Sequence[Outcome], findings: Sequence[Finding]) -> None:
     *each, total = findings
-    made.add_row(vendor, *_numbers(windows, total), style="bold")
+    made.add_row(vendor, *_format_numbers(windows, total), style="bold")
     for outcome, finding in zip(windows, each, strict=True):
-        made.add_row(f"  {_day(outcome.window)}", *_numbers([outcome], finding))
+        made.add_row(f"  {_format_window(outcome.window)}", *_format_numbers([outcome], finding))
     made.add_section()
 
 
-def _numbers(outcomes: Sequence[Outcome], finding: Finding) -> list[str]:
+def _format_numbers(outcomes: Sequence[Outcome], finding: Finding) -> list[str]:
     counts = sum((outcome.counts for outcome in outcomes), Counts())
     loaded = sum(outcome.loaded for outcome in outcomes)
     numbers = (
@@ -212,15 +212,15 @@ def _numbers(outcomes: Sequence[Outcome], finding: Finding) -> list[str]:
     return [*(f"{number:,}" for number in numbers), "[red]no[/]" if finding.difference else "[green]yes[/]"]
 
 
-def _day(window: Window) -> str:
+def _format_window(window: Window) -> str:
     return f"{window.start:%Y-%m-%d}" if window == Window.day(window.start.date()) else str(window)
 
 
-def _files(folder: Path) -> str:
+def _count_files(folder: Path) -> str:
     sizes = [file.stat().st_size for file in folder.glob("interactions/**/*.parquet")]
     return f"{len(sizes)} files, {sum(sizes) / 1000:,.0f} kB"
 
 
-def _progress(standing: Standing) -> str:
-    steps = ", ".join(f"{step.name} {step.done}/{step.known}" for step in standing.steps)
-    return f"{standing.done} of {standing.windows} windows; {steps or 'waiting for the scheduler'}"
+def _format_progress(status: Status) -> str:
+    steps = ", ".join(f"{step.name} {step.done}/{step.known}" for step in status.steps)
+    return f"{status.done} of {status.windows} windows; {steps or 'waiting for the scheduler'}"

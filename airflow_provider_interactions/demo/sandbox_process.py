@@ -14,9 +14,9 @@ from pathlib import Path
 import msgspec
 import requests
 
-from airflow_provider_interactions.demo.errors import Trouble
-from airflow_provider_interactions.demo.paths import Places
-from airflow_provider_interactions.demo.supervisor import Company
+from airflow_provider_interactions.demo.errors import DemoError
+from airflow_provider_interactions.demo.paths import Paths
+from airflow_provider_interactions.demo.supervisor import Supervisor
 from airflow_provider_interactions.sandbox import Expected, Fact, SandboxConfig
 from airflow_provider_interactions.sandbox.registry import VENDORS
 from airflow_provider_interactions.sandbox.world import world_of
@@ -29,7 +29,7 @@ _EVERYBODY = "1001"
 
 
 @dataclass(frozen=True, slots=True)
-class Witness:
+class SandboxProcess:
     """A running sandbox: its address, and the environment variables by which Airflow knows its connections."""
 
     url: str
@@ -56,33 +56,33 @@ class Witness:
             session.trust_env = False
             response = session.get(f"{self.url}/_sandbox{path}", params=query, timeout=_SECONDS)
         if not response.ok:
-            raise Trouble(f"The sandbox refused /_sandbox{path}: {response.status_code} {response.text[:200]}")
+            raise DemoError(f"The sandbox refused /_sandbox{path}: {response.status_code} {response.text[:200]}")
         return response.content
 
 
-def start(company: Company, places: Places, windows: Sequence[Window], contacts: int) -> Witness:
+def start(supervisor: Supervisor, paths: Paths, windows: Sequence[Window], contacts: int) -> SandboxProcess:
     """Start a sandbox whose world begins a day before the first window and ends a day after the last.
 
     The days around are there to be left out: what a vendor answers is wider than what was asked for.
     """
-    ready, log = places.logs / "sandbox.json", places.logs / "sandbox.log"
+    ready, log = paths.logs / "sandbox.json", paths.logs / "sandbox.log"
     start = windows[0].start.date() - timedelta(days=1)
     world = {"--contacts": contacts, "--start": start, "--days": len(windows) + 2, "--ready-file": ready}
     arguments = [str(part) for pair in world.items() for part in pair]
     command = (sys.executable, "-m", "airflow_provider_interactions.sandbox", *arguments)
-    company.start("The sandbox", command, os.environ, log)
-    company.until(ready.exists, "The sandbox did not start")
-    return Witness(json.loads(ready.read_text())["url"], connections(log))
+    supervisor.start("The sandbox", command, os.environ, log)
+    supervisor.wait_until(ready.exists, "The sandbox did not start")
+    return SandboxProcess(json.loads(ready.read_text())["url"], read_connections(log))
 
 
-def variables(witness: Witness, places: Places) -> dict[str, str]:
+def build_variables(witness: SandboxProcess, paths: Paths) -> dict[str, str]:
     """The Airflow variables that the DAGs of some vendors need to know whom to ask for, as environment variables."""
-    customers = places.home / "capillary-contacts.txt"
+    customers = paths.home / "capillary-contacts.txt"
     customers.write_text("\n".join(witness.contacts("capillary")), encoding="utf-8")
     return {"AIRFLOW_VAR_CAPILLARY_CONTACTS": str(customers), "AIRFLOW_VAR_LUMINATE_ONLINE_GROUP": _EVERYBODY}
 
 
-def connections(log: Path) -> dict[str, str]:
+def read_connections(log: Path) -> dict[str, str]:
     """The variables ``AIRFLOW_CONN_…`` that a sandbox printed for pasting."""
     lines = log.read_text(encoding="utf-8").splitlines()
     pasted = (shlex.split(line)[1] for line in lines if line.startswith("export AIRFLOW_CONN_"))

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from airflow_provider_interactions.demo.errors import Trouble
-from airflow_provider_interactions.demo.paths import shown
-from airflow_provider_interactions.demo.supervisor import tail
+from airflow_provider_interactions.demo.errors import DemoError
+from airflow_provider_interactions.demo.paths import shorten
+from airflow_provider_interactions.demo.supervisor import read_tail
 
 
 class Attempt(NamedTuple):
@@ -21,22 +21,22 @@ class Attempt(NamedTuple):
     number: int
 
 
-def trouble(logs: Path, attempt: Attempt) -> Trouble:
+def build_error(logs: Path, attempt: Attempt) -> DemoError:
     """What went wrong in a try, and where to read all of it."""
-    log = path(logs, attempt)
-    end = "\n".join(text for line in tail(log).splitlines() if "::" not in (text := readable(line)))
+    log = get_log_path(logs, attempt)
+    end = "\n".join(text for line in read_tail(log).splitlines() if "::" not in (text := format_line(line)))
     which = f"Task {attempt.task_id} of {attempt.run_id} ({attempt.dag_id}), try {attempt.number}"
-    return Trouble(f"{which}, failed. Its log ends:\n\n{end or '(there is none)'}\n\nThe whole log: {shown(log)}")
+    return DemoError(f"{which}, failed. Its log ends:\n\n{end or '(there is none)'}\n\nThe whole log: {shorten(log)}")
 
 
-def path(logs: Path, attempt: Attempt) -> Path:
+def get_log_path(logs: Path, attempt: Attempt) -> Path:
     """Where Airflow keeps the log of a try, by its default template."""
     mapped = [f"map_index={attempt.map_index}"] if attempt.map_index >= 0 else []
     folders = [f"dag_id={attempt.dag_id}", f"run_id={attempt.run_id}", f"task_id={attempt.task_id}", *mapped]
     return logs.joinpath(*folders, f"attempt={attempt.number}.log")
 
 
-def readable(line: str) -> str:
+def format_line(line: str) -> str:
     """A line of Airflow's JSON log as level, event and exception; any other line as it is."""
     try:
         entry = json.loads(line)
@@ -44,10 +44,10 @@ def readable(line: str) -> str:
         return line
     if not isinstance(entry, dict):
         return line
-    causes = "".join(f"\n    {error.get('exc_type')}: {error.get('exc_value')}" for error in _errors(entry))
+    causes = "".join(f"\n    {error.get('exc_type')}: {error.get('exc_value')}" for error in _list_errors(entry))
     return f"{str(entry.get('level', '')).upper():8} {entry.get('event', line)}{causes}"
 
 
-def _errors(entry: dict[str, Any]) -> list[dict[str, Any]]:
+def _list_errors(entry: dict[str, Any]) -> list[dict[str, Any]]:
     detail = entry.get("error_detail")
     return [error for error in detail if isinstance(error, dict)] if isinstance(detail, list) else []

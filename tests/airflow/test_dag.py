@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from airflow_provider_interactions.demo.check import stored
+from airflow_provider_interactions.demo.check import read_rows
 from airflow_provider_interactions.sandbox import digest
 from airflow_provider_interactions.vendors import VENDORS
 
@@ -100,7 +100,7 @@ def test_a_daily_run_lands_and_loads_what_exists_and_nothing_personal_reaches_ai
     api = run_dag(vendor)
     expected = sandbox.oracle(vendor, "2026-01-02", "2026-01-03")
     loaded = api.xcom["load", "return_value", -1]
-    assert digest(stored(Path(lake, "interactions.duckdb"), vendor)) == expected.digest
+    assert digest(read_rows(Path(lake, "interactions.duckdb"), vendor)) == expected.digest
     assert table(lake) == (expected.interactions, expected.interactions)
     assert expected.interactions > 0
     assert (loaded["window_start"], loaded["window_end"]) == ("2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z")

@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from airflow_provider_interactions.demo.airflow import environment, free_port
-from airflow_provider_interactions.demo.errors import Trouble
-from airflow_provider_interactions.demo.paths import Places
-from airflow_provider_interactions.demo.sandbox_process import connections
+from airflow_provider_interactions.demo.airflow import build_environment, find_free_port
+from airflow_provider_interactions.demo.errors import DemoError
+from airflow_provider_interactions.demo.paths import Paths
+from airflow_provider_interactions.demo.sandbox_process import read_connections
 
 MINE = {
     "PATH": "/bin",
@@ -23,7 +23,7 @@ MINE = {
 
 @pytest.fixture
 def told(tmp_path):
-    return environment(Places(tmp_path / ".demo"), 1234, {"AIRFLOW_CONN_X_DEFAULT": "x"}, MINE)
+    return build_environment(Paths(tmp_path / ".demo"), 1234, {"AIRFLOW_CONN_X_DEFAULT": "x"}, MINE)
 
 
 def test_a_persons_own_airflow_stays_out_of_it(told):
@@ -55,7 +55,7 @@ def test_it_is_reachable_from_this_machine_only_and_by_no_proxy(told):
 
 
 def test_secrets_are_new_every_time_and_long_enough(told, tmp_path):
-    again = environment(Places(tmp_path), 1234, {}, {})
+    again = build_environment(Paths(tmp_path), 1234, {}, {})
     for name in ("AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API__SECRET_KEY"):
         assert told[name] != again[name]
     assert len(told["AIRFLOW__API_AUTH__JWT_SECRET"]) >= 64  # HS512
@@ -70,10 +70,10 @@ def test_a_port_that_is_taken():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(Trouble, match=f"Port {port} is in use.*--port"):
-            free_port(port)
-    assert free_port(port) == port
-    assert free_port() > 1023
+        with pytest.raises(DemoError, match=f"Port {port} is in use.*--port"):
+            find_free_port(port)
+    assert find_free_port(port) == port
+    assert find_free_port() > 1023
 
 
 def test_connections_are_read_as_a_shell_would(tmp_path):
@@ -81,4 +81,4 @@ def test_connections_are_read_as_a_shell_would(tmp_path):
     quoted = value.replace("'", "'\"'\"'")
     log = tmp_path / "log"
     log.write_text(f"sandbox at http://127.0.0.1:1\n\nexport AIRFLOW_CONN_X_DEFAULT='{quoted}'\n\nwhat exists:\n")
-    assert connections(log) == {"AIRFLOW_CONN_X_DEFAULT": value}
+    assert read_connections(log) == {"AIRFLOW_CONN_X_DEFAULT": value}

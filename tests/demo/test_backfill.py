@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime
 import pytest
 
 from airflow_provider_interactions.demo import backfill
-from airflow_provider_interactions.demo.backfill import Standing, Step
-from airflow_provider_interactions.demo.errors import Trouble
-from airflow_provider_interactions.demo.rest import NotYet
-from airflow_provider_interactions.demo.supervisor import Company
-from airflow_provider_interactions.demo.tasklog import Attempt, path, readable
+from airflow_provider_interactions.demo.backfill import Status, Step
+from airflow_provider_interactions.demo.errors import DemoError
+from airflow_provider_interactions.demo.rest import NotReady
+from airflow_provider_interactions.demo.supervisor import Supervisor
+from airflow_provider_interactions.demo.tasklog import Attempt, format_line, get_log_path
 from airflow_provider_interactions.demo.vendors import SOURCES
 from airflow_provider_interactions.window import Window
 
@@ -26,7 +26,7 @@ class Airflow:
         self.scenes = list(scenes)
         self.posted, self.cancelled = [], []
 
-    def listed(self, _, name, **__):
+    def list_all(self, _, name, **__):
         if name == "task_instances" and len(self.scenes) > 1:
             return answered(self.scenes.pop(0)[name])
         return answered(self.scenes[0].get(name, []))
@@ -34,7 +34,7 @@ class Airflow:
     def get(self, where, **_):
         found = self.scenes[0].get(where, {"backfills": []} if where == "backfills" else None)
         if found is None:
-            raise NotYet(where)
+            raise NotReady(where)
         return found
 
     def put(self, where):
@@ -46,7 +46,7 @@ class Airflow:
 
 
 def answered(found):
-    if isinstance(found, NotYet):
+    if isinstance(found, NotReady):
         raise found
     return found
 
@@ -74,11 +74,11 @@ def scene(*states, instances=()):
 
 @pytest.fixture
 def watched(tmp_path, monkeypatch):
-    monkeypatch.setattr(Company, "pause", lambda *_: None)
+    monkeypatch.setattr(Supervisor, "pause", lambda *_: None)
 
     def watch(*scenes):
         display = Display()
-        backfill.watch(Company(), Airflow(*scenes), [SOURCE], display, tmp_path)
+        backfill.watch(Supervisor(), Airflow(*scenes), [SOURCE], display, tmp_path)
         return display
 
     return watch
@@ -91,17 +91,17 @@ def test_progress_is_shown_until_all_runs_are_done(watched):
         scene("running", "queued", instances=[last, first, waiting]), scene("success", "success", instances=[])
     )
     steps = (Step("list_contacts", 1, 1), Step("extract", 0, 1))
-    assert display.shown[0] == [Standing(SOURCE.vendor, 0, 2, steps)]
-    assert display.shown[-1] == [Standing(SOURCE.vendor, 2, 2)]
+    assert display.shown[0] == [Status(SOURCE.vendor, 0, 2, steps)]
+    assert display.shown[-1] == [Status(SOURCE.vendor, 2, 2)]
 
 
 def test_a_lost_task_is_told_with_the_end_of_its_log(watched, tmp_path):
-    log = path(tmp_path, Attempt(SOURCE.dag_id, RUN, "extract", 0, 2))
+    log = get_log_path(tmp_path, Attempt(SOURCE.dag_id, RUN, "extract", 0, 2))
     log.parent.mkdir(parents=True)
     error = {"error_detail": [{"exc_type": "AuthRejected", "exc_value": "wrong secret"}]}
     log.write_text(json.dumps({"level": "error", "event": "Task failed"} | error))
     lost = [instance("normalize", "upstream_failed"), instance("extract", "failed", try_number=2, map_index=0)]
-    with pytest.raises(Trouble, match=r"(?s)extract of backfill.* try 2.*AuthRejected: wrong secret.*attempt=2\.log"):
+    with pytest.raises(DemoError, match=r"(?s)extract of backfill.* try 2.*AuthRejected: wrong secret.*attempt=2\.log"):
         watched(scene("running", instances=lost))
 
 
@@ -109,39 +109,39 @@ def test_a_try_that_failed_is_told_once(watched):
     again = scene("running", instances=[instance("extract", "up_for_retry")])
     display = watched(again, again, scene("success"))
     assert len(display.noted) == 1
-    assert "will repeat it" in display.noted[0]
+    assert "will retry it" in display.noted[0]
     assert "extract" in display.noted[0]
 
 
 def test_a_run_that_fails_without_a_task(watched):
-    with pytest.raises(Trouble, match=r"1 runs of .* failed"):
+    with pytest.raises(DemoError, match=r"1 runs of .* failed"):
         watched(scene("success", "failed"))
 
 
-def test_an_answer_that_does_not_come_is_no_news(watched):
-    silent = scene("queued") | {"task_instances": NotYet("locked")}
-    assert watched(silent, silent, scene("success")).shown[-1] == [Standing(SOURCE.vendor, 1, 1)]
+def test_a_missing_response_changes_nothing(watched):
+    silent = scene("queued") | {"task_instances": NotReady("locked")}
+    assert watched(silent, silent, scene("success")).shown[-1] == [Status(SOURCE.vendor, 1, 1)]
 
 
 def test_standing_still_is_no_progress(watched, monkeypatch):
     monkeypatch.setattr(backfill, "PATIENCE", -1.0)
-    with pytest.raises(Trouble, match="Nothing has moved"):
+    with pytest.raises(DemoError, match="There was no progress"):
         watched(scene("queued"), scene("queued"))
 
 
 def test_a_backfill_covers_exactly_the_windows():
     api = Airflow({f"dags/{SOURCE.dag_id}/details": {"dag_id": SOURCE.dag_id}} | scene("queued", "queued"))
-    backfill.create(Company(), api, SOURCE, WINDOWS)
+    backfill.create(Supervisor(), api, SOURCE, WINDOWS)
     ((where, body),) = api.posted
     assert where == "backfills"
     assert (body["from_date"], body["to_date"]) == ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
 
 
 def test_a_database_that_is_locked_is_asked_again(monkeypatch):
-    monkeypatch.setattr(Company, "pause", lambda *_: None)
-    refused = {"refusal": NotYet("Database is locked"), f"dags/{SOURCE.dag_id}/details": {"dag_id": SOURCE.dag_id}}
+    monkeypatch.setattr(Supervisor, "pause", lambda *_: None)
+    refused = {"refusal": NotReady("Database is locked"), f"dags/{SOURCE.dag_id}/details": {"dag_id": SOURCE.dag_id}}
     api = Airflow(refused | scene("queued", "queued"))
-    backfill.create(Company(), api, SOURCE, WINDOWS)
+    backfill.create(Supervisor(), api, SOURCE, WINDOWS)
     first, second = api.posted
     assert first == second
 
@@ -150,20 +150,20 @@ def test_a_backfill_that_a_locked_database_left_without_runs_is_cancelled():
     left = [{"id": 6, "completed_at": None}, {"id": 3, "completed_at": "2026-01-01T00:00:00Z"}]
     known = {f"dags/{SOURCE.dag_id}/details": {"dag_id": SOURCE.dag_id}, "backfills": {"backfills": left}}
     api = Airflow(known | scene("queued", "queued"))
-    backfill.create(Company(), api, SOURCE, WINDOWS)
+    backfill.create(Supervisor(), api, SOURCE, WINDOWS)
     assert api.cancelled == ["backfills/6/cancel"]
 
 
 def test_fewer_runs_than_windows():
     api = Airflow({f"dags/{SOURCE.dag_id}/details": {"dag_id": SOURCE.dag_id}} | scene("queued"))
-    with pytest.raises(Trouble, match=r"made 1 runs .* for 2 windows"):
-        backfill.create(Company(), api, SOURCE, WINDOWS)
+    with pytest.raises(DemoError, match=r"created 1 runs .* for 2 windows"):
+        backfill.create(Supervisor(), api, SOURCE, WINDOWS)
 
 
 def test_a_dag_that_cannot_be_read():
     api = Airflow({"import_errors": [{"filename": "dags/x.py", "stack_trace": "SyntaxError: what"}]})
-    with pytest.raises(Trouble, match=r"(?s)cannot read.*dags/x\.py.*SyntaxError"):
-        backfill.create(Company(), api, SOURCE, WINDOWS)
+    with pytest.raises(DemoError, match=r"(?s)cannot read.*dags/x\.py.*SyntaxError"):
+        backfill.create(Supervisor(), api, SOURCE, WINDOWS)
 
 
 def test_outcomes_are_read_from_what_load_returned():
@@ -171,12 +171,12 @@ def test_outcomes_are_read_from_what_load_returned():
     loaded = {"rows": 9, "inserted": 5, "updated": 2, "unchanged": 1, "merged": 1}
     when = {"window_start": "2026-01-01T00:00:00Z", "window_end": "2026-01-02T00:00:00Z"}
     value = {"counts": {"fetched": 9, "landed": 9, "canonical": 9}, "loaded": loaded} | when
-    (outcome,) = backfill.outcomes(Airflow({load: {"value": value}} | scene("success")), SOURCE)
+    (outcome,) = backfill.read_outcomes(Airflow({load: {"value": value}} | scene("success")), SOURCE)
     assert outcome.window.start == datetime(2026, 1, 1, tzinfo=UTC)
     assert (outcome.counts.fetched, outcome.counts.rejected, outcome.loaded) == (9, 0, 8)
 
 
 def test_lines_of_a_log_that_are_no_json_stay_as_they_are():
-    assert readable("Killed") == "Killed"
-    assert readable("[1]") == "[1]"
-    assert readable('{"event": "hello", "level": "info"}') == "INFO     hello"
+    assert format_line("Killed") == "Killed"
+    assert format_line("[1]") == "[1]"
+    assert format_line('{"event": "hello", "level": "info"}') == "INFO     hello"

@@ -8,10 +8,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from airflow_provider_interactions.demo.check import check, somebody
-from airflow_provider_interactions.demo.errors import Trouble
-from airflow_provider_interactions.demo.report import complaints
-from airflow_provider_interactions.demo.sandbox_process import Witness
+from airflow_provider_interactions.demo.check import check, choose_person
+from airflow_provider_interactions.demo.errors import DemoError
+from airflow_provider_interactions.demo.report import list_differences
+from airflow_provider_interactions.demo.sandbox_process import SandboxProcess
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.window import Window
 
@@ -28,7 +28,7 @@ TABLE = """
 @pytest.fixture(scope="module")
 def oracle():
     with serve(SandboxConfig(contacts=8, start="2026-01-01", days=4)) as sandbox:
-        yield Witness(sandbox.url, {})
+        yield SandboxProcess(sandbox.url, {})
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_an_exact_table_has_no_difference(database, oracle):
     assert first.found > 10
     assert first.expected + second.expected == total.found
     assert (total.digest, total.difference) == (total.truth, None)
-    assert complaints({VENDOR: [first, second, total]}) == []
+    assert list_differences({VENDOR: [first, second, total]}) == []
 
 
 def test_one_missing(database, oracle):
@@ -114,7 +114,7 @@ def test_a_row_moved_to_another_window_is_seen_in_all_places(database, oracle):
     )
     first, second, total = judged(database, oracle)
     assert first.difference.missing == second.difference.unknown == total.difference.changed == (one,)
-    assert len(complaints({VENDOR: [first, second, total]})) == 3
+    assert len(list_differences({VENDOR: [first, second, total]})) == 3
 
 
 def test_rows_outside_the_windows_count_too(database, oracle):
@@ -132,9 +132,9 @@ def test_somebody_is_known_to_most_vendors_and_of_those_has_the_shortest_history
         connection.execute("CREATE TABLE interactions (vendor VARCHAR, contact_id VARCHAR)")
         connection.executemany("INSERT INTO interactions VALUES (?, ?)", rows)
     people = {"a": ["a0", "a1", "a2"], "b": ["b0", "b1", "b2"]}
-    assert somebody(path, people) == ["a1", "b1"]
+    assert choose_person(path, people) == ["a1", "b1"]
 
 
 def test_no_table(tmp_path, oracle):
-    with pytest.raises(Trouble, match=r"cannot be read from none\.duckdb"):
+    with pytest.raises(DemoError, match=r"cannot be read from none\.duckdb"):
         judged(tmp_path / "none.duckdb", oracle)

@@ -7,7 +7,7 @@ import pytest
 
 from airflow_provider_interactions.demo import __main__ as command
 from airflow_provider_interactions.demo import scenario
-from airflow_provider_interactions.demo.errors import Interrupted, Trouble
+from airflow_provider_interactions.demo.errors import DemoError, Interrupted
 
 
 @pytest.fixture
@@ -18,14 +18,14 @@ def told(monkeypatch):
                 raise outcome
             return outcome
 
-        monkeypatch.setattr(scenario, "tell", instead)
+        monkeypatch.setattr(scenario, "run", instead)
         return command.main([])
 
     return tell
 
 
 def test_defaults():
-    wish = command.parser().parse_args([])
+    wish = command.build_parser().parse_args([])
     assert (wish.days, wish.ui, wish.port, wish.home.name) == (3, False, 0, ".demo")
 
 
@@ -41,7 +41,7 @@ def test_days_out_of_range(days, capsys):
     [
         (0, 0, ""),
         (1, 1, ""),
-        (Trouble("Port 1 is in use."), 1, "Port 1 is in use."),
+        (DemoError("Port 1 is in use."), 1, "Port 1 is in use."),
         (OSError(errno.ENOSPC, "No space left on device"), 1, "The disk is full."),
         (Interrupted(signal.SIGTERM), 143, "Interrupted."),
         (KeyboardInterrupt(), 130, "Interrupted."),

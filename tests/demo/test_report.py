@@ -11,17 +11,17 @@ import pytest
 from rich.console import Console
 
 from airflow_provider_interactions.demo import report
-from airflow_provider_interactions.demo.backfill import Outcome, Standing, Step
+from airflow_provider_interactions.demo.backfill import Outcome, Status, Step
 from airflow_provider_interactions.demo.check import Difference, Finding
-from airflow_provider_interactions.demo.errors import Trouble
-from airflow_provider_interactions.demo.paths import Places
+from airflow_provider_interactions.demo.errors import DemoError
+from airflow_provider_interactions.demo.paths import Paths
 from airflow_provider_interactions.lake.manifest import Counts
 from airflow_provider_interactions.window import Window
 
 WINDOWS = [Window.day(date(2026, 1, day)) for day in (1, 2)]
 COUNTS = Counts(fetched=1006, landed=1005, repeated=1004, rejected=1003, canonical=1002)
 OUTCOMES = {"acme": [Outcome(window, COUNTS, 1001) for window in WINDOWS]}
-STANDINGS = [(Standing("acme", done, 2, (Step("extract", done, 2),)),) for done in (0, 1, 2)]
+STANDINGS = [(Status("acme", done, 2, (Step("extract", done, 2),)),) for done in (0, 1, 2)]
 
 
 def findings(difference=None):
@@ -40,7 +40,7 @@ def rows(text):
 
 
 def test_the_sum_and_a_row_per_window():
-    total, first, second = rows(printed(report.table(OUTCOMES, findings())))
+    total, first, second = rows(printed(report.build_table(OUTCOMES, findings())))
     assert total == ["acme", "2,012", "2,010", "2,008", "2,006", "2,004", "2,002", "2,000", "1,999", "yes"]
     assert first == ["2026-01-01", "1,006", "1,005", "1,004", "1,003", "1,002", "1,001", "1,000", "1,000", "yes"]
     assert second[0] == "2026-01-02"
@@ -48,7 +48,7 @@ def test_the_sum_and_a_row_per_window():
 
 def test_the_longest_name_and_large_numbers_fit_where_there_is_no_terminal():
     windows = [Outcome(WINDOWS[0], COUNTS + Counts(fetched=1_000_000, landed=1_000_000, canonical=1_000_000), 1)]
-    made = report.table({"dynamics_marketing": windows}, {"dynamics_marketing": findings()["acme"][1:]})
+    made = report.build_table({"dynamics_marketing": windows}, {"dynamics_marketing": findings()["acme"][1:]})
     text = printed(made, width=report.WIDTH)
     assert "dynamics_marketing" in text
     assert "1,001,006" in text
@@ -61,19 +61,19 @@ def cells(line):
 
 def test_a_difference_shows_in_its_row_and_as_a_complaint():
     wrong = findings(Difference(missing=("x1", "x2")))
-    assert [row[-1] for row in rows(printed(report.table(OUTCOMES, wrong)))] == ["no", "yes", "yes"]
+    assert [row[-1] for row in rows(printed(report.build_table(OUTCOMES, wrong)))] == ["no", "yes", "yes"]
     sentence = "acme, all windows: 2000 interactions exist, the table has 1999: 2 missing (e.g. x1)."
-    assert report.complaints(wrong) == [sentence]
-    assert report.complaints(findings()) == []
-    assert f"acme              {'d' * 16}…  {'e' * 16}…" in printed(report.digests(wrong))
+    assert report.list_differences(wrong) == [sentence]
+    assert report.list_differences(findings()) == []
+    assert f"acme              {'d' * 16}…  {'e' * 16}…" in printed(report.build_digests(wrong))
 
 
 def test_where_everything_lies(tmp_path):
-    places = Places(tmp_path)
+    places = Paths(tmp_path)
     file = places.lake / "interactions" / "date=2026-01-01" / "a.parquet"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"x" * 2000)
-    text = printed(report.places(places))
+    text = printed(report.build_locations(places))
     assert "(1 files, 2 kB)" in text
     assert "interactions.duckdb" in text
 
@@ -81,7 +81,7 @@ def test_where_everything_lies(tmp_path):
 @pytest.mark.parametrize("terminal", [True, False])
 def test_progress_and_notes(terminal):
     out = Console(file=io.StringIO(), width=160, force_terminal=terminal)
-    with report.progress(out) as display:
+    with report.show_progress(out) as display:
         for standings in STANDINGS:
             display.show(standings)
         display.note("A try [of a task] failed.")
@@ -100,7 +100,7 @@ def test_lines_come_now_and_then_and_at_the_end():
 
 
 def test_addresses_name_connections_and_no_secret():
-    lines = report.addresses("http://a", "http://s", {"AIRFLOW_CONN_X_DEFAULT": "secret"})
+    lines = report.list_addresses("http://a", "http://s", {"AIRFLOW_CONN_X_DEFAULT": "secret"})
     assert any("x_default" in line for line in lines)
     assert "secret" not in "".join(lines)
 
@@ -131,15 +131,15 @@ def database(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("folder", ["plain", "it's", 'say "$HOME"', "with blanks"])
 def test_the_first_query_can_be_pasted(database, folder):
-    command = report.first_query(database(folder))
+    command = report.build_query(database(folder))
     by_shell = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
     assert "opened" in by_shell
     assert shlex.split(command)[1] == "-c"
 
 
 def test_a_persons_history_is_in_order_of_time_and_shows_the_subject_or_the_type(database):
-    command = report.history_query(database("home"), ["a-1", "b%2"])
-    lines = [cells(line) for line in report.answer(command).splitlines() if "2026-" in line]
+    command = report.build_history_query(database("home"), ["a-1", "b%2"])
+    lines = [cells(line) for line in report.run_query(command).splitlines() if "2026-" in line]
     assert lines == [
         ["2026-01-01", "12:00:00", "best", "sms", "sent", "It's", "new"],
         ["2026-01-02", "12:00:00", "acme", "email", "opened", "EmailOpened"],
@@ -147,5 +147,5 @@ def test_a_persons_history_is_in_order_of_time_and_shows_the_subject_or_the_type
 
 
 def test_a_query_that_fails(tmp_path):
-    with pytest.raises(Trouble, match="The query failed"):
-        report.answer(report.first_query(tmp_path / "none.duckdb"))
+    with pytest.raises(DemoError, match="The query failed"):
+        report.run_query(report.build_query(tmp_path / "none.duckdb"))

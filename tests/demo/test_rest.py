@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from airflow_provider_interactions.demo.errors import Trouble
-from airflow_provider_interactions.demo.rest import Api, NotYet
+from airflow_provider_interactions.demo.errors import DemoError
+from airflow_provider_interactions.demo.rest import Api, NotReady
 
 MEMBERS = list(range(250))
 HEALTHY = {"status": "healthy"}
@@ -63,7 +63,7 @@ def api(url):
 
 
 def test_lists_are_read_to_their_end(api):
-    assert list(api.listed("members", "members")) == MEMBERS
+    assert list(api.list_all("members", "members")) == MEMBERS
 
 
 def test_the_token_goes_with_every_call(api):
@@ -72,23 +72,23 @@ def test_the_token_goes_with_every_call(api):
 
 
 def test_healthy_is_only_who_is_healthy_in_all_parts(api):
-    assert not api.healthy()
+    assert not api.is_healthy()
 
 
 @pytest.mark.parametrize("path", ["nothing", "locked"])
 def test_what_may_come_yet(api, path):
-    with pytest.raises(NotYet):
+    with pytest.raises(NotReady):
         api.get(path)
 
 
 def test_nobody_answers():
     api = Api("http://127.0.0.1:1")
-    assert not api.healthy()
-    with pytest.raises(NotYet, match="does not answer GET /api/v2/dags"):
+    assert not api.is_healthy()
+    with pytest.raises(NotReady, match="does not answer GET /api/v2/dags"):
         api.get("dags")
 
 
 def test_a_refusal_is_told_in_airflows_own_words(api):
-    with pytest.raises(Trouble, match=r"refused POST /api/v2/backfills with 409.*already a running") as trouble:
+    with pytest.raises(DemoError, match=r"refused POST /api/v2/backfills with 409.*already a running") as trouble:
         api.post("backfills", {})
-    assert not isinstance(trouble.value, NotYet)
+    assert not isinstance(trouble.value, NotReady)

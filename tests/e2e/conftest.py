@@ -17,11 +17,11 @@ import pytest
 import requests
 
 from airflow_provider_interactions.demo import airflow, backfill, sandbox_process
-from airflow_provider_interactions.demo.paths import Places, fresh
-from airflow_provider_interactions.demo.rest import Api, NotYet
-from airflow_provider_interactions.demo.sandbox_process import Witness
+from airflow_provider_interactions.demo.paths import Paths, prepare_home
+from airflow_provider_interactions.demo.rest import Api, NotReady
+from airflow_provider_interactions.demo.sandbox_process import SandboxProcess
 from airflow_provider_interactions.demo.scenario import FIRST
-from airflow_provider_interactions.demo.supervisor import Company, company, living
+from airflow_provider_interactions.demo.supervisor import Supervisor, list_living, supervise
 from airflow_provider_interactions.demo.vendors import SOURCES
 from airflow_provider_interactions.window import Window
 
@@ -35,9 +35,9 @@ VICTIM = next(source for source in SOURCES if source.vendor == "luminate_online"
 class Stage:
     """Everything that runs, and what of it a test looks at."""
 
-    places: Places
-    running: Company
-    sandbox: Witness
+    places: Paths
+    running: Supervisor
+    sandbox: SandboxProcess
     api: Api
 
     @property
@@ -58,11 +58,11 @@ class Stage:
         def answered():
             try:
                 answers.append(call(*arguments, **more))
-            except NotYet:
+            except NotReady:
                 return False
             return True
 
-        self.running.until(answered, "Airflow gave no answer", patience=60)
+        self.running.wait_until(answered, "Airflow gave no answer", patience=60)
         return answers[0]
 
     def body(self, vendor: str, **changed: Any) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class Stage:
     def processes(self, name: str) -> list[int]:
         """Those of one component of Airflow: itself, and all tasks it started."""
         [component] = [each for each in self.running.components if each.name == f"Airflow's {name}"]
-        return living(component)
+        return list_living(component)
 
     def faults(self, *rules: dict[str, Any]) -> None:
         """What goes wrong at the vendors from now on."""
@@ -109,25 +109,25 @@ def copied(target, *folders):
 def stage(tmp_path_factory):
     """The demo's own Airflow and sandbox, with another home; all of it is gone in the end."""
     home = tmp_path_factory.mktemp("e2e")
-    dags = copied(home.with_name("dags"), Places(home).dags, Path(__file__).with_name("dags"))
-    places = Places(home, dags)
-    with fresh(places), company() as running:
+    dags = copied(home.with_name("dags"), Paths(home).dags, Path(__file__).with_name("dags"))
+    places = Paths(home, dags)
+    with prepare_home(places), supervise() as running:
         sandbox = sandbox_process.start(running, places, DAYS, CONTACTS)
         given = {
-            **sandbox_process.variables(sandbox, places),
+            **sandbox_process.build_variables(sandbox, places),
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             # A task whose end could not be told, as the database was locked, is missed after a minute, not after five.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
             "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",  # else no run is made for what an asset's event triggers
             "TMPDIR": str(tmp_path_factory.mktemp("tmp")),
         }
-        settings = airflow.environment(places, airflow.free_port(), given, os.environ)
+        settings = airflow.build_environment(places, airflow.find_free_port(), given, os.environ)
         assert not [name for name in settings if name.startswith("AIRFLOW_CONN_")]
         api = airflow.start(running, places, settings)
         yield Stage(places, running, sandbox, api)
         api.close()
     assert running.components
-    assert [component.name for component in running.components if living(component)] == []
+    assert [component.name for component in running.components if list_living(component)] == []
 
 
 @pytest.fixture(scope="package")
@@ -151,23 +151,25 @@ def killed(connected):
     for source in ordered:
         stage.unpause(source.dag_id)
     found = []
-    stage.running.until(lambda: struck(stage, found), "No task could be killed", patience=120)
+    stage.running.wait_until(lambda: struck(stage, found), "No task could be killed", patience=120)
     stage.faults()
     return found[0]
 
 
 def struck(stage, found):
     """Kill the process group of an extract task in the middle of its work; False while there is none."""
-    with suppress(NotYet):
+    with suppress(NotReady):
         path = f"dags/{VICTIM.dag_id}/dagRuns/~/taskInstances"
-        instances = stage.api.listed(path, "task_instances", state="running", order_by="id")
+        instances = stage.api.list_all(path, "task_instances", state="running", order_by="id")
         for instance in (each for each in instances if each["task_id"] == "extract" and each["pid"]):
             pid, before = instance["pid"], stage.served(VICTIM.vendor)
-            stage.running.until(lambda seen=before: stage.served(VICTIM.vendor) > seen + 3, "The vendor is not asked")
+            stage.running.wait_until(
+                lambda seen=before: stage.served(VICTIM.vendor) > seen + 3, "The vendor is not asked"
+            )
             assert pid in stage.processes("scheduler"), "a process that this test has not started"
             assert os.getpgid(pid) == pid, "a task without a process group of its own"
             os.killpg(pid, signal.SIGKILL)
-            found.append(backfill._attempt(instance))
+            found.append(backfill._identify_attempt(instance))
             return True
     return False
 

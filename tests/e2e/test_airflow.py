@@ -15,7 +15,7 @@ import pytest
 
 from airflow_provider_interactions.demo import backfill, tasklog
 from airflow_provider_interactions.demo.check import check
-from airflow_provider_interactions.demo.errors import Trouble
+from airflow_provider_interactions.demo.errors import DemoError
 from airflow_provider_interactions.demo.scenario import FIRST
 from airflow_provider_interactions.demo.tasklog import Attempt
 from airflow_provider_interactions.demo.vendors import SOURCES
@@ -75,8 +75,8 @@ def test_what_people_do_disturbs_no_task_that_ends(connected):
             stage.api.patch("variables/noted", {"key": "noted", "value": str(number)})
         return stage.asked(stage.api.get, f"{path}/{quote(run, safe='')}")["state"] in {"success", "failed"}
 
-    stage.running.until(is_over, "Tasks do not end", patience=90)
-    ends = stage.asked(lambda: list(stage.api.listed(f"{path}/~/taskInstances", "task_instances", order_by="id")))
+    stage.running.wait_until(is_over, "Tasks do not end", patience=90)
+    ends = stage.asked(lambda: list(stage.api.list_all(f"{path}/~/taskInstances", "task_instances", order_by="id")))
     assert [each["state"] for each in ends] == ["success"] * 16
 
 
@@ -111,7 +111,7 @@ def test_a_person_with_every_field_of_the_form_filled_in(connected):
 def test_a_wrong_identifier_fails_at_once_and_says_why(connected):
     run, told = triggered(connected, vendor="dynamics_marketing", contacts=["somebody@example.com"])
     assert told["state"] == "failed", told
-    said = str(tasklog.trouble(connected.logs, Attempt(REQUESTS, run, "answer", -1, 1)))
+    said = str(tasklog.build_error(connected.logs, Attempt(REQUESTS, run, "answer", -1, 1)))
     assert "Contact 1 of the list cannot be asked for" in said
     assert "must be given as the GUID of its contactid" in said
     assert "somebody@example.com" not in said
@@ -130,7 +130,7 @@ def test_a_wrong_identifier_fails_at_once_and_says_why(connected):
 )
 def test_a_form_that_is_filled_in_wrongly_starts_no_run(connected, conf, said):
     made = {"logical_date": None, "conf": {"vendor": "which50", "contacts": ["1"], **conf}}
-    with pytest.raises(Trouble, match=f"(?s)with 400.*{said}"):
+    with pytest.raises(DemoError, match=f"(?s)with 400.*{said}"):
         connected.asked(connected.api.post, f"dags/{REQUESTS}/dagRuns", made)
 
 
@@ -140,7 +140,7 @@ def test_a_week_from_all_vendors_is_in_the_table_though_a_worker_was_killed(kill
     tries = stage.asked(stage.api.get, f"{path}/tries")["task_instances"]
     assert [(each["try_number"], each["state"]) for each in tries] == [(1, "failed"), (2, "success")]
     for source in SOURCES:
-        outcomes = stage.asked(backfill.outcomes, stage.api, source)
+        outcomes = stage.asked(backfill.read_outcomes, stage.api, source)
         findings = check(stage.places.database, stage.sandbox, source.vendor, WEEK)
         assert [str(finding) for finding in findings if finding.difference] == []
         assert findings[-1].found > 0

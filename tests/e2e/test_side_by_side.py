@@ -34,13 +34,13 @@ def create(stage, dag_id, windows, **how):
     span = {"from_date": zulu(windows[0].start), "to_date": zulu(windows[-1].start)}
     stage.asked(stage.api.patch, f"dags/{dag_id}", {"is_paused": True})
     body = {"dag_id": dag_id, "max_active_runs": len(windows), **span, **how}
-    stage.running.until(
-        lambda: backfill.accepted(stage.api, body), f"Airflow took no backfill of {dag_id}", patience=60
+    stage.running.wait_until(
+        lambda: backfill.request_backfill(stage.api, body), f"Airflow took no backfill of {dag_id}", patience=60
     )
 
 
 def runs(stage, dag_id):
-    found = stage.asked(lambda: list(stage.api.listed(f"dags/{dag_id}/dagRuns", "dag_runs", order_by="run_after")))
+    found = stage.asked(lambda: list(stage.api.list_all(f"dags/{dag_id}/dagRuns", "dag_runs", order_by="run_after")))
     assert "failed" not in {run["state"] for run in found}, dag_id
     return found
 
@@ -54,7 +54,7 @@ def is_over(stage, wanted):
 def filled(week):
     """A week from every vendor is there. Then the same windows are filled by four other backfills at once."""
     stage = week
-    stage.running.until(lambda: finished(stage, BACKWARDS), "A backfill is not marked as complete", patience=120)
+    stage.running.wait_until(lambda: finished(stage, BACKWARDS), "A backfill is not marked as complete", patience=120)
     create(stage, "partitioned_extract", TEN)
     create(stage, BACKWARDS, TWO, max_active_runs=1, run_backwards=True, reprocess_behavior="completed")
     for twin in TWINS:
@@ -62,7 +62,7 @@ def filled(week):
     for dag_id in (*PARTITIONED, BACKWARDS, *TWINS):
         stage.unpause(dag_id)
     wanted = dict.fromkeys(PARTITIONED, len(TEN)) | {BACKWARDS: len(WEEK)} | dict.fromkeys(TWINS, len(TWO))
-    stage.running.until(lambda: is_over(stage, wanted), "The backfills have not ended", patience=240)
+    stage.running.wait_until(lambda: is_over(stage, wanted), "The backfills have not ended", patience=240)
     return stage
 
 
@@ -79,7 +79,7 @@ def test_ten_backfilled_windows_give_ten_runs_of_each_dag_downstream(filled):
 
 def test_backwards_and_once_more(filled):
     path = f"dags/{BACKWARDS}/dagRuns/~/taskInstances"
-    instances = filled.asked(lambda: list(filled.api.listed(path, "task_instances", order_by="id")))
+    instances = filled.asked(lambda: list(filled.api.list_all(path, "task_instances", order_by="id")))
     again = [each for each in instances if each["task_id"] == "load" and each["try_number"] > 1]
     assert len(again) == len(TWO)
     inorder = sorted(again, key=lambda each: each["start_date"])
@@ -105,7 +105,7 @@ def test_one_run_over_the_week_writes_its_seven_windows_once_more(filled):
     before = manifests(stage)
     made = stage.asked(stage.api.post, f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": SPAN})
     where = f"dags/{dag_id}/dagRuns/{made['dag_run_id']}"
-    stage.running.until(lambda: stage.asked(stage.api.get, where)["state"] == "success", "It did not succeed")
+    stage.running.wait_until(lambda: stage.asked(stage.api.get, where)["state"] == "success", "It did not succeed")
     value = stage.asked(stage.api.get, f"{where}/taskInstances/load/xcomEntries/return_value", deserialize=True)[
         "value"
     ]
@@ -130,7 +130,7 @@ def test_a_task_whose_pool_nobody_has_made_waits_and_airflow_says_why(filled):
     stage.unpause(dag_id)
     log = stage.places.logs / "scheduler.log"
     warning = f"{said}nobody_has_made_it' will not be scheduled"
-    stage.running.until(lambda: warning in log.read_text(), "The scheduler says nothing", patience=60)
+    stage.running.wait_until(lambda: warning in log.read_text(), "The scheduler says nothing", patience=60)
     task = f"dags/{dag_id}/dagRuns/{made['dag_run_id']}/taskInstances/list_contacts"
     assert stage.asked(stage.api.get, task)["state"] == "scheduled"
     reasons = stage.asked(stage.api.get, f"{task}/dependencies")["dependencies"]

@@ -19,10 +19,10 @@ from urllib.parse import quote
 import pytest
 
 from airflow_provider_interactions.demo import airflow, sandbox_process
-from airflow_provider_interactions.demo.paths import CHECKOUT, Places, fresh
-from airflow_provider_interactions.demo.rest import NotYet
+from airflow_provider_interactions.demo.paths import DAGS, Paths, prepare_home
+from airflow_provider_interactions.demo.rest import NotReady
 from airflow_provider_interactions.demo.scenario import FIRST
-from airflow_provider_interactions.demo.supervisor import company
+from airflow_provider_interactions.demo.supervisor import supervise
 from airflow_provider_interactions.schema import CANONICAL, RAW
 from airflow_provider_interactions.window import Window, zulu
 
@@ -84,13 +84,13 @@ def told(tmp_path_factory):
     """One run of one vendor's example DAG about one day; what was told of it, and what its tasks returned."""
     home = tmp_path_factory.mktemp("told")
     (dags := home.with_name("told-dags")).mkdir()
-    shutil.copy(CHECKOUT / "dags" / f"{VENDOR}.py", dags)
-    places = Places(home, dags)
-    with collector() as (url, events), statsd() as (port, metrics), fresh(places), company() as running:
+    shutil.copy(DAGS / f"{VENDOR}.py", dags)
+    places = Paths(home, dags)
+    with collector() as (url, events), statsd() as (port, metrics), prepare_home(places), supervise() as running:
         sandbox = sandbox_process.start(running, places, [DAY], 12)
         given = {
             **sandbox.connections,
-            **sandbox_process.variables(sandbox, places),
+            **sandbox_process.build_variables(sandbox, places),
             "AIRFLOW__OPENLINEAGE__NAMESPACE": "here",
             "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps({"type": "http", "url": url, "endpoint": "api/v1/lineage"}),
             "AIRFLOW__METRICS__STATSD_ON": "True",
@@ -98,9 +98,11 @@ def told(tmp_path_factory):
             "AIRFLOW__METRICS__STATSD_PORT": str(port),
             "AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED": "True",
         }
-        api = airflow.start(running, places, airflow.environment(places, airflow.free_port(), given, os.environ))
+        api = airflow.start(
+            running, places, airflow.build_environment(places, airflow.find_free_port(), given, os.environ)
+        )
         returned = ran(running, api)
-        running.until(lambda: set(STEPS) <= set(completed(events)), "An event did not come", patience=60)
+        running.wait_until(lambda: set(STEPS) <= set(completed(events)), "An event did not come", patience=60)
         yield SimpleNamespace(
             places=places,
             sandbox=sandbox,
@@ -121,21 +123,21 @@ def ran(running, api):
             api.patch(f"dags/{DAG_ID}", {"is_paused": False})
             conf = {"start": zulu(DAY.start), "end": zulu(DAY.end)}
             made.append(api.post(f"dags/{DAG_ID}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"])
-        except NotYet:
+        except NotReady:
             return False
         return True
 
     def over():
         try:
             state = api.get(path)["state"]
-        except NotYet:
+        except NotReady:
             return False
         assert state != "failed"
         return state == "success"
 
-    running.until(trigger, "The DAG is not there", patience=60)
+    running.wait_until(trigger, "The DAG is not there", patience=60)
     path = f"dags/{DAG_ID}/dagRuns/{quote(made[0], safe='')}"
-    running.until(over, "The run has not ended", patience=120)
+    running.wait_until(over, "The run has not ended", patience=120)
     return {step: result(api, path, step, 0 if step == "extract" else -1) for step in STEPS}
 
 

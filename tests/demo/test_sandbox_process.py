@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_interactions.demo.errors import Trouble
-from airflow_provider_interactions.demo.paths import Places
-from airflow_provider_interactions.demo.sandbox_process import Witness, variables
+from airflow_provider_interactions.demo.errors import DemoError
+from airflow_provider_interactions.demo.paths import Paths
+from airflow_provider_interactions.demo.sandbox_process import SandboxProcess, build_variables
 from airflow_provider_interactions.demo.vendors import SOURCES
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.vendors import VENDORS
@@ -23,7 +23,7 @@ def sandbox():
 
 @pytest.fixture(scope="module")
 def witness(sandbox):
-    return Witness(sandbox.url, {})
+    return SandboxProcess(sandbox.url, {})
 
 
 def test_every_vendor_takes_part():
@@ -37,12 +37,12 @@ def test_contacts_are_those_of_the_running_sandbox(sandbox, witness, vendor):
 
 
 def test_whom_to_ask_for_is_told_by_variables(witness, tmp_path):
-    told = variables(witness, Places(tmp_path))
+    told = build_variables(witness, Paths(tmp_path))
     path = tmp_path / "capillary-contacts.txt"
     assert told == {"AIRFLOW_VAR_CAPILLARY_CONTACTS": str(path), "AIRFLOW_VAR_LUMINATE_ONLINE_GROUP": "1001"}
     assert path.read_text().splitlines() == witness.contacts("capillary")
 
 
 def test_a_refusal_is_told(witness):
-    with pytest.raises(Trouble, match=r"refused /_sandbox/oracle/nobody: 404"):
+    with pytest.raises(DemoError, match=r"refused /_sandbox/oracle/nobody: 404"):
         witness.expected("nobody", WEEK)

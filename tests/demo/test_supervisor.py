@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_interactions.demo.errors import Interrupted, Trouble
-from airflow_provider_interactions.demo.supervisor import company, ended, living, stop
+from airflow_provider_interactions.demo.errors import DemoError, Interrupted
+from airflow_provider_interactions.demo.supervisor import has_ended, list_living, stop, supervise
 
 # Three generations that ignore SIGTERM and SIGINT, each in a process group of its own, as Airflow's tasks are.
 STUBBORN = """
@@ -50,7 +50,7 @@ def family(running, tmp_path):
     folder.mkdir()
     component = begin(running, tmp_path, STUBBORN, f"{folder}/")
     wait_for(lambda: len(list(folder.iterdir())) == 3)
-    return component, living(component)
+    return component, list_living(component)
 
 
 def gone(pid):
@@ -58,27 +58,27 @@ def gone(pid):
 
 
 def test_descendants_that_ignore_sigterm_are_killed(tmp_path):
-    with company() as running:
+    with supervise() as running:
         component, pids = family(running, tmp_path)
         assert len({os.getpgid(pid) for pid in pids}) > 1
         stop([component], patience=0.3)
         assert all(map(gone, pids))
-        assert living(component) == []
+        assert list_living(component) == []
         stop([component])  # once more does no harm
 
 
 def test_descendants_of_a_dead_leader_are_found(tmp_path):
-    with company() as running:
+    with supervise() as running:
         component, pids = family(running, tmp_path)
         os.kill(component.process.pid, signal.SIGKILL)
-        wait_for(lambda: ended(component))
+        wait_for(lambda: has_ended(component))
         stop([component], patience=0.3)
         assert all(map(gone, pids))
 
 
 def test_who_ends_when_asked_is_not_waited_for(tmp_path):
     began = time.monotonic()
-    with company() as running:
+    with supervise() as running:
         component = begin(running, tmp_path, SLEEP)
     assert time.monotonic() - began < 2
     assert component.process.returncode == -signal.SIGTERM
@@ -86,7 +86,7 @@ def test_who_ends_when_asked_is_not_waited_for(tmp_path):
 
 def test_an_exception_ends_them_too(tmp_path):
     def fail():
-        with company() as running:
+        with supervise() as running:
             pids.append(begin(running, tmp_path, SLEEP).process.pid)
             raise ZeroDivisionError
 
@@ -99,7 +99,7 @@ def test_an_exception_ends_them_too(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_them_too_and_handlers_come_back(tmp_path, number):
     former = signal.getsignal(number)
-    with company() as running:
+    with supervise() as running:
         component = begin(running, tmp_path, SLEEP)
         os.kill(os.getpid(), number)
         with pytest.raises(Interrupted) as interrupted:
@@ -109,28 +109,28 @@ def test_a_signal_ends_them_too_and_handlers_come_back(tmp_path, number):
     assert signal.getsignal(number) is former
 
 
-def test_a_component_that_dies_is_noticed_with_its_last_words(tmp_path):
-    with company() as running:
+def test_a_component_that_dies_is_noticed_with_the_end_of_its_log(tmp_path):
+    with supervise() as running:
         begin(running, tmp_path, "print('out of luck')")
-        with pytest.raises(Trouble, match=r"(?s)^The thing has ended unexpectedly.*out of luck.*The whole log"):
+        with pytest.raises(DemoError, match=r"(?s)^The thing ended unexpectedly.*out of luck.*The whole log"):
             running.pause(60)
 
 
-def test_a_command_that_fails_is_told_with_its_last_words(tmp_path):
-    with company() as running:
+def test_a_command_that_fails_is_told_with_the_end_of_its_log(tmp_path):
+    with supervise() as running:
         running.run("One", python("print('fine')"), os.environ, tmp_path / "one")
-        with pytest.raises(Trouble, match=r"(?s)^Two .*no such day"):
+        with pytest.raises(DemoError, match=r"(?s)^Two .*no such day"):
             running.run("Two", python("raise SystemExit('no such day')"), os.environ, tmp_path / "two")
         assert running.components == []
     assert (tmp_path / "one").read_text() == "fine\n"
 
 
 def test_waiting_ends_with_what_is_waited_for_or_with_patience():
-    with company() as running:
+    with supervise() as running:
         answers = iter([False, True])
-        running.until(lambda: next(answers), "It did not come")
-        with pytest.raises(Trouble, match=r"^It did not come within 0 s\."):
-            running.until(lambda: False, "It did not come", patience=0)
+        running.wait_until(lambda: next(answers), "It did not come")
+        with pytest.raises(DemoError, match=r"^It did not come within 0 s\."):
+            running.wait_until(lambda: False, "It did not come", patience=0)
 
 
 def test_a_demo_that_is_told_to_end_takes_all_with_it(tmp_path):
@@ -138,8 +138,8 @@ def test_a_demo_that_is_told_to_end_takes_all_with_it(tmp_path):
     program = f"""
 import os
 from pathlib import Path
-from airflow_provider_interactions.demo.supervisor import company
-with company(patience=0.3) as running:
+from airflow_provider_interactions.demo.supervisor import supervise
+with supervise(patience=0.3) as running:
     running.start("x", {python(STUBBORN, tmp_path / "pid")!r}, os.environ, Path({os.devnull!r}))
     running.pause(60)
 """
