@@ -1,7 +1,7 @@
-"""The table against the sandbox: is every interaction there, once, unchanged?
+"""Compare the table with the sandbox: is every interaction there, once, unchanged?
 
-A digest over a window's rows either equals the oracle's or does not. Only if it does not are the interactions
-themselves fetched, to say how many are missing, doubled, changed, or nobody's.
+First a digest of a window's rows is compared with the oracle's. Only if they differ are the interactions themselves
+fetched, to count those that are missing, doubled, changed or unknown.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _COLUMNS = (
 
 
 class Oracle(Protocol):
-    """Who knows what exists."""
+    """Knows which interactions exist."""
 
     def expected(self, vendor: str, window: Window) -> Expected:
         """How many interactions exist in a window, and their digest."""
@@ -50,9 +50,9 @@ class Difference:
     def __str__(self) -> str:
         """The numbers, each with the id of one interaction to look at."""
         kinds = ("missing", "doubled", "changed", "unknown")
-        told = [f"{len(ids)} {kind} (e.g. {ids[0]})" for kind in kinds if (ids := getattr(self, kind))]
+        counts = [f"{len(ids)} {kind} (e.g. {ids[0]})" for kind in kinds if (ids := getattr(self, kind))]
         columns = [f"changed columns: {', '.join(self.columns)}"] if self.columns else []
-        return "; ".join([*told, *columns]) or "no difference found, yet the digests differ"
+        return "; ".join([*counts, *columns]) or "no difference found, yet the digests differ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def read_rows(database: Path, vendor: str, table: str = "interactions") -> list[
 
 
 def choose_person(database: Path, people: Mapping[str, Sequence[str]]) -> list[str]:
-    """The ids, by vendor, of the contact whom most vendors tell of, and of those the one with the shortest history.
+    """The ids, by vendor, of the contact that most vendors have records of; among equals, the shortest history.
 
     ``people`` are the ids of all contacts by vendor; those of one position are the same person.
     """

@@ -1,4 +1,4 @@
-"""What a person reads: progress while it works, and the tables at the end."""
+"""The demo's output: progress, and the tables at the end."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _HISTORY = (
 
 
 def create_console() -> Console:
-    """Where everything is printed; a width of its own where there is no terminal."""
+    """The output, with a fixed width where there is no terminal."""
     made = Console(highlight=False)
     return made if made.is_terminal else Console(highlight=False, width=WIDTH)
 
@@ -54,16 +54,16 @@ class Lines:
     """Progress as plain lines, now and then."""
 
     def __init__(self, out: Console) -> None:
-        self._out, self._last, self._told = out, 0.0, ""
+        self._out, self._last, self._printed = out, 0.0, ""
 
     def show(self, statuses: Sequence[Status]) -> None:
-        """Print a line if there is news and the last one is a while ago."""
+        """Print a line if something changed and the last line is `EVERY` seconds old."""
         tasks = sum(step.done for status in statuses for step in status.steps)
         windows = ", ".join(f"{status.vendor} {status.done} of {status.windows}" for status in statuses)
         text = f"  {tasks} tasks done; windows: {windows}"
         finished = all(status.done == status.windows for status in statuses)
-        if text != self._told and (finished or time.monotonic() - self._last >= EVERY):
-            self._last, self._told = time.monotonic(), text
+        if text != self._printed and (finished or time.monotonic() - self._last >= EVERY):
+            self._last, self._printed = time.monotonic(), text
             self._out.print(text, soft_wrap=True)
 
     def note(self, text: str) -> None:
@@ -108,49 +108,49 @@ def show_progress(out: Console) -> Iterator[Display]:
 
 
 def build_table(outcomes: Mapping[str, Sequence[Outcome]], findings: Mapping[str, Sequence[Finding]]) -> Table:
-    """A row per vendor for all windows, one for each of them, and the sandbox's word on each."""
+    """A row for each vendor, a row for each of its windows, and what the sandbox expects there."""
     made = Table(
         title="From the vendors to the table",
         caption="fetched = landed = repeated (sent twice by the vendor) + rejected (unreadable) + canonical\n"
-        "exist: what the sandbox knows to exist; same: whether the table has just these, row by row",
+        "expected: how many interactions the sandbox holds; equal: the table has exactly these, field by field",
         title_justify="left",
         caption_justify="left",
     )
     made.add_column("vendor, window (UTC)")
-    for name in ("fetched", "landed", "repeated", "rejected", "canonical", "loaded", "exist", "in table"):
+    for name in ("fetched", "landed", "repeated", "rejected", "canonical", "loaded", "expected", "in table"):
         made.add_column(name, justify="right")
-    made.add_column("same")
+    made.add_column("equal")
     for vendor, windows in outcomes.items():
         _add_rows(made, vendor, windows, findings[vendor])
     return made
 
 
 def build_digests(findings: Mapping[str, Sequence[Finding]]) -> Table:
-    """One number that stands for every column of every row of a vendor, in the table and as the sandbox tells it."""
+    """A digest of all columns of all rows of a vendor, in the table and in the sandbox."""
     made = Table.grid(padding=(0, 2))
-    made.add_row("digest of all rows", "in table", "exist")
+    made.add_row("digest of all rows", "in table", "expected")
     for vendor, (*_, total) in findings.items():
         made.add_row(f"  {vendor}", f"{total.digest[:16]}…", f"{total.truth[:16]}…")
     return made
 
 
 def build_locations(where: Paths) -> Table:
-    """Where everything lies."""
+    """The folders and files of the demo."""
     made = Table.grid(padding=(0, 2))
     made.add_row("Parquet files", f"{shorten(where.lake)}/interactions  ({_count_files(where.lake)})")
-    made.add_row("as the vendor sent them", f"{shorten(where.lake)}/raw")
+    made.add_row("raw records", f"{shorten(where.lake)}/raw")
     made.add_row("DuckDB file", shorten(where.database))
     made.add_row("logs", f"{shorten(where.logs)}, {shorten(where.airflow)}/logs")
     return made
 
 
 def build_query(database: Path) -> str:
-    """A command line to paste: it needs nothing but the Python that runs the demo."""
+    """A command line for a first query: it needs only the Python that runs the demo."""
     return _build_command(database, _QUERY)
 
 
 def build_history_query(database: Path, ids: Iterable[str]) -> str:
-    """The same for everything that happened to one person, whom each vendor knows by another of these ids."""
+    """A command line for one person's history; the person has another id at each vendor."""
     known = ", ".join(f"'{text}'" for text in ids)
     return _build_command(database, _HISTORY.format(known=known, lines=LINES))
 
@@ -165,7 +165,7 @@ def _build_command(database: Path, sql: str) -> str:
 
 
 def run_query(command: str) -> str:
-    """What a pasted command line prints."""
+    """Run a command line and return what it prints."""
     done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False)
     if done.returncode:
         raise DemoError(f"The query failed:\n{done.stderr}")
@@ -173,17 +173,17 @@ def run_query(command: str) -> str:
 
 
 def list_differences(findings: Mapping[str, Sequence[Finding]]) -> list[str]:
-    """Everything that is wrong, one sentence each; nothing if nothing is."""
+    """One sentence for each window that differs."""
     return [str(finding) for each in findings.values() for finding in each if finding.difference]
 
 
 def list_addresses(airflow: str, sandbox: str, variables: Iterable[str]) -> list[str]:
-    """Where to look, with --ui. Connections by id only."""
+    """The addresses to open with --ui; connections only by id."""
     ids = [variable.removeprefix("AIRFLOW_CONN_").lower() for variable in variables]
     return [
-        f"Airflow       {airflow}  (no login; this machine only)",
+        f"Airflow       {airflow}  (no login, this machine only)",
         *(f"DAG           {airflow}/dags/{source.dag_id}" for source in SOURCES),
-        *(f"connection    {name}  (given by environment, so not in the UI's list)" for name in ids),
+        *(f"connection    {name}  (from the environment, so the UI does not list it)" for name in ids),
         f"sandbox       {sandbox}/_sandbox",
     ]
 

@@ -1,4 +1,4 @@
-"""The sandbox as a process of its own, and what it says exists."""
+"""The sandbox as a process of its own, and questions to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo from beginning to end, on one screen."""
+"""The demo from start to end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FIRST = date(2026, 3, 1)
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every act needs."""
+    """What every step needs."""
 
     paths: Paths
     windows: Sequence[Window]
@@ -37,12 +37,12 @@ class Context:
     begun: float = field(default_factory=time.monotonic)
 
     def say(self, text: str, style: str = "") -> None:
-        """One line, with the seconds since the beginning."""
+        """Print one line, with the seconds since the start."""
         self.out.print(f"{time.monotonic() - self.begun:5.1f} s  {text}", style=style, markup=False, soft_wrap=True)
 
 
 def run(days: int, contacts: int, home: Path, port: int, *, ui: bool) -> int:
-    """Start everything, fill the windows through Airflow, check, report, end everything; returns the exit code."""
+    """Start everything, fill the windows through Airflow, check, report, stop; returns the exit code."""
     paths, windows = Paths(home), [Window.day(FIRST + timedelta(days=n)) for n in range(days)]
     with prepare_home(paths), supervise() as running:
         context = Context(paths, windows, running, report.create_console())
@@ -53,7 +53,7 @@ def run(days: int, contacts: int, home: Path, port: int, *, ui: bool) -> int:
         code = _fill_and_check(context, sandbox, api, ui=ui)
         if ui:
             _keep_running(context, sandbox, api)
-        context.say("Ending everything that was started")
+        context.say("Stopping Airflow and the sandbox")
     return code
 
 
@@ -71,7 +71,7 @@ def _fill_and_check(context: Context, sandbox: SandboxProcess, api: Api, *, ui: 
     except DemoError as error:
         if not ui:
             raise
-        context.say(str(error), "red")  # and the UI stays, to find out why
+        context.say(str(error), "red")  # the UI keeps running, to find out why
         return 1
 
 
@@ -88,7 +88,7 @@ def _backfill(context: Context, api: Api) -> None:
 
 def _check_table(context: Context, sandbox: SandboxProcess, api: Api) -> int:
     database = context.paths.database
-    context.say("Check: every interaction of the table against the sandbox's own list")
+    context.say("Check: compare every row of the table with the sandbox's own list")
     outcomes = {source.vendor: backfill.read_outcomes(api, source) for source in SOURCES}
     findings = {vendor: check(database, sandbox, vendor, context.windows) for vendor in outcomes}
     for part in (
@@ -97,11 +97,11 @@ def _check_table(context: Context, sandbox: SandboxProcess, api: Api) -> int:
         report.build_locations(context.paths),
     ):
         context.out.print("", part, sep="\n")
-    _print_query(context, "A first query to paste:", report.build_query(database))
+    _print_query(context, "A first query to copy and paste:", report.build_query(database))
     ids = choose_person(database, {source.vendor: sandbox.contacts(source.vendor) for source in SOURCES})
     history = report.build_history_query(database, ids)
     _print_query(
-        context, "One person's history across the vendors (the sandbox gives a person one number everywhere):", history
+        context, "One person's history at all vendors (in the sandbox, a person's ids share one number):", history
     )
     return _print_result(context, findings)
 
@@ -118,13 +118,13 @@ def _print_result(context: Context, findings: Mapping[str, Sequence[Finding]]) -
         context.say(f"WRONG: {sentence}", "red")
     if not wrong:
         total = sum(each[-1].found for each in findings.values())
-        context.say(f"All {total:,} interactions that exist are in the table, once and unchanged.", "green")
+        context.say(f"All {total:,} interactions are in the table, each once and unchanged.", "green")
     return int(bool(wrong))
 
 
 def _keep_running(context: Context, sandbox: SandboxProcess, api: Api) -> None:
     context.out.print("", *report.list_addresses(api.url, sandbox.url, sandbox.connections), "", sep="\n")
-    context.say("Airflow and the sandbox stay up. End them with Ctrl-C.", "bold")
+    context.say("Airflow and the sandbox keep running. Stop them with Ctrl-C.", "bold")
     with suppress(Interrupted):
         while True:
             context.running.pause(60)

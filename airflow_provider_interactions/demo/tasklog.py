@@ -26,7 +26,7 @@ def build_error(logs: Path, attempt: Attempt) -> DemoError:
     log = get_log_path(logs, attempt)
     end = "\n".join(text for line in read_tail(log).splitlines() if "::" not in (text := format_line(line)))
     which = f"Task {attempt.task_id} of {attempt.run_id} ({attempt.dag_id}), try {attempt.number}"
-    return DemoError(f"{which}, failed. Its log ends:\n\n{end or '(there is none)'}\n\nThe whole log: {shorten(log)}")
+    return DemoError(f"{which}, failed. The end of its log:\n\n{end or '(no log)'}\n\nThe whole log: {shorten(log)}")
 
 
 def get_log_path(logs: Path, attempt: Attempt) -> Path:
