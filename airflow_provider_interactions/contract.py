@@ -268,10 +268,10 @@ def ask_once(contact: Contact, settings: SettingsT, options: OptionsT) -> Iterat
 
 def classify_by_status(response: Response) -> VendorError | None:
     """The default of ``Vendor.classify``: the HTTP status decides, and a web page is never an answer."""
-    verdict = status.by_status(response.status)
+    verdict = status.judge(response.status)
     if verdict is None and status.is_html(response.headers, response.body):
         verdict = status.WEB_PAGE
-    return status.error(verdict, response.status)
+    return status.build_error(verdict, response.status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,7 +343,7 @@ def credentials(
     URI every extra is a text, so ``"true"`` and ``"2"`` are read as a yes and as a number.
     """
     given = {key: value for key, value in (extra or {}).items() if value is not None and value != ""}
-    settings = _typed(vendor.settings, _read_texts(vendor.settings, given), f"{vendor.name}: the connection's extra")
+    settings = _convert(vendor.settings, _read_texts(vendor.settings, given), f"{vendor.name}: the connection's extra")
     url = check_url(host or "", f"{vendor.name}: the connection's host", allow_http=settings.allow_http)
     base = f"{url.scheme}://{spell_host(url)}{url.path}".rstrip("/")
     return Credentials(base, login or "", password or "", settings)
@@ -361,7 +361,7 @@ def pace(vendor: Vendor, settings: Settings, concurrency: int | None = None) -> 
 
 def options(vendor: Vendor[SettingsT, OptionsT], given: Mapping[str, Any] | None) -> OptionsT:
     """Check the options of an extraction; raises ConfigError that names the wrong one."""
-    return _typed(vendor.options, given or {}, f"{vendor.name}: the options")
+    return _convert(vendor.options, given or {}, f"{vendor.name}: the options")
 
 
 def _read_texts(kind: type[Settings], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -379,14 +379,14 @@ def _read_text(kind: Any, text: str) -> Any:
 
 def _wants_text(kind: Any) -> bool:
     """Whether a setting's type, or a part of it, is text or a choice of words, or is not known."""
-    return kind in (None, str) or get_origin(kind) is Literal or any(map(_wants_text, _parts(kind)))
+    return kind in (None, str) or get_origin(kind) is Literal or any(map(_wants_text, _list_parts(kind)))
 
 
-def _parts(kind: Any) -> list[Any]:
+def _list_parts(kind: Any) -> list[Any]:
     return [part for part in get_args(kind) if isinstance(part, type) and part is not NoneType]
 
 
-def _typed(kind: type[T], given: Mapping[str, Any], what: str) -> T:
+def _convert(kind: type[T], given: Mapping[str, Any], what: str) -> T:
     try:
         return msgspec.convert(dict(given), kind)
     except msgspec.ValidationError as wrong:

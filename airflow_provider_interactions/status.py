@@ -35,7 +35,7 @@ def is_success(status: int) -> bool:
     return 200 <= status < 300
 
 
-def by_status(status: int, own: Mapping[int, Verdict] | None = None) -> Verdict | None:
+def judge(status: int, own: Mapping[int, Verdict] | None = None) -> Verdict | None:
     """The verdict on a status, of a vendor's ``own`` table first; None for success."""
     if own and status in own:
         return own[status]
@@ -46,7 +46,7 @@ def by_status(status: int, own: Mapping[int, Verdict] | None = None) -> Verdict 
     return _SERVER_FAULT if status >= 500 else STATUSES.get(status, _WRONG_CALL)
 
 
-def error(verdict: Verdict | None, status: int, code: str = "") -> VendorError | None:
+def build_error(verdict: Verdict | None, status: int, code: str = "") -> VendorError | None:
     """Build the error of a verdict; the engine adds vendor, path and delay."""
     if verdict is None:
         return None

@@ -9,7 +9,7 @@ from airflow_provider_interactions.errors import ConfigError
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def origin(url: str) -> tuple[str, str, int | None]:
+def read_origin(url: str) -> tuple[str, str, int | None]:
     """Scheme, host and port of an address in one spelling; all empty where it is none, or holds a login."""
     try:
         parts = urlsplit(url)

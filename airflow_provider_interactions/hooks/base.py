@@ -63,15 +63,15 @@ class InteractionsHook(BaseHook):
     @cached_property
     def vendor(self) -> Vendor:
         """The vendor, whose tokens and secrets are hidden in Airflow's logs; raises ConfigError for an unknown one."""
-        return masked(vendors.vendor(self._vendor or str(self.connection.conn_type)))
+        return mask_vendor(vendors.find_vendor(self._vendor or str(self.connection.conn_type)))
 
     @cached_property
     def credentials(self) -> Credentials:
         """The connection's fields, checked; raises ConfigError that names the one to mend."""
         given = self.connection
-        _same_type(self.vendor, given)
-        host = with_port(given.host or "", given.port)
-        return contract.credentials(self.vendor, host, given.login or "", given.password or "", extra_of(given))
+        _require_same_type(self.vendor, given)
+        host = add_port(given.host or "", given.port)
+        return contract.credentials(self.vendor, host, given.login or "", given.password or "", read_extra(given))
 
     def get_conn(self) -> VendorSession:
         """A ``requests.Session`` with the vendor's signature, for any endpoint; URLs may be paths below the host."""
@@ -97,7 +97,7 @@ class InteractionsHook(BaseHook):
         RecordRejected, unless ``on_reject`` takes it, and its bytes. Arguments are checked at once (ConfigError); what
         the vendor answers is raised while reading (VendorError). Not for use inside an event loop.
         """
-        span = window or Window.of(*_both(start, end))
+        span = window or Window.of(*_require_both(start, end))
         person = self.vendor.contact(contact_id, kind or self.vendor.contact_kinds[0])
         from airflow_provider_interactions.extract.job import Job
         from airflow_provider_interactions.lake.storage import Lake
@@ -122,12 +122,12 @@ def name_hook(vendor: str) -> tuple[str, str, str]:
     return vendor, f"{vendor}_default", vendors.read_about(vendor).title
 
 
-def masked(vendor: Vendor) -> Vendor:
+def mask_vendor(vendor: Vendor) -> Vendor:
     """The same vendor, each of whose secrets and tokens Airflow hides in every log from when it is known."""
-    return replace(vendor, auth=lambda credentials: _masked(vendor.auth(credentials)))
+    return replace(vendor, auth=lambda credentials: _mask_auth(vendor.auth(credentials)))
 
 
-def with_port(host: str, port: int | None) -> str:
+def add_port(host: str, port: int | None) -> str:
     """A host with the connection's port in it, unless it has one already or the port says nothing (443, 0, none)."""
     try:
         parts = urlsplit(host.strip())
@@ -138,7 +138,7 @@ def with_port(host: str, port: int | None) -> str:
     return parts._replace(netloc=f"{parts.netloc}:{port}").geturl()
 
 
-def extra_of(connection: Connection) -> Mapping[str, Any]:
+def read_extra(connection: Connection) -> Mapping[str, Any]:
     """The connection's extra as a mapping; raises ConfigError when it is no JSON object."""
     extra = connection.extra_dejson
     if not isinstance(extra, Mapping) or (not extra and (connection.extra or "{}").strip() not in ("{}", "null")):
@@ -147,24 +147,24 @@ def extra_of(connection: Connection) -> Mapping[str, Any]:
     return extra
 
 
-def _same_type(vendor: Vendor, connection: Connection) -> None:
+def _require_same_type(vendor: Vendor, connection: Connection) -> None:
     # A type that is no vendor's is let through: secrets backends often hold "generic" or "http".
     if connection.conn_type in vendors.VENDORS and connection.conn_type != vendor.name:
         msg = f"{vendor.name}: connection {connection.conn_id} is of type {connection.conn_type}. Name another one."
         raise ConfigError(msg)
 
 
-def _masked(auth: Auth) -> Auth:
+def _mask_auth(auth: Auth) -> Auth:
     mask(*auth.secrets)
     read, acquire = auth.read, auth.acquire
     return replace(
         auth,
-        read=None if read is None else lambda response: _hidden(read, response),
-        acquire=None if acquire is None else lambda: _hidden(acquire),
+        read=None if read is None else lambda response: _hide_token(read, response),
+        acquire=None if acquire is None else lambda: _hide_token(acquire),
     )
 
 
-def _hidden(make: Callable[..., Token], *response: Response) -> Token:
+def _hide_token(make: Callable[..., Token], *response: Response) -> Token:
     token = make(*response)
     mask(token.value)
     return token
@@ -177,7 +177,7 @@ def mask(*secrets: str) -> None:
             mask_secret(secret)
 
 
-def _both(start: Instant | None, end: Instant | None) -> tuple[Instant, Instant]:
+def _require_both(start: Instant | None, end: Instant | None) -> tuple[Instant, Instant]:
     if start is None or end is None:
         msg = "Give a window, or both start and end, for example start='2026-01-01', end='2026-02-01'."
         raise ConfigError(msg)

@@ -17,7 +17,7 @@ from yarl import URL
 
 from airflow_provider_interactions.contract import Request
 from airflow_provider_interactions.errors import BadResponse, ConfigError, InteractionsError, Unavailable
-from airflow_provider_interactions.urls import origin
+from airflow_provider_interactions.urls import read_origin
 
 
 def find_proxy(origin: str) -> Mapping[str, Any]:
@@ -79,7 +79,7 @@ def resolve_url(host: str, request: Request) -> URL:
         url = f"{urlsplit(host).scheme}:{url}"
     elif url.startswith("/"):  # a path only adds to the host
         url = host + url
-    if not url.startswith(f"{host}/") and origin(url) != origin(host):
+    if not url.startswith(f"{host}/") and read_origin(url) != read_origin(host):
         msg = "the answer links to another host, which is not followed with your credentials"
         raise BadResponse(msg, lasting=True)
     if request.query:

@@ -21,7 +21,7 @@ from airflow_provider_interactions.contract import Auth, Credentials, Request, R
 from airflow_provider_interactions.errors import ConfigError, Unavailable, VendorError
 from airflow_provider_interactions.http.retry import Limits, Tries
 from airflow_provider_interactions.http.tokens import TokenCache, read_token
-from airflow_provider_interactions.urls import origin
+from airflow_provider_interactions.urls import read_origin
 
 #: Seconds to connect, and between two bytes of a response, if a call names no timeout.
 TIMEOUT = (10.0, 120.0)
@@ -94,7 +94,7 @@ class VendorSession(requests.Session):
             raise type(fault)(f"{msg} ({type(fault).__name__})") from None
 
     def _is_home(self, url: str) -> bool:
-        return origin(url) == origin(self.host)
+        return read_origin(url) == read_origin(self.host)
 
 
 class _Tokens:

@@ -27,7 +27,7 @@ from airflow_provider_interactions.normalize.repeats import Deduplicator
 from airflow_provider_interactions.normalize.rows import BATCH_BYTES, join, to_rows
 from airflow_provider_interactions.rejects import SHARE, are_too_many, list_reasons, way_on
 from airflow_provider_interactions.schema import CANONICAL, REJECTS
-from airflow_provider_interactions.vendors import vendor as vendor_named
+from airflow_provider_interactions.vendors import find_vendor as vendor_named
 
 #: Rows looked at in one go, so few that what is made of them stays near the processor.
 BATCH_ROWS = 8_192

@@ -40,7 +40,7 @@ class _Registry(Mapping[str, "Vendor"]):
 VENDORS: Mapping[str, Vendor] = _Registry()
 
 
-def vendor(name: str) -> Vendor:
+def find_vendor(name: str) -> Vendor:
     """Look up a vendor by its registry name; raises ConfigError that lists the known names."""
     from airflow_provider_interactions.errors import ConfigError
 

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_interactions import hooks
 from airflow_provider_interactions.errors import ConfigError, ContactNotFound, RecordRejected, ServiceRemoved
 from airflow_provider_interactions.hooks import DynamicsMarketingHook, InteractionsHook
-from airflow_provider_interactions.hooks.base import with_port
+from airflow_provider_interactions.hooks.base import add_port
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window
 
@@ -60,7 +60,7 @@ def test_fields_the_form_left_empty_are_not_given(connect, sandbox):
     ],
 )
 def test_port(host, port, expected):
-    assert with_port(host, port) == expected
+    assert add_port(host, port) == expected
 
 
 def test_port_of_the_connection_is_honoured(connect, sandbox):
@@ -203,7 +203,7 @@ def test_extra_that_is_no_object(monkeypatch, sandbox, extra):
 def test_connection_of_another_vendor_is_refused(monkeypatch):
     from airflow_provider_interactions import vendors
 
-    other = vendors.vendor(VENDOR)
+    other = vendors.find_vendor(VENDOR)
     monkeypatch.setattr(vendors, "VENDORS", {VENDOR: other, "which50": other})
     monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps({"conn_type": "which50", "host": "https://x.example"}))
     with pytest.raises(ConfigError, match="connection mine is of type which50"):

@@ -256,7 +256,7 @@ class TestBatchSize:
         from airflow_provider_interactions.contract import Contact, Pace
         from airflow_provider_interactions.runtime.batching import batch_size
 
-        vendor = vendors.vendor(VENDOR)
+        vendor = vendors.find_vendor(VENDOR)
         paced = replace(vendor, pace=Pace(concurrency=52, requests=requests, seconds=seconds))
         return batch_size(
             paced, vendor.settings(**settings), vendor.options(types=types), contacts, [Contact("x")][:contacts]

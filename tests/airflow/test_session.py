@@ -16,7 +16,7 @@ from airflow_provider_interactions.contract import Auth, Token, credentials
 from airflow_provider_interactions.errors import AuthRejected, BadResponse, ConfigError, Throttled, Unavailable
 from airflow_provider_interactions.http.requests_session import TIMEOUT, open_session
 
-VENDOR = vendors.vendor("dynamics_marketing")
+VENDOR = vendors.find_vendor("dynamics_marketing")
 WHO = "/api/data/v9.0/WhoAmI"
 
 

@@ -34,7 +34,7 @@ from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.vendors.capillary import errors, times, vocabulary
 from airflow_provider_interactions.vendors.capillary.auth import read_token
-from airflow_provider_interactions.vendors.capillary.responses import mended
+from airflow_provider_interactions.vendors.capillary.responses import mend
 from airflow_provider_interactions.window import ALWAYS
 
 CAPILLARY = VENDORS["capillary"]
@@ -365,11 +365,11 @@ def test_raw_line_breaks_and_half_surrogates_cost_nothing():
 @given(st.text(), st.dictionaries(st.text(), st.text()), st.booleans())
 def test_mending_leaves_good_json_as_it_is(text, fields, escaped):
     good = json.dumps([text, fields], indent=1, ensure_ascii=escaped).encode()
-    assert mended(good) == good
+    assert mend(good) == good
 
 
 def test_mending_is_quick_on_an_answer_that_was_cut_off():
-    assert mended(b'"' + b'\\"' * 500_000).startswith(b'"')
+    assert mend(b'"' + b'\\"' * 500_000).startswith(b'"')
 
 
 def test_numbers_are_never_floats():
@@ -774,23 +774,23 @@ def test_every_spelling_of_a_time_is_read(at, offset):
     wanted = at.replace(tzinfo=offset).astimezone(UTC)
     day_first = f"{at.day:02}-{at.month:02}-{at.year:04} {at:%H:%M:%S}"
     loose = f"{at.year:04}-{at.month}-{at.day} {at.hour}:{at.minute}:{at.second}"
-    assert times.instant(day_first, offset) == times.instant(loose, offset) == wanted
-    assert times.instant(f"{at.isoformat()}Z", offset) == at.replace(tzinfo=UTC)
-    assert times.instant(at.replace(tzinfo=offset).isoformat(), UTC) == wanted
+    assert times.read_instant(day_first, offset) == times.read_instant(loose, offset) == wanted
+    assert times.read_instant(f"{at.isoformat()}Z", offset) == at.replace(tzinfo=UTC)
+    assert times.read_instant(at.replace(tzinfo=offset).isoformat(), UTC) == wanted
 
 
 @given(st.text(alphabet="0123456789-: TZ+.", max_size=25))
 def test_any_text_is_a_time_or_a_value_error(text):
     with contextlib.suppress(ValueError):
-        assert times.instant(text, UTC).tzinfo is UTC
+        assert times.read_instant(text, UTC).tzinfo is UTC
 
 
 def test_local_times_around_the_end_of_summer_time():
     london = ZoneInfo("Europe/London")
-    assert times.instant("25-10-2026 01:30:00", london) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
-    assert times.instant("2026-10-25 01:30:00.1234567", london).microsecond == 123456
+    assert times.read_instant("25-10-2026 01:30:00", london) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    assert times.read_instant("2026-10-25 01:30:00.1234567", london).microsecond == 123456
     with pytest.raises(ValueError, match="outside the years"):
-        times.instant("0001-01-01 00:00:00", ZoneInfo("Asia/Kolkata"))
+        times.read_instant("0001-01-01 00:00:00", ZoneInfo("Asia/Kolkata"))
 
 
 # Refusals

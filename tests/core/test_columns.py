@@ -13,7 +13,7 @@ from airflow_provider_interactions.columnar.json_members import Members
 from airflow_provider_interactions.errors import RecordRejected
 from airflow_provider_interactions.normalize import pipeline
 from airflow_provider_interactions.vendors import VENDORS
-from airflow_provider_interactions.vendors.capillary.records import context
+from airflow_provider_interactions.vendors.capillary.records import write_context
 
 ASKED = "0dbe0fa3-8e18-e811-a951-000d3a37caec"
 
@@ -152,8 +152,8 @@ CONTEXTS = {
     "dynamics_marketing": [""],
     "which50": [""],
     "capillary": [
-        *(context("EMAIL", "Europe/Berlin"), context("sms", "Asia/Kolkata"), context("like", "UTC")),
-        *(context("", "UTC"), context("sms", "Nowhere"), "x"),
+        *(write_context("EMAIL", "Europe/Berlin"), write_context("sms", "Asia/Kolkata"), write_context("like", "UTC")),
+        *(write_context("", "UTC"), write_context("sms", "Nowhere"), "x"),
     ],
 }
 USUAL = {

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_interactions.errors import BadResponse
 from airflow_provider_interactions.vendors.shared import json as shared_json
-from airflow_provider_interactions.vendors.shared.json import identifier, read_count, spell_integer
+from airflow_provider_interactions.vendors.shared.json import read_count, read_identifier, spell_integer
 
 
 @pytest.mark.parametrize("text", ["1.685581782856E12", "1685581782856.0", "1685581782856", "168558178285600e-2"])
@@ -33,10 +33,10 @@ def test_every_spelling_of_a_whole_number_is_one(number: int, exponent: int) -> 
 
 
 def test_only_numbers_are_respelled_in_an_identifier() -> None:
-    assert identifier(msgspec.Raw(b"1e0")) == "1"
-    assert identifier(msgspec.Raw(b'"1e0"')) == "1e0"
-    assert identifier(msgspec.Raw(b"-0.0")) == "0"
-    assert identifier(msgspec.Raw(b"null")) is identifier(None) is None
+    assert read_identifier(msgspec.Raw(b"1e0")) == "1"
+    assert read_identifier(msgspec.Raw(b'"1e0"')) == "1e0"
+    assert read_identifier(msgspec.Raw(b"-0.0")) == "0"
+    assert read_identifier(msgspec.Raw(b"null")) is read_identifier(None) is None
 
 
 @pytest.mark.parametrize("value", [1200, 1200.0, "1200", " 1200 ", "1,200", "1 200", "1200.0", "1'200", "1\u202f200"])
@@ -67,7 +67,7 @@ def test_a_member_that_comes_twice_is_refused_and_nothing_else(pairs: list[tuple
     members = f"{blank},{blank}".join(f"{json.dumps(k)}{blank}:{blank}{json.dumps(v)}" for k, v in pairs)
     body = f"{blank}{{{blank}{members}{blank}}}{blank}".encode()
     if len({name for name, _ in pairs}) == len(pairs):
-        assert list(shared_json.members(body, "it")) == [name for name, _ in pairs]
+        assert list(shared_json.read_members(body, "it")) == [name for name, _ in pairs]
     else:
         with pytest.raises(BadResponse, match="twice"):
-            shared_json.members(body, "it")
+            shared_json.read_members(body, "it")

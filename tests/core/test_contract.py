@@ -8,7 +8,7 @@ import pytest
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Contact, Credentials, Request, Response, Token
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.vendors import VENDORS, vendor
+from airflow_provider_interactions.vendors import VENDORS, find_vendor
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings
 from airflow_provider_interactions.vendors.dynamics_marketing.vendor import TYPES
 
@@ -125,7 +125,7 @@ def test_a_kind_of_contact_the_vendor_does_not_know_is_refused():
 
 def test_an_unknown_vendor_is_answered_with_the_known_ones():
     with pytest.raises(ConfigError, match="no vendor 'hubspot'\\. Known are: dynamics_marketing"):
-        vendor("hubspot")
+        find_vendor("hubspot")
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,8 @@ from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.vendors.dynamics_marketing import responses
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import read_token
-from airflow_provider_interactions.vendors.dynamics_marketing.vendor import asked_days, guid
+from airflow_provider_interactions.vendors.dynamics_marketing.guids import spell_guid
+from airflow_provider_interactions.vendors.dynamics_marketing.vendor import choose_days
 from airflow_provider_interactions.vendors.dynamics_marketing.vocabulary import KINDS
 from airflow_provider_interactions.vendors.shared import encoding
 from airflow_provider_interactions.window import Window
@@ -141,12 +142,12 @@ def test_the_records_own_type_counts_and_the_asked_one_where_it_has_none():
 def test_a_guid_is_the_same_in_all_its_spellings(value, dashes, braces, upper, blank):
     text = str(value) if dashes else value.hex
     text = f"{{{text}}}" if braces else text
-    assert guid(blank + (text.upper() if upper else text)) == str(value)
+    assert spell_guid(blank + (text.upper() if upper else text)) == str(value)
 
 
 @given(st.text(max_size=40))
 def test_what_reads_as_a_guid_is_one(text):
-    found = guid(text)
+    found = spell_guid(text)
     assert found is None or str(uuid.UUID(found)) == found
 
 
@@ -517,7 +518,7 @@ def test_the_request_is_the_pages_one():
 )
 def test_the_days_asked_for_hold_the_window_in_any_zone_inclusive_or_not(start, span, minutes):
     window = Window(start, min(start + span, datetime(9999, 12, 31, tzinfo=UTC)))
-    first, last = asked_days(window)
+    first, last = choose_days(window)
     zone = timedelta(minutes=minutes)
     local_first = (window.start.replace(tzinfo=None) + zone).date()
     local_last = (window.end.replace(tzinfo=None) - timedelta(microseconds=1) + zone).date()
@@ -526,7 +527,7 @@ def test_the_days_asked_for_hold_the_window_in_any_zone_inclusive_or_not(start, 
 
 
 def test_a_window_without_an_end_can_be_asked_for():
-    assert asked_days(Window.of("0001-01-01", "9999-12-31")) == (date.min, date.max)
+    assert choose_days(Window.of("0001-01-01", "9999-12-31")) == (date.min, date.max)
 
 
 def test_one_question_for_each_type_and_no_type_twice():

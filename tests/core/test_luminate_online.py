@@ -34,7 +34,7 @@ from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
 from airflow_provider_interactions.sandbox import Fact, SandboxConfig, digest, serve
 from airflow_provider_interactions.vendors.luminate_online import errors, records, responses
-from airflow_provider_interactions.vendors.luminate_online.vendor import VENDOR, asked_range
+from airflow_provider_interactions.vendors.luminate_online.vendor import VENDOR, choose_range
 from airflow_provider_interactions.window import Window
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/luminate_online.json").read_text())
@@ -122,7 +122,7 @@ def read(server, person=PERSON, window=WEEK, settings=None, **options):
 
 
 def ids(pages):
-    return [responses.fields(record)["interactionId"] for page in pages for record in page.records]
+    return [responses.read_fields(record)["interactionId"] for page in pages for record in page.records]
 
 
 def canonical(payload, asked=ASKED):
@@ -376,8 +376,8 @@ def test_both_formats_give_the_same_row(number, kind, moment, count, subject, no
     ],
 )
 def test_times(text, instant):
-    assert records.instant(text) == instant
-    assert records.occurred(text) == instant
+    assert records.read_instant(text) == instant
+    assert records.read_occurred(text) == instant
 
 
 @pytest.mark.parametrize(
@@ -753,7 +753,7 @@ def test_types_are_numbers(types):
     ],
 )
 def test_the_range_asked_for_holds_the_window(start, end, asked):
-    assert asked_range(Window.of(start, end)) == asked
+    assert choose_range(Window.of(start, end)) == asked
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.timedeltas(timedelta(microseconds=1), timedelta(days=900)))
@@ -762,7 +762,7 @@ def test_any_window_can_be_asked_for(start, span):
         window = Window(start, start + span)
     except OverflowError:
         return
-    begin, end = asked_range(window)
+    begin, end = choose_range(window)
     assert begin <= end
     assert datetime.fromisoformat(begin) <= window.start
     assert window.end - datetime.fromisoformat(end) < timedelta(seconds=1)

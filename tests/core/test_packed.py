@@ -118,14 +118,14 @@ def test_an_answer_is_the_same_read_at_once_and_read_by_a_parser(found, layout, 
     for large in (0, 10**6):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(responses, "LARGE", large)
-            alike(responses.page(Response(200, {}, body)), text, cursor)
+            alike(responses.read_page(Response(200, {}, body)), text, cursor)
 
 
 def alike(page, text, cursor):
     """Whether a page holds what a parser finds in the text of its records."""
     parsed = [bytes(raw) for raw in msgspec.json.decode(text.encode(), type=list[msgspec.Raw])] if sane(text) else None
     assert parsed is None or list(page.records) == parsed
-    assert list(page.occurred) == [responses._instant(record) for record in page.records]
+    assert list(page.occurred) == [responses._read_instant(record) for record in page.records]
     assert page.cursor == (cursor or "")
 
 
@@ -152,7 +152,7 @@ def sane(text):
     ],
 )
 def test_what_is_read_at_once(body, at_once):
-    found = responses._at_once(body)
+    found = responses._read_at_once(body)
     assert (found is not None) == at_once
     plain = responses._read(body)
     assert found is None or (bytes(found[0]), found[1]) == plain
@@ -168,6 +168,6 @@ def test_what_is_read_at_once(body, at_once):
     ],
 )
 def test_data_that_is_there_twice_is_refused(body):
-    for read in (responses._at_once, responses._read):
+    for read in (responses._read_at_once, responses._read):
         with pytest.raises(BadResponse):
             read(body)

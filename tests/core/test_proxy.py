@@ -31,9 +31,9 @@ from airflow_provider_interactions.http.proxy import resolve_url
 from airflow_provider_interactions.http.requests_session import open_session
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
-from airflow_provider_interactions.vendors import vendor
+from airflow_provider_interactions.vendors import find_vendor
 
-WHICH50 = vendor("which50")
+WHICH50 = find_vendor("which50")
 ONCE = Limits(timeout=20, tries=1, patience=0)
 NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 

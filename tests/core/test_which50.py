@@ -31,7 +31,7 @@ from airflow_provider_interactions.errors import (
 from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.vendors.which50.auth import read_token
-from airflow_provider_interactions.vendors.which50.responses import instant
+from airflow_provider_interactions.vendors.which50.responses import read_instant
 from airflow_provider_interactions.vendors.which50.vocabulary import KINDS
 from airflow_provider_interactions.window import ALWAYS
 
@@ -516,26 +516,26 @@ def test_bytes_that_are_no_text_are_rejected(field):
 def test_every_time_is_cut_to_microseconds_in_utc(written):
     whole = written[:19] + written[-6:]
     micro = int(written[20:-6].ljust(6, "0")[:6] or 0)
-    assert instant(written) == datetime.fromisoformat(whole).astimezone(UTC) + timedelta(microseconds=micro)
+    assert read_instant(written) == datetime.fromisoformat(whole).astimezone(UTC) + timedelta(microseconds=micro)
 
 
 @given(st.text(alphabet="0123456789-:TZ+. ", max_size=40) | st.integers() | st.none() | st.lists(st.none()))
 def test_anything_is_a_time_or_none(value):
-    found = instant(value)
+    found = read_instant(value)
     assert found is None or found.tzinfo is UTC
 
 
 @pytest.mark.parametrize("count", range(1, 8))
 def test_one_to_seven_digits(count):
     digits = "9999999"[:count]
-    assert instant(f"2026-01-01T00:00:00.{digits}Z").microsecond == int("999999"[:count].ljust(6, "0"))
+    assert read_instant(f"2026-01-01T00:00:00.{digits}Z").microsecond == int("999999"[:count].ljust(6, "0"))
 
 
 def test_the_offset_changes_with_the_season_but_the_instant_counts():
     summer = timezone(timedelta(hours=1))
-    assert instant("2026-10-25T01:30:00+01:00") == datetime(2026, 10, 25, 1, 30, tzinfo=summer)
-    assert instant("2026-10-25T01:30:00+00:00") - instant("2026-10-25T01:30:00+01:00") == timedelta(hours=1)
-    assert instant("2026-10-25T01:30:00") == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+    assert read_instant("2026-10-25T01:30:00+01:00") == datetime(2026, 10, 25, 1, 30, tzinfo=summer)
+    assert read_instant("2026-10-25T01:30:00+00:00") - read_instant("2026-10-25T01:30:00+01:00") == timedelta(hours=1)
+    assert read_instant("2026-10-25T01:30:00") == datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
 
 
 # Refusals

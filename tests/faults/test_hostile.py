@@ -381,7 +381,7 @@ def test_an_answer_that_lies_about_itself(what):
             told = ""
             if response.body not in {BODY, b"[]"}:  # cut off where it says that it ends: no JSON any more
                 with pytest.raises(BadResponse):
-                    responses.interactions(response)
+                    responses.read_interactions(response)
     assert "hush" not in told
 
 

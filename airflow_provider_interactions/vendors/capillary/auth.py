@@ -17,7 +17,7 @@ from airflow_provider_interactions import contract, status
 from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, Token
 from airflow_provider_interactions.errors import BadResponse, ConfigError
 from airflow_provider_interactions.vendors.capillary.about import ABOUT
-from airflow_provider_interactions.vendors.capillary.times import zone
+from airflow_provider_interactions.vendors.capillary.times import find_zone
 from airflow_provider_interactions.vendors.shared import auth as shared
 
 TOKEN_PATH = "/v3/oauth/token/generate"  # noqa: S105 - a path
@@ -48,7 +48,7 @@ class Settings(contract.Settings, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         try:
-            zone(self.time_zone)
+            find_zone(self.time_zone)
         except ValueError:
             msg = f"{ABOUT.name}: the extra's time_zone is not an IANA time zone. Examples: Asia/Kolkata, UTC."
             raise ConfigError(msg) from None
@@ -61,7 +61,7 @@ def auth(credentials: Credentials[Settings]) -> Auth:
     shared.require(ABOUT.name, {"login": login, "password": password})
     if settings.auth == "basic":
         # Without the blank that the vendor's old sample has before the hash.
-        return shared.basic(ABOUT.name, login, hash_password(password, settings), password)
+        return shared.sign_basic(ABOUT.name, login, hash_password(password, settings), password)
     body = msgspec.json.encode({"key": login, "secret": password})
     return Auth(
         lambda request, token: shared.set_header(settings.token_header, token)(request, ""),
@@ -92,7 +92,7 @@ def read_token(response: Response) -> Token:
     if status.is_success(response.status) and not members:
         msg = "the token call's answer does not have the documented shape"
         raise BadResponse(msg, status=response.status)
-    raise shared.refusal(
+    raise shared.judge_refusal(
         response,
         "no token was granted. Check key (login) and secret (password), and that the client is in an access group",
     )

@@ -27,7 +27,7 @@ from airflow_provider_interactions.errors import (
     Unavailable,
     VendorError,
 )
-from airflow_provider_interactions.status import Verdict, by_status
+from airflow_provider_interactions.status import Verdict, judge
 from airflow_provider_interactions.vendors.capillary import responses
 from airflow_provider_interactions.vendors.shared.encoding import to_utf8
 
@@ -83,10 +83,10 @@ _REQUEST_ID = re.compile(r"[\w-]{1,64}")
 def classify(response: Response) -> VendorError | None:
     """The error an answer stands for, None for one to read. Looks at the outline of the body only."""
     try:
-        code = responses.fault(responses.body(to_utf8(response)))
+        code = responses.find_fault(responses.read_body(to_utf8(response)))
     except BadResponse as wrong:
-        return _shapeless(response, wrong)
-    error = _error(response, code)
+        return _judge_shapeless(response, wrong)
+    error = _build_error(response, code)
     if error is not None and not isinstance(error, ContactError):
         # The vendor's support asks for it.
         request_id = _REQUEST_ID.fullmatch(response.headers.get("x-cap-requestid", ""))
@@ -94,24 +94,24 @@ def classify(response: Response) -> VendorError | None:
     return error
 
 
-def _shapeless(response: Response, wrong: BadResponse) -> VendorError | None:
+def _judge_shapeless(response: Response, wrong: BadResponse) -> VendorError | None:
     wrong.status = response.status
     if shared_status.is_success(response.status):
         return contract.classify_by_status(response) or wrong
-    return shared_status.error(by_status(response.status, STATUSES), response.status)
+    return shared_status.build_error(judge(response.status, STATUSES), response.status)
 
 
-def _error(response: Response, code: str | None) -> VendorError | None:
+def _build_error(response: Response, code: str | None) -> VendorError | None:
     if response.status == 429:
         return Throttled("the vendor asks to slow down", status=429, code=code or "")
     if response.status == 401 or code == "401":
         # As a refused token in either case, so that the engine asks once for a fresh one, as the vendor advises.
         return AuthRejected(_LOGIN[1], status=401, code=code or "")
-    return shared_status.error(_verdict(response.status, code), response.status, code or "")
+    return shared_status.build_error(_judge(response.status, code), response.status, code or "")
 
 
-def _verdict(status: int, code: str | None) -> Verdict | None:
+def _judge(status: int, code: str | None) -> Verdict | None:
     known = CODES.get(code or "")
     if known is not None:
         return known
-    return _UNKNOWN if code is not None and status < 300 else by_status(status, STATUSES)
+    return _UNKNOWN if code is not None and status < 300 else judge(status, STATUSES)

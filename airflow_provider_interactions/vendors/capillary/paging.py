@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from airflow_provider_interactions.errors import Incomplete
-from airflow_provider_interactions.vendors.capillary.records import sight
+from airflow_provider_interactions.vendors.capillary.records import inspect_record
 from airflow_provider_interactions.vendors.capillary.responses import Entry
 
 #: How many times pages of one customer may have to be asked for again.
@@ -36,13 +36,13 @@ class Paging:
 
     def follows(self, entries: Sequence[Entry]) -> bool:
         """Whether a page begins with a row that is known, in all or, where that is how it counts, in each channel."""
-        some = [entry for entry in _messages(entries) if entry.listed]
+        some = [entry for entry in _list_messages(entries) if entry.listed]
         if not self.offset:
             self.counts_by_channel = sum(len(entry.listed) for entry in some) > self.size
         firsts = some if self.counts_by_channel else some[:1]
         if self.overlaps and not some:
             return False  # the row that is known is gone, and others may have moved before it
-        return not self.offset or all(self._row(entry.name, entry.listed[0]) in self.seen for entry in firsts)
+        return not self.offset or all(self._identify(entry.name, entry.listed[0]) in self.seen for entry in firsts)
 
     def step_back(self) -> None:
         """Ask from further before; raises Incomplete when that was needed too often."""
@@ -57,9 +57,9 @@ class Paging:
 
     def advance(self, entries: Sequence[Entry]) -> list[Entry]:
         """What is new on a page, which is known from now on; the next page starts at its last row."""
-        fresh = [self._fresh(entry) for entry in entries]
-        self.seen.update(self._row(entry.name, one) for entry in fresh for one in entry.listed)
-        sizes = [len(entry.listed) for entry in _messages(entries)]
+        fresh = [self._keep_fresh(entry) for entry in entries]
+        self.seen.update(self._identify(entry.name, one) for entry in fresh for one in entry.listed)
+        sizes = [len(entry.listed) for entry in _list_messages(entries)]
         rows = max(sizes, default=0) if self.counts_by_channel else sum(sizes)
         # A page that is too long may have begun before the place it was asked for.
         self.offset, self.back = self.offset + max(min(rows, self.size) - 1, 1), 1
@@ -75,17 +75,17 @@ class Paging:
         """Whether a page brought nothing new. After steps back only one that ends with a row that was the last one."""
         if any(entry.listed for entry in fresh):
             return False
-        return not self.steps_back or max((len(entry.listed) for entry in _messages(entries)), default=0) <= 1
+        return not self.steps_back or max((len(entry.listed) for entry in _list_messages(entries)), default=0) <= 1
 
-    def _fresh(self, entry: Entry) -> Entry:
-        return entry.only(lambda record: self._row(entry.name, record) not in self.seen)
+    def _keep_fresh(self, entry: Entry) -> Entry:
+        return entry.only(lambda record: self._identify(entry.name, record) not in self.seen)
 
-    def _row(self, channel: str, record: bytes) -> Row:
+    def _identify(self, channel: str, record: bytes) -> Row:
         """What a row is known by: its status may change between two answers, so it does not count."""
-        found = sight(record, self.zone, channel)
+        found = inspect_record(record, self.zone, channel)
         return (channel, record) if found.key is None else (channel, found.key, found.identity)
 
 
-def _messages(entries: Sequence[Entry]) -> list[Entry]:
+def _list_messages(entries: Sequence[Entry]) -> list[Entry]:
     """Channels with a list of messages: surveys and check-ins stand on every page."""
     return [entry for entry in entries if entry.count is not None]

@@ -56,21 +56,21 @@ class Sight(NamedTuple):
     identity: tuple[str | None, ...] = ()
 
 
-def context(channel: str, time_zone: str, *, shared: bool = False) -> str:
+def write_context(channel: str, time_zone: str, *, shared: bool = False) -> str:
     """The context of a page as JSON text."""
     return msgspec.json.encode(Context(channel, time_zone, shared)).decode()
 
 
-def sight(payload: bytes, zone: tzinfo, channel: str) -> Sight:
+def inspect_record(payload: bytes, zone: tzinfo, channel: str) -> Sight:
     """Look at a record while paging; a status may change, so it is no part of the identity."""
     try:
-        record = shared_json.fields(payload)
-        sent, at = _occurred(record, zone)
+        record = shared_json.read_fields(payload)
+        sent, at = _read_occurred(record, zone)
     except RecordRejected:
         return Sight()  # it is landed; normalize rejects it with the reason
     try:
-        message_id, subject = _message_id(record), _text(record, ("subject",))
-        more = (_text(record, RECEIVER), _text(record, CAMPAIGN))
+        message_id, subject = _read_message_id(record), _read_text(record, ("subject",))
+        more = (_read_text(record, RECEIVER), _read_text(record, CAMPAIGN))
     except RecordRejected:
         return Sight(at)
     medium = SAME.get(channel.lower(), channel)
@@ -81,34 +81,34 @@ def sight(payload: bytes, zone: tzinfo, channel: str) -> Sight:
 
 def interaction(payload: bytes, asked: Asked) -> Interaction:
     """Map one record to the canonical columns; raises RecordRejected that names the field."""
-    channel, zone, shared = surroundings(asked.context)
-    record = shared_json.fields(payload)
-    sent, at = _occurred(record, zone)
-    subject, status = (_text(record, (name,)) for name in ("subject", "status"))
-    message_id, campaign = _message_id(record), _number(record, CAMPAIGN)
+    channel, zone, shared = read_context(asked.context)
+    record = shared_json.read_fields(payload)
+    sent, at = _read_occurred(record, zone)
+    subject, status = (_read_text(record, (name,)) for name in ("subject", "status"))
+    message_id, campaign = _read_message_id(record), _read_number(record, CAMPAIGN)
     fields = (asked.contact.id, channel, sent, subject)
-    more = (message_id, _text(record, RECEIVER), campaign) if shared else ()
+    more = (message_id, _read_text(record, RECEIVER), campaign) if shared else ()
     return Interaction(
-        interaction_id=_digest(*fields, *more) if shared or not message_id else message_id,
+        interaction_id=_hash_parts(*fields, *more) if shared or not message_id else message_id,
         occurred_at=at,
-        channel=vocabulary.channel(channel),
-        action=vocabulary.action(channel, status),
+        channel=vocabulary.map_channel(channel),
+        action=vocabulary.map_action(channel, status),
         native_type=channel,
         status=status,
         subject=subject,
         campaign_id=None if campaign == NO_CAMPAIGN else campaign,
         message_id=message_id,
-        delivered_at=_instant(_text(record, DELIVERED), zone, "deliveredTime"),
-        attributes=shared_json.attributes(record, _COLUMNS),
+        delivered_at=_read_instant(_read_text(record, DELIVERED), zone, "deliveredTime"),
+        attributes=shared_json.collect_attributes(record, _COLUMNS),
     )
 
 
 @lru_cache
-def surroundings(written: str) -> tuple[str, tzinfo, bool]:
+def read_context(written: str) -> tuple[str, tzinfo, bool]:
     """The channel's name, the zone, and whether ids are shared, as a context tells; raises RecordRejected."""
     try:
         found = msgspec.json.decode(written, type=Context)
-        zone = times.zone(found.time_zone)
+        zone = times.find_zone(found.time_zone)
     except (msgspec.DecodeError, ValueError):
         reason = "the context of the record does not say channel and time zone"
         raise RecordRejected(reason) from None
@@ -118,50 +118,50 @@ def surroundings(written: str) -> tuple[str, tzinfo, bool]:
     return found.channel, zone, found.shared
 
 
-def _occurred(record: Record, zone: tzinfo) -> tuple[str, datetime]:
+def _read_occurred(record: Record, zone: tzinfo) -> tuple[str, datetime]:
     """The text that says when, and what it means."""
     try:
-        found = responses.sent(record)
+        found = responses.find_time(record)
     except errors.UNREADABLE:
         found = ("", "")
     if found is None:
         reason = "sentDate is missing"
         raise RecordRejected(reason)
-    at = _instant(found[1], zone, "sentDate")
+    at = _read_instant(found[1], zone, "sentDate")
     assert at is not None  # noqa: S101 - there is a text
     return found[1], at
 
 
-def _instant(text: str | None, zone: tzinfo, name: str) -> datetime | None:
+def _read_instant(text: str | None, zone: tzinfo, name: str) -> datetime | None:
     if text is None:
         return None
     try:
-        return times.instant(text, zone)
+        return times.read_instant(text, zone)
     except ValueError:
         reason = f"{name} is no time of the years 1 to 9999"
         raise RecordRejected(reason) from None
 
 
-def _text(record: Record, names: tuple[str, ...]) -> str | None:
+def _read_text(record: Record, names: tuple[str, ...]) -> str | None:
     try:
-        texts = (responses.word(record.get(name)) for name in names)
+        texts = (responses.read_word(record.get(name)) for name in names)
         return next((text for text in texts if text is not None), None)
     except errors.UNREADABLE:
         reason = f"{names[0]} is no readable text"
         raise RecordRejected(reason) from None
 
 
-def _number(record: Record, names: tuple[str, ...]) -> str | None:
+def _read_number(record: Record, names: tuple[str, ...]) -> str | None:
     """A documented whole number as text, in its one spelling."""
-    found = _text(record, names)
+    found = _read_text(record, names)
     return None if found is None else shared_json.spell_integer(found)
 
 
-def _message_id(record: Record) -> str | None:
-    found = _number(record, ("id",))
+def _read_message_id(record: Record) -> str | None:
+    found = _read_number(record, ("id",))
     return None if found is None or _PLACEHOLDER.fullmatch(found) else found
 
 
-def _digest(*parts: str | None) -> str:
+def _hash_parts(*parts: str | None) -> str:
     written = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(written.encode()).hexdigest()[:32]

@@ -112,29 +112,29 @@ class Entry:
         return replace(self, records=records, listed=listed)
 
 
-def body(text: bytes) -> Body:
+def read_body(text: bytes) -> Body:
     """The outline of an answer; raises BadResponse when it has neither shape. Warnings alone are none."""
-    found: Body = _typed(text, Body)
+    found: Body = _decode_as(text, Body)
     if _is_nothing(found.response) and _is_nothing(found.errors) and not bytes(found.interaction):
         raise BadResponse(_SHAPELESS)
     return found
 
 
-def fault(found: Body) -> str | None:
+def find_fault(found: Body) -> str | None:
     """The code with which an answer says that it failed, empty where it names none, None where it did not fail.
 
     The flag decides, not the code: resources use different codes for success. Warnings are no failure.
     Raises BadResponse for a flag that is neither a known yes nor a known no.
     """
     if not _is_nothing(found.errors):
-        codes = [_code(_typed(one, _Status)) for one in several(found.errors) if one[:1] == b"{"]
+        codes = [_read_code(_decode_as(one, _Status)) for one in to_list(found.errors) if one[:1] == b"{"]
         return next(filter(None, codes), "")
-    for response in several(found.response):
-        return _old_fault(response)
+    for response in to_list(found.response):
+        return _find_old_fault(response)
     return None
 
 
-def entries(found: Body, *, check_counts: bool = True) -> Iterator[Entry]:
+def list_entries(found: Body, *, check_counts: bool = True) -> Iterator[Entry]:
     """Every channel of an answer, those without a single record included.
 
     Raises BadResponse where a container is missing, is null, or is empty beside a count.
@@ -142,96 +142,96 @@ def entries(found: Body, *, check_counts: bool = True) -> Iterator[Entry]:
     if bytes(found.interaction):
         if bytes(found.interaction)[:1] != b"[":  # only v1.1 was XML once, where a single child is no array
             raise BadResponse(_SHAPELESS)
-        yield from (_entry(raw, check_counts=check_counts) for raw in several(found.interaction))
+        yield from (_read_entry(raw, check_counts=check_counts) for raw in to_list(found.interaction))
     elif not _is_nothing(found.response):
-        for raw in several(found.response):
-            yield from _old_entries(_typed(raw, _Response), check_counts=check_counts)
+        for raw in to_list(found.response):
+            yield from _list_old_entries(_decode_as(raw, _Response), check_counts=check_counts)
     else:
         raise BadResponse(_SHAPELESS)
 
 
-def _old_entries(response: _Response, *, check_counts: bool) -> Iterator[Entry]:
-    customers = several(response.customer)
+def _list_old_entries(response: _Response, *, check_counts: bool) -> Iterator[Entry]:
+    customers = to_list(response.customer)
     if not customers:
         msg = "the answer says success and has no customer"
         raise BadResponse(msg)
     for customer in customers:
-        for network in _networks(_typed(customer, _Customer).interactions):
-            yield from (_entry(raw, check_counts=check_counts) for raw in several(network))
+        for network in _list_networks(_decode_as(customer, _Customer).interactions):
+            yield from (_read_entry(raw, check_counts=check_counts) for raw in to_list(network))
 
 
-def _networks(interactions: Raw) -> Iterator[Raw]:
+def _list_networks(interactions: Raw) -> Iterator[Raw]:
     """What each network of a customer has; one with a name and nothing else has nothing."""
-    if _is_nothing(_present(interactions)):
+    if _is_nothing(_require_present(interactions)):
         return
-    for raw in several(_present(_typed(interactions, _Interactions).network)):
-        network = _typed(raw, _Network)
+    for raw in to_list(_require_present(_decode_as(interactions, _Interactions).network)):
+        network = _decode_as(raw, _Network)
         if bytes(network.interaction):
-            yield _present(network.interaction)
-        elif _typed(raw, dict[str, Raw]).keys() != {"name"}:
+            yield _require_present(network.interaction)
+        elif _decode_as(raw, dict[str, Raw]).keys() != {"name"}:
             raise BadResponse(_SHAPELESS)
 
 
-def _present(container: Raw) -> Raw:
+def _require_present(container: Raw) -> Raw:
     """A container that is there; raises BadResponse for one that is absent or null, which says nothing."""
     if bytes(container) in (b"", b"null", b'"null"'):
         raise BadResponse(_SHAPELESS)
     return container
 
 
-def several(raw: Raw | bytes) -> list[bytes]:
+def to_list(raw: Raw | bytes) -> list[bytes]:
     """An object or an array of them as a list, empty for a form of nothing. In an array even nothing is something."""
     written = bytes(raw)
     if written[:1] == b"[":
-        return list(map(bytes, _typed(written, list[Raw])))
+        return list(map(bytes, _decode_as(written, list[Raw])))
     return [] if _is_nothing(written) else [written]
 
 
-def inner(raw: Raw | bytes, name: str) -> Raw | bytes:
+def unwrap(raw: Raw | bytes, name: str) -> Raw | bytes:
     """What an object holds under ``name``; the value itself where there is no such level."""
     if bytes(raw)[:1] != b"{":
         return raw
-    return _typed(raw, dict[str, Raw]).get(name, raw)  # type: ignore[no-any-return]
+    return _decode_as(raw, dict[str, Raw]).get(name, raw)  # type: ignore[no-any-return]
 
 
-def word(raw: Raw | None) -> str | None:
+def read_word(raw: Raw | None) -> str | None:
     """A JSON scalar as text; None for every form of nothing, the text "null" included."""
-    return None if raw is None or _is_nothing(raw) else json.text(raw)
+    return None if raw is None or _is_nothing(raw) else json.read_text(raw)
 
 
-def sent(record: dict[str, Raw]) -> tuple[str, str] | None:
+def find_time(record: dict[str, Raw]) -> tuple[str, str] | None:
     """The field that says when a record happened and its text, None where there is none."""
-    texts = ((name, word(record.get(name))) for name in TIMES)
+    texts = ((name, read_word(record.get(name))) for name in TIMES)
     return next(((name, text) for name, text in texts if text is not None), None)
 
 
-def _old_fault(response: bytes) -> str | None:
-    outer = _typed(response, _Response)
+def _find_old_fault(response: bytes) -> str | None:
+    outer = _decode_as(response, _Response)
     # One sister resource has the flag directly under "response".
-    status = _typed(next(iter(several(outer.status)), response), _Status)
-    code = _code(status) if _failed(status) else None
+    status = _decode_as(next(iter(to_list(outer.status)), response), _Status)
+    code = _read_code(status) if _has_failed(status) else None
     if code not in (None, "", "500"):
         return code
-    for customer in several(outer.customer):
-        for one in several(_typed(customer, _Customer).item_status):
-            item = _typed(one, _Status)
-            if _flag(item.success) is False:
-                return _code(item) or code or ""
+    for customer in to_list(outer.customer):
+        for one in to_list(_decode_as(customer, _Customer).item_status):
+            item = _decode_as(one, _Status)
+            if _read_flag(item.success) is False:
+                return _read_code(item) or code or ""
     return code
 
 
-def _failed(status: _Status) -> bool:
-    flag = _flag(status.success)
-    return not flag if flag is not None else _code(status) not in _FINE
+def _has_failed(status: _Status) -> bool:
+    flag = _read_flag(status.success)
+    return not flag if flag is not None else _read_code(status) not in _FINE
 
 
-def _code(status: _Status) -> str:
+def _read_code(status: _Status) -> str:
     code = status.code if status.code is not None else status.response_code
     found = _CODE.fullmatch(str(code).strip())
     return found[0] if found and code is not None else ""
 
 
-def _flag(flag: object) -> bool | None:
+def _read_flag(flag: object) -> bool | None:
     """A flag's meaning, None where there is none; raises BadResponse for a word that is not known."""
     written = json.spell_integer(str(flag).strip().lower())
     if written in ("none", "null", ""):
@@ -242,12 +242,12 @@ def _flag(flag: object) -> bool | None:
     return _FLAGS[written]
 
 
-def _entry(raw: bytes, *, check_counts: bool) -> Entry:
-    entry = _typed(raw, _Entry)
-    messages = several(entry.message_list) + several(inner(entry.messages, "message"))
-    others = several(inner(entry.surveys, "survey")) + several(inner(entry.locs, "loc"))
-    name, count = _name(entry), _count(entry.count)
-    lists = (entry.message_list, inner(entry.messages, "message"))
+def _read_entry(raw: bytes, *, check_counts: bool) -> Entry:
+    entry = _decode_as(raw, _Entry)
+    messages = to_list(entry.message_list) + to_list(unwrap(entry.messages, "message"))
+    others = to_list(unwrap(entry.surveys, "survey")) + to_list(unwrap(entry.locs, "loc"))
+    name, count = _read_name(entry), _read_count(entry.count)
+    lists = (entry.message_list, unwrap(entry.messages, "message"))
     is_listed = any(bytes(one) not in (b"", b"null") for one in lists)
     if check_counts and not is_listed:
         _refuse_unlisted(name.lower(), count, len(others), others_listed=any(map(bytes, (entry.surveys, entry.locs))))
@@ -269,33 +269,33 @@ def _refuse_unlisted(name: str, count: int | None, others: int, *, others_listed
         raise BadResponse(msg)
 
 
-def _name(entry: _Entry) -> str:
+def _read_name(entry: _Entry) -> str:
     try:
-        return word(entry.name) or word(entry.type) or ""
+        return read_word(entry.name) or read_word(entry.type) or ""
     except airflow_provider_interactions_errors.UNREADABLE:
         raise BadResponse(_SHAPELESS) from None
 
 
-def _count(raw: Raw) -> int | None:
+def _read_count(raw: Raw) -> int | None:
     """How many there are, None where it is not said; raises BadResponse for what cannot be read as a number."""
-    return None if _is_nothing(raw) else json.read_count(_typed(raw, Any), "a channel's count")
+    return None if _is_nothing(raw) else json.read_count(_decode_as(raw, Any), "a channel's count")
 
 
 def _has_time(record: bytes) -> bool:
-    return record[:1] == b"{" and sent(_typed(record, dict[str, Raw])) is not None
+    return record[:1] == b"{" and find_time(_decode_as(record, dict[str, Raw])) is not None
 
 
 def _is_nothing(raw: Raw | bytes) -> bool:
     return _NOTHING.fullmatch(bytes(raw)) is not None
 
 
-def _typed(text: bytes | Raw, kind: Any) -> Any:
+def _decode_as(text: bytes | Raw, kind: Any) -> Any:
     try:
         return _decode_once(bytes(text), kind)
     except airflow_provider_interactions_errors.UNREADABLE:
         pass
     try:
-        return _decode_once(mended(bytes(text)), kind)
+        return _decode_once(mend(bytes(text)), kind)
     except airflow_provider_interactions_errors.UNREADABLE:
         raise BadResponse(_SHAPELESS) from None
 
@@ -308,16 +308,16 @@ def _decode_once(text: bytes, kind: Any) -> Any:
     return found
 
 
-def mended(text: bytes) -> bytes:
+def mend(text: bytes) -> bytes:
     """JSON whose strings held raw control characters or half surrogate pairs: escaped, and replaced by U+FFFD.
 
     The vendor's own v1.1 sample breaks lines inside strings; a short message cut at its limit can end in half an emoji.
     """
-    strings = _STRING.sub(lambda string: _CONTROL.sub(_escaped, string[0]), text.removeprefix(_BOM))
-    return json.mended(strings)
+    strings = _STRING.sub(lambda string: _CONTROL.sub(_escape, string[0]), text.removeprefix(_BOM))
+    return json.mend_surrogates(strings)
 
 
-def _escaped(found: re.Match[bytes]) -> bytes:
+def _escape(found: re.Match[bytes]) -> bytes:
     return b"\\u%04x" % found[0][0]
 
 

@@ -20,7 +20,7 @@ _TIME = re.compile(
 
 
 @lru_cache
-def zone(name: str) -> ZoneInfo:
+def find_zone(name: str) -> ZoneInfo:
     """A zone by its IANA name; raises ValueError for any other text."""
     try:
         return ZoneInfo(name)
@@ -29,7 +29,7 @@ def zone(name: str) -> ZoneInfo:
         raise ValueError(msg) from unknown
 
 
-def instant(text: str, local: tzinfo) -> datetime:
+def read_instant(text: str, local: tzinfo) -> datetime:
     """The instant in UTC; raises ValueError when the text is no time of the years 1 to 9999.
 
     A time with Z or an offset is taken at its word, one without is in ``local``: of the two readings that the end of
@@ -45,7 +45,9 @@ def instant(text: str, local: tzinfo) -> datetime:
         msg = "no year of four digits"
         raise ValueError(msg)
     micro = int((fraction or "").ljust(6, "0")[:6])
-    moment = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), micro, _zone(offset, local))
+    moment = datetime(
+        int(year), int(month), int(day), int(hour), int(minute), int(second), micro, _read_offset(offset, local)
+    )
     try:
         return moment.astimezone(UTC)
     except OverflowError as wrong:
@@ -53,7 +55,7 @@ def instant(text: str, local: tzinfo) -> datetime:
         raise ValueError(msg) from wrong
 
 
-def _zone(offset: str | None, local: tzinfo) -> tzinfo:
+def _read_offset(offset: str | None, local: tzinfo) -> tzinfo:
     if offset is None:
         return local
     if offset == "Z":

@@ -29,10 +29,10 @@ def columns(raw: pa.RecordBatch) -> tuple[pa.BooleanArray, Mapping[str, pa.Array
     """Which records of a raw batch are read here, and canonical columns by name with one value for every record."""
     members = Members(raw.column("payload"), (*_TAKEN, *responses.TIMES))
     texts = {name: members.text(name) for name in (*_TAKEN, *responses.TIMES)}
-    channels, zones = _surroundings(raw.column("context"))
+    channels, zones = _read_contexts(raw.column("context"))
     message_id, status = texts["id"], texts["status"]
     campaign, sent, delivered = (
-        _first(texts, names) for names in (records.CAMPAIGN, responses.TIMES, records.DELIVERED)
+        _coalesce(texts, names) for names in (records.CAMPAIGN, responses.TIMES, records.DELIVERED)
     )
     zone = zones[0] if len(set(zones)) == 1 else "UTC"
     occurred_at, delivered_at = local_instants(sent, zone), local_instants(delivered, zone)
@@ -42,8 +42,8 @@ def columns(raw: pa.RecordBatch) -> tuple[pa.BooleanArray, Mapping[str, pa.Array
         "interaction_id": message_id,
         "occurred_at": occurred_at,
         "native_type": types,
-        "channel": mapped(types, vocabulary.channel),
-        "action": mapped(words, lambda word: vocabulary.action(*word.rpartition("\0")[::2])),
+        "channel": mapped(types, vocabulary.map_channel),
+        "action": mapped(words, lambda word: vocabulary.map_action(*word.rpartition("\0")[::2])),
         "status": status,
         "subject": texts["subject"],
         "campaign_id": pc.if_else(pc.equal(campaign, records.NO_CAMPAIGN), pa.scalar(None, pa.string()), campaign),
@@ -64,17 +64,17 @@ def columns(raw: pa.RecordBatch) -> tuple[pa.BooleanArray, Mapping[str, pa.Array
     return sure, found
 
 
-def _first(texts: Mapping[str, pa.StringArray], names: Sequence[str]) -> pa.StringArray:
+def _coalesce(texts: Mapping[str, pa.StringArray], names: Sequence[str]) -> pa.StringArray:
     return pc.coalesce(*(texts[name] for name in names))
 
 
-def _surroundings(contexts: pa.DictionaryArray) -> tuple[pa.StringArray, Sequence[str]]:
+def _read_contexts(contexts: pa.DictionaryArray) -> tuple[pa.StringArray, Sequence[str]]:
     """The channel's name of each record, null where its context is not readable; and the zones there are."""
     channels: list[str | None] = []
     zones = []
     for written in contexts.dictionary.to_pylist():
         try:
-            channel, zone, shared = records.surroundings(written)
+            channel, zone, shared = records.read_context(written)
         except RecordRejected:
             channels.append(None)
         else:

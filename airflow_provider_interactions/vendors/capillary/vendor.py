@@ -28,7 +28,7 @@ from airflow_provider_interactions.vendors.capillary.about import ABOUT
 from airflow_provider_interactions.vendors.capillary.auth import JSON, Settings, auth
 from airflow_provider_interactions.vendors.capillary.errors import classify
 from airflow_provider_interactions.vendors.capillary.paging import Paging
-from airflow_provider_interactions.vendors.capillary.records import Sight, context, interaction, sight
+from airflow_provider_interactions.vendors.capillary.records import Sight, inspect_record, interaction, write_context
 from airflow_provider_interactions.vendors.capillary.responses import Entry
 from airflow_provider_interactions.vendors.capillary.vectorized import columns
 from airflow_provider_interactions.vendors.shared.encoding import to_utf8
@@ -79,7 +79,7 @@ async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -
     owners: Owners = {}
     got: Counter[str] = Counter()
     said: Counter[str] = Counter()
-    async with aclosing(_answers(fetch, query)) as found:
+    async with aclosing(_read_answers(fetch, query)) as found:
         async for answer in found:
             for entry in answer.entries:
                 got[entry.name] += len(entry.listed)
@@ -103,18 +103,18 @@ def probe(settings: Settings) -> Request:
     return _ask(Contact(NOBODY, "email"), settings, Options(page_size=1), 0)
 
 
-async def _answers(fetch: Fetch, query: Query[Settings, Options]) -> AsyncGenerator[_Answer, None]:
+async def _read_answers(fetch: Fetch, query: Query[Settings, Options]) -> AsyncGenerator[_Answer, None]:
     """v2: the one answer. v1.1: page by page, each a row over the one before, so that none is lost between them.
 
     A row that is deleted meanwhile moves the later ones up, over the border of a page. Then the next page does not
     begin with a row that is known, and is asked for again from further before.
     """
     if query.settings.api == "v2":
-        yield _Answer(await _entries(fetch, query, 0))
+        yield _Answer(await _fetch_entries(fetch, query, 0))
         return
-    paging = Paging(_page_size(query.options), times.zone(query.settings.time_zone))
+    paging = Paging(_choose_page_size(query.options), times.find_zone(query.settings.time_zone))
     for _ in range(MAX_PAGES):
-        entries = await _entries(fetch, query, paging.offset)
+        entries = await _fetch_entries(fetch, query, paging.offset)
         if not paging.follows(entries):
             paging.step_back()
             continue
@@ -132,38 +132,40 @@ async def _answers(fetch: Fetch, query: Query[Settings, Options]) -> AsyncGenera
     raise Stalled(msg)
 
 
-def _page_size(options: Options) -> int:
+def _choose_page_size(options: Options) -> int:
     """Rows of a page: two at least, since one of them is the last one of the page before."""
     return max(2, options.page_size or PAGE_SIZE)
 
 
-async def _entries(fetch: Fetch, query: Query[Settings, Options], offset: int) -> list[Entry]:
+async def _fetch_entries(fetch: Fetch, query: Query[Settings, Options], offset: int) -> list[Entry]:
     request = _ask(query.contact, query.settings, query.options, offset)
     check = query.options.check_counts
-    return await fetch(request, lambda response: list(_decoded(response, check_counts=check)))
+    return await fetch(request, lambda response: list(_decode(response, check_counts=check)))
 
 
-def _decoded(response: Response, *, check_counts: bool) -> Iterator[Entry]:
-    return responses.entries(responses.body(to_utf8(response)), check_counts=check_counts)
+def _decode(response: Response, *, check_counts: bool) -> Iterator[Entry]:
+    return responses.list_entries(responses.read_body(to_utf8(response)), check_counts=check_counts)
 
 
 def _split(answer: _Answer, time_zone: str, owners: Owners) -> Iterator[tuple[str, Page]]:
     """An answer's pages with the names of their channels; at least one, the last with the cursor."""
-    zone = times.zone(time_zone)
+    zone = times.find_zone(time_zone)
     seen = [
-        (entry.name, record, sight(record, zone, entry.name)) for entry in answer.entries for record in entry.records
+        (entry.name, record, inspect_record(record, zone, entry.name))
+        for entry in answer.entries
+        for record in entry.records
     ]
     found: dict[tuple[str, bool], list[tuple[bytes, datetime | None]]] = {}
-    shared = _shared([one for *_, one in seen], owners)
+    shared = _find_shared([one for *_, one in seen], owners)
     for n, (name, record, one) in enumerate(seen):
         found.setdefault((name, n in shared), []).append((record, one.at))
     for n, ((name, is_shared), rows) in enumerate((found or {("", False): []}).items(), start=1):
-        written = context(name, time_zone, shared=is_shared)
+        written = write_context(name, time_zone, shared=is_shared)
         cursor = answer.cursor if n == len(found) or not found else ""
         yield name, Page([record for record, _ in rows], [at for _, at in rows], written, cursor)
 
 
-def _shared(sights: Sequence[Sight], owners: Owners) -> set[int]:
+def _find_shared(sights: Sequence[Sight], owners: Owners) -> set[int]:
     """The numbers of messages whose key another one has. The one that was sent first keeps it, of those at hand."""
     dated = [(one.at, n, one.key, one.identity) for n, one in enumerate(sights) if one.at and one.key]
     return {
@@ -204,7 +206,7 @@ def _ask(person: Contact, settings: Settings, options: Options, offset: int) -> 
     if settings.api == "v2":
         who = {"identifierName": person.kind, "identifierValue": person.id}
         return Request("GET", PATHS["v2"], query={**who, **given}, headers=JSON)
-    paging = {"limit": str(_page_size(options)), "offset": str(offset)}
+    paging = {"limit": str(_choose_page_size(options)), "offset": str(offset)}
     query = {"format": "json", person.kind: person.id, **given, **paging}
     return Request("GET", PATHS["v1.1"], query=query, headers=JSON)
 

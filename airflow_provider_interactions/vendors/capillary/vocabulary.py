@@ -47,12 +47,12 @@ STATUSES: dict[str, str] = {
 REPEATED = "phone"
 
 
-def channel(name: str) -> str:
+def map_channel(name: str) -> str:
     """The canonical channel of an entry."""
     return CHANNELS.get(name.lower(), "other")
 
 
-def action(name: str, status: str | None) -> str:
+def map_action(name: str, status: str | None) -> str:
     """The canonical action of a record in that entry."""
     said = ACTIONS.get(name.lower())
     if said is not None:

@@ -57,13 +57,17 @@ def auth(credentials: Credentials[Settings]) -> Auth:
     """How to sign calls with this connection; raises ConfigError that names a missing field."""
     settings = credentials.settings
     if settings.credential == "managed_identity":
-        return Auth(shared.send_bearer, acquire=azure.managed_identity(credentials.login, _scope(credentials)))
+        return Auth(
+            shared.send_bearer, acquire=azure.use_managed_identity(credentials.login, _choose_scope(credentials))
+        )
     shared.require(ABOUT.name, {"tenant_id": settings.tenant_id, "login (the client id)": credentials.login})
     if settings.credential == "certificate":
-        return Auth(shared.send_bearer, acquire=_by_certificate(credentials), secrets=(credentials.password,))
+        return Auth(shared.send_bearer, acquire=_use_certificate(credentials), secrets=(credentials.password,))
     shared.require(ABOUT.name, {"password (the client secret)": credentials.password})
-    url = f"{_authority(settings)}/{quote(settings.tenant_id or '', safe='')}/oauth2/v2.0/token"
-    return shared.oauth2(url, credentials.login, credentials.password, read_token, scope=_scope(credentials))
+    url = f"{_check_authority(settings)}/{quote(settings.tenant_id or '', safe='')}/oauth2/v2.0/token"
+    return shared.sign_oauth2(
+        url, credentials.login, credentials.password, read_token, scope=_choose_scope(credentials)
+    )
 
 
 def read_token(response: Response) -> Token:
@@ -79,26 +83,26 @@ def _explain(refusal: shared.Members) -> str:
     return known[0] if known else default
 
 
-def _by_certificate(credentials: Credentials[Settings]) -> azure.Acquire:
+def _use_certificate(credentials: Credentials[Settings]) -> azure.Acquire:
     settings = credentials.settings
     if not settings.certificate_path:
         msg = f"{ABOUT.name}: credential is certificate, but the extra's certificate_path is empty."
         raise ConfigError(msg)
-    return azure.certificate(
+    return azure.use_certificate(
         tenant_id=settings.tenant_id or "",
         client_id=credentials.login,
         path=settings.certificate_path,
         password=credentials.password or None,
-        authority=_authority(settings),
-        scope=_scope(credentials),
+        authority=_check_authority(settings),
+        scope=_choose_scope(credentials),
     )
 
 
-def _authority(settings: Settings) -> str:
+def _check_authority(settings: Settings) -> str:
     check_url(settings.authority, f"{ABOUT.name}: the extra's authority", allow_http=settings.allow_http)
     return settings.authority.rstrip("/")
 
 
-def _scope(credentials: Credentials[Settings]) -> str:
+def _choose_scope(credentials: Credentials[Settings]) -> str:
     url = urlsplit(credentials.host)
     return credentials.settings.scope or f"{url.scheme}://{url.netloc}/.default"

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 Acquire = Callable[[], Token]
 
 
-def certificate(
+def use_certificate(
     *, tenant_id: str, client_id: str, path: str, password: str | None, authority: str, scope: str
 ) -> Acquire:
     """A token by certificate; raises ConfigError when the extra is missing or the file cannot be read."""
-    identity = _library()
+    identity = _import_library()
     try:
         # The engine retries by itself. Discovery would ask login.microsoftonline.com about an authority that is not
         # on Microsoft's list, which closed networks cannot reach.
@@ -35,15 +35,15 @@ def certificate(
     except (OSError, ValueError) as wrong:
         msg = f"The certificate cannot be read ({type(wrong).__name__}). Check certificate_path and password."
         raise ConfigError(msg) from None
-    return _from(credential, scope)
+    return _acquire_from(credential, scope)
 
 
-def managed_identity(client_id: str, scope: str) -> Acquire:
+def use_managed_identity(client_id: str, scope: str) -> Acquire:
     """A token of the machine's managed identity; ``client_id`` chooses a user-assigned one, empty the system's."""
-    return _from(_library().ManagedIdentityCredential(client_id=client_id or None), scope)
+    return _acquire_from(_import_library().ManagedIdentityCredential(client_id=client_id or None), scope)
 
 
-def _library() -> Any:
+def _import_library() -> Any:
     try:
         import azure.identity
     except ImportError:
@@ -52,7 +52,7 @@ def _library() -> Any:
     return azure.identity
 
 
-def _from(credential: TokenCredential, scope: str) -> Acquire:
+def _acquire_from(credential: TokenCredential, scope: str) -> Acquire:
     def acquire() -> Token:
         from azure.core.exceptions import AzureError, ClientAuthenticationError
 

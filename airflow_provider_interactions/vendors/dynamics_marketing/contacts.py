@@ -16,7 +16,7 @@ from airflow_provider_interactions.contract import MOST_EMPTY_PAGES, Contact, Fe
 from airflow_provider_interactions.errors import BadResponse, Incomplete, Stalled
 from airflow_provider_interactions.vendors.dynamics_marketing import errors, responses
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings
-from airflow_provider_interactions.vendors.dynamics_marketing.guids import guid
+from airflow_provider_interactions.vendors.dynamics_marketing.guids import spell_guid
 from airflow_provider_interactions.vendors.shared import encoding, json
 
 #: "Page results" (2026-11): 5,000 rows is both the default and the maximum of odata.maxpagesize.
@@ -48,13 +48,13 @@ class _Rows(msgspec.Struct):
 
 async def contacts(fetch: Fetch, settings: Settings, options: Any) -> AsyncGenerator[Sequence[Contact], None]:
     """List every contact of the organisation through the Web API, the next link followed byte for byte."""
-    request, seen, listed, count = _first(settings, options), set(), 0, 0
+    request, seen, listed, count = _ask_first(settings, options), set(), 0, 0
     empty = 0
     while True:
-        rows = await fetch(request, _rows)
+        rows = await fetch(request, _read_rows)
         empty = 0 if rows.value else empty + 1
-        listed, count = listed + len(rows.value), max(count, _count(rows))
-        yield [_contact(row) for row in rows.value]
+        listed, count = listed + len(rows.value), max(count, _read_count(rows))
+        yield [_read_contact(row) for row in rows.value]
         if not rows.next_link:
             break
         if rows.next_link in seen:
@@ -84,8 +84,8 @@ def follow_link(url: str, link: str) -> str:
     return f"{joined}{mark}{query}"
 
 
-def _contact(row: _Row) -> Contact:
-    found = guid(row.contactid)
+def _read_contact(row: _Row) -> Contact:
+    found = spell_guid(row.contactid)
     if found is None:
         msg = "a row of the list of contacts has a contactid that is not a GUID"
         raise BadResponse(msg)
@@ -99,7 +99,7 @@ def _has_scheme(link: str) -> bool:
         return True
 
 
-def _first(settings: Settings, options: Any) -> Request:
+def _ask_first(settings: Settings, options: Any) -> Request:
     query = {"$select": "contactid", "$orderby": "contactid"}
     if options.contact_filter:
         query["$filter"] = options.contact_filter
@@ -108,10 +108,10 @@ def _first(settings: Settings, options: Any) -> Request:
     return Request("GET", f"{_ROOT}{settings.api_version}/contacts", query=query, headers=headers)
 
 
-def _rows(response: Response) -> _Rows:
+def _read_rows(response: Response) -> _Rows:
     """The rows of a page; raises BadResponse, also where it has no next link and yet says that there is more."""
     body = encoding.to_utf8(response)
-    members = json.members(body, _WHAT)
+    members = json.read_members(body, _WHAT)
     errors.refuse_error(members)
     rows: _Rows = json.decode(body, _Rows, _WHAT)
     if not rows.next_link:
@@ -121,7 +121,7 @@ def _rows(response: Response) -> _Rows:
     return rows
 
 
-def _count(rows: _Rows) -> int:
+def _read_count(rows: _Rows) -> int:
     """The rows of the whole list, as far as the vendor says: it counts no further than 5,000, and -1 is unknown."""
     if rows.count in (None, -1, "-1"):
         return 0

@@ -80,10 +80,10 @@ class _Body(msgspec.Struct):
 def classify(response: Response) -> VendorError | None:
     """The error an answer stands for, None for one to read. Status and code decide, the text only for 'segment'."""
     if shared_status.is_success(response.status):
-        return contract.classify_by_status(response) or _inside(response)
+        return contract.classify_by_status(response) or _find_error(response)
     found = _read(response.body)
-    code = _code(found)
-    return _error(_verdict(response.status, code, found.message or ""), response, code)
+    code = _read_code(found)
+    return _build_error(_judge(response.status, code, found.message or ""), response, code)
 
 
 def refuse_error(members: Mapping[str, msgspec.Raw]) -> None:
@@ -93,35 +93,35 @@ def refuse_error(members: Mapping[str, msgspec.Raw]) -> None:
         raise BadResponse(msg)
 
 
-def _inside(response: Response) -> VendorError | None:
+def _find_error(response: Response) -> VendorError | None:
     """The error that an answer with a good status names in its body; None where it names none that is known."""
     if b'"error"' not in response.body:  # in Data, quotes are escaped
         return None
-    code = _code(_read(response.body.removeprefix(encoding.BYTE_ORDER_MARK)))
-    return _error(CODES.get(code), response, code)
+    code = _read_code(_read(response.body.removeprefix(encoding.BYTE_ORDER_MARK)))
+    return _build_error(CODES.get(code), response, code)
 
 
-def _error(verdict: Verdict | None, response: Response, code: str) -> VendorError | None:
-    error = shared_status.error(verdict, response.status, code)
+def _build_error(verdict: Verdict | None, response: Response, code: str) -> VendorError | None:
+    error = shared_status.build_error(verdict, response.status, code)
     if isinstance(error, Throttled) and code == CONCURRENT:
         error.limit = "concurrency"
     return error
 
 
-def _code(found: _Error) -> str:
+def _read_code(found: _Error) -> str:
     code = (found.code or "").lower()
     return code if _CODE.fullmatch(code) else ""  # it is told in errors, so it must not be just any text
 
 
-def _verdict(status: int, code: str, message: str) -> Verdict | None:
+def _judge(status: int, code: str, message: str) -> Verdict | None:
     # The same meaning comes under two codes and under none (B), so the word has to help.
     segment = _SEGMENT.search(message) if status == 404 else None
     if segment is not None:
         return (ServiceRemoved, REMOVED) if segment[1] in (None, _ACTION) else (RequestRejected, _NO_SUCH_TABLE)
     # A fault of the server is worth a retry whatever its code; 429 is always a request to slow down.
     if status >= 500 or status in (401, 429):
-        return shared_status.by_status(status)
-    return CODES.get(code) or shared_status.by_status(status)
+        return shared_status.judge(status)
+    return CODES.get(code) or shared_status.judge(status)
 
 
 def _read(body: bytes) -> _Error:

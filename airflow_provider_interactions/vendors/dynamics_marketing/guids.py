@@ -29,13 +29,13 @@ def is_placeholder(text: str) -> bool:
     return _PLACEHOLDER.search(text) is not None
 
 
-def guid(text: str) -> str | None:
+def spell_guid(text: str) -> str | None:
     """A GUID in lower case with dashes, from any of its spellings (braces, no dashes, upper case); else None."""
     match = GUID.fullmatch(text.strip())
     return "-".join(match.groups()).lower() if match else None
 
 
-def guids(values: pa.StringArray) -> pa.StringArray:
+def spell_guids(values: pa.StringArray) -> pa.StringArray:
     """GUIDs in lower case with dashes, other texts as they are."""
     text, bounds = text_and_bounds(values)
     begin, end = bounds[:-1], bounds[1:]
@@ -46,10 +46,10 @@ def guids(values: pa.StringArray) -> pa.StringArray:
     odd = pa.array(~usual & (end > begin))
     if not pc.any(odd).as_py():
         return values
-    return pc.replace_with_mask(values, odd, _rewritten(values.filter(odd)))
+    return pc.replace_with_mask(values, odd, _rewrite(values.filter(odd)))
 
 
-def _rewritten(odd: pa.StringArray) -> pa.StringArray:
+def _rewrite(odd: pa.StringArray) -> pa.StringArray:
     text, bounds = text_and_bounds(odd)
     begin, sizes = bounds[:-1], np.diff(bounds)
     found = np.full((len(odd), _USUAL), ord("-"), np.uint8)
@@ -62,7 +62,7 @@ def _rewritten(odd: pa.StringArray) -> pa.StringArray:
         for length, dashed, bare in _GROUPS:
             begins = dashed + braces if dashes else bare
             found[at, dashed : dashed + length] = digits[:, begins : begins + length]
-        known[at] = _punctuated(digits, braces, dashes)
+        known[at] = _match_punctuation(digits, braces, dashes)
     found |= 0x20  # lower case
     known &= _are_digits(found)
     ends = np.arange(len(odd) + 1, dtype=np.int32) * _USUAL
@@ -70,11 +70,11 @@ def _rewritten(odd: pa.StringArray) -> pa.StringArray:
     if known.all():
         return fresh
     others = pa.array(~known)
-    texts = [guid(text) or text for text in odd.filter(others).to_pylist()]
+    texts = [spell_guid(text) or text for text in odd.filter(others).to_pylist()]
     return pc.replace_with_mask(pc.if_else(others, "", fresh), others, pa.array(texts, pa.string()))
 
 
-def _punctuated(digits: Array, braces: int, dashes: int) -> Array:
+def _match_punctuation(digits: Array, braces: int, dashes: int) -> Array:
     good = np.ones(len(digits), bool)
     for at in _DASHES if dashes else ():
         good &= digits[:, at + braces] == ord("-")

@@ -57,14 +57,14 @@ class _Text(msgspec.Struct, gc=False):
 _TEXTS = msgspec.json.Decoder(list[_Text] | None)
 
 
-def page(response: Response) -> Page:
+def read_page(response: Response) -> Page:
     """The records of an answer; raises BadResponse, or the error that the answer names."""
     body = encoding.to_utf8(response)
     large = len(body) >= LARGE
-    data, cursor = (_at_once(body) if large else None) or _read(body)
-    texts = _times(data) if large else None
-    records = objects(data, 0 if texts is None else len(texts)) or json.elements(data, "Data")
-    occurred = [_instant(record) for record in records] if texts is None else _occurred(texts, records)
+    data, cursor = (_read_at_once(body) if large else None) or _read(body)
+    texts = _read_times(data) if large else None
+    records = objects(data, 0 if texts is None else len(texts)) or json.split_elements(data, "Data")
+    occurred = [_read_instant(record) for record in records] if texts is None else _read_occurred(texts, records)
     return Page(records, occurred, cursor=cursor)
 
 
@@ -76,7 +76,7 @@ def refuse_unknown_cursors(members: Mapping[str, msgspec.Raw], known: Collection
             raise BadResponse(msg)
 
 
-def _at_once(body: bytes) -> tuple[bytes | memoryview, str] | None:
+def _read_at_once(body: bytes) -> tuple[bytes | memoryview, str] | None:
     """Data's text and the cursor; None where a backslash stands for more than the quote behind it."""
     begin = body.find(_DATA) + len(_DATA)
     if begin < len(_DATA):
@@ -88,38 +88,38 @@ def _at_once(body: bytes) -> tuple[bytes | memoryview, str] | None:
     around = body[:begin] + body[begin + size :]
     if not (other[size] and quotes[size + 1]) or b"\\" in around:
         return None
-    cursor = _cursor(around)
+    cursor = _read_cursor(around)
     end = begin + size - int(np.count_nonzero(escapes[: size + 1]))
     plain = memoryview(body.translate(None, b"\\"))[begin:end]
-    return _array(plain), cursor
+    return _require_array(plain), cursor
 
 
 def _read(body: bytes) -> tuple[bytes | memoryview, str]:
     """The same of any answer: Data is cut out as bytes, so that an odd one in a record is that record's matter."""
     found = _STRING.search(body)
     if found is None:
-        return b"[]", _cursor(body, b"null")
-    cursor = _cursor(body[: found.start(1)] + b'""' + body[found.end(1) :])
-    return _array(_text(found[1])), cursor
+        return b"[]", _read_cursor(body, b"null")
+    cursor = _read_cursor(body[: found.start(1)] + b'""' + body[found.end(1) :])
+    return _require_array(_decode_text(found[1])), cursor
 
 
-def _text(string: bytes) -> bytes:
+def _decode_text(string: bytes) -> bytes:
     try:
         return msgspec.json.decode(string, type=str).encode()
     except airflow_provider_interactions_errors.UNREADABLE:
         return encoding.unescape(string)
 
 
-def _array(data: bytes | memoryview) -> bytes | memoryview:
+def _require_array(data: bytes | memoryview) -> bytes | memoryview:
     """Data's array. An empty text says that there are no records, as null and an empty array do; no other text does."""
     if bytes(data[:_LONGEST_BLANK]).strip() == b"null":
         raise BadResponse(_SHAPE)
     return data or b"[]"
 
 
-def _cursor(around: bytes, data: bytes = b'""') -> str:
+def _read_cursor(around: bytes, data: bytes = b'""') -> str:
     """Where the next page starts, by an answer whose Data is cut out; raises BadResponse unless both are there."""
-    members = json.members(around, "the action's answer")
+    members = json.read_members(around, "the action's answer")
     errors.refuse_error(members)
     cursors = [members[name] for name in _CURSORS if name in members]
     if bytes(members.get("Data", b"")) != data or around.count(b'"Data"') != 1 or len(cursors) != 1:
@@ -131,7 +131,7 @@ def _cursor(around: bytes, data: bytes = b'""') -> str:
         raise BadResponse(_SHAPE) from None
 
 
-def _times(data: bytes | memoryview) -> pa.StringArray | None:
+def _read_times(data: bytes | memoryview) -> pa.StringArray | None:
     """The records' times as they are written; None where one is no text, or the records are no objects."""
     try:
         return pa.array([text.at for text in _TEXTS.decode(data) or ()], pa.string())
@@ -139,25 +139,25 @@ def _times(data: bytes | memoryview) -> pa.StringArray | None:
         return None
 
 
-def _occurred(texts: pa.StringArray, records: Sequence[bytes]) -> Sequence[datetime | None]:
+def _read_occurred(texts: pa.StringArray, records: Sequence[bytes]) -> Sequence[datetime | None]:
     found = instants(texts)
     if found.null_count:
         doubtful = found.is_null()
-        single = [_instant(records[n]) for n in pc.indices_nonzero(doubtful).to_pylist()]
+        single = [_read_instant(records[n]) for n in pc.indices_nonzero(doubtful).to_pylist()]
         found = pc.replace_with_mask(found, doubtful, pa.array(single, found.type))
     return Instants(found)
 
 
-def _instant(record: bytes) -> datetime | None:
+def _read_instant(record: bytes) -> datetime | None:
     try:
-        return json.utc(msgspec.json.decode(json.mended(record), type=_Stamp).at)
+        return json.to_utc(msgspec.json.decode(json.mend_surrogates(record), type=_Stamp).at)
     except (*airflow_provider_interactions_errors.UNREADABLE, OverflowError):
-        return _last_instant(record)
+        return _read_last_instant(record)
 
 
-def _last_instant(record: bytes) -> datetime | None:
+def _read_last_instant(record: bytes) -> datetime | None:
     """Of a record that has its time twice the last one counts, as everywhere."""
     try:
-        return json.utc(msgspec.json.decode(json.fields(record)["Timestamp"], type=datetime | None))
+        return json.to_utc(msgspec.json.decode(json.read_fields(record)["Timestamp"], type=datetime | None))
     except (*airflow_provider_interactions_errors.UNREADABLE, OverflowError, KeyError, RecordRejected):
         return None  # normalize judges the record and rejects it with the reason

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from airflow_provider_interactions.columnar.convert import instants, mapped
 from airflow_provider_interactions.columnar.json_members import Members
-from airflow_provider_interactions.vendors.dynamics_marketing.guids import PLACEHOLDER, guids
-from airflow_provider_interactions.vendors.dynamics_marketing.vocabulary import meaning
+from airflow_provider_interactions.vendors.dynamics_marketing.guids import PLACEHOLDER, spell_guids
+from airflow_provider_interactions.vendors.dynamics_marketing.vocabulary import map_type
 
 _TAKEN = ("InteractionId", "InteractionType", "Timestamp", "CustomerJourneyId", "MessageId")
 
@@ -21,18 +21,18 @@ _TAKEN = ("InteractionId", "InteractionType", "Timestamp", "CustomerJourneyId", 
 def columns(raw: pa.RecordBatch) -> tuple[pa.BooleanArray, Mapping[str, pa.Array]]:
     """Which records of a raw batch are read here, and canonical columns by name with one value for every record."""
     members = Members(raw.column("payload"), (*_TAKEN, "ContactId"))
-    types = _types(members.text("InteractionType"), raw).dictionary_encode()
+    types = _read_types(members.text("InteractionType"), raw).dictionary_encode()
     found = {
-        "interaction_id": guids(members.text("InteractionId")),
+        "interaction_id": spell_guids(members.text("InteractionId")),
         "occurred_at": instants(members.text("Timestamp")),
         "native_type": types,
-        "channel": mapped(types, lambda name: meaning(name)[0]),
-        "action": mapped(types, lambda name: meaning(name)[1]),
-        "campaign_id": guids(members.text("CustomerJourneyId")),
-        "message_id": guids(members.text("MessageId")),
+        "channel": mapped(types, lambda name: map_type(name)[0]),
+        "action": mapped(types, lambda name: map_type(name)[1]),
+        "campaign_id": spell_guids(members.text("CustomerJourneyId")),
+        "message_id": spell_guids(members.text("MessageId")),
     }
     # A ContactId that only repeats who was asked for has its column.
-    same = pc.equal(guids(members.text("ContactId")), raw.column("contact_id"))
+    same = pc.equal(spell_guids(members.text("ContactId")), raw.column("contact_id"))
     mine = pc.fill_null(same, fill_value=False).to_numpy(zero_copy_only=False)
     found["attributes"] = members.rest({**dict.fromkeys(_TAKEN), "ContactId": mine})
     sure = pa.array(members.sure)
@@ -44,7 +44,7 @@ def columns(raw: pa.RecordBatch) -> tuple[pa.BooleanArray, Mapping[str, pa.Array
     return sure, found
 
 
-def _types(said: pa.StringArray, raw: pa.RecordBatch) -> pa.StringArray:
+def _read_types(said: pa.StringArray, raw: pa.RecordBatch) -> pa.StringArray:
     """The type of a record, else the one asked for; null where neither is known."""
     if not said.null_count:
         return said

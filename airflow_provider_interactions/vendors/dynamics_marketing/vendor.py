@@ -36,9 +36,9 @@ from airflow_provider_interactions.vendors.dynamics_marketing.about import ABOUT
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings, auth
 from airflow_provider_interactions.vendors.dynamics_marketing.contacts import HEADERS, contacts
 from airflow_provider_interactions.vendors.dynamics_marketing.errors import classify
-from airflow_provider_interactions.vendors.dynamics_marketing.guids import guid, is_placeholder
+from airflow_provider_interactions.vendors.dynamics_marketing.guids import is_placeholder, spell_guid
 from airflow_provider_interactions.vendors.dynamics_marketing.vectorized import columns
-from airflow_provider_interactions.vendors.dynamics_marketing.vocabulary import OLDER, TYPES, meaning
+from airflow_provider_interactions.vendors.dynamics_marketing.vocabulary import OLDER, TYPES, map_type
 from airflow_provider_interactions.vendors.shared import json
 from airflow_provider_interactions.window import Window
 
@@ -73,7 +73,7 @@ async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -
     cursor = ""
     while True:
         # Nothing of the answer but its page outlives this line: many of these generators wait at the yield.
-        page = await fetch(_ask(query, window, cursor), responses.page)
+        page = await fetch(_ask(query, window, cursor), responses.read_page)
         cursor = page.cursor
         yield page
         del page
@@ -83,20 +83,20 @@ async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -
 
 def interaction(payload: bytes, asked: Asked) -> Interaction:
     """Map one record to the canonical columns; raises RecordRejected that names the field."""
-    record = json.fields(payload)
+    record = json.read_fields(payload)
     # By the data model the Form… and Segment… tables have no interactionType (common-data-model, 2025-01-10).
-    native_type = _text(record, "InteractionType") or asked.native_type
-    channel, action = meaning(native_type)
-    echo = () if _guid(record, "ContactId") != asked.contact.id else ("ContactId",)
+    native_type = _read_text(record, "InteractionType") or asked.native_type
+    channel, action = map_type(native_type)
+    echo = () if _read_guid(record, "ContactId") != asked.contact.id else ("ContactId",)
     return Interaction(
-        interaction_id=_interaction_id(record),
-        occurred_at=_occurred(record),
+        interaction_id=_read_id(record),
+        occurred_at=_read_occurred(record),
         channel=channel,
         action=action,
-        native_type=_required(native_type, "InteractionType"),
-        campaign_id=_guid(record, "CustomerJourneyId"),
-        message_id=_guid(record, "MessageId"),
-        attributes=json.attributes(record, (*_COLUMNS, *echo)),
+        native_type=_require(native_type, "InteractionType"),
+        campaign_id=_read_guid(record, "CustomerJourneyId"),
+        message_id=_read_guid(record, "MessageId"),
+        attributes=json.collect_attributes(record, (*_COLUMNS, *echo)),
     )
 
 
@@ -109,7 +109,7 @@ _COLUMNS = ("InteractionId", "InteractionType", "Timestamp", "CustomerJourneyId"
 
 
 def _ask(query: Query[Settings, Options], window: Window, cursor: str) -> Request:
-    first, last = _spelled_days(window)
+    first, last = _spell_days(window)
     body: dict[str, str | int] = {
         "ContactId": query.contact.id,
         "InteractionType": query.native_type or "",
@@ -125,74 +125,74 @@ def _ask(query: Query[Settings, Options], window: Window, cursor: str) -> Reques
 
 
 @cache  # a run asks about one window, a million times
-def _spelled_days(window: Window) -> tuple[str, str]:
-    first, last = asked_days(window)
+def _spell_days(window: Window) -> tuple[str, str]:
+    first, last = choose_days(window)
     return f"{first:%m-%d-%Y}", f"{last:%m-%d-%Y}"
 
 
-def asked_days(window: Window) -> tuple[date, date]:
+def choose_days(window: Window) -> tuple[date, date]:
     """DateFrom and DateTo that hold the window under every reading the page leaves open.
 
     Unverified: the zone of the dates (so a day more on either side) and whether DateTo is inclusive (so one more).
     """
     last = window.end - timedelta(microseconds=1)
-    return _shifted(window.start.date(), -1), _shifted(last.date(), 2)
+    return _shift_day(window.start.date(), -1), _shift_day(last.date(), 2)
 
 
-def _shifted(day: date, days: int) -> date:
+def _shift_day(day: date, days: int) -> date:
     return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal()))
 
 
-def _occurred(record: dict[str, msgspec.Raw]) -> datetime:
+def _read_occurred(record: dict[str, msgspec.Raw]) -> datetime:
     try:
-        at = json.utc(msgspec.json.decode(record["Timestamp"], type=datetime | None))
+        at = json.to_utc(msgspec.json.decode(record["Timestamp"], type=datetime | None))
     except KeyError:
         at = None
     except (*errors.UNREADABLE, OverflowError):
         reason = "Timestamp is no ISO 8601 time"
         raise RecordRejected(reason) from None
-    return _required(at, "Timestamp")
+    return _require(at, "Timestamp")
 
 
-def _interaction_id(record: dict[str, msgspec.Raw]) -> str:
+def _read_id(record: dict[str, msgspec.Raw]) -> str:
     """A record's key. One that only stands for "none" is no key: two records with it would count as one.
 
     The data model lets every other field be empty, so no digest of them would tell two records apart for certain, or
     stay the same when one of them is filled in later: such a record is rejected and kept.
     """
-    found = _required(_guid(record, "InteractionId"), "InteractionId")
+    found = _require(_read_guid(record, "InteractionId"), "InteractionId")
     if is_placeholder(found):
         reason = "InteractionId is only a placeholder"
         raise RecordRejected(reason)
     return found
 
 
-def _required(value: contract.T | None, name: str) -> contract.T:
+def _require(value: contract.T | None, name: str) -> contract.T:
     if not value:
         reason = f"{name} is missing"
         raise RecordRejected(reason)
     return value
 
 
-def _text(record: dict[str, msgspec.Raw], name: str) -> str | None:
+def _read_text(record: dict[str, msgspec.Raw], name: str) -> str | None:
     try:
-        return json.text(record.get(name))
+        return json.read_text(record.get(name))
     except errors.UNREADABLE:
         reason = f"{name} is no readable text"
         raise RecordRejected(reason) from None
 
 
-def _guid(record: dict[str, msgspec.Raw], name: str) -> str | None:
+def _read_guid(record: dict[str, msgspec.Raw], name: str) -> str | None:
     """A GUID-like value in one spelling; other text as it is (types differ between the vendor's own pages)."""
-    value = _text(record, name)
-    return value and (guid(value) or value)
+    value = _read_text(record, name)
+    return value and (spell_guid(value) or value)
 
 
 VENDOR = Vendor(
     about=ABOUT,
     settings=Settings,
     options=Options,
-    identifier=lambda text, _: guid(text),
+    identifier=lambda text, _: spell_guid(text),
     identifiers="the GUID of its contactid (kind contact_id)",
     queries=queries,
     pages=pages,

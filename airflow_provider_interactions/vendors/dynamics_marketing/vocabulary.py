@@ -56,6 +56,6 @@ OLDER: dict[str, str] = {
 }
 
 
-def meaning(name: str) -> tuple[str, str]:
+def map_type(name: str) -> tuple[str, str]:
     """A type's canonical channel and action."""
     return KINDS.get(OLDER.get(name, name), ("other", "other"))

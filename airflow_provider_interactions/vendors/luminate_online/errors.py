@@ -23,7 +23,7 @@ from airflow_provider_interactions.errors import (
     Unavailable,
     VendorError,
 )
-from airflow_provider_interactions.status import WEB_PAGE, Verdict, by_status, error, is_html
+from airflow_provider_interactions.status import WEB_PAGE, Verdict, build_error, is_html, judge
 from airflow_provider_interactions.vendors.shared import xml
 
 _UNKNOWN = (RequestRejected, "the vendor refuses the call with a code that its pages do not list")
@@ -85,49 +85,53 @@ _HTML = re.compile(rb"<!doctype\s+html", re.IGNORECASE)
 def classify(response: Response) -> VendorError | None:
     """The error an answer stands for, None for one to read. Looks at the first bytes; parses only what is an error."""
     if response.status == 429:
-        return error(by_status(429), 429)
+        return build_error(judge(429), 429)
     if _is_error(response.body):
-        code = _code(response.body)
-        return error(_by_code(code, response.status), response.status, code)
+        code = _read_code(response.body)
+        return build_error(_judge_code(code, response.status), response.status, code)
     if _is_web_page(response):
         # These three are no maintenance: the host itself is wrong, and waiting would not help.
         wrong = response.status in (404, 405) or 300 <= response.status < 400
-        return error(by_status(response.status, STATUSES) if wrong else WEB_PAGE, response.status)
-    return error(by_status(response.status, STATUSES), response.status)
+        return build_error(judge(response.status, STATUSES) if wrong else WEB_PAGE, response.status)
+    return build_error(judge(response.status, STATUSES), response.status)
 
 
-def by_code(code: str) -> VendorError | None:
+def classify_code(code: str) -> VendorError | None:
     """The error of a code inside an answer that came with HTTP 200; None for a code that the pages do not list."""
-    return error(CODES.get(code.strip()), 200, code.strip())
+    return build_error(CODES.get(code.strip()), 200, code.strip())
 
 
-def _by_code(code: str, status: int) -> Verdict:
-    return CODES.get(code) or (status >= 500 and by_status(status)) or _UNKNOWN
+def _judge_code(code: str, status: int) -> Verdict:
+    return CODES.get(code) or (status >= 500 and judge(status)) or _UNKNOWN
 
 
 def _is_error(body: bytes) -> bool:
-    return bool(_JSON_ERROR.match(body)) or xml.root(body) == "errorResponse"
+    return bool(_JSON_ERROR.match(body)) or xml.find_root(body) == "errorResponse"
 
 
 def _is_web_page(response: Response) -> bool:
     # The API's own answers count as such under any Content-Type; XHTML starts with an XML declaration.
     if _JSON_START.match(response.body):
         return False
-    root = xml.root(response.body)
+    root = xml.find_root(response.body)
     if root == "!DOCTYPE":
         return bool(_HTML.search(response.body, 0, 512))
     return root.lower() == "html" or (is_html(response.headers, response.body) and not root.endswith("Response"))
 
 
-def _code(body: bytes) -> str:
+def _read_code(body: bytes) -> str:
     """The code of an error, empty where it cannot be read. Never another text: that could quote the call."""
     try:
-        found = _json_code(body) if _JSON_ERROR.match(body) else xml.text(xml.child(xml.parse(body, "error"), "code"))
+        found = (
+            _read_json_code(body)
+            if _JSON_ERROR.match(body)
+            else xml.read_text(xml.find_child(xml.parse(body, "error"), "code"))
+        )
     except (BadResponse, AttributeError, *errors.UNREADABLE):
         return ""
     code = str(found or "").strip()
     return code if code.isdecimal() and len(code) < 6 else ""
 
 
-def _json_code(body: bytes) -> Any:
+def _read_json_code(body: bytes) -> Any:
     return msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))["errorResponse"].get("code")

@@ -49,7 +49,7 @@ class Paging:
         missing, Stalled when the same page comes again and again.
         """
         self.pages += 1
-        if self.offset and not self._meets(names):
+        if self.offset and not self._continues(names):
             self._step_back(empty=not names)
             return None
         fresh = [name for name in names if name not in self.seen]
@@ -59,9 +59,9 @@ class Paging:
         self.last = names[-1] if names else self.last
         self.begun.update(names[:1])
         self._move_on(len(names))
-        return self._unsent(records)
+        return self._find_unsent(records)
 
-    def _unsent(self, records: Sequence[bytes]) -> list[int]:
+    def _find_unsent(self, records: Sequence[bytes]) -> list[int]:
         found = []
         for n, record in enumerate(records):
             digest = blake2b(record, digest_size=16).digest()
@@ -70,7 +70,7 @@ class Paging:
                 found.append(n)
         return found
 
-    def _meets(self, names: Sequence[str]) -> bool:
+    def _continues(self, names: Sequence[str]) -> bool:
         """Whether a page continues what came before."""
         if self.largest < 2:  # a server that gives one record at a time: pages cannot overlap
             return True

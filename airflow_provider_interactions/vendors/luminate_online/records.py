@@ -30,34 +30,34 @@ _COLUMNS = frozenset({"interactionId", "creationDate", "interactionTypeId", "sub
 
 def interaction(payload: bytes, asked: Asked) -> Interaction:
     """Map one record to the canonical columns; raises RecordRejected that names the field."""
-    record = _fields(payload)
-    notes = _notes(record)
-    cons_id = _text(record, "consId")
+    record = _read_fields(payload)
+    notes = _list_notes(record)
+    cons_id = _read_text(record, "consId")
     bulk = asked.contact.kind == EVERYONE
     return Interaction(
-        interaction_id=_key(record),
-        occurred_at=_required(_instant(record, "creationDate"), "creationDate"),
-        contact_id=_required(cons_id, "consId") if bulk else None,
+        interaction_id=_make_key(record),
+        occurred_at=_require(_read_instant(record, "creationDate"), "creationDate"),
+        contact_id=_require(cons_id, "consId") if bulk else None,
         channel="crm" if notes else "other",
         action="noted" if notes else "other",
-        native_type=_required(_text(record, "interactionTypeId") or asked.native_type, "interactionTypeId"),
-        subject=_text(record, "subject"),
-        count=_count(record),
-        updated_at=max(filter(None, (_instant(note, "modifiedDate", "note.") for note in notes)), default=None),
-        attributes=_attributes(record, notes),
+        native_type=_require(_read_text(record, "interactionTypeId") or asked.native_type, "interactionTypeId"),
+        subject=_read_text(record, "subject"),
+        count=_read_count(record),
+        updated_at=max(filter(None, (_read_instant(note, "modifiedDate", "note.") for note in notes)), default=None),
+        attributes=_collect_attributes(record, notes),
     )
 
 
-def _key(record: dict[str, Any]) -> str:
+def _make_key(record: dict[str, Any]) -> str:
     """The interaction's id; of one that stands for none a digest of what identifies the record (unverified)."""
-    known = spell_integer(_required(_text(record, "interactionId"), "interactionId"))
+    known = spell_integer(_require(_read_text(record, "interactionId"), "interactionId"))
     if known not in PLACEHOLDERS:
         return known
-    fields = [_text(record, name) for name in ("consId", "creationDate", "interactionTypeId", "subject")]
+    fields = [_read_text(record, name) for name in ("consId", "creationDate", "interactionTypeId", "subject")]
     return sha256(msgspec.json.encode(fields)).hexdigest()[:32]
 
 
-def instant(text: str) -> datetime:
+def read_instant(text: str) -> datetime:
     """An ISO 8601 time, or a date with a zone (xsd:date, its midnight there), as an instant in UTC.
 
     Raises ValueError for anything else. A time without a zone is refused: it would be in the site's own zone, which
@@ -72,17 +72,17 @@ def instant(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def occurred(value: Any) -> datetime | None:
+def read_occurred(value: Any) -> datetime | None:
     """When a record happened, None where it does not say readably."""
     try:
-        return instant(value) if isinstance(value, str) else None
+        return read_instant(value) if isinstance(value, str) else None
     except (ValueError, OverflowError):
         return None
 
 
-def _fields(payload: bytes) -> dict[str, Any]:
+def _read_fields(payload: bytes) -> dict[str, Any]:
     try:
-        record = responses.fields(payload)
+        record = responses.read_fields(payload)
     except BadResponse:
         record = None
     if not isinstance(record, dict):
@@ -91,7 +91,7 @@ def _fields(payload: bytes) -> dict[str, Any]:
     return record
 
 
-def _notes(record: dict[str, Any]) -> list[dict[str, Any]]:
+def _list_notes(record: dict[str, Any]) -> list[dict[str, Any]]:
     found = record.get("note")
     notes = [note for note in (found if isinstance(found, list) else [found]) if note is not None]
     if not all(isinstance(note, dict) for note in notes):
@@ -100,7 +100,7 @@ def _notes(record: dict[str, Any]) -> list[dict[str, Any]]:
     return notes
 
 
-def _text(record: dict[str, Any], name: str, within: str = "") -> str | None:
+def _read_text(record: dict[str, Any], name: str, within: str = "") -> str | None:
     value = record.get(name)
     if value is not None and not isinstance(value, str):
         reason = f"{within}{name} is no text"
@@ -108,17 +108,17 @@ def _text(record: dict[str, Any], name: str, within: str = "") -> str | None:
     return value
 
 
-def _instant(record: dict[str, Any], name: str, within: str = "") -> datetime | None:
-    text = _text(record, name, within)
+def _read_instant(record: dict[str, Any], name: str, within: str = "") -> datetime | None:
+    text = _read_text(record, name, within)
     try:
-        return instant(text) if text else None
+        return read_instant(text) if text else None
     except (ValueError, OverflowError):
         reason = f"{within}{name} is no ISO 8601 time with a zone"
         raise RecordRejected(reason) from None
 
 
-def _count(record: dict[str, Any]) -> int | None:
-    text = _text(record, "count")
+def _read_count(record: dict[str, Any]) -> int | None:
+    text = _read_text(record, "count")
     if text is None:
         return None
     if not _INTEGER.fullmatch(text) or not -(2**31) <= int(text) < 2**31:
@@ -127,13 +127,13 @@ def _count(record: dict[str, Any]) -> int | None:
     return int(text)
 
 
-def _attributes(record: dict[str, Any], notes: list[dict[str, Any]]) -> str:
+def _collect_attributes(record: dict[str, Any], notes: list[dict[str, Any]]) -> str:
     others = {key: value for key, value in record.items() if key not in _COLUMNS}
     # Sorted, since the two formats order their fields differently.
     return msgspec.json.encode({**others, "note": notes} if notes else others, order="sorted").decode()
 
 
-def _required(value: T | None, name: str) -> T:
+def _require(value: T | None, name: str) -> T:
     if not value:
         reason = f"{name} is missing"
         raise RecordRejected(reason)

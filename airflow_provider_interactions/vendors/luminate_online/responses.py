@@ -22,10 +22,10 @@ import msgspec
 from airflow_provider_interactions import errors
 from airflow_provider_interactions.contract import Response
 from airflow_provider_interactions.errors import BadResponse
-from airflow_provider_interactions.vendors.luminate_online.errors import by_code
+from airflow_provider_interactions.vendors.luminate_online.errors import classify_code
 from airflow_provider_interactions.vendors.shared import json, xml
 from airflow_provider_interactions.vendors.shared.encoding import to_utf8
-from airflow_provider_interactions.vendors.shared.xml_text import charset_of, repair_utf8
+from airflow_provider_interactions.vendors.shared.xml_text import read_charset, repair_utf8
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ def read(response: Response, method: str, name: str, what: str, value: Callable[
     Raises the error that the answer names, BadResponse when it has not the documented shape.
     """
     body = response.body
-    found = _from_xml if body.removeprefix(_BOM).lstrip()[:1] == b"<" else _from_json
+    found = _read_xml if body.removeprefix(_BOM).lstrip()[:1] == b"<" else _read_json
     answer = found(response, f"{method}Response", name, what, value)
     if len(answer.records) == 1 and _BLANK.fullmatch(answer.records[0]):
         answer = Answer([], [], answer.rest)
@@ -69,11 +69,11 @@ def read(response: Response, method: str, name: str, what: str, value: Callable[
     return answer
 
 
-def fields(payload: bytes) -> Any:
+def read_fields(payload: bytes) -> Any:
     """One record of either format as tidy values; raises BadResponse when it is neither."""
     try:
         is_xml = payload[:1] == b"<"
-        return tidy(xml.plain(xml.parse(payload, "the record")) if is_xml else _decoded(payload, "the record"))
+        return tidy(xml.to_plain(xml.parse(payload, "the record")) if is_xml else _decode(payload, "the record"))
     except RecursionError:
         msg = "the record is nested too deeply"
         raise BadResponse(msg) from None
@@ -92,55 +92,55 @@ def tidy(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def number(value: Any, what: str) -> int | None:
+def read_number(value: Any, what: str) -> int | None:
     """A count that the vendor declares, None where there is none; raises BadResponse for one that cannot be read."""
     return None if value is None else json.read_count(value, what)
 
 
-def _from_xml(response: Response, root: str, name: str, what: str, value: Callable[[Get], T]) -> Answer[T]:
-    charset = charset_of(response.headers.get("content-type", ""))
-    found = xml.split(response.body, name, what, lambda element: value(_reader(element)), charset)
-    _check_root(xml.local(found.rest), root, what)
+def _read_xml(response: Response, root: str, name: str, what: str, value: Callable[[Get], T]) -> Answer[T]:
+    charset = read_charset(response.headers.get("content-type", ""))
+    found = xml.split(response.body, name, what, lambda element: value(_make_getter(element)), charset)
+    _check_root(xml.read_name(found.rest), root, what)
     if xml.is_nil(found.rest):
-        raise BadResponse(_wrong(what))
-    rest = tidy(xml.plain(found.rest))
+        raise BadResponse(_describe_shape(what))
+    rest = tidy(xml.to_plain(found.rest))
     return Answer(found.records, found.values, rest if isinstance(rest, dict) else {"text": rest} if rest else {})
 
 
-def _reader(element: xml.Element) -> Get:
+def _make_getter(element: xml.Element) -> Get:
     def get(name: str) -> Any:
-        found = xml.child(element, name)
-        return None if found is None else tidy(xml.plain(found))
+        found = xml.find_child(element, name)
+        return None if found is None else tidy(xml.to_plain(found))
 
     return get
 
 
-def _from_json(response: Response, root: str, name: str, what: str, value: Callable[[Get], T]) -> Answer[T]:
+def _read_json(response: Response, root: str, name: str, what: str, value: Callable[[Get], T]) -> Answer[T]:
     body = to_utf8(response)
-    outer = _typed(body, dict[str, msgspec.Raw], what)
+    outer = _decode_as(body, dict[str, msgspec.Raw], what)
     found, content = next(iter(outer.items()), ("", msgspec.Raw()))
-    _refuse_twice(body, bytes(content), found, what)
+    _refuse_repeated(body, bytes(content), found, what)
     if len(outer) != 1:
-        raise BadResponse(_wrong(what))
+        raise BadResponse(_describe_shape(what))
     _check_root(found, root, what)
-    inner = {} if _BLANK.fullmatch(bytes(content)) else _typed(content, dict[str, msgspec.Raw], what)
+    inner = {} if _BLANK.fullmatch(bytes(content)) else _decode_as(content, dict[str, msgspec.Raw], what)
     listed = inner.pop(name, None)
-    _refuse_twice(bytes(content), bytes(listed or b""), name, what)
-    records = _listed(listed, what)
-    values = [value(_json_reader(record)) for record in records]
-    return Answer(records, values, {key: fields(bytes(raw)) for key, raw in inner.items()})
+    _refuse_repeated(bytes(content), bytes(listed or b""), name, what)
+    records = _list_records(listed, what)
+    values = [value(_make_json_getter(record)) for record in records]
+    return Answer(records, values, {key: read_fields(bytes(raw)) for key, raw in inner.items()})
 
 
-def _listed(raw: msgspec.Raw | None, what: str) -> list[bytes]:
+def _list_records(raw: msgspec.Raw | None, what: str) -> list[bytes]:
     if raw is None:
         return []
     written = bytes(raw)
-    return [bytes(one) for one in _typed(written, list[msgspec.Raw], what)] if written[:1] == b"[" else [written]
+    return [bytes(one) for one in _decode_as(written, list[msgspec.Raw], what)] if written[:1] == b"[" else [written]
 
 
-def _json_reader(record: bytes) -> Get:
+def _make_json_getter(record: bytes) -> Get:
     try:
-        found = fields(record)
+        found = read_fields(record)
     except BadResponse:
         found = None  # normalize judges the record and rejects it with the reason
     return found.get if isinstance(found, dict) else lambda _: None
@@ -148,28 +148,28 @@ def _json_reader(record: bytes) -> Get:
 
 def _check_root(found: str, root: str, what: str) -> None:
     if found != root:
-        raise BadResponse(_wrong(what))
+        raise BadResponse(_describe_shape(what))
 
 
-def _refuse_twice(content: bytes, listed: bytes, name: str, what: str) -> None:
+def _refuse_repeated(content: bytes, listed: bytes, name: str, what: str) -> None:
     # Of a key that comes twice a decoder keeps one, and with it only some of the records.
     key = b'"%s"' % name.encode()
     if content.count(key) - listed.count(key) > 1:
-        raise BadResponse(_wrong(what))
+        raise BadResponse(_describe_shape(what))
 
 
 def _check_rest(answer: Answer[Any], name: str, what: str) -> None:
     """Refuse an answer whose other members say that it failed, or hold the records on another level."""
     for key, member in answer.rest.items():
         if key.lower() in _FAILURES:
-            found = by_code(_code(answer.rest if isinstance(member, str) else member))
+            found = classify_code(_read_code(answer.rest if isinstance(member, str) else member))
             raise found or BadResponse(f"{what} holds an error instead of records")
         nested = isinstance(member, dict | list)
         if key.lower().startswith(name.lower()) or (nested and (not answer.records or _holds(member, name))):
-            raise BadResponse(_wrong(what))
+            raise BadResponse(_describe_shape(what))
 
 
-def _code(member: Any) -> str:
+def _read_code(member: Any) -> str:
     found = member.get("code") if isinstance(member, dict) else None
     return found if isinstance(found, str) else ""
 
@@ -181,34 +181,34 @@ def _holds(value: Any, name: str) -> bool:
     return isinstance(value, dict) and (name in value or any(_holds(one, name) for one in value.values()))
 
 
-def _wrong(what: str) -> str:
+def _describe_shape(what: str) -> str:
     return f"{what} does not have the documented shape"
 
 
-def _typed(body: bytes | msgspec.Raw, kind: Any, what: str) -> Any:
+def _decode_as(body: bytes | msgspec.Raw, kind: Any, what: str) -> Any:
     try:
         return msgspec.json.decode(body, type=kind)
     except errors.UNREADABLE:
-        return json.decode(_mended(bytes(body)), kind, what)
+        return json.decode(_mend(bytes(body)), kind, what)
 
 
-def _decoded(body: bytes, what: str) -> Any:
-    for attempt in (bytes, _mended):
+def _decode(body: bytes, what: str) -> Any:
+    for attempt in (bytes, _mend):
         try:
             return _DECODER.decode(attempt(body))
         except errors.UNREADABLE:
             continue
-    raise BadResponse(_wrong(what))
+    raise BadResponse(_describe_shape(what))
 
 
-def _mended(body: bytes) -> bytes:
+def _mend(body: bytes) -> bytes:
     """JSON whose strings held raw control characters, Windows-1252 bytes or half surrogate pairs.
 
     Each would cost the whole page. The first two are what they were meant to be, the last becomes U+FFFD.
     """
-    strings = _STRING.sub(lambda string: _CONTROL.sub(_escaped, string[0]), repair_utf8(body))
+    strings = _STRING.sub(lambda string: _CONTROL.sub(_escape, string[0]), repair_utf8(body))
     return _HALF.sub(lambda found: "\ufffd".encode() if found[1] else found[0], strings)
 
 
-def _escaped(found: re.Match[bytes]) -> bytes:
+def _escape(found: re.Match[bytes]) -> bytes:
     return b"\\u%04x" % found[0][0]

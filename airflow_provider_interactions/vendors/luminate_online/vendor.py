@@ -27,7 +27,7 @@ from airflow_provider_interactions.vendors.luminate_online.about import ABOUT
 from airflow_provider_interactions.vendors.luminate_online.auth import Settings, auth
 from airflow_provider_interactions.vendors.luminate_online.errors import classify
 from airflow_provider_interactions.vendors.luminate_online.paging import Paging
-from airflow_provider_interactions.vendors.luminate_online.records import EVERYONE, interaction, occurred
+from airflow_provider_interactions.vendors.luminate_online.records import EVERYONE, interaction, read_occurred
 from airflow_provider_interactions.vendors.luminate_online.responses import Answer, Get
 from airflow_provider_interactions.window import Window, zulu
 
@@ -108,15 +108,15 @@ async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -
     """
     paging, details = Paging(query.options.page_size or PAGE_SIZE), _wants_details(query)
     while not paging.ended:
-        answer = await fetch(_ask(query, window, paging), partial(_page, _method(query)))
-        total = responses.number(answer.rest.get("totalNumberResults"), "totalNumberResults")
-        names, begins = _names(answer), not paging.offset
+        answer = await fetch(_ask(query, window, paging), partial(_read_page, _choose_method(query)))
+        total = responses.read_number(answer.rest.get("totalNumberResults"), "totalNumberResults")
+        names, begins = _name_records(answer), not paging.offset
         fresh = paging.take(answer.records, names, total)
         if fresh is None:  # rows went missing between two pages: an earlier one is asked for again
             continue
         records, seen = [answer.records[n] for n in fresh], [answer.values[n] for n in fresh]
         if details:
-            records, details = await _with_details(fetch, query, window, records, seen)
+            records, details = await _fetch_details(fetch, query, window, records, seen)
         if records or begins or not paging.ended:
             # Going back asks for an offset twice, so pages are told apart by their number; ``paging`` sees repeats.
             cursor = "" if paging.ended else str(paging.pages)
@@ -129,8 +129,8 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
         msg = "luminate_online: the option group_id is empty. Name the group whose members are the contacts."
         raise ConfigError(msg)
     form = {"group_id": str(options.group_id), "fields": "cons_id", "max_number": str(MAX_MEMBERS)}
-    answer = await fetch(_call("getGroupMembers", settings, form), _members)
-    got, total = len(answer.records), responses.number(answer.rest.get("total_number"), "total_number")
+    answer = await fetch(_build_request("getGroupMembers", settings, form), _read_members)
+    got, total = len(answer.records), responses.read_number(answer.rest.get("total_number"), "total_number")
     if not got and total is None:
         msg = "the list has neither members nor their number, so that it does not say that the group is empty"
         raise BadResponse(msg)
@@ -143,12 +143,12 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
     yield [VENDOR.contact(cons_id) for cons_id in answer.values]
 
 
-def _page(method: str, response: Response) -> Answer[_Seen]:
-    return responses.read(response, method, "interaction", "the page", _seen)
+def _read_page(method: str, response: Response) -> Answer[_Seen]:
+    return responses.read(response, method, "interaction", "the page", _inspect)
 
 
-def _members(response: Response) -> Answer[str]:
-    return responses.read(response, "getGroupMembers", "member", "the list", _cons_id)
+def _read_members(response: Response) -> Answer[str]:
+    return responses.read(response, "getGroupMembers", "member", "the list", _read_cons_id)
 
 
 def probe(settings: Settings) -> Request:
@@ -156,10 +156,10 @@ def probe(settings: Settings) -> Request:
 
     The vendor checks address, key and login before it looks anyone up, so ContactNotFound (code 16) is success here.
     """
-    return _call("getUserInteractions", settings, {"cons_id": "1", "list_page_size": "1"})
+    return _build_request("getUserInteractions", settings, {"cons_id": "1", "list_page_size": "1"})
 
 
-def asked_range(window: Window) -> tuple[str, str]:
+def choose_range(window: Window) -> tuple[str, str]:
     """begin_date and end_date that hold the window under every reading the page leaves open.
 
     Unverified: whether the ends are inclusive, and whether fractions of a second count. So both are whole seconds, the
@@ -170,15 +170,15 @@ def asked_range(window: Window) -> tuple[str, str]:
     return zulu(begin - timedelta(seconds=1)), zulu(end.replace(microsecond=0) + later)
 
 
-def _call(method: str, settings: Settings, form: dict[str, str]) -> Request:
+def _build_request(method: str, settings: Settings, form: dict[str, str]) -> Request:
     common = {"method": method, "v": "1.0", "response_format": settings.response_format}
     return Request("POST", "/SRConsAPI", form={**common, **form})
 
 
 def _ask(query: Query[Settings, Options], window: Window, paging: Paging) -> Request:
-    begin, end = asked_range(window)
+    begin, end = choose_range(window)
     form = {
-        **_identifier(query.contact),
+        **_name_contact(query.contact),
         "begin_date": begin,
         "end_date": end,
         "list_ascending": "true",  # so that rows that arrive meanwhile come last and move none
@@ -189,26 +189,26 @@ def _ask(query: Query[Settings, Options], window: Window, paging: Paging) -> Req
         form["interaction_type_id"] = query.native_type
     if query.options.subject:
         form["interaction_subject"] = query.options.subject
-    return _call(_method(query), query.settings, form)
+    return _build_request(_choose_method(query), query.settings, form)
 
 
-def _method(query: Query[Settings, Options]) -> str:
+def _choose_method(query: Query[Settings, Options]) -> str:
     return "listInteractions" if query.contact.kind == EVERYONE else "getUserInteractions"
 
 
-def _identifier(person: Contact) -> dict[str, str]:
+def _name_contact(person: Contact) -> dict[str, str]:
     return {} if person.kind == EVERYONE else {PARAMETERS[person.kind]: person.id}
 
 
-def _seen(get: Get) -> _Seen:
+def _inspect(get: Get) -> _Seen:
     kind = get("interactionTypeId")
     known = isinstance(kind, str) and kind.isascii() and kind.isdecimal()
     standard = known and int(kind) < FIRST_CUSTOM_TYPE and get("note") is None
     found = get("interactionId")
-    return _Seen(found if isinstance(found, str) else None, occurred(get("creationDate")), standard)
+    return _Seen(found if isinstance(found, str) else None, read_occurred(get("creationDate")), standard)
 
 
-def _names(answer: Answer[_Seen]) -> list[str]:
+def _name_records(answer: Answer[_Seen]) -> list[str]:
     """What tells one row from another, however it is written; an id alone may be shared or stand for none."""
     pairs = zip(answer.values, answer.records, strict=True)
     return [f"{one.id} {one.at}" if one.id else hashlib.sha256(record).hexdigest() for one, record in pairs]
@@ -218,7 +218,7 @@ def _wants_details(query: Query[Settings, Options]) -> bool:
     return bool(query.options.details) and query.contact.kind != EVERYONE
 
 
-async def _with_details(
+async def _fetch_details(
     fetch: Fetch, query: Query[Settings, Options], window: Window, records: list[bytes], seen: Sequence[_Seen]
 ) -> tuple[list[bytes], bool]:
     """The records, those of standard types of the window with their notes, and whether the site has such notes."""
@@ -226,7 +226,7 @@ async def _with_details(
     for n, one in enumerate(seen):
         if one.standard and one.id and (one.at is None or one.at in window):
             try:
-                found[n] = await _detail(fetch, query, records[n], one.id)
+                found[n] = await _fetch_detail(fetch, query, records[n], one.id)
             except RequestRejected as refusal:
                 if refusal.code not in NO_METHOD:
                     raise
@@ -239,17 +239,19 @@ async def _with_details(
     return found, True
 
 
-async def _detail(fetch: Fetch, query: Query[Settings, Options], record: bytes, interaction_id: str) -> bytes:
+async def _fetch_detail(fetch: Fetch, query: Query[Settings, Options], record: bytes, interaction_id: str) -> bytes:
     """The same interaction with its note, or the record as it is where the vendor has no more to say of it."""
-    form = {**_identifier(query.contact), "interaction_id": interaction_id}
+    form = {**_name_contact(query.contact), "interaction_id": interaction_id}
     try:
-        answer = await fetch(_call("getInteraction", query.settings, form), partial(_page, "getInteraction"))
+        answer = await fetch(
+            _build_request("getInteraction", query.settings, form), partial(_read_page, "getInteraction")
+        )
     except ContactError:
         return record
     return answer.records[0] if [seen.id for seen in answer.values] == [interaction_id] else record
 
 
-def _cons_id(get: Get) -> str:
+def _read_cons_id(get: Get) -> str:
     found = get("cons_id")
     if not isinstance(found, str):
         msg = "a member of the group comes without its cons_id"

@@ -53,12 +53,12 @@ def require(vendor: str, fields: Mapping[str, str | None]) -> None:
             raise ConfigError(msg)
 
 
-def bearer(vendor: str, token: str) -> Auth:
+def sign_bearer(vendor: str, token: str) -> Auth:
     """A token that does not expire: the connection's password."""
-    return replace(header(vendor, "Authorization", token), apply=set_header("Authorization", f"Bearer {token}"))
+    return replace(sign_header(vendor, "Authorization", token), apply=set_header("Authorization", f"Bearer {token}"))
 
 
-def header(vendor: str, name: str, value: str) -> Auth:
+def sign_header(vendor: str, name: str, value: str) -> Auth:
     """A header whose whole value is the connection's password; raises ConfigError for one that cannot be sent."""
     require_header_name(vendor, "header_name", name)
     if not _VALUE.fullmatch(value):
@@ -70,7 +70,7 @@ def header(vendor: str, name: str, value: str) -> Auth:
     return Auth(set_header(name, value), secrets=(value,))
 
 
-def basic(vendor: str, login: str, password: str, *secrets: str) -> Auth:
+def sign_basic(vendor: str, login: str, password: str, *secrets: str) -> Auth:
     """RFC 7617, in UTF-8; ``secrets`` are more texts to mask in logs."""
     if ":" in login:
         msg = f"{vendor}: the connection's login holds a colon, which Basic authentication cannot carry."
@@ -79,7 +79,7 @@ def basic(vendor: str, login: str, password: str, *secrets: str) -> Auth:
     return Auth(set_header("Authorization", f"Basic {encoded}"), secrets=(password, encoded, *secrets))
 
 
-def oauth2(
+def sign_oauth2(
     url: str,
     login: str,
     password: str,
@@ -122,10 +122,10 @@ def read_token(response: Response, explain: Callable[[Members], str]) -> Token:
         return grant_token(members.get("access_token"), members.get("expires_in"))
     name = members.get("error")
     code = name if isinstance(name, str) and _ERROR.fullmatch(name) else ""  # errors show it, so not just any text
-    raise refusal(response, explain(members), code)
+    raise judge_refusal(response, explain(members), code)
 
 
-def refusal(response: Response, reason: str, code: str = "") -> VendorError:
+def judge_refusal(response: Response, reason: str, code: str = "") -> VendorError:
     """The error of an answer without a token: about the host where the status says so, else about the credentials."""
     said = response.status
     if 300 <= said < 400:

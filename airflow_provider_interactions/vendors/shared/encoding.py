@@ -33,7 +33,7 @@ def to_utf8(response: Response) -> bytes:
     valid by chance, and many servers send the header by default. What cannot be recoded stays as it is.
     """
     body = response.body.removeprefix(BYTE_ORDER_MARK)
-    charset = _charset(response.headers.get("content-type", ""))
+    charset = _read_charset(response.headers.get("content-type", ""))
     if charset in ("", "utf-8", "utf8") or (is_utf8(body) and not charset.startswith(("utf-16", "utf-32"))):
         return body
     try:
@@ -74,7 +74,7 @@ def unescape(string: bytes) -> bytes:
     return _ESCAPE.sub(_unescape_one, string[1:-1])
 
 
-def _charset(content_type: str) -> str:
+def _read_charset(content_type: str) -> str:
     message = Message()
     message["content-type"] = content_type
     told = str(message.get_content_charset("") or "").strip()

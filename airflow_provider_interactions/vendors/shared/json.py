@@ -36,7 +36,7 @@ _NAME = re.compile(rb'\s*("(?:[^"\\]++|\\.)*+")\s*:\s*', re.DOTALL)
 _COMMA = re.compile(rb"\s*[,{]")
 
 
-def members(body: bytes, what: str) -> dict[str, msgspec.Raw]:
+def read_members(body: bytes, what: str) -> dict[str, msgspec.Raw]:
     """The members of a JSON object, each byte for byte; raises BadResponse if it is none, or names one twice."""
     try:
         found = _MEMBERS.decode(body)
@@ -73,23 +73,23 @@ _SURROGATES = re.compile(
 )
 
 
-def mended(text: bytes) -> bytes:
+def mend_surrogates(text: bytes) -> bytes:
     """JSON text of the same length, in which U+FFFD stands for half a surrogate pair, which msgspec refuses."""
     return _SURROGATES.sub(lambda found: rb"\ufffd" if found[1] else found[0], text)
 
 
-def elements(array: bytes | memoryview, what: str) -> Sequence[bytes]:
+def split_elements(array: bytes | memoryview, what: str) -> Sequence[bytes]:
     """The elements of a JSON array (null is an empty one), each byte for byte; raises BadResponse if it is none."""
     try:
         found = _ELEMENTS.decode(array) or ()
     except UNREADABLE:
         whole = bytes(array)
         like = blank_strings(whole)
-        return list(_sliced(whole, like, decode(like, list[msgspec.Raw], what)))
+        return list(_slice(whole, like, decode(like, list[msgspec.Raw], what)))
     return joined(found) if len(found) >= _MANY else list(map(bytes, found))
 
 
-def _sliced(array: bytes, like: bytes, elements: Iterable[msgspec.Raw]) -> Iterator[bytes]:
+def _slice(array: bytes, like: bytes, elements: Iterable[msgspec.Raw]) -> Iterator[bytes]:
     at = 0
     for element in map(bytes, elements):
         at = like.index(element, at)
@@ -97,18 +97,18 @@ def _sliced(array: bytes, like: bytes, elements: Iterable[msgspec.Raw]) -> Itera
         at += len(element)
 
 
-def fields(payload: bytes) -> dict[str, msgspec.Raw]:
+def read_fields(payload: bytes) -> dict[str, msgspec.Raw]:
     """A JSON record's fields as they are written, odd bytes repaired; raises RecordRejected if it is no object."""
     if is_utf8(payload):
         with contextlib.suppress(*UNREADABLE):
             return _MEMBERS.decode(payload)
     with contextlib.suppress(*UNREADABLE):
-        return _MEMBERS.decode(mended(repair(payload)))
+        return _MEMBERS.decode(mend_surrogates(repair(payload)))
     reason = "the record is no JSON object"
     raise RecordRejected(reason)
 
 
-def text(raw: msgspec.Raw | None) -> str | None:
+def read_text(raw: msgspec.Raw | None) -> str | None:
     """A JSON value as a column's text: strings unquoted, null and empty as None, anything else as written."""
     if raw is None:
         return None
@@ -142,9 +142,9 @@ def spell_integer(text: str) -> str:
     return spelled if spelled == "0" else sign + spelled
 
 
-def identifier(raw: msgspec.Raw | None) -> str | None:
+def read_identifier(raw: msgspec.Raw | None) -> str | None:
     """As ``text``, with a JSON number that is whole in its one spelling, so that it makes one key."""
-    found = text(raw)
+    found = read_text(raw)
     return found if found is None or bytes(raw or b"")[:1] == b'"' else spell_integer(found)
 
 
@@ -169,14 +169,14 @@ def read_count(value: object, what: str) -> int:
     raise BadResponse(msg)
 
 
-def utc(moment: datetime | None) -> datetime | None:
+def to_utc(moment: datetime | None) -> datetime | None:
     """An instant in UTC; a time without a zone is taken as UTC."""
     if moment is None or moment.tzinfo is UTC:
         return moment
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def attributes(record: dict[str, msgspec.Raw], columns: Iterable[str]) -> str:
+def collect_attributes(record: dict[str, msgspec.Raw], columns: Iterable[str]) -> str:
     """JSON text of the fields without a column, values byte for byte as the vendor wrote them."""
     taken = frozenset(columns)
     rest = msgspec.json.encode({key: value for key, value in record.items() if key not in taken})

@@ -74,7 +74,7 @@ class Split(Generic[T]):
     rest: Element
 
 
-def root(body: bytes) -> str:
+def find_root(body: bytes) -> str:
     """The local name of a document's root from its first bytes, ``!DOCTYPE`` for one with a DTD, else empty.
 
     Never raises and parses nothing: cheap enough to be asked of every answer.
@@ -91,8 +91,8 @@ def parse(body: bytes, what: str, charset: str | None = None) -> Element:
 
     ``charset`` is what the Content-Type header says; it counts where the document itself says nothing.
     """
-    source = _checked(body, what, charset)
-    return _tolerant(lambda clean: etree.fromstring(clean, _PARSER), source, what)
+    source = _check(body, what, charset)
+    return _parse_tolerantly(lambda clean: etree.fromstring(clean, _PARSER), source, what)
 
 
 def split(body: bytes, name: str, what: str, read: Callable[[Element], T], charset: str | None = None) -> Split[T]:
@@ -101,17 +101,17 @@ def split(body: bytes, name: str, what: str, read: Callable[[Element], T], chars
     ``read`` is called with each element, which is emptied afterwards; for a record that cannot be read, with an empty
     element. Raises BadResponse like ``parse``.
     """
-    source = _checked(body, what, charset)
+    source = _check(body, what, charset)
     try:
-        return _tolerant(lambda clean: _split(clean, name, read), source, what)
+        return _parse_tolerantly(lambda clean: _split(clean, name, read), source, what)
     except BadResponse:
-        found = _salvaged(source, name, read)
+        found = _salvage(source, name, read)
         if found is None:
             raise
         return found
 
 
-def local(element: Element) -> str:
+def read_name(element: Element) -> str:
     """An element's name without its namespace."""
     return str(element.tag).rpartition("}")[2]
 
@@ -121,17 +121,17 @@ def is_nil(element: Element) -> bool:
     return element.get(NIL, "") in ("true", "1")
 
 
-def text(element: Element | None) -> str | None:
+def read_text(element: Element | None) -> str | None:
     """An element's own text; None for no element, nil and an empty one."""
     return None if element is None or is_nil(element) else element.text or None
 
 
-def child(element: Element, name: str) -> Element | None:
+def find_child(element: Element, name: str) -> Element | None:
     """The first child with this local name, whatever its namespace."""
     return next(element.iterchildren(f"{{*}}{name}"), None)
 
 
-def plain(element: Element, levels: int = MAX_LEVELS) -> Any:
+def to_plain(element: Element, levels: int = MAX_LEVELS) -> Any:
     """An element as plain values, by local names.
 
     Text as str; nil and nothing at all as None; children as a dict, those of one name as a list; attributes without a
@@ -147,7 +147,7 @@ def plain(element: Element, levels: int = MAX_LEVELS) -> Any:
     found: dict[str, Any] = {key: element.get(key) for key in keys if key[0] != "{"}
     for sub in element:
         bare = not len(sub) and not sub.keys()  # nearly all are: read them here, a call each would double the time
-        _put(found, sub.tag.rpartition("}")[2], (sub.text or None) if bare else plain(sub, levels - 1))
+        _put(found, sub.tag.rpartition("}")[2], (sub.text or None) if bare else to_plain(sub, levels - 1))
     if not found:
         return element.text or None
     if not len(element) and element.text:
@@ -185,7 +185,7 @@ def _split(body: bytes, name: str, read: Callable[[Element], T]) -> Split[T]:
     return Split(records, values, events.root)
 
 
-def _salvaged(body: bytes, name: str, read: Callable[[Element], T]) -> Split[T] | None:
+def _salvage(body: bytes, name: str, read: Callable[[Element], T]) -> Split[T] | None:
     """A document with unreadable records; None where more than records is wrong with it."""
     pieces = xml_repair.take_apart(body, name)
     if pieces is None:
@@ -196,11 +196,11 @@ def _salvaged(body: bytes, name: str, read: Callable[[Element], T]) -> Split[T] 
         return None
     if len(outline.records) != len(pieces.records):
         return None  # some lie deeper than below the root
-    found = [_single(pieces, record, name, read) for record in pieces.records]
+    found = [_read_single(pieces, record, name, read) for record in pieces.records]
     return Split([record for record, _ in found], [value for _, value in found], outline.rest)
 
 
-def _single(pieces: xml_repair.Pieces, record: bytes, name: str, read: Callable[[Element], T]) -> tuple[bytes, T]:
+def _read_single(pieces: xml_repair.Pieces, record: bytes, name: str, read: Callable[[Element], T]) -> tuple[bytes, T]:
     try:
         one = _split(xml_repair.mend(pieces.alone(record)), name, read)
     except etree.XMLSyntaxError:
@@ -208,42 +208,42 @@ def _single(pieces: xml_repair.Pieces, record: bytes, name: str, read: Callable[
     return one.records[0], one.values[0]
 
 
-def _tolerant(read: Callable[[bytes], T], body: bytes, what: str) -> T:
+def _parse_tolerantly(read: Callable[[bytes], T], body: bytes, what: str) -> T:
     try:
         return read(body)
     except etree.XMLSyntaxError as wrong:
         # A document beyond the limits is not searched for bad characters: that would only take longer.
         mended = body if getattr(wrong, "code", None) == _BEYOND_LIMITS else xml_repair.mend(body)
     if mended == body:
-        raise BadResponse(_unreadable(what)) from None
+        raise BadResponse(_describe_fault(what)) from None
     try:
         return read(mended)
     except etree.XMLSyntaxError:
-        raise BadResponse(_unreadable(what)) from None
+        raise BadResponse(_describe_fault(what)) from None
 
 
-def _unreadable(what: str) -> str:
+def _describe_fault(what: str) -> str:
     # The parser's own message can quote the document, so it is not told.
     return f"{what} is not well-formed XML, or larger or deeper than is allowed"
 
 
-def _checked(body: bytes, what: str, charset: str | None) -> bytes:
+def _check(body: bytes, what: str, charset: str | None) -> bytes:
     """The document as UTF-8 bytes without a DTD, as far as its bytes are certain; raises BadResponse for any other."""
     if len(body) > MAX_BYTES:
         msg = f"{what} is larger than {MAX_BYTES} bytes. Ask for smaller pages"
         raise BadResponse(msg)
-    named = _encoding(body, what, charset)
-    body = _as_utf8(body, named, what)
-    if root(body) == "!DOCTYPE":
+    named = _find_encoding(body, what, charset)
+    body = _to_utf8(body, named, what)
+    if find_root(body) == "!DOCTYPE":
         msg = f"{what} carries a document type definition, which is not read: it could hide an attack"
         raise BadResponse(msg)
     return body.removeprefix(codecs.BOM_UTF8).lstrip()
 
 
-def _as_utf8(body: bytes, named: str, what: str) -> bytes:
+def _to_utf8(body: bytes, named: str, what: str) -> bytes:
     """The document's text in UTF-8, without the declaration, which may name another encoding."""
     if named == "utf-16":
-        return _DECLARATION.sub("", _decoded(body, named, what), count=1).encode()
+        return _DECLARATION.sub("", _decode(body, named, what), count=1).encode()
     try:
         body.decode()
     except UnicodeDecodeError:
@@ -255,11 +255,11 @@ def _as_utf8(body: bytes, named: str, what: str) -> bytes:
     return body[declaration.end() :] if declaration else body
 
 
-def _encoding(body: bytes, what: str, charset: str | None) -> str:
+def _find_encoding(body: bytes, what: str, charset: str | None) -> str:
     mark, marked = next(((mark, name) for mark, name in _BOMS if body.startswith(mark)), (b"", None))
     head = body[len(mark) : 512]
     declared = _DECLARED.match(head.replace(b"\0", b"") if marked == "utf-16" else head)
-    said = _normal(declared[1].decode()) if declared else marked or _normal(charset or "") or "utf-8"
+    said = _normalize_name(declared[1].decode()) if declared else marked or _normalize_name(charset or "") or "utf-8"
     # A declaration that the bytes belie must not be guessed around: names would be read wrongly.
     if said not in _ENCODINGS or (marked or said) != said or (said == "utf-16" and not marked):
         msg = f"{what} declares a character encoding that it does not have, or one that is not read"
@@ -267,12 +267,12 @@ def _encoding(body: bytes, what: str, charset: str | None) -> str:
     return said
 
 
-def _normal(name: str) -> str:
-    found = xml_text.encoding_named(name) or ""
+def _normalize_name(name: str) -> str:
+    found = xml_text.find_encoding(name) or ""
     return "utf-16" if found.startswith("utf-16") else found
 
 
-def _decoded(body: bytes, encoding: str, what: str) -> str:
+def _decode(body: bytes, encoding: str, what: str) -> str:
     try:
         return body.decode(encoding)
     except UnicodeDecodeError:

@@ -47,14 +47,14 @@ def mend(body: bytes) -> bytes:
     defined stay, and with them the fault.
     """
     clean = _FORBIDDEN.sub(_REPLACEMENT, body)
-    return _MARKUP.sub(_mended, clean) if b"&" in clean else clean
+    return _MARKUP.sub(_mend_markup, clean) if b"&" in clean else clean
 
 
 def take_apart(body: bytes, name: str) -> Pieces | None:
     """A document's records, found by their tags alone; None where they lie within each other, or there are none."""
     word = re.escape(name.encode())
     tags = re.compile(rb"<(?:[\w.-]{1,100}:)?%s(?=[\s/>])[^<>]*?(/?)>|</(?:[\w.-]{1,100}:)?%s\s*>" % (word, word))
-    spans = list(_spans(tags, body))
+    spans = list(_find_spans(tags, body))
     opening = _ROOT.search(body)
     if not spans or None in spans or opening is None or opening.end() > spans[0][0]:  # type: ignore[index]
         return None
@@ -66,7 +66,7 @@ def take_apart(body: bytes, name: str) -> Pieces | None:
     return Pieces(skeleton, tuple(body[start:end] for start, end in found), opening[0])
 
 
-def _spans(tags: re.Pattern[bytes], body: bytes) -> Iterator[tuple[int, int] | None]:
+def _find_spans(tags: re.Pattern[bytes], body: bytes) -> Iterator[tuple[int, int] | None]:
     """Where each record begins and ends; None for a tag that has no partner."""
     start = None
     for tag in tags.finditer(body):
@@ -85,36 +85,36 @@ def _spans(tags: re.Pattern[bytes], body: bytes) -> Iterator[tuple[int, int] | N
         yield None
 
 
-def _mended(found: re.Match[bytes]) -> bytes:
+def _mend_markup(found: re.Match[bytes]) -> bytes:
     if found[1]:
         return found[0]
     if found[2]:
-        return _pair(found[2]) or b"".join(_character(one) for one in re.findall(rb"&[^;]+;", found[2]))
+        return _join_pair(found[2]) or b"".join(_write_character(one) for one in re.findall(rb"&[^;]+;", found[2]))
     if found[3]:
-        return _character(found[3])
-    return _entity(found[4].decode()) if found[4] else b"&amp;"
+        return _write_character(found[3])
+    return _write_entity(found[4].decode()) if found[4] else b"&amp;"
 
 
-def _pair(references: bytes) -> bytes | None:
+def _join_pair(references: bytes) -> bytes | None:
     """Two references to halves of one character as that character."""
-    high, low = (_code(one) for one in re.findall(rb"&[^;]+;", references))
+    high, low = (_read_code(one) for one in re.findall(rb"&[^;]+;", references))
     if not (0xD800 <= high < 0xDC00 <= low < 0xE000):
         return None
     return chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00)).encode()
 
 
-def _code(reference: bytes) -> int:
+def _read_code(reference: bytes) -> int:
     text = reference[2:-1].decode()
     return int(text[1:], 16) if text[0] in "xX" else int(text)
 
 
-def _character(reference: bytes) -> bytes:
-    code = _code(reference)
+def _write_character(reference: bytes) -> bytes:
+    code = _read_code(reference)
     allowed = code in (9, 10, 13) or 0x20 <= code < 0xD800 or 0xE000 <= code < 0xFFFE or 0x10000 <= code < 0x110000
     return b"&#%d;" % code if allowed else _REPLACEMENT
 
 
-def _entity(name: str) -> bytes:
+def _write_entity(name: str) -> bytes:
     if name in _PREDEFINED or name not in name2codepoint:
         return f"&{name};".encode()
     return chr(name2codepoint[name]).encode()

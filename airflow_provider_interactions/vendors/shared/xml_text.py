@@ -32,10 +32,10 @@ def decode_western(body: bytes) -> str:
     try:
         return body.decode("cp1252")
     except UnicodeDecodeError:
-        return "".join(_western(byte) or chr(byte) for byte in body)
+        return "".join(_decode_byte(byte) or chr(byte) for byte in body)
 
 
-def encoding_named(name: str | None) -> str | None:
+def find_encoding(name: str | None) -> str | None:
     """Python's name of an encoding; None for none, and for one that Python does not have."""
     try:
         return codecs.lookup((name or "").strip().strip("\"'")).name if name else None
@@ -48,20 +48,20 @@ def is_western(name: str | None) -> bool:
     return name in _WESTERN
 
 
-def charset_of(content_type: str) -> str | None:
+def read_charset(content_type: str) -> str | None:
     """The charset that a Content-Type header names, as Python has it."""
     found = re.search(r"charset\s*=\s*\"?([\w.:-]{1,40})", content_type, re.IGNORECASE)
-    return encoding_named(found[1]) if found else None
+    return find_encoding(found[1]) if found else None
 
 
-def _western(byte: int) -> str | None:
+def _decode_byte(byte: int) -> str | None:
     try:
         return bytes([byte]).decode("cp1252")
     except UnicodeDecodeError:
         return None
 
 
-def _repaired(error: UnicodeError) -> tuple[str, int]:
+def _repair_byte(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeDecodeError)  # noqa: S101 - it is registered for decoding
     body, start = error.object, error.start
     if _PAIR.match(body, start):
@@ -69,7 +69,7 @@ def _repaired(error: UnicodeError) -> tuple[str, int]:
         return halves.encode("utf-16-le", "surrogatepass").decode("utf-16-le"), start + 6
     if _HALF.match(body, start):
         return "\ufffd", start + 3
-    return _western(body[start]) or chr(0xDC00 + body[start]), start + 1
+    return _decode_byte(body[start]) or chr(0xDC00 + body[start]), start + 1
 
 
-codecs.register_error(_ERRORS, _repaired)
+codecs.register_error(_ERRORS, _repair_byte)

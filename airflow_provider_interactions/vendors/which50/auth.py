@@ -38,14 +38,14 @@ def auth(credentials: Credentials[Settings]) -> Auth:
     login, password, settings = credentials.login, credentials.password, credentials.settings
     shared.require(ABOUT.name, {"password": password})
     if settings.auth == "bearer":
-        return shared.bearer(ABOUT.name, password)
+        return shared.sign_bearer(ABOUT.name, password)
     if settings.auth == "header":
-        return shared.header(ABOUT.name, settings.header_name, password)
+        return shared.sign_header(ABOUT.name, settings.header_name, password)
     shared.require(ABOUT.name, {"login": login})
     if settings.auth == "basic":
-        return shared.basic(ABOUT.name, login, password)
-    url = _token_url(credentials.host, settings)
-    return shared.oauth2(url, login, password, read_token, grant=settings.grant, scope=settings.scope)
+        return shared.sign_basic(ABOUT.name, login, password)
+    url = _check_token_url(credentials.host, settings)
+    return shared.sign_oauth2(url, login, password, read_token, grant=settings.grant, scope=settings.scope)
 
 
 def read_token(response: Response) -> Token:
@@ -53,7 +53,7 @@ def read_token(response: Response) -> Token:
     return shared.read_token(response, lambda _: "the token host refused. Check login, password, grant and scope")
 
 
-def _token_url(host: str, settings: Settings) -> str:
+def _check_token_url(host: str, settings: Settings) -> str:
     url = settings.token_url or ""
     if url.startswith("/") and not url.startswith("//"):
         return f"{host}{url}"

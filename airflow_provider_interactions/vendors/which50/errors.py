@@ -32,8 +32,8 @@ def classify(response: Response) -> VendorError | None:
     """The error an answer stands for, None for one to read. A contact's 404 is told apart by who asked for it."""
     if status.is_success(response.status):
         return contract.classify_by_status(response)
-    verdict = status.by_status(response.status, STATUSES)
-    return status.error(verdict, response.status, NO_ROUTE if _is_no_route(response) else "")
+    verdict = status.judge(response.status, STATUSES)
+    return status.build_error(verdict, response.status, NO_ROUTE if _is_no_route(response) else "")
 
 
 def _is_no_route(response: Response) -> bool:

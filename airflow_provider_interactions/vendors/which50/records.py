@@ -21,29 +21,29 @@ _PLACEHOLDERS = frozenset({"0", "-1", "-2147483648", "00000000-0000-0000-0000-00
 
 def interaction(payload: bytes, asked: Asked) -> Interaction:
     """Map one record to the canonical columns; raises RecordRejected that names the field."""
-    record = responses.record(payload)
-    native_type, at = _text(record, "Interaction"), _occurred(record)
+    record = responses.read_record(payload)
+    native_type, at = _read_text(record, "Interaction"), _read_occurred(record)
     if native_type is None:
         reason = "Interaction is missing"
         raise RecordRejected(reason)
-    asset, campaign, subject = _asset(record), _whole(record, "CampaignId"), _text(record, "Name")
-    channel, action = vocabulary.kind(native_type)
+    asset, campaign, subject = _read_asset(record), _read_whole(record, "CampaignId"), _read_text(record, "Name")
+    channel, action = vocabulary.map_type(native_type)
     return Interaction(
-        interaction_id=interaction_id(asked.contact.id, native_type, asset, campaign, at, subject),
+        interaction_id=make_interaction_id(asked.contact.id, native_type, asset, campaign, at, subject),
         occurred_at=at,
         channel=channel,
         action=action,
         native_type=native_type,
-        status=_text(record, "Status"),
+        status=_read_text(record, "Status"),
         subject=subject,
         campaign_id=campaign,
-        campaign_name=_text(record, "CampaignName"),
+        campaign_name=_read_text(record, "CampaignName"),
         message_id=asset,
-        attributes=shared_json.attributes(record, responses.MEMBERS),
+        attributes=shared_json.collect_attributes(record, responses.MEMBERS),
     )
 
 
-def interaction_id(
+def make_interaction_id(
     contact_id: str, native_type: str, asset: str | None, campaign: str | None, at: datetime, name: str | None
 ) -> str:
     """A stable key, since ``Id`` is that of the e-mail or form, not of the event: 32 hexadecimal digits of SHA-256.
@@ -59,21 +59,21 @@ def interaction_id(
     return hashlib.sha256(written.encode()).hexdigest()[:32]
 
 
-def _asset(record: Record) -> str | None:
-    found = _whole(record, "Id")
+def _read_asset(record: Record) -> str | None:
+    found = _read_whole(record, "Id")
     return None if found in _PLACEHOLDERS else found
 
 
-def _whole(record: Record, name: str) -> str | None:
+def _read_whole(record: Record, name: str) -> str | None:
     """A number that is documented as whole, in its one spelling, whatever the format and the quotes."""
-    found = (_text(record, name) or "").strip()
+    found = (_read_text(record, name) or "").strip()
     return shared_json.spell_integer(found) or None
 
 
-def _occurred(record: Record) -> datetime:
+def _read_occurred(record: Record) -> datetime:
     raw = record.get("Occurred", msgspec.Raw(b"null"))
     try:
-        at = responses.instant(msgspec.json.decode(raw))
+        at = responses.read_instant(msgspec.json.decode(raw))
     except errors.UNREADABLE:
         at = None
     if at is None:
@@ -82,9 +82,9 @@ def _occurred(record: Record) -> datetime:
     return at
 
 
-def _text(record: Record, name: str) -> str | None:
+def _read_text(record: Record, name: str) -> str | None:
     try:
-        return shared_json.text(record.get(name))
+        return shared_json.read_text(record.get(name))
     except errors.UNREADABLE:
         reason = f"{name} is no readable text"
         raise RecordRejected(reason) from None

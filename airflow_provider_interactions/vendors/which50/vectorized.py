@@ -32,8 +32,8 @@ def columns(raw: pa.RecordBatch) -> tuple[pa.BooleanArray, Mapping[str, pa.Array
         "interaction_id": digests(raw.column("contact_id"), native, asset, campaign, written),
         "occurred_at": at,
         "native_type": types,
-        "channel": mapped(types, lambda word: vocabulary.kind(word)[0]),
-        "action": mapped(types, lambda word: vocabulary.kind(word)[1]),
+        "channel": mapped(types, lambda word: vocabulary.map_type(word)[0]),
+        "action": mapped(types, lambda word: vocabulary.map_type(word)[1]),
         "status": status,
         "subject": name,
         "campaign_id": campaign,
@@ -42,10 +42,10 @@ def columns(raw: pa.RecordBatch) -> tuple[pa.BooleanArray, Mapping[str, pa.Array
         "attributes": rest,
     }
     sure = pc.and_(pa.array(members.sure), pc.and_(at.is_valid(), native.is_valid()))
-    return pc.and_(sure, _plain(asset, campaign, rest)), found
+    return pc.and_(sure, _find_plain(asset, campaign, rest)), found
 
 
-def _plain(asset: pa.Array, campaign: pa.Array, rest: pa.Array) -> pa.BooleanArray:
+def _find_plain(asset: pa.Array, campaign: pa.Array, rest: pa.Array) -> pa.BooleanArray:
     """Whether a record's identifiers and names are written in the usual way."""
     by_id = pc.match_substring_regex(asset, _ASSET).fill_null(False)
     by_campaign = pc.match_substring_regex(campaign, _CAMPAIGN).fill_null(True)

@@ -67,49 +67,49 @@ async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -
     """The whole history as one page; raises ContactNotFound for 404."""
     path = f"/contacts/{quote(query.contact.id, safe='')}/communications"
     try:
-        records, occurred = await fetch(_get(path, query.settings), responses.interactions)
+        records, occurred = await fetch(_build_request(path, query.settings), responses.read_interactions)
     except VendorError as error:
-        raise _about_contact(error, query.contact.id) from None
+        raise _explain_error(error, query.contact.id) from None
     yield Page(records, occurred)
 
 
 async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncGenerator[Sequence[Contact], None]:
     """The contacts of each list, each list checked against its Count; raises Incomplete when fewer come."""
-    lists = await fetch(probe(settings), _lists)
-    for one in _chosen(lists, options.contact_lists):
+    lists = await fetch(probe(settings), _read_lists)
+    for one in _choose_lists(lists, options.contact_lists):
         path = f"/contactLists/{quote(one['Id'], safe='')}/contacts"
-        rows = await fetch(_get(path, settings), _rows)
+        rows = await fetch(_build_request(path, settings), _read_rows)
         _refuse_fewer(one, len(rows))
-        yield [_listed(row["EncContactId"]) for row in rows]
+        yield [_read_contact(row["EncContactId"]) for row in rows]
 
 
-def _lists(response: Response) -> list[dict[str, Any]]:
-    rows = responses.values(response, "ContactsList", ("Id", "Count"), "the list of contact lists")
+def _read_lists(response: Response) -> list[dict[str, Any]]:
+    rows = responses.read_values(response, "ContactsList", ("Id", "Count"), "the list of contact lists")
     if any(not (row["Id"] or "").strip() for row in rows):
         msg = "a contact list comes without its Id"
         raise BadResponse(msg)
-    return [{"Id": json.spell_integer(row["Id"].strip()), "Count": _count(row["Count"])} for row in rows]
+    return [{"Id": json.spell_integer(row["Id"].strip()), "Count": _read_count(row["Count"])} for row in rows]
 
 
-def _count(said: str | None) -> int | None:
+def _read_count(said: str | None) -> int | None:
     """How many contacts a list has; None where it does not say; raises BadResponse for what cannot be read."""
     return None if said is None else json.read_count(json.spell_integer(said), "the Count of a contact list")
 
 
-def _rows(response: Response) -> list[dict[str, Any]]:
-    return responses.values(response, "Contact", ("EncContactId",), "the contact list")
+def _read_rows(response: Response) -> list[dict[str, Any]]:
+    return responses.read_values(response, "Contact", ("EncContactId",), "the contact list")
 
 
 def probe(settings: Settings) -> Request:
     """The cheapest call that proves the credentials: the contact lists."""
-    return _get("/contactLists", settings)
+    return _build_request("/contactLists", settings)
 
 
-def _get(path: str, settings: Settings) -> Request:
+def _build_request(path: str, settings: Settings) -> Request:
     return Request("GET", path, headers={"Accept": ACCEPT[settings.response_format]})
 
 
-def _about_contact(error: VendorError, contact_id: str) -> VendorError:
+def _explain_error(error: VendorError, contact_id: str) -> VendorError:
     error.path = ROUTE
     if not isinstance(error, RequestRejected):
         return error
@@ -120,7 +120,7 @@ def _about_contact(error: VendorError, contact_id: str) -> VendorError:
     return error
 
 
-def _chosen(lists: list[dict[str, Any]], ids: Sequence[int | str] | None) -> list[dict[str, Any]]:
+def _choose_lists(lists: list[dict[str, Any]], ids: Sequence[int | str] | None) -> list[dict[str, Any]]:
     if ids is None:
         return lists
     known = {one["Id"]: one for one in lists}
@@ -142,7 +142,7 @@ def _refuse_fewer(one: dict[str, Any], got: int) -> None:
         raise Incomplete(msg)
 
 
-def _listed(encrypted: str | None) -> Contact:
+def _read_contact(encrypted: str | None) -> Contact:
     if not encrypted:
         msg = "a contact of a list comes without its EncContactId"
         raise BadResponse(msg)

@@ -16,6 +16,6 @@ KINDS: dict[str, tuple[str, str]] = {
 }
 
 
-def kind(native_type: str) -> tuple[str, str]:
+def map_type(native_type: str) -> tuple[str, str]:
     """Channel and action of a type; letters in either case, blanks left out."""
     return KINDS.get("".join(native_type.split()).lower(), ("other", "other"))

@@ -31,7 +31,7 @@ from airflow_provider_interactions.contract import (
 )
 from airflow_provider_interactions.errors import ContactNotFound, RecordRejected, VendorError
 from airflow_provider_interactions.vendors.shared import json
-from airflow_provider_interactions.vendors.shared.auth import bearer, require
+from airflow_provider_interactions.vendors.shared.auth import require, sign_bearer
 from airflow_provider_interactions.window import Window, zulu
 
 KINDS = {
@@ -128,21 +128,21 @@ def interaction(payload: bytes, asked: Asked) -> Interaction:  # noqa: ARG001 - 
     campaign = event.campaign or _Campaign()
     return Interaction(
         interaction_id=event.id,
-        occurred_at=json.utc(event.at) or event.at,
+        occurred_at=json.to_utc(event.at) or event.at,
         channel=channel,
         action=action,
         native_type=event.type,
         subject=event.subject,
         campaign_id=campaign.id,
         campaign_name=campaign.name,
-        attributes=json.attributes(json.fields(payload), _Event.__struct_fields__),
+        attributes=json.collect_attributes(json.read_fields(payload), _Event.__struct_fields__),
     )
 
 
 def auth(credentials: Credentials[Settings]) -> Auth:
     """The connection's password is a token that does not expire."""
     require(ABOUT.name, {"password (the token)": credentials.password})
-    return bearer(ABOUT.name, credentials.password)
+    return sign_bearer(ABOUT.name, credentials.password)
 
 
 def classify(response: Response) -> VendorError | None:
@@ -166,7 +166,7 @@ def probe(settings: Settings) -> Request:
 
 def _instant(record: bytes) -> datetime | None:
     try:
-        return json.utc(msgspec.json.decode(record, type=_Event).at)
+        return json.to_utc(msgspec.json.decode(record, type=_Event).at)
     except errors.UNREADABLE:
         return None  # normalize judges the record and rejects it with the reason
 
