@@ -47,7 +47,7 @@ class ConfigError(InteractionsError):
 
 
 class VendorError(InteractionsError):
-    """A vendor answered with something else than interactions.
+    """A vendor answered with something other than interactions.
 
     ``vendor`` is the registry name, ``path`` the request's path without its query, ``status`` the HTTP status
     (None when there was no answer), ``code`` the vendor's own code, ``window`` what was being read, and ``place``
@@ -154,7 +154,7 @@ class BadResponse(VendorError):
 
 
 class Stalled(VendorError):
-    """The vendor handed out a page cursor for the second time, or endless empty pages: following would never end."""
+    """The vendor sent a page cursor for the second time, or endless empty pages. Reading on would never end."""
 
 
 class Incomplete(VendorError):

@@ -2,7 +2,7 @@
 
 ::
 
-    contacts/vendor=…/account=…/window=…/         whom to ask
+    contacts/vendor=…/account=…/window=…/         lists of contacts
     raw/vendor=…/account=…/window=…/              records as the vendor sent them, and one manifest.json
     interactions/vendor=…/account=…/date=…/       the canonical table
     history/vendor=…/account=…/                   whole histories, of vendors that cannot filter by date

@@ -98,7 +98,7 @@ def test_a_page_has_the_same_parts_and_says_what_is_unverified(tools, name):
         "The window, and what it costs",
         "What a record becomes",
         "Errors",
-        "What nobody has verified",
+        "Not verified",
         "The vendor's limits",
         "Sources",
     ]
