@@ -164,7 +164,7 @@ class Client:
             raise connection_error(fault, request, self.vendor.name) from None
         except ValueError:
             # Of the headers only the token comes from elsewhere; the client's own text could quote it.
-            msg = "the token host handed out a token that no header can carry"
+            msg = "the token host sent a token that no header can carry"
             raise BadResponse(msg, lasting=True) from None
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
@@ -174,10 +174,10 @@ class Client:
                 size += len(chunk)
                 self.reading += len(chunk)
                 if size > self.limits.body:
-                    msg = f"the answer is larger than {self.limits.body} bytes. Ask for smaller pages"
+                    msg = f"the response is larger than {self.limits.body} bytes. Ask for smaller pages"
                     raise BadResponse(msg, lasting=True)
                 if self.reading > self.limits.bodies:
-                    msg = f"answers are larger than {self.limits.bodies} bytes together. Ask for fewer at once"
+                    msg = f"responses are larger than {self.limits.bodies} bytes together. Ask for fewer at once"
                     raise BadResponse(msg, lasting=True)
                 chunks.append(chunk)
             return b"".join(chunks)

@@ -50,9 +50,9 @@ def connection_error(fault: Exception, request: Request, vendor: str) -> Interac
     if isinstance(fault, aiohttp.ClientConnectorCertificateError):
         return ConfigError(f"{vendor}: {_explain_certificate(fault)}")
     if isinstance(fault, TimeoutError):
-        msg = "no answer in time. The vendor is slow, or the host is wrong"
+        msg = "no response in time. The vendor is slow, or the host is wrong"
     elif isinstance(fault, aiohttp.ClientHttpProxyError):
-        msg = f"the proxy refuses the way to the host (HTTP {fault.status}). Check HTTPS_PROXY and NO_PROXY"
+        msg = f"the proxy refuses to connect to the host (HTTP {fault.status}). Check HTTPS_PROXY and NO_PROXY"
     elif isinstance(fault, aiohttp.ClientProxyConnectionError):
         msg = "the proxy cannot be reached. Check HTTPS_PROXY and NO_PROXY in Airflow's environment"
     elif isinstance(fault, aiohttp.ClientSSLError):
@@ -60,7 +60,7 @@ def connection_error(fault: Exception, request: Request, vendor: str) -> Interac
     elif isinstance(fault, aiohttp.ClientConnectorError):
         msg = "the host cannot be reached. Check the connection's host, DNS and firewall"
     else:
-        msg = f"the connection broke while the answer was read ({type(fault).__name__})"
+        msg = f"the connection broke while the response was read ({type(fault).__name__})"
     return Unavailable(msg, path=urlsplit(request.url).path)
 
 
@@ -80,7 +80,7 @@ def resolve_url(host: str, request: Request) -> URL:
     elif url.startswith("/"):  # a path only adds to the host
         url = host + url
     if not url.startswith(f"{host}/") and read_origin(url) != read_origin(host):
-        msg = "the answer links to another host, which is not followed with your credentials"
+        msg = "the response links to another host, which is not followed with your credentials"
         raise BadResponse(msg, lasting=True)
     if request.query:
         url = f"{url}?{urlencode(request.query, quote_via=quote)}"

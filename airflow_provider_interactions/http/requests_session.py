@@ -90,7 +90,7 @@ class VendorSession(requests.Session):
             return super().send(signed, **kwargs)
         except requests.RequestException as fault:
             # The exception's own text and request hold the full URL and the signature, so only its kind is kept.
-            msg = f"{self.vendor}: {request.method} {urlsplit(str(request.url)).path} got no answer"
+            msg = f"{self.vendor}: {request.method} {urlsplit(str(request.url)).path} got no response"
             raise type(fault)(f"{msg} ({type(fault).__name__})") from None
 
     def _is_home(self, url: str) -> bool:

@@ -204,7 +204,7 @@ def test_unreachable_vendor_raises_requests_own_error_without_the_query(sandbox)
     there = replace(there, host=f"http://127.0.0.1:{closed_port()}")
     with open_session(VENDOR, there) as client, pytest.raises(requests.ConnectionError) as fault:
         client.get("/api", params={"key": "s3cret"})
-    assert "GET /api got no answer" in str(fault.value)
+    assert "GET /api got no response" in str(fault.value)
     assert "s3cret" not in str(fault.value)
     assert fault.value.__suppress_context__
 

@@ -1,4 +1,4 @@
-"""The one module that opens a socket, against a real server that misbehaves on request."""
+"""The client, against a real server that misbehaves on request."""
 
 import asyncio
 import socket
@@ -321,9 +321,9 @@ def test_bodies_that_come_together_are_read_up_to_a_limit(rig, who):
     size = len(answer.body)
     rig.faults(path="WhoAmI", kind="slow", seconds=0.2)  # so that all of them are being read
     answers = rig.fetch(*[who] * 5, limits=replace(rig.limits, bodies=2 * size))
-    told = [answer for answer in answers if isinstance(answer, BadResponse)]
-    assert 0 < len(told) < 5
-    assert f"answers are larger than {2 * size} bytes together" in str(told[0])
+    errors = [answer for answer in answers if isinstance(answer, BadResponse)]
+    assert 0 < len(errors) < 5
+    assert f"responses are larger than {2 * size} bytes together" in str(errors[0])
     answers = rig.fetch(*[who] * 5, limits=replace(rig.limits, bodies=5 * size))
     assert {type(answer) for answer in answers} == {Response}
 
@@ -352,7 +352,7 @@ def test_errors_tell_the_path_and_nothing_else_of_the_address(rig):
     assert error.path == "/api/data/v9.0/contacts"
 
 
-def test_one_call_that_nobody_may_send_ends_though_others_pass(rig, who):
+def test_a_forbidden_call_ends_though_others_pass(rig, who):
     # So that others pass in between: where none does, two tokens refused in a row prove that no other one will help.
     slow = {"path": "v9.1/WhoAmI", "kind": "delay", "seconds": 0.2}
     rig.sandbox.faults([slow, {"path": "v9.1/WhoAmI", "kind": "status", "status": 401}])
@@ -368,7 +368,7 @@ def test_one_call_that_nobody_may_send_ends_though_others_pass(rig, who):
     assert rig.stats["tokens_issued"] <= MOST_REFUSALS + 1
 
 
-def test_nobody_waits_at_a_gate_that_is_shut_for_longer_than_the_patience(rig, who):
+def test_no_request_waits_at_a_gate_that_is_closed_for_longer_than_the_patience(rig, who):
     rig.faults(path="WhoAmI", kind="status", status=429, retry_after=86400, after=3, times=1)
     began = time.monotonic()
     answers = rig.fetch(*[who] * 40, concurrency=2)

@@ -1,4 +1,4 @@
-"""Proxies and certificates: a real proxy, and a real TLS server whose certificate nobody else has signed."""
+"""Proxies and certificates: a real proxy, and a real TLS server with a certificate of its own."""
 
 import asyncio
 import http.client
@@ -189,10 +189,10 @@ def sandboxed(sandbox):
     return of(given["host"], given["password"])
 
 
-def test_a_certificate_nobody_trusts_is_said_and_not_tried_again(tls):
-    with pytest.raises(ConfigError) as told:
+def test_an_untrusted_certificate_is_named_and_not_retried(tls):
+    with pytest.raises(ConfigError) as caught:
         asked(of(f"https://127.0.0.1:{tls}/Which50API"))
-    said = str(told.value)
+    said = str(caught.value)
     assert said.startswith("which50: the certificate of 127.0.0.1 is not trusted (self-signed certificate).")
     assert "Check the connection's host." in said
     assert "SSL_CERT_FILE" in said
@@ -277,15 +277,15 @@ def closed_port():
 
 def test_a_proxy_that_is_not_there_is_named_as_such(sandbox, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", f"http://somebody:secret-word@127.0.0.1:{closed_port()}")
-    with pytest.raises(Unavailable, match=r"the proxy cannot be reached. Check HTTPS_PROXY and NO_PROXY") as told:
+    with pytest.raises(Unavailable, match=r"the proxy cannot be reached. Check HTTPS_PROXY and NO_PROXY") as caught:
         asked(sandboxed(sandbox))
-    assert "secret-word" not in str(told.value)
+    assert "secret-word" not in str(caught.value)
 
 
 def test_a_proxy_that_refuses(proxy, tls, monkeypatch):
     port, _ = proxy(407)
     monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{port}")
-    with pytest.raises(Unavailable, match=r"the proxy refuses the way to the host \(HTTP 407\)"):
+    with pytest.raises(Unavailable, match=r"the proxy refuses to connect to the host \(HTTP 407\)"):
         asked(of(f"https://127.0.0.1:{tls}/Which50API"))
 
 

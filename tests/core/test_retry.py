@@ -83,10 +83,10 @@ def test_without_a_retry_after():
 def test_pauses_never_fall_below_the_own_schedule(values, first, last):
     tries = Tries(Limits(first_wait=first, last_wait=last, patience=LONGEST_WAIT))
     for n, value in enumerate(values):
-        told = None if value is None else read_retry_after(headed(value), NOW)
-        pause = tries.pause_after(Unavailable("x", retry_after=told))
-        assert pause >= max(min(last, first * 2**n), told or 0.0)
-        assert pause <= max(last + first, told or 0.0)
+        asked = None if value is None else read_retry_after(headed(value), NOW)
+        pause = tries.pause_after(Unavailable("x", retry_after=asked))
+        assert pause >= max(min(last, first * 2**n), asked or 0.0)
+        assert pause <= max(last + first, asked or 0.0)
 
 
 @given(st.integers(1, 10**6))

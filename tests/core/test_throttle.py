@@ -117,7 +117,7 @@ class Vendor:
         await asyncio.sleep(self.latency / 4 + loop.dice.random() * JITTER)
         now = loop.time()
         self.first = self.first or now
-        # Those on their way when the pause was told could not know.
+        # Requests on their way when the pause began could not know of it.
         self.in_pause += self.pause_from + self.latency + 2 * JITTER + 0.02 < now < self.pause_until
         wait = self.limit.wait(now)
         await asyncio.sleep(self.latency * 3 / 4 + loop.dice.random() * JITTER)
@@ -196,7 +196,7 @@ LIMITS = {
 
 
 @pytest.mark.parametrize("name", [name for name in LIMITS if name != "bucket"])
-def test_a_limit_that_is_not_told_is_nearly_used_up(name):
+def test_a_hidden_limit_is_nearly_used_up(name):
     used = []
     for seed in range(2):
         limit = LIMITS[name]()
@@ -259,7 +259,7 @@ def test_a_slow_answer_does_not_hold_back_those_that_follow():
 
 @pytest.mark.parametrize("seconds", [0.5, 120.0, 1e9])
 @pytest.mark.parametrize("quota", [None, SlidingWindow(10, 1.0)])
-def test_a_rate_grows_within_bounds_however_long_nobody_was_answered(quota, seconds):
+def test_a_rate_grows_within_bounds_however_long_no_response_came(quota, seconds):
     found = LearnedRate(quota=quota and SlidingWindow(10, 1.0))
     found.seconds_to_wait(1.0)
     found.seconds_to_wait(1.0 + seconds)
@@ -303,8 +303,8 @@ class Crowded(Vendor):
         self.accepted += 1
 
 
-def answered(vendor, seconds, in_flight=52, seed=0):
-    """Ask for so many seconds; returns when the answers came, in seconds from the begin."""
+def response_times(vendor, seconds, in_flight=52, seed=0):
+    """Send requests for so many seconds; returns when the responses came, in seconds from the start."""
     times = []
 
     async def go(throttle, loop):
@@ -331,7 +331,7 @@ def between(times, begin, end):
 
 
 def test_a_limit_that_was_for_a_while_is_forgotten():
-    times = answered(Vendor(Changing([(9, Sliding(30, 1.0)), (0, Sliding(300, 1.0))])), 80)
+    times = response_times(Vendor(Changing([(9, Sliding(30, 1.0)), (0, Sliding(300, 1.0))])), 80)
     assert between(times, 60, 80) >= 0.85 * 300
 
 
@@ -345,13 +345,13 @@ def test_after_any_limits_the_rate_comes_back(parts, last, seed):
     """In bounded time: what was learned holds for a while, then more is tried, each step larger than the one before."""
     limits = [(seconds, Sliding(most, stretch)) for seconds, most, stretch in parts]
     over = sum(seconds for seconds, _ in limits)
-    times = answered(Vendor(Changing([*limits, (0, Sliding(last, 1.0))])), over + 260, seed=seed)
+    times = response_times(Vendor(Changing([*limits, (0, Sliding(last, 1.0))])), over + 260, seed=seed)
     assert between(times, over + 220, over + 260) >= 0.75 * last
 
 
 def test_a_refusal_for_concurrency_lowers_the_requests_in_flight_alone():
     vendor = Crowded(None, latency=0.1, most=[(1e9, 10)])
-    times = answered(vendor, 100, in_flight=20)
+    times = response_times(vendor, 100, in_flight=20)
     assert vendor.refused <= 20
     assert len(times) / 100 >= 0.9 * 10 / 0.104  # jitter takes its share of each round
 
@@ -359,7 +359,7 @@ def test_a_refusal_for_concurrency_lowers_the_requests_in_flight_alone():
 @pytest.mark.parametrize("few", [1, 2, 10])
 def test_more_in_flight_are_tried_again_after_a_while(few):
     vendor = Crowded(None, latency=0.1, most=[(10, few), (1e9, 40)])
-    times = answered(vendor, 70)
+    times = response_times(vendor, 70)
     assert between(times, 50, 70) >= 0.9 * 40 / 0.104
 
 
@@ -370,7 +370,7 @@ def test_after_any_concurrency_all_places_come_back(parts, seed):
     for seconds, most in parts:
         at += seconds
         steps.append((at, most))
-    times = answered(Crowded(None, latency=0.2, most=[*steps, (1e9, 30)]), at + 110, seed=seed)
+    times = response_times(Crowded(None, latency=0.2, most=[*steps, (1e9, 30)]), at + 110, seed=seed)
     assert between(times, at + 90, at + 110) >= 0.8 * 30 / 0.204
 
 

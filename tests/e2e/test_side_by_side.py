@@ -56,10 +56,8 @@ def filled(week):
     stage = week
     stage.running.wait_until(lambda: finished(stage, BACKWARDS), "A backfill is not marked as complete", patience=120)
     create(stage, "partitioned_extract", TEN)
-    again = {
-        "reprocess_behavior": "completed",
-        "run_on_latest_version": False,
-    }  # with True, 3.4.0b2 removes mapped tasks
+    # Airflow 3.4.0b2 removes mapped tasks from a run that it clears to run on the latest version.
+    again = {"reprocess_behavior": "completed", "run_on_latest_version": False}
     create(stage, BACKWARDS, TWO, max_active_runs=1, run_backwards=True, **again)
     for twin in TWINS:
         create(stage, twin, TWO)
