@@ -49,7 +49,7 @@ def find_free_port(wanted: int = 0) -> int:
 def build_environment(
     paths: Paths, port: int, given: Mapping[str, str], inherited: Mapping[str, str]
 ) -> dict[str, str]:
-    """Everything Airflow is told. A person's own Airflow settings stay out of it.
+    """All of Airflow's settings. Those of the person's own Airflow are left out.
 
     ``given`` are its connections and variables as environment variables, ``AIRFLOW_CONN_…`` and ``AIRFLOW_VAR_…``.
     """

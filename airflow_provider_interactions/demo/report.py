@@ -83,8 +83,8 @@ class Bars:
         for status in statuses:
             if status.vendor not in self._bars:
                 self._bars[status.vendor] = self._progress.add_task(status.vendor, steps="")
-            bar, told = self._bars[status.vendor], _format_progress(status)
-            self._progress.update(bar, completed=status.done, total=status.windows, steps=told)
+            bar, steps = self._bars[status.vendor], _format_progress(status)
+            self._progress.update(bar, completed=status.done, total=status.windows, steps=steps)
 
     def note(self, text: str) -> None:
         """Print it above the bars."""

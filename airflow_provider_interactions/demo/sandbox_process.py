@@ -17,9 +17,7 @@ import requests
 from airflow_provider_interactions.demo.errors import DemoError
 from airflow_provider_interactions.demo.paths import Paths
 from airflow_provider_interactions.demo.supervisor import Supervisor
-from airflow_provider_interactions.sandbox import Expected, Fact, SandboxConfig
-from airflow_provider_interactions.sandbox.registry import VENDORS
-from airflow_provider_interactions.sandbox.world import world_of
+from airflow_provider_interactions.sandbox import Expected, Fact
 from airflow_provider_interactions.window import Window, zulu
 
 _SECONDS = 600  # a world of millions is hashed anew for every question
@@ -45,8 +43,7 @@ class SandboxProcess:
 
     def contacts(self, vendor: str) -> list[str]:
         """The vendor's ids of all contacts, by number."""
-        world = world_of(msgspec.convert(json.loads(self._get(""))["config"], SandboxConfig))
-        return [VENDORS[vendor].contact_id(world, number) for number in range(world.contacts)]
+        return msgspec.json.decode(self._get(f"/contacts/{vendor}"), type=list[str])
 
     def _ask(self, path: str, window: Window) -> bytes:
         return self._get(f"/{path}", start=zulu(window.start), end=zulu(window.end))
@@ -75,10 +72,10 @@ def start(supervisor: Supervisor, paths: Paths, windows: Sequence[Window], conta
     return SandboxProcess(json.loads(ready.read_text())["url"], read_connections(log))
 
 
-def build_variables(witness: SandboxProcess, paths: Paths) -> dict[str, str]:
-    """The Airflow variables that the DAGs of some vendors need to know whom to ask for, as environment variables."""
+def build_variables(sandbox: SandboxProcess, paths: Paths) -> dict[str, str]:
+    """The Airflow variables by which some DAGs know their contacts, as environment variables."""
     customers = paths.home / "capillary-contacts.txt"
-    customers.write_text("\n".join(witness.contacts("capillary")), encoding="utf-8")
+    customers.write_text("\n".join(sandbox.contacts("capillary")), encoding="utf-8")
     return {"AIRFLOW_VAR_CAPILLARY_CONTACTS": str(customers), "AIRFLOW_VAR_LUMINATE_ONLINE_GROUP": _EVERYBODY}
 
 

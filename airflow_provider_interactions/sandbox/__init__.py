@@ -10,13 +10,13 @@ provider, was written from the vendors' published pages, and imports neither Air
 
 Adding a vendor
 ---------------
-One module and one line in `registry.py`. The module defines ``VENDOR = Vendor(...)`` (`vendor.py` explains each
-field) and is served under ``{url}/{name}``. Draw every value with the functions of `world.py` from the seed and
-names, so that it depends on nothing else. Everything about a contact comes from ``shape(world, index)``, and what
-must be unique to it carries ``tag(index)`` (see `tagged_guid`): then a million interactions stay cheap, and the
-oracle can tell them without generating each. Say refusals through ``throttles`` and errors through ``error``; the
-framework does the rate limit, the statistics and most faults, and marks the rest on the request for `fired`.
-Compute ``facts`` from the same values the records are written from, never from the bytes served.
+A folder beside this file, named like the vendor. It defines ``VENDOR = Vendor(...)`` (`vendor.py` explains each field)
+and is served under ``{url}/{name}``. Draw every value with the functions of `world.py` from the seed and names, so that
+it depends on nothing else. Everything about a contact comes from ``get_shape(world, index)``, and what must be unique
+to it contains ``get_tag(index)`` (see `draw_tagged_guid`): then a million interactions stay cheap, and the oracle need
+not generate each. ``throttles`` and ``error`` are the vendor's refusals and errors. The framework does the rate limit,
+the statistics and most faults; for the rest, ask `get_fault`. Compute ``facts`` from the values the records are
+written from, never from the bytes served.
 
 Limits of fidelity
 ------------------

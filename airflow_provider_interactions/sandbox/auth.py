@@ -8,7 +8,7 @@ import hmac
 from hashlib import blake2b
 from time import monotonic
 
-from airflow_provider_interactions.sandbox.faults import active_fault
+from airflow_provider_interactions.sandbox.faults import get_fault
 
 
 class Tokens:
@@ -30,10 +30,10 @@ class Tokens:
     def accept(self, token: str) -> bool:
         """Count a use of the token and return whether it is good; plays the token faults."""
         self._uses[token] = self._uses.get(token, 0) + 1
-        expire = active_fault("expire_tokens")
+        expire = get_fault("expire_tokens")
         if expire is not None and self._uses[token] > expire.uses:
             self._expiry.pop(token, None)
-        return active_fault("reject_tokens") is None and monotonic() < self._expiry.get(token, 0.0)
+        return get_fault("reject_tokens") is None and monotonic() < self._expiry.get(token, 0.0)
 
     def forget(self) -> None:
         """Forget every token."""

@@ -14,11 +14,11 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_interactions.sandbox.config import SandboxConfig, rate_limit
+from airflow_provider_interactions.sandbox.config import SandboxConfig, parse_rate_limit
 from airflow_provider_interactions.sandbox.server import Sandbox, serve
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """The arguments; defaults are those of `SandboxConfig`."""
     default = SandboxConfig()
     parse = argparse.ArgumentParser(prog="python -m airflow_provider_interactions.sandbox", description=__doc__)
@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     parse.add_argument("--per-contact", type=int, help="interactions of each contact (default: 0 to about 60)")
     parse.add_argument("--shapes", type=int, help="distinct histories (default: 16 with --per-contact, else all)")
     parse.add_argument("--latency", type=float, default=default.latency, help="seconds")
-    parse.add_argument("--rate-limit", type=rate_limit, metavar="N/SECONDS")
+    parse.add_argument("--rate-limit", type=parse_rate_limit, metavar="N/SECONDS")
     parse.add_argument("--refused-count", action="store_true", help="refused requests use up the limit too")
     parse.add_argument("--lengthen", type=float, default=0.0, metavar="SECONDS", help="per request during a pause")
     parse.add_argument("--concurrency", type=int, help="requests in flight per vendor before 429")
@@ -40,24 +40,24 @@ def parser() -> argparse.ArgumentParser:
     return parse
 
 
-def options_from(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
+def read_options(settings: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Vendor options from ``vendor.option=value``; a value is JSON where it reads as such, else text."""
     options: dict[str, dict[str, Any]] = {}
     for setting in settings:
         name, _, value = setting.partition("=")
         vendor, _, option = name.partition(".")
-        options.setdefault(vendor, {})[option] = _json_or_text(value)
+        options.setdefault(vendor, {})[option] = _parse_value(value)
     return options
 
 
-def _json_or_text(value: str) -> Any:
+def _parse_value(value: str) -> Any:
     try:
         return json.loads(value)
     except ValueError:
         return value
 
 
-def config_from(arguments: argparse.Namespace) -> SandboxConfig:
+def read_config(arguments: argparse.Namespace) -> SandboxConfig:
     """The config that the arguments describe."""
     limit = arguments.rate_limit
     if limit is not None:
@@ -66,10 +66,10 @@ def config_from(arguments: argparse.Namespace) -> SandboxConfig:
         )
     same = ("port", "seed", "contacts", "start", "days", "per_contact", "shapes", "latency", "concurrency")
     values = {name: getattr(arguments, name) for name in same}
-    return SandboxConfig(rate_limit=limit, options=options_from(arguments.options), **values)
+    return SandboxConfig(rate_limit=limit, options=read_options(arguments.options), **values)
 
 
-def banner(sandbox: Sandbox) -> str:
+def format_banner(sandbox: Sandbox) -> str:
     """What a person needs to paste: connections as environment lines, and where the oracle answers."""
     lines = [f"sandbox at {sandbox.url}  (its own endpoints: {sandbox.url}/_sandbox)", ""]
     for name, connection in sandbox.connections.items():
@@ -83,7 +83,7 @@ def banner(sandbox: Sandbox) -> str:
     return "\n".join(lines)
 
 
-def write_ready(path: Path, sandbox: Sandbox) -> None:
+def write_ready_file(path: Path, sandbox: Sandbox) -> None:
     """Tell scripts where the sandbox listens; the file appears whole or not at all."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     temporary.write_text(json.dumps({"url": sandbox.url, "pid": os.getpid()}), encoding="utf-8")
@@ -92,14 +92,14 @@ def write_ready(path: Path, sandbox: Sandbox) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM."""
-    parsed = parser().parse_args(arguments)
+    parsed = build_parser().parse_args(arguments)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with serve(config_from(parsed)) as sandbox:
+    with serve(read_config(parsed)) as sandbox:
         sandbox.faults(parsed.faults)
-        print(banner(sandbox), flush=True)
+        print(format_banner(sandbox), flush=True)
         if parsed.ready_file:
-            write_ready(parsed.ready_file, sandbox)
+            write_ready_file(parsed.ready_file, sandbox)
         stop.wait()
     return 0

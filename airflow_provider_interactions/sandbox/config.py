@@ -10,7 +10,7 @@ import msgspec
 class RateLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``requests`` per sliding window of ``seconds``, counted per vendor; more are refused with 429.
 
-    A refusal opens a pause whose length is told in Retry-After (whole seconds, rounded up).
+    A refusal starts a pause; its length is in Retry-After (whole seconds, rounded up).
     """
 
     requests: int
@@ -35,7 +35,7 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     days: int = 7
     #: interactions of each contact; None: 0 to about 60, with boundary cases
     per_contact: int | None = None
-    #: contacts share this many histories, told apart by their ids only, so that a million interactions
+    #: contacts share this many histories and differ in their ids only, so that a million interactions
     #: cost no more memory than a few thousand; None: 16 if ``per_contact`` is set, else one per contact
     shapes: int | None = None
     #: seconds each answer is held back, like a network
@@ -47,7 +47,7 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     options: dict[str, dict[str, Any]] = {}
 
 
-def rate_limit(text: str) -> RateLimit:
+def parse_rate_limit(text: str) -> RateLimit:
     """Read ``N/SECONDS`` of the command line, e.g. ``6000/300``; ``N`` alone is per second."""
     requests, _, seconds = text.partition("/")
     return RateLimit(requests=int(requests), seconds=float(seconds or 1))

@@ -8,29 +8,29 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from airflow_provider_interactions.sandbox.faults import rules_from
-from airflow_provider_interactions.sandbox.oracle import Selection, expected, fact_lines, microseconds
+from airflow_provider_interactions.sandbox.faults import read_rules
+from airflow_provider_interactions.sandbox.oracle import Selection, compute_expected, encode_facts, parse_instant
 from airflow_provider_interactions.sandbox.state import State
 
 _LINES_AT_ONCE = 1000
 
 
-def routes(state: State) -> list[web.RouteDef]:
+def build_routes(state: State) -> list[web.RouteDef]:
     """Handlers bound to one running sandbox."""
 
     async def index(request: web.Request) -> web.Response:
-        return _json(_index(state, f"{request.scheme}://{request.host}"))
+        return _reply_json(_describe_index(state, f"{request.scheme}://{request.host}"))
 
     async def oracle(request: web.Request) -> web.Response:
-        vendor, chosen = _asked(state, request)
+        vendor, chosen = _read_selection(state, request)
         options = state.sites[vendor].options
         # Hashing a large world takes seconds: not on the loop that serves the vendors.
-        found = await asyncio.to_thread(expected, state.vendors[vendor], state.world, options, chosen)
-        return _json(found._asdict())
+        found = await asyncio.to_thread(compute_expected, state.vendors[vendor], state.world, options, chosen)
+        return _reply_json(found._asdict())
 
     async def facts(request: web.Request) -> web.StreamResponse:
-        vendor, chosen = _asked(state, request)
-        lines = fact_lines(state.vendors[vendor], state.world, state.sites[vendor].options, chosen)
+        vendor, chosen = _read_selection(state, request)
+        lines = encode_facts(state.vendors[vendor], state.world, state.sites[vendor].options, chosen)
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
         for number, text in enumerate(lines):
@@ -40,34 +40,34 @@ def routes(state: State) -> list[web.RouteDef]:
         return response
 
     async def contacts(request: web.Request) -> web.Response:
-        return _json(state.contacts(_named(state, request)))
+        return _reply_json(state.list_contacts(_find_vendor(state, request)))
 
     return [
         web.get("/_sandbox", index),
         web.get("/_sandbox/contacts/{vendor}", contacts),
         web.get("/_sandbox/oracle/{vendor}", oracle),
         web.get("/_sandbox/facts/{vendor}", facts),
-        *_knobs(state),
+        *_build_settings_routes(state),
     ]
 
 
-def _knobs(state: State) -> list[web.RouteDef]:
+def _build_settings_routes(state: State) -> list[web.RouteDef]:
     async def put_faults(request: web.Request) -> web.Response:
         try:
-            state.rules.replace(rules_from(msgspec.json.decode(await request.read(), type=list[dict[str, Any]])))
+            state.rules.replace(read_rules(msgspec.json.decode(await request.read(), type=list[dict[str, Any]])))
         except msgspec.MsgspecError as error:
             raise web.HTTPBadRequest(text=str(error)) from error
-        return _json(_faults(state))
+        return _reply_json(_list_faults(state))
 
     async def get_faults(_: web.Request) -> web.Response:
-        return _json(_faults(state))
+        return _reply_json(_list_faults(state))
 
     async def stats(_: web.Request) -> web.Response:
-        return _json(state.stats())
+        return _reply_json(state.report())
 
     async def reset(_: web.Request) -> web.Response:
         state.reset()
-        return _json({})
+        return _reply_json({})
 
     return [
         web.put("/_sandbox/faults", put_faults),
@@ -77,15 +77,15 @@ def _knobs(state: State) -> list[web.RouteDef]:
     ]
 
 
-def _json(value: object, status: int = 200) -> web.Response:
+def _reply_json(value: object, status: int = 200) -> web.Response:
     return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
 
 
-def _index(state: State, url: str) -> dict[str, Any]:
+def _describe_index(state: State, url: str) -> dict[str, Any]:
     return {
         "config": state.config,
         "vendors": {name: f"{url}/{name}" for name in state.vendors},
-        "connections": state.connections(url),
+        "connections": state.build_connections(url),
         "contacts": f"{url}/_sandbox/contacts/{{vendor}}",
         "oracle": f"{url}/_sandbox/oracle/{{vendor}}?start=…&end=…[&contact=…][&type=…][&active=true|false]",
         "facts": f"{url}/_sandbox/facts/{{vendor}}?start=…&end=…",
@@ -95,22 +95,22 @@ def _index(state: State, url: str) -> dict[str, Any]:
     }
 
 
-def _faults(state: State) -> list[dict[str, Any]]:
-    counted = zip(state.rules.rules, state.rules.matched, state.rules.struck, strict=True)
-    return [{"rule": rule, "matched": matched, "fired": struck} for rule, matched, struck in counted]
+def _list_faults(state: State) -> list[dict[str, Any]]:
+    counted = zip(state.rules.rules, state.rules.matched, state.rules.fired, strict=True)
+    return [{"rule": rule, "matched": matched, "fired": fired} for rule, matched, fired in counted]
 
 
-def _named(state: State, request: web.Request) -> str:
+def _find_vendor(state: State, request: web.Request) -> str:
     vendor = request.match_info["vendor"]
     if vendor not in state.vendors:
         raise web.HTTPNotFound(text=f"no such vendor; there are {', '.join(state.vendors)}")
     return vendor
 
 
-def _asked(state: State, request: web.Request) -> tuple[str, Selection]:
-    vendor, query = _named(state, request), request.query
+def _read_selection(state: State, request: web.Request) -> tuple[str, Selection]:
+    vendor, query = _find_vendor(state, request), request.query
     try:
-        start, end = microseconds(query["start"]), microseconds(query["end"])
+        start, end = parse_instant(query["start"]), parse_instant(query["end"])
     except (KeyError, ValueError) as error:
         raise web.HTTPBadRequest(text=f"start and end are needed, as ISO 8601 with an offset: {error}") from error
     active = {"true": True, "false": False}.get(query.get("active", ""))

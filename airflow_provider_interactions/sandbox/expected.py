@@ -37,7 +37,7 @@ class Expected(NamedTuple):
     contacts: int
 
 
-def line(fact: Fact) -> bytes:
+def encode_fact(fact: Fact) -> bytes:
     """UTF-8 JSON of a fact: sorted keys, no spaces, characters as themselves."""
     fields = msgspec.structs.asdict(fact)
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
@@ -54,4 +54,4 @@ def digest_lines(lines: Iterable[bytes]) -> str:
 
 def digest(facts: Iterable[Fact]) -> str:
     """The digest of facts, e.g. of those a verifier built from a warehouse table."""
-    return digest_lines(map(line, facts))
+    return digest_lines(map(encode_fact, facts))

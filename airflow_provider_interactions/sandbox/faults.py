@@ -1,8 +1,8 @@
-"""Faults on request: rules, and the pure decision which of them fire on a request.
+"""Faults on request: rules, and which of them fire on a request.
 
 Set them with ``sandbox.faults([...])`` or ``PUT /_sandbox/faults`` (a JSON list). A rule without ``rate``,
 ``times`` and ``after`` fires on every request it matches. `wire_faults.py` plays most kinds; those of
-`VENDOR_KINDS` are played by the vendor's module, which asks `active_fault`.
+`VENDOR_KINDS` are played by the vendor's module, which asks `get_fault`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _TOKEN_KINDS = frozenset({"expire_tokens", "reject_tokens"})
 class FaultRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One rule: what to do, to which requests, and how often.
 
-    Counts are of matching requests, also of those on which a fault cannot show: the first page of a query has no
+    Counts are of matching requests, including those on which a fault cannot show: the first page of a query has no
     record to ``duplicate``, so that ``after=1`` is wanted there. Odd answers that last a moment (``times=2``), of a
     vendor or, with a part of its ``path``, of a token host: ``empty`` (a 200 without a body), ``html`` with
     ``status=200``, ``redirect``, ``status`` with a ``body`` of any shape. ``endless_pages``: every page is empty and
@@ -66,8 +66,8 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     code: str | None = None
     #: status: the error's text
     message: str | None = None
-    #: status: the vendor's shape of error body ("plain", "no_code", "empty_code", "inner", "html" for Dynamics);
-    #: truncate: "length" or "chunked"; garbage: "gzip" or "encoding"
+    #: status: the shape of the error body ("plain" or "html"; Dynamics: "no_code", "inner"; Capillary: "body", "item");
+    #: throttle: "bare" has no Retry-After; truncate: "length" or "chunked"; garbage: "gzip" or "encoding"
     variant: str = "plain"
     #: status: this exact body instead of the vendor's
     body: str | None = None
@@ -90,7 +90,7 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     location: str | None = None
 
 
-class Asked(msgspec.Struct, frozen=True):
+class RequestOutline(msgspec.Struct, frozen=True):
     """What rules are matched against."""
 
     vendor: str
@@ -101,22 +101,22 @@ class Asked(msgspec.Struct, frozen=True):
     for_token: bool = False
 
 
-def rules_from(rules: Sequence[FaultRule | dict[str, object]]) -> list[FaultRule]:
+def read_rules(rules: Sequence[FaultRule | dict[str, object]]) -> list[FaultRule]:
     """Rules from Python or JSON values; an unknown field or kind is an error."""
     return [rule if isinstance(rule, FaultRule) else msgspec.convert(rule, FaultRule) for rule in rules]
 
 
-def matches(rule: FaultRule, asked: Asked) -> bool:
-    """Tell whether a rule is about this request, whatever its counts."""
+def matches(rule: FaultRule, asked: RequestOutline) -> bool:
+    """Whether a rule is about this request, whatever its counts."""
     if asked.for_token and rule.kind in _TOKEN_KINDS:
         return False
     named = rule.vendor in {"", asked.vendor} and rule.path in asked.path
     return named and rule.contact.lower() in asked.everything
 
 
-def strikes(rule: FaultRule, seed: int, position: int, number: int, struck: int) -> bool:
-    """Decide for the rule's ``number``-th matching request (from 0), after it has fired ``struck`` times."""
-    if number < rule.after or (rule.times is not None and struck >= rule.times):
+def is_due(rule: FaultRule, seed: int, position: int, number: int, fired: int) -> bool:
+    """Whether a rule fires on its ``number``-th matching request (from 0), after it has fired ``fired`` times."""
+    if number < rule.after or (rule.times is not None and fired >= rule.times):
         return False
     drawn = blake2b(f"{seed}/{position}/{number}".encode(), digest_size=8).digest()
     return int.from_bytes(drawn, "big") < rule.rate * 2**64
@@ -133,21 +133,21 @@ class Rules:
         """Put these rules in force; all counts start at zero."""
         self.rules = list(rules)
         self.matched = [0] * len(rules)
-        self.struck = [0] * len(rules)
+        self.fired = [0] * len(rules)
 
-    def reads_bodies(self) -> bool:
-        """Tell whether any rule looks for a contact, so that the body must be read first."""
+    def need_bodies(self) -> bool:
+        """Whether any rule looks for a contact, so that the body must be read first."""
         return any(rule.contact for rule in self.rules)
 
-    def firing(self, asked: Asked) -> list[FaultRule]:
+    def select(self, asked: RequestOutline) -> list[FaultRule]:
         """Count the request and return the rules that fire on it, in their order."""
         return [rule for position, rule in enumerate(self.rules) if matches(rule, asked) and self._count(position)]
 
     def _count(self, position: int) -> bool:
-        number, struck = self.matched[position], self.struck[position]
-        hit = strikes(self.rules[position], self._seed, position, number, struck)
+        number, fired = self.matched[position], self.fired[position]
+        hit = is_due(self.rules[position], self._seed, position, number, fired)
         self.matched[position] += 1
-        self.struck[position] += hit
+        self.fired[position] += hit
         return hit
 
 
@@ -160,6 +160,6 @@ def activate(rules: Iterable[FaultRule]) -> None:
     _ACTIVE.set({rule.kind: rule for rule in rules if rule.kind in VENDOR_KINDS})
 
 
-def active_fault(kind: str) -> FaultRule | None:
+def get_fault(kind: str) -> FaultRule | None:
     """The rule of this kind that fires on the present request, for kinds a vendor plays itself."""
     return _ACTIVE.get({}).get(kind)

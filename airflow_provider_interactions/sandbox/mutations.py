@@ -143,7 +143,7 @@ def _walk(holder: list[Any], at: int, where: str, owner: list[Any] | None = None
             yield from _walk(value, n, f"{where}[]")
 
 
-# ---- changes of a node; each tells whether it could be made
+# ---- changes of a node; each returns whether it could be made
 
 
 def _drop(node: _Node, _: Random) -> bool:

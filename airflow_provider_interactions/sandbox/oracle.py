@@ -1,4 +1,4 @@
-"""What exists in a window, told from the world and never from served bytes."""
+"""What exists in a window, computed from the world and never from served bytes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from airflow_provider_interactions.sandbox.expected import Expected, Fact, digest_lines, line
+from airflow_provider_interactions.sandbox.expected import Expected, Fact, digest_lines, encode_fact
 from airflow_provider_interactions.sandbox.vendor import Vendor
-from airflow_provider_interactions.sandbox.world import World, active, micros, shape
+from airflow_provider_interactions.sandbox.world import World, get_shape, is_active, to_micros
 
 _DAY_ONLY = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -26,51 +26,51 @@ class Selection(NamedTuple):
     active: bool | None = None
 
 
-def microseconds(text: str | datetime) -> int:
+def parse_instant(text: str | datetime) -> int:
     """Microseconds since the epoch of an aware datetime, an ISO text with an offset, or a day (midnight UTC)."""
     if isinstance(text, str) and _DAY_ONLY.fullmatch(text):
-        return micros(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC))
+        return to_micros(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC))
     # A query string turns an unescaped "+" into a blank; reading it back is kinder than an error.
     value = datetime.fromisoformat(text.replace(" ", "+")) if isinstance(text, str) else text
     if value.tzinfo is None:
         message = "an instant needs an offset, e.g. 2026-01-01T00:00:00Z"
         raise ValueError(message)
-    return micros(value)
+    return to_micros(value)
 
 
-def fact_lines(vendor: Vendor, world: World, options: Any, chosen: Selection) -> Iterator[bytes]:
+def encode_facts(vendor: Vendor, world: World, options: Any, chosen: Selection) -> Iterator[bytes]:
     """Lines of the chosen facts, contact by contact."""
-    for index in _contacts(vendor, world, chosen):
-        yield from _lines(vendor, world, options, chosen, index)
+    for index in _choose_contacts(vendor, world, chosen):
+        yield from _encode_contact(vendor, world, options, chosen, index)
 
 
-def expected(vendor: Vendor, world: World, options: Any, chosen: Selection) -> Expected:
+def compute_expected(vendor: Vendor, world: World, options: Any, chosen: Selection) -> Expected:
     """Count and digest of the chosen facts, in one pass and little memory."""
     interactions = contacts = total = 0
-    for index in _contacts(vendor, world, chosen):
-        lines = _lines(vendor, world, options, chosen, index)
+    for index in _choose_contacts(vendor, world, chosen):
+        lines = _encode_contact(vendor, world, options, chosen, index)
         interactions += len(lines)
         contacts += bool(lines)
         total += int(digest_lines(lines), 16)
     return Expected(interactions, f"{total % 2**256:064x}", contacts)
 
 
-def _contacts(vendor: Vendor, world: World, chosen: Selection) -> Iterator[int]:
+def _choose_contacts(vendor: Vendor, world: World, chosen: Selection) -> Iterator[int]:
     for index in range(world.contacts):
         if chosen.contact is not None and vendor.contact_id(world, index) != chosen.contact:
             continue
-        if chosen.active is None or active(world, index) == chosen.active:
+        if chosen.active is None or is_active(world, index) == chosen.active:
             yield index
 
 
-def _lines(vendor: Vendor, world: World, options: Any, chosen: Selection, index: int) -> list[bytes]:
-    source = shape(world, index)
-    body = _shape_lines(vendor.facts, world, options, source, chosen.start_us, chosen.end_us, chosen.type)
+def _encode_contact(vendor: Vendor, world: World, options: Any, chosen: Selection, index: int) -> list[bytes]:
+    source = get_shape(world, index)
+    body = _encode_shape(vendor.facts, world, options, source, chosen.start_us, chosen.end_us, chosen.type)
     return vendor.relabel(body, source, index).split(b"\n") if body else []
 
 
 @lru_cache(maxsize=256)
-def _shape_lines(
+def _encode_shape(
     facts: Callable[[World, Any, int], Sequence[Fact]],
     world: World,
     options: Any,
@@ -81,7 +81,7 @@ def _shape_lines(
 ) -> bytes:
     # JSON never holds a raw line break, so lines can be joined and split again after the tag is replaced.
     return b"\n".join(
-        line(fact)
+        encode_fact(fact)
         for fact in facts(world, options, index)
         if start_us <= fact.occurred_at < end_us and native_type in {None, fact.native_type}
     )

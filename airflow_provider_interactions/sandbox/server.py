@@ -14,9 +14,9 @@ from aiohttp.typedefs import Handler, Middleware
 
 from airflow_provider_interactions.sandbox.config import SandboxConfig
 from airflow_provider_interactions.sandbox.expected import Expected
-from airflow_provider_interactions.sandbox.faults import Asked, FaultRule, activate, rules_from
-from airflow_provider_interactions.sandbox.oracle import Selection, expected, microseconds
-from airflow_provider_interactions.sandbox.state import State, state_of
+from airflow_provider_interactions.sandbox.faults import FaultRule, RequestOutline, activate, read_rules
+from airflow_provider_interactions.sandbox.oracle import Selection, compute_expected, parse_instant
+from airflow_provider_interactions.sandbox.state import State, create_state
 from airflow_provider_interactions.sandbox.vendor import Vendor
 from airflow_provider_interactions.sandbox.wire_faults import refuse, respond
 
@@ -34,7 +34,7 @@ def build_application(state: State) -> web.Application:
     from airflow_provider_interactions.sandbox import control
 
     app = web.Application(middlewares=[_build_middleware(state)], client_max_size=16 * 2**20)
-    app.add_routes(control.routes(state))
+    app.add_routes(control.build_routes(state))
     for name, vendor in state.vendors.items():
         for route in vendor.routes(state.sites[name]):
             app.router.add_route(route.method, f"/{name}{route.path}", route.handler)
@@ -84,11 +84,11 @@ async def _apply_faults(state: State, name: str, request: web.Request, handler: 
     activate([])
     if not state.rules.rules:
         return await handler(request)
-    body = (await request.read()).decode(errors="replace") if state.rules.reads_bodies() else ""
+    body = (await request.read()).decode(errors="replace") if state.rules.need_bodies() else ""
     # A contact's id may stand in the path escaped.
     everything = f"{request.raw_path}\n{request.path}\n{body}".lower()
     tokens = _is_token_request(state.vendors[name], request)
-    firing = state.rules.firing(Asked(name, request.path, everything, tokens))
+    firing = state.rules.select(RequestOutline(name, request.path, everything, tokens))
     state.meters[name].by_fault.update(rule.kind for rule in firing)
     activate(firing)
     return await respond(request, state.vendors[name], firing, handler)
@@ -110,25 +110,27 @@ class Sandbox:
     @property
     def connections(self) -> dict[str, dict[str, Any]]:
         """The Airflow connection of each vendor in its JSON form."""
-        return self._state.connections(self.url)
+        return self._state.build_connections(self.url)
 
     def oracle(self, vendor: str, start: str | datetime, end: str | datetime, **filters: Any) -> Expected:
         """What exists in [start, end). Filters: ``contact``, ``type``, ``active``."""
-        chosen = Selection(microseconds(start), microseconds(end), **filters)
-        return expected(self._state.vendors[vendor], self._state.world, self._state.sites[vendor].options, chosen)
+        chosen = Selection(parse_instant(start), parse_instant(end), **filters)
+        return compute_expected(
+            self._state.vendors[vendor], self._state.world, self._state.sites[vendor].options, chosen
+        )
 
     def contacts(self, vendor: str) -> list[str]:
         """The vendor's ids of all contacts, active or not."""
-        return self._state.contacts(vendor)
+        return self._state.list_contacts(vendor)
 
     def faults(self, rules: Sequence[FaultRule | dict[str, object]]) -> None:
         """Put these rules in force instead of the present ones; an empty list ends all faults."""
-        checked = rules_from(rules)
+        checked = read_rules(rules)
         self._call(lambda: self._state.rules.replace(checked))
 
     def stats(self) -> dict[str, Any]:
         """Counters by vendor, as ``GET /_sandbox/stats`` gives them."""
-        return self._call(self._state.stats)
+        return self._call(self._state.report)
 
     def reset(self) -> None:
         """Forget counters, pauses, tokens and fault rules."""
@@ -155,7 +157,7 @@ async def _listen(state: State) -> tuple[web.AppRunner, str]:
 @contextmanager
 def serve(config: SandboxConfig | None = None) -> Iterator[Sandbox]:
     """Run a sandbox in a thread of its own while the block runs; every socket is closed at its end."""
-    state = state_of(config or SandboxConfig())
+    state = create_state(config or SandboxConfig())
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="interactions-sandbox", daemon=True)
     thread.start()

@@ -14,7 +14,7 @@ from airflow_provider_interactions.sandbox.faults import Rules
 from airflow_provider_interactions.sandbox.meter import Meter
 from airflow_provider_interactions.sandbox.registry import VENDORS
 from airflow_provider_interactions.sandbox.vendor import Site, Vendor
-from airflow_provider_interactions.sandbox.world import World, world_of
+from airflow_provider_interactions.sandbox.world import World, create_world
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class State:
     meters: Mapping[str, Meter]
     rules: Rules
 
-    def stats(self) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
         """Counters by vendor."""
         return {
             name: {
@@ -38,14 +38,14 @@ class State:
             for name, meter in self.meters.items()
         }
 
-    def connections(self, url: str) -> dict[str, dict[str, Any]]:
+    def build_connections(self, url: str) -> dict[str, dict[str, Any]]:
         """The Airflow connection of each vendor in its JSON form."""
         return {
             name: dict(vendor.connection(f"{url}/{name}", self.sites[name].options))
             for name, vendor in self.vendors.items()
         }
 
-    def contacts(self, vendor: str) -> list[str]:
+    def list_contacts(self, vendor: str) -> list[str]:
         """The vendor's ids of all contacts, active or not."""
         identify = self.vendors[vendor].contact_id
         return [identify(self.world, index) for index in range(self.world.contacts)]
@@ -58,13 +58,13 @@ class State:
             self.sites[name].tokens.forget()
 
 
-def state_of(config: SandboxConfig, vendors: Mapping[str, Vendor] = VENDORS) -> State:
+def create_state(config: SandboxConfig, vendors: Mapping[str, Vendor] = VENDORS) -> State:
     """A fresh state; options a vendor does not know are an error."""
     unknown = set(config.options) - set(vendors)
     if unknown:
         message = f"no such vendor: {', '.join(sorted(unknown))}; there are {', '.join(vendors)}"
         raise ValueError(message)
-    world = world_of(config)
+    world = create_world(config)
     sites = {
         name: Site(world, msgspec.convert(config.options.get(name, {}), vendor.options), Tokens(config.seed))
         for name, vendor in vendors.items()

@@ -60,6 +60,6 @@ class Vendor:
     relabel: Callable[[bytes, int, int], bytes] = retag
 
 
-def base_url(request: web.Request, name: str) -> str:
+def get_base_url(request: web.Request, name: str) -> str:
     """The vendor's base URL as this client addressed it, so that it holds through a port mapping too."""
     return f"{request.scheme}://{request.host}/{name}"

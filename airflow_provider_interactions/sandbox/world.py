@@ -92,26 +92,26 @@ class Person(NamedTuple):
     mobile: str
 
 
-def world_of(config: SandboxConfig) -> World:
+def create_world(config: SandboxConfig) -> World:
     """The world a config describes."""
     start = datetime.strptime(config.start, "%Y-%m-%d").replace(tzinfo=UTC)
     shapes = config.shapes or (config.contacts if config.per_contact is None else DEFAULT_SHAPES)
     return World(
         config.seed,
         config.contacts,
-        micros(start),
+        to_micros(start),
         config.days,
         config.per_contact,
         min(shapes, config.contacts),
     )
 
 
-def micros(instant: datetime) -> int:
+def to_micros(instant: datetime) -> int:
     """Microseconds since the epoch of an aware datetime, without passing through floats."""
     return (instant - EPOCH) // timedelta(microseconds=1)
 
 
-def instant(at_us: int) -> datetime:
+def to_datetime(at_us: int) -> datetime:
     """The aware UTC datetime of microseconds since the epoch."""
     return EPOCH + timedelta(microseconds=at_us)
 
@@ -127,40 +127,40 @@ def pick(world: World, among: Sequence[T], *parts: object) -> T:
     return among[draw(world, *parts) % len(among)]
 
 
-def chance(world: World, one_in: int, *parts: object) -> bool:
+def draw_chance(world: World, one_in: int, *parts: object) -> bool:
     """True once in ``one_in`` draws."""
     return draw(world, *parts) % one_in == 0
 
 
-def hex_id(world: World, *parts: object, digits: int = 32) -> str:
+def draw_hex(world: World, *parts: object, digits: int = 32) -> str:
     """Lower-case hex digits, up to 64 of them."""
     text = f"{world.seed}\x1fid\x1f" + "\x1f".join(map(str, parts))
     return blake2b(text.encode(), digest_size=32).hexdigest()[:digits]
 
 
-def dashed(digits: str) -> str:
+def format_guid(digits: str) -> str:
     """Thirty-two hex digits in GUID form."""
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-def guid(world: World, *parts: object) -> str:
+def draw_guid(world: World, *parts: object) -> str:
     """A lower-case dashed GUID."""
-    return dashed(hex_id(world, *parts))
+    return format_guid(draw_hex(world, *parts))
 
 
-def shape(world: World, index: int) -> int:
+def get_shape(world: World, index: int) -> int:
     """The contact whose history this contact shares (itself, unless shapes are fewer than contacts)."""
     return index % world.shapes
 
 
-def tag(index: int) -> str:
-    """Twelve decimal digits, different for each contact; the only thing that tells contacts of a shape apart."""
+def get_tag(index: int) -> str:
+    """Twelve decimal digits, different for each contact; the only difference between contacts of a shape."""
     return f"{(index * _STEP + _SHIFT) % _TAGS:012d}"
 
 
-def index_of(world: World, text: str) -> int | None:
+def find_index(world: World, text: str) -> int | None:
     """The contact whose tag this is, if there is one."""
-    if len(text) != len(tag(0)) or not (text.isascii() and text.isdigit()):
+    if len(text) != len(get_tag(0)) or not (text.isascii() and text.isdigit()):
         return None
     index = (int(text) - _SHIFT) * _STEP_INVERSE % _TAGS
     return index if index < world.contacts else None
@@ -168,45 +168,45 @@ def index_of(world: World, text: str) -> int | None:
 
 def retag(body: bytes, source: int, target: int) -> bytes:
     """Bytes made for contact ``source``, as they are for ``target`` of the same shape."""
-    return body if source == target else body.replace(tag(source).encode(), tag(target).encode())
+    return body if source == target else body.replace(get_tag(source).encode(), get_tag(target).encode())
 
 
-def tagged_guid(world: World, index: int, *parts: object) -> str:
+def draw_tagged_guid(world: World, index: int, *parts: object) -> str:
     """A GUID whose last group is the contact's tag: unique per contact, equal in a shape but for the tag."""
-    return dashed(hex_id(world, shape(world, index), *parts, digits=20) + tag(index))
+    return format_guid(draw_hex(world, get_shape(world, index), *parts, digits=20) + get_tag(index))
 
 
-def active(world: World, index: int) -> bool:
+def is_active(world: World, index: int) -> bool:
     """False for about one contact in seven (Dataverse: statecode 1), who still has a history."""
-    return not chance(world, 7, "inactive", index)
+    return not draw_chance(world, 7, "inactive", index)
 
 
-def person(world: World, index: int) -> Person:
+def get_person(world: World, index: int) -> Person:
     """Name and addresses of a contact; the same for all of a shape, but for the tag."""
-    base = shape(world, index)
+    base = get_shape(world, index)
     first = pick(world, GIVEN_NAMES, "first", base)
     last = pick(world, FAMILY_NAMES, "last", base)
-    return Person(first, last, f"c.{tag(index)}@example.org", f"+999{tag(index)}")
+    return Person(first, last, f"c.{get_tag(index)}@example.org", f"+999{get_tag(index)}")
 
 
 @lru_cache(maxsize=2048)
-def events(world: World, vendor: str, index: int) -> tuple[Event, ...]:
-    """A contact's history at a vendor, in no order of time: ask with `shape(world, index)` to share the cache."""
-    base = shape(world, index)
-    count = _count(world, vendor, base)
-    return tuple(Event(number, _instant(world, vendor, base, number)) for number in range(count))
+def get_events(world: World, vendor: str, index: int) -> tuple[Event, ...]:
+    """A contact's history at a vendor, in no order of time. Ask with `get_shape` to share the cache."""
+    base = get_shape(world, index)
+    count = _draw_count(world, vendor, base)
+    return tuple(Event(number, _draw_instant(world, vendor, base, number)) for number in range(count))
 
 
-def _count(world: World, vendor: str, base: int) -> int:
+def _draw_count(world: World, vendor: str, base: int) -> int:
     if world.per_contact is not None:
         return world.per_contact
     # The second contact never has anything, so that even the smallest world shows an empty history.
-    if base == 1 or chance(world, 8, vendor, "nothing", base):
+    if base == 1 or draw_chance(world, 8, vendor, "nothing", base):
         return 0
     return 4 + draw(world, vendor, "count", base) % 56
 
 
-def _instant(world: World, vendor: str, base: int, number: int) -> int:
+def _draw_instant(world: World, vendor: str, base: int, number: int) -> int:
     # The first eight of a history sit on the edges where windows are cut; the next shares the eighth's instant.
     day = world.start_us + draw(world, vendor, "day", base, number) % world.days * DAY
     noon = world.start_us + draw(world, vendor, "tie", base) % world.days * DAY + DAY // 2
@@ -218,4 +218,4 @@ def _instant(world: World, vendor: str, base: int, number: int) -> int:
         return edges[number]
     free = world.start_us + draw(world, vendor, "at", base, number) % (world.days * DAY)
     # Most clocks of the vendors tick in seconds; a third of the instants keep their microseconds.
-    return free if chance(world, 3, vendor, "fine", base, number) else free - free % SECOND
+    return free if draw_chance(world, 3, vendor, "fine", base, number) else free - free % SECOND

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_interactions.sandbox import serve
-from airflow_provider_interactions.sandbox.cli import config_from, parser
+from airflow_provider_interactions.sandbox.cli import build_parser, read_config
 
 STEP = re.compile(r"^```(?P<language>bash|python)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 SANDBOX = "python -m airflow_provider_interactions.sandbox "
@@ -22,7 +22,7 @@ LEFT_OUT = ("pip ", "curl ", SANDBOX)
 def sandbox(tools):
     """The sandbox that the tutorial starts, on another port."""
     [command] = re.findall(rf"^{SANDBOX}(.*)$", tools.pages["tutorial.md"], re.MULTILINE)
-    with serve(config_from(parser().parse_args([*command.split(), "--port", "0"]))) as running:
+    with serve(read_config(build_parser().parse_args([*command.split(), "--port", "0"]))) as running:
         yield running
 
 

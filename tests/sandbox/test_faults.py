@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from airflow_provider_interactions.sandbox import RateLimit, SandboxConfig, serve
-from airflow_provider_interactions.sandbox.faults import FaultRule, strikes
+from airflow_provider_interactions.sandbox.faults import FaultRule, is_due
 
 VENDOR = "dynamics_marketing"
 
@@ -41,7 +41,7 @@ def test_rate_is_a_share_that_repeats_itself(own):
     first = statuses(own, 60)
     own.sandbox.faults([rule])
     assert statuses(own, 60) == first
-    fired = sum(strikes(FaultRule(kind="status", rate=0.05), 7, 0, number, 0) for number in range(10_000))
+    fired = sum(is_due(FaultRule(kind="status", rate=0.05), 7, 0, number, 0) for number in range(10_000))
     assert 400 < fired < 600
     assert 5 < first.count(500) < 35
 

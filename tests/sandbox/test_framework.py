@@ -20,9 +20,17 @@ import requests
 
 import airflow_provider_interactions.sandbox as package
 from airflow_provider_interactions.sandbox import Fact, SandboxConfig, digest, serve
-from airflow_provider_interactions.sandbox.cli import config_from, parser
-from airflow_provider_interactions.sandbox.state import state_of
-from airflow_provider_interactions.sandbox.world import DAY, active, events, index_of, instant, tag, world_of
+from airflow_provider_interactions.sandbox.cli import build_parser, read_config
+from airflow_provider_interactions.sandbox.state import create_state
+from airflow_provider_interactions.sandbox.world import (
+    DAY,
+    create_world,
+    find_index,
+    get_events,
+    get_tag,
+    is_active,
+    to_datetime,
+)
 
 VENDOR = "dynamics_marketing"
 START, END = "2026-01-01", "2026-01-08"
@@ -60,8 +68,8 @@ def test_the_digest_ignores_order_and_sees_doubles():
 
 
 def test_the_world_sits_on_the_edges_and_leaves_some_contacts_empty():
-    world = world_of(SandboxConfig(contacts=40))
-    histories = [events(world, VENDOR, index) for index in range(40)]
+    world = create_world(SandboxConfig(contacts=40))
+    histories = [get_events(world, VENDOR, index) for index in range(40)]
     instants = [event.at_us for history in histories for event in history]
     assert not histories[1]
     assert max(map(len, histories)) > 30
@@ -70,15 +78,15 @@ def test_the_world_sits_on_the_edges_and_leaves_some_contacts_empty():
     assert world.start_us in instants
     assert world.end_us - 1 in instants
     assert len(set(histories[0])) == len(histories[0]) > len({event.at_us for event in histories[0]})
-    assert instant(world.start_us) == datetime(2026, 1, 1, tzinfo=UTC)
-    assert {active(world, index) for index in range(40)} == {True, False}
+    assert to_datetime(world.start_us) == datetime(2026, 1, 1, tzinfo=UTC)
+    assert {is_active(world, index) for index in range(40)} == {True, False}
 
 
 def test_tags_lead_back_to_contacts():
-    world = world_of(SandboxConfig(contacts=5000))
-    assert [index_of(world, tag(index)) for index in range(5000)] == list(range(5000))
-    assert index_of(world, tag(5000)) is None
-    assert index_of(world, "٣" * 12) is None
+    world = create_world(SandboxConfig(contacts=5000))
+    assert [find_index(world, get_tag(index)) for index in range(5000)] == list(range(5000))
+    assert find_index(world, get_tag(5000)) is None
+    assert find_index(world, "٣" * 12) is None
 
 
 def test_a_world_is_the_same_in_every_process_and_order():
@@ -132,9 +140,9 @@ def test_windows_without_an_offset_are_refused(shared, query):
 
 def test_options_are_checked():
     with pytest.raises(ValueError, match="no such vendor: nobody"):
-        state_of(SandboxConfig(options={"nobody": {}}))
+        create_state(SandboxConfig(options={"nobody": {}}))
     with pytest.raises(ValueError, match="unknown field"):
-        state_of(SandboxConfig(options={VENDOR: {"tennant_id": "x"}}))
+        create_state(SandboxConfig(options={VENDOR: {"tennant_id": "x"}}))
 
 
 def test_a_sandbox_leaves_nothing_behind():
@@ -186,10 +194,10 @@ def test_the_command_serves_until_it_is_told_to_stop(tmp_path):
 
 def test_arguments_become_a_config():
     arguments = ["--rate-limit", "6000/300", "--refused-count", "--lengthen", "2", "--set", f"{VENDOR}.client_id=abc"]
-    config = config_from(parser().parse_args(arguments))
+    config = read_config(build_parser().parse_args(arguments))
     assert config.rate_limit == package.RateLimit(6000, 300, refused_count=True, lengthen_seconds=2)
     assert config.options == {VENDOR: {"client_id": "abc"}}
-    assert config_from(parser().parse_args([])) == SandboxConfig()
+    assert read_config(build_parser().parse_args([])) == SandboxConfig()
 
 
 def test_it_is_an_independent_witness():

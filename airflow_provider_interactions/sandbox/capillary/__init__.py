@@ -17,7 +17,7 @@ from airflow_provider_interactions.sandbox.capillary import errors
 from airflow_provider_interactions.sandbox.capillary.auth import is_logged_in, issue_token
 from airflow_provider_interactions.sandbox.capillary.bodies import encode_history
 from airflow_provider_interactions.sandbox.capillary.options import NAME, Api, Options
-from airflow_provider_interactions.sandbox.capillary.people import Standing, contact_id, get_standing, relabel
+from airflow_provider_interactions.sandbox.capillary.people import Standing, get_contact_id, get_standing, relabel
 from airflow_provider_interactions.sandbox.capillary.query import (
     RejectedError,
     read_identifier,
@@ -28,7 +28,7 @@ from airflow_provider_interactions.sandbox.capillary.records import choose_form,
 from airflow_provider_interactions.sandbox.vendor import Site, Vendor
 from airflow_provider_interactions.sandbox.world import draw
 
-#: code of v1.1, code of v2 and text; that v1.1 does not tell deleted customers from unknown ones is a guess
+#: code of v1.1, code of v2 and text; that v1.1 has one code for deleted and unknown customers is a guess
 _REFUSALS: dict[Standing, tuple[int, int, str]] = {
     "unknown": (1012, 8015, "Customer not found."),
     "deleted": (1012, 8109, "The customer was deleted after a PII request."),
@@ -94,7 +94,7 @@ VENDOR = Vendor(
     options=Options,
     routes=build_routes,
     facts=list_facts,
-    contact_id=contact_id,
+    contact_id=get_contact_id,
     connection=build_connection,
     error=errors.build_error,
     throttles=errors.THROTTLES,

@@ -14,7 +14,7 @@ from airflow_provider_interactions.sandbox.auth import is_same, read_basic
 from airflow_provider_interactions.sandbox.capillary.bodies import encode
 from airflow_provider_interactions.sandbox.capillary.errors import refuse_token, reply
 from airflow_provider_interactions.sandbox.capillary.options import Options
-from airflow_provider_interactions.sandbox.faults import active_fault
+from airflow_provider_interactions.sandbox.faults import get_fault
 from airflow_provider_interactions.sandbox.vendor import Site
 
 
@@ -49,4 +49,4 @@ def is_logged_in(site: Site, request: web.Request) -> bool:
     digest = md5(options.password.encode(), usedforsecurity=False).hexdigest()
     given = read_basic(request.headers.get("Authorization", ""))
     # A fault that rejects tokens is meant for whatever the client logs in with.
-    return active_fault("reject_tokens") is None and is_same(given, (options.till, digest))
+    return get_fault("reject_tokens") is None and is_same(given, (options.till, digest))

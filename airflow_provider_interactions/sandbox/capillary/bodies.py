@@ -12,9 +12,14 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from airflow_provider_interactions.sandbox.capillary.options import CHANNELS, NAME, Form, Options
-from airflow_provider_interactions.sandbox.capillary.people import contact_id, customer_id, external_id, relabel
+from airflow_provider_interactions.sandbox.capillary.people import (
+    get_contact_id,
+    get_customer_id,
+    get_external_id,
+    relabel,
+)
 from airflow_provider_interactions.sandbox.capillary.records import BREAK, Message, list_messages, write_message
-from airflow_provider_interactions.sandbox.world import World, chance, draw, person, pick, shape
+from airflow_provider_interactions.sandbox.world import World, draw, draw_chance, get_person, get_shape, pick
 
 _FOREVER = 2**62
 
@@ -39,7 +44,7 @@ class Entry(NamedTuple):
 
 def encode_history(world: World, options: Options, form: Form, index: int, query: Query) -> bytes:
     """The JSON of a contact who can be read."""
-    source = shape(world, index)
+    source = get_shape(world, index)
     return relabel(_encode_shape(world, options, form, source, query), source, index)
 
 
@@ -54,7 +59,9 @@ def _encode_shape(world: World, options: Options, form: Form, index: int, query:
     entries = _list_entries(world, options, index, query)
     write = _write_v2 if form == "v2" else _write_v11
     # ASCII escapes and characters as themselves both occur in JSON writers; readers must not care.
-    return encode(write(world, options, form, index, entries, query), ascii_only=chance(world, 2, NAME, "ascii", index))
+    return encode(
+        write(world, options, form, index, entries, query), ascii_only=draw_chance(world, 2, NAME, "ascii", index)
+    )
 
 
 def _list_entries(world: World, options: Options, index: int, query: Query) -> list[Entry]:
@@ -90,7 +97,7 @@ def _write_v2(
 ) -> dict[str, Any]:
     interaction = [_write_v2_entry(options, entry) for entry in entries]
     # A warning has "status": false as well and is no failure (a sample of the older v2 documentation).
-    warned = chance(world, 3, NAME, "warning", index)
+    warned = draw_chance(world, 3, NAME, "warning", index)
     warnings = [{"status": False, "code": 8050, "message": "Accounts were combined."}] if warned else []
     no_errors: tuple[dict[str, Any], ...] = ({}, {"errors": None}, {"errors": []})
     errors = pick(world, no_errors, NAME, "no errors", index)
@@ -120,10 +127,10 @@ def _write_v11(
 
 def _write_customer(world: World, index: int) -> dict[str, Any]:
     return {
-        "id": str(customer_id(index)),
-        "mobile": contact_id(world, index),
-        "email": person(world, index).email,
-        "external_id": external_id(index),
+        "id": str(get_customer_id(index)),
+        "mobile": get_contact_id(world, index),
+        "email": get_person(world, index).email,
+        "external_id": get_external_id(index),
     }
 
 

@@ -6,46 +6,46 @@ import re
 from typing import Literal
 
 from airflow_provider_interactions.sandbox.capillary.options import Options
-from airflow_provider_interactions.sandbox.world import World, index_of, person, retag, shape, tag
+from airflow_provider_interactions.sandbox.world import World, find_index, get_person, get_shape, get_tag, retag
 
 Standing = Literal["known", "unknown", "deleted"]
 
-# Message ids have 13 digits, too few for a tag: contacts are told apart by 8 digits there.
+# Message ids have 13 digits, too few for a tag: contacts differ in 8 digits there.
 _CODES = 10**8
 _STEP = 99_989
 _SHIFT = 31_415_926
 _FORMS = {"mobile": r"\s*\+?999(\d{12})", "email": r"c\.(\d{12})@example\.org", "external_id": r"EXT-(\d{12})"}
 
 
-def contact_id(world: World, index: int) -> str:
+def get_contact_id(world: World, index: int) -> str:
     """The mobile number in the vendor's spelling: country code first, no plus sign."""
-    return person(world, index).mobile.removeprefix("+")
+    return get_person(world, index).mobile.removeprefix("+")
 
 
-def external_id(index: int) -> str:
+def get_external_id(index: int) -> str:
     """The customer's id in the brand's own systems."""
-    return f"EXT-{tag(index)}"
+    return f"EXT-{get_tag(index)}"
 
 
-def customer_id(index: int) -> int:
+def get_customer_id(index: int) -> int:
     """Capillary's own id of the customer: nine digits."""
-    return int(f"2{_code(index)}")
+    return int(f"2{_get_code(index)}")
 
 
-def message_id(index: int, number: int) -> int:
+def get_message_id(index: int, number: int) -> int:
     """Thirteen digits, unique among all messages (for up to 10,000 a contact and 10**8 contacts)."""
-    return int(f"1{number:04d}{_code(index)}")
+    return int(f"1{number:04d}{_get_code(index)}")
 
 
 def find_contact(world: World, name: str, value: str) -> int | None:
     """The contact with this identifier, if there is one."""
     found = re.fullmatch(_FORMS[name], value, re.ASCII)
-    return index_of(world, found[1]) if found else None
+    return find_index(world, found[1]) if found else None
 
 
 def get_standing(world: World, options: Options, index: int) -> Standing:
     """Whether the contact's history can be read, and if not, why."""
-    base, scaled = shape(world, index), world.per_contact is not None
+    base, scaled = get_shape(world, index), world.per_contact is not None
     unknown = options.unknown if options.unknown is not None else () if scaled else (2,)
     deleted = options.deleted if options.deleted is not None else () if scaled else (6,)
     if base in unknown:
@@ -59,9 +59,9 @@ def relabel(body: bytes, source: int, target: int) -> bytes:
         return body
     # The code alone could turn up inside other digits; of all runs of digits, only ids have this length and beginning.
     # The literal comes first and is looked at from behind, which lets the search skip what holds no code.
-    ids = rb"%s(?!\d)(?:(?<=\D1\d{12})|(?<=\D2\d{8}))" % _code(source).encode()
-    return re.sub(ids, _code(target).encode(), retag(body, source, target))
+    ids = rb"%s(?!\d)(?:(?<=\D1\d{12})|(?<=\D2\d{8}))" % _get_code(source).encode()
+    return re.sub(ids, _get_code(target).encode(), retag(body, source, target))
 
 
-def _code(index: int) -> str:
+def _get_code(index: int) -> str:
     return f"{(index * _STEP + _SHIFT) % _CODES:08d}"

@@ -1,4 +1,4 @@
-"""Reading a request for interactions: about whom, and which messages.
+"""Read a request for interactions: the customer, and which messages.
 
 Sources: "Get Customer Interactions" in its editions for v2 and v1.1 (docs.capillarytech.com/reference), the older v1.1
 documentation (capillary.github.io), read 2026-11. How a bad value is answered is an inference.
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from airflow_provider_interactions.sandbox.capillary.bodies import Query
 from airflow_provider_interactions.sandbox.capillary.options import Options
 from airflow_provider_interactions.sandbox.capillary.people import find_contact
-from airflow_provider_interactions.sandbox.faults import active_fault
+from airflow_provider_interactions.sandbox.faults import get_fault
 from airflow_provider_interactions.sandbox.world import World
 
 _IDENTIFIERS = ("mobile", "email", "external_id")
@@ -55,9 +55,9 @@ def read_paged_query(options: Options, query: Mapping[str, str]) -> Query:
     limit, offset = _read_number(query, "limit", _DEFAULT_LIMIT), _read_number(query, "offset", 0)
     if options.limit_max is not None:
         limit = min(limit, options.limit_max)
-    if active_fault("repeat_cursor"):
+    if get_fault("repeat_cursor"):
         offset = 0
-    repeat = 1 if offset and active_fault("duplicate") else 0
+    repeat = 1 if offset and get_fault("duplicate") else 0
     return read_query(query)._replace(limit=limit + repeat, offset=offset - repeat)
 
 

@@ -14,19 +14,24 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from airflow_provider_interactions.sandbox.capillary.options import NAME, Api, Form, Malformed, Options
-from airflow_provider_interactions.sandbox.capillary.people import contact_id, customer_id, get_standing, message_id
+from airflow_provider_interactions.sandbox.capillary.people import (
+    get_contact_id,
+    get_customer_id,
+    get_message_id,
+    get_standing,
+)
 from airflow_provider_interactions.sandbox.expected import Fact
 from airflow_provider_interactions.sandbox.world import (
     SECOND,
     Event,
     World,
-    chance,
     draw,
-    events,
-    instant,
-    person,
+    draw_chance,
+    get_events,
+    get_person,
+    get_shape,
     pick,
-    shape,
+    to_datetime,
 )
 
 #: stands for a line break that is to be sent raw, inside a JSON string
@@ -76,19 +81,19 @@ def choose_form(world: World, options: Options, api: Api, index: int) -> Form:
     if (api == "v2") != options.swapped:
         return "v2"
     if options.edition == "both":
-        return "2025" if shape(world, index) % 2 == 0 else "2013"
+        return "2025" if get_shape(world, index) % 2 == 0 else "2013"
     return options.edition
 
 
 @lru_cache(maxsize=1024)
 def list_messages(world: World, options: Options, index: int) -> tuple[Message, ...]:
-    """A contact's messages, in no order of time. Ask with `world.shape` to share the cache."""
+    """A contact's messages, in no order of time. Ask with `get_shape` to share the cache."""
     if "no_id" in options.malformed and world.shapes < world.contacts:
         message = "no_id needs a history of each contact's own: digests of made-up ids cannot be relabelled"
         raise ValueError(message)
     if get_standing(world, options, index) != "known":
         return ()
-    return tuple(_create_message(world, options, index, event) for event in events(world, NAME, index))
+    return tuple(_create_message(world, options, index, event) for event in get_events(world, NAME, index))
 
 
 def write_message(options: Options, form: Form, message: Message) -> dict[str, Any]:
@@ -111,24 +116,24 @@ def list_facts(world: World, options: Options, index: int) -> list[Fact]:
 
 
 def _create_message(world: World, options: Options, index: int, event: Event) -> Message:
-    key = (NAME, shape(world, index), event.number)
+    key = (NAME, get_shape(world, index), event.number)
     channel = pick(world, options.types, *key, "channel")
     at_us = event.at_us - event.at_us % SECOND
     status = pick(world, _STATUSES, *key, "status")
     malformed = _draw_malformed(world, options, channel, *key)
-    who = person(world, index).email if channel.startswith("email") else contact_id(world, index)
+    who = get_person(world, index).email if channel.startswith("email") else get_contact_id(world, index)
     late = draw(world, *key, "late") % 3 * 10 * SECOND
     return Message(
         at_us=at_us,
         channel=channel,
-        id=None if "no_id" in malformed else message_id(index, event.number),
+        id=None if "no_id" in malformed else get_message_id(index, event.number),
         receiver=f"{BREAK}{who}{BREAK}" if "raw_line_break" in malformed else who,
         subject=pick(world, _SUBJECTS, *key, "subject"),
         status=status,
         # Campaigns recur across contacts; a message outside of campaigns has -1, as has one without a user.
-        campaign=-1 if chance(world, 3, *key, "solo") else 267_560 + draw(world, *key, "campaign") % 12,
+        campaign=-1 if draw_chance(world, 3, *key, "solo") else 267_560 + draw(world, *key, "campaign") % 12,
         delivered_us=at_us + late if status in _ARRIVED else None,
-        user=-1 if chance(world, 5, *key, "nobody") else customer_id(index),
+        user=-1 if draw_chance(world, 5, *key, "nobody") else get_customer_id(index),
         malformed=malformed,
         drawn=draw(world, *key, "details"),
         unknown=_draw_unknown(world, *key),
@@ -138,12 +143,12 @@ def _create_message(world: World, options: Options, index: int, event: Event) ->
 def _draw_malformed(world: World, options: Options, channel: str, *key: object) -> frozenset[Malformed]:
     # A message under both sms and phone is known as one by its id only, so it keeps the id.
     possible = [fault for fault in options.malformed if fault != "no_id" or channel not in {"sms", "phone"}]
-    return frozenset(fault for fault in possible if chance(world, 9, *key, fault))
+    return frozenset(fault for fault in possible if draw_chance(world, 9, *key, fault))
 
 
 def _draw_unknown(world: World, *key: object) -> dict[str, Any]:
     """Now and then a field nobody has documented; its number does not survive a detour through a float."""
-    if not chance(world, 9, *key, "unknown"):
+    if not draw_chance(world, 9, *key, "unknown"):
         return {}
     return {"sandboxDetails": {"nested": [1, 2.5, None, True, {"ключ": "значение 🚀"}], "big": 9007199254740993}}
 
@@ -191,7 +196,7 @@ def _write_optional(name: str, value: str | None) -> dict[str, Any]:
 
 
 def _to_local(at_us: int, zone: str) -> datetime:
-    return instant(at_us).astimezone(ZoneInfo(zone))
+    return to_datetime(at_us).astimezone(ZoneInfo(zone))
 
 
 def _format_time(options: Options, at_us: int) -> str:
@@ -210,7 +215,7 @@ def _format_sent(options: Options, message: Message, *, day_first: bool) -> str:
 def _build_fact(world: World, options: Options, form: Form, index: int, message: Message) -> Fact:
     sent = write_message(options, form, message)
     campaign = _clean(sent.get("campaignId", sent.get("campaign_id")))
-    whose, subject = contact_id(world, index), _clean(sent.get("subject"))
+    whose, subject = get_contact_id(world, index), _clean(sent.get("subject"))
     text = sent.get("sentDate", sent.get("sent_time"))
     return Fact(
         vendor=NAME,

@@ -19,12 +19,12 @@ from airflow_provider_interactions.sandbox.dynamics_marketing.contacts import li
 from airflow_provider_interactions.sandbox.dynamics_marketing.records import (
     NAME,
     Options,
-    contact_id,
+    draw_organization_id,
+    get_contact_id,
     list_facts,
-    organization_id,
 )
 from airflow_provider_interactions.sandbox.vendor import Site, Vendor
-from airflow_provider_interactions.sandbox.world import guid
+from airflow_provider_interactions.sandbox.world import draw_guid
 
 Handler = Callable[[Site, web.Request], Awaitable[web.Response]]
 
@@ -55,9 +55,9 @@ async def _guard(site: Site, handler: Handler, request: web.Request) -> web.Resp
 async def _who_am_i(site: Site, request: web.Request) -> web.Response:
     body = {
         "@odata.context": f"{errors.get_service_root(request)}/$metadata#Microsoft.Dynamics.CRM.WhoAmIResponse",
-        "BusinessUnitId": guid(site.world, NAME, "business unit"),
-        "UserId": guid(site.world, NAME, "user"),
-        "OrganizationId": organization_id(site.world),
+        "BusinessUnitId": draw_guid(site.world, NAME, "business unit"),
+        "UserId": draw_guid(site.world, NAME, "user"),
+        "OrganizationId": draw_organization_id(site.world),
     }
     return errors.reply(request, msgspec.json.encode(body))
 
@@ -91,7 +91,7 @@ VENDOR = Vendor(
     options=Options,
     routes=build_routes,
     facts=list_facts,
-    contact_id=contact_id,
+    contact_id=get_contact_id,
     connection=build_connection,
     error=errors.build_error,
     throttles=errors.THROTTLES,

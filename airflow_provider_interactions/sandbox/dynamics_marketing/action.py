@@ -27,9 +27,9 @@ from airflow_provider_interactions.sandbox.dynamics_marketing.records import (
     find_contact,
     list_records,
 )
-from airflow_provider_interactions.sandbox.faults import active_fault
+from airflow_provider_interactions.sandbox.faults import get_fault
 from airflow_provider_interactions.sandbox.vendor import Site
-from airflow_provider_interactions.sandbox.world import DAY, World, draw, micros, pick, retag, shape
+from airflow_provider_interactions.sandbox.world import DAY, World, draw, get_shape, pick, retag, to_micros
 
 ACTION = "msdyncrm_LoadInteractionsPublic"
 
@@ -88,7 +88,7 @@ async def load_interactions(site: Site, request: web.Request) -> web.Response:
 
 def refuse_removed(site: Site, request: web.Request) -> web.Response | None:
     """The 404 that is expected since outbound marketing was removed in May 2026; its code varies."""
-    rule = active_fault("removed")
+    rule = get_fault("removed")
     if rule is None and not site.options.removed:
         return None
     code = (rule.code if rule else None) or "0x8006088a"
@@ -158,7 +158,7 @@ def _read_midnight(options: Options, text: str) -> int:
         begin = datetime(year, month, day, tzinfo=UTC)
     except ValueError as error:
         raise RejectedError(400, "0x80040265", "String was not recognized as a valid date, use MM-DD-YYYY.") from error
-    return micros(begin) - options.zone_offset_minutes * _MINUTE
+    return to_micros(begin) - options.zone_offset_minutes * _MINUTE
 
 
 def build_skip_token(world: World, asked: Parameters, query: Query, offset: int) -> str:
@@ -180,12 +180,12 @@ def _read_offset(world: World, asked: Parameters, query: Query) -> int:
 
 
 def _answer(site: Site, request: web.Request, asked: Parameters, query: Query) -> web.Response:
-    repeat = 1 if query.offset and active_fault("duplicate") else 0
+    repeat = 1 if query.offset and get_fault("duplicate") else 0
     data, following = _encode_data(site, query, repeat)
     cursor = None if following is None else build_skip_token(site.world, asked, query, following)
-    if active_fault("repeat_cursor"):
+    if get_fault("repeat_cursor"):
         cursor = asked.SkipToken or build_skip_token(site.world, asked, query, following or 0)
-    if active_fault("endless_pages"):
+    if get_fault("endless_pages"):
         data, cursor = b'"[]"', build_skip_token(site.world, asked, query, query.offset + 1)
     context = f"{get_service_root(request)}/$metadata#Microsoft.Dynamics.CRM.{ACTION}Response"
     if cursor is None:
@@ -198,7 +198,7 @@ def _encode_data(site: Site, query: Query, repeat: int) -> tuple[bytes, int | No
     """The encoded value of Data, and the next offset."""
     if query.contact is None:
         return b"null", None
-    source = shape(site.world, query.contact)
+    source = get_shape(site.world, query.contact)
     data, following = _encode_page(site.world, site.options, query._replace(contact=source), repeat)
     return retag(data, source, query.contact), following
 

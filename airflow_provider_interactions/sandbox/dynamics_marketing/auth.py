@@ -14,7 +14,7 @@ from aiohttp import web
 
 from airflow_provider_interactions.sandbox.auth import is_same
 from airflow_provider_interactions.sandbox.dynamics_marketing.records import NAME, Options
-from airflow_provider_interactions.sandbox.vendor import Site, base_url
+from airflow_provider_interactions.sandbox.vendor import Site, get_base_url
 
 
 class Denial(NamedTuple):
@@ -47,7 +47,7 @@ def challenge(site: Site, request: web.Request) -> web.Response | None:
     scheme, _, presented = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and site.tokens.accept(presented):
         return None
-    base = base_url(request, NAME)
+    base = get_base_url(request, NAME)
     authority = f"{base}/{site.options.tenant_id}/oauth2/authorize"
     return web.Response(
         status=401, headers={"WWW-Authenticate": f"Bearer authorization_uri={authority}, resource_id={base}/"}
@@ -94,7 +94,7 @@ def _find_denial(options: Options, request: web.Request, form: Mapping[str, str]
 def _is_own_resource(request: web.Request, scope: str) -> bool:
     # A real organisation's URL has no path; here both the server and the vendor's prefix may be meant.
     resource = scope.removesuffix("/.default").rstrip("/")
-    return resource in {base_url(request, NAME), base_url(request, "").rstrip("/")}
+    return resource in {get_base_url(request, NAME), get_base_url(request, "").rstrip("/")}
 
 
 def _deny(denial: Denial) -> web.Response:

@@ -11,10 +11,10 @@ import msgspec
 from aiohttp import web
 
 from airflow_provider_interactions.sandbox.dynamics_marketing.errors import get_service_root, refuse, reply
-from airflow_provider_interactions.sandbox.dynamics_marketing.records import NAME, contact_id, find_contact
-from airflow_provider_interactions.sandbox.faults import active_fault
-from airflow_provider_interactions.sandbox.vendor import Site, base_url
-from airflow_provider_interactions.sandbox.world import DAY, SECOND, World, active, draw, instant, person
+from airflow_provider_interactions.sandbox.dynamics_marketing.records import NAME, find_contact, get_contact_id
+from airflow_provider_interactions.sandbox.faults import get_fault
+from airflow_provider_interactions.sandbox.vendor import Site, get_base_url
+from airflow_provider_interactions.sandbox.world import DAY, SECOND, World, draw, get_person, is_active, to_datetime
 
 #: default and maximum of odata.maxpagesize ("Page results")
 _MAX_PAGE = 5000
@@ -50,7 +50,7 @@ async def list_contacts(site: Site, request: web.Request) -> web.Response:
     body = {"@odata.context": context, "value": rows}
     if end < len(chosen):
         body["@odata.nextLink"] = _build_link(site.world, request, page, chosen[offset], chosen[end - 1])
-    if active_fault("endless_pages"):
+    if get_fault("endless_pages"):
         body |= {"value": [], "@odata.nextLink": _build_link(site.world, request, page, chosen[0], chosen[0])}
     applied = {"Preference-Applied": f"odata.maxpagesize={size}"} if asked else {}
     return reply(request, msgspec.json.encode(body), headers=applied)
@@ -77,7 +77,7 @@ def _choose(world: World, condition: str, order: str) -> tuple[int, ...]:
     if order not in {"", "contactid"}:
         message = f"The $orderby expression '{order}' is not supported by the sandbox."
         raise RefusedError(message)
-    return tuple(sorted(found, key=lambda index: contact_id(world, index)) if order else found)
+    return tuple(sorted(found, key=lambda index: get_contact_id(world, index)) if order else found)
 
 
 def _read_term(text: str) -> tuple[str, str, str]:
@@ -96,10 +96,10 @@ def _holds(world: World, index: int, name: str, operator: str, value: str) -> bo
 def _build_row(world: World, index: int, select: list[str]) -> dict[str, Any]:
     changed = world.start_us + (draw(world, NAME, "changed", index) % (300 * DAY) - 299 * DAY) // SECOND * SECOND
     row = {
-        "contactid": contact_id(world, index),
-        "emailaddress1": person(world, index).email,
-        "modifiedon": instant(changed).isoformat().replace("+00:00", "Z"),
-        "statecode": int(not active(world, index)),
+        "contactid": get_contact_id(world, index),
+        "emailaddress1": get_person(world, index).email,
+        "modifiedon": to_datetime(changed).isoformat().replace("+00:00", "Z"),
+        "statecode": int(not is_active(world, index)),
     }
     # The key comes with every row, selected or not.
     selected = {name: row[name] for name in _COLUMNS if name in {*select, "contactid"}}
@@ -116,10 +116,10 @@ def _build_cookie(page: int, last: str, first: str) -> str:
 
 def _build_link(world: World, request: web.Request, page: int, first: int, last: int) -> str:
     asked = request.raw_path.partition(_MARK)[0].rstrip("&?")
-    cookie = _build_cookie(page, contact_id(world, last).upper(), contact_id(world, first).upper())
+    cookie = _build_cookie(page, get_contact_id(world, last).upper(), get_contact_id(world, first).upper())
     # raw_path starts with the vendor's prefix, which the base URL already has.
-    link = f"{base_url(request, NAME)}{asked.removeprefix(f'/{NAME}')}{'&' if '?' in asked else '?'}{_MARK}{cookie}"
-    foreign = active_fault("foreign_next_link")
+    link = f"{get_base_url(request, NAME)}{asked.removeprefix(f'/{NAME}')}{'&' if '?' in asked else '?'}{_MARK}{cookie}"
+    foreign = get_fault("foreign_next_link")
     if foreign is None:
         return link
     other = foreign.location or f"http://localhost:{request.url.port}"

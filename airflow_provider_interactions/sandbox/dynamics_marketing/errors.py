@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 
 from airflow_provider_interactions.sandbox.dynamics_marketing.records import NAME
-from airflow_provider_interactions.sandbox.vendor import ErrorSpec, base_url
+from airflow_provider_interactions.sandbox.vendor import ErrorSpec, get_base_url
 
 #: codes and default numbers of "Service protection API limits"
 THROTTLES = {
@@ -73,4 +73,4 @@ def _build_headers(request: web.Request) -> dict[str, str]:
 
 def get_service_root(request: web.Request) -> str:
     """``{base}/api/data/{version}`` of the present request."""
-    return f"{base_url(request, NAME)}/api/data/{request.match_info['version']}"
+    return f"{get_base_url(request, NAME)}/api/data/{request.match_info['version']}"

@@ -12,19 +12,19 @@ from airflow_provider_interactions.sandbox.expected import Fact
 from airflow_provider_interactions.sandbox.world import (
     Event,
     World,
-    chance,
-    dashed,
     draw,
-    events,
-    guid,
-    hex_id,
-    index_of,
-    instant,
-    person,
+    draw_chance,
+    draw_guid,
+    draw_hex,
+    draw_tagged_guid,
+    find_index,
+    format_guid,
+    get_events,
+    get_person,
+    get_shape,
+    get_tag,
     pick,
-    shape,
-    tag,
-    tagged_guid,
+    to_datetime,
 )
 
 NAME = "dynamics_marketing"
@@ -93,27 +93,27 @@ class Record(NamedTuple):
     fields: dict[str, Any]
 
 
-def contact_id(world: World, index: int) -> str:
+def get_contact_id(world: World, index: int) -> str:
     """The contact's GUID, lower case with dashes."""
-    return tagged_guid(world, index, NAME, "contact")
+    return draw_tagged_guid(world, index, NAME, "contact")
 
 
 def find_contact(world: World, text: str) -> int | None:
     """The contact with this GUID (dashed, either case), if there is one."""
-    index = index_of(world, text[-len(tag(0)) :])
-    return index if index is not None and contact_id(world, index) == text.lower() else None
+    index = find_index(world, text[-len(get_tag(0)) :])
+    return index if index is not None and get_contact_id(world, index) == text.lower() else None
 
 
-def organization_id(world: World) -> str:
+def draw_organization_id(world: World) -> str:
     """The GUID of the one organisation."""
-    return guid(world, NAME, "organization")
+    return draw_guid(world, NAME, "organization")
 
 
 @lru_cache(maxsize=1024)
 def list_records(world: World, options: Options, index: int) -> dict[str, tuple[Record, ...]]:
-    """A contact's records by type, in no order of time. Ask with `world.shape` to share the cache."""
+    """A contact's records by type, in no order of time. Ask with `get_shape` to share the cache."""
     found: dict[str, list[Record]] = {}
-    for event in events(world, NAME, index):
+    for event in get_events(world, NAME, index):
         record = _create_record(world, options, index, event)
         found.setdefault(record.native_type, []).append(record)
     return {native_type: tuple(records) for native_type, records in found.items()}
@@ -132,7 +132,7 @@ def _build_fact(world: World, index: int, record: Record) -> Fact:
     columns = {"InteractionId", "InteractionType", "Timestamp", "CustomerJourneyId", "MessageId", "ContactId"}
     return Fact(
         vendor=NAME,
-        contact_id=contact_id(world, index),
+        contact_id=get_contact_id(world, index),
         interaction_id=_normalize_guid(record.fields["InteractionId"]) or "",
         occurred_at=record.at_us,
         native_type=record.native_type,
@@ -144,7 +144,7 @@ def _build_fact(world: World, index: int, record: Record) -> Fact:
 
 def _normalize_guid(text: str | None) -> str | None:
     """A GUID in lower case with dashes, however it is written."""
-    return None if text is None else dashed(text.lower().translate({ord(sign): None for sign in "{}-"}))
+    return None if text is None else format_guid(text.lower().translate({ord(sign): None for sign in "{}-"}))
 
 
 def _draw_type(world: World, options: Options, base: int, number: int) -> str:
@@ -155,7 +155,7 @@ def _draw_type(world: World, options: Options, base: int, number: int) -> str:
 
 
 def _create_record(world: World, options: Options, index: int, event: Event) -> Record:
-    base = shape(world, index)
+    base = get_shape(world, index)
     native_type, key = _draw_type(world, options, base, event.number), (NAME, base, event.number)
     typed = options.type_in_every_record or native_type not in BARE
     fields: dict[str, Any] = {"InteractionId": _draw_interaction_id(world, index, *key)}
@@ -163,12 +163,12 @@ def _create_record(world: World, options: Options, index: int, event: Event) -> 
         fields["InteractionType"] = native_type
     fields["Timestamp"] = _format_time(event.at_us)
     if typed:
-        fields["OrganizationId"] = organization_id(world)
-    fields["ContactId"] = _vary_guid(world, contact_id(world, index), *key, "contact")
+        fields["OrganizationId"] = draw_organization_id(world)
+    fields["ContactId"] = _vary_guid(world, get_contact_id(world, index), *key, "contact")
     if native_type not in NO_JOURNEY:
         fields["CustomerJourneyId"] = _draw_value(world, index, "CustomerJourneyId", *key)
     for name in ("AccountId", *FIELDS[native_type]):
-        if not chance(world, 6 if name in {"AccountId", "MessageId"} else 16, *key, name, "absent"):
+        if not draw_chance(world, 6 if name in {"AccountId", "MessageId"} else 16, *key, name, "absent"):
             fields[name] = _draw_value(world, index, name, *key)
     return Record(event.at_us, native_type, fields | _draw_unknown(world, *key))
 
@@ -176,8 +176,8 @@ def _create_record(world: World, options: Options, index: int, event: Event) -> 
 def _draw_interaction_id(world: World, index: int, *key: object) -> str:
     # The only published record has 32 upper-case digits; a third party's client expects braces and dashes
     # too, unverified.
-    plain = hex_id(world, *key, "interaction", digits=20) + tag(index)
-    return pick(world, (plain.upper(),) * 6 + (dashed(plain), f"{{{dashed(plain).upper()}}}"), *key, "dress")
+    plain = draw_hex(world, *key, "interaction", digits=20) + get_tag(index)
+    return pick(world, (plain.upper(),) * 6 + (format_guid(plain), f"{{{format_guid(plain).upper()}}}"), *key, "dress")
 
 
 def _vary_guid(world: World, plain: str, *key: object) -> str:
@@ -187,22 +187,22 @@ def _vary_guid(world: World, plain: str, *key: object) -> str:
 
 def _format_time(at_us: int) -> str:
     """UTC with a Z; whole seconds as in the published record, a fraction only where there is one."""
-    return instant(at_us).isoformat().replace("+00:00", "Z")
+    return to_datetime(at_us).isoformat().replace("+00:00", "Z")
 
 
 def _draw_value(world: World, index: int, name: str, *key: object) -> Any:
-    if chance(world, 14, *key, name, "null"):
+    if draw_chance(world, 14, *key, name, "null"):
         return None
     if name in GUIDS or name in {"CustomerJourneyId", "AccountId"}:
         # Ids come from small pools, so that journeys and mails recur across contacts.
-        plain = guid(world, NAME, name, draw(world, *key, name) % 12)
+        plain = draw_guid(world, NAME, name, draw(world, *key, name) % 12)
         return _vary_guid(world, plain, *key, name)
     return _draw_scalar(world, index, name, draw(world, *key, name))
 
 
 def _draw_scalar(world: World, index: int, name: str, drawn: int) -> Any:
     if name == "EmailAddressUsed":
-        return person(world, index).email
+        return get_person(world, index).email
     if name == "BoostValue":
         return drawn % 101 - 50
     if name == "Score":
@@ -216,6 +216,6 @@ def _draw_scalar(world: World, index: int, name: str, drawn: int) -> Any:
 
 def _draw_unknown(world: World, *key: object) -> dict[str, Any]:
     """Now and then a field nobody has documented; its number does not survive a detour through a float."""
-    if not chance(world, 9, *key, "unknown"):
+    if not draw_chance(world, 9, *key, "unknown"):
         return {}
     return {"SandboxDetails": {"Nested": [1, 2.5, None, True, {"ключ": "значение 🚀"}], "Big": 9007199254740993}}

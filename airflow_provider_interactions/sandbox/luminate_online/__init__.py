@@ -17,7 +17,7 @@ from aiohttp import web
 
 from airflow_provider_interactions.sandbox.luminate_online.access import admit
 from airflow_provider_interactions.sandbox.luminate_online.criteria import LIST_PARAMETERS
-from airflow_provider_interactions.sandbox.luminate_online.fields import NAME, contact_id
+from airflow_provider_interactions.sandbox.luminate_online.fields import NAME, get_contact_id
 from airflow_provider_interactions.sandbox.luminate_online.groups import GROUP_PARAMETERS, get_group_members
 from airflow_provider_interactions.sandbox.luminate_online.listings import (
     IDENTIFIERS,
@@ -86,7 +86,7 @@ VENDOR = Vendor(
     options=Options,
     routes=build_routes,
     facts=list_facts,
-    contact_id=contact_id,
+    contact_id=get_contact_id,
     connection=build_connection,
     error=build_error,
     throttles=THROTTLES,

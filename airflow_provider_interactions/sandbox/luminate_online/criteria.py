@@ -13,7 +13,7 @@ from typing import NamedTuple
 from airflow_provider_interactions.sandbox.luminate_online.fields import clean
 from airflow_provider_interactions.sandbox.luminate_online.records import Options, Record
 from airflow_provider_interactions.sandbox.luminate_online.responses import RefusedError
-from airflow_provider_interactions.sandbox.world import micros
+from airflow_provider_interactions.sandbox.world import to_micros
 
 LIST_PARAMETERS = frozenset(
     {
@@ -95,7 +95,7 @@ def _read_type(options: Options, asked: Mapping[str, str]) -> int | None:
 def _read_instant(text: str) -> int:
     """Microseconds of an xsd:dateTime. A plus that was not encoded has become a blank, and is refused here."""
     try:
-        return micros(datetime.fromisoformat(text if _DATE.fullmatch(text) else ""))
+        return to_micros(datetime.fromisoformat(text if _DATE.fullmatch(text) else ""))
     except ValueError as error:
         message = f"Invalid date range: '{text}' is not an ISO 8601 date and time with an offset."
         raise RefusedError(25, message) from error

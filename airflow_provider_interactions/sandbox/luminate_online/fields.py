@@ -9,7 +9,16 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from airflow_provider_interactions.sandbox.world import DAY, World, chance, draw, instant, pick, shape, tag
+from airflow_provider_interactions.sandbox.world import (
+    DAY,
+    World,
+    draw,
+    draw_chance,
+    get_shape,
+    get_tag,
+    pick,
+    to_datetime,
+)
 
 NAME = "luminate_online"
 
@@ -39,14 +48,14 @@ _TEXTS = (
 _ALWAYS = frozenset({"interactionId", "interactionTypeId", "consId", "creationDate", "noteId"})
 
 
-def contact_id(_: World, index: int) -> str:
+def get_contact_id(_: World, index: int) -> str:
     """The constituent's cons_id: digits only, below 2**53."""
-    return f"1{tag(index)}"
+    return f"1{get_tag(index)}"
 
 
 def draw_fields(world: World, index: int, native_type: int, at_us: int, number: int) -> dict[str, Any]:
     """All fields of a constituent's interaction of this number, with every note it has."""
-    key = (NAME, shape(world, index), number)
+    key = (NAME, get_shape(world, index), number)
     fields = _vary_fields(world, _draw_interaction(world, index, native_type, at_us, *key), *key)
     # Several notes are in no sample; that the element can repeat is an inference.
     notes = [
@@ -55,7 +64,7 @@ def draw_fields(world: World, index: int, native_type: int, at_us: int, number: 
     ]
     if notes:
         fields["note"] = notes
-    if chance(world, 9, *key, "unknown"):
+    if draw_chance(world, 9, *key, "unknown"):
         fields["sandboxField"] = "9007199254740993 ключ 🚀"
     return fields
 
@@ -69,13 +78,13 @@ def clean(value: Any) -> Any:
 
 def find_number(index: int, text: str) -> int | None:
     """The number, in a constituent's history, of the interaction with this id; None if it is not of that kind."""
-    prefix = text.removesuffix(tag(index))
+    prefix = text.removesuffix(get_tag(index))
     number = int(prefix) - _FIRST_ID if prefix.isdecimal() and len(prefix) < 10 else 0
     return number if text == _format_id(index, number) else None
 
 
 def _draw_interaction(world: World, index: int, native_type: int, at_us: int, *key: Any) -> dict[str, str]:
-    contact = contact_id(world, index)
+    contact = get_contact_id(world, index)
     category, reference, creator, subject, count = _split_draw(draw(world, *key), 5, 4, 2, len(_SUBJECTS), 3)
     return {
         "interactionId": _format_id(index, key[-1]),
@@ -95,13 +104,13 @@ def _draw_note(world: World, index: int, at_us: int, order: int, *key: Any) -> d
     return {
         "categoryId": "1000",
         "typeOfConsNote": "normal",
-        "consId": contact_id(world, index),
+        "consId": get_contact_id(world, index),
         "createdBy": _ADMINISTRATOR,
         "creationDate": _format_date(at_us),
         "interactionId": _format_id(index, key[-1]),
         "modifiedBy": _ADMINISTRATOR,
         "modifiedDate": _format_date(at_us + later),
-        "noteId": f"{7000 + 4 * key[-1] + order}{tag(index)}",
+        "noteId": f"{7000 + 4 * key[-1] + order}{get_tag(index)}",
         "subject": _SUBJECTS[subject],
         "text": _TEXTS[text],
         "type": "comment",
@@ -118,12 +127,12 @@ def _split_draw(drawn: int, *bases: int) -> list[int]:
 
 
 def _format_id(index: int, number: int) -> str:
-    return f"{_FIRST_ID + number}{tag(index)}"
+    return f"{_FIRST_ID + number}{get_tag(index)}"
 
 
 def _format_date(at_us: int) -> str:
     """US Central time with milliseconds and the season's offset."""
-    return instant(at_us).astimezone(CENTRAL).isoformat(timespec="milliseconds")
+    return to_datetime(at_us).astimezone(CENTRAL).isoformat(timespec="milliseconds")
 
 
 def _vary_fields(world: World, fields: dict[str, str], *key: object) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from airflow_provider_interactions.sandbox.faults import active_fault
+from airflow_provider_interactions.sandbox.faults import get_fault
 from airflow_provider_interactions.sandbox.luminate_online.criteria import Criteria, Page, read_criteria, read_page
 from airflow_provider_interactions.sandbox.luminate_online.fields import NAME, find_number
 from airflow_provider_interactions.sandbox.luminate_online.formats import (
@@ -32,7 +32,7 @@ from airflow_provider_interactions.sandbox.luminate_online.records import (
 )
 from airflow_provider_interactions.sandbox.luminate_online.responses import RefusedError, get_form
 from airflow_provider_interactions.sandbox.vendor import Site
-from airflow_provider_interactions.sandbox.world import SECOND, Event, World, draw, retag, shape
+from airflow_provider_interactions.sandbox.world import SECOND, Event, World, draw, get_shape, retag
 
 #: in the order of precedence (page "getInteraction"; that it holds for getUserInteractions is an inference)
 IDENTIFIERS = ("cons_id", "member_id", "primary_email")
@@ -55,8 +55,8 @@ def get_user_interactions(site: Site, asked: Mapping[str, str]) -> bytes:
     """A page of one constituent's interactions."""
     index = _find_constituent(site.world, asked)
     criteria, page = read_criteria(site.options, asked), _read_page(site.options, asked)
-    source = shape(site.world, index)
-    repeat = 1 if active_fault("duplicate") else 0
+    source = get_shape(site.world, index)
+    repeat = 1 if get_fault("duplicate") else 0
     body = _encode_own_page(site.world, site.options, source, get_form(asked), criteria, page, repeat)
     return retag(body, source, index)
 
@@ -72,7 +72,7 @@ def list_interactions(site: Site, asked: Mapping[str, str]) -> bytes:
     ranks = _order_ranks(site.world, site.options, criteria, page, crowd.ends[-1] if crowd.ends else 0)
     found = [
         _encode_ranked(site, form, criteria, crowd, rank)
-        for rank in _slice_ranks(ranks, page, 1 if active_fault("duplicate") else 0)
+        for rank in _slice_ranks(ranks, page, 1 if get_fault("duplicate") else 0)
     ]
     return encode_document(
         form, "listInteractionsResponse", repeat_element(form, _ITEM, found), _draw_variant(site.world, criteria)
@@ -84,7 +84,7 @@ def get_interaction(site: Site, asked: Mapping[str, str]) -> bytes:
     index, form = _find_constituent(site.world, asked), get_form(asked)
     if not asked.get("interaction_id"):
         raise RefusedError(9, "The parameter interaction_id is required.")
-    number, source = find_number(index, asked["interaction_id"]), shape(site.world, index)
+    number, source = find_number(index, asked["interaction_id"]), get_shape(site.world, index)
     found = [record for record in list_records(site.world, site.options, source) if record.number == number]
     if not found:
         raise RefusedError(27, "Invalid interaction.")
@@ -107,7 +107,7 @@ def _find_constituent(world: World, asked: Mapping[str, str]) -> int:
 
 def _read_page(options: Options, asked: Mapping[str, str]) -> Page:
     page = read_page(options, asked)
-    return page._replace(offset=0) if active_fault("repeat_cursor") else page
+    return page._replace(offset=0) if get_fault("repeat_cursor") else page
 
 
 @lru_cache(maxsize=128)

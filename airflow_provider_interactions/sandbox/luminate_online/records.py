@@ -11,8 +11,17 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from airflow_provider_interactions.sandbox.expected import Fact
-from airflow_provider_interactions.sandbox.luminate_online.fields import NAME, clean, contact_id, draw_fields
-from airflow_provider_interactions.sandbox.world import Event, World, events, index_of, person, pick, shape, tag
+from airflow_provider_interactions.sandbox.luminate_online.fields import NAME, clean, draw_fields, get_contact_id
+from airflow_provider_interactions.sandbox.world import (
+    Event,
+    World,
+    find_index,
+    get_events,
+    get_person,
+    get_shape,
+    get_tag,
+    pick,
+)
 
 #: custom types start here in all samples and clients seen; no page makes it a rule
 _CUSTOM = 1000
@@ -76,16 +85,16 @@ def is_custom(native_type: int) -> bool:
 def get_identifiers(world: World, index: int) -> dict[str, str]:
     """What a constituent can be asked by, in the order of precedence ("getInteraction")."""
     return {
-        "cons_id": contact_id(world, index),
-        "member_id": f"M-{tag(index)}",
-        "primary_email": person(world, index).email,
+        "cons_id": get_contact_id(world, index),
+        "member_id": f"M-{get_tag(index)}",
+        "primary_email": get_person(world, index).email,
     }
 
 
 def find_contact(world: World, kind: str, text: str) -> int | None:
     """The constituent with this identifier, if there is one; addresses in either case."""
     bare = text.lower().removesuffix("@example.org") if kind == "primary_email" else text
-    index = index_of(world, bare[-len(tag(0)) :])
+    index = find_index(world, bare[-len(get_tag(0)) :])
     if index is None:
         return None
     own = get_identifiers(world, index)[kind]
@@ -94,8 +103,8 @@ def find_contact(world: World, kind: str, text: str) -> int | None:
 
 @lru_cache(maxsize=1024)
 def list_records(world: World, options: Options, index: int) -> tuple[Record, ...]:
-    """A constituent's records by creation date. Ask with `world.shape` to share the cache."""
-    return tuple(sorted(create_record(world, options, index, event) for event in events(world, NAME, index)))
+    """A constituent's records by creation date. Ask with `get_shape` to share the cache."""
+    return tuple(sorted(create_record(world, options, index, event) for event in get_events(world, NAME, index)))
 
 
 def list_facts(world: World, options: Options, index: int) -> list[Fact]:
@@ -123,7 +132,7 @@ def _build_fact(options: Options, contact: str, record: Record) -> Fact:
 
 def create_record(world: World, options: Options, index: int, event: Event, native_type: int | None = None) -> Record:
     """The interaction that an event of a constituent is; ``native_type`` instead of a drawn one."""
-    key = (NAME, shape(world, index), event.number)
+    key = (NAME, get_shape(world, index), event.number)
     at_us = event.at_us - event.at_us % _MILLISECOND
     if native_type is None:
         native_type = pick(world, options.types + options.private_types, *key, "type")

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from airflow_provider_interactions.sandbox.faults import active_fault
+from airflow_provider_interactions.sandbox.faults import get_fault
 from airflow_provider_interactions.sandbox.vendor import Site, Vendor
 from airflow_provider_interactions.sandbox.which50.auth import GRANTS, challenge, get_login, issue_token
 from airflow_provider_interactions.sandbox.which50.errors import THROTTLES, build_error, refuse
@@ -23,13 +23,13 @@ from airflow_provider_interactions.sandbox.which50.records import (
     NAME,
     Options,
     Record,
-    contact_id,
     find_contact,
+    get_contact_id,
     list_facts,
     list_records,
     relabel,
 )
-from airflow_provider_interactions.sandbox.world import World, shape
+from airflow_provider_interactions.sandbox.world import World, get_shape
 
 Handler = Callable[[Site, web.Request], Awaitable[web.Response]]
 
@@ -67,8 +67,8 @@ async def list_communications(site: Site, request: web.Request) -> web.Response:
     index = find_contact(site.world, unquote(segment))
     if index is None:
         return refuse(request, 404)
-    earlier, doubled = active_fault("earlier_status") is not None, active_fault("duplicate") is not None
-    body = _encode_shape(site.world, site.options, shape(site.world, index), wants_xml(request), earlier, doubled)
+    earlier, doubled = get_fault("earlier_status") is not None, get_fault("duplicate") is not None
+    body = _encode_shape(site.world, site.options, get_shape(site.world, index), wants_xml(request), earlier, doubled)
     return reply(request, body, body)
 
 
@@ -103,7 +103,7 @@ VENDOR = Vendor(
     options=Options,
     routes=build_routes,
     facts=list_facts,
-    contact_id=contact_id,
+    contact_id=get_contact_id,
     connection=build_connection,
     error=build_error,
     throttles=THROTTLES,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from airflow_provider_interactions.sandbox.auth import is_same, read_basic
-from airflow_provider_interactions.sandbox.faults import active_fault
+from airflow_provider_interactions.sandbox.faults import get_fault
 from airflow_provider_interactions.sandbox.vendor import Site
 from airflow_provider_interactions.sandbox.which50.errors import refuse
 from airflow_provider_interactions.sandbox.which50.records import Options
@@ -65,7 +65,7 @@ def _is_logged_in(site: Site, request: web.Request) -> bool:
     bearer = presented if scheme.lower() == "bearer" else ""
     if options.auth in GRANTS:
         return site.tokens.accept(bearer)
-    if active_fault("reject_tokens") is not None:
+    if get_fault("reject_tokens") is not None:
         # The fault is meant for whatever the client logs in with.
         return False
     if options.auth == "basic":

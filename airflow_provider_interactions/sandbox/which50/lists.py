@@ -22,8 +22,8 @@ from airflow_provider_interactions.sandbox.which50.formats import (
     write_collection,
     write_member,
 )
-from airflow_provider_interactions.sandbox.which50.records import NAME, Options, contact_id
-from airflow_provider_interactions.sandbox.world import World, chance, draw, person, retag, shape, tag
+from airflow_provider_interactions.sandbox.which50.records import NAME, Options, get_contact_id
+from airflow_provider_interactions.sandbox.world import World, draw, draw_chance, get_person, get_shape, get_tag, retag
 
 _COMMON = ' xmlns="http://schemas.datacontract.org/2004/07/W50Common.Model.DTO"'
 _SCHEMA = "http://www.w3.org/2001/XMLSchema"
@@ -55,7 +55,7 @@ def list_members(world: World, list_id: int) -> tuple[int, ...]:
     one_in = _LISTS[list_id].one_in
     if one_in <= 1:
         return tuple(range(world.contacts * one_in))
-    return tuple(index for index in range(world.contacts) if chance(world, one_in, NAME, "member", list_id, index))
+    return tuple(index for index in range(world.contacts) if draw_chance(world, one_in, NAME, "member", list_id, index))
 
 
 async def list_lists(site: Site, request: web.Request) -> web.Response:
@@ -89,7 +89,7 @@ def _encode_contacts(world: World, options: Options, list_id: int, *, as_xml: bo
 
 def _encode_contact(world: World, options: Options, list_id: int, index: int, *, as_xml: bool) -> bytes:
     """One contact; made once per shape, so that long lists stay cheap."""
-    source = shape(world, index)
+    source = get_shape(world, index)
     return retag(_encode_shape(world, options, list_id, source, as_xml=as_xml), source, index)
 
 
@@ -97,9 +97,9 @@ def _encode_contact(world: World, options: Options, list_id: int, index: int, *,
 def _encode_shape(world: World, options: Options, list_id: int, base: int, *, as_xml: bool) -> bytes:
     values, warnings = _draw_values(world, base), _draw_warnings(world, base)
     if as_xml:
-        return _write_contact(contact_id(world, base), f"1{tag(base)}", list_id, values, warnings).encode()
+        return _write_contact(get_contact_id(world, base), f"1{get_tag(base)}", list_id, values, warnings).encode()
     row = {
-        "EncContactId": contact_id(world, base),
+        "EncContactId": get_contact_id(world, base),
         "ListId": list_id,
         "Values": values,
         "ValidationWarnings": warnings,
@@ -110,22 +110,22 @@ def _encode_shape(world: World, options: Options, list_id: int, base: int, *, as
 
 def _draw_values(world: World, base: int) -> dict[str, Any]:
     """A dictionary of field name to anything: the names are those of the customer's own list."""
-    who = person(world, base)
+    who = get_person(world, base)
     return {
         "First Name": who.first,
         "Last Name": who.last,
         "Email": who.email,
         "Mobile": who.mobile,
         "Points": draw(world, NAME, "points", base) % 5000,
-        "Newsletter": chance(world, 2, NAME, "newsletter", base),
-        "Größe <cm>": None if chance(world, 3, NAME, "size", base) else 171.5,
+        "Newsletter": draw_chance(world, 2, NAME, "newsletter", base),
+        "Größe <cm>": None if draw_chance(world, 3, NAME, "size", base) else 171.5,
     }
 
 
 def _draw_warnings(world: World, base: int) -> list[str] | None:
-    if chance(world, 4, NAME, "warned", base):
+    if draw_chance(world, 4, NAME, "warned", base):
         return ["Mobile: the number's country is unknown ☎"]
-    return None if chance(world, 3, NAME, "no warnings", base) else []
+    return None if draw_chance(world, 3, NAME, "no warnings", base) else []
 
 
 def _write_contact(

@@ -20,16 +20,16 @@ from airflow_provider_interactions.sandbox.world import (
     SECOND,
     Event,
     World,
-    chance,
     draw,
-    events,
-    hex_id,
-    index_of,
-    instant,
+    draw_chance,
+    draw_hex,
+    find_index,
+    get_events,
+    get_shape,
+    get_tag,
     pick,
     retag,
-    shape,
-    tag,
+    to_datetime,
 )
 
 NAME = "which50"
@@ -37,7 +37,7 @@ NAME = "which50"
 TYPES = ("Email", "SMS", "LandingPage", "Event", "WebForm", "Competition")
 
 _UNNAMED_TYPES = ("PushMessage", "Anruf 📞")
-# Each status follows the one before it; the page only says that the last one is told.
+# Each status follows the one before it; the page says only that the last one is shown.
 _LIVES = {
     "Email": ("Queued", "Sent", "Delivered", "Opened", "Clicked"),
     "SMS": ("Sent", "Delivered", "Réponse reçue"),
@@ -88,7 +88,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Record(NamedTuple):
-    """One interaction: the fields in the order of the page, and the status told before the last one."""
+    """One interaction: the fields in the order of the page, and the status before the last one."""
 
     fields: dict[str, Any]
     earlier_status: str | None
@@ -100,36 +100,36 @@ class Record(NamedTuple):
         return moment.ticks // 10
 
     def get_key(self) -> tuple[str, str | None, str | None, str]:
-        """What tells the interactions of one contact apart: type, asset, campaign and instant."""
-        at = instant(self.at_us).replace(tzinfo=None).isoformat(timespec="microseconds")
+        """The key of an interaction among those of its contact: type, asset, campaign and instant."""
+        at = to_datetime(self.at_us).replace(tzinfo=None).isoformat(timespec="microseconds")
         return self.fields["Interaction"], _spell(self.fields["Id"]), _spell(self.fields.get("CampaignId")), f"{at}Z"
 
 
-def contact_id(world: World, index: int) -> str:
+def get_contact_id(world: World, index: int) -> str:
     """The encrypted contact id (EncContactId)."""
-    return _draw_template(world, shape(world, index)).replace("{tag}", tag(index))
+    return _draw_template(world, get_shape(world, index)).replace("{tag}", get_tag(index))
 
 
 @lru_cache(maxsize=4096)
 def _draw_template(world: World, base: int) -> str:
-    digits = hex_id(world, NAME, "contact", base, digits=28)
+    digits = draw_hex(world, NAME, "contact", base, digits=28)
     return _DRESSES[base % len(_DRESSES)].replace("{head}", digits[:20]).replace("{tail}", digits[20:])
 
 
 def find_contact(world: World, text: str) -> int | None:
     """The contact with exactly this encrypted id, if there is one."""
-    candidates = (index_of(world, found[1]) for found in _TAG.finditer(text))
-    return next((index for index in candidates if index is not None and contact_id(world, index) == text), None)
+    candidates = (find_index(world, found[1]) for found in _TAG.finditer(text))
+    return next((index for index in candidates if index is not None and get_contact_id(world, index) == text), None)
 
 
 @lru_cache(maxsize=1024)
 def list_records(world: World, options: Options, index: int) -> tuple[Record, ...]:
-    """A contact's records, in no order of time. Ask with `world.shape` to share the cache."""
-    base, seen, found = shape(world, index), set(), []
-    for event in events(world, NAME, base):
+    """A contact's records, in no order of time. Ask with `get_shape` to share the cache."""
+    base, seen, found = get_shape(world, index), set(), []
+    for event in get_events(world, NAME, base):
         record = _create_record(world, options, base, event)
         while record.get_key() in seen:
-            # Two interactions that nothing tells apart would be one row; give one another asset.
+            # Two interactions with the same key would be one row; give one another asset.
             record.fields["Id"] += 1
         seen.add(record.get_key())
         found.append(record)
@@ -138,7 +138,7 @@ def list_records(world: World, options: Options, index: int) -> tuple[Record, ..
 
 def list_facts(world: World, options: Options, index: int) -> list[Fact]:
     """A contact's interactions as the canonical table must hold them, each with its last status."""
-    contact = contact_id(world, index)
+    contact = get_contact_id(world, index)
     return [_build_fact(contact, record) for record in list_records(world, options, index)]
 
 
@@ -187,7 +187,7 @@ def _split_lines(body: bytes) -> tuple[tuple[bytes, bytes, bytes], ...]:
     for line in body.split(b"\n"):
         at, fact = _ID.search(line), msgspec.json.decode(line)
         assert at is not None  # noqa: S101  every line was made by `_build_fact`
-        when = instant(fact["occurred_at"]).replace(tzinfo=None).isoformat(timespec="microseconds")
+        when = to_datetime(fact["occurred_at"]).replace(tzinfo=None).isoformat(timespec="microseconds")
         key = [fact["contact_id"], fact["native_type"], fact["message_id"], fact["campaign_id"], f"{when}Z"]
         found.append((line[: at.start(1)], msgspec.json.encode(key), line[at.end(1) :]))
     return tuple(found)
@@ -195,7 +195,7 @@ def _split_lines(body: bytes) -> tuple[tuple[bytes, bytes, bytes], ...]:
 
 def _create_record(world: World, options: Options, base: int, event: Event) -> Record:
     key = (NAME, base, event.number)
-    kind = pick(world, _UNNAMED_TYPES if chance(world, 25, *key, "unnamed") else options.types, *key, "type")
+    kind = pick(world, _UNNAMED_TYPES if draw_chance(world, 25, *key, "unnamed") else options.types, *key, "type")
     asset = draw(world, *key, "asset") % _ASSETS
     campaign, campaign_name = _draw_campaign(world, draw(world, *key, "campaign") % 10)
     earlier, status = _draw_statuses(world, kind, *key)
@@ -208,7 +208,7 @@ def _create_record(world: World, options: Options, base: int, event: Event) -> R
         "CampaignId": campaign,
         "CampaignName": campaign_name,
     }
-    note = {"SandboxNote": pick(world, _NOTES, *key, "note")} if chance(world, 9, *key, "unknown") else {}
+    note = {"SandboxNote": pick(world, _NOTES, *key, "note")} if draw_chance(world, 9, *key, "unknown") else {}
     kept = {name: value for name, value in (fields | note).items() if value is not None or not options.omit_nulls}
     return Record(kept, earlier)
 
@@ -227,7 +227,7 @@ def _draw_campaign(world: World, number: int) -> tuple[int | None, str | None]:
 
 def _draw_statuses(world: World, kind: str, *key: object) -> tuple[str | None, str | None]:
     """The status before the last one (the same where there was none), and the last one."""
-    if chance(world, 9, *key, "no status"):
+    if draw_chance(world, 9, *key, "no status"):
         none = pick(world, (None, None, ""), *key, "no status is")
         return none, none
     life = _LIVES.get(kind, ("Started", "Done"))
@@ -239,7 +239,7 @@ def _draw_occurred(world: World, options: Options, base: int, event: Event) -> M
     key = (NAME, base, event.number, "occurred")
     if options.offset_minutes is not None:
         offset = options.offset_minutes
-    elif chance(world, 12, *key, "far"):
+    elif draw_chance(world, 12, *key, "far"):
         offset = pick(world, _FAR_OFFSETS, *key, "offset")
     else:
         offset = get_irish_minutes(event.at_us)

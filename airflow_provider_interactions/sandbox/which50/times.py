@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from airflow_provider_interactions.sandbox.world import instant
+from airflow_provider_interactions.sandbox.world import to_datetime
 
 _MINUTE = 60_000_000
 _DUBLIN = ZoneInfo("Europe/Dublin")
@@ -34,10 +34,10 @@ class Moment(NamedTuple):
 
 def _format_clock(ticks: int, offset_minutes: int) -> str:
     """A clock's reading; trailing zeros of the fraction are dropped, and its dot if nothing remains."""
-    local = instant(ticks // 10 + offset_minutes * _MINUTE).replace(tzinfo=None, microsecond=0)
+    local = to_datetime(ticks // 10 + offset_minutes * _MINUTE).replace(tzinfo=None, microsecond=0)
     return f"{local.isoformat()}.{ticks % 10_000_000:07d}".rstrip("0").rstrip(".")
 
 
 def get_irish_minutes(at_us: int) -> int:
     """How far Irish time is ahead of UTC."""
-    return (instant(at_us).astimezone(_DUBLIN).utcoffset() or timedelta(0)) // timedelta(minutes=1)
+    return (to_datetime(at_us).astimezone(_DUBLIN).utcoffset() or timedelta(0)) // timedelta(minutes=1)

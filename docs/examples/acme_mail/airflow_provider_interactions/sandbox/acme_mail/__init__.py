@@ -10,19 +10,19 @@ import msgspec
 from aiohttp import web
 
 from airflow_provider_interactions.sandbox.expected import Fact
-from airflow_provider_interactions.sandbox.faults import active_fault
+from airflow_provider_interactions.sandbox.faults import get_fault
 from airflow_provider_interactions.sandbox.vendor import ErrorSpec, Site, Vendor
 from airflow_provider_interactions.sandbox.world import (
     World,
-    chance,
     draw,
-    events,
-    index_of,
-    instant,
-    micros,
+    draw_chance,
+    find_index,
+    get_events,
+    get_shape,
+    get_tag,
     pick,
-    shape,
-    tag,
+    to_datetime,
+    to_micros,
 )
 
 if TYPE_CHECKING:
@@ -45,23 +45,23 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 def contact_id(_: World, index: int) -> str:
     """The person's id."""
-    return f"p{tag(index)}"
+    return f"p{get_tag(index)}"
 
 
 def records(world: World, index: int) -> list[tuple[int, dict[str, Any]]]:
     """A person's events in order of time, each with its instant in microseconds."""
     found = []
-    for number, at_us in events(world, NAME, index):
-        key = (NAME, "event", shape(world, index), number)
+    for number, at_us in get_events(world, NAME, index):
+        key = (NAME, "event", get_shape(world, index), number)
         campaign = draw(world, *key, "campaign") % 4
         record: dict[str, Any] = {
-            "id": f"e{tag(index)}-{number}",
+            "id": f"e{get_tag(index)}-{number}",
             "type": pick(world, _TYPES, *key, "type"),
-            "at": instant(at_us).isoformat().replace("+00:00", "Z"),
+            "at": to_datetime(at_us).isoformat().replace("+00:00", "Z"),
             "subject": pick(world, _SUBJECTS, *key, "subject"),
             "campaign": {"id": f"c{campaign}", "name": f"Campaign {campaign}"} if campaign else None,
         }
-        if chance(world, 5, *key, "unknown"):
+        if draw_chance(world, 5, *key, "unknown"):
             record["sandboxBig"] = 2**53 + 1  # a field nobody has documented, too large for a float
         found.append((at_us, record))
     return sorted(found, key=lambda one: (one[0], one[1]["id"]))
@@ -95,10 +95,10 @@ def routes(site: Site) -> list[web.RouteDef]:
 async def _events(site: Site, request: web.Request) -> web.Response:
     if refusal := _unauthorized(site, request):
         return refusal
-    index = index_of(site.world, request.query["person"].removeprefix("p"))
+    index = find_index(site.world, request.query["person"].removeprefix("p"))
     if index is None:
         return error(request, ErrorSpec(404, "unknown_person"))
-    since, until = (micros(datetime.fromisoformat(request.query[name])) for name in ("since", "until"))
+    since, until = (to_micros(datetime.fromisoformat(request.query[name])) for name in ("since", "until"))
     found = [record for at_us, record in records(site.world, index) if since <= at_us < until]
     return _page(site, request, "events", found)
 
@@ -112,9 +112,9 @@ def _page(site: Site, request: web.Request, name: str, found: list[dict[str, Any
     size = min(int(request.query.get("limit", site.options.page_size)), site.options.page_size)
     first = int(request.query.get("cursor", 0))
     end = first + size
-    if active_fault("duplicate") and first:
+    if get_fault("duplicate") and first:
         first -= 1
-    following = str(first if active_fault("repeat_cursor") and first else end) if end < len(found) else None
+    following = str(first if get_fault("repeat_cursor") and first else end) if end < len(found) else None
     return _json(200, {name: found[first:end], "next": following})
 
 
