@@ -38,9 +38,9 @@ SHORTEST_SECRET = 5
 
 
 class InteractionsHook(BaseHook):
-    """Any vendor by the id of an Airflow connection. The connection is looked up once, when it is first needed.
+    """A vendor, by the id of an Airflow connection. The connection is looked up once, when it is first needed.
 
-    ``vendor`` is a registry name; without it the connection's type decides.
+    ``vendor`` is a registry name. Without it, the connection's type decides.
     """
 
     conn_name_attr: ClassVar[str] = "conn_id"
@@ -57,24 +57,24 @@ class InteractionsHook(BaseHook):
 
     @cached_property
     def connection(self) -> Connection:
-        """The Airflow connection; raises AirflowNotFoundException when there is none of that id."""
+        """The Airflow connection; raises AirflowNotFoundException if it does not exist."""
         return self.get_connection(self.conn_id)
 
     @cached_property
     def vendor(self) -> Vendor:
-        """The vendor, whose tokens and secrets are hidden in Airflow's logs; raises ConfigError for an unknown one."""
+        """The vendor. Its tokens and secrets are masked in Airflow's logs. Raises ConfigError for an unknown one."""
         return mask_vendor(vendors.find_vendor(self._vendor or str(self.connection.conn_type)))
 
     @cached_property
     def credentials(self) -> Credentials:
-        """The connection's fields, checked; raises ConfigError that names the one to mend."""
+        """The connection's fields, checked; raises ConfigError that names the one to correct."""
         given = self.connection
         _require_same_type(self.vendor, given)
         host = add_port(given.host or "", given.port)
         return contract.credentials(self.vendor, host, given.login or "", given.password or "", read_extra(given))
 
     def get_conn(self) -> VendorSession:
-        """A ``requests.Session`` with the vendor's signature, for any endpoint; URLs may be paths below the host."""
+        """A ``requests.Session`` that signs calls, for any endpoint of the vendor. URLs may be paths below the host."""
         from airflow_provider_interactions.http.requests_session import open_session
 
         return open_session(self.vendor, self.credentials)
@@ -92,10 +92,10 @@ class InteractionsHook(BaseHook):
     ) -> Iterator[Interaction]:
         """Every interaction of one contact in a window, each once, in the vendor's order.
 
-        Give a Window, or ``start`` and ``end`` (aware datetimes, or ISO 8601 text with a zone); ``kind`` says what the
-        identifier is, ``options`` are the vendor's. A record that cannot be read, or has the id of another one, raises
-        RecordRejected, unless ``on_reject`` takes it, and its bytes. Arguments are checked at once (ConfigError); what
-        the vendor answers is raised while reading (VendorError). Not for use inside an event loop.
+        Give a Window, or ``start`` and ``end`` (aware datetimes, or ISO 8601 text with a zone). ``kind`` is the kind of
+        the identifier; ``options`` are the vendor's. A record that cannot be read, or has the id of another one, raises
+        RecordRejected, unless ``on_reject`` takes it and its bytes. Arguments are checked at once (ConfigError). Errors
+        of the vendor are raised while reading (VendorError). Do not use this inside an event loop.
         """
         span = window or Window.of(*_require_both(start, end))
         person = self.vendor.contact(contact_id, kind or self.vendor.contact_kinds[0])
@@ -109,7 +109,7 @@ class InteractionsHook(BaseHook):
         return stream_interactions(job, on_reject or _refuse)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Make the vendor's cheapest request; answers whether it worked, and in a sentence what to mend if not."""
+        """Send the vendor's cheapest request; returns whether it worked, and a sentence that says what to correct."""
         try:
             asyncio.run(_probe(self.vendor, self.credentials))
         except InteractionsError as error:

@@ -212,7 +212,7 @@ def profile(share):
 SCENARIOS = (bulk, latency, limited, people, killed, memory, imports, profile)
 
 
-def parser():
+def build_parser():
     """The command line."""
     parse = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parse.add_argument("--small", action="store_true")
@@ -222,7 +222,7 @@ def parser():
 
 def main():
     """Print a row of a Markdown table for every figure as soon as it is there."""
-    wanted = parser().parse_args()
+    wanted = build_parser().parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} processors, Python {platform.python_version()}\n")
     print("| what | measured | target |\n|---|---|---|")
     for scenario in SCENARIOS:

@@ -119,7 +119,7 @@ def check_python(words, _answers, served):
 
 def check_arguments(words):
     assert words[1] == "-m"
-    parser = importlib.import_module(f"{words[2]}.__main__").parser()
+    parser = importlib.import_module(f"{words[2]}.__main__").build_parser()
     parser.parse_args(words[3:])
 
 
