@@ -22,7 +22,7 @@ from airflow_provider_interactions.contract import Contact, Credentials, Options
 from airflow_provider_interactions.errors import ConfigError, VendorError
 from airflow_provider_interactions.http.client import connect
 from airflow_provider_interactions.http.retry import Limits
-from airflow_provider_interactions.identifiers import identifier, is_name_only
+from airflow_provider_interactions.identifiers import is_name_only, spell_identifier
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.paths import WindowPaths, timestamp
 from airflow_provider_interactions.lake.storage import Lake
@@ -44,12 +44,12 @@ class Batch(msgspec.Struct, frozen=True):
     batches: int
 
 
-def checked(vendor: Vendor, ids: Iterable[object], kind: str | None = None) -> list[Contact]:
+def check_contacts(vendor: Vendor, ids: Iterable[object], kind: str | None = None) -> list[Contact]:
     """Identifiers as contacts, each once, in their first order; raises ConfigError that says which one is wrong."""
-    return list(dict.fromkeys(contact for page in given(vendor, ids, kind) for contact in page))
+    return list(dict.fromkeys(contact for page in check_identifiers(vendor, ids, kind) for contact in page))
 
 
-def given(vendor: Vendor, ids: Iterable[object], kind: str | None = None) -> Iterator[list[Contact]]:
+def check_identifiers(vendor: Vendor, ids: Iterable[object], kind: str | None = None) -> Iterator[list[Contact]]:
     """Identifiers as pages of contacts; raises ConfigError that says which one is wrong.
 
     The message names the place in the list, never the identifier. Places without a value are left out.
@@ -57,11 +57,13 @@ def given(vendor: Vendor, ids: Iterable[object], kind: str | None = None) -> Ite
     kind, found, n = kind or vendor.contact_kinds[0], iter(ids), 0
     while page := list(islice(found, GROUP)):
         places = ((place, value) for place, value in enumerate(page, start=n + 1) if not is_empty(value))
-        yield [contact_at(vendor, value, kind, place) for place, value in places]
+        yield [check_contact(vendor, value, kind, place) for place, value in places]
         n += len(page)
 
 
-def listing(vendor: Vendor, credentials: Credentials, options: Options, limits: Limits | None = None) -> Iterator[Any]:
+def list_from_vendor(
+    vendor: Vendor, credentials: Credentials, options: Options, limits: Limits | None = None
+) -> Iterator[Any]:
     """Pages of all contacts the vendor itself lists; raises ConfigError when it cannot list them."""
     if vendor.contacts is None:
         msg = f"{vendor.name} offers no list of its contacts. Give them to the operator: a list, a file or a query."
@@ -71,7 +73,7 @@ def listing(vendor: Vendor, credentials: Credentials, options: Options, limits: 
         client = runner.run(opened.__aenter__())
         try:
             pages = vendor.contacts(client.fetch, credentials.settings, options)
-            while (page := runner.run(_next(pages))) is not None:
+            while (page := runner.run(_take_next(pages))) is not None:
                 yield page
         except VendorError as error:
             error.vendor = error.vendor or vendor.name
@@ -80,7 +82,7 @@ def listing(vendor: Vendor, credentials: Credentials, options: Options, limits: 
             runner.run(opened.__aexit__(None, None, None))
 
 
-async def _next(pages: Any) -> Any:
+async def _take_next(pages: Any) -> Any:
     return await anext(pages, None)
 
 
@@ -89,7 +91,7 @@ def is_empty(value: object) -> bool:
     return value is None or (isinstance(value, list | tuple) and len(value) == 1 and value[0] is None)
 
 
-def in_file(
+def read_file(
     fs: Any, path: str, column: str | None = None, accepts: Callable[[str], bool] | None = None
 ) -> Iterator[object]:
     """Identifiers from a file: Parquet or CSV (``column``, default the first), or text with one on each line.
@@ -99,10 +101,10 @@ def in_file(
     CSV whose first line begins with one is refused, unless ``column`` says that the line names columns.
     """
     ending = path.rsplit(".", 1)[-1].lower()
-    readers = {"parquet": _parquet, "csv": _csv, "tsv": _csv}
+    readers = {"parquet": _read_parquet, "csv": _read_csv, "tsv": _read_csv}
     try:
         with closing(fs.open(path, "rb")) as stream:
-            values = readers.get(ending, _lines)(stream, column, accepts)
+            values = readers.get(ending, _read_lines)(stream, column, accepts)
             yield from (value for value in values if value not in (None, ""))
     except FileNotFoundError:
         raise ConfigError("The file of contacts does not exist. Check its address.") from None
@@ -113,7 +115,7 @@ def in_file(
         raise ConfigError(msg) from None
 
 
-def accepter(vendor: Vendor, kind: str | None) -> Callable[[str], bool]:
+def make_accepter(vendor: Vendor, kind: str | None) -> Callable[[str], bool]:
     """A function that tells whether a text is an identifier of a kind."""
 
     def accepts(text: str) -> bool:
@@ -126,7 +128,7 @@ def accepter(vendor: Vendor, kind: str | None) -> Callable[[str], bool]:
     return accepts
 
 
-def keep(lake: Lake, place: WindowPaths, pages: Pages, now: datetime) -> tuple[str, int]:
+def write_list(lake: Lake, place: WindowPaths, pages: Pages, now: datetime) -> tuple[str, int]:
     """Write contacts down, each once, in their first order; returns the file's path in the lake and how many.
 
     Holds every identifier once in memory to know it again: about 100 bytes each.
@@ -137,31 +139,31 @@ def keep(lake: Lake, place: WindowPaths, pages: Pages, now: datetime) -> tuple[s
         for page in pages:
             fresh = [contact for contact in dict.fromkeys(page) if contact not in seen]
             seen.update(fresh)
-            writer.write(_rows(fresh))
+            writer.write(_build_rows(fresh))
     except BaseException:
         writer.discard()
         raise
     return path, writer.close().rows
 
 
-def cut(path: str, contacts: int, size: int) -> list[Batch]:
+def cut_batches(path: str, contacts: int, size: int) -> list[Batch]:
     """Batches of ``size`` of a kept list. An empty list is one empty batch, so its window is still accounted for."""
     starts = range(0, contacts, size) or range(1)
     return [Batch(path, first, min(size, contacts - first), n, len(starts)) for n, first in enumerate(starts)]
 
 
-def read(lake: Lake, batch: Batch) -> list[Contact]:
+def read_batch(lake: Lake, batch: Batch) -> list[Contact]:
     """The contacts of a batch; raises ConfigError when the list is gone."""
     try:
         with closing(lake.fs.open(lake.full(batch.path), "rb")) as stream:
-            rows = _slice(pq.ParquetFile(stream), batch.first, batch.count)
+            rows = _read_slice(pq.ParquetFile(stream), batch.first, batch.count)
     except FileNotFoundError:
         msg = f"The list of contacts {batch.path} is no longer in the lake. Run the step that lists contacts again."
         raise ConfigError(msg) from None
     return [Contact(row["contact_id"], row["contact_id_kind"]) for row in rows.to_pylist()]
 
 
-def _slice(file: pq.ParquetFile, first: int, count: int) -> pa.Table:
+def _read_slice(file: pq.ParquetFile, first: int, count: int) -> pa.Table:
     """Rows ``[first, first + count)``, from the row groups they lie in."""
     groups, before, start = [], 0, 0
     for n in range(file.num_row_groups):
@@ -174,15 +176,15 @@ def _slice(file: pq.ParquetFile, first: int, count: int) -> pa.Table:
     return file.read_row_groups(groups).slice(first - before, count) if groups else CONTACTS.empty_table()
 
 
-def _rows(contacts: Sequence[Contact]) -> pa.RecordBatch:
+def _build_rows(contacts: Sequence[Contact]) -> pa.RecordBatch:
     columns = [pa.array([c.id for c in contacts], pa.string()), pa.array([c.kind for c in contacts], pa.string())]
     return pa.record_batch(columns, schema=CONTACTS)
 
 
-def contact_at(vendor: Vendor, value: object, kind: str, n: int) -> Contact:
+def check_contact(vendor: Vendor, value: object, kind: str, n: int) -> Contact:
     """The contact at a place in a list, from 1; raises ConfigError that names the place and not the identifier."""
     try:
-        text = identifier(value) or ""
+        text = spell_identifier(value) or ""
         text.encode()  # half a surrogate pair can be neither sent nor written
         return vendor.contact(text, kind)
     except (ConfigError, UnicodeEncodeError) as wrong:
@@ -194,21 +196,21 @@ def contact_at(vendor: Vendor, value: object, kind: str, n: int) -> Contact:
 Accepts = Callable[[str], bool] | None
 
 
-def _parquet(stream: Any, column: str | None, _: Accepts) -> Iterator[object]:
+def _read_parquet(stream: Any, column: str | None, _: Accepts) -> Iterator[object]:
     file = pq.ParquetFile(stream)
     name = column or file.schema_arrow.names[0]
     if name not in file.schema_arrow.names:
         raise KeyError(name)
     for batch in file.iter_batches(GROUP, columns=[name]):
-        yield from _values(batch.column(0))
+        yield from _strip_values(batch.column(0))
 
 
-def _csv(stream: Any, column: str | None, accepts: Accepts) -> Iterator[object]:
+def _read_csv(stream: Any, column: str | None, accepts: Accepts) -> Iterator[object]:
     # Every column as text: an identifier of digits must not become a number.
     first = stream.readline().decode("utf-8-sig")
-    cut = pa.csv.ParseOptions(delimiter=_delimiter(first))
+    cut_batches = pa.csv.ParseOptions(delimiter=_find_delimiter(first))
     stream.seek(0)
-    names = pa.csv.open_csv(stream, parse_options=cut).schema.names
+    names = pa.csv.open_csv(stream, parse_options=cut_batches).schema.names
     stream.seek(0)
     name = column or names[0]
     if name not in names:
@@ -221,20 +223,20 @@ def _csv(stream: Any, column: str | None, accepts: Accepts) -> Iterator[object]:
         )
         raise ConfigError(msg)
     options = pa.csv.ConvertOptions(include_columns=[name], column_types=dict.fromkeys(names, pa.string()))
-    for batch in pa.csv.open_csv(stream, parse_options=cut, convert_options=options):
-        yield from _values(batch.column(0))
+    for batch in pa.csv.open_csv(stream, parse_options=cut_batches, convert_options=options):
+        yield from _strip_values(batch.column(0))
 
 
-def _delimiter(first: str) -> str:
+def _find_delimiter(first: str) -> str:
     """What cuts a CSV: the comma, unless its first line has none and a semicolon or a tab."""
     found = [mark for mark in ",;\t" if mark in first]
     return found[0] if found else ","
 
 
-def _lines(stream: Any, _: str | None, __: Accepts) -> Iterator[object]:
+def _read_lines(stream: Any, _: str | None, __: Accepts) -> Iterator[object]:
     for line in stream:
         yield line.decode("utf-8").strip("\ufeff \t\r\n")  # editors may begin a file with a mark
 
 
-def _values(values: pa.Array) -> list[object]:
+def _strip_values(values: pa.Array) -> list[object]:
     return [value.strip() if isinstance(value, str) else value for value in values.to_pylist()]

@@ -25,20 +25,20 @@ NAME = re.compile(r"[^\W\d]+(?: [^\W\d]+)*")
 QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 
 
-def identifier(value: object) -> str | None:
+def spell_identifier(value: object) -> str | None:
     """The identifier as text, None for none; raises ConfigError for a value whose text is not certain.
 
     A row of a query with one column counts as its value.
     """
     if isinstance(value, list | tuple) and len(value) == 1 and not isinstance(value[0], list | tuple):
-        return identifier(value[0])
+        return spell_identifier(value[0])
     if value is None:
         return None
     if isinstance(value, str):
-        return _text(value)
+        return _spell_text(value)
     if isinstance(value, UUID):
         return str(value)
-    return _number(value)
+    return _spell_number(value)
 
 
 def is_name_only(header: str, accepts: Callable[[str], bool]) -> bool:
@@ -50,7 +50,7 @@ def is_name_only(header: str, accepts: Callable[[str], bool]) -> bool:
     return not accepts(header) or (accepts("name") and NAME.fullmatch(header) is not None)
 
 
-def _text(text: str) -> str:
+def _spell_text(text: str) -> str:
     found = text.strip()
     if "\ufffd" in found:
         msg = "It has characters that were lost when its source was decoded. Read the source with its own encoding."
@@ -64,7 +64,7 @@ def _text(text: str) -> str:
     return text
 
 
-def _number(value: object) -> str:
+def _spell_number(value: object) -> str:
     if not isinstance(value, bool) and isinstance(value, Integral):
         return str(int(value))
     if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT:

@@ -28,7 +28,7 @@ def list_reasons(reasons: Mapping[str, int]) -> str:
     return "; ".join([*shown, *([f"{more} other reasons"] if more else [])])
 
 
-def way_on(*, none_left: bool) -> str:
+def explain_way_on(*, none_left: bool) -> str:
     """How to go on without them, for a message."""
     return f"{'set rejects_share to 1' if none_left else 'raise rejects_share'} to go on without them"
 

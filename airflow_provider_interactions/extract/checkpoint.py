@@ -31,9 +31,9 @@ import pyarrow as pa
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.extract.outcomes import Outcome
-from airflow_provider_interactions.lake.manifest import File, Manifest, referred, written
-from airflow_provider_interactions.lake.paths import WindowPaths, stamped, timestamp
-from airflow_provider_interactions.lake.storage import Lake, unwritable
+from airflow_provider_interactions.lake.manifest import File, Manifest, count_rows, list_referenced
+from airflow_provider_interactions.lake.paths import WindowPaths, read_timestamp, timestamp
+from airflow_provider_interactions.lake.storage import Lake, write_error
 
 #: A journal left alone for this long is not continued any more, and removed by the next extraction of its account.
 AGE = timedelta(days=1)
@@ -138,7 +138,7 @@ class CheckpointStore:
             state = self.lake.read(f"{self.folder}/state.json", Checkpoint)
             if state is not None and not state.is_old(now, age) and self._has([*state.parts, *state.undated]):
                 rows = [self._rows(saved, state.written) for saved in state.rows]
-                known = state.written + sum(table.num_rows for table in rows), written(state.undated)
+                known = state.written + sum(table.num_rows for table in rows), count_rows(state.undated)
                 if known == (state.tally.fetched, state.tally.undated):
                     return state, rows, self._outcomes(state.outcomes)
         return None
@@ -167,7 +167,7 @@ class CheckpointStore:
         state.rows = [saved for saved in state.rows if saved.end > state.written]
         if rows is not None:
             name = self._name("rows", "arrow")
-            state.rows.append(Saved(name, state.end, rows.num_rows, self._write(name, _packed(rows))))
+            state.rows.append(Saved(name, state.end, rows.num_rows, self._write(name, _pack(rows))))
         if outcomes:
             name = self._name("done", "json")
             state.outcomes[name] = self._write(name, msgspec.json.encode(list(outcomes)))
@@ -186,7 +186,7 @@ class CheckpointStore:
         try:
             self.lake.fs.pipe_file(self.lake.full(path), data)
         except OSError as wrong:
-            raise unwritable(wrong) from wrong
+            raise write_error(wrong) from wrong
         return hashlib.sha256(data).hexdigest()
 
     def _read(self, name: str, digest: str) -> bytes:
@@ -207,7 +207,7 @@ class CheckpointStore:
 
 def clear_checkpoints(lake: Lake, manifest: Manifest) -> None:
     """Remove the journals of extractions that a published window consists of."""
-    for folder, state in _journals(lake, manifest.place.folder("unfinished")):
+    for folder, state in _read_checkpoints(lake, manifest.place.folder("unfinished")):
         if state is not None and state.paths and manifest.paths.issuperset(state.paths):  # without files: under way
             _remove(lake, folder)
 
@@ -215,27 +215,27 @@ def clear_checkpoints(lake: Lake, manifest: Manifest) -> None:
 def expire_checkpoints(lake: Lake, place: WindowPaths, now: datetime, age: timedelta = AGE) -> None:
     """Remove what extractions of the account left long ago, with the data files that nothing published refers to."""
     windows = [f"{place.unfinished}/{name}" for name in lake.names(place.unfinished)]
-    for folder, state in (found for window in windows for found in _journals(lake, window)):
-        if state is None and (not lake.names(folder) or now - _stamped_last(lake, folder) < age):
+    for folder, state in (found for window in windows for found in _read_checkpoints(lake, window)):
+        if state is None and (not lake.names(folder) or now - _find_last_timestamp(lake, folder) < age):
             continue  # just begun, too
         if state is not None and not state.is_old(now, age):
             continue
         # Rejects stay to be looked at, as long as others do.
         paths = [file.path for file in (*state.parts, *state.others)] if state else []
         published = frozenset[str]().union(
-            *(referred(lake, home) for home in {posixpath.dirname(path) for path in paths})
+            *(list_referenced(lake, home) for home in {posixpath.dirname(path) for path in paths})
         )
         lake.remove(path for path in paths if path not in published)
         _remove(lake, folder)
 
 
-def landed(lake: Lake, place: WindowPaths) -> frozenset[str]:
+def list_landed_files(lake: Lake, place: WindowPaths) -> frozenset[str]:
     """The data files that journals of a window refer to."""
-    found = _journals(lake, place.folder("unfinished"))
+    found = _read_checkpoints(lake, place.folder("unfinished"))
     return frozenset(path for _, state in found if state for path in state.paths)
 
 
-def _journals(lake: Lake, window: str) -> Iterator[tuple[str, Checkpoint | None]]:
+def _read_checkpoints(lake: Lake, window: str) -> Iterator[tuple[str, Checkpoint | None]]:
     """Every journal in a window's folder, with its state where that can be read."""
     for folder in (f"{window}/{name}" for name in lake.names(window)):
         state = None
@@ -244,8 +244,8 @@ def _journals(lake: Lake, window: str) -> Iterator[tuple[str, Checkpoint | None]
         yield folder, state
 
 
-def _stamped_last(lake: Lake, folder: str) -> datetime:
-    return max(filter(None, map(stamped, lake.names(folder))), default=datetime.min.replace(tzinfo=UTC))
+def _find_last_timestamp(lake: Lake, folder: str) -> datetime:
+    return max(filter(None, map(read_timestamp, lake.names(folder))), default=datetime.min.replace(tzinfo=UTC))
 
 
 def _remove(lake: Lake, folder: str) -> None:
@@ -254,7 +254,7 @@ def _remove(lake: Lake, folder: str) -> None:
         lake.fs.rm(lake.full(folder), recursive=True)
 
 
-def _packed(rows: pa.Table) -> bytes:
+def _pack(rows: pa.Table) -> bytes:
     rows = rows.unify_dictionaries()  # an Arrow file has one dictionary a column, whatever pages its rows came in
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, rows.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:

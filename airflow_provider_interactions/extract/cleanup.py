@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from airflow_provider_interactions.extract.checkpoint import landed
-from airflow_provider_interactions.lake.manifest import Manifest, referred
-from airflow_provider_interactions.lake.paths import WindowPaths, stamped
+from airflow_provider_interactions.extract.checkpoint import list_landed_files
+from airflow_provider_interactions.lake.manifest import Manifest, list_referenced
+from airflow_provider_interactions.lake.paths import WindowPaths, read_timestamp
 from airflow_provider_interactions.lake.storage import Lake
 
 #: No run is under way for longer without a journal that refers to its files.
@@ -26,36 +26,38 @@ KEPT = timedelta(days=30)
 
 def remove_orphan_files(lake: Lake, place: WindowPaths, now: datetime) -> None:
     """Remove what is left of a window's dead runs, and what its account has kept for long enough."""
-    _forget(lake, place, now)
-    old = [path for folder, prefix in _folders(place) for path in expired_files(lake, folder, now, prefix)]
+    _remove_expired(lake, place, now)
+    old = [path for folder, prefix in _list_folders(place) for path in expired_files(lake, folder, now, prefix)]
     if old:
         # Journals before manifests: a journal goes after its files were published.
-        keep = landed(lake, place) | referred(lake, place.folder("raw"))
+        keep = list_landed_files(lake, place) | list_referenced(lake, place.folder("raw"))
         manifest = lake.read(place.manifest, Manifest)
         lake.remove(path for path in old if path not in keep and not (manifest and path in manifest.paths))
 
 
-def _forget(lake: Lake, place: WindowPaths, now: datetime) -> None:
+def _remove_expired(lake: Lake, place: WindowPaths, now: datetime) -> None:
     """Old lists of contacts, and old rejects that their windows' manifests do not refer to, of all windows."""
-    lake.remove(_older(lake, place.of_account("contacts"), now))
-    for folder, paths in groupby(sorted(_older(lake, place.of_account("rejects"), now)), posixpath.dirname):
+    lake.remove(_find_older(lake, place.of_account("contacts"), now))
+    for folder, paths in groupby(sorted(_find_older(lake, place.of_account("rejects"), now)), posixpath.dirname):
         window = posixpath.basename(folder)
         manifest = lake.read(f"{place.of_account('manifests')}/{window}.json", Manifest)
-        keep = referred(lake, f"{place.of_account('raw')}/{window}") | (manifest.paths if manifest else frozenset())
+        keep = list_referenced(lake, f"{place.of_account('raw')}/{window}") | (
+            manifest.paths if manifest else frozenset()
+        )
         lake.remove(path for path in paths if path not in keep)
 
 
-def _older(lake: Lake, folder: str, now: datetime) -> list[str]:
-    return [path for path in lake.files(folder) if (at := stamped(path)) and now - at >= KEPT]
+def _find_older(lake: Lake, folder: str, now: datetime) -> list[str]:
+    return [path for path in lake.files(folder) if (at := read_timestamp(path)) and now - at >= KEPT]
 
 
 def expired_files(lake: Lake, folder: str, now: datetime, prefix: str = "") -> list[str]:
     """The data files of a folder that begin with ``prefix`` and were made too long ago; no manifests."""
     names = [name for name in lake.names(folder) if name.startswith(prefix) and not name.endswith(".json")]
-    return [f"{folder}/{name}" for name in names if (at := stamped(name)) and now - at >= AGE]
+    return [f"{folder}/{name}" for name in names if (at := read_timestamp(name)) and now - at >= AGE]
 
 
-def _folders(place: WindowPaths) -> Iterator[tuple[str, str]]:
+def _list_folders(place: WindowPaths) -> Iterator[tuple[str, str]]:
     yield place.folder("raw"), ""
     yield place.folder("rejects"), ""
     folder, _, name = place.manifest.rpartition("/")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from airflow_provider_interactions.errors import Unreconciled, WindowSuperseded
 from airflow_provider_interactions.extract.checkpoint import clear_checkpoints
 from airflow_provider_interactions.extract.cleanup import remove_orphan_files
-from airflow_provider_interactions.lake.manifest import Manifest, reconcile, referred, whole
+from airflow_provider_interactions.lake.manifest import Manifest, join_batches, list_referenced, reconcile
 from airflow_provider_interactions.lake.reader import describe_superseded
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.window import zulu
@@ -29,9 +29,9 @@ def commit_window(lake: Lake, manifests: Iterable[Manifest], now: datetime | Non
     files are gone because another extraction of the same window was published since. What dead runs left of the
     window long before ``now`` (aware) goes too.
     """
-    manifest = whole(manifests)
+    manifest = join_batches(manifests)
     reconcile(manifest)
-    _refuse_replaced(lake, manifest)
+    _refuse_superseded(lake, manifest)
     former = lake.read(manifest.place.raw_manifest, Manifest)
     if former is not None and asked_differently(former, manifest):
         log.warning(
@@ -41,7 +41,7 @@ def commit_window(lake: Lake, manifests: Iterable[Manifest], now: datetime | Non
     lake.publish(manifest.place.raw_manifest, manifest)
     if former is not None:
         # Read once more: should another task have published meanwhile, its files must stay.
-        lake.remove(sorted(former.paths - manifest.paths - referred(lake, manifest.place.folder("raw"))))
+        lake.remove(sorted(former.paths - manifest.paths - list_referenced(lake, manifest.place.folder("raw"))))
     clear_checkpoints(lake, manifest)
     remove_orphan_files(lake, manifest.place, now or datetime.now(UTC))
     return manifest
@@ -55,7 +55,7 @@ def commit_or_follow(lake: Lake, batches: Sequence[Manifest]) -> Manifest:
     try:
         return commit_window(lake, batches)
     except WindowSuperseded as superseded:
-        return read_newer(lake, whole(batches), superseded)
+        return read_newer(lake, join_batches(batches), superseded)
 
 
 def read_newer(lake: Lake, raw: Manifest, superseded: WindowSuperseded) -> Manifest:
@@ -89,7 +89,7 @@ def asked_differently(one: Manifest, other: Manifest) -> bool:
     return bool(one.asked and other.asked) and one.asked != other.asked
 
 
-def _refuse_replaced(lake: Lake, manifest: Manifest) -> None:
+def _refuse_superseded(lake: Lake, manifest: Manifest) -> None:
     # Else an old task that is run again would point the window at nothing and remove the newer extraction's files.
     folders = {posixpath.dirname(path) for path in manifest.paths}
     gone = manifest.paths - {f"{folder}/{name}" for folder in folders for name in lake.names(folder)}

@@ -21,15 +21,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract import Contact
-from airflow_provider_interactions.extract.checkpoint import Checkpoint, landed
+from airflow_provider_interactions.extract.checkpoint import Checkpoint, list_landed_files
 from airflow_provider_interactions.extract.cleanup import expired_files
-from airflow_provider_interactions.extract.job import Job, Progress, check_known, journal_of, too_few_known
+from airflow_provider_interactions.extract.job import Job, Progress, check_known, knows_too_few, open_checkpoints
 from airflow_provider_interactions.extract.outcomes import Outcome, count_outcomes, read_outcomes
 from airflow_provider_interactions.extract.pipeline import land_pages
 from airflow_provider_interactions.extract.raw_writer import RawWriter
-from airflow_provider_interactions.lake.manifest import Counts, Manifest, reconcile, referred
+from airflow_provider_interactions.lake.manifest import Counts, Manifest, list_referenced, reconcile
 from airflow_provider_interactions.lake.paths import timestamp
-from airflow_provider_interactions.lake.reader import read_rows, rows_within
+from airflow_provider_interactions.lake.reader import filter_window, read_rows
 from airflow_provider_interactions.window import ALWAYS
 
 #: A history this much older than any run would still use is removed.
@@ -47,21 +47,21 @@ class KnownContact:
 
 def extract_from_history(job: Job) -> Manifest:
     """Land the job's window out of histories in the lake, after asking for those that are absent or too old."""
-    known = _kept(job)
+    known = _find_known(job)
     missing = [contact for contact in job.contacts if contact not in known]
     sent = Counts()
     if missing:
-        fetched = _fetch(job, missing, [contact for contact, one in known.items() if one.outcome.is_answered])
+        fetched = _fetch_histories(job, missing, [contact for contact, one in known.items() if one.outcome.is_answered])
         sent = Counts(
             requests=fetched.counts.requests, retries=fetched.counts.retries, throttled=fetched.counts.throttled
         )
-        known.update(_outcomes(job, fetched, fresh=True))
+        known.update(_read_known(job, fetched, fresh=True))
     elif job.resume is not None:  # an earlier try may have died between keeping its answers and dropping its journal
-        journal_of(_whole(job, job.contacts)).drop()
+        open_checkpoints(_history_job(job, job.contacts)).drop()
     state = Checkpoint(extracted_at=job.extracted_at)
     with RawWriter(job.lake, job.place, state, job.batch, job.batches, asked=job.asked) as landing:
-        tally = _Cut(job, landing, known)
-        for manifest, contacts in _by_manifest(job.contacts, known):
+        tally = _WindowCut(job, landing, known)
+        for manifest, contacts in _group_by_manifest(job.contacts, known):
             tally.take(manifest, contacts)
         counts = tally.finish() + sent
         check_known(job, counts)
@@ -69,7 +69,7 @@ def extract_from_history(job: Job) -> Manifest:
 
 
 @dataclass(slots=True)
-class _Cut:
+class _WindowCut:
     job: Job
     landing: RawWriter
     known: Mapping[Contact, KnownContact]
@@ -78,13 +78,13 @@ class _Cut:
 
     def take(self, manifest: Manifest, contacts: Sequence[Contact]) -> None:
         """Copy the rows of some contacts that lie in the window."""
-        wanted = pa.array([_key(contact.kind, contact.id) for contact in contacts], pa.string())
+        wanted = pa.array([_contact_key(contact.kind, contact.id) for contact in contacts], pa.string())
         window = self.job.window
         for rows in read_rows(self.job.lake, manifest.files):
-            mine = rows.filter(pc.is_in(_keys(rows), wanted))
-            found = rows_within(mine, window, undated=True)  # without a time in histories of older versions only
+            mine = rows.filter(pc.is_in(_contact_keys(rows), wanted))
+            found = filter_window(mine, window, undated=True)  # without a time in histories of older versions only
             self.received += mine.num_rows
-            self.rows.update(_keys(found).to_pylist())
+            self.rows.update(_contact_keys(found).to_pylist())
             if found.num_rows:
                 self.landing.copy(found)
 
@@ -102,27 +102,27 @@ class _Cut:
 
     def _outcome(self, contact: Contact) -> Outcome:
         known = self.known[contact]
-        return known.outcome.within(self.rows[_key(contact.kind, contact.id)], known.requests)
+        return known.outcome.within(self.rows[_contact_key(contact.kind, contact.id)], known.requests)
 
 
-def _kept(job: Job) -> dict[Contact, KnownContact]:
+def _find_known(job: Job) -> dict[Contact, KnownContact]:
     """What the lake knows of the job's contacts: for each the newest history that is young enough and late enough."""
     wanted, known = set(job.contacts), {}
-    for manifest in sorted(_manifests(job), key=lambda manifest: manifest.extracted_at):
+    for manifest in sorted(_read_manifests(job), key=lambda manifest: manifest.extracted_at):
         young = job.extracted_at - manifest.extracted_at < job.history_age
         if young and manifest.extracted_at >= job.window.end:
-            found = _outcomes(job, manifest, fresh=False)
+            found = _read_known(job, manifest, fresh=False)
             known.update({contact: found[contact] for contact in found.keys() & wanted})
     unknown = sum(one.outcome.outcome == "not_found" for one in known.values())
-    if job.on_missing == "record" and too_few_known(unknown, len(wanted)):  # it failed: what was wrong may be mended
+    if job.on_missing == "record" and knows_too_few(unknown, len(wanted)):  # it failed: what was wrong may be mended
         return {contact: one for contact, one in known.items() if one.outcome.outcome != "not_found"}
     if job.on_missing == "fail":  # whoever was not there then is asked for again, to fail by the vendor's own answer
         return {contact: one for contact, one in known.items() if one.outcome.is_answered}
     return known
 
 
-def _fetch(job: Job, contacts: Sequence[Contact], answered: Sequence[Contact]) -> Manifest:
-    whole = _whole(job, contacts, answered)
+def _fetch_histories(job: Job, contacts: Sequence[Contact], answered: Sequence[Contact]) -> Manifest:
+    whole = _history_job(job, contacts, answered)
     try:
         manifest = asyncio.run(land_pages(whole, job.place.histories))
     except BaseException as error:
@@ -130,55 +130,55 @@ def _fetch(job: Job, contacts: Sequence[Contact], answered: Sequence[Contact]) -
             error.window = str(job.window)
         raise
     reconcile(manifest)
-    job.lake.publish(_name(job, manifest), manifest)
-    journal_of(whole).drop()
-    _forget(job)
+    job.lake.publish(_manifest_path(job, manifest), manifest)
+    open_checkpoints(whole).drop()
+    _remove_old(job)
     return manifest
 
 
-def _whole(job: Job, contacts: Sequence[Contact], answered: Sequence[Contact] = ()) -> Job:
+def _history_job(job: Job, contacts: Sequence[Contact], answered: Sequence[Contact] = ()) -> Job:
     # These are only contacts that the lake does not know yet: the share of unknown ones is judged over all, at the end.
     on_missing: Literal["allow", "fail"] = "fail" if job.on_missing == "fail" else "allow"
     return replace(job, window=ALWAYS, contacts=contacts, listed=job.contacts, answered=answered, on_missing=on_missing)
 
 
-def _forget(job: Job) -> None:
+def _remove_old(job: Job) -> None:
     """Remove histories that are too old to be of use to anyone."""
-    for manifest in _manifests(job):
+    for manifest in _read_manifests(job):
         if job.extracted_at - manifest.extracted_at > job.history_age + GRACE:
             rejects = {file.path for file in manifest.undated}  # these stay as long as others
-            job.lake.remove([_name(job, manifest), *sorted(manifest.paths - rejects)])
+            job.lake.remove([_manifest_path(job, manifest), *sorted(manifest.paths - rejects)])
     folder, always = job.place.histories, replace(job, window=ALWAYS).place
     old = expired_files(job.lake, folder, job.extracted_at)
-    keep = landed(job.lake, always) | referred(job.lake, folder) if old else frozenset[str]()
+    keep = list_landed_files(job.lake, always) | list_referenced(job.lake, folder) if old else frozenset[str]()
     job.lake.remove(path for path in old if path not in keep)
 
 
-def _manifests(job: Job) -> Iterator[Manifest]:
+def _read_manifests(job: Job) -> Iterator[Manifest]:
     for name in job.lake.names(job.place.histories):
         path = f"{job.place.histories}/{name}"
-        if path.startswith(_prefix(job)) and name.endswith(".json"):
+        if path.startswith(_path_prefix(job)) and name.endswith(".json"):
             found = job.lake.read(path, Manifest)
             if found is not None:
                 yield found
 
 
-def _name(job: Job, manifest: Manifest) -> str:
-    return f"{_prefix(job)}-{timestamp(manifest.extracted_at)}-{manifest.batch:05d}.json"
+def _manifest_path(job: Job, manifest: Manifest) -> str:
+    return f"{_path_prefix(job)}-{timestamp(manifest.extracted_at)}-{manifest.batch:05d}.json"
 
 
-def _prefix(job: Job) -> str:
+def _path_prefix(job: Job) -> str:
     """Histories asked for with other options hold other rows, so they have other names."""
     digest = hashlib.sha256(msgspec.json.encode(job.options)).hexdigest()[:12]
     return f"{job.place.histories}/history-{digest}"
 
 
-def _outcomes(job: Job, manifest: Manifest, *, fresh: bool) -> dict[Contact, KnownContact]:
+def _read_known(job: Job, manifest: Manifest, *, fresh: bool) -> dict[Contact, KnownContact]:
     found = read_outcomes(job.lake, manifest)
     return {one.contact: KnownContact(manifest, one, one.requests if fresh else 0) for one in found}
 
 
-def _by_manifest(
+def _group_by_manifest(
     contacts: Sequence[Contact], known: Mapping[Contact, KnownContact]
 ) -> Iterator[tuple[Manifest, Sequence[Contact]]]:
     groups: dict[int, tuple[Manifest, list[Contact]]] = {}
@@ -188,10 +188,10 @@ def _by_manifest(
     yield from groups.values()
 
 
-def _key(kind: str, contact_id: str) -> str:
+def _contact_key(kind: str, contact_id: str) -> str:
     return f"{kind}\0{contact_id}"
 
 
-def _keys(rows: pa.RecordBatch) -> pa.Array:
+def _contact_keys(rows: pa.RecordBatch) -> pa.Array:
     kinds = rows.column("contact_id_kind").cast(pa.string())
     return pc.binary_join_element_wise(kinds, rows.column("contact_id"), "\0")

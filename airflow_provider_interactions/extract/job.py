@@ -112,7 +112,7 @@ class Job:
         return hashlib.sha256(msgspec.json.encode([self.source, options])).hexdigest()[:16]
 
 
-def too_few_known(unknown: int, asked: int) -> bool:
+def knows_too_few(unknown: int, asked: int) -> bool:
     """Whether the vendor knows none of the contacts, or of a longer list less than half."""
     return unknown > (asked * MOST_UNKNOWN if asked >= LONG_LIST else max(asked - 1, 0))
 
@@ -123,7 +123,7 @@ def check_known(job: Job, counts: Counts) -> None:
     Then the list is wrong, and to publish would replace what the lake has of the window by nothing.
     """
     unknown, asked = counts.not_found, counts.contacts
-    if job.on_missing != "record" or not too_few_known(unknown, asked):
+    if job.on_missing != "record" or not knows_too_few(unknown, asked):
         return
     msg = (
         f"{job.vendor.name} does not know {unknown} of {asked} contacts. Check that the list holds identifiers of the "
@@ -132,7 +132,7 @@ def check_known(job: Job, counts: Counts) -> None:
     raise ConfigError(msg)
 
 
-def journal_of(job: Job) -> CheckpointStore:
+def open_checkpoints(job: Job) -> CheckpointStore:
     """The journal of an extraction, found by everything that decides its rows and what is made of them."""
     contacts = [(contact.kind, contact.id) for contact in job.contacts]
     options = msgspec.to_builtins(job.options)

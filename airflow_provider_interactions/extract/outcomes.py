@@ -37,11 +37,11 @@ class Outcome(msgspec.Struct, frozen=True):
 
     def within(self, rows: int, requests: int) -> Outcome:
         """The same contact in a part of the window, where it has so many rows."""
-        word = word_for(rows) if self.is_answered else self.outcome
+        word = judge_rows(rows) if self.is_answered else self.outcome
         return Outcome(self.contact_id, self.contact_id_kind, word, rows, requests, self.reason)
 
 
-def word_for(rows: int) -> str:
+def judge_rows(rows: int) -> str:
     """The outcome of a contact that was answered with so many rows."""
     return "ok" if rows else "empty"
 

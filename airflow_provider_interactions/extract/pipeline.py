@@ -24,7 +24,7 @@ from airflow_provider_interactions.contract import (
 from airflow_provider_interactions.errors import ConfigError, Incomplete, Stalled, TooManyRejects, Unreconciled
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, expire_checkpoints
 from airflow_provider_interactions.extract.concurrency import Go, StreamEnd, stream_in_order
-from airflow_provider_interactions.extract.job import Job, check_known, journal_of
+from airflow_provider_interactions.extract.job import Job, check_known, open_checkpoints
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.tracker import (
     CheckpointTimer,
@@ -47,9 +47,9 @@ UNREAD_BYTES = 16 * 1024 * 1024
 def fetch_pages(job: Job) -> Iterator[tuple[Query, Page]]:
     """The vendor's pages without a lake, one after the other, as a plain generator for use outside an event loop."""
     with asyncio.Runner() as runner:
-        pages = _all_pages(job)
+        pages = _stream_pages(job)
         try:
-            while (found := runner.run(_next(pages))) is not None:
+            while (found := runner.run(_take_next(pages))) is not None:
                 yield found
         finally:
             runner.run(pages.aclose())
@@ -58,13 +58,13 @@ def fetch_pages(job: Job) -> Iterator[tuple[Query, Page]]:
 async def land_pages(job: Job, folder: str = "") -> Manifest:
     """Ask the vendor and land what it says; ``folder`` is where, the window's raw folder unless given."""
     async with connect(job.vendor, job.credentials, concurrency=job.concurrency, limits=job.limits) as client:
-        with _landing(job, folder) as landing:
+        with _open_writer(job, folder) as landing:
             tracker = Tracker(job, landing, client)
             saver, witnesses = CheckpointTimer(landing, tracker), Witnesses(job, landing, client)
-            questions = islice(_questions(job), landing.state.questions, None)
+            questions = islice(_list_questions(job), landing.state.questions, None)
             async with (
                 report_progress(tracker),
-                aclosing(_answers(questions, job, client, witnesses.note_answer)) as answers,
+                aclosing(_stream_answers(questions, job, client, witnesses.note_answer)) as answers,
             ):
                 async for question, item in answers:
                     if isinstance(item, StreamEnd):
@@ -84,7 +84,7 @@ async def land_pages(job: Job, folder: str = "") -> Manifest:
             return manifest
 
 
-def _landing(job: Job, folder: str) -> RawWriter:
+def _open_writer(job: Job, folder: str) -> RawWriter:
     """A fresh landing, or the one that an earlier try of the same run left.
 
     What that had brought to its end is handed out again, unless the run was begun anew since.
@@ -92,7 +92,7 @@ def _landing(job: Job, folder: str) -> RawWriter:
     if job.resume is None:
         state = Checkpoint(extracted_at=job.extracted_at)
         return RawWriter(job.lake, job.place, state, job.batch, job.batches, folder, asked=job.asked)
-    journal = journal_of(job)
+    journal = open_checkpoints(job)
     expire_checkpoints(job.lake, job.place, job.extracted_at, job.resume_age)
     found = journal.load(job.extracted_at, job.resume_age)
     if found and found[0].finished and found[0].generation != job.generation:
@@ -105,7 +105,7 @@ def _landing(job: Job, folder: str) -> RawWriter:
     return landing
 
 
-def _questions(job: Job) -> Iterator[Question]:
+def _list_questions(job: Job) -> Iterator[Question]:
     """Every query of every contact, in order."""
     for contact in job.contacts:
         queries = list(job.vendor.queries(contact, job.credentials.settings, job.options))
@@ -113,18 +113,18 @@ def _questions(job: Job) -> Iterator[Question]:
             yield Question(query, last=n == len(queries))
 
 
-def _answers(
+def _stream_answers(
     questions: Iterable[Question], job: Job, client: Client, note: Callable[[Contact], None] = lambda _: None
 ) -> AsyncGenerator[tuple[Question, Page | StreamEnd], None]:
     width = max(2, client.throttle.most * OPEN_PER_REQUEST)
-    return stream_in_order(questions, _guarded(job, client, note), width, UNREAD_BYTES, _weight)
+    return stream_in_order(questions, _guard_query(job, client, note), width, UNREAD_BYTES, _measure_page)
 
 
-def _weight(page: Page) -> int:
+def _measure_page(page: Page) -> int:
     return size(page.records)
 
 
-def _guarded(
+def _guard_query(
     job: Job, client: Client, note: Callable[[Contact], None]
 ) -> Callable[[Question, Go], AsyncGenerator[Page, None]]:
     def pages(question: Question, go: Go) -> AsyncGenerator[Page, None]:
@@ -135,12 +135,12 @@ def _guarded(
             note(question.query.contact)
             return answer
 
-        return guard(job.vendor.pages(counted, question.query, job.window), job.vendor.name)
+        return guard_pages(job.vendor.pages(counted, question.query, job.window), job.vendor.name)
 
     return pages
 
 
-async def guard(pages: AsyncGenerator[Page, None], vendor: str) -> AsyncGenerator[Page, None]:
+async def guard_pages(pages: AsyncGenerator[Page, None], vendor: str) -> AsyncGenerator[Page, None]:
     """Pass pages on; raises Stalled where they would never end, Incomplete on fewer records than declared.
 
     They would never end after a cursor that comes twice, and after very many empty pages with a cursor each.
@@ -165,10 +165,10 @@ async def guard(pages: AsyncGenerator[Page, None], vendor: str) -> AsyncGenerato
         raise Incomplete(msg, vendor=vendor)
 
 
-async def _all_pages(job: Job) -> AsyncGenerator[tuple[Query, Page], None]:
+async def _stream_pages(job: Job) -> AsyncGenerator[tuple[Query, Page], None]:
     async with (
         connect(job.vendor, job.credentials, concurrency=job.concurrency, limits=job.limits) as client,
-        aclosing(_answers(_questions(job), job, client)) as answers,
+        aclosing(_stream_answers(_list_questions(job), job, client)) as answers,
     ):
         async for question, item in answers:
             if isinstance(item, Page):
@@ -177,5 +177,5 @@ async def _all_pages(job: Job) -> AsyncGenerator[tuple[Query, Page], None]:
                 raise with_window(item.error, job, question.query.contact)
 
 
-async def _next(pages: AsyncGenerator[Any, None]) -> Any:
+async def _take_next(pages: AsyncGenerator[Any, None]) -> Any:
     return await anext(pages, None)

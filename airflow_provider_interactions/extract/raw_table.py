@@ -32,8 +32,8 @@ class PageRows:
 
 def rows_for_next_part(tables: Sequence[pa.Table]) -> int:
     """How many of the first rows make a part, 0 when there are not enough yet."""
-    rows = sum(table.num_rows for table in tables)
-    if rows < PART_ROWS and sum(table.column("payload").nbytes for table in tables) < PART_BYTES:
+    rows = sum(build_table.num_rows for build_table in tables)
+    if rows < PART_ROWS and sum(build_table.column("payload").nbytes for build_table in tables) < PART_BYTES:
         return 0
     first = pa.concat_tables(tables).slice(0, PART_ROWS)
     sizes = pc.cumulative_sum(pc.binary_length(first.column("payload")).cast(pa.int64()))
@@ -49,11 +49,11 @@ def with_canonical_dictionaries(rows: pa.Table) -> pa.Table:
     rows = rows.unify_dictionaries().combine_chunks()
     for at, column in enumerate(rows.schema):
         if pa.types.is_dictionary(column.type):
-            rows = rows.set_column(at, RAW.field(at), pa.chunked_array(_renumbered(rows.column(at)), column.type))
+            rows = rows.set_column(at, RAW.field(at), pa.chunked_array(_renumber(rows.column(at)), column.type))
     return rows
 
 
-def _renumbered(words: pa.ChunkedArray) -> list[pa.DictionaryArray]:
+def _renumber(words: pa.ChunkedArray) -> list[pa.DictionaryArray]:
     """All chunks have one dictionary."""
     chunks = words.chunks
     used = pc.unique(pa.chunked_array([chunk.indices for chunk in chunks], words.type.index_type))
@@ -61,7 +61,7 @@ def _renumbered(words: pa.ChunkedArray) -> list[pa.DictionaryArray]:
     return [pa.DictionaryArray.from_arrays(pc.index_in(chunk.indices, value_set=used), known) for chunk in chunks]
 
 
-def digest(payloads: pa.ChunkedArray) -> str:
+def digest_payloads(payloads: pa.ChunkedArray) -> str:
     """SHA-256 of the payloads one after the other, and then of their lengths as 32-bit integers, little end first."""
     found = hashlib.sha256()
     for chunk in payloads.chunks:
@@ -73,31 +73,31 @@ def digest(payloads: pa.ChunkedArray) -> str:
     return found.hexdigest()
 
 
-def table(runs: Sequence[PageRows], place: WindowPaths, extracted_at: datetime) -> pa.Table:
+def build_table(runs: Sequence[PageRows], place: WindowPaths, extracted_at: datetime) -> pa.Table:
     """Raw rows of some pages."""
     lengths = [len(run.records) for run in runs]
     rows = sum(lengths)
     columns = [
-        _same(place.vendor, rows),
-        _same(place.account, rows),
-        _spread([run.query.contact.id for run in runs], lengths).cast(pa.string()),
-        _spread([run.query.contact.kind for run in runs], lengths),
-        _spread([run.query.native_type or "" for run in runs], lengths),
-        _spread([run.context for run in runs], lengths),
+        _repeat_word(place.vendor, rows),
+        _repeat_word(place.account, rows),
+        _spread_words([run.query.contact.id for run in runs], lengths).cast(pa.string()),
+        _spread_words([run.query.contact.kind for run in runs], lengths),
+        _spread_words([run.query.native_type or "" for run in runs], lengths),
+        _spread_words([run.context for run in runs], lengths),
         moments([run.occurred for run in runs]),
         payloads([run.records for run in runs]),
-        instants(extracted_at, rows),
-        instants(place.window.start, rows),
-        instants(place.window.end, rows),
+        repeat_instant(extracted_at, rows),
+        repeat_instant(place.window.start, rows),
+        repeat_instant(place.window.end, rows),
     ]
     return pa.table(columns, schema=RAW)
 
 
-def _same(text: str, rows: int) -> pa.DictionaryArray:
-    return _spread([text], [rows])
+def _repeat_word(text: str, rows: int) -> pa.DictionaryArray:
+    return _spread_words([text], [rows])
 
 
-def _spread(values: Sequence[str], lengths: Sequence[int]) -> pa.DictionaryArray:
+def _spread_words(values: Sequence[str], lengths: Sequence[int]) -> pa.DictionaryArray:
     """Each value as many times as its length says, without making that many Python objects."""
     words: dict[str, int] = {}
     codes = [words.setdefault(value, len(words)) for value in values]
@@ -106,6 +106,6 @@ def _spread(values: Sequence[str], lengths: Sequence[int]) -> pa.DictionaryArray
     return pa.DictionaryArray.from_arrays(pc.run_end_decode(indices), pa.array(list(words), pa.string()))
 
 
-def instants(moment: datetime, rows: int) -> pa.Array:
+def repeat_instant(moment: datetime, rows: int) -> pa.Array:
     """The same instant (aware) in every row."""
     return pa.repeat(pa.scalar(moment, RAW.field("extracted_at").type), rows)

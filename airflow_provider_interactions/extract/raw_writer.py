@@ -24,13 +24,13 @@ from airflow_provider_interactions.extract.checkpoint import Checkpoint, Checkpo
 from airflow_provider_interactions.extract.outcomes import Outcome, to_batch
 from airflow_provider_interactions.extract.raw_table import (
     PageRows,
-    digest,
-    instants,
+    build_table,
+    digest_payloads,
+    repeat_instant,
     rows_for_next_part,
-    table,
     with_canonical_dictionaries,
 )
-from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, reconcile, referred, written
+from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, count_rows, list_referenced, reconcile
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.paths import WindowPaths, timestamp
 from airflow_provider_interactions.lake.storage import Lake
@@ -77,7 +77,7 @@ class RawWriter:
         paths = [file.path for file in (*self.state.parts, *undated, *self._others)]
         if paths and not self._kept and self.journal is None:
             # A long window that is divided once more writes the same files, which may have been published before.
-            published = referred(self.lake, self._home)
+            published = list_referenced(self.lake, self._home)
             self.lake.remove(path for path in paths if path not in published)
 
     @contextmanager
@@ -109,7 +109,7 @@ class RawWriter:
         """Take records whose time cannot be read, with the reasons: they go to a file of their own."""
         if records:
             run = PageRows(query, context, records, [None] * len(records))
-            self._reject(table([run], self.place, self.state.extracted_at), pa.array(reasons, pa.string()))
+            self._reject(build_table([run], self.place, self.state.extracted_at), pa.array(reasons, pa.string()))
 
     def copy_rejects(self, rows: pa.RecordBatch) -> None:
         """Take rejects of an extraction that this one is a part of."""
@@ -120,7 +120,7 @@ class RawWriter:
         if self._rejected:
             rows = pa.concat_tables(self._rejected).unify_dictionaries()
             self._rejected = []
-            found, stamped = digest(rows.column("payload")), timestamp(self.state.extracted_at)
+            found, stamped = digest_payloads(rows.column("payload")), timestamp(self.state.extracted_at)
             name = f"{self.batch:05d}-undated-{len(self.state.undated):05d}-{stamped}-{found[:16]}.parquet"
             writer = Writer(self.lake, f"{self.place.folder('rejects')}/{name}", REJECTS)
             writer.write(rows)
@@ -145,7 +145,7 @@ class RawWriter:
         """Make a table of what is held, and files of what is enough for one."""
         if self._runs:
             runs, self._runs, self._held, self._held_bytes = self._runs, [], 0, 0
-            self._take(table(runs, self.place, self.state.extracted_at))
+            self._take(build_table(runs, self.place, self.state.extracted_at))
 
     def copy(self, rows: pa.RecordBatch) -> None:
         """Take rows that landed before, as they are but for the window they are cut for."""
@@ -154,7 +154,7 @@ class RawWriter:
     def _own(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         for name, moment in (("window_start", self.place.window.start), ("window_end", self.place.window.end)):
             at = rows.schema.get_field_index(name)
-            rows = rows.set_column(at, RAW.field(name), instants(moment, rows.num_rows))
+            rows = rows.set_column(at, RAW.field(name), repeat_instant(moment, rows.num_rows))
         return rows
 
     def add_outcome(self, outcome: Outcome) -> None:
@@ -192,7 +192,7 @@ class RawWriter:
             files=tuple(self.state.parts),
             outcomes=(outcomes,),
             undated=tuple(self.state.undated),
-            counts=counts + Counts(landed=written(self.state.parts)),
+            counts=counts + Counts(landed=count_rows(self.state.parts)),
             digest=hashlib.sha256("".join(self.state.digests).encode()).hexdigest(),
             asked=self.asked,
         )
@@ -227,7 +227,7 @@ class RawWriter:
     def _write(self, rows: pa.Table) -> None:
         """One part: the same rows give the same bytes, whatever tables they came in."""
         rows = with_canonical_dictionaries(rows)
-        found = digest(rows.column("payload"))
+        found = digest_payloads(rows.column("payload"))
         writer = Writer(self.lake, self._path(f"part-{len(self.state.parts):05d}", found), RAW)
         writer.write(rows)
         self.state.parts.append(writer.close())

@@ -18,7 +18,7 @@ def extract(job: Job) -> Manifest:
     The manifest names the files, which nothing refers to until ``commit_window``. On any error no file is left, but
     what a later try of the same run goes on from (``Job.resume``). Warns of contacts that are noted as ``failed``.
     """
-    manifest = asyncio.run(land_pages(job)) if job.vendor.filters_by_date else _cut(job)
+    manifest = asyncio.run(land_pages(job)) if job.vendor.filters_by_date else _extract_from_history(job)
     if manifest.counts.failed:
         log.warning(
             "%d of %d contacts of %s, window %s, failed: what landed lacks them, or has them in part. The outcomes "
@@ -29,7 +29,7 @@ def extract(job: Job) -> Manifest:
     return manifest
 
 
-def _cut(job: Job) -> Manifest:
+def _extract_from_history(job: Job) -> Manifest:
     from airflow_provider_interactions.extract.full_history import extract_from_history
 
     return extract_from_history(job)

@@ -22,9 +22,9 @@ from airflow_provider_interactions.extract.checkpoint import Checkpoint, clear_c
 from airflow_provider_interactions.extract.commit import commit_window
 from airflow_provider_interactions.extract.outcomes import Outcome, count_outcomes, read_outcomes
 from airflow_provider_interactions.extract.raw_writer import RawWriter
-from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts, Manifest, reconcile, whole
+from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts, Manifest, join_batches, reconcile
 from airflow_provider_interactions.lake.paths import WindowPaths
-from airflow_provider_interactions.lake.reader import read_window, rows_within
+from airflow_provider_interactions.lake.reader import filter_window, read_window
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.window import Window
 
@@ -38,12 +38,12 @@ def split_run(lake: Lake, batches: Sequence[Manifest], width: timedelta) -> Iter
     The long window's own files stay until ``drop_source``, so it can be done again. Raises as ``commit_window`` does,
     and Unreconciled in the end unless every record is in a piece.
     """
-    long = whole(batches)
+    long = join_batches(batches)
     reconcile(long)
     windows, landed = list(long.window.split(width)), 0
     for n in range(0, len(windows), AT_ONCE):
         some = windows[n : n + AT_ONCE]
-        cut = [_pieces(lake, batch, some) for batch in batches]
+        cut = [_write_pieces(lake, batch, some) for batch in batches]
         for pieces in zip(*cut, strict=True):
             piece = commit_window(lake, pieces)
             landed += piece.counts.landed
@@ -61,7 +61,7 @@ def find_pieces(lake: Lake, batches: Sequence[Manifest], width: timedelta) -> li
 
     What is left of a long window after ``drop_source``, where its pieces are normalized again.
     """
-    long = whole(batches)
+    long = join_batches(batches)
     places = [WindowPaths(long.vendor, long.account, window) for window in long.window.split(width)]
     found = [piece for place in places if (piece := lake.read(place.raw_manifest, Manifest)) is not None]
     same = len(found) == len(places) and all(piece.extracted_at >= long.extracted_at for piece in found)
@@ -81,7 +81,7 @@ def merge_for_xcom(batches: Sequence[Manifest], pieces: Sequence[Manifest], widt
     It names no outcomes, which are in the manifests of the pieces. A contact counts once in all. By ``width`` the
     pieces are found again (``read_current``).
     """
-    return _join(whole(batches), pieces, width)
+    return _join_pieces(join_batches(batches), pieces, width)
 
 
 def read_current(lake: Lake, long: Manifest, width: timedelta) -> list[Manifest]:
@@ -98,10 +98,10 @@ def read_current(lake: Lake, long: Manifest, width: timedelta) -> list[Manifest]
 
 def join_again(long: Manifest, pieces: Sequence[Manifest]) -> Manifest:
     """What ``merge_for_xcom`` made, of the pieces as they are now."""
-    return _join(long, pieces, long.width)
+    return _join_pieces(long, pieces, long.width)
 
 
-def _join(long: Manifest, pieces: Sequence[Manifest], width: timedelta | None) -> Manifest:
+def _join_pieces(long: Manifest, pieces: Sequence[Manifest], width: timedelta | None) -> Manifest:
     made = sum((piece.counts for piece in pieces), Counts())
     contacts = {name: getattr(long.counts, name) for name in ("contacts", *OUTCOMES)}
     return msgspec.structs.replace(
@@ -128,7 +128,7 @@ class _Piece:
 
     def take(self, rows: pa.RecordBatch) -> None:
         """Copy those rows that lie in the window; the first one has those that lie nowhere, too."""
-        mine = rows_within(rows, self.window, undated=self.first)
+        mine = filter_window(rows, self.window, undated=self.first)
         if mine.num_rows:
             self.landing.copy(mine)
             kinds, ids = mine.column("contact_id_kind").to_pylist(), mine.column("contact_id").to_pylist()
@@ -141,10 +141,10 @@ class _Piece:
             self.landing.add_outcome(outcome)
         fetched = self.rows.total()
         counts = count_outcomes(mine) + Counts(received=fetched, fetched=fetched)
-        return self.landing.finish(counts + _calls(batch.counts) if self.first else counts)
+        return self.landing.finish(counts + _count_calls(batch.counts) if self.first else counts)
 
 
-def _calls(counts: Counts) -> Counts:
+def _count_calls(counts: Counts) -> Counts:
     """What was counted once for the long window, whatever its pieces are."""
     return Counts(
         received=counts.outside + counts.undated,
@@ -156,7 +156,7 @@ def _calls(counts: Counts) -> Counts:
     )
 
 
-def _pieces(lake: Lake, batch: Manifest, windows: Sequence[Window]) -> list[Manifest]:
+def _write_pieces(lake: Lake, batch: Manifest, windows: Sequence[Window]) -> list[Manifest]:
     """The batch's share of some neighbouring windows, in one reading of its files."""
     with ExitStack() as stack:
         pieces = []

@@ -28,12 +28,12 @@ from airflow_provider_interactions.errors import (
 )
 from airflow_provider_interactions.extract.checkpoint import EVERY, SHARE, Tally
 from airflow_provider_interactions.extract.job import Job, Progress
-from airflow_provider_interactions.extract.outcomes import Outcome, word_for
+from airflow_provider_interactions.extract.outcomes import Outcome, judge_rows
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.unanswered import are_too_many_unanswered
 from airflow_provider_interactions.http.client import Client
 from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts
-from airflow_provider_interactions.rejects import are_too_many, list_reasons, read_record, way_on
+from airflow_provider_interactions.rejects import are_too_many, explain_way_on, list_reasons, read_record
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ class Tracker:
             f"that can be read: {list_reasons(self.now.reasons)}. Their bytes are in {self.landing.undated[0].path}"
         )
         if are_too_many(count, came, self.job.rejects_share, none_left=count == came):
-            reason = f"{told}; {way_on(none_left=count == came)}."
+            reason = f"{told}; {explain_way_on(none_left=count == came)}."
             raise TooManyRejects(reason)
         log.warning("%s.", told)
 
@@ -127,7 +127,7 @@ class Tracker:
         self.now.missing = (error.outcome, error.message)
 
     def _judge(self, contact: Contact) -> None:
-        outcome, reason = self.now.missing or (word_for(self.now.rows), None)
+        outcome, reason = self.now.missing or (judge_rows(self.now.rows), None)
         self.landing.add_outcome(Outcome(contact.id, contact.kind, outcome, self.now.rows, self.now.requests, reason))
         self.outcomes[outcome] += 1
         self.now.rows, self.now.requests, self.now.missing = 0, 0, None

@@ -55,7 +55,7 @@ class Witnesses:
         if contact != self._unanswered and not await self._is_another_answered(query):
             return error
         self._unanswered = contact
-        return _unanswered(error)
+        return _make_unanswered(error)
 
     def _asks_for_patience(self, error: Unavailable) -> bool:
         """Whether the vendor wants to be left alone for longer than a try waits: the task comes back then."""
@@ -84,7 +84,7 @@ class Witnesses:
         return True
 
 
-def _unanswered(error: Unavailable) -> ContactUnanswered:
+def _make_unanswered(error: Unavailable) -> ContactUnanswered:
     status = f" (HTTP {error.status})" if error.status else ""
     msg = f"{error.message}{status} at every try for this contact, while others were answered"
     found = ContactUnanswered(msg, vendor=error.vendor, path=error.path, status=error.status, code=error.code)

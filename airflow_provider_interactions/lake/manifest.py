@@ -107,23 +107,23 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(file.path for file in (*self.files, *self.outcomes, *self.rejects, *self.undated))
 
 
-def referred(lake: Lake, folder: str) -> frozenset[str]:
+def list_referenced(lake: Lake, folder: str) -> frozenset[str]:
     """The files that the manifests published in a folder consist of."""
     manifests = (lake.read(f"{folder}/{name}", Manifest) for name in lake.names(folder) if name.endswith(".json"))
     return frozenset(path for manifest in manifests if manifest for path in manifest.paths)
 
 
-def packed(manifest: Manifest) -> dict[str, Any]:
+def pack(manifest: Manifest) -> dict[str, Any]:
     """A manifest as plain JSON values, for XCom: Airflow would wrap tuples, and its UI would show the wrapping."""
     return dict(msgspec.json.decode(msgspec.json.encode(manifest)))
 
 
-def unpacked(value: Any) -> Manifest:
+def unpack(value: Any) -> Manifest:
     """Read back what ``packed`` made."""
     return msgspec.convert(value, Manifest)
 
 
-def whole(manifests: Iterable[Manifest]) -> Manifest:
+def join_batches(manifests: Iterable[Manifest]) -> Manifest:
     """Join the batches of one window; raises Unreconciled when one is missing, double or of another window."""
     parts = sorted(manifests, key=lambda part: part.batch)
     if not parts:
@@ -151,11 +151,11 @@ def reconcile(manifest: Manifest) -> None:
     counts = manifest.counts
     checks = {
         "received = outside + undated + fetched": (counts.received, counts.outside + counts.undated + counts.fetched),
-        "undated = rows of their files": (counts.undated, written(manifest.undated)),
+        "undated = rows of their files": (counts.undated, count_rows(manifest.undated)),
         "fetched = landed": (counts.fetched, counts.landed),
-        "landed = rows of the files": (counts.landed, written(manifest.files)),
+        "landed = rows of the files": (counts.landed, count_rows(manifest.files)),
         f"contacts = {' + '.join(OUTCOMES)}": (counts.contacts, sum(getattr(counts, name) for name in OUTCOMES)),
-        "contacts = rows of the outcomes": (counts.contacts, written(manifest.outcomes)),
+        "contacts = rows of the outcomes": (counts.contacts, count_rows(manifest.outcomes)),
     }
     _check(checks)
 
@@ -169,13 +169,13 @@ def reconcile_normalized(raw: Manifest, manifest: Manifest) -> None:
             counts.landed,
             counts.canonical + counts.rejected + counts.repeated,
         ),
-        "canonical = rows of the files": (counts.canonical, written(manifest.files)),
-        "rejected = rows of the rejects": (counts.rejected, written(manifest.rejects)),
+        "canonical = rows of the files": (counts.canonical, count_rows(manifest.files)),
+        "rejected = rows of the rejects": (counts.rejected, count_rows(manifest.rejects)),
     }
     _check(checks)
 
 
-def written(files: Iterable[File]) -> int:
+def count_rows(files: Iterable[File]) -> int:
     """Rows of some files, each counted when it was closed."""
     return sum(file.rows for file in files)
 

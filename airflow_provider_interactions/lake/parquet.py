@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.lake.manifest import File
-from airflow_provider_interactions.lake.storage import Lake, NewFile, unwritable
+from airflow_provider_interactions.lake.storage import Lake, NewFile, write_error
 
 COMPRESSION = "zstd"
 
@@ -33,7 +33,7 @@ class Writer:
             )
         except OSError as fault:
             self._file.discard()
-            raise unwritable(fault) from fault
+            raise write_error(fault) from fault
 
     def write(self, rows: pa.RecordBatch | pa.Table) -> None:
         """Append one row group; where it cannot be written, leaves nothing, raises as ``storage.unwritable`` says."""
@@ -72,5 +72,5 @@ class Writer:
         except BaseException as fault:
             self.discard()
             if isinstance(fault, OSError):
-                raise unwritable(fault) from fault
+                raise write_error(fault) from fault
             raise

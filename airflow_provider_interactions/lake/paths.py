@@ -65,7 +65,7 @@ def escape_segment(text: str) -> str:
 _STAMP = re.compile(r"-(\d{8}T\d{12})Z(?=[-.])")
 
 
-def stamped(name: str) -> datetime | None:
+def read_timestamp(name: str) -> datetime | None:
     """The instant of the last stamp in a file's name; None where there is none."""
     found = _STAMP.findall(name)
     try:

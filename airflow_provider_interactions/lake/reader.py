@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from airflow_provider_interactions.errors import Unreconciled, WindowSuperseded
-from airflow_provider_interactions.lake.manifest import File, Manifest, written
+from airflow_provider_interactions.lake.manifest import File, Manifest, count_rows
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.window import Window
 
@@ -58,13 +58,13 @@ def read_published(lake: Lake, path: str) -> tuple[Manifest, pa.Table] | None:
 def _read_table(lake: Lake, manifest: Manifest) -> pa.Table:
     batches = list(read_rows(lake, manifest.files))
     came = sum(batch.num_rows for batch in batches)
-    if came != written(manifest.files):
+    if came != count_rows(manifest.files):
         msg = f"The files of window {manifest.window} hold {came} rows, not as many as the manifest says: run it again."
         raise Unreconciled(msg)
     return pa.Table.from_batches(batches) if batches else pa.table({})
 
 
-def rows_within(rows: pa.RecordBatch, window: Window, *, undated: bool) -> pa.RecordBatch:
+def filter_window(rows: pa.RecordBatch, window: Window, *, undated: bool) -> pa.RecordBatch:
     """Those rows that occurred in a window; ``undated`` says whether rows without a time belong to it."""
     at = rows.column("occurred_at")
     inside = pc.and_(pc.greater_equal(at, window.start), pc.less(at, window.end))

@@ -49,7 +49,7 @@ OBJECT_STORES = frozenset(("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"))
 NO_LAKE = "There is no lake to write to. Give the operator a lake, or set [interactions] lake in the configuration."
 
 
-def own_client(fs: Any) -> Any:
+def clone_client(fs: Any) -> Any:
     """A file system like this one, but a client of our own without remembered listings; see ``UNCACHED``."""
     return type(fs)(*fs.storage_args, **{**fs.storage_options, **UNCACHED})
 
@@ -92,7 +92,7 @@ class Lake:
         try:
             self.fs.makedirs(posixpath.dirname(self.full(path)), exist_ok=True)
         except OSError as wrong:
-            raise unwritable(wrong) from wrong
+            raise write_error(wrong) from wrong
 
     def publish(self, path: str, value: Any) -> None:
         """Write a small JSON object in one step: readers see the former one or this one."""
@@ -104,7 +104,7 @@ class Lake:
             else:
                 self.fs.pipe_file(self.full(path), data)  # one PUT is atomic on object stores
         except OSError as wrong:
-            raise unwritable(wrong) from wrong
+            raise write_error(wrong) from wrong
 
     def _rename_into(self, path: str, data: bytes) -> None:
         file = NewFile(self, path)
@@ -183,7 +183,7 @@ class NewFile:
             self.stream = lake.fs.open(lake.full(self._temporary), "wb")
         except OSError as wrong:
             self._remove()
-            raise unwritable(wrong) from wrong
+            raise write_error(wrong) from wrong
 
     def close(self) -> None:
         """Finish the file and give it its name."""
@@ -212,7 +212,7 @@ _LASTING = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errn
 _REFUSED = (PermissionError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
 
 
-def unwritable(fault: OSError) -> ConfigError | LakeUnavailable:
+def write_error(fault: OSError) -> ConfigError | LakeUnavailable:
     """What to raise when the file system refuses a file: for good, or for now."""
     why = fault.strerror or type(fault).__name__
     if not isinstance(fault, _REFUSED) and fault.errno not in _LASTING:

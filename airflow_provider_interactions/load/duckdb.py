@@ -44,13 +44,13 @@ _NAMES = ", ".join(f'"{field.name}"' for field in CANONICAL)
 
 def load(lake: Lake, manifest: Manifest, database: str, table: str = "interactions") -> Loaded:
     """Merge a normalized window into a table, made if absent; raises LoadError, after which nothing has changed."""
-    name = quoted(table)
-    _prepare(database)
+    name = quote_name(table)
+    _make_folder(database)
     with open_in_turn(database, TURN) as connection:
         try:
             connection.execute("SET preserve_insertion_order = false")  # so that it inserts on every core
             connection.begin()
-            connection.execute(_create(name, zstd=_knows_zstd(connection)))
+            connection.execute(_create_sql(name, zstd=_knows_zstd(connection)))
             _refuse_other_columns(connection, name, str(manifest.window))
             loaded = _merge(connection, name, lake, manifest)
             connection.commit()
@@ -59,11 +59,11 @@ def load(lake: Lake, manifest: Manifest, database: str, table: str = "interactio
             with suppress(duckdb.Error):
                 connection.rollback()
             # DuckDB's own text can quote a value, an identifier of a person among them: it is not passed on.
-            raise LoadError(_refusal(wrong, lake, manifest)) from None
+            raise LoadError(_explain_refusal(wrong, lake, manifest)) from None
         return loaded
 
 
-def _refusal(wrong: Exception, lake: Lake, manifest: Manifest) -> str:
+def _explain_refusal(wrong: Exception, lake: Lake, manifest: Manifest) -> str:
     kind = type(wrong).__name__
     if is_full(wrong):
         return (
@@ -72,13 +72,13 @@ def _refusal(wrong: Exception, lake: Lake, manifest: Manifest) -> str:
         )
     there = all(lake.fs.exists(lake.full(file.path)) for file in manifest.files)
     if there and isinstance(wrong, duckdb.Error):
-        return _unfit(str(manifest.window), kind)
+        return _explain_misfit(str(manifest.window), kind)
     return (
         f"The lake no longer holds, or garbles, the rows of window {manifest.window} ({kind}); the table is unchanged."
     )
 
 
-def _prepare(database: str) -> None:
+def _make_folder(database: str) -> None:
     try:
         Path(database).parent.mkdir(parents=True, exist_ok=True)
     except OSError as wrong:
@@ -86,7 +86,7 @@ def _prepare(database: str) -> None:
         raise ConfigError(msg) from wrong
 
 
-def quoted(table: str) -> str:
+def quote_name(table: str) -> str:
     """A name as an SQL identifier, whatever is in it; dots separate schema and table."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in table.split("."))
 
@@ -99,26 +99,26 @@ def _knows_zstd(connection: duckdb.DuckDBPyConnection) -> bool:
     return found is not None and int(found[1]) >= 2
 
 
-def _create(name: str, *, zstd: bool) -> str:
+def _create_sql(name: str, *, zstd: bool) -> str:
     # No two ids are alike: to look for what they share costs DuckDB much time, and saves some twenty bytes of each.
     kept = {"interaction_id": "uncompressed"}
     if zstd:  # half of DuckDB's own time for these long texts, and a quarter of its space
         kept["attributes"] = "zstd"
-    columns = [_column(field, kept.get(field.name)) for field in CANONICAL]
+    columns = [_column_sql(field, kept.get(field.name)) for field in CANONICAL]
     schema = f"CREATE SCHEMA IF NOT EXISTS {name.rpartition('.')[0]}; " if '"."' in name else ""
     return f"{schema}CREATE TABLE IF NOT EXISTS {name} ({', '.join(columns)})"
 
 
-def _column(field: pa.Field, compression: str | None) -> str:
+def _column_sql(field: pa.Field, compression: str | None) -> str:
     stored = f" USING COMPRESSION {compression}" if compression else ""
-    return f'"{field.name}" {_sql(field)}{"" if field.nullable else " NOT NULL"}{stored}'
+    return f'"{field.name}" {_sql_type(field)}{"" if field.nullable else " NOT NULL"}{stored}'
 
 
 #: How DuckDB calls the types of the columns.
 _STORED = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}
 
 
-def _sql(field: pa.Field) -> str:
+def _sql_type(field: pa.Field) -> str:
     kinds = {pa.timestamp("us", "UTC"): "TIMESTAMPTZ", pa.int32(): "INTEGER"}
     return kinds.get(field.type, "VARCHAR")
 
@@ -134,7 +134,7 @@ def _refuse_other_columns(connection: duckdb.DuckDBPyConnection, name: str, wind
     needed = [
         str(row[0]) for row in rows if row[2] == "NO" and row[4] is None and row[0].lower() not in CANONICAL.names
     ]
-    wanted = {field.name: _STORED.get(_sql(field), _sql(field)) for field in CANONICAL}
+    wanted = {field.name: _STORED.get(_sql_type(field), _sql_type(field)) for field in CANONICAL}
     problems = {
         "it lacks": [one for one in wanted if one not in found],
         "of another type are": [
@@ -144,10 +144,10 @@ def _refuse_other_columns(connection: duckdb.DuckDBPyConnection, name: str, wind
     }
     told = "; ".join(f"{what} {', '.join(columns)}" for what, columns in problems.items() if columns)
     if told:
-        raise LoadError(_unfit(window, told))
+        raise LoadError(_explain_misfit(window, told))
 
 
-def _unfit(window: str, why: str) -> str:
+def _explain_misfit(window: str, why: str) -> str:
     return (
         f"DuckDB refused the rows of window {window} ({why}); the table is unchanged. If the table was not made by "
         "this provider, its columns, types or constraints may not fit: name another, and it is made."
@@ -155,51 +155,54 @@ def _unfit(window: str, why: str) -> str:
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, name: str, lake: Lake, manifest: Manifest) -> Loaded:
-    _arrive(connection, lake, manifest)
+    _stage_rows(connection, lake, manifest)
     # One manifest is one vendor's account, so among its rows the id alone is the key.
-    rows, distinct = _two(connection, "SELECT count(*), count(DISTINCT interaction_id) FROM arrived")
+    rows, distinct = _query_numbers(connection, "SELECT count(*), count(DISTINCT interaction_id) FROM arrived")
     fresh = "arrived"
     if distinct < rows:
         connection.execute(_FRESH)
         fresh = "fresh"
-    newer, meeting = _newer(connection, name, fresh), f"FROM {fresh} new JOIN {name} old ON {_same(manifest)}"
-    known, replaced = _two(connection, f"SELECT count(*), count(*) FILTER (WHERE {newer}) {meeting}")
+    newer, meeting = (
+        _newer_condition(connection, name, fresh),
+        f"FROM {fresh} new JOIN {name} old ON {_key_condition(manifest)}",
+    )
+    known, replaced = _query_numbers(connection, f"SELECT count(*), count(*) FILTER (WHERE {newer}) {meeting}")
     if replaced:
         old = f"SELECT old.rowid {meeting} WHERE {newer}"
         connection.execute(f"DELETE FROM {name} WHERE rowid IN ({old})")  # noqa: S608 - quoted
     added = 0
     if distinct > known - replaced:
-        there = f"SELECT 1 FROM {name} old WHERE {_same(manifest)}"  # noqa: S608 - quoted
+        there = f"SELECT 1 FROM {name} old WHERE {_key_condition(manifest)}"  # noqa: S608 - quoted
         absent = f" WHERE NOT EXISTS ({there})" if known > replaced else ""
         source = f"SELECT {_NAMES} FROM {fresh} new{absent}"  # noqa: S608 - quoted
-        added, _ = _two(connection, f"INSERT INTO {name} ({_NAMES}) {source}")
+        added, _ = _query_numbers(connection, f"INSERT INTO {name} ({_NAMES}) {source}")
     if rows != manifest.counts.canonical or added != distinct - known + replaced:
         msg = f"{manifest.counts.canonical} rows are in the manifest, {rows} in its files, {added} were added."
         raise Unreconciled(msg)
     return Loaded(rows, distinct - known, replaced, known - replaced, rows - distinct)
 
 
-def _newer(connection: duckdb.DuckDBPyConnection, name: str, fresh: str) -> str:
+def _newer_condition(connection: duckdb.DuckDBPyConnection, name: str, fresh: str) -> str:
     """When a row replaces the one that is there. To compare all columns is only worth it for the same extraction."""
     again = f"extracted_at IN (SELECT extracted_at FROM {fresh})"  # noqa: S608 - quoted
     [[is_again]] = connection.execute(f"SELECT count(*) > 0 FROM {name} WHERE {again}").fetchall()  # noqa: S608 - quoted
     return f"({_LATER} OR {_OTHER})" if is_again else _LATER
 
 
-def _same(manifest: Manifest) -> str:
+def _key_condition(manifest: Manifest) -> str:
     """When a row of the window and one of the table are one interaction; vendor and account are the manifest's."""
-    mine = f"old.vendor = {_literal(manifest.vendor)} AND old.account = {_literal(manifest.account)}"
+    mine = f"old.vendor = {_quote_text(manifest.vendor)} AND old.account = {_quote_text(manifest.account)}"
     return f"old.interaction_id = new.interaction_id AND {mine}"
 
 
-def _arrive(connection: duckdb.DuckDBPyConnection, lake: Lake, manifest: Manifest) -> None:
+def _stage_rows(connection: duckdb.DuckDBPyConnection, lake: Lake, manifest: Manifest) -> None:
     """Make the window's rows known as ``arrived``: DuckDB reads local files itself, others come as Arrow batches."""
     if lake.local and manifest.files:
-        files = ", ".join(_literal(lake.full(file.path)) for file in manifest.files)
+        files = ", ".join(_quote_text(lake.full(file.path)) for file in manifest.files)
         source = f"read_parquet([{files}], hive_partitioning = false)"
         connection.execute(f"CREATE OR REPLACE TEMP VIEW arrived AS SELECT {_NAMES} FROM {source}")  # noqa: S608 - quoted
         return
-    columns = ", ".join(f'"{field.name}" {_sql(field)}' for field in CANONICAL)
+    columns = ", ".join(f'"{field.name}" {_sql_type(field)}' for field in CANONICAL)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE arrived ({columns})")
     for file in manifest.files:
         connection.register("batches", pa.RecordBatchReader.from_batches(CANONICAL, read_rows(lake, [file])))
@@ -207,11 +210,11 @@ def _arrive(connection: duckdb.DuckDBPyConnection, lake: Lake, manifest: Manifes
         connection.unregister("batches")
 
 
-def _literal(text: str) -> str:
+def _quote_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _two(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, int]:
+def _query_numbers(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, int]:
     """The first numbers of the only row; 0 for one that is not there."""
     [row] = connection.execute(sql).fetchall()
     return int(row[0]), int(row[1]) if len(row) > 1 else 0

@@ -67,11 +67,11 @@ def _wait_or_raise(path: Path, fault: duckdb.Error, turn: float, seconds: float,
     locked = "set lock on file" in str(fault)
     if is_full(fault) or seconds >= (turn if locked or waited else _MAKING):
         if is_full(fault) or locked or seconds >= turn or not _is_half_made(path):
-            raise LoadError(_refusal(path.name, fault, turn, locked=locked)) from None
+            raise LoadError(_explain_refusal(path.name, fault, turn, locked=locked)) from None
         path.unlink(missing_ok=True)
         log.info("%s held nothing, left by a load that broke off: it is made anew", path.name)
     if locked and not waited:
-        log.info("%s is open in %s: waiting for it, for %.0f s at most", path.name, _holder(fault), turn)
+        log.info("%s is open in %s: waiting for it, for %.0f s at most", path.name, _find_holder(fault), turn)
     time.sleep(min(PAUSE, turn / 10) if locked else _MAKING / 10)
     return waited or locked
 
@@ -84,7 +84,7 @@ def _is_half_made(path: Path) -> bool:
     return not any(content) or (content[8:12] == b"DUCK" and len(content) < _HEADERS)
 
 
-def _holder(fault: duckdb.Error) -> str:
+def _find_holder(fault: duckdb.Error) -> str:
     found = _HOLDER.search(str(fault))
     if found is None:
         return "another process"
@@ -92,11 +92,11 @@ def _holder(fault: duckdb.Error) -> str:
     return f"process {found[2]} ({program})"
 
 
-def _refusal(name: str, fault: duckdb.Error, turn: float, *, locked: bool) -> str:
+def _explain_refusal(name: str, fault: duckdb.Error, turn: float, *, locked: bool) -> str:
     what = f"The DuckDB file cannot be opened ({name}: {type(fault).__name__})."
     if locked:
         return (
-            f"{what} For {turn:.0f} s it has been open in {_holder(fault)}. Close it there, then clear the task. "
+            f"{what} For {turn:.0f} s it has been open in {_find_holder(fault)}. Close it there, then clear the task. "
             "Who reads for long should read a copy."
         )
     return f"{what} There is no room on its disk. Free some." if is_full(fault) else f"{what} Is it a DuckDB database?"

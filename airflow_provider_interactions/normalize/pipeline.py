@@ -18,14 +18,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_interactions.errors import TooManyRejects, WindowSuperseded
-from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, reconcile_normalized, referred
+from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, list_referenced, reconcile_normalized
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.paths import timestamp
 from airflow_provider_interactions.lake.reader import describe_superseded, read_window
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize.repeats import Deduplicator
-from airflow_provider_interactions.normalize.rows import BATCH_BYTES, join, to_rows
-from airflow_provider_interactions.rejects import SHARE, are_too_many, list_reasons, way_on
+from airflow_provider_interactions.normalize.rows import BATCH_BYTES, join_rows, to_rows
+from airflow_provider_interactions.rejects import SHARE, are_too_many, explain_way_on, list_reasons
 from airflow_provider_interactions.schema import CANONICAL, REJECTS
 from airflow_provider_interactions.vendors import find_vendor as vendor_named
 
@@ -46,14 +46,14 @@ def normalize(lake: Lake, raw: Manifest, *, rejects_share: float = SHARE, now: d
     window was published meanwhile. ``now`` is the instant (aware) that names the files.
     """
     vendor = vendor_named(raw.vendor)
-    with _Output(lake, raw, timestamp(now or datetime.now(UTC))) as output:
-        for batch in _raw_batches(lake, raw):
+    with _CanonicalWriter(lake, raw, timestamp(now or datetime.now(UTC))) as output:
+        for batch in _read_batches(lake, raw):
             output.write(batch, *to_rows(batch, vendor, output.seen))
         return output.publish(rejects_share)
 
 
 @dataclass(slots=True)
-class _Output:
+class _CanonicalWriter:
     """The files of a normalized window, being written; discarded unless published."""
 
     lake: Lake
@@ -89,7 +89,7 @@ class _Output:
         self.landed += batch.num_rows
         self.canonical += good.num_rows
         self.rejected += bad.num_rows
-        for day, rows in _by_day(good):
+        for day, rows in _split_by_day(good):
             self.held.setdefault(day, []).append(rows)
         self.held_rows += good.num_rows
         self.held_bytes += good.nbytes
@@ -109,7 +109,7 @@ class _Output:
                 folder = self.raw.place.dated(day)
                 path = f"{folder}/{self.raw.window.slug}-{self.run}.parquet"
                 self.days[day] = Writer(self.lake, path, CANONICAL)
-            self.days[day].write(join(batches))
+            self.days[day].write(join_rows(batches))
         self.held, self.held_rows, self.held_bytes = {}, 0, 0
 
     def publish(self, share: float) -> Manifest:
@@ -132,7 +132,7 @@ class _Output:
         self.lake.publish(manifest.place.manifest, manifest)
         self.published = True
         if former is not None:
-            kept = manifest.paths | self.raw.paths | referred(self.lake, manifest.place.folder("raw"))
+            kept = manifest.paths | self.raw.paths | list_referenced(self.lake, manifest.place.folder("raw"))
             self.lake.remove(sorted(former.paths - kept))
         return manifest
 
@@ -158,18 +158,18 @@ class _Output:
         )
         if are_too_many(self.rejected, self.landed, share, none_left=not self.canonical):
             self.written.clear()  # the rejects stay, to be looked at
-            reason = f"{told}; {way_on(none_left=not self.canonical)}."
+            reason = f"{told}; {explain_way_on(none_left=not self.canonical)}."
             raise TooManyRejects(reason)
         log.warning("%s.", told)
 
 
-def _raw_batches(lake: Lake, raw: Manifest) -> Iterator[pa.RecordBatch]:
+def _read_batches(lake: Lake, raw: Manifest) -> Iterator[pa.RecordBatch]:
     for batch in read_window(lake, raw, raw.files, BATCH_ROWS):
         rows = max(1, BATCH_BYTES * batch.num_rows // max(1, batch.column("payload").nbytes))
         yield from (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))
 
 
-def _by_day(rows: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
+def _split_by_day(rows: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
     days = rows.column("occurred_at").cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
     different = sorted(pc.unique(days).to_pylist())
     for day in different:

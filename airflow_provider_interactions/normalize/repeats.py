@@ -54,14 +54,14 @@ def read_first(vendor: Vendor, payload: bytes, asked: Asked, seen: Deduplicator)
     return row if seen.is_first(row.interaction_id, Version.of(row)) else None
 
 
-def versions(rows: pa.RecordBatch) -> Iterator[Version]:
+def read_versions(rows: pa.RecordBatch) -> Iterator[Version]:
     """The version that each canonical row is."""
-    lasting, state = (map(hash, _tuples(rows, names)) for names in (_LASTING, _STATE))
+    lasting, state = (map(hash, _read_tuples(rows, names)) for names in (_LASTING, _STATE))
     actions, attributes = (rows.column(name).to_pylist() for name in ("action", "attributes"))
     return map(Version, lasting, state, map(_digest, actions, attributes))
 
 
-def _tuples(rows: pa.RecordBatch, names: Sequence[str]) -> Iterator[tuple[object, ...]]:
+def _read_tuples(rows: pa.RecordBatch, names: Sequence[str]) -> Iterator[tuple[object, ...]]:
     columns = (rows.column(name) for name in names)
     # Python's datetime is slow to make and not needed.
     plain = (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column for column in columns)
@@ -100,7 +100,7 @@ class Deduplicator:
             return None
         firsts, others = [], []
         for n, (contact, key, version) in enumerate(
-            zip(contacts.to_pylist(), ids.to_pylist(), versions(rows), strict=True)
+            zip(contacts.to_pylist(), ids.to_pylist(), read_versions(rows), strict=True)
         ):
             if contact != self.contact:
                 self.contact, self.ids = contact, {}
@@ -122,5 +122,5 @@ class Deduplicator:
         if last != self.contact:
             self.contact, self.ids = last, {}
         mine = rows.filter(pc.equal(contacts, last))
-        self.ids.update(zip(mine.column("interaction_id").to_pylist(), versions(mine), strict=True))
+        self.ids.update(zip(mine.column("interaction_id").to_pylist(), read_versions(mine), strict=True))
         return True

@@ -21,15 +21,15 @@ BATCH_BYTES = 16 * 1024 * 1024
 def to_rows(batch: pa.RecordBatch, vendor: Vendor, seen: Deduplicator) -> tuple[pa.RecordBatch, pa.RecordBatch]:
     """Canonical rows and rejects of a raw batch, in its order: all at once what is well-formed, else one by one."""
     sure, rows = read_batch(batch, vendor)
-    rejects = rejects_of(batch.slice(0, 0), ())
+    rejects = build_rejects(batch.slice(0, 0), ())
     contacts = batch.column("contact_id")
     numbers = None
     if rows.num_rows < batch.num_rows:
         left = pc.indices_nonzero(pc.invert(sure))
-        good, kept, rejects = _one_by_one(batch.take(left), vendor)
+        good, kept, rejects = _read_one_by_one(batch.take(left), vendor)
         numbers = pa.concat_arrays([pc.indices_nonzero(sure), left.take(kept)])
         order = pc.array_sort_indices(numbers)
-        rows = one_batch(rows, good).take(order)
+        rows = join_two(rows, good).take(order)
         numbers = numbers.take(order)
         contacts = contacts.take(numbers)
     found = seen.compare(contacts, rows)
@@ -38,11 +38,11 @@ def to_rows(batch: pa.RecordBatch, vendor: Vendor, seen: Deduplicator) -> tuple[
     firsts, others = found
     if len(others):
         places = others if numbers is None else numbers.take(others)
-        rejects = one_batch(rejects, rejects_of(batch.take(places), [SHARED_ID] * len(places)))
+        rejects = join_two(rejects, build_rejects(batch.take(places), [SHARED_ID] * len(places)))
     return rows.filter(firsts), rejects
 
 
-def _one_by_one(batch: pa.RecordBatch, vendor: Vendor) -> tuple[pa.RecordBatch, pa.Array, pa.RecordBatch]:
+def _read_one_by_one(batch: pa.RecordBatch, vendor: Vendor) -> tuple[pa.RecordBatch, pa.Array, pa.RecordBatch]:
     """Canonical rows, the numbers of the records they are of, and the rejects."""
     good: list[Interaction] = []
     kept: list[int] = []
@@ -60,7 +60,7 @@ def _one_by_one(batch: pa.RecordBatch, vendor: Vendor) -> tuple[pa.RecordBatch, 
         good.append(row)
         kept.append(n)
     numbers, rejected = pa.array(kept, pa.uint64()), pa.array(bad, pa.uint64())
-    return rows_of(batch.take(numbers), good), numbers, rejects_of(batch.take(rejected), reasons)
+    return build_rows(batch.take(numbers), good), numbers, build_rejects(batch.take(rejected), reasons)
 
 
 def read_batch(batch: pa.RecordBatch, vendor: Vendor) -> tuple[pa.BooleanArray, pa.RecordBatch]:
@@ -68,16 +68,16 @@ def read_batch(batch: pa.RecordBatch, vendor: Vendor) -> tuple[pa.BooleanArray, 
     if vendor.columns is None or not batch.num_rows or batch.column("payload").nbytes > 2 * BATCH_BYTES:
         return pa.repeat(False, batch.num_rows), pa.RecordBatch.from_pylist([], CANONICAL)
     sure, found = vendor.columns(batch)
-    if not (_known(found["channel"], CHANNELS) and _known(found["action"], ACTIONS)):
+    if not (_are_known(found["channel"], CHANNELS) and _are_known(found["action"], ACTIONS)):
         sure = pa.repeat(False, batch.num_rows)
-    return sure, _filled(batch, found, sure)
+    return sure, _fill_columns(batch, found, sure)
 
 
-def _known(words: pa.Array, vocabulary: frozenset[str]) -> bool:
+def _are_known(words: pa.Array, vocabulary: frozenset[str]) -> bool:
     return vocabulary.issuperset(pc.unique(words).to_pylist())
 
 
-def _filled(raw: pa.RecordBatch, found: Mapping[str, pa.Array], sure: pa.BooleanArray) -> pa.RecordBatch:
+def _fill_columns(raw: pa.RecordBatch, found: Mapping[str, pa.Array], sure: pa.BooleanArray) -> pa.RecordBatch:
     keep = None if pc.all(sure).as_py() else sure
     columns = []
     for column in CANONICAL:
@@ -97,7 +97,7 @@ _READ = ("payload", "contact_id", "contact_id_kind", "asked_type", "context")
 _CARRIED = frozenset(("vendor", "account", "contact_id_kind", "extracted_at", "window_start", "window_end"))
 
 
-def rows_of(raw: pa.RecordBatch, rows: Sequence[Interaction]) -> pa.RecordBatch:
+def build_rows(raw: pa.RecordBatch, rows: Sequence[Interaction]) -> pa.RecordBatch:
     """Canonical rows of raw ones that were read one by one."""
     columns: list[Any] = []
     for column in CANONICAL:
@@ -110,12 +110,12 @@ def rows_of(raw: pa.RecordBatch, rows: Sequence[Interaction]) -> pa.RecordBatch:
     return pa.record_batch(columns, schema=CANONICAL)
 
 
-def rejects_of(raw: pa.RecordBatch, reasons: Sequence[str]) -> pa.RecordBatch:
+def build_rejects(raw: pa.RecordBatch, reasons: Sequence[str]) -> pa.RecordBatch:
     """Raw rows with why they are no interactions."""
     return pa.record_batch([pa.array(reasons, pa.string()), *raw.columns], schema=REJECTS)
 
 
-def one_batch(first: pa.RecordBatch, second: pa.RecordBatch) -> pa.RecordBatch:
+def join_two(first: pa.RecordBatch, second: pa.RecordBatch) -> pa.RecordBatch:
     """Two small batches of one schema as one; pyarrow 18 has no function for it."""
     some = [batch for batch in (first, second) if batch.num_rows]
     if len(some) < 2:
@@ -123,7 +123,7 @@ def one_batch(first: pa.RecordBatch, second: pa.RecordBatch) -> pa.RecordBatch:
     return pa.Table.from_batches(some).combine_chunks().to_batches()[0]
 
 
-def join(batches: Sequence[pa.RecordBatch]) -> pa.Table:
+def join_rows(batches: Sequence[pa.RecordBatch]) -> pa.Table:
     """One table of several batches, in their order.
 
     It keeps the batches' chunks: one array of texts holds 2 GiB at most, and what is beyond comes as a second one.

@@ -23,16 +23,18 @@ FLOW = {
 }
 
 
-def lineage(found: Summary, lake: Lake, table: tuple[str, str] | None = None) -> Any:
+def build_lineage(found: Summary, lake: Lake, table: tuple[str, str] | None = None) -> Any:
     """What a step tells an OpenLineage collector; ``table`` is namespace and name of what a load writes."""
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    source, target = (_address(what, found, lake, table) for what in FLOW[found.stage])
+    source, target = (_name_dataset(what, found, lake, table) for what in FLOW[found.stage])
     read, written = FLOW[found.stage]
-    return OperatorLineage(inputs=[_input(*source, schema(read))], outputs=[_output(*target, schema(written), found)])
+    return OperatorLineage(
+        inputs=[_build_input(*source, find_schema(read))], outputs=[_build_output(*target, find_schema(written), found)]
+    )
 
 
-def schema(what: str) -> pa.Schema | None:
+def find_schema(what: str) -> pa.Schema | None:
     """The Arrow schema of one of the datasets above; None where it is not ours to say."""
     from airflow_provider_interactions import schema as airflow_provider_interactions_schema
     from airflow_provider_interactions.schema import CANONICAL, RAW
@@ -45,7 +47,7 @@ def schema(what: str) -> pa.Schema | None:
     }.get(what)
 
 
-def _address(what: str, found: Summary, lake: Lake, table: tuple[str, str] | None) -> tuple[str, str]:
+def _name_dataset(what: str, found: Summary, lake: Lake, table: tuple[str, str] | None) -> tuple[str, str]:
     """Namespace and name, as OpenLineage's naming conventions have them for files and buckets."""
     if what == "vendor":
         return f"{found.vendor}://{found.account}", "interactions"
@@ -59,13 +61,13 @@ def _address(what: str, found: Summary, lake: Lake, table: tuple[str, str] | Non
     return f"{url.scheme}://{url.netloc}", url.path.lstrip("/")
 
 
-def _input(namespace: str, name: str, columns: pa.Schema | None) -> Any:
+def _build_input(namespace: str, name: str, columns: pa.Schema | None) -> Any:
     from airflow.providers.common.compat.openlineage.facet import Dataset
 
-    return Dataset(namespace=namespace, name=name, facets=_facets(columns))
+    return Dataset(namespace=namespace, name=name, facets=_build_facets(columns))
 
 
-def _output(namespace: str, name: str, columns: pa.Schema | None, found: Summary) -> Any:
+def _build_output(namespace: str, name: str, columns: pa.Schema | None, found: Summary) -> Any:
     from airflow.providers.common.compat.openlineage.facet import (
         OutputDataset,
         OutputStatisticsOutputDatasetFacet,
@@ -75,11 +77,11 @@ def _output(namespace: str, name: str, columns: pa.Schema | None, found: Summary
         rowCount=found.rows, size=found.bytes or None, fileCount=found.files or None
     )
     return OutputDataset(
-        namespace=namespace, name=name, facets=_facets(columns), outputFacets={"outputStatistics": counts}
+        namespace=namespace, name=name, facets=_build_facets(columns), outputFacets={"outputStatistics": counts}
     )
 
 
-def _facets(columns: pa.Schema | None) -> dict[str, Any]:
+def _build_facets(columns: pa.Schema | None) -> dict[str, Any]:
     from airflow.providers.common.compat.openlineage.facet import (
         SchemaDatasetFacet,
         SchemaDatasetFacetFields,
@@ -88,12 +90,12 @@ def _facets(columns: pa.Schema | None) -> dict[str, Any]:
     if columns is None:
         return {}
     fields = [
-        SchemaDatasetFacetFields(name=column.name, type=str(column.type), description=_meaning(column))
+        SchemaDatasetFacetFields(name=column.name, type=str(column.type), description=_read_meaning(column))
         for column in columns
     ]
     return {"schema": SchemaDatasetFacet(fields=fields)}
 
 
-def _meaning(column: Any) -> str | None:
+def _read_meaning(column: Any) -> str | None:
     found = (column.metadata or {}).get(b"meaning")
     return found.decode() if found else None

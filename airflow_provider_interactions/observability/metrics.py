@@ -21,18 +21,18 @@ from airflow.sdk.observability.stats import Stats
 from airflow_provider_interactions.observability.summary import Summary
 
 
-def report(found: Summary, seconds: float | None) -> None:
+def send_metrics(found: Summary, seconds: float | None) -> None:
     """Send a step's counts, zeros left out, and how long it took where that is known."""
     for name, count in found.counters.items():
         if count:
-            for stat, more in _names(name, found):
+            for stat, more in _list_names(name, found):
                 Stats.incr(stat, count, **more)
     if seconds is not None:
-        for stat, more in _names("duration", found):
+        for stat, more in _list_names("duration", found):
             Stats.timing(stat, timedelta(seconds=seconds), **more)
 
 
-def _names(name: str, found: Summary) -> Iterator[tuple[str, dict[str, Any]]]:
+def _list_names(name: str, found: Summary) -> Iterator[tuple[str, dict[str, Any]]]:
     yield f"interactions.{name}", {"tags": {"vendor": found.vendor, "stage": found.stage}}
     if conf.getboolean("metrics", "legacy_names_on", fallback=True):
         yield f"interactions.{name}.{found.vendor}.{found.stage}", {}

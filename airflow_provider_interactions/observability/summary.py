@@ -66,38 +66,38 @@ class Summary:
 
 def summarize_list(stage: str, place: WindowPaths, path: str, contacts: int) -> Summary:
     """A list of contacts that was written to ``path``."""
-    return _summary(stage, place, contacts, None, 1, path, counters={"rows": contacts})
+    return _summarize(stage, place, contacts, None, 1, path, counters={"rows": contacts})
 
 
 def summarize_extracted(stage: str, manifest: Manifest) -> Summary:
     """A batch of contacts whose records have landed."""
     landed = manifest.counts.landed
-    return summarize_raw(stage, manifest, {"rows": landed, **_calls(manifest.counts)})
+    return summarize_raw(stage, manifest, {"rows": landed, **_count_calls(manifest.counts)})
 
 
 def summarize_raw(stage: str, manifest: Manifest, counters: Counters | None = None) -> Summary:
     """A raw window."""
     whole = manifest.windows == 1
     path = manifest.place.raw_manifest if whole else manifest.place.of_account("raw")
-    return _of_manifest(stage, manifest, manifest.counts.landed, path, counters or {})
+    return _summarize_manifest(stage, manifest, manifest.counts.landed, path, counters or {})
 
 
 def summarize_normalized(stage: str, manifest: Manifest) -> Summary:
     """A normalized window, or several of one run."""
     counts = manifest.counts
     counters = {"rows": counts.canonical, "rejects": counts.rejected}
-    return _of_manifest(stage, manifest, counts.canonical, _path(manifest), counters)
+    return _summarize_manifest(stage, manifest, counts.canonical, _find_path(manifest), counters)
 
 
 def summarize_loaded(stage: str, manifest: Manifest, done: Loaded) -> Summary:
     """A window in the table."""
-    return _summary(
+    return _summarize(
         stage,
         manifest.place,
         done.rows,
         None,
         0,
-        _path(manifest),
+        _find_path(manifest),
         rejected=manifest.counts.rejected,
         windows=manifest.windows,
         counters={"rows": done.rows},
@@ -118,12 +118,12 @@ def summarize_answer(stage: str, found: Answer) -> Summary:
         files=2,
         path=found.summary,
         rejected=counts.rejected,
-        counters={"rows": counts.canonical, "rejects": counts.rejected, **_calls(counts)},
+        counters={"rows": counts.canonical, "rejects": counts.rejected, **_count_calls(counts)},
     )
 
 
-def _of_manifest(stage: str, manifest: Manifest, rows: int, path: str, counters: Counters) -> Summary:
-    return _summary(
+def _summarize_manifest(stage: str, manifest: Manifest, rows: int, path: str, counters: Counters) -> Summary:
+    return _summarize(
         stage,
         manifest.place,
         rows,
@@ -136,18 +136,18 @@ def _of_manifest(stage: str, manifest: Manifest, rows: int, path: str, counters:
     )
 
 
-def _summary(
+def _summarize(
     stage: str, place: WindowPaths, rows: int, size: int | None, files: int, path: str, **more: Any
 ) -> Summary:
     start, end = zulu(place.window.start), zulu(place.window.end)
     return Summary(stage, place.vendor, place.account, start, end, rows, size, files, path, **more)
 
 
-def _path(manifest: Manifest) -> str:
+def _find_path(manifest: Manifest) -> str:
     """Where the manifest of a normalized window is, or the folder with those of several."""
     path = manifest.place.manifest
     return path if manifest.windows == 1 else posixpath.dirname(path)
 
 
-def _calls(counts: Counts) -> Counters:
+def _count_calls(counts: Counts) -> Counters:
     return {metric: getattr(counts, name) for metric, name in CALLS.items()}

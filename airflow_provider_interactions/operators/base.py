@@ -14,11 +14,11 @@ from airflow_provider_interactions.contract import Options, options
 from airflow_provider_interactions.hooks.base import InteractionsHook
 from airflow_provider_interactions.observability.assets import emit_events
 from airflow_provider_interactions.observability.links import ManifestLink
-from airflow_provider_interactions.observability.metrics import report
+from airflow_provider_interactions.observability.metrics import send_metrics
 from airflow_provider_interactions.observability.summary import Summary
-from airflow_provider_interactions.runtime.context import DAY, resolve
+from airflow_provider_interactions.runtime.context import DAY, resolve_window
 from airflow_provider_interactions.runtime.lake_url import open_lake
-from airflow_provider_interactions.runtime.retry import POLICY, RETRIES, remembered
+from airflow_provider_interactions.runtime.retry import POLICY, RETRIES, keep_defaults
 from airflow_provider_interactions.window import Instant, Window
 
 Result = TypeVar("Result")
@@ -56,7 +56,7 @@ class LakeOperator(BaseOperator):
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:
         """As Airflow does it, with this package's own defaults."""
-        return remembered(super().partial(**kwargs), kwargs)
+        return keep_defaults(super().partial(**kwargs), kwargs)
 
     def pre_execute(self, context: Any) -> None:
         """Note when the step begins."""
@@ -66,7 +66,7 @@ class LakeOperator(BaseOperator):
     def finish(self, context: Any, summary: Summary, result: Result) -> Result:
         """Return the step's result, after metrics, links, assets and lineage have got its summary."""
         self.summary = summary
-        report(summary, None if self._began is None else time.monotonic() - self._began)
+        send_metrics(summary, None if self._began is None else time.monotonic() - self._began)
         emit_events(context, self.outlets, summary)
         return result
 
@@ -74,7 +74,7 @@ class LakeOperator(BaseOperator):
         """Datasets, schema, rows and bytes for OpenLineage, which asks for them when the task has succeeded."""
         from airflow_provider_interactions.observability import lineage
 
-        return None if self.summary is None else lineage.lineage(self.summary, open_lake(self.lake), self.target)
+        return None if self.summary is None else lineage.build_lineage(self.summary, open_lake(self.lake), self.target)
 
     @property
     def target(self) -> tuple[str, str] | None:
@@ -124,7 +124,7 @@ class VendorOperator(LakeOperator):
 
     def window(self, context: Mapping[str, Any]) -> Window:
         """The run's window; raises ConfigError that says what to write when it has none."""
-        return resolve(context, self.start, self.end, self.width)
+        return resolve_window(context, self.start, self.end, self.width)
 
     def checked_options(self, hook: InteractionsHook) -> Options:
         """The options, checked; raises ConfigError that names the wrong one."""

@@ -16,7 +16,7 @@ from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.observability.summary import summarize_list
 from airflow_provider_interactions.operators.base import VendorOperator
 from airflow_provider_interactions.runtime import sources
-from airflow_provider_interactions.runtime.context import given, is_aligned, split_width
+from airflow_provider_interactions.runtime.context import choose_split_width, first_given, is_aligned
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.window import Window
@@ -79,7 +79,9 @@ class ListContactsOperator(VendorOperator):
         """List the contacts, keep the list, cut it into batches; fails at once where a retry cannot help."""
         with raise_for_airflow(self.subject):
             window = self.window(context)
-            width = split_width(context, self.start, window, self.width)  # refuses too many, before anybody is asked
+            width = choose_split_width(
+                context, self.start, window, self.width
+            )  # refuses too many, before anybody is asked
         if width and not is_aligned(window, width):
             self.log.warning(
                 "Window %s does not begin and end with windows of %s in UTC, so it is not cut into those of scheduled "
@@ -91,50 +93,52 @@ class ListContactsOperator(VendorOperator):
 
     def _list(self, context: Context, window: Window, width: timedelta | None) -> list[dict[str, Any]]:
         from airflow_provider_interactions import contacts
-        from airflow_provider_interactions.runtime.batching import reference
+        from airflow_provider_interactions.runtime.batching import make_reference
 
         hook, lake = self.hook(), open_lake(self.lake)
         options = self.checked_options(hook)
         place = WindowPaths(hook.vendor.name, hook.credentials.account, window)
-        path, count = contacts.keep(lake, place, self._pages(hook, options), datetime.now(UTC))
-        size = self._batch_size(hook, options, contacts.read(lake, contacts.Batch(path, 0, 1, 0, 1)), count)
+        path, count = contacts.write_list(lake, place, self._pages(hook, options), datetime.now(UTC))
+        size = self._batch_size(hook, options, contacts.read_batch(lake, contacts.Batch(path, 0, 1, 0, 1)), count)
         if not count and self.on_empty == "fail":
             msg = (
                 "The list of contacts is empty, so the window would replace what the lake has of it by nothing. Check "
                 "where contacts come from, or allow it with on_empty='record'."
             )
             raise ConfigError(msg)
-        batches = contacts.cut(path, count, size)
+        batches = contacts.cut_batches(path, count, size)
         self.log.info("%s, window %s: %d contacts in %d batches", hook.vendor.name, window, count, len(batches))
-        references = [reference(batch, window, width, self._source()) for batch in batches]
+        references = [make_reference(batch, window, width, self._source()) for batch in batches]
         return self.finish(context, summarize_list(self.stage, place, path, count), references)
 
     def _batch_size(self, hook: InteractionsHook, options: Options, sample: Sequence[Contact], contacts: int) -> int:
         from airflow_provider_interactions.runtime import batching
 
         if self.batch_size is None:
-            return batching.batch_size(hook.vendor, hook.credentials.settings, options, contacts, sample)
-        return batching.checked_size(self.batch_size, contacts)
+            return batching.choose_batch_size(hook.vendor, hook.credentials.settings, options, contacts, sample)
+        return batching.check_size(self.batch_size, contacts)
 
     def _pages(self, hook: InteractionsHook, options: Options) -> Iterable[Sequence[Contact]]:
         from airflow_provider_interactions import contacts as lists
 
-        ids = self._ids(lists.accepter(hook.vendor, given(self.kind)))
+        ids = self._ids(lists.make_accepter(hook.vendor, first_given(self.kind)))
         if ids is None:
-            return lists.listing(hook.vendor, hook.credentials, options)
-        return lists.given(hook.vendor, ids, given(self.kind))
+            return lists.list_from_vendor(hook.vendor, hook.credentials, options)
+        return lists.check_identifiers(hook.vendor, ids, first_given(self.kind))
 
     def _source(self) -> str:
         """Where contacts come from, in a few digits; nothing of contacts that were written down."""
         said = [self.contacts_file, self.column, self.contacts_sql, self.contacts_conn_id, self.kind]
-        return sha256(repr([*map(given, said), self.contacts is not None]).encode()).hexdigest()[:16]
+        return sha256(repr([*map(first_given, said), self.contacts is not None]).encode()).hexdigest()[:16]
 
     def _ids(self, accepts: Callable[[str], bool]) -> Iterable[object] | None:
-        match sources.only(contacts=self.contacts, contacts_file=self.contacts_file, contacts_sql=self.contacts_sql):
+        match sources.choose_source(
+            contacts=self.contacts, contacts_file=self.contacts_file, contacts_sql=self.contacts_sql
+        ):
             case "contacts":
-                return sources.from_list(self.contacts or ())
+                return sources.read_list(self.contacts or ())
             case "contacts_file":
-                return sources.from_file(str(self.contacts_file), given(self.column), accepts)
+                return sources.read_file(str(self.contacts_file), first_given(self.column), accepts)
             case "contacts_sql":
-                return sources.from_sql(str(self.contacts_sql), given(self.contacts_conn_id))
+                return sources.read_sql(str(self.contacts_sql), first_given(self.contacts_conn_id))
         return None

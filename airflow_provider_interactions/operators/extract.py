@@ -15,11 +15,17 @@ from airflow_provider_interactions.hooks.base import InteractionsHook
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.observability.summary import summarize_extracted
 from airflow_provider_interactions.operators.base import VendorOperator
-from airflow_provider_interactions.runtime.context import Run, given, history_age, run_of, split_width
+from airflow_provider_interactions.runtime.context import (
+    Run,
+    choose_split_width,
+    first_given,
+    identify_run,
+    read_history_age,
+)
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
-from airflow_provider_interactions.runtime.progress import reporter
-from airflow_provider_interactions.runtime.sources import from_list
+from airflow_provider_interactions.runtime.progress import make_reporter
+from airflow_provider_interactions.runtime.sources import read_list
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.extract.job import Job
@@ -87,22 +93,22 @@ class ExtractInteractionsOperator(VendorOperator):
         starts afresh.
         """
         from airflow_provider_interactions.extract.run import extract
-        from airflow_provider_interactions.lake.manifest import packed
+        from airflow_provider_interactions.lake.manifest import pack
 
         with raise_for_airflow(self.subject):
             reference = self._reference(context)
-            age = history_age(context, self.history_age, self.refresh)
+            age = read_history_age(context, self.history_age, self.refresh)
         if self.batch is not None:
-            _label(context, reference.label, self.map_index_template or "{{ interactions_batch }}")
+            _set_label(context, reference.label, self.map_index_template or "{{ interactions_batch }}")
         with raise_for_airflow(self.subject, f"window {reference.window}"):
-            job = self._job(reference, age, run_of(context, self.retries or 0))
+            job = self._job(reference, age, identify_run(context, self.retries or 0))
             landed = extract(job).to_split(reference.width)
         counts = landed.counts
         self.log.info(
             "%s: landed %d records of %d contacts by %d requests",
-            *(describe(job), counts.landed, counts.contacts, counts.requests),
+            *(describe_job(job), counts.landed, counts.contacts, counts.requests),
         )
-        return self.finish(context, summarize_extracted(self.stage, landed), packed(landed))
+        return self.finish(context, summarize_extracted(self.stage, landed), pack(landed))
 
     def _job(self, reference: Reference, age: timedelta | None, run: Run) -> Job:
         from airflow_provider_interactions import rejects
@@ -127,35 +133,35 @@ class ExtractInteractionsOperator(VendorOperator):
             source=reference.source,
             first=reference.first,
         )
-        return replace(job, progress=reporter(self.log.info, describe(job)))
+        return replace(job, progress=make_reporter(self.log.info, describe_job(job)))
 
     def _reference(self, context: Context) -> Reference:
         """The batch to ask for; without one, a batch of all ``contacts`` in the run's own window."""
-        from airflow_provider_interactions.runtime.batching import Reference, dereference
+        from airflow_provider_interactions.runtime.batching import Reference, read_reference
 
         if (self.batch is None) == (self.contacts is None):
             msg = "Give either batch (by .expand(batch=…) over ListContactsOperator's output) or contacts."
             raise ConfigError(msg)
         if self.batch is not None:
-            return dereference(self.batch)
+            return read_reference(self.batch)
         window = self.window(context)
-        width = split_width(context, self.start, window, self.width)
+        width = choose_split_width(context, self.start, window, self.width)
         return Reference("", 0, 0, 0, 1, window_start=window.start, window_end=window.end, width=width)
 
     def _contacts(self, hook: InteractionsHook, lake: Lake, reference: Reference) -> list[Contact]:
         from airflow_provider_interactions import contacts
 
         if self.batch is not None:
-            return contacts.read(lake, reference)
-        return contacts.checked(hook.vendor, from_list(self.contacts or ()), given(self.kind))
+            return contacts.read_batch(lake, reference)
+        return contacts.check_contacts(hook.vendor, read_list(self.contacts or ()), first_given(self.kind))
 
 
-def describe(job: Job) -> str:
+def describe_job(job: Job) -> str:
     """Vendor, window and batch, for the log."""
     return f"{job.vendor.name}, window {job.window}, batch {job.batch + 1} of {job.batches}"
 
 
-def _label(context: Context, label: str, template: str) -> None:
+def _set_label(context: Context, label: str, template: str) -> None:
     # Airflow renders a mapped task's label from the context after it ran; the template gets there by itself only if
     # the DAG's author wrote one into ``partial``.
     context["interactions_batch"] = label  # type: ignore[typeddict-unknown-key]

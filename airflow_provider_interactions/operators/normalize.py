@@ -50,14 +50,14 @@ class NormalizeInteractionsOperator(LakeOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Publish the raw window, normalize it, publish the result."""
-        from airflow_provider_interactions.lake.manifest import packed
+        from airflow_provider_interactions.lake.manifest import pack
         from airflow_provider_interactions.normalize.window import normalize_run
 
         with raise_for_airflow():
             batches = self._batches(context)
         with raise_for_airflow(*describe_window(batches)):
             done = normalize_run(open_lake(self.lake), batches, self.rejects_share, self.width)
-        return self.finish(context, summarize_normalized(self.stage, done), packed(done))
+        return self.finish(context, summarize_normalized(self.stage, done), pack(done))
 
     def _batches(self, context: Context) -> list[Manifest]:
         if self.manifests is None:

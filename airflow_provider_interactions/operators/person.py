@@ -14,10 +14,10 @@ from airflow_provider_interactions.hooks.base import InteractionsHook, mask
 from airflow_provider_interactions.observability.links import LinesLink, ManifestLink, ParquetLink
 from airflow_provider_interactions.observability.summary import summarize_answer
 from airflow_provider_interactions.operators.base import LakeOperator
-from airflow_provider_interactions.runtime.context import given
+from airflow_provider_interactions.runtime.context import first_given
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
-from airflow_provider_interactions.runtime.progress import reporter
+from airflow_provider_interactions.runtime.progress import make_reporter
 from airflow_provider_interactions.window import Instant, instant
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class ContactInteractionsOperator(LakeOperator):
         return self.finish(context, summarize_answer(self.stage, found), self._result(found))
 
     def _given(self, params: Mapping[str, Any], name: str) -> Any:
-        return given(getattr(self, name), params.get(name))
+        return first_given(getattr(self, name), params.get(name))
 
     def _hook(self, params: Mapping[str, Any]) -> InteractionsHook:
         vendor, conn_id = self._given(params, "vendor"), self._given(params, "conn_id")
@@ -112,14 +112,14 @@ class ContactInteractionsOperator(LakeOperator):
         ids = request.split_identifiers(self._given(params, "contacts"))
         # Whatever some library should say of them, no log shows them, as they were given and as they are asked for.
         mask(*ids)
-        asked = request.request(
+        asked = request.check_request(
             hook.vendor,
             ids,
             airflow_provider_interactions_params.require_kind(
                 hook.vendor.name, self._given(params, "kind"), hook.vendor.about.person_kinds
             ),
-            start=_moment("start", self._given(params, "start")),
-            end=_moment("end", self._given(params, "end")),
+            start=_read_instant("start", self._given(params, "start")),
+            end=_read_instant("end", self._given(params, "end")),
             types=airflow_provider_interactions_params.require_types(
                 hook.vendor.name, self._given(params, "types") or ()
             ),
@@ -132,8 +132,8 @@ class ContactInteractionsOperator(LakeOperator):
         from airflow_provider_interactions.person import request
 
         lake = open_lake(self.lake)
-        progress = reporter(self.log.info, f"{hook.vendor.name}, {asked.when}")
-        return request.answer(lake, asked, hook.credentials, progress=progress)
+        progress = make_reporter(self.log.info, f"{hook.vendor.name}, {asked.when}")
+        return request.answer_request(lake, asked, hook.credentials, progress=progress)
 
     def _result(self, found: Answer) -> dict[str, Any]:
         import msgspec
@@ -151,7 +151,7 @@ class ContactInteractionsOperator(LakeOperator):
         return {"text": "\n".join(text), "addresses": addresses, **msgspec.json.decode(msgspec.json.encode(found))}
 
 
-def _moment(name: str, value: Instant | None) -> datetime | None:
+def _read_instant(name: str, value: Instant | None) -> datetime | None:
     """One end of the window; raises ConfigError that says which one is wrong."""
     try:
         return None if value is None else instant(value)

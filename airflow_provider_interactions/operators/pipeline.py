@@ -114,22 +114,22 @@ def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arg
     Raises TypeError for an unknown argument, and ValueError if the table has no place.
     """
     _refuse_unknown(arguments)
-    chosen: dict[str, Any] = {**_bound(vendor, arguments), **arguments}
-    listing = _of(Listing, chosen)
+    chosen: dict[str, Any] = {**_limit_tasks(vendor, arguments), **arguments}
+    listing = _select(Listing, chosen)
     if any(arguments.get(source) is not None for source in SOURCES):
         listing.pop("pool", None)
     contacts = ListContactsOperator(task_id="list_contacts", vendor=vendor, **listing)
-    extracted = ExtractInteractionsOperator.partial(task_id="extract", vendor=vendor, **_of(Extracting, chosen))
+    extracted = ExtractInteractionsOperator.partial(task_id="extract", vendor=vendor, **_select(Extracting, chosen))
     mapped = extracted.expand(batch=contacts.output)
     made = {stage: [asset(arguments.get("conn_id") or str(vendor), stage)] for stage in MADE}
     normalized = NormalizeInteractionsOperator(
-        task_id="normalize", outlets=made["normalized"], **_of(Normalizing, chosen, manifests=mapped.output)
+        task_id="normalize", outlets=made["normalized"], **_select(Normalizing, chosen, manifests=mapped.output)
     )
     if not load:
         return Pipeline(contacts, mapped, normalized, None)
     _require_database(arguments)
     loaded = LoadInteractionsOperator(
-        task_id="load", outlets=made["loaded"], **_of(Loading, chosen, manifest=normalized.output)
+        task_id="load", outlets=made["loaded"], **_select(Loading, chosen, manifest=normalized.output)
     )
     return Pipeline(contacts, mapped, normalized, loaded)
 
@@ -143,7 +143,7 @@ def _require_database(chosen: Mapping[str, Any]) -> None:
         raise ValueError(msg)
 
 
-def _bound(vendor: str | None, chosen: Mapping[str, Any]) -> Mapping[str, Any]:
+def _limit_tasks(vendor: str | None, chosen: Mapping[str, Any]) -> Mapping[str, Any]:
     """What keeps tasks from asking one vendor all at once, where the DAG's author has not said it."""
     if "pool" in chosen:
         return {}
@@ -152,7 +152,7 @@ def _bound(vendor: str | None, chosen: Mapping[str, Any]) -> Mapping[str, Any]:
     return ONE_AT_A_TIME
 
 
-def _of(kind: Any, chosen: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+def _select(kind: Any, chosen: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     return {name: chosen[name] for name in kind.__annotations__.keys() & chosen.keys()} | more
 
 

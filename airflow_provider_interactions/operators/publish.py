@@ -35,10 +35,10 @@ class PublishInteractionsOperator(LakeOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Join and publish; raises what ``commit_or_follow`` does, as an error that is not retried."""
         from airflow_provider_interactions.extract.commit import commit_or_follow
-        from airflow_provider_interactions.lake.manifest import packed
+        from airflow_provider_interactions.lake.manifest import pack
 
         batches = unpack_batches(self.manifests)
         with raise_for_airflow(*describe_window(batches)):
             whole = commit_or_follow(open_lake(self.lake), batches)
         self.log.info("%s, window %s: %d records published", whole.vendor, whole.window, whole.counts.landed)
-        return self.finish(context, summarize_raw(self.stage, whole), packed(whole))
+        return self.finish(context, summarize_raw(self.stage, whole), pack(whole))

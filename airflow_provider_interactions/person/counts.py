@@ -68,7 +68,7 @@ class Tally:
 
     def take(self, place: int, found: PersonRecords) -> None:
         """Add the person at a place in the list."""
-        self.people.append(_person(place, found))
+        self.people.append(_summarize_person(place, found))
         for row in found.interactions:
             self.channels.setdefault(row["channel"], Counter())[row["native_type"]] += 1
         self.rejects.update(row["rejected"] for row in found.rejects)
@@ -78,7 +78,7 @@ class Tally:
         return sum(getattr(person, name) for person in self.people)
 
 
-def _person(n: int, found: PersonRecords) -> Person:
+def _summarize_person(n: int, found: PersonRecords) -> Person:
     times = [row["occurred_at"] for row in found.interactions]
     return Person(
         contact=n,
@@ -94,7 +94,9 @@ def _person(n: int, found: PersonRecords) -> Person:
     )
 
 
-def counted(landed: Manifest, window: Window | None, tally: Tally, parquet: File, lines: File, summary: str) -> Answer:
+def build_answer(
+    landed: Manifest, window: Window | None, tally: Tally, parquet: File, lines: File, summary: str
+) -> Answer:
     """Sum up; raises Unreconciled when a record is unaccounted for. ``window`` None means all time."""
     found = Counts(
         canonical=tally.total("interactions"), rejected=tally.total("rejected"), repeated=tally.total("repeated")

@@ -19,7 +19,7 @@ from airflow_provider_interactions.extract.outcomes import read_outcomes
 from airflow_provider_interactions.lake.manifest import File, Manifest
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.reader import read_rows
-from airflow_provider_interactions.lake.storage import Lake, NewFile, unwritable
+from airflow_provider_interactions.lake.storage import Lake, NewFile, write_error
 from airflow_provider_interactions.normalize.repeats import Deduplicator, read_first
 from airflow_provider_interactions.schema import ANSWER
 
@@ -53,51 +53,51 @@ class PersonRecords:
 
 def read_person(lake: Lake, vendor: Vendor, landed: Manifest, types: frozenset[str]) -> Iterator[PersonRecords]:
     """What landed, person by person in the order they were asked about; of interactions, these types or all."""
-    groups = groupby(_records(lake, landed), itemgetter("contact_id"))
+    groups = groupby(_read_records(lake, landed), itemgetter("contact_id"))
     who, records = next(groups, (None, iter(())))
     for outcome in read_outcomes(lake, landed):
         found = PersonRecords(outcome.outcome, outcome.reason)
         if who == outcome.contact_id:
-            _read(found, vendor, records, types)
+            _sort_records(found, vendor, records, types)
             who, records = next(groups, (None, iter(())))
         yield found
 
 
-def folded(native_type: str) -> str:
+def fold_type(native_type: str) -> str:
     """A vendor's type as it is compared: letters in either case, blanks left out."""
     return "".join(native_type.split()).casefold()
 
 
-def _records(lake: Lake, landed: Manifest) -> Iterator[Row]:
-    return _rows(lake, landed.files)
+def _read_records(lake: Lake, landed: Manifest) -> Iterator[Row]:
+    return _read_file_rows(lake, landed.files)
 
 
-def _rows(lake: Lake, files: Iterable[File]) -> Iterator[Row]:
+def _read_file_rows(lake: Lake, files: Iterable[File]) -> Iterator[Row]:
     for batch in read_rows(lake, files):
         yield from batch.to_pylist()
 
 
-def _read(found: PersonRecords, vendor: Vendor, records: Iterable[Row], types: frozenset[str]) -> None:
+def _sort_records(found: PersonRecords, vendor: Vendor, records: Iterable[Row], types: frozenset[str]) -> None:
     seen = Deduplicator()
     for raw in records:
         found.records += 1
-        row = _row(vendor, raw, seen)
+        row = _show_record(vendor, raw, seen)
         if row is None:
             found.repeated += 1
         elif row["rejected"] is not None:
             found.rejects.append(row)
         else:
-            _choose(found, row, types)
+            _keep_type(found, row, types)
 
 
-def _choose(found: PersonRecords, row: Row, types: frozenset[str]) -> None:
-    if types and folded(row["native_type"]) not in types:
+def _keep_type(found: PersonRecords, row: Row, types: frozenset[str]) -> None:
+    if types and fold_type(row["native_type"]) not in types:
         found.left_out += 1
     else:
         found.interactions.append(row)
 
 
-def _row(vendor: Vendor, raw: Row, seen: Deduplicator) -> Row | None:
+def _show_record(vendor: Vendor, raw: Row, seen: Deduplicator) -> Row | None:
     """A record as it is shown; None for one that came before."""
     contact = Contact(raw["contact_id"], raw["contact_id_kind"])
     known = {name: raw[name] for name in ("vendor", "account", "contact_id_kind", "context", "extracted_at")}
@@ -114,17 +114,17 @@ def _row(vendor: Vendor, raw: Row, seen: Deduplicator) -> Row | None:
 
 
 @dataclass(slots=True)
-class Output:
+class AnswerFiles:
     """The two files of an answer, being written. A context manager that leaves neither unless ``keep`` is called."""
 
     lake: Lake
     base: str
     table: Writer = field(init=False)
-    lines: Lines = field(init=False)
+    lines: LinesWriter = field(init=False)
     kept: bool = False
 
     def __enter__(self) -> Self:
-        self.lines = Lines(self.lake, f"{self.base}.jsonl")
+        self.lines = LinesWriter(self.lake, f"{self.base}.jsonl")
         try:
             self.table = Writer(self.lake, f"{self.base}.parquet", ANSWER)
         except BaseException:
@@ -140,7 +140,7 @@ class Output:
 
     def write(self, rows: Sequence[Row]) -> None:
         """Add the rows of one person."""
-        for some in _in_groups(rows):
+        for some in _group_rows(rows):
             self.table.write(pa.RecordBatch.from_pylist(some, ANSWER))
             self.lines.write(some)
 
@@ -153,7 +153,7 @@ class Output:
         self.kept = True
 
 
-def _in_groups(rows: Iterable[Row], most: int = HELD_BYTES) -> Iterator[list[Row]]:
+def _group_rows(rows: Iterable[Row], most: int = HELD_BYTES) -> Iterator[list[Row]]:
     """Rows in groups of about so many bytes of records, or of one row: an array of texts ends at 2 GiB."""
     group: list[Row] = []
     held = 0
@@ -167,7 +167,7 @@ def _in_groups(rows: Iterable[Row], most: int = HELD_BYTES) -> Iterator[list[Row
         yield group
 
 
-class Lines:
+class LinesWriter:
     """A file of JSON objects, one a line, that appears under its name only when it is complete."""
 
     def __init__(self, lake: Lake, path: str) -> None:
@@ -176,14 +176,14 @@ class Lines:
 
     def write(self, rows: Iterable[Row]) -> None:
         """Append rows; raises as ``storage.unwritable`` says when the file system takes no more."""
-        with _writable():
+        with _map_write_errors():
             for row in rows:
-                self._file.stream.write(line(row) + b"\n")
+                self._file.stream.write(encode_line(row) + b"\n")
                 self.rows += 1
 
     def close(self) -> File:
         """Finish the file and give it its name."""
-        with _writable():
+        with _map_write_errors():
             self._file.close()
         return File(self._file.path, self.rows, self._file.size)
 
@@ -193,18 +193,18 @@ class Lines:
 
 
 @contextmanager
-def _writable() -> Iterator[None]:
+def _map_write_errors() -> Iterator[None]:
     try:
         yield
     except OSError as fault:
-        raise unwritable(fault) from fault
+        raise write_error(fault) from fault
 
 
 #: What the readable file leaves out where a record could be read: its columns and attributes say the same.
 _VERBATIM = ("context", "record")
 
 
-def line(row: Row) -> bytes:
+def encode_line(row: Row) -> bytes:
     """A row as one line of JSON: only what is known, attributes as an object, unreadable records as their text."""
     shown = {name: value for name, value in row.items() if value not in (None, "")}
     if row["rejected"] is None:

@@ -13,26 +13,26 @@ def describe_answer(found: Answer) -> Iterator[str]:
     counts = found.counts
     window = found.window_start and found.window_end and Window(found.window_start, found.window_end)
     when = f"window {window}" if window else "all time"
-    people = count_of(counts.contacts, "contact")
-    yield f"{found.vendor}, {when}: {count_of(counts.canonical, 'interaction')} of {people}."
+    people = pluralize(counts.contacts, "contact")
+    yield f"{found.vendor}, {when}: {pluralize(counts.canonical, 'interaction')} of {people}."
     for person in found.people:
         yield f"contact {person.contact}: {describe_outcome(person)}, {_describe_records(person)}."
     for channel, types in found.channels.items():
         yield f"{channel}: {sum(types.values())} ({', '.join(f'{name} {n}' for name, n in types.items())})."
     for reason, n in found.rejects.items():
-        yield f"{count_of(n, 'record')} unreadable because {reason}; the files hold them as the vendor sent them."
+        yield f"{pluralize(n, 'record')} unreadable because {reason}; the files hold them as the vendor sent them."
 
 
-def count_of(n: int, what: str) -> str:
+def pluralize(n: int, what: str) -> str:
     """``1 record``, ``2 records``."""
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _describe_records(person: Person) -> str:
     others = {"unreadable": person.rejected, "repeated": person.repeated, "of types left out": person.left_out}
-    parts = [count_of(person.interactions, "interaction"), *(f"{n} {what}" for what, n in others.items() if n)]
+    parts = [pluralize(person.interactions, "interaction"), *(f"{n} {what}" for what, n in others.items() if n)]
     span = f", from {zulu(person.first)} to {zulu(person.last)}" if person.first and person.last else ""
-    return f"{count_of(person.records, 'record')}: {', '.join(parts)}{span}"
+    return f"{pluralize(person.records, 'record')}: {', '.join(parts)}{span}"
 
 
 def describe_outcome(person: Person) -> str:

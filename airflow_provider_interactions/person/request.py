@@ -25,7 +25,7 @@ import fsspec
 import msgspec
 
 from airflow_provider_interactions import contract
-from airflow_provider_interactions.contacts import contact_at, is_empty
+from airflow_provider_interactions.contacts import check_contact, is_empty
 from airflow_provider_interactions.contract import Contact, Credentials, Options, Vendor
 from airflow_provider_interactions.errors import ConfigError, VendorError
 from airflow_provider_interactions.extract.job import Job, Progress
@@ -34,8 +34,8 @@ from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.paths import WindowPaths, timestamp
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.person.counts import Answer, Tally, counted
-from airflow_provider_interactions.person.files import Output, PersonRecords, folded, read_person
+from airflow_provider_interactions.person.counts import Answer, Tally, build_answer
+from airflow_provider_interactions.person.files import AnswerFiles, PersonRecords, fold_type, read_person
 from airflow_provider_interactions.window import ALWAYS, Instant, Window, instant
 
 #: More people than this are no request but a list: the pipeline of list, extract, normalize and load takes those.
@@ -71,7 +71,7 @@ class Request:
         return f"window {self.window}" if self.window else "all time"
 
 
-def request(
+def check_request(
     vendor: Vendor,
     ids: Iterable[str],
     kind: str | None = None,
@@ -85,13 +85,13 @@ def request(
 
     Without ``start`` the window is open to the past, without ``end`` to the future, without both it is all time.
     """
-    people = _people(vendor, ids, kind)
+    people = _check_people(vendor, ids, kind)
     known = {option.name for option in msgspec.structs.fields(vendor.options)}
     chosen = {**vendor.thorough, **(options or {})}
     wanted = list(dict.fromkeys(types))
     if wanted and "types" in known:
         chosen, wanted = chosen | {"types": wanted}, []
-    window, kept = _window(vendor, start, end), frozenset(map(folded, wanted))
+    window, kept = _read_window(vendor, start, end), frozenset(map(fold_type, wanted))
     return Request(vendor, list(people), list(people.values()), contract.options(vendor, chosen), window, kept)
 
 
@@ -107,7 +107,7 @@ def split_identifiers(given: Sequence[str] | str | None) -> list[str]:
     return [str(text).strip() for text in found]
 
 
-def answer(
+def answer_request(
     lake: Lake,
     asked: Request,
     credentials: Credentials,
@@ -120,7 +120,7 @@ def answer(
 
     Raises what the vendor's answers mean, and Unreconciled when a record is unaccounted for. ``now`` (aware) is when.
     """
-    with _in_memory() as memory:
+    with _open_memory_lake() as memory:
         job = Job(
             vendor=asked.vendor,
             credentials=credentials,
@@ -134,17 +134,17 @@ def answer(
             limits=limits,
             extracted_at=now or datetime.now(UTC),
         )
-        landed = _landed(job, asked)
-        return _written(lake, asked, landed, read_person(memory, asked.vendor, landed, asked.types))
+        landed = _land(job, asked)
+        return _write_answer(lake, asked, landed, read_person(memory, asked.vendor, landed, asked.types))
 
 
-def _people(vendor: Vendor, ids: Iterable[object], kind: str | None) -> dict[Contact, int]:
+def _check_people(vendor: Vendor, ids: Iterable[object], kind: str | None) -> dict[Contact, int]:
     """Each person once, with the first place in the list; blanks only take places."""
     contacts: dict[Contact, int] = {}
     for place, value in enumerate(ids, start=1):
         found = value.strip() if isinstance(value, str) else value
         if found != "" and not is_empty(found):
-            contacts.setdefault(contact_at(vendor, found, kind or vendor.contact_kinds[0], place), place)
+            contacts.setdefault(check_contact(vendor, found, kind or vendor.contact_kinds[0], place), place)
     if not contacts:
         msg = "No contact is given, so there is nobody to ask about. Give at least one identifier."
         raise ConfigError(msg)
@@ -157,7 +157,7 @@ def _people(vendor: Vendor, ids: Iterable[object], kind: str | None) -> dict[Con
     return contacts
 
 
-def _window(vendor: Vendor, start: Instant | None, end: Instant | None) -> Window | None:
+def _read_window(vendor: Vendor, start: Instant | None, end: Instant | None) -> Window | None:
     if start is None and end is None:
         return None
     ever = _ever(vendor)
@@ -170,7 +170,7 @@ def _ever(vendor: Vendor) -> Window:
 
 
 @contextmanager
-def _in_memory() -> Iterator[Lake]:
+def _open_memory_lake() -> Iterator[Lake]:
     """A lake that goes with the process, so that whatever happens, no half of somebody's data lies about."""
     memory = Lake(fsspec.filesystem("memory"), f"/{uuid.uuid4().hex}")
     try:
@@ -180,7 +180,7 @@ def _in_memory() -> Iterator[Lake]:
             memory.fs.rm(memory.root, recursive=True)
 
 
-def _landed(job: Job, asked: Request) -> Manifest:
+def _land(job: Job, asked: Request) -> Manifest:
     try:
         return asyncio.run(land_pages(job, "raw"))
     except VendorError as error:
@@ -188,14 +188,14 @@ def _landed(job: Job, asked: Request) -> Manifest:
         raise
 
 
-def _written(lake: Lake, asked: Request, landed: Manifest, people: Iterator[PersonRecords]) -> Answer:
+def _write_answer(lake: Lake, asked: Request, landed: Manifest, people: Iterator[PersonRecords]) -> Answer:
     folder = WindowPaths(landed.vendor, landed.account, asked.span).requests
     base, tally = f"{folder}/{timestamp(landed.extracted_at)}-{uuid.uuid4().hex[:8]}", Tally()
-    with Output(lake, base) as output:
+    with AnswerFiles(lake, base) as output:
         for place, found in zip(asked.places, people, strict=True):
             tally.take(place, found)
             output.write(found.rows)
-        done = counted(landed, asked.window, tally, *output.close(), f"{base}.json")
+        done = build_answer(landed, asked.window, tally, *output.close(), f"{base}.json")
         lake.publish(done.summary, done)
         output.keep()
     return done

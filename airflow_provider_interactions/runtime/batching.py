@@ -52,14 +52,14 @@ class Reference(Batch, frozen=True, kw_only=True):
         return f"{self.batch + 1} of {self.batches}: contacts {self.first + 1:,}-{self.first + self.count:,}"
 
 
-def reference(batch: Batch, window: Window, width: timedelta | None = None, source: str = "") -> dict[str, Any]:
+def make_reference(batch: Batch, window: Window, width: timedelta | None = None, source: str = "") -> dict[str, Any]:
     """A batch as plain JSON values."""
     values = msgspec.structs.asdict(batch)
     found = Reference(**values, window_start=window.start, window_end=window.end, width=width, source=source)
     return dict(msgspec.to_builtins(found))
 
 
-def dereference(value: Mapping[str, Any]) -> Reference:
+def read_reference(value: Mapping[str, Any]) -> Reference:
     """Read back what ``reference`` made; raises ConfigError for anything else."""
     try:
         return msgspec.convert(dict(value), Reference)
@@ -68,18 +68,20 @@ def dereference(value: Mapping[str, Any]) -> Reference:
         raise ConfigError(msg) from None
 
 
-def batch_size(vendor: Vendor, settings: Settings, options: Options, contacts: int, sample: Sequence[Contact]) -> int:
+def choose_batch_size(
+    vendor: Vendor, settings: Settings, options: Options, contacts: int, sample: Sequence[Contact]
+) -> int:
     """Contacts per task: as many as take about five minutes at the vendor's pace, more when tasks would be too many.
 
     ``contacts`` is how many there are, ``sample`` some of them: they tell how many requests one costs at least.
     """
     queries = sum(1 for contact in sample for _ in vendor.queries(contact, settings, options))
-    seconds = contacts * queries / max(1, len(sample)) / requests_per_second(pace(vendor, settings))
-    tasks = min(MOST_TASKS, _mapped(), max(1, round(seconds / TASK_SECONDS)))
+    seconds = contacts * queries / max(1, len(sample)) / estimate_rate(pace(vendor, settings))
+    tasks = min(MOST_TASKS, _read_max_tasks(), max(1, round(seconds / TASK_SECONDS)))
     return max(1, ceil(contacts / tasks))
 
 
-def requests_per_second(allowed: Pace) -> float:
+def estimate_rate(allowed: Pace) -> float:
     """What a vendor allows, or what its concurrency gives, whichever is less."""
     in_flight = allowed.concurrency / ANSWER_SECONDS
     if allowed.requests is None or not allowed.seconds:
@@ -87,9 +89,9 @@ def requests_per_second(allowed: Pace) -> float:
     return min(in_flight, allowed.requests / allowed.seconds)
 
 
-def checked_size(size: int, contacts: int) -> int:
+def check_size(size: int, contacts: int) -> int:
     """A batch size somebody chose; raises ConfigError when it is not positive or would map too many tasks."""
-    most = _mapped()
+    most = _read_max_tasks()
     if size < 1:
         msg = f"batch_size is {size}. It must be at least 1; leave it out to have one computed."
         raise ConfigError(msg)
@@ -102,6 +104,6 @@ def checked_size(size: int, contacts: int) -> int:
     return size
 
 
-def _mapped() -> int:
+def _read_max_tasks() -> int:
     """How many tasks Airflow maps at most."""
     return conf.getint("core", "max_map_length", fallback=1024)

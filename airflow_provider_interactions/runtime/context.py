@@ -33,7 +33,7 @@ NOT_OVER = (
 )
 
 
-def resolve(
+def resolve_window(
     context: Mapping[str, Any], start: Instant | None = None, end: Instant | None = None, width: timedelta = DAY
 ) -> Window:
     """The window of a run: arguments or params ``start`` and ``end``; else the partition; else the data interval.
@@ -42,37 +42,37 @@ def resolve(
     none of them, when the window is naive, empty or reversed, and when a partition is not over yet.
     """
     params = context.get("params") or {}
-    first, last = given(start, params.get("start")), given(end, params.get("end"))
+    first, last = first_given(start, params.get("start")), first_given(end, params.get("end"))
     if first is not None or last is not None:
-        return _explicit(first, last)
+        return _read_explicit(first, last)
     partition = context.get("partition_date")
     if partition is not None:
         begin = instant(partition)
-        return _over(Window.of(begin, begin + width))
+        return _require_over(Window.of(begin, begin + width))
     if getattr(context.get("dag_run"), "partition_key", None) and "partition_date" not in context:
         raise ConfigError(UNDATED)
-    return _interval(context.get("data_interval_start"), context.get("data_interval_end"))
+    return _read_interval(context.get("data_interval_start"), context.get("data_interval_end"))
 
 
-def given(*values: T | None) -> T | None:
+def first_given(*values: T | None) -> T | None:
     """The first value that is one: a template of a parameter nobody set leaves an empty text, or "None"."""
     return next((value for value in values if value not in NOT_GIVEN), None)
 
 
-def _over(window: Window) -> Window:
+def _require_over(window: Window) -> Window:
     if window.end > datetime.now(UTC):
         raise ConfigError(f"The partition {window} is not over yet, so it would be read in part only. {NOT_OVER}")
     return window
 
 
-def _explicit(start: Instant | None, end: Instant | None) -> Window:
+def _read_explicit(start: Instant | None, end: Instant | None) -> Window:
     if start is None or end is None:
         msg = f"Only the window's {'end' if start is None else 'start'} is given. Give start and end, or neither."
         raise ConfigError(msg)
     return Window.of(start, end)
 
 
-def _interval(start: datetime | None, end: datetime | None) -> Window:
+def _read_interval(start: datetime | None, end: datetime | None) -> Window:
     if start is None or end is None:
         msg = (
             f"This run has no window: it has no data interval, no partition date, and no start and end. {WHAT_TO_WRITE}"
@@ -90,7 +90,7 @@ def _interval(start: datetime | None, end: datetime | None) -> Window:
 MOST = 1_000
 
 
-def split_width(
+def choose_split_width(
     context: Mapping[str, Any], start: Instant | None, window: Window, width: timedelta
 ) -> timedelta | None:
     """``width``, when the run's window has to be split into windows of that length; None for one window.
@@ -99,7 +99,7 @@ def split_width(
     timetables are as long as they should be. Raises ConfigError when there would be too many windows for one run.
     """
     params = context.get("params") or {}
-    if given(start, params.get("start")) is None:
+    if first_given(start, params.get("start")) is None:
         return None
     number = window.count(width)
     if number > MOST:
@@ -121,19 +121,19 @@ def is_aligned(window: Window, width: timedelta) -> bool:
 TRUTHS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 
 
-def history_age(context: Mapping[str, Any], age: object = None, refresh: object = None) -> timedelta | None:
+def read_history_age(context: Mapping[str, Any], age: object = None, refresh: object = None) -> timedelta | None:
     """Arguments, else the run's params ``history_age`` and ``refresh``; None when none of them says anything.
 
     An age is a timedelta or seconds; ``refresh`` makes it zero. Raises ConfigError for what is neither.
     """
     params = context.get("params") or {}
-    if _truth(given(refresh, params.get("refresh"))):
+    if _read_bool(first_given(refresh, params.get("refresh"))):
         return timedelta(0)
-    found = given(age, params.get("history_age"))
-    return None if found is None else _age(found)
+    found = first_given(age, params.get("history_age"))
+    return None if found is None else _read_age(found)
 
 
-def _truth(value: object) -> bool:
+def _read_bool(value: object) -> bool:
     known = TRUTHS.get(str(value).lower()) if value is not None else False
     if known is None:
         msg = f"refresh is {value!r}. Give true or false."
@@ -141,7 +141,7 @@ def _truth(value: object) -> bool:
     return known
 
 
-def _age(value: object) -> timedelta:
+def _read_age(value: object) -> timedelta:
     try:
         found = value if isinstance(value, timedelta) else timedelta(seconds=float(str(value)))
     except (ValueError, OverflowError):
@@ -162,7 +162,7 @@ class Run(NamedTuple):
     generation: int
 
 
-def run_of(context: Mapping[str, Any], retries: int) -> Run:
+def identify_run(context: Mapping[str, Any], retries: int) -> Run:
     """The run that the task at hand belongs to.
 
     Airflow adds a task's retries to the number of the last try when it is cleared, so the first try since then is

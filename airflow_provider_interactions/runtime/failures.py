@@ -21,12 +21,12 @@ def raise_for_airflow(*facts: str) -> Iterator[None]:
     except InteractionsError as error:
         if error.retry:
             raise
-        raise AirflowFailException(_with(str(error), facts)) from error
+        raise AirflowFailException(_add_facts(str(error), facts)) from error
     except AirflowNotFoundException as error:
         msg = f"{error}. Add it under Admin, Connections, or as an environment variable AIRFLOW_CONN_…"
-        raise AirflowFailException(_with(msg, facts)) from error
+        raise AirflowFailException(_add_facts(msg, facts)) from error
 
 
-def _with(message: str, facts: tuple[str, ...]) -> str:
+def _add_facts(message: str, facts: tuple[str, ...]) -> str:
     missing = [fact for fact in facts if fact and fact not in message]
     return f"{message} ({', '.join(missing)})" if missing else message

@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import ObjectStoragePath, conf
 
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.lake.storage import NO_LAKE, Lake, own_client
+from airflow_provider_interactions.lake.storage import NO_LAKE, Lake, clone_client
 
 
 def open_lake(url: str | None) -> Lake:
@@ -20,13 +20,13 @@ def open_lake(url: str | None) -> Lake:
     if not url:
         raise ConfigError(NO_LAKE)
     fs, path = open_url(url, "The lake")
-    return Lake(own_client(fs), path)
+    return Lake(clone_client(fs), path)
 
 
 def open_url(url: str, what: str) -> tuple[Any, str]:
     """The file system of an address and the path there; raises ConfigError that says what cannot be opened."""
     try:
-        return _by_airflow(url) if "://" in url else _by_fsspec(url)
+        return _open_by_airflow(url) if "://" in url else _open_by_fsspec(url)
     except (ImportError, ValueError) as wrong:
         scheme = url.partition("://")[0]
         msg = (
@@ -36,17 +36,17 @@ def open_url(url: str, what: str) -> tuple[Any, str]:
         raise ConfigError(msg) from wrong
 
 
-def _by_airflow(url: str) -> tuple[Any, str]:
+def _open_by_airflow(url: str) -> tuple[Any, str]:
     try:
         path = ObjectStoragePath(url)
         return path.fs, path.path.rstrip("/")
     except (ImportError, ValueError):
         if "@" in url:
             raise
-        return _by_fsspec(url)  # a scheme that only fsspec knows, with its own way to find credentials
+        return _open_by_fsspec(url)  # a scheme that only fsspec knows, with its own way to find credentials
 
 
-def _by_fsspec(url: str) -> tuple[Any, str]:
+def _open_by_fsspec(url: str) -> tuple[Any, str]:
     import fsspec
 
     fs, path = fsspec.url_to_fs(url)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 EVERY = 5.0
 
 
-def reporter(
+def make_reporter(
     say: Callable[[str], None], label: str, *, every: float = EVERY, clock: Callable[[], float] = time.monotonic
 ) -> Callable[[Progress], None]:
     """Make the function an extraction calls now and then; it speaks at most once in ``every`` seconds."""
@@ -26,12 +26,12 @@ def reporter(
         now, first = clock(), first or progress
         if now - spoken >= every:
             spoken = now
-            say(f"{label}: {line(progress, now - began, first)}")
+            say(f"{label}: {format_line(progress, now - began, first)}")
 
     return report
 
 
-def line(progress: Progress, seconds: float, first: Progress | None = None) -> str:
+def format_line(progress: Progress, seconds: float, first: Progress | None = None) -> str:
     """How far, how fast, how long still, and what it is waiting for.
 
     ``seconds`` have passed since the beginning, when it was as far as ``first``: a try goes on where another ended.

@@ -24,7 +24,7 @@ RETRIES = conf.getint("core", "default_task_retries", fallback=0) or 3
 LONGEST = timedelta(days=1)
 
 
-def chain(exception: BaseException) -> Iterator[BaseException]:
+def walk_causes(exception: BaseException) -> Iterator[BaseException]:
     """An exception and what it was raised from, each once."""
     found: BaseException | None = exception
     seen: set[int] = set()
@@ -34,9 +34,9 @@ def chain(exception: BaseException) -> Iterator[BaseException]:
         found = found.__cause__ or found.__context__
 
 
-def asked_delay(exception: BaseException) -> timedelta | None:
+def find_delay(exception: BaseException) -> timedelta | None:
     """How long the vendor wants to be left alone; None where nothing in the chain of causes says so."""
-    for error in chain(exception):
+    for error in walk_causes(exception):
         seconds = getattr(error, "retry_after", None)
         if isinstance(error, InteractionsError) and seconds is not None and seconds > 0:
             return timedelta(seconds=min(seconds, LONGEST.total_seconds()))
@@ -60,7 +60,7 @@ else:
             context: Any = None,  # noqa: ARG002 - the exception says it all
         ) -> RetryDecision:
             """Decide; Airflow shows the reason at the task instance."""
-            delay = asked_delay(exception)
+            delay = find_delay(exception)
             if delay is None:
                 return RetryDecision.default()
             reason = f"the vendor asked to be left alone for {delay.total_seconds():,.0f} s"
@@ -73,7 +73,7 @@ else:
 DEFAULTS = {"retries": RETRIES, **({} if POLICY is None else {"retry_policy": POLICY})}
 
 
-def remembered(mapped: OperatorPartial, said: Mapping[str, Any]) -> OperatorPartial:
+def keep_defaults(mapped: OperatorPartial, said: Mapping[str, Any]) -> OperatorPartial:
     """Give a mapped task the same defaults as one that is not mapped; before 3.3.2 Airflow forgets them.
 
     ``said`` are the arguments of ``.partial``. What the DAG, a task group or their ``default_args`` say stays.

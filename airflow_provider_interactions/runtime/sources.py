@@ -11,7 +11,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.runtime.context import given
+from airflow_provider_interactions.runtime.context import first_given
 from airflow_provider_interactions.runtime.lake_url import open_url
 
 if TYPE_CHECKING:
@@ -27,16 +27,16 @@ NAMED = ("psycopg", "psycopg2")
 MYSQL = "MySQLdb"
 
 
-def only(**sources: Any) -> str | None:
+def choose_source(**sources: Any) -> str | None:
     """The name of the source that was given, None for none; raises ConfigError for more than one."""
-    named = [name for name, value in sources.items() if given(value) is not None]
+    named = [name for name, value in sources.items() if first_given(value) is not None]
     if len(named) > 1:
         msg = f"{' and '.join(named)} are given. Give one source of contacts, or none for the vendor's own list."
         raise ConfigError(msg)
     return named[0] if named else None
 
 
-def from_list(ids: Iterable[object]) -> Iterable[object]:
+def read_list(ids: Iterable[object]) -> Iterable[object]:
     """Identifiers that the DAG's author wrote, or an upstream task returned."""
     if isinstance(ids, str):
         msg = "contacts is one text, not a list. For a template that gives a list, set render_template_as_native_obj."
@@ -47,31 +47,31 @@ def from_list(ids: Iterable[object]) -> Iterable[object]:
     return ids
 
 
-def from_file(url: str, column: str | None = None, accepts: Callable[[str], bool] | None = None) -> Iterator[object]:
+def read_file(url: str, column: str | None = None, accepts: Callable[[str], bool] | None = None) -> Iterator[object]:
     """Identifiers in a Parquet, CSV or text file at any address that Airflow understands."""
     from airflow_provider_interactions import contacts
 
     fs, path = open_url(url, "The file of contacts")
     try:
-        yield from contacts.in_file(fs, path, column, accepts)
+        yield from contacts.read_file(fs, path, column, accepts)
     except (IsADirectoryError, PermissionError) as wrong:
         msg = f"The file of contacts cannot be read ({wrong.strerror}). Check its address and your permissions."
         raise ConfigError(msg) from wrong
 
 
-def from_sql(sql: str, conn_id: str | None) -> Iterator[object]:
+def read_sql(sql: str, conn_id: str | None) -> Iterator[object]:
     """Identifiers in the first column of a query's rows; raises ConfigError for a connection that speaks no SQL."""
-    hook = _database(conn_id)
-    with closing(hook.get_conn()) as connection, closing(_cursor(connection)) as cursor:
+    hook = _find_database(conn_id)
+    with closing(hook.get_conn()) as connection, closing(_open_cursor(connection)) as cursor:
         cursor.execute(sql)
         if cursor.description is None and not _is_named(connection):
             msg = "contacts_sql brings no rows. Write a query whose first column holds the identifiers."
             raise ConfigError(msg)
         while rows := cursor.fetchmany(ROWS):
-            yield from _identifiers(row[0] for row in rows)
+            yield from _strip_identifiers(row[0] for row in rows)
 
 
-def _database(conn_id: str | None) -> DbApiHook:
+def _find_database(conn_id: str | None) -> DbApiHook:
     if not conn_id:
         msg = "contacts_sql needs contacts_conn_id, the Airflow connection of the database to ask."
         raise ConfigError(msg)
@@ -89,23 +89,23 @@ def _database(conn_id: str | None) -> DbApiHook:
     return hook
 
 
-def _cursor(connection: Any) -> Any:
+def _open_cursor(connection: Any) -> Any:
     if _is_named(connection):
         return connection.cursor("interactions_contacts")
-    if _driver(connection) == MYSQL:
+    if _name_driver(connection) == MYSQL:
         return connection.cursor(import_module("MySQLdb.cursors").SSCursor)
     return connection.cursor()
 
 
 def _is_named(connection: Any) -> bool:
-    return _driver(connection) in NAMED
+    return _name_driver(connection) in NAMED
 
 
-def _driver(connection: Any) -> str:
+def _name_driver(connection: Any) -> str:
     return type(connection).__module__.partition(".")[0]
 
 
-def _identifiers(values: Iterable[object]) -> Iterator[object]:
+def _strip_identifiers(values: Iterable[object]) -> Iterator[object]:
     for value in values:
         found = value.strip() if isinstance(value, str) else value
         if found not in (None, ""):

@@ -18,7 +18,7 @@ def unpack_batches(manifests: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -
 
     # A slice asks Airflow once for all; iterating asks once for each, and logs an error at the end of the list.
     parts = [manifests] if isinstance(manifests, Mapping) else manifests[:]
-    return [manifest.unpacked(part) for part in parts]
+    return [manifest.unpack(part) for part in parts]
 
 
 def describe_window(batches: Sequence[Manifest]) -> Sequence[str]:
@@ -40,7 +40,7 @@ def triggering_manifest(context: Mapping[str, Any], lake: Lake) -> Manifest:
     """
     from airflow_provider_interactions.lake.manifest import Manifest
 
-    path = _one(_triggers(context) or _param(context))
+    path = _require_one(_list_triggers(context) or _read_param(context))
     found = lake.read(path, Manifest)
     if found is None:
         msg = f"There is no manifest {path} in the lake. Is it the same lake? Else run the step before this one again."
@@ -48,18 +48,18 @@ def triggering_manifest(context: Mapping[str, Any], lake: Lake) -> Manifest:
     return found
 
 
-def _triggers(context: Mapping[str, Any]) -> set[str]:
+def _list_triggers(context: Mapping[str, Any]) -> set[str]:
     events = context.get("triggering_asset_events") or {}
     found = (event.extra.get("manifest") for events_of_one in events.values() for event in events_of_one)
     return {path for path in found if isinstance(path, str)}
 
 
-def _param(context: Mapping[str, Any]) -> set[str]:
+def _read_param(context: Mapping[str, Any]) -> set[str]:
     path = (context.get("params") or {}).get("manifest")
     return {path} if path else set()
 
 
-def _one(paths: set[str]) -> str:
+def _require_one(paths: set[str]) -> str:
     if not paths:
         msg = f"No manifest is given, and this run was triggered by no event that names one. {WHAT_TO_DO}"
         raise ConfigError(msg)

@@ -123,7 +123,7 @@ def test_query_of_numbers_for_a_vendor_that_has_such(listed, database, connect, 
 
 def test_query_is_read_as_a_stream(database):
     many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000000) SELECT i FROM n"
-    found = sources.from_sql(many, database)
+    found = sources.read_sql(many, database)
     assert [next(found) for _ in range(3)] == [1, 2, 3]  # ten million would take seconds
     found.close()
 

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.operators import ExtractInteractionsOperator
-from airflow_provider_interactions.runtime.context import history_age
+from airflow_provider_interactions.runtime.context import read_history_age
 
 HOUR = timedelta(hours=1)
 
@@ -32,13 +32,13 @@ SAID = {
 @pytest.mark.parametrize("name", SAID)
 def test_age(name):
     params, age, refresh, expected = SAID[name]
-    assert history_age({"params": params}, age, refresh) == expected
+    assert read_history_age({"params": params}, age, refresh) == expected
 
 
 @pytest.mark.parametrize(("age", "refresh"), [("soon", None), (-1, None), ("inf", None), ("nan", None), (1, "maybe")])
 def test_what_is_neither(age, refresh):
     with pytest.raises(ConfigError, match=r"(history_age|refresh) is .*\. Give"):
-        history_age({}, age, refresh)
+        read_history_age({}, age, refresh)
 
 
 def test_both_are_template_fields():

@@ -17,7 +17,7 @@ from airflow.sdk.observability.metrics import stats_utils
 from airflow.sdk.observability.stats import Stats
 
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.observability.lineage import FLOW, lineage
+from airflow_provider_interactions.observability.lineage import FLOW, build_lineage
 from airflow_provider_interactions.observability.links import LinesLink, ManifestLink, ParquetLink
 from airflow_provider_interactions.observability.summary import Summary
 from airflow_provider_interactions.operators import (
@@ -301,7 +301,7 @@ class TestLineage:
     def test_a_bucket_is_a_namespace(self):
         facts = Summary("normalize", "which50", "a/b", None, None, 1, 2, 1, "x")
         store = SimpleNamespace(unstrip_protocol="s3://{}".format)
-        (written,) = lineage(facts, Lake(store, "bucket/lake")).outputs
+        (written,) = build_lineage(facts, Lake(store, "bucket/lake")).outputs
         assert (written.namespace, written.name) == (
             "s3://bucket",
             "lake/interactions/vendor=which50/account=a%2Fb",

@@ -19,7 +19,7 @@ from airflow_provider_interactions.operators import (
     LoadInteractionsOperator,
     NormalizeInteractionsOperator,
 )
-from airflow_provider_interactions.runtime.progress import reporter
+from airflow_provider_interactions.runtime.progress import make_reporter
 from airflow_provider_interactions.sandbox import Fact, digest
 from airflow_provider_interactions.window import Window
 
@@ -204,7 +204,7 @@ def test_what_an_upstream_task_or_a_template_gives_is_a_template_field():
 
 
 def test_progress_is_logged_without_anything_personal(sandbox, lake, people, monkeypatch, capfd):
-    monkeypatch.setattr("airflow_provider_interactions.operators.extract.reporter", partial(reporter, every=0.0))
+    monkeypatch.setattr("airflow_provider_interactions.operators.extract.reporter", partial(make_reporter, every=0.0))
     whole(lake, DAY, FEW)
     said = "".join(capfd.readouterr())
     assert "dynamics_marketing, window [2026-01-02T00:00:00Z, 2026-01-03T00:00:00Z): 5 contacts in 1 batches" in said
@@ -215,7 +215,7 @@ def test_progress_is_logged_without_anything_personal(sandbox, lake, people, mon
 
 
 def test_a_pause_is_told_while_it_lasts(sandbox, lake, people, monkeypatch, capfd):
-    monkeypatch.setattr("airflow_provider_interactions.operators.extract.reporter", partial(reporter, every=1.0))
+    monkeypatch.setattr("airflow_provider_interactions.operators.extract.reporter", partial(make_reporter, every=1.0))
     sandbox.faults([{"kind": "throttle", "path": "LoadInteractions", "retry_after": 4, "times": 1}])
     extracted(lake, DAY, contacts=people, options=FEW)
     said = "".join(capfd.readouterr())
@@ -254,11 +254,11 @@ class TestBatchSize:
 
         from airflow_provider_interactions import vendors
         from airflow_provider_interactions.contract import Contact, Pace
-        from airflow_provider_interactions.runtime.batching import batch_size
+        from airflow_provider_interactions.runtime.batching import choose_batch_size
 
         vendor = vendors.find_vendor(VENDOR)
         paced = replace(vendor, pace=Pace(concurrency=52, requests=requests, seconds=seconds))
-        return batch_size(
+        return choose_batch_size(
             paced, vendor.settings(**settings), vendor.options(types=types), contacts, [Contact("x")][:contacts]
         )
 
@@ -284,44 +284,44 @@ class TestBatchSize:
     )
     def test_a_size_that_cannot_be_mapped_is_refused(self, size, message):
         from airflow_provider_interactions.errors import ConfigError
-        from airflow_provider_interactions.runtime.batching import checked_size
+        from airflow_provider_interactions.runtime.batching import check_size
 
         with pytest.raises(ConfigError, match=message):
-            checked_size(size, 8000)
+            check_size(size, 8000)
 
 
 class TestProgress:
     def test_line(self):
         from airflow_provider_interactions.extract.job import Progress
-        from airflow_provider_interactions.runtime.progress import line
+        from airflow_provider_interactions.runtime.progress import format_line
 
-        said = line(Progress(contacts=200, done=50, rows=1234, requests=2000, throttled=3), 10)
+        said = format_line(Progress(contacts=200, done=50, rows=1234, requests=2000, throttled=3), 10)
         assert said == (
             "50 of 200 contacts (25%), 1,234 records, 2,000 requests (200/s), throttled 3 times, about 30 s left"
         )
 
     def test_a_try_that_goes_on_counts_its_own_speed(self):
         from airflow_provider_interactions.extract.job import Progress
-        from airflow_provider_interactions.runtime.progress import line
+        from airflow_provider_interactions.runtime.progress import format_line
 
         found, now = Progress(200, 100, 0, 1000, 0), Progress(200, 150, 0, 1500, 0)
-        assert line(now, 10, found).endswith("1,500 requests (50/s), throttled 0 times, about 10 s left")
-        assert line(found, 10, found).endswith("(0/s), throttled 0 times")
+        assert format_line(now, 10, found).endswith("1,500 requests (50/s), throttled 0 times, about 10 s left")
+        assert format_line(found, 10, found).endswith("(0/s), throttled 0 times")
 
     def test_waiting(self):
         from airflow_provider_interactions.extract.job import Progress
-        from airflow_provider_interactions.runtime.progress import line
+        from airflow_provider_interactions.runtime.progress import format_line
 
         until = datetime(2026, 1, 1, 12, 3, 19, 1, tzinfo=UTC)
-        said = line(Progress(200, 50, 0, 0, 0, paused_until=until), 10)
+        said = format_line(Progress(200, 50, 0, 0, 0, paused_until=until), 10)
         assert said.endswith("throttled 0 times, waiting until 12:03:20Z, as the vendor asked to slow down")
 
     def test_speaks_every_few_seconds_only(self):
         from airflow_provider_interactions.extract.job import Progress
-        from airflow_provider_interactions.runtime.progress import reporter
+        from airflow_provider_interactions.runtime.progress import make_reporter
 
         times, said = iter([0.0, 1.0, 6.0, 7.0, 11.5]), []
-        report = reporter(said.append, "who", every=5.0, clock=lambda: next(times))
+        report = make_reporter(said.append, "who", every=5.0, clock=lambda: next(times))
         for done in range(4):
             report(Progress(4, done, 0, 0, 0))
         assert [text.split(" of ")[0] for text in said] == ["who: 1", "who: 3"]

@@ -14,7 +14,7 @@ from airflow.sdk import DAG, TaskGroup
 from airflow_provider_interactions.errors import ConfigError, LoadError, Throttled, Unavailable
 from airflow_provider_interactions.operators import ExtractInteractionsOperator, ListContactsOperator
 from airflow_provider_interactions.operators.person import ContactInteractionsOperator
-from airflow_provider_interactions.runtime.retry import POLICY, RETRIES, asked_delay
+from airflow_provider_interactions.runtime.retry import POLICY, RETRIES, find_delay
 
 VENDOR = "dynamics_marketing"
 FEW = {"types": ["EmailSent"]}
@@ -150,26 +150,26 @@ def caused(error, cause):
 
 def test_the_delay_may_stand_anywhere_in_the_chain():
     throttled, away = Throttled("slow down", retry_after=30), Unavailable("x", retry_after=2.5)
-    assert asked_delay(throttled) == timedelta(seconds=30)
-    assert asked_delay(caused(RuntimeError("task failed"), throttled)) == timedelta(seconds=30)
-    assert asked_delay(caused(LoadError("x"), caused(ValueError(), away))) == timedelta(seconds=2.5)
+    assert find_delay(throttled) == timedelta(seconds=30)
+    assert find_delay(caused(RuntimeError("task failed"), throttled)) == timedelta(seconds=30)
+    assert find_delay(caused(LoadError("x"), caused(ValueError(), away))) == timedelta(seconds=2.5)
 
 
 @pytest.mark.parametrize("error", [ConfigError("x"), Throttled("x"), Unavailable("x", retry_after=0), ValueError("x")])
 def test_no_delay_is_asked_for(error):
-    assert asked_delay(error) is None
+    assert find_delay(error) is None
 
 
 def test_only_this_packages_errors_are_believed():
     stranger = ValueError("x")
     stranger.retry_after = 30
-    assert asked_delay(stranger) is None
+    assert find_delay(stranger) is None
 
 
 def test_a_chain_that_goes_in_circles_ends():
     first, second = ValueError("a"), ValueError("b")
     first.__cause__, second.__cause__ = second, first
-    assert asked_delay(first) is None
+    assert find_delay(first) is None
 
 
 AS_IN_3_2 = """

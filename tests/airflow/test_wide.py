@@ -12,7 +12,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.lake.manifest import unpacked
+from airflow_provider_interactions.lake.manifest import unpack
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import Loaded
 from airflow_provider_interactions.observability.summary import Summary, summarize_extracted, summarize_loaded
@@ -22,7 +22,7 @@ from airflow_provider_interactions.operators import (
     NormalizeInteractionsOperator,
     interactions_pipeline,
 )
-from airflow_provider_interactions.runtime.context import MOST, is_aligned, split_width
+from airflow_provider_interactions.runtime.context import MOST, choose_split_width, is_aligned
 from airflow_provider_interactions.runtime.xcom import triggering_manifest
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window, zulu
@@ -56,7 +56,7 @@ def test_one_run_over_three_days_leaves_what_three_runs_leave(run_dag, sandbox, 
     once, each = asked(api), sum(map(asked, days))
     assert each > once > 0 if VENDORS[vendor].filters_by_date else each == 0, "histories serve later windows, too"
     done = Loaded(**api.xcom["load", "return_value", -1]["loaded"])
-    summary = summarize_loaded("load", unpacked(api.xcom["normalize", "return_value", -1]), done)
+    summary = summarize_loaded("load", unpack(api.xcom["normalize", "return_value", -1]), done)
     assert (summary.windows, summary.rows) == (3, len(at_once))
     assert summary.extra["manifests"].startswith(f"manifests/vendor={vendor}/account=")
     assert "manifest" not in summary.extra
@@ -111,7 +111,7 @@ def test_clearing_one_step_of_such_a_run_repeats_that_step(execution_api, sandbo
     again = api.xcom["normalize", "return_value", -1]
     assert (again["counts"], len(again["files"])) == (done["counts"], len(done["files"]))
     assert sandbox.stats()["luminate_online"]["requests"] == calls
-    summary = summarize_extracted("extract", unpacked(api.xcom["extract", "return_value", 0]))
+    summary = summarize_extracted("extract", unpack(api.xcom["extract", "return_value", 0]))
     assert (summary.windows, list(Path(lake, summary.path).glob("*/manifest.json")) != []) == (3, True)
 
 
@@ -155,8 +155,8 @@ def test_too_many_windows_are_refused_before_anybody_is_asked(connection, sandbo
 )
 def test_only_a_longer_window_that_somebody_chose_is_split(start, end, splits):
     window, width = Window.of("2026-01-01", end), DAY if splits else None
-    assert split_width({"params": {"start": start}}, None, window, DAY) == width
-    assert split_width({"params": {}}, start, window, DAY) == width
+    assert choose_split_width({"params": {"start": start}}, None, window, DAY) == width
+    assert choose_split_width({"params": {}}, start, window, DAY) == width
 
 
 @pytest.mark.parametrize(
@@ -174,9 +174,9 @@ def test_windows_that_scheduled_runs_have_too(start, end, width, whole):
 
 def test_the_most_is_allowed():
     start = DAYS[0].start
-    assert split_width({}, start, Window(start, start + MOST * DAY), DAY) == DAY
+    assert choose_split_width({}, start, Window(start, start + MOST * DAY), DAY) == DAY
     with pytest.raises(ConfigError, match="several runs"):
-        split_width({}, start, Window(start, start + (MOST + 1) * DAY), DAY)
+        choose_split_width({}, start, Window(start, start + (MOST + 1) * DAY), DAY)
 
 
 def test_a_dag_that_waits_for_one_window_is_told_what_to_do_about_several(tmp_path):

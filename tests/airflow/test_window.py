@@ -8,7 +8,7 @@ import pendulum
 import pytest
 
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.runtime.context import resolve
+from airflow_provider_interactions.runtime.context import resolve_window
 from airflow_provider_interactions.window import Window
 
 D = pendulum.datetime(2026, 1, 2, tz="UTC")
@@ -58,32 +58,34 @@ RUNS = {
 @pytest.mark.parametrize("name", RUNS)
 def test_window_of_run(name):
     context, expected = RUNS[name]
-    assert resolve(context) == expected
+    assert resolve_window(context) == expected
 
 
 @pytest.mark.parametrize("template", [None, "", "None"])
 def test_arguments_that_a_template_left_empty_are_not_given(template):
-    assert resolve(interval(D, NEXT), template, template) == day(D)
+    assert resolve_window(interval(D, NEXT), template, template) == day(D)
 
 
 def test_arguments_beat_params():
     context = {"params": {"start": "2026-03-01", "end": "2026-03-02"}}
-    assert resolve(context, "2026-05-01", datetime(2026, 5, 2, tzinfo=UTC)) == Window.of("2026-05-01", "2026-05-02")
+    assert resolve_window(context, "2026-05-01", datetime(2026, 5, 2, tzinfo=UTC)) == Window.of(
+        "2026-05-01", "2026-05-02"
+    )
 
 
 def test_a_partition_is_as_wide_as_it_is_said_to_be():
-    assert resolve({"partition_date": D}, width=timedelta(hours=1)) == Window(D, D.add(hours=1))
+    assert resolve_window({"partition_date": D}, width=timedelta(hours=1)) == Window(D, D.add(hours=1))
 
 
 def test_a_partition_that_is_not_over_is_refused():
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     with pytest.raises(ConfigError, match=r"not over yet.*run_offset=-1"):
-        resolve({"partition_date": today})
-    assert resolve({"partition_date": today - timedelta(days=1)}).end == today
+        resolve_window({"partition_date": today})
+    assert resolve_window({"partition_date": today - timedelta(days=1)}).end == today
 
 
 def test_window_holds_plain_datetimes_which_manifests_can_encode():
-    window = resolve(interval(D, NEXT))
+    window = resolve_window(interval(D, NEXT))
     assert type(window.start) is datetime
     assert type(window.end) is datetime
 
@@ -106,7 +108,7 @@ NO_WINDOW = {
 def test_run_without_window_says_what_to_write(name):
     context, what = NO_WINDOW[name]
     with pytest.raises(ConfigError) as refused:
-        resolve(context)
+        resolve_window(context)
     message = str(refused.value)
     assert what in message
     assert 'CronDataIntervalTimetable("@daily", timezone="UTC")' in message
@@ -128,28 +130,28 @@ WRONG = {
 def test_wrong_window_is_refused(name):
     params, what = WRONG[name]
     with pytest.raises(ConfigError) as refused:
-        resolve({"params": params})
+        resolve_window({"params": params})
     assert what in str(refused.value)
 
 
 def test_naive_datetimes_are_refused():
     naive = datetime(2026, 1, 1), datetime(2026, 1, 2)  # noqa: DTZ001 - that is what is tested
     with pytest.raises(ConfigError, match="has no time zone"):
-        resolve({}, *naive)
+        resolve_window({}, *naive)
 
 
 def test_reversed_interval_is_refused():
     with pytest.raises(ConfigError, match="ends before it starts"):
-        resolve(interval(NEXT, D))
+        resolve_window(interval(NEXT, D))
 
 
 def test_dates_as_ends_are_midnight_utc():
-    window = resolve({"params": {"start": date(2026, 1, 1)}}, end=date(2026, 1, 2))
+    window = resolve_window({"params": {"start": date(2026, 1, 1)}}, end=date(2026, 1, 2))
     assert str(window) == "[2026-01-01T00:00:00Z, 2026-01-02T00:00:00Z)"
-    assert resolve({"partition_date": date(2026, 1, 1)}) == window
+    assert resolve_window({"partition_date": date(2026, 1, 1)}) == window
 
 
 @pytest.mark.parametrize("end", [0, 1767312000, 1767312000.0, False])
 def test_numbers_as_ends_are_refused_with_what_to_write(end):
     with pytest.raises(ConfigError, match="Write for example 2026-01-31T00:00:00Z"):
-        resolve({"params": {"start": "2026-01-01", "end": end}})
+        resolve_window({"params": {"start": "2026-01-01", "end": end}})

@@ -132,7 +132,7 @@ class Subject:
 
     def contacts(self, *more: str) -> list[contract.Contact]:
         """All contacts of the sandbox, and some more."""
-        return contacts.checked(self.vendor, [*self.sandbox.contacts(self.case.vendor), *more])
+        return contacts.check_contacts(self.vendor, [*self.sandbox.contacts(self.case.vendor), *more])
 
     def job(self, run: str = "first", **changed: Any) -> Job:
         """An extraction of the whole world; each ``run`` has a lake of its own. ``page_size`` is an option."""

@@ -21,7 +21,7 @@ from airflow_provider_interactions import contacts, contract
 from airflow_provider_interactions.extract import commit, raw_writer
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.job import Job
-from airflow_provider_interactions.extract.outcomes import Outcome, word_for
+from airflow_provider_interactions.extract.outcomes import Outcome, judge_rows
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.http.client import connect
 from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
@@ -103,7 +103,7 @@ class Rig:
 
     def listed(self, options: contract.Options) -> list[contract.Contact]:
         """The contacts the vendor itself lists."""
-        pages = contacts.listing(VENDOR, self.credentials(), options, self.limits)
+        pages = contacts.list_from_vendor(VENDOR, self.credentials(), options, self.limits)
         return [contact for page in pages for contact in page]
 
     @property
@@ -173,7 +173,7 @@ class Desk:
         with raw_writer.RawWriter(self.lake, place, Checkpoint(extracted_at=wanted["extracted_at"])) as landing:
             landing.add(query, payloads, [None] * len(payloads))
             landing.add_outcome(
-                Outcome(query.contact.id, query.contact.kind, word_for(len(payloads)), len(payloads), 1, None)
+                Outcome(query.contact.id, query.contact.kind, judge_rows(len(payloads)), len(payloads), 1, None)
             )
             ok = bool(payloads)
             counts = Counts(received=len(payloads), fetched=len(payloads), contacts=1, ok=ok, empty=not ok, requests=1)

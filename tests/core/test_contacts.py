@@ -39,19 +39,19 @@ def test_batches_give_back_what_was_kept_in_order_and_each_once(lake, place, mon
     monkeypatch.setattr(contacts, "GROUP", 7)
     wanted = people(50)
     pages = [wanted[start : start + 7] + wanted[:3] for start in range(0, 50, 7)]
-    path, number = contacts.keep(lake, place, pages, NOW)
+    path, number = contacts.write_list(lake, place, pages, NOW)
     assert number == 50
     for size in (1, 6, 7, 8, 49, 50, 51):
-        batches = contacts.cut(path, number, size)
+        batches = contacts.cut_batches(path, number, size)
         assert [b.batch for b in batches] == list(range(batches[0].batches)) == list(range(-(-50 // size)))
-        assert [c for batch in batches for c in contacts.read(lake, batch)] == wanted
+        assert [c for batch in batches for c in contacts.read_batch(lake, batch)] == wanted
 
 
 def test_nobody_is_one_empty_batch(lake, place):
-    path, number = contacts.keep(lake, place, [], NOW)
-    (batch,) = contacts.cut(path, number, 100)
+    path, number = contacts.write_list(lake, place, [], NOW)
+    (batch,) = contacts.cut_batches(path, number, 100)
     assert (batch.count, batch.batches) == (0, 1)
-    assert contacts.read(lake, batch) == []
+    assert contacts.read_batch(lake, batch) == []
 
 
 def test_a_source_that_fails_half_way_leaves_no_list(lake, place):
@@ -60,13 +60,13 @@ def test_a_source_that_fails_half_way_leaves_no_list(lake, place):
         raise ConfigError("the source broke")
 
     with pytest.raises(ConfigError, match="the source broke"):
-        contacts.keep(lake, place, pages(), NOW)
+        contacts.write_list(lake, place, pages(), NOW)
     assert lake.fs.find(lake.root) == []
 
 
 def test_a_list_that_is_gone_says_what_to_run_again(lake):
     with pytest.raises(ConfigError, match="Run the step that lists contacts again"):
-        contacts.read(lake, contacts.Batch("contacts/none.parquet", 0, 1, 0, 1))
+        contacts.read_batch(lake, contacts.Batch("contacts/none.parquet", 0, 1, 0, 1))
 
 
 @pytest.mark.parametrize("number", [1, 10_001])
@@ -74,7 +74,7 @@ def test_a_wrong_identifier_is_told_by_its_place_and_never_shown(tools, number):
     good = "0dbe0fa3-8e18-e811-a951-000d3a37caec"
     ids = [good] * (number - 1) + ["jane@example.org"]
     with pytest.raises(ConfigError, match=rf"^Contact {number} of the list") as caught:
-        list(contacts.given(tools.vendor, ids))
+        list(contacts.check_identifiers(tools.vendor, ids))
     assert "jane" not in str(caught.value)
 
 
@@ -92,13 +92,13 @@ def test_every_kind_of_file_gives_its_identifiers_as_text(tmp_path_factory, ids,
     else:
         with open(path, "w", encoding="utf-8", newline="") as stream:  # noqa: PTH123 - a path for fsspec
             stream.write("\r\n".join(ids) + "\n\n")
-    assert list(contacts.in_file(fsspec.filesystem("file"), path, "id")) == ids
+    assert list(contacts.read_file(fsspec.filesystem("file"), path, "id")) == ids
 
 
 def test_the_first_column_is_the_default_and_numbers_stay_as_written(tmp_path):
     path = tmp_path / "ids.csv"
     path.write_text("cons_id,name\n0012,a\n9007199254740993,b\n,c\n")
-    assert list(contacts.in_file(fsspec.filesystem("file"), str(path))) == ["0012", "9007199254740993"]
+    assert list(contacts.read_file(fsspec.filesystem("file"), str(path))) == ["0012", "9007199254740993"]
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path, name, content, column, me
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ConfigError, match=message):
-        list(contacts.in_file(fsspec.filesystem("file"), str(tmp_path / name), column))
+        list(contacts.read_file(fsspec.filesystem("file"), str(tmp_path / name), column))
 
 
 def test_a_vendor_without_a_list_says_what_to_give():
     with pytest.raises(ConfigError, match="offers no list of its contacts"):
-        list(contacts.listing(VENDORS["capillary"], None, None))
+        list(contacts.list_from_vendor(VENDORS["capillary"], None, None))

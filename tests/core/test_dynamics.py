@@ -1024,7 +1024,9 @@ def test_a_token_host_in_another_dress_costs_one_token(rig, rule):
 )
 def test_a_server_whose_list_of_contacts_ends_early_or_links_otherwise(rig, rule, kind):
     def every():
-        pages = contacts.listing(DYNAMICS, rig.credentials(), contract.options(DYNAMICS, {"page_size": 3}), rig.limits)
+        pages = contacts.list_from_vendor(
+            DYNAMICS, rig.credentials(), contract.options(DYNAMICS, {"page_size": 3}), rig.limits
+        )
         return [who for page in pages for who in page]
 
     good = every()

@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Contact, Page
 from airflow_provider_interactions.errors import AuthRejected, ConfigError, Incomplete, ServiceRemoved, Stalled
-from airflow_provider_interactions.extract.pipeline import fetch_pages, guard
+from airflow_provider_interactions.extract.pipeline import fetch_pages, guard_pages
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.window import Window
 
@@ -20,7 +20,7 @@ def guarded(*pages):
             yield page
 
     async def read():
-        return [page async for page in guard(stream(), "acme")]
+        return [page async for page in guard_pages(stream(), "acme")]
 
     return asyncio.run(read())
 
@@ -130,9 +130,9 @@ def test_a_contact_asked_for_twice_is_still_one_contact(rig, tools):
 
     ids = [contact.id for contact in rig.contacts(2)]
     spelled = [ids[0], ids[1].upper(), f"{{{ids[0]}}}", ids[1].replace("-", "")]
-    assert contacts.checked(tools.vendor, spelled) == [Contact(ids[0]), Contact(ids[1])]
+    assert contacts.check_contacts(tools.vendor, spelled) == [Contact(ids[0]), Contact(ids[1])]
     with pytest.raises(ConfigError, match="Contact 2 of the list cannot be asked for"):
-        contacts.checked(tools.vendor, [ids[0], "ann@example.org"])
+        contacts.check_contacts(tools.vendor, [ids[0], "ann@example.org"])
 
 
 def test_empty_pages_without_an_end(rig):

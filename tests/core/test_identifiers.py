@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_interactions import contacts
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.extract.job import too_few_known
-from airflow_provider_interactions.identifiers import identifier
+from airflow_provider_interactions.extract.job import knows_too_few
+from airflow_provider_interactions.identifiers import spell_identifier
 from airflow_provider_interactions.vendors import VENDORS
 
 LUMINATE, WHICH50, CAPILLARY = VENDORS["luminate_online"], VENDORS["which50"], VENDORS["capillary"]
@@ -21,13 +21,13 @@ FILES = fsspec.filesystem("file")
 
 
 def read(path, vendor=None, column=None, kind=None):
-    accepts = None if vendor is None else contacts.accepter(vendor, kind)
-    return list(contacts.in_file(FILES, str(path), column, accepts))
+    accepts = None if vendor is None else contacts.make_accepter(vendor, kind)
+    return list(contacts.read_file(FILES, str(path), column, accepts))
 
 
 @given(number=st.integers(0, 2**53), dress=st.sampled_from([int, float, Decimal, str, lambda n: Decimal(f"{n}.00")]))
 def test_a_whole_number_is_the_same_identifier_in_every_type(number, dress):
-    assert identifier(dress(number)) == identifier([dress(number)]) == str(number)
+    assert spell_identifier(dress(number)) == spell_identifier([dress(number)]) == str(number)
 
 
 ODD = (
@@ -45,26 +45,26 @@ ODD = (
 @given(before=st.integers(0, 5), odd=ODD)
 def test_what_is_no_identifier_is_refused_by_its_place(before, odd):
     with pytest.raises(ConfigError, match=rf"^Contact {before + 1} of the list") as caught:
-        list(contacts.given(WHICH50, [*["Enc1"] * before, odd]))
+        list(contacts.check_identifiers(WHICH50, [*["Enc1"] * before, odd]))
     assert "Enc1" not in str(caught.value)
 
 
 def test_rows_of_a_query_count_as_their_values():
     rows = json.loads('[["Enc1"], ["Enc2"], [null]]')
-    assert [contact.id for contact in contacts.checked(WHICH50, rows)] == ["Enc1", "Enc2"]
+    assert [contact.id for contact in contacts.check_contacts(WHICH50, rows)] == ["Enc1", "Enc2"]
 
 
 @pytest.mark.parametrize("column", [pa.array([1.0, 2.0, None]), pa.array([Decimal("1.00"), Decimal("2.00"), None])])
 def test_a_column_of_numbers_is_one_of_whole_numbers(tmp_path, column):
     pq.write_table(pa.table({"id": column}), tmp_path / "ids.parquet")
-    found = contacts.checked(LUMINATE, read(tmp_path / "ids.parquet", LUMINATE))
+    found = contacts.check_contacts(LUMINATE, read(tmp_path / "ids.parquet", LUMINATE))
     assert [contact.id for contact in found] == ["1", "2"]
 
 
 def test_a_column_of_bytes_is_refused(tmp_path):
     pq.write_table(pa.table({"id": pa.array([b"Enc1"])}), tmp_path / "ids.parquet")
     with pytest.raises(ConfigError, match=r"Contact 1 of the list.* of type bytes"):
-        contacts.checked(WHICH50, read(tmp_path / "ids.parquet"))
+        contacts.check_contacts(WHICH50, read(tmp_path / "ids.parquet"))
 
 
 @pytest.mark.parametrize("ending", ["txt", "csv"])
@@ -109,4 +109,4 @@ def test_a_name_is_a_header_where_identifiers_are_free_text(tmp_path, header):
     [(0, 0, False), (1, 1, True), (18, 19, False), (19, 19, True), (10, 20, False), (11, 20, True), (40, 40, True)],
 )
 def test_a_list_of_which_too_few_are_known_is_wrong(unknown, asked, wrong):
-    assert too_few_known(unknown, asked) is wrong
+    assert knows_too_few(unknown, asked) is wrong

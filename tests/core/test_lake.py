@@ -15,7 +15,7 @@ from airflow_provider_interactions.errors import BadResponse, ConfigError, LakeU
 from airflow_provider_interactions.extract import commit, raw_table, raw_writer
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.run import extract
-from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, packed, unpacked, whole
+from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, join_batches, pack, unpack
 from airflow_provider_interactions.lake.paths import WindowPaths, escape_segment
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize import pipeline
@@ -136,7 +136,7 @@ def test_what_is_not_there_reads_as_nothing(any_desk):
 
 def test_a_manifest_survives_its_way_through_xcom(desk):
     manifest = desk.land(desk.record())
-    assert unpacked(msgspec.json.decode(msgspec.json.encode(packed(manifest)))) == manifest
+    assert unpack(msgspec.json.decode(msgspec.json.encode(pack(manifest)))) == manifest
 
 
 def test_the_raw_rows_are_the_vendors_bytes(desk):
@@ -255,8 +255,8 @@ NEXT = Window.of("2026-01-03", "2026-01-04")
 def test_lists_of_contacts_and_rejects_of_no_use_end_after_a_month(any_desk):
     """With the next publication of any window of the account; never what a manifest refers to, or another's."""
     lake, made = any_desk.lake, datetime.now(UTC)
-    old, _ = contacts.keep(lake, WindowPaths("dynamics_marketing", "acme", DAY), [[contract.Contact("c1")]], made)
-    foreign, _ = contacts.keep(lake, WindowPaths("dynamics_marketing", "acm", DAY), [], made)
+    old, _ = contacts.write_list(lake, WindowPaths("dynamics_marketing", "acme", DAY), [[contract.Contact("c1")]], made)
+    foreign, _ = contacts.write_list(lake, WindowPaths("dynamics_marketing", "acm", DAY), [], made)
     published = any_desk.normalized(b"{}", any_desk.record())
     raw = any_desk.land(*[b"{}"] * 20)
     with pytest.raises(TooManyRejects):
@@ -266,7 +266,7 @@ def test_lists_of_contacts_and_rejects_of_no_use_end_after_a_month(any_desk):
     other = any_desk.land(any_desk.record(), window=NEXT)
     commit.commit_window(lake, [other], now=made + MONTH - timedelta(seconds=1))
     assert {old, foreign, failed} <= set(any_desk.files())
-    young, _ = contacts.keep(lake, other.place, [[contract.Contact("c1")]], made + MONTH)
+    young, _ = contacts.write_list(lake, other.place, [[contract.Contact("c1")]], made + MONTH)
     commit.commit_window(lake, [other], now=made + MONTH + timedelta(hours=1))
     kept = set(any_desk.files())
     assert not kept & {old, failed}
@@ -280,15 +280,15 @@ def batch_of(desk, batch, batches=2, **changed):
 
 def test_a_window_needs_every_batch_once(desk):
     first, second = batch_of(desk, 0), batch_of(desk, 1)
-    joined = whole([second, first])
+    joined = join_batches([second, first])
     assert joined.counts.landed == 2
     for some in ([first], [first, first], [first, second, second], [second]):
         with pytest.raises(Unreconciled, match="came where 2 were expected"):
-            whole(some)
+            join_batches(some)
     with pytest.raises(Unreconciled, match="No batch was extracted"):
-        whole([])
+        join_batches([])
     with pytest.raises(Unreconciled, match="different vendors, accounts or windows"):
-        whole([first, batch_of(desk, 1, account="other")])
+        join_batches([first, batch_of(desk, 1, account="other")])
 
 
 def test_no_contact_at_all_is_a_whole_window_too(rig, tools):

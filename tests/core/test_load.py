@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_interactions.errors import ConfigError, LoadError, Unreconciled
-from airflow_provider_interactions.lake.manifest import Counts, packed
+from airflow_provider_interactions.lake.manifest import Counts, pack
 from airflow_provider_interactions.load import Loaded
 from airflow_provider_interactions.load import duckdb as module
-from airflow_provider_interactions.load.duckdb import load, quoted
+from airflow_provider_interactions.load.duckdb import load, quote_name
 from airflow_provider_interactions.normalize.pipeline import normalize
 from airflow_provider_interactions.schema import CANONICAL, KEY
 from airflow_provider_interactions.window import Window
@@ -189,7 +189,7 @@ def test_no_room_is_named_and_the_next_load_goes_on(desk, database, room):
     noise = [desk.record(InteractionId=key, Note=os.urandom(9000).hex()) for key in IDS]
     manifest = desk.normalized(*noise)
     begin = [sys.executable, "-c", FULL, desk.lake.root, database, str(room)]
-    said = json.dumps(packed(manifest)) + "\n"
+    said = json.dumps(pack(manifest)) + "\n"
     done = subprocess.run(begin, input=said, capture_output=True, text=True, cwd=ROOT, timeout=60, check=True)
     assert done.stdout.startswith("LoadError")
     assert "room" in done.stdout
@@ -245,7 +245,7 @@ def test_accounts_do_not_meet(desk, database):
 @pytest.mark.parametrize("name", ['we"ird; DROP TABLE x', "select", "ä ö", "main.inter'actions"])
 def test_any_table_name_is_a_name_and_nothing_else(desk, database, name):
     load(desk.lake, desk.normalized(desk.record()), database, name)
-    assert query(database, f"SELECT count(*) FROM {quoted(name)}") == [(1,)]
+    assert query(database, f"SELECT count(*) FROM {quote_name(name)}") == [(1,)]
     assert query(database, "SELECT table_name FROM information_schema.tables") == [(name.removeprefix("main."),)]
 
 
@@ -257,7 +257,7 @@ def memory():
 
 @given(name=st.text(st.characters(exclude_characters=".\0", exclude_categories=["Cs"]), min_size=1, max_size=20))
 def test_a_quoted_name_names_itself(memory, name):
-    assert memory.execute(f"SELECT 1 AS {quoted(name)}").description[0][0] == name
+    assert memory.execute(f"SELECT 1 AS {quote_name(name)}").description[0][0] == name
 
 
 def test_a_table_of_another_shape_is_left_as_it_is(desk, database):
@@ -273,7 +273,7 @@ def test_nobody_is_quoted_when_a_table_does_not_fit(desk, database):
     """DuckDB names the value that it cannot convert: here who was asked about."""
     Path(database).parent.mkdir()
     columns = ", ".join(
-        f'"{field.name}" {"TINYINT" if field.name == "contact_id" else module._sql(field)}' for field in CANONICAL
+        f'"{field.name}" {"TINYINT" if field.name == "contact_id" else module._sql_type(field)}' for field in CANONICAL
     )
     query(database, f"CREATE TABLE interactions ({columns})")
     manifest = desk.normalized(desk.record())
@@ -345,7 +345,7 @@ def test_two_processes_at_once_take_turns(desk, database):
     for loader in loaders:
         assert loader.stdout.readline() == "ready\n"
     for loader, part in zip(loaders, (accounts[:3], accounts[1:]), strict=True):
-        loader.stdin.write(json.dumps([packed(manifest) for manifest in part]) + "\n")
+        loader.stdin.write(json.dumps([pack(manifest) for manifest in part]) + "\n")
         loader.stdin.flush()
     for loader in loaders:
         loader.communicate(timeout=30)

@@ -115,7 +115,9 @@ def read(server, person=PERSON, window=WEEK, settings=None, **options):
         chosen = contract.options(VENDOR, options)
         queries = VENDOR.queries(person, settings or credentials().settings, chosen)
         return [
-            page for query in queries async for page in pipeline.guard(VENDOR.pages(fetch, query, window), VENDOR.name)
+            page
+            for query in queries
+            async for page in pipeline.guard_pages(VENDOR.pages(fetch, query, window), VENDOR.name)
         ]
 
     return asyncio.run(collect())

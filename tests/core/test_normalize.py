@@ -284,7 +284,7 @@ def test_any_bytes_are_mapped_or_rejected(payload):
 
 
 def test_a_slow_run_does_not_undo_a_newer_one(desk, monkeypatch):
-    raw, batches = desk.land(desk.record()), module._raw_batches
+    raw, batches = desk.land(desk.record()), module._read_batches
 
     def overtaken(lake, manifest):
         yield from list(batches(lake, manifest))  # read, and not yet published

@@ -16,7 +16,7 @@ from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.person import request as person_request
-from airflow_provider_interactions.person.files import line
+from airflow_provider_interactions.person.files import encode_line
 from airflow_provider_interactions.sandbox import Fact, SandboxConfig, digest, serve
 from airflow_provider_interactions.vendors import VENDORS
 
@@ -70,7 +70,9 @@ def ask(sandbox, vendor, lake):
         password = known.get("password", "") if password is None else password
         extra = {**known["extra"], "account": "acme"}
         credentials = contract.credentials(vendor, known["host"], known.get("login", ""), password, extra)
-        return person_request.answer(where, person_request.request(vendor, ids, **chosen), credentials, limits=QUICK)
+        return person_request.answer_request(
+            where, person_request.check_request(vendor, ids, **chosen), credentials, limits=QUICK
+        )
 
     return asked
 
@@ -102,10 +104,10 @@ def files(lake):
 
 def test_places_are_those_of_the_list_as_it_was_given():
     one, other = "0000000000000000000000000000000a", "0000000000000000000000000000000b"
-    asked = person_request.request(VENDORS[DYNAMICS], ["", one, one.upper(), " ", f" {other}"])
+    asked = person_request.check_request(VENDORS[DYNAMICS], ["", one, one.upper(), " ", f" {other}"])
     assert (len(asked.contacts), list(asked.places)) == (2, [2, 5])
     with pytest.raises(ConfigError, match="Contact 3 of the list"):
-        person_request.request(VENDORS[DYNAMICS], [one, "", "nobody"])
+        person_request.check_request(VENDORS[DYNAMICS], [one, "", "nobody"])
 
 
 EVERY = pytest.mark.parametrize("name", sorted(VENDORS), indirect=True)
@@ -279,8 +281,8 @@ def test_without_dates_nothing_is_outside(sandbox, vendor, lake, people, ask):
 
 def test_a_line_is_one_line_whatever_the_vendor_wrote():
     row = {"rejected": None, "attributes": '{"a":\n[1,\r\n"x\\ny"]}', "record": b"", "subject": "two\nlines\u2028"}
-    assert json.loads(line(row)) == {"subject": "two\nlines\u2028", "attributes": {"a": [1, "x\ny"]}}
-    assert b"\n" not in line(row)
+    assert json.loads(encode_line(row)) == {"subject": "two\nlines\u2028", "attributes": {"a": [1, "x\ny"]}}
+    assert b"\n" not in encode_line(row)
 
 
 def test_a_lake_may_be_an_object_store(sandbox, people, ask):
@@ -309,7 +311,7 @@ WRONG = {
 def test_what_is_wrong_is_said_before_anybody_is_asked(sandbox, vendor, what):
     given, message = WRONG[what]
     with pytest.raises(ConfigError, match=message) as failure:
-        person_request.request(vendor, **given)
+        person_request.check_request(vendor, **given)
     assert "ann@" not in str(failure.value)
     assert sandbox.stats()[DYNAMICS]["requests"] == 0
 
@@ -317,7 +319,7 @@ def test_what_is_wrong_is_said_before_anybody_is_asked(sandbox, vendor, what):
 @pytest.mark.parametrize("name", [LUMINATE], indirect=True)
 def test_everybody_at_once_is_no_person(vendor):
     with pytest.raises(ConfigError, match="not of kind everyone"):
-        person_request.request(vendor, ["*"], "everyone", types=["1000"])
+        person_request.check_request(vendor, ["*"], "everyone", types=["1000"])
 
 
 def in_memory():
@@ -373,5 +375,7 @@ def test_two_requests_at_the_same_instant_keep_apart(sandbox, vendor, lake, peop
     credentials = contract.credentials(vendor, known["host"], known["login"], known["password"], known["extra"])
     now = datetime(2026, 2, 1, tzinfo=UTC)
     for who in people[:2]:
-        person_request.answer(lake, person_request.request(vendor, [who], types=["EmailSent"]), credentials, now=now)
+        person_request.answer_request(
+            lake, person_request.check_request(vendor, [who], types=["EmailSent"]), credentials, now=now
+        )
     assert len(files(lake)) == 6

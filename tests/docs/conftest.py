@@ -140,7 +140,7 @@ def load_vendor(sandbox, name, lake):
         credentials=contract.credentials(vendor, *fields, extra={**known["extra"], "account": "acme"}),
         lake=Lake.at(str(lake)),
         window=WEEK,
-        contacts=contacts.checked(vendor, sandbox.contacts(name)),
+        contacts=contacts.check_contacts(vendor, sandbox.contacts(name)),
         options=contract.options(vendor, {"types": TYPES} if name == "dynamics_marketing" else {}),
         # No careful start: a run of ten requests would spend its time waiting.
         limits=Limits(rate=RateTuning(first_rate=UNLIMITED)),

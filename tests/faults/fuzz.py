@@ -18,7 +18,7 @@ import pyarrow as pa
 from airflow_provider_interactions import contract, rejects
 from airflow_provider_interactions.contract import Asked, Query, Response
 from airflow_provider_interactions.errors import ConfigError, RecordRejected, VendorError
-from airflow_provider_interactions.extract.pipeline import guard
+from airflow_provider_interactions.extract.pipeline import guard_pages
 from airflow_provider_interactions.normalize import rows as normalize_rows
 from airflow_provider_interactions.schema import CANONICAL, RAW
 from airflow_provider_interactions.vendors import VENDORS
@@ -103,7 +103,7 @@ async def _answers(vendor, query: Query, response: Response):
 
     with suppress(*FORESEEN):
         number = 0
-        async for page in guard(vendor.pages(fetch, query, WINDOW), vendor.name):
+        async for page in guard_pages(vendor.pages(fetch, query, WINDOW), vendor.name):
             _page(vendor, query, page)
             number += 1
             assert number < 50, "the same answer for ever"
@@ -174,4 +174,4 @@ def _alike(vendor, query, page, rows):
     for row in singles:
         assert row is not None
         row.contact_id = row.contact_id or query.contact.id
-    assert at_once.to_pylist() == normalize_rows.rows_of(batch.filter(sure), singles).to_pylist()
+    assert at_once.to_pylist() == normalize_rows.build_rows(batch.filter(sure), singles).to_pylist()

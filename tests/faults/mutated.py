@@ -111,7 +111,7 @@ def job_of(sandbox: Any, subject: Subject, people: Any) -> Job:
         credentials=credentials,
         lake=Lake.at("/lake", MemoryFileSystem()),
         window=rig.WHOLE,
-        contacts=contacts.checked(vendor, people),
+        contacts=contacts.check_contacts(vendor, people),
         options=contract.options(vendor, subject.options),
         concurrency=1,
         limits=LIMITS,
@@ -122,7 +122,7 @@ def job_of(sandbox: Any, subject: Subject, people: Any) -> Job:
 def run(subject: Subject, job: Job) -> Found:
     """Extract, publish, normalize; or list contacts. Raises what they raise."""
     if subject.listing:
-        pages = contacts.listing(job.vendor, job.credentials, job.options, LIMITS)
+        pages = contacts.list_from_vendor(job.vendor, job.credentials, job.options, LIMITS)
         return Found({(one.id, one.kind): None for page in pages for one in page})
     try:
         raw = commit.commit_window(job.lake, [extract(job)], rig.FIRST)

@@ -110,7 +110,7 @@ def job_of(spec, fate=None) -> Job:
         credentials=credentials,
         lake=lake_of(spec, fate),
         window=Window.of(*spec["window"]) if "window" in spec else WHOLE,
-        contacts=contacts.checked(vendor, spec["contacts"]),
+        contacts=contacts.check_contacts(vendor, spec["contacts"]),
         options=contract.options(vendor, spec["options"]),
         limits=Limits(**spec["limits"], rate=RateTuning(first_rate=spec["first_rate"])),
         resume=spec["resume"],

@@ -13,7 +13,7 @@ import rig
 from airflow_provider_interactions.errors import InteractionsError, Unreconciled
 from airflow_provider_interactions.extract import commit
 from airflow_provider_interactions.lake import reader as lake_reader
-from airflow_provider_interactions.lake.manifest import packed, unpacked
+from airflow_provider_interactions.lake.manifest import pack, unpack
 from airflow_provider_interactions.normalize import pipeline
 
 VENDOR = "dynamics_marketing"
@@ -82,7 +82,7 @@ def test_killed_at_any_operation_of_publishing(prepared, process, worlds, tmp_pa
         seen.add((raw, canonical == old))
         process.run(spec, "publish", "normalize", manifests=[manifest])
         assert rig.told(rig.seen(spec)[1]) == new
-        commit.commit_window(rig.lake_of(spec), [unpacked(manifest)], now=datetime.now(UTC) + timedelta(days=1))
+        commit.commit_window(rig.lake_of(spec), [unpack(manifest)], now=datetime.now(UTC) + timedelta(days=1))
         assert kept(spec["lake"]) == rig.seen(spec)[0].paths | rig.seen(spec, "raw")[0].paths
     # Points before, between and after the two manifests: else this test would prove little.
     assert seen == {(True, True), (False, True), (False, False)}
@@ -185,7 +185,7 @@ def test_a_window_whose_raw_files_were_replaced_is_not_normalized(sandbox, tmp_p
     with pytest.raises(InteractionsError, match="another extraction of the same window"):
         pipeline.normalize(rig.lake_of(spec), raw)
     assert rig.seen(spec)[0] == before
-    assert packed(rig.seen(spec, "raw")[0]) == packed(newer)
+    assert pack(rig.seen(spec, "raw")[0]) == pack(newer)
 
 
 def test_what_dead_runs_left_is_swept_up_and_nothing_else(process, sandbox, tmp_path):
@@ -197,7 +197,7 @@ def test_what_dead_runs_left_is_swept_up_and_nothing_else(process, sandbox, tmp_
         now = (datetime.now(UTC) + timedelta(seconds=at)).isoformat()
         dying = {**spec, "extracted_at": now, "window": ["2026-01-01", "2026-01-04"]}
         assert process.run(dying, "extract", "publish", "normalize", **PART, die={"at": at}) == -signal.SIGKILL
-    waiting = unpacked(process.run({**spec, "resume": "waiting"}, **PART)["manifest"])
+    waiting = unpack(process.run({**spec, "resume": "waiting"}, **PART)["manifest"])
     raw, canonical = rig.run({**spec, "extracted_at": datetime.now(UTC).isoformat()})
     lake, mine = rig.lake_of(spec), raw.paths | canonical.paths | waiting.paths
     orphans = {name for name in kept(tmp_path) if not name.startswith("unfinished/")} - mine

@@ -175,7 +175,7 @@ def test_no_id_reaches_a_path_a_header_or_a_parameter_of_its_own(vendor, data):
     kind = data.draw(st.sampled_from(found.contact_kinds))
     native = data.draw(st.one_of(st.none(), IDS))
     try:
-        [person] = contacts.checked(found, [text], kind)
+        [person] = contacts.check_contacts(found, [text], kind)
     except ConfigError as refused:
         message = str(refused)
     else:
@@ -440,7 +440,7 @@ def test_a_next_link_to_another_host_is_not_followed(sandbox, link):
         sandbox.faults([{"kind": "status", "status": 200, "body": body, "path": "/contacts", "times": 1}])
         credentials = contract.credentials(vendor, known["host"], known["login"], known["password"], known["extra"])
         with pytest.raises(InteractionsError) as told:
-            list(contacts.listing(vendor, credentials, contract.options(vendor, {}), Limits(**rig.QUICK)))
+            list(contacts.list_from_vendor(vendor, credentials, contract.options(vendor, {}), Limits(**rig.QUICK)))
         assert "evil" not in str(told.value)
         assert other.heads == []
 

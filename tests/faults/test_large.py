@@ -42,7 +42,7 @@ def batch(number, text):
 def test_batches_that_are_too_long_for_one_array_are_joined_and_written(tmp_path):
     """F09: 8 rows went in, 4 came out."""
     some = batch(4, "x" * (275 * MB))
-    table = rows.join([some, some])
+    table = rows.join_rows([some, some])
     assert table.num_rows == 8
     writer = parquet.Writer(Lake.at(str(tmp_path)), "x.parquet", CANONICAL)
     writer.write(table)

@@ -23,7 +23,7 @@ from airflow_provider_interactions.extract.checkpoint import Checkpoint, Checkpo
 from airflow_provider_interactions.extract.outcomes import Outcome
 from airflow_provider_interactions.extract.run import extract as extracted
 from airflow_provider_interactions.http import throttle
-from airflow_provider_interactions.lake.manifest import Counts, unpacked
+from airflow_provider_interactions.lake.manifest import Counts, unpack
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
@@ -319,7 +319,7 @@ def test_a_finished_extraction_is_not_asked_for_again_and_goes_when_it_is_publis
     assert second["manifest"] == first["manifest"]
     assert calls(sandbox) == 0
     kept = files(tmp_path, "unfinished")
-    commit.commit_window(rig.lake_of(spec), [unpacked(second["manifest"])])
+    commit.commit_window(rig.lake_of(spec), [unpack(second["manifest"])])
     assert 0 < len(files(tmp_path, "unfinished")) < len(kept)
     commit.commit_window(rig.lake_of(spec), [extracted(rig.job_of(other))])
     assert files(tmp_path, "unfinished") == {}
@@ -409,12 +409,12 @@ def test_a_try_that_was_thought_dead_does_no_harm(processes, worlds, tmp_path):
         os.kill(zombie, signal.SIGCONT)
         [late] = first.wait()
         for manifest in (told["manifest"], late["manifest"]):
-            found = unpacked(manifest)
+            found = unpack(manifest)
             assert [rig.rows(rig.lake_of(spec), [file]).num_rows for file in found.files] == [
                 file.rows for file in found.files
             ]
             assert digest_of(spec, found) == found.digest
-        commit.commit_window(rig.lake_of(spec), [unpacked(told["manifest"])])
+        commit.commit_window(rig.lake_of(spec), [unpack(told["manifest"])])
         assert digest_of(spec, rig.seen(spec, "raw")[0]) == told["manifest"]["digest"]
 
 

@@ -23,7 +23,7 @@ from airflow_provider_interactions import contacts, contract
 from airflow_provider_interactions.errors import ConfigError, Unavailable, Unreconciled
 from airflow_provider_interactions.extract import checkpoint, commit, raw_table, run
 from airflow_provider_interactions.lake import reader as lake_reader
-from airflow_provider_interactions.lake.manifest import Manifest, unpacked
+from airflow_provider_interactions.lake.manifest import Manifest, unpack
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load.duckdb import load as loaded
@@ -122,9 +122,9 @@ def test_ended_at_any_operation_of_publishing(prepared, beside_s3, worlds, place
         assert canonical in (old, new)
         met.add((raw == raw_old, canonical == old))
         lake = rig.lake_of(spec)
-        normalize_pipeline.normalize(lake, commit.commit_window(lake, [unpacked(manifest)]))
+        normalize_pipeline.normalize(lake, commit.commit_window(lake, [unpack(manifest)]))
         assert seen(spec)[1] == new
-        commit.commit_window(lake, [unpacked(manifest)], now=datetime.now(UTC) + timedelta(days=1))
+        commit.commit_window(lake, [unpack(manifest)], now=datetime.now(UTC) + timedelta(days=1))
         data = rig.seen(spec)[0].paths | rig.seen(spec, "raw")[0].paths
         assert {key for key in keys(spec["lake"]) if not key.endswith(".json")} == data
     # Points before, between and after the two manifests: else this test would prove little. The first operation writes
@@ -238,7 +238,7 @@ def test_old_journals_and_lists_and_what_dead_runs_left_go(beside_s3, sandbox, p
     lake, where = rig.lake_of(spec), rig.place(spec)
     steps = beside_s3.run({**spec, "lake": f"{place}/dry"}, "extract", "publish", "normalize", **OFTEN)["steps"]
     assert beside_s3.run(spec, **OFTEN, die={"at": steps // 2}) == -signal.SIGKILL
-    listed, _ = contacts.keep(lake, where, [[contract.Contact("c1")]], now)
+    listed, _ = contacts.write_list(lake, where, [[contract.Contact("c1")]], now)
     dead = {key for key in keys(place) if not key.startswith(f"{place.rpartition('/')[2]}")} - {listed}
     dead = {key for key in dead if key.startswith(("unfinished/", "raw/"))}
     assert {key.split("/")[0] for key in dead} == {"unfinished", "raw"}
@@ -286,7 +286,7 @@ def test_a_bucket_that_is_not_there_is_told_and_not_made(s3, sandbox):
     where = rig.place(rig.spec(sandbox, VENDOR, s3, disk="s3"))
     lake = Lake.at("s3://no-such-lake/x")
     with pytest.raises(ConfigError, match=r"The lake cannot be written .*Check its address"):
-        contacts.keep(lake, where, [[contract.Contact("c1")]], rig.FIRST)
+        contacts.write_list(lake, where, [[contract.Contact("c1")]], rig.FIRST)
     with pytest.raises(ConfigError, match=r"The lake cannot be written .*Check its address"):
         lake.publish(where.manifest, {})
     assert lake.read(where.manifest, Manifest) is None
@@ -303,13 +303,13 @@ def test_no_key_and_nobody_is_told_of_when_s3_fails(s3, sandbox, caplog, away):
     lake = Lake.at("s3://no-such-lake/x", key="hush-key", secret="hush-secret", token="hush", **once)
     lake.fs.retries = 1
     spec = rig.spec(sandbox, VENDOR, s3, disk="s3")
-    person = contacts.checked(rig.job_of(spec).vendor, spec["contacts"][:1])
+    person = contacts.check_contacts(rig.job_of(spec).vendor, spec["contacts"][:1])
     texts = []
     for step in (
         lambda: lake.publish(place.manifest, {}),
-        lambda: contacts.keep(lake, place, [person], rig.FIRST),
+        lambda: contacts.write_list(lake, place, [person], rig.FIRST),
         lambda: run.extract(replace(rig.job_of(spec), lake=lake, contacts=person)),
-        lambda: contacts.read(lake, contacts.Batch("contacts/x.parquet", 0, 1, 0, 1)),
+        lambda: contacts.read_batch(lake, contacts.Batch("contacts/x.parquet", 0, 1, 0, 1)),
     ):
         with pytest.raises(Exception, match=r".") as told:
             step()

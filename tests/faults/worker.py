@@ -32,12 +32,12 @@ def perform(command):
         if step == "extract":
             found = [run.extract(job)]
         elif step == "publish":
-            found = commit.commit_window(job.lake, found or [manifest.unpacked(one) for one in command["manifests"]])
+            found = commit.commit_window(job.lake, found or [manifest.unpack(one) for one in command["manifests"]])
         else:
             raw = found or reader.read_published(job.lake, job.place.raw_manifest)[0]
             found = normalize_pipeline.normalize(job.lake, raw, now=datetime.fromisoformat(now) if now else None)
     found = found[0] if isinstance(found, list) else found
-    return {"manifest": manifest.packed(found), "steps": fate.steps}
+    return {"manifest": manifest.pack(found), "steps": fate.steps}
 
 
 def _fate(command):
