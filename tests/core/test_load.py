@@ -171,9 +171,9 @@ import resource, signal, sys, json
 from airflow_provider_interactions.errors import LoadError
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load.duckdb import load
-from airflow_provider_interactions.lake.manifest import unpacked
+from airflow_provider_interactions.lake.manifest import unpack
 lake, database, room = sys.argv[1:]
-manifest = unpacked(json.loads(sys.stdin.readline()))
+manifest = unpack(json.loads(sys.stdin.readline()))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(room), resource.RLIM_INFINITY))
 try:
@@ -328,11 +328,11 @@ LOAD = """
 import json, sys
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load.duckdb import load
-from airflow_provider_interactions.lake.manifest import unpacked
+from airflow_provider_interactions.lake.manifest import unpack
 lake, database = sys.argv[1:]
 print("ready", flush=True)
 for manifest in json.loads(sys.stdin.readline()):
-    load(Lake.at(lake), unpacked(manifest), database)
+    load(Lake.at(lake), unpack(manifest), database)
 """
 
 

@@ -180,8 +180,8 @@ def test_rows_are_held_by_their_bytes_and_none_is_lost(memory_desk, sizes, held,
 
 
 def test_a_writer_that_drops_rows_publishes_nothing(desk, monkeypatch):
-    raw, join = desk.land(desk.record(), desk.record(InteractionId=IDS[0])), module.join
-    monkeypatch.setattr(module, "join", lambda batches: join(batches).slice(1))
+    raw, join = desk.land(desk.record(), desk.record(InteractionId=IDS[0])), module.join_rows
+    monkeypatch.setattr(module, "join_rows", lambda batches: join(batches).slice(1))
     with pytest.raises(Unreconciled, match=r"canonical = rows of the files \(2 ≠ 1\)"):
         normalize(desk.lake, raw)
     assert not [path for path in desk.files() if not path.startswith("raw/")]
@@ -292,7 +292,7 @@ def test_a_slow_run_does_not_undo_a_newer_one(desk, monkeypatch):
         newer = [desk.record(), desk.record(InteractionId="B" * 32)]
         assert desk.normalized(*newer, extracted_at=datetime(2026, 3, 1, tzinfo=UTC)).counts.canonical == 2
 
-    monkeypatch.setattr(module, "_raw_batches", overtaken)
+    monkeypatch.setattr(module, "_read_batches", overtaken)
     with pytest.raises(WindowSuperseded, match="another extraction of the same window"):
         normalize(desk.lake, raw)
     for path in (raw.place.manifest, raw.place.raw_manifest):
