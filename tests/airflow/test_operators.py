@@ -204,7 +204,9 @@ def test_what_an_upstream_task_or_a_template_gives_is_a_template_field():
 
 
 def test_progress_is_logged_without_anything_personal(sandbox, lake, people, monkeypatch, capfd):
-    monkeypatch.setattr("airflow_provider_interactions.operators.extract.make_reporter", partial(make_reporter, every=0.0))
+    monkeypatch.setattr(
+        "airflow_provider_interactions.operators.extract.make_reporter", partial(make_reporter, every=0.0)
+    )
     whole(lake, DAY, FEW)
     said = "".join(capfd.readouterr())
     assert "dynamics_marketing, window [2026-01-02T00:00:00Z, 2026-01-03T00:00:00Z): 5 contacts in 1 batches" in said
@@ -215,7 +217,9 @@ def test_progress_is_logged_without_anything_personal(sandbox, lake, people, mon
 
 
 def test_a_pause_is_told_while_it_lasts(sandbox, lake, people, monkeypatch, capfd):
-    monkeypatch.setattr("airflow_provider_interactions.operators.extract.make_reporter", partial(make_reporter, every=1.0))
+    monkeypatch.setattr(
+        "airflow_provider_interactions.operators.extract.make_reporter", partial(make_reporter, every=1.0)
+    )
     sandbox.faults([{"kind": "throttle", "path": "LoadInteractions", "retry_after": 4, "times": 1}])
     extracted(lake, DAY, contacts=people, options=FEW)
     said = "".join(capfd.readouterr())
