@@ -1,7 +1,7 @@
-"""The words everyone shares: what a vendor is, what it is asked, and what it hands back.
+"""The words that all layers share: what a vendor is, what it is asked, and what it returns.
 
-Values only; nothing here opens a socket or a file. ``http`` builds the ``Fetch`` that a vendor's generators are
-handed; ``extract`` drives them.
+Values only: nothing here opens a socket or a file. ``http`` builds the ``Fetch`` that a vendor's generators get, and
+``extract`` runs the generators.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 else:
     SettingsT, OptionsT = TypeVar("SettingsT"), TypeVar("OptionsT")
 
-#: Pages without a record, one after the other and each with a fresh cursor, after which a vendor is taken to go on for
-#: ever. A choice: no vendor documents that it answers so at all.
+#: Pages without a record, one after the other and each with a fresh cursor, after which a vendor is assumed
+#: never to end. A choice: no vendor documents such pages.
 MOST_EMPTY_PAGES = 200
 
 
@@ -97,7 +97,7 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The path alone: what logs and errors may show. Empty for a link that is no address."""
+        """The path alone: what logs and errors may show. Empty for a link that is not a URL."""
         try:
             return urlsplit(self.url).path
         except ValueError:
@@ -109,7 +109,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer: status, header names in lower case, the whole decoded body. The body is not in its repr."""
+    """One HTTP response: status, header names in lower case, the whole decoded body. The body is not in its repr."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -117,7 +117,7 @@ class Response:
 
 
 class Fetch(Protocol):
-    """Sends a request until it is answered, and hands back what ``decode`` makes of the response.
+    """Sends a request until there is a response, and returns what ``decode`` makes of it.
 
     ``decode`` runs inside the retried call: a BadResponse that it raises may be a passing fault of the vendor's, such
     as a body that was cut off. ``request`` is sent again a few times before it is believed.
@@ -129,7 +129,7 @@ class Fetch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """Who is asked about: an identifier in the vendor's canonical spelling, and its kind."""
+    """One person: an identifier in the vendor's canonical spelling, and its kind."""
 
     id: str
     kind: str = "contact_id"
@@ -140,7 +140,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Query(Generic[SettingsT, OptionsT]):
-    """One question for one contact. ``native_type`` is the interaction type asked for, None for all at once."""
+    """What to ask the vendor about one contact. ``native_type`` is the interaction type, None for all at once."""
 
     contact: Contact
     settings: SettingsT
@@ -150,7 +150,7 @@ class Query(Generic[SettingsT, OptionsT]):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer's records.
+    """The records of one response.
 
     ``records`` are the vendor's own bytes, one JSON object or XML element each: a list, or as ``columnar`` keeps many.
     ``occurred`` holds, for each of them, its instant in UTC or None where it cannot be read (the record is then landed,
@@ -169,7 +169,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a raw row says about where its record came from."""
+    """What a raw row says about the origin of its record."""
 
     contact: Contact
     native_type: str = ""

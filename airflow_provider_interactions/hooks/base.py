@@ -1,4 +1,4 @@
-"""What all hooks share: Connection to Credentials, and the three things people do with them.
+"""What all hooks share: a Connection becomes Credentials, with three uses.
 
 Importing this module is cheap; the HTTP libraries are imported by the methods that need them.
 """
@@ -139,16 +139,16 @@ def add_port(host: str, port: int | None) -> str:
 
 
 def read_extra(connection: Connection) -> Mapping[str, Any]:
-    """The connection's extra as a mapping; raises ConfigError when it is no JSON object."""
+    """The connection's extra as a mapping; raises ConfigError when it is not a JSON object."""
     extra = connection.extra_dejson
     if not isinstance(extra, Mapping) or (not extra and (connection.extra or "{}").strip() not in ("{}", "null")):
-        msg = f"{connection.conn_type}: the extra of connection {connection.conn_id} is no JSON object."
+        msg = f"{connection.conn_type}: the extra of connection {connection.conn_id} is not a JSON object."
         raise ConfigError(msg)
     return extra
 
 
 def _require_same_type(vendor: Vendor, connection: Connection) -> None:
-    # A type that is no vendor's is let through: secrets backends often hold "generic" or "http".
+    # Other types pass: secrets backends often hold "generic" or "http".
     if connection.conn_type in vendors.VENDORS and connection.conn_type != vendor.name:
         msg = f"{vendor.name}: connection {connection.conn_id} is of type {connection.conn_type}. Name another one."
         raise ConfigError(msg)
@@ -194,5 +194,5 @@ async def _probe(vendor: Vendor, credentials: Credentials) -> None:
     from airflow_provider_interactions.http.retry import Limits
 
     async with connect(vendor, credentials, limits=Limits(timeout=TEST_TIMEOUT, tries=1, patience=0)) as client:
-        with suppress(ContactError):  # some vendors can only be asked for somebody: the credentials came first
+        with suppress(ContactError):  # some vendors need a contact in every call, and check the credentials first
             await client.fetch(vendor.probe(credentials.settings), lambda response: response)

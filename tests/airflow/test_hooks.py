@@ -196,7 +196,7 @@ def test_wrong_field_is_named_by_the_test_button(connect, sandbox, name):
 def test_extra_that_is_no_object(monkeypatch, sandbox, extra):
     given = {**sandbox.connections[VENDOR], "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps(given))
-    with pytest.raises(ConfigError, match="the extra of connection mine is no JSON object"):
+    with pytest.raises(ConfigError, match="the extra of connection mine is not a JSON object"):
         _ = DynamicsMarketingHook("mine").credentials
 
 

@@ -720,14 +720,14 @@ def test_a_message_without_an_id_gets_a_digest():
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"sentDate": "45837-06-15 02:56:40"}, "sentDate is no time"),
-        ({"sentDate": "15-06-45837 02:56:40"}, "sentDate is no time"),
-        ({"sentDate": "31-02-2026 00:00:00"}, "sentDate is no time"),
-        ({"sentDate": 1767348000000}, "sentDate is no time"),
+        ({"sentDate": "45837-06-15 02:56:40"}, "sentDate is not a time"),
+        ({"sentDate": "15-06-45837 02:56:40"}, "sentDate is not a time"),
+        ({"sentDate": "31-02-2026 00:00:00"}, "sentDate is not a time"),
+        ({"sentDate": 1767348000000}, "sentDate is not a time"),
         ({"sentDate": {}}, "sentDate is missing"),
         ({"sentDate": None}, "sentDate is missing"),
         ({"sentDate": "null"}, "sentDate is missing"),
-        ({"deliveredTime": "45837-06-15T02:56:40Z"}, "deliveredTime is no time"),
+        ({"deliveredTime": "45837-06-15T02:56:40Z"}, "deliveredTime is not a time"),
     ],
 )
 def test_a_time_that_cannot_be_read_is_landed_and_rejected(fields, reason):
@@ -742,7 +742,7 @@ def test_a_time_that_cannot_be_read_is_landed_and_rejected(fields, reason):
 
 @pytest.mark.parametrize("payload", [b"5", b"[]", b"\xff", b"{", b'"x"'])
 def test_what_is_no_object_is_rejected(payload):
-    with pytest.raises(RecordRejected, match="no JSON object"):
+    with pytest.raises(RecordRejected, match="not a JSON object"):
         mapped(payload)
 
 

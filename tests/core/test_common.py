@@ -49,7 +49,7 @@ def test_counts_are_read_in_any_dress(value: object) -> None:
     [True, None, -1, 1.5, float("nan"), float("inf"), "", "many", "1.000", "1,2", "12,00", "-3", "1,200 000", "٣", []],
 )
 def test_a_count_that_cannot_be_read_is_said(value: object) -> None:
-    with pytest.raises(BadResponse, match="count is no number"):
+    with pytest.raises(BadResponse, match="count is not a readable number"):
         read_count(value, "count")
 
 

@@ -174,13 +174,13 @@ def test_the_contact_that_was_asked_for_is_not_repeated_but_another_one_is_kept(
     ("stamp", "reason"),
     [
         (None, "Timestamp is missing"),
-        ("", "Timestamp is no ISO 8601 time"),
-        ("yesterday", "Timestamp is no ISO 8601 time"),
-        ("02/23/2018 13:10:48", "Timestamp is no ISO 8601 time"),
-        ("2026-02-30T00:00:00Z", "Timestamp is no ISO 8601 time"),
-        ("0001-01-01T00:00:00+14:00", "Timestamp is no ISO 8601 time"),
-        (1767348000, "Timestamp is no ISO 8601 time"),
-        ({}, "Timestamp is no ISO 8601 time"),
+        ("", "Timestamp is not a valid ISO 8601 time"),
+        ("yesterday", "Timestamp is not a valid ISO 8601 time"),
+        ("02/23/2018 13:10:48", "Timestamp is not a valid ISO 8601 time"),
+        ("2026-02-30T00:00:00Z", "Timestamp is not a valid ISO 8601 time"),
+        ("0001-01-01T00:00:00+14:00", "Timestamp is not a valid ISO 8601 time"),
+        (1767348000, "Timestamp is not a valid ISO 8601 time"),
+        ({}, "Timestamp is not a valid ISO 8601 time"),
     ],
 )
 def test_a_record_without_a_readable_time_is_landed_and_rejected(stamp, reason):
@@ -215,10 +215,10 @@ def test_times_in_all_their_spellings(stamp, instant):
     [
         (record(InteractionId=None), "InteractionId is missing"),
         (record(InteractionId=""), "InteractionId is missing"),
-        (b"[]", "the record is no JSON object"),
-        (b"", "the record is no JSON object"),
-        (b'{"a": ' * 5000, "the record is no JSON object"),
-        (b'{"InteractionId":"1","Timestamp":"2026-01-02T10:00:00Z","x":"\xff"}', "a field is no valid UTF-8"),
+        (b"[]", "the record is not a JSON object"),
+        (b"", "the record is not a JSON object"),
+        (b'{"a": ' * 5000, "the record is not a JSON object"),
+        (b'{"InteractionId":"1","Timestamp":"2026-01-02T10:00:00Z","x":"\xff"}', "a field is not valid UTF-8"),
     ],
     ids=short,
 )
@@ -640,7 +640,7 @@ def test_a_200_is_read_unless_it_is_a_web_page():
     [
         (401, "invalid_client", AuthRejected, "client id or secret was refused, or the secret expired"),
         (400, "unauthorized_client", AuthRejected, "tenant does not know this app"),
-        (400, "invalid_request", AuthRejected, "finds the request wrong"),
+        (400, "invalid_request", AuthRejected, "rejected the request as wrong"),
         (400, "invalid_scope", AuthRejected, "organisation's URL followed by /.default"),
         (400, "invalid_resource", AuthRejected, "does not know this organisation. Check host and scope"),
         (400, "something_new", AuthRejected, "the token host refused the app"),
@@ -669,8 +669,8 @@ def test_what_the_token_hosts_refusal_means(status, name, kind, told):
         (90002, "tenant is unknown"),
         (900382, "another cloud"),
         (90011, "ids are ambiguous"),
-        (7000218, "finds the request wrong"),
-        ("90011", "finds the request wrong"),
+        (7000218, "rejected the request as wrong"),
+        ("90011", "rejected the request as wrong"),
     ],
 )
 def test_a_number_of_entras_sharpens_what_is_told_and_nothing_else(number, told):

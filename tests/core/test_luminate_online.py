@@ -298,7 +298,7 @@ def test_elements_with_attributes_are_objects_with_content():
     ]
     from_json = json.dumps(row(1, consId={"k": "v", "content": "1001001"})).encode()
     for payload in (from_xml, from_json):
-        with pytest.raises(RecordRejected, match="consId is no text"):
+        with pytest.raises(RecordRejected, match="consId is not text"):
             canonical(payload)
     custom = element("interaction", row(1, custom="x")).replace("<custom>", '<custom n="1">')
     (payload,) = read(Server([custom], as_xml))[0].records
@@ -400,7 +400,7 @@ def test_times(text, instant):
 def test_what_is_no_instant_is_landed_and_then_rejected(text):
     [page] = read(Server([row(1, creationDate=text)]))
     assert page.occurred == [None]
-    reason = "creationDate is no ISO 8601 time with a zone" if text else "creationDate is missing"
+    reason = "creationDate is not a valid ISO 8601 time with a zone" if text else "creationDate is missing"
     with pytest.raises(RecordRejected, match=reason):
         VENDOR.interaction(page.records[0], ASKED)
 
@@ -421,14 +421,17 @@ def test_what_is_no_instant_is_landed_and_then_rejected(text):
         (b'{"a":' * 600 + b"1" + b"}" * 600, "neither a readable XML element nor a JSON object"),
         (b"<i>" + b"<a>" * 50 + b"</a>" * 50 + b"</i>", "neither a readable XML element nor a JSON object"),
         (json.dumps(row(1, interactionId=None)).encode(), "interactionId is missing"),
-        (json.dumps(row(1, interactionId=["1", "2"])).encode(), "interactionId is no text"),
+        (json.dumps(row(1, interactionId=["1", "2"])).encode(), "interactionId is not text"),
         (json.dumps(row(1, creationDate=None)).encode(), "creationDate is missing"),
         (json.dumps(row(1, interactionTypeId=None)).encode(), "interactionTypeId is missing"),
-        (json.dumps(row(1, count="many")).encode(), "count is no number of 32 bits"),
-        (json.dumps(row(1, count="2147483648")).encode(), "count is no number of 32 bits"),
-        (json.dumps(row(1, count="1e3")).encode(), "count is no number of 32 bits"),
-        (json.dumps(row(1, note="text")).encode(), "note is no object"),
-        (json.dumps(row(1, note={"modifiedDate": "x"})).encode(), "note.modifiedDate is no ISO 8601 time with a zone"),
+        (json.dumps(row(1, count="many")).encode(), "count is not a 32-bit number"),
+        (json.dumps(row(1, count="2147483648")).encode(), "count is not a 32-bit number"),
+        (json.dumps(row(1, count="1e3")).encode(), "count is not a 32-bit number"),
+        (json.dumps(row(1, note="text")).encode(), "note is not an object"),
+        (
+            json.dumps(row(1, note={"modifiedDate": "x"})).encode(),
+            "note.modifiedDate is not a valid ISO 8601 time with a zone",
+        ),
     ],
 )
 def test_rejections_name_the_field_and_no_value(payload, reason):

@@ -110,9 +110,9 @@ def test_a_reject_keeps_its_reason_its_bytes_and_where_it_came_from(desk):
     rows = desk.rows(manifest.rejects)
     assert [row["payload"] for row in rows] == list(payloads)
     assert [row["reason"] for row in rows] == [
-        "Timestamp is no ISO 8601 time",
+        "Timestamp is not a valid ISO 8601 time",
         "InteractionId is missing",
-        "the record is no JSON object",
+        "the record is not a JSON object",
     ]
     assert {(row["vendor"], row["account"], row["contact_id"]) for row in rows} == {
         ("dynamics_marketing", "acme", "c1")

@@ -216,12 +216,12 @@ BAD = """[{"Id": 1, "Interaction": "Email", "Name": "a",\n "Occurred": "yesterda
 def test_what_cannot_be_read_is_listed_with_the_reason_and_as_it_came(sandbox, lake, people, ask):
     sandbox.faults([{"kind": "status", "status": 200, "path": "communications", "body": BAD}])
     found = ask(people[:1])
-    assert found.rejects == {"Occurred is no ISO 8601 time": 1, "Interaction is missing": 1}
+    assert found.rejects == {"Occurred is not a valid ISO 8601 time": 1, "Interaction is missing": 1}
     assert (found.people[0].records, found.people[0].interactions, found.people[0].rejected) == (4, 2, 2)
     rows = lines(lake, found)
     assert [row.get("interaction_id") is None for row in rows] == [False, True, False, True]  # in order of time
     unreadable = rows[-1]
-    assert unreadable["rejected"] == "Occurred is no ISO 8601 time"
+    assert unreadable["rejected"] == "Occurred is not a valid ISO 8601 time"
     assert json.loads(unreadable["record"])["Occurred"] == "yesterday"
     assert rows[2]["attributes"] == {"More": {"x": [1]}}
     assert [row["rejected"] for row in table(lake, found)] == [row.get("rejected") for row in rows]

@@ -75,7 +75,7 @@ def test_no_window_fails_of_what_is_in_none_of_them(running, job, caplog):
     assert all(one.counts.received == 600 for one in done)
     [path] = rejects(job)
     found = rows(job, [path])
-    assert {row["reason"] for row in found} == {"Occurred is no ISO 8601 time"}
+    assert {row["reason"] for row in found} == {"Occurred is not a valid ISO 8601 time"}
     assert len(found) == 18
     assert len([text for text in caplog.messages if "18 of 618 records" in text]) == 1
 
@@ -103,7 +103,9 @@ def test_a_window_that_is_run_again_neither_loses_nor_doubles_them(running, job)
 @pytest.mark.parametrize(("good", "bad"), [(200, 11), (0, 10), (0, 1)])
 def test_too_many_for_what_was_received_fail_the_fetch(running, job, good, bad):
     play(running, good, bad)
-    with pytest.raises(TooManyRejects, match=rf"{bad} of {good + bad} records.*Occurred is no ISO 8601 time \({bad}\)"):
+    with pytest.raises(
+        TooManyRejects, match=rf"{bad} of {good + bad} records.*Occurred is not a valid ISO 8601 time \({bad}\)"
+    ):
         ran(job, DAYS[0])
     assert not [name for name in job.lake.names(job.place.histories) if name.endswith(".json")]
     assert len(rows(job, rejects(job))) == bad

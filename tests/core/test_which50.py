@@ -475,9 +475,9 @@ def test_unknown_fields_of_xml_are_texts():
     [
         ({"Occurred": None}, "Occurred is missing"),
         ({"Occurred": ""}, "Occurred is missing"),
-        ({"Occurred": "yesterday"}, "Occurred is no ISO"),
-        ({"Occurred": "0001-01-01T00:00:00+00:00"}, "Occurred is no ISO"),
-        ({"Occurred": 5}, "Occurred is no ISO"),
+        ({"Occurred": "yesterday"}, "Occurred is not a valid ISO"),
+        ({"Occurred": "0001-01-01T00:00:00+00:00"}, "Occurred is not a valid ISO"),
+        ({"Occurred": 5}, "Occurred is not a valid ISO"),
         ({"Interaction": None}, "Interaction is missing"),
         ({"Interaction": ""}, "Interaction is missing"),
     ],
@@ -499,7 +499,7 @@ def test_an_absent_time_is_missing():
 
 @pytest.mark.parametrize("payload", [b"5", b"{", b"\xff", b"<a", b"<a/>", b"<a>x</a>", b"<!DOCTYPE a><a><b/></a>"])
 def test_what_is_no_record_is_rejected(payload):
-    with pytest.raises(RecordRejected, match=r"no JSON object|no XML element with members"):
+    with pytest.raises(RecordRejected, match=r"not a JSON object|not an XML element with members"):
         mapped(payload)
 
 

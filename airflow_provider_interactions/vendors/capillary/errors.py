@@ -33,10 +33,10 @@ from airflow_provider_interactions.vendors.shared.encoding import to_utf8
 
 log = logging.getLogger(__name__)
 
-_UNKNOWN = (RequestRejected, "the vendor refuses the call with a code that its pages do not list for it")
-_WRONG = (RequestRejected, "the vendor refuses the call as wrong")
+_UNKNOWN = (RequestRejected, "the vendor rejected the call with a code that its pages do not list")
+_WRONG = (RequestRejected, "the vendor rejected the call as wrong")
 _NOBODY = (ContactNotFound, "there is no such customer")
-_PROBLEM = (ContactFailed, "the vendor cannot tell this customer by the identifier")
+_PROBLEM = (ContactFailed, "the vendor cannot identify the customer by this identifier")
 _LOGIN = (AuthRejected, "the credentials were refused. Check login and password (till or client key)")
 _BUSY = (Unavailable, "the vendor is busy")
 
@@ -46,7 +46,7 @@ REQUEST_CODES: dict[str, Verdict] = {
     "402": (RequestRejected, "this version of the API is not supported. Set the extra's api to the other one"),
     "403": (RequestRejected, "API v2 is not enabled for the organisation, or the call lacks a mandatory field"),
     **dict.fromkeys(("404", "405", "406", "415"), _WRONG),
-    "407": (Unavailable, "the vendor met an unknown error while processing"),
+    "407": (Unavailable, "the vendor had an unknown error while processing"),
     "408": (RequestRejected, "the vendor expects calls from another network device (MAC id mismatch)"),
     "429": (RequestRejected, "a quota of the organisation is used up"),  # published for one-time passwords only
     "461": (Unavailable, "the vendor's search engine is busy"),
@@ -62,7 +62,7 @@ ITEM_CODES: dict[str, Verdict] = {
     "8109": (ContactDeleted, "the customer was deleted on a request under privacy law"),
     "618": (ContactFailed, "the vendor has marked this customer as fraud"),
     "1015": (ContactFailed, "the vendor did not see an identifier of this customer"),
-    "1042": (ContactFailed, "the vendor calls this identifier invalid"),
+    "1042": (ContactFailed, "the vendor rejected this identifier as invalid"),
     **dict.fromkeys(("8011", "8013", "8045", "8065", "8089"), _PROBLEM),
     "1044": (AuthRejected, "the till or client has no permission to read interactions"),
     "8003": (RequestRejected, "the vendor refuses the source of the call"),
@@ -81,7 +81,7 @@ _REQUEST_ID = re.compile(r"[\w-]{1,64}")
 
 
 def classify(response: Response) -> VendorError | None:
-    """The error an answer stands for, None for one to read. Looks at the outline of the body only."""
+    """The error that a response means, None for one to read. Looks at the outline of the body only."""
     try:
         code = responses.find_fault(responses.read_body(to_utf8(response)))
     except BadResponse as wrong:

@@ -37,7 +37,7 @@ _COLUMNS = ("id", "subject", "status", *DELIVERED, *CAMPAIGN)
 class Context(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a page's context says: the channel's name as sent, and the IANA name of the connection's zone.
 
-    ``shared``: another message of the customer has these records' ids, so that an id alone is no key.
+    ``shared``: another message of the customer has the same ids, so an id alone is not a key.
     """
 
     channel: str
@@ -62,7 +62,7 @@ def write_context(channel: str, time_zone: str, *, shared: bool = False) -> str:
 
 
 def inspect_record(payload: bytes, zone: tzinfo, channel: str) -> Sight:
-    """Look at a record while paging; a status may change, so it is no part of the identity."""
+    """Look at a record while paging; a status may change, so it is not part of the identity."""
     try:
         record = shared_json.read_fields(payload)
         sent, at = _read_occurred(record, zone)
@@ -105,7 +105,7 @@ def interaction(payload: bytes, asked: Asked) -> Interaction:
 
 @lru_cache
 def read_context(written: str) -> tuple[str, tzinfo, bool]:
-    """The channel's name, the zone, and whether ids are shared, as a context tells; raises RecordRejected."""
+    """The channel's name, the zone, and whether ids are shared, as a context says; raises RecordRejected."""
     try:
         found = msgspec.json.decode(written, type=Context)
         zone = times.find_zone(found.time_zone)
@@ -138,7 +138,7 @@ def _read_instant(text: str | None, zone: tzinfo, name: str) -> datetime | None:
     try:
         return times.read_instant(text, zone)
     except ValueError:
-        reason = f"{name} is no time of the years 1 to 9999"
+        reason = f"{name} is not a time of the years 1 to 9999"
         raise RecordRejected(reason) from None
 
 
@@ -147,7 +147,7 @@ def _read_text(record: Record, names: tuple[str, ...]) -> str | None:
         texts = (responses.read_word(record.get(name)) for name in names)
         return next((text for text in texts if text is not None), None)
     except errors.UNREADABLE:
-        reason = f"{names[0]} is no readable text"
+        reason = f"{names[0]} is not readable text"
         raise RecordRejected(reason) from None
 
 

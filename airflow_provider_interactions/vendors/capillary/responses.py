@@ -1,4 +1,4 @@
-"""Capillary's two shapes of answer, told apart by the body alone, and taken apart into records.
+"""Capillary's two shapes of response, recognized by the body alone, and split into records.
 
 ::
 
@@ -30,14 +30,14 @@ TIMES = ("sentDate", "sent_time", "time", "completion_time")
 
 _ABSENT = Raw(b"")
 _BOM = b"\xef\xbb\xbf"
-# What stands for nothing, after a machine has turned XML into JSON.
+# Every form of "nothing" that a conversion from XML to JSON leaves.
 _NOTHING = re.compile(rb'(?:null|\{\s*\}|\[\s*\]|"(?:null|(?:\s|\\[nrt])*)")?')
-# Shorter than any number by which a customer is known: a code is told in errors.
+# Error messages show the code, so it must be shorter than any identifier of a customer.
 _CODE = re.compile(r"-?[0-9]{1,6}")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _CONTROL = re.compile(rb"[\x00-\x1f]")
 
-#: The words for success and failure that are known, in lower case. Any other one is no answer that can be read.
+#: The words for success and failure that are known, in lower case. Any other word makes the response unreadable.
 _FLAGS = {"true": True, "1": True, "yes": True, "y": True, "false": False, "0": False, "no": False, "n": False}
 
 #: Codes of a request's status that do not contradict an answer without a flag.
@@ -123,7 +123,7 @@ def read_body(text: bytes) -> Body:
 def find_fault(found: Body) -> str | None:
     """The code with which an answer says that it failed, empty where it names none, None where it did not fail.
 
-    The flag decides, not the code: resources use different codes for success. Warnings are no failure.
+    The flag decides, not the code: resources use different codes for success. Warnings are not failures.
     Raises BadResponse for a flag that is neither a known yes nor a known no.
     """
     if not _is_nothing(found.errors):
@@ -140,7 +140,7 @@ def list_entries(found: Body, *, check_counts: bool = True) -> Iterator[Entry]:
     Raises BadResponse where a container is missing, is null, or is empty beside a count.
     """
     if bytes(found.interaction):
-        if bytes(found.interaction)[:1] != b"[":  # only v1.1 was XML once, where a single child is no array
+        if bytes(found.interaction)[:1] != b"[":  # only v1.1 was XML once, where a single child is not an array
             raise BadResponse(_SHAPELESS)
         yield from (_read_entry(raw, check_counts=check_counts) for raw in to_list(found.interaction))
     elif not _is_nothing(found.response):
@@ -188,7 +188,7 @@ def to_list(raw: Raw | bytes) -> list[bytes]:
 
 
 def unwrap(raw: Raw | bytes, name: str) -> Raw | bytes:
-    """What an object holds under ``name``; the value itself where there is no such level."""
+    """What an object holds under ``name``; the value itself without such a level."""
     if bytes(raw)[:1] != b"{":
         return raw
     return _decode_as(raw, dict[str, Raw]).get(name, raw)  # type: ignore[no-any-return]

@@ -17,10 +17,10 @@ from airflow_provider_interactions.vendors.capillary import records, responses, 
 
 _TAKEN = ("id", "subject", "status", *records.DELIVERED, *records.CAMPAIGN)
 
-#: How a value begins that may be a form of nothing, or is no text.
+#: The start of a value that may be a form of nothing, or is not text.
 _ODD = r"^(?:\s|null$|\{|\[)"
 
-#: A number in another dress, or one that stands for none; a campaign of -1 is read here.
+#: A number in another spelling, or one that means "none"; a campaign of -1 is read here.
 _DRESSED = r"^-?[0-9]+(?:\.|[eE])|^-0|^[0-]+$|^\{"
 _NO_ID = r"^-"
 

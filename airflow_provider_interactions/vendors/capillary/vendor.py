@@ -39,7 +39,7 @@ PATHS = {"v2": "/v2/customers/interaction", "v1.1": "/v1.1/customer/interaction"
 #: v1.1: the documented default of ``limit``. No maximum is published.
 PAGE_SIZE = 50
 
-#: v1.1: pages of one customer after which the server is taken to go on for ever.
+#: v1.1: pages of one customer after which the server is assumed never to end.
 MAX_PAGES = 10_000
 
 #: The message that has a key, by what makes it that message.
@@ -120,7 +120,7 @@ async def _read_answers(fetch: Fetch, query: Query[Settings, Options]) -> AsyncG
             continue
         is_first = not paging.offset and not paging.steps_back
         fresh = paging.advance(entries)
-        # Unpublished: the most that limit can ask for. So a short page is no end; one that brings nothing new is.
+        # Unpublished: the most that limit can ask for. So a short page is not the end; a page with nothing new is.
         if paging.is_end(entries, fresh) and not is_first:
             _refuse_repeat(entries, paging.size)
             return

@@ -29,7 +29,7 @@ ACTIONS: dict[str, str] = {
     **dict.fromkeys(("like", "comment", "mention", "retweet", "tweet"), "responded"),
 }
 
-#: Actions of messages, by status: an open set, of which the pages show these.
+#: Actions of messages, by status: an open set. The pages show these.
 STATUSES: dict[str, str] = {
     "DELIVERED": "delivered",
     "NOT-DELIVERED": "failed",

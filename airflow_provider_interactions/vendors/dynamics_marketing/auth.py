@@ -22,7 +22,7 @@ AUTHORITY = "https://login.microsoftonline.com"
 WHAT_TO_DO = {
     "invalid_client": "the client id or secret was refused, or the secret expired. Check login and password",
     "unauthorized_client": "the tenant does not know this app, or it is disabled. Check login and tenant_id",
-    "invalid_request": "the token host finds the request wrong. Check tenant_id, authority, login and scope",
+    "invalid_request": "the token host rejected the request as wrong. Check tenant_id, authority, login and scope",
     "invalid_scope": "the scope is malformed. It must be the organisation's URL followed by /.default",
     "invalid_resource": "the tenant does not know this organisation. Check host and scope",
 }
@@ -31,7 +31,7 @@ WHAT_TO_DO = {
 #: AADSTS numbers that say more than ``error`` does ("Microsoft Entra authentication and authorization error codes").
 NUMBERS = {
     90002: "the tenant is unknown, or belongs to another cloud's token host. Check tenant_id and authority",
-    90011: "the token host cannot tell which client is meant: its ids are ambiguous. Check login and tenant_id",
+    90011: "the token host cannot identify the client: its ids are ambiguous. Check login and tenant_id",
     900382: "the tenant belongs to another cloud's token host. Check authority",
     900432: "the tenant belongs to another cloud's token host. Check authority",
 }

@@ -31,7 +31,7 @@ REMOVED = (
     "owned it, from its cloud in May 2026. That history is read today from the real-time store, through a Microsoft "
     "Fabric shortcut to the folder 'Customer Insights Journeys' (column SourceSystem tells the origin)"
 )
-_NOT_A_MEMBER = "the app is no application user of this environment. Add it there with a security role"
+_NOT_A_MEMBER = "the app is not an application user of this environment. Add it there with a security role"
 _NO_PRIVILEGE = "the application user lacks a privilege. Give its security role read access to contacts and processes"
 _DISABLED = "the application user is disabled. Enable it in the environment"
 _SLOWER = "the service protection limit was reached"
@@ -78,7 +78,7 @@ class _Body(msgspec.Struct):
 
 
 def classify(response: Response) -> VendorError | None:
-    """The error an answer stands for, None for one to read. Status and code decide, the text only for 'segment'."""
+    """The error that a response means, None for one to read. Status and code decide, the text only for 'segment'."""
     if shared_status.is_success(response.status):
         return contract.classify_by_status(response) or _find_error(response)
     found = _read(response.body)
@@ -110,7 +110,7 @@ def _build_error(verdict: Verdict | None, response: Response, code: str) -> Vend
 
 def _read_code(found: _Error) -> str:
     code = (found.code or "").lower()
-    return code if _CODE.fullmatch(code) else ""  # it is told in errors, so it must not be just any text
+    return code if _CODE.fullmatch(code) else ""  # error messages show it, so no other text may pass
 
 
 def _judge(status: int, code: str, message: str) -> Verdict | None:

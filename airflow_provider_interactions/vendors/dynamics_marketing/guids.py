@@ -19,7 +19,7 @@ _DASHES = (8, 13, 18, 23)
 _USUAL, _BARE, _BRACED = 36, 32, 38
 
 
-#: What stands for "no id": blanks, zeros in any dress (the empty GUID above all), minus one.
+#: What means "no id": blanks, zeros in any spelling (above all the empty GUID), minus one.
 PLACEHOLDER = r"^(?:[\s0.{}()-]*|-1)$"
 _PLACEHOLDER = re.compile(PLACEHOLDER)
 

@@ -77,7 +77,7 @@ def refuse_unknown_cursors(members: Mapping[str, msgspec.Raw], known: Collection
 
 
 def _read_at_once(body: bytes) -> tuple[bytes | memoryview, str] | None:
-    """Data's text and the cursor; None where a backslash stands for more than the quote behind it."""
+    """Data's text and the cursor; None where a backslash escapes more than quotes."""
     begin = body.find(_DATA) + len(_DATA)
     if begin < len(_DATA):
         return None
@@ -111,7 +111,7 @@ def _decode_text(string: bytes) -> bytes:
 
 
 def _require_array(data: bytes | memoryview) -> bytes | memoryview:
-    """Data's array. An empty text says that there are no records, as null and an empty array do; no other text does."""
+    """Data's array. An empty text, null and an empty array mean that there are no records; no other text does."""
     if bytes(data[:_LONGEST_BLANK]).strip() == b"null":
         raise BadResponse(_SHAPE)
     return data or b"[]"
@@ -132,7 +132,7 @@ def _read_cursor(around: bytes, data: bytes = b'""') -> str:
 
 
 def _read_times(data: bytes | memoryview) -> pa.StringArray | None:
-    """The records' times as they are written; None where one is no text, or the records are no objects."""
+    """The records' times as they are written; None where a time is not text, or a record is not an object."""
     try:
         return pa.array([text.at for text in _TEXTS.decode(data) or ()], pa.string())
     except (*airflow_provider_interactions_errors.UNREADABLE, pa.ArrowInvalid):

@@ -149,15 +149,15 @@ def _read_occurred(record: dict[str, msgspec.Raw]) -> datetime:
     except KeyError:
         at = None
     except (*errors.UNREADABLE, OverflowError):
-        reason = "Timestamp is no ISO 8601 time"
+        reason = "Timestamp is not a valid ISO 8601 time"
         raise RecordRejected(reason) from None
     return _require(at, "Timestamp")
 
 
 def _read_id(record: dict[str, msgspec.Raw]) -> str:
-    """A record's key. One that only stands for "none" is no key: two records with it would count as one.
+    """A record's key. A placeholder is not a key: two records with it would count as one.
 
-    The data model lets every other field be empty, so no digest of them would tell two records apart for certain, or
+    The data model lets every other field be empty, so no digest of them would distinguish two records for certain, or
     stay the same when one of them is filled in later: such a record is rejected and kept.
     """
     found = _require(_read_guid(record, "InteractionId"), "InteractionId")
@@ -178,7 +178,7 @@ def _read_text(record: dict[str, msgspec.Raw], name: str) -> str | None:
     try:
         return json.read_text(record.get(name))
     except errors.UNREADABLE:
-        reason = f"{name} is no readable text"
+        reason = f"{name} is not readable text"
         raise RecordRejected(reason) from None
 
 

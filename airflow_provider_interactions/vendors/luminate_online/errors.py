@@ -26,7 +26,7 @@ from airflow_provider_interactions.errors import (
 from airflow_provider_interactions.status import WEB_PAGE, Verdict, build_error, is_html, judge
 from airflow_provider_interactions.vendors.shared import xml
 
-_UNKNOWN = (RequestRejected, "the vendor refuses the call with a code that its pages do not list")
+_UNKNOWN = (RequestRejected, "the vendor rejected the call with a code that its pages do not list")
 _LOGIN = "the login was refused. Check login and password of the API Administrator"
 _NOT_READING = "the vendor reports an error of writing or of another service, which these reading calls never cause"
 _MANY = "the identifier fits several constituents. Ask for this contact by cons_id"
@@ -83,14 +83,14 @@ _HTML = re.compile(rb"<!doctype\s+html", re.IGNORECASE)
 
 
 def classify(response: Response) -> VendorError | None:
-    """The error an answer stands for, None for one to read. Looks at the first bytes; parses only what is an error."""
+    """The error that a response means, None for one to read. Looks at the first bytes, and parses errors only."""
     if response.status == 429:
         return build_error(judge(429), 429)
     if _is_error(response.body):
         code = _read_code(response.body)
         return build_error(_judge_code(code, response.status), response.status, code)
     if _is_web_page(response):
-        # These three are no maintenance: the host itself is wrong, and waiting would not help.
+        # These do not mean maintenance: the host is wrong, and waiting would not help.
         wrong = response.status in (404, 405) or 300 <= response.status < 400
         return build_error(judge(response.status, STATUSES) if wrong else WEB_PAGE, response.status)
     return build_error(judge(response.status, STATUSES), response.status)

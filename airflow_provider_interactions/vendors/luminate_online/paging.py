@@ -2,7 +2,7 @@
 
 The vendor documents neither a maximum page size nor a "more" flag, so a short page proves nothing: a server may cut
 pages wherever it likes. Each page therefore begins with the last record of the one before. When only that record comes,
-there is no more. When the page begins with a record that nobody has seen, rows before it were deleted meanwhile and
+there is no more. When the page begins with a new record, rows before it were deleted meanwhile and
 others have moved up into the page that was read already: an earlier page is asked for again.
 """
 
@@ -44,8 +44,8 @@ class Paging:
     def take(self, records: Sequence[bytes], names: Sequence[str], total: int | None = None) -> list[int] | None:
         """Which of a page's records have not come before, byte for byte, and move on.
 
-        ``names`` tell which record is the same row as another, also when it is written differently. None when an
-        earlier page has to be asked for first. Raises Incomplete when rows move so often that nobody can tell what is
+        ``names`` say which records are the same row, also when they are written differently. None when an
+        earlier page has to be asked for first. Raises Incomplete when rows move too often to know what is
         missing, Stalled when the same page comes again and again.
         """
         self.pages += 1

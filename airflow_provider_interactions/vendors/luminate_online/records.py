@@ -49,7 +49,7 @@ def interaction(payload: bytes, asked: Asked) -> Interaction:
 
 
 def _make_key(record: dict[str, Any]) -> str:
-    """The interaction's id; of one that stands for none a digest of what identifies the record (unverified)."""
+    """The interaction's id; for a placeholder, a digest of what identifies the record (unverified)."""
     known = spell_integer(_require(_read_text(record, "interactionId"), "interactionId"))
     if known not in PLACEHOLDERS:
         return known
@@ -61,7 +61,7 @@ def read_instant(text: str) -> datetime:
     """An ISO 8601 time, or a date with a zone (xsd:date, its midnight there), as an instant in UTC.
 
     Raises ValueError for anything else. A time without a zone is refused: it would be in the site's own zone, which
-    the answer does not tell, and a guess would move it by hours. Every sample has an offset.
+    the response does not name, and a guess would move it by hours. Every sample has an offset.
     """
     # Python would read the zone of a bare date as a time of day.
     day = _DAY.fullmatch(text)
@@ -95,7 +95,7 @@ def _list_notes(record: dict[str, Any]) -> list[dict[str, Any]]:
     found = record.get("note")
     notes = [note for note in (found if isinstance(found, list) else [found]) if note is not None]
     if not all(isinstance(note, dict) for note in notes):
-        reason = "note is no object"
+        reason = "note is not an object"
         raise RecordRejected(reason)
     return notes
 
@@ -103,7 +103,7 @@ def _list_notes(record: dict[str, Any]) -> list[dict[str, Any]]:
 def _read_text(record: dict[str, Any], name: str, within: str = "") -> str | None:
     value = record.get(name)
     if value is not None and not isinstance(value, str):
-        reason = f"{within}{name} is no text"
+        reason = f"{within}{name} is not text"
         raise RecordRejected(reason)
     return value
 
@@ -113,7 +113,7 @@ def _read_instant(record: dict[str, Any], name: str, within: str = "") -> dateti
     try:
         return read_instant(text) if text else None
     except (ValueError, OverflowError):
-        reason = f"{within}{name} is no ISO 8601 time with a zone"
+        reason = f"{within}{name} is not a valid ISO 8601 time with a zone"
         raise RecordRejected(reason) from None
 
 
@@ -122,7 +122,7 @@ def _read_count(record: dict[str, Any]) -> int | None:
     if text is None:
         return None
     if not _INTEGER.fullmatch(text) or not -(2**31) <= int(text) < 2**31:
-        reason = "count is no number of 32 bits"
+        reason = "count is not a 32-bit number"
         raise RecordRejected(reason)
     return int(text)
 

@@ -2,8 +2,8 @@
 
 One call answers for one constituent, page by page, filtered by creation time. Notes come with custom interaction types
 only; those of standard types need the option ``details``, one more call a row. Edits of an interaction do not change
-its creation time, so a window sees them only when it is read again; ``updated_at`` then tells the last edit. Nobody has
-verified this module against the live service; what the pages leave open is read both ways, and each such place says so.
+its creation time, so a window sees them only when it is read again; ``updated_at`` is then the time of the last edit.
+This module is not verified against the live service. Where the pages are silent, both readings are handled and marked.
 
 Sources: the pages of getUserInteractions, getInteraction, listInteractions, getGroupMembers and "Common Parameters"
 (open.convio.com/api/apidoc, read 2026-11).
@@ -118,7 +118,7 @@ async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -
         if details:
             records, details = await _fetch_details(fetch, query, window, records, seen)
         if records or begins or not paging.ended:
-            # Going back asks for an offset twice, so pages are told apart by their number; ``paging`` sees repeats.
+            # Going back asks for an offset twice, so pages are numbered; ``paging`` detects repeats.
             cursor = "" if paging.ended else str(paging.pages)
             yield Page(records, [one.at for one in seen], cursor=cursor, total=total)
 
@@ -209,7 +209,7 @@ def _inspect(get: Get) -> _Seen:
 
 
 def _name_records(answer: Answer[_Seen]) -> list[str]:
-    """What tells one row from another, however it is written; an id alone may be shared or stand for none."""
+    """What distinguishes a row, however it is written; an id alone may be shared, or be a placeholder."""
     pairs = zip(answer.values, answer.records, strict=True)
     return [f"{one.id} {one.at}" if one.id else hashlib.sha256(record).hexdigest() for one, record in pairs]
 

@@ -65,7 +65,7 @@ def repair(record: bytes) -> bytes:
 
 
 def blank_strings(text: bytes) -> bytes:
-    """JSON text of the same length, in which every string holds only harmless letters: to tell its parts apart."""
+    """JSON text of the same length, in which every string holds only letters, so that its parts can be found."""
     return _STRING.sub(lambda found: b'"' + b"x" * (len(found[0]) - 2) + b'"', text)
 
 
@@ -77,8 +77,8 @@ def unescape(string: bytes) -> bytes:
 def _read_charset(content_type: str) -> str:
     message = Message()
     message["content-type"] = content_type
-    told = str(message.get_content_charset("") or "").strip()
-    return "cp1252" if told in _WINDOWS_1252 else told
+    name = str(message.get_content_charset("") or "").strip()
+    return "cp1252" if name in _WINDOWS_1252 else name
 
 
 def _repair_string(string: bytes) -> bytes:
@@ -93,7 +93,7 @@ def _repair_string(string: bytes) -> bytes:
             return string.decode("cp1252").encode()
     except UnicodeDecodeError:
         pass  # one of the five bytes that Windows-1252 leaves out
-    reason = "a field is no valid UTF-8"
+    reason = "a field is not valid UTF-8"
     raise RecordRejected(reason)
 
 

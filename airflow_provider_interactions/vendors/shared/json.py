@@ -74,7 +74,7 @@ _SURROGATES = re.compile(
 
 
 def mend_surrogates(text: bytes) -> bytes:
-    """JSON text of the same length, in which U+FFFD stands for half a surrogate pair, which msgspec refuses."""
+    """JSON text of the same length, with U+FFFD for each half of a surrogate pair, which msgspec refuses."""
     return _SURROGATES.sub(lambda found: rb"\ufffd" if found[1] else found[0], text)
 
 
@@ -98,13 +98,13 @@ def _slice(array: bytes, like: bytes, elements: Iterable[msgspec.Raw]) -> Iterat
 
 
 def read_fields(payload: bytes) -> dict[str, msgspec.Raw]:
-    """A JSON record's fields as they are written, odd bytes repaired; raises RecordRejected if it is no object."""
+    """A JSON record's fields as they are written, odd bytes repaired; raises RecordRejected if it is not an object."""
     if is_utf8(payload):
         with contextlib.suppress(*UNREADABLE):
             return _MEMBERS.decode(payload)
     with contextlib.suppress(*UNREADABLE):
         return _MEMBERS.decode(mend_surrogates(repair(payload)))
-    reason = "the record is no JSON object"
+    reason = "the record is not a JSON object"
     raise RecordRejected(reason)
 
 
@@ -165,7 +165,7 @@ def read_count(value: object, what: str) -> int:
         number = _NO_FRACTION.sub("", value.strip())
         if len(number) < _MOST_DIGITS and _COUNT.fullmatch(number):
             return int(re.sub(r"[^0-9]", "", number))
-    msg = f"{what} is no number of records that can be read"
+    msg = f"{what} is not a readable number of records"
     raise BadResponse(msg)
 
 
@@ -183,5 +183,5 @@ def collect_attributes(record: dict[str, msgspec.Raw], columns: Iterable[str]) -
     try:
         return rest.decode()
     except UnicodeDecodeError:
-        reason = "a field is no valid UTF-8"
+        reason = "a field is not valid UTF-8"
         raise RecordRejected(reason) from None

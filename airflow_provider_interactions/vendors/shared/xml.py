@@ -5,11 +5,11 @@ a text), the size of a document is bounded here. Whatever cannot be read is one 
 
 ::
 
-    xml.root(body)                              "getUserInteractionsResponse", "html", … or "", without parsing
+    xml.find_root(body)                         "getUserInteractionsResponse", "html", … or "", without parsing
     xml.parse(body, what)                       a small document as an element
     xml.split(body, "interaction", what, read)  a large one: each record's bytes, and what ``read`` makes of it
-    xml.plain(element)                          an element as plain values: text, None, dict, list
-    xml.local / is_nil / text / child           an element's name, xsi:nil, own text, child by local name
+    xml.to_plain(element)                       an element as plain values: text, None, dict, list
+    xml.read_name / is_nil / read_text / find_child   an element's name, xsi:nil, own text, child by local name
 
 Limits of fidelity: a record's bytes are libxml2's serialisation in UTF-8 with the namespaces it needs, so that each
 record can be read by itself; the quotes of attributes and the spelling of character references can differ from what
@@ -67,7 +67,7 @@ _BEYOND_LIMITS = 114  # libxml2's XML_ERR_RESOURCE_LIMIT
 
 @dataclass(frozen=True, slots=True)
 class Split(Generic[T]):
-    """A document taken apart: each record's bytes, what was read from it, and the root with all that is no record."""
+    """A split document: each record's bytes, what was read from it, and the root without the records."""
 
     records: list[bytes]
     values: list[T]
@@ -223,7 +223,7 @@ def _parse_tolerantly(read: Callable[[bytes], T], body: bytes, what: str) -> T:
 
 
 def _describe_fault(what: str) -> str:
-    # The parser's own message can quote the document, so it is not told.
+    # The parser's own message can quote the document, so it is left out.
     return f"{what} is not well-formed XML, or larger or deeper than is allowed"
 
 

@@ -19,8 +19,8 @@ STATUSES: dict[int, Verdict] = {
     401: (AuthRejected, "the credentials were refused. Check the extra's auth, login and password"),
     403: (AuthRejected, "the user of these credentials lacks the permission for this call. Grant it in Which50"),
     404: (RequestRejected, "there is nothing at this address. The host must end in /Which50API"),
-    417: (RequestRejected, "the vendor calls the parameters wrong"),  # documented for writing calls only
-    500: (Unavailable, "the vendor met an error while processing"),
+    417: (RequestRejected, "the vendor rejected the parameters"),  # documented for writing calls only
+    500: (Unavailable, "the vendor had an error while processing"),
 }
 
 
@@ -29,7 +29,7 @@ class _Body(msgspec.Struct):
 
 
 def classify(response: Response) -> VendorError | None:
-    """The error an answer stands for, None for one to read. A contact's 404 is told apart by who asked for it."""
+    """The error that a response means, None for one to read. The caller knows whether a 404 is about a contact."""
     if status.is_success(response.status):
         return contract.classify_by_status(response)
     verdict = status.judge(response.status, STATUSES)

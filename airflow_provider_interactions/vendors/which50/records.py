@@ -48,8 +48,8 @@ def make_interaction_id(
 ) -> str:
     """A stable key, since ``Id`` is that of the e-mail or form, not of the event: 32 hexadecimal digits of SHA-256.
 
-    ``at`` is in UTC and counts to the microsecond. ``Status`` and names change, so they are no part of it; only where
-    there is no ``Id``, the name takes its place, or else two records of one instant would be one.
+    ``at`` is in UTC and counts to the microsecond. ``Status`` and names change, so they are not part of it. Without an
+    ``Id`` the name takes its place: otherwise two records of one instant would be one.
     """
     instant = f"{at.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
     parts = [contact_id, native_type, asset, campaign, instant]
@@ -77,7 +77,7 @@ def _read_occurred(record: Record) -> datetime:
     except errors.UNREADABLE:
         at = None
     if at is None:
-        reason = "Occurred is missing" if bytes(raw) in (b"null", b'""') else "Occurred is no ISO 8601 time"
+        reason = "Occurred is missing" if bytes(raw) in (b"null", b'""') else "Occurred is not a valid ISO 8601 time"
         raise RecordRejected(reason)
     return at
 
@@ -86,5 +86,5 @@ def _read_text(record: Record, name: str) -> str | None:
     try:
         return shared_json.read_text(record.get(name))
     except errors.UNREADABLE:
-        reason = f"{name} is no readable text"
+        reason = f"{name} is not readable text"
         raise RecordRejected(reason) from None

@@ -1,4 +1,4 @@
-"""Which50's answers, JSON or XML, told apart by their first byte: lists of records, and one record's fields.
+"""Which50's responses, JSON or XML by their first byte: lists of records, and the fields of one record.
 
 JSON is a bare list. XML is .NET's DataContract form: elements in the namespace of their type (which differs from type
 to type, so local names count), null as ``i:nil``, a time as ``DateTime``, already in UTC, beside ``OffsetMinutes``,
@@ -89,7 +89,7 @@ def read_record(payload: bytes) -> Record:
     try:
         return _rename_members(_read_xml(payload), _KNOWN)
     except BadResponse:
-        reason = "the record is no XML element with members"
+        reason = "the record is not an XML element with members"
         raise RecordRejected(reason) from None
 
 

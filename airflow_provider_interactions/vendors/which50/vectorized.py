@@ -15,7 +15,7 @@ from airflow_provider_interactions.columnar.json_members import Members
 from airflow_provider_interactions.vendors.which50 import vocabulary
 from airflow_provider_interactions.vendors.which50.responses import MEMBERS
 
-#: Identifiers in their one spelling that are no placeholders, and members whose names come in another case.
+#: Identifiers in their one spelling that are not placeholders, and members whose names come in another case.
 _ASSET, _CAMPAIGN = "^[1-9][0-9]*$", "^(0|[1-9][0-9]*)$"
 _OTHER_CASE = '(?i)"(' + "|".join(MEMBERS) + r')"\s*:'
 

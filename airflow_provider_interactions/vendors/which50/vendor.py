@@ -163,6 +163,6 @@ VENDOR = Vendor(
     contacts=contacts,
     columns=columns,
     filters_by_date=False,
-    # One call a contact against a server nobody has measured: few at once, out of courtesy.
+    # One call a contact against a server without published limits: few at once, out of courtesy.
     pace=Pace(concurrency=4, source="none published (app.which50.com documentation, read 2026-11)"),
 )

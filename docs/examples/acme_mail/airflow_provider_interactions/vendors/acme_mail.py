@@ -146,7 +146,7 @@ def auth(credentials: Credentials[Settings]) -> Auth:
 
 
 def classify(response: Response) -> VendorError | None:
-    """The error a response stands for, None for one to read."""
+    """The error that a response means, None for one to read."""
     if response.status == 404 and _code(response.body) == "unknown_person":
         return ContactNotFound("there is no such person", status=404, code="unknown_person")
     return classify_by_status(response)
