@@ -214,9 +214,9 @@ def clear_checkpoints(lake: Lake, manifest: Manifest) -> None:
 
 def expire_checkpoints(lake: Lake, place: WindowPaths, now: datetime, age: timedelta = AGE) -> None:
     """Remove what extractions of the account left long ago, with the data files that nothing published refers to."""
-    windows = [f"{place.unfinished}/{name}" for name in lake.names(place.unfinished)]
+    windows = [f"{place.unfinished}/{name}" for name in lake.list_names(place.unfinished)]
     for folder, state in (found for window in windows for found in _read_checkpoints(lake, window)):
-        if state is None and (not lake.names(folder) or now - _find_last_timestamp(lake, folder) < age):
+        if state is None and (not lake.list_names(folder) or now - _find_last_timestamp(lake, folder) < age):
             continue  # just begun, too
         if state is not None and not state.is_old(now, age):
             continue
@@ -237,7 +237,7 @@ def list_landed_files(lake: Lake, place: WindowPaths) -> frozenset[str]:
 
 def _read_checkpoints(lake: Lake, window: str) -> Iterator[tuple[str, Checkpoint | None]]:
     """Every journal in a window's folder, with its state where that can be read."""
-    for folder in (f"{window}/{name}" for name in lake.names(window)):
+    for folder in (f"{window}/{name}" for name in lake.list_names(window)):
         state = None
         with contextlib.suppress(OSError, msgspec.MsgspecError):
             state = lake.read(f"{folder}/state.json", Checkpoint)
@@ -245,7 +245,7 @@ def _read_checkpoints(lake: Lake, window: str) -> Iterator[tuple[str, Checkpoint
 
 
 def _find_last_timestamp(lake: Lake, folder: str) -> datetime:
-    return max(filter(None, map(read_timestamp, lake.names(folder))), default=datetime.min.replace(tzinfo=UTC))
+    return max(filter(None, map(read_timestamp, lake.list_names(folder))), default=datetime.min.replace(tzinfo=UTC))
 
 
 def _remove(lake: Lake, folder: str) -> None:

@@ -48,12 +48,12 @@ def _remove_expired(lake: Lake, place: WindowPaths, now: datetime) -> None:
 
 
 def _find_older(lake: Lake, folder: str, now: datetime) -> list[str]:
-    return [path for path in lake.files(folder) if (at := read_timestamp(path)) and now - at >= KEPT]
+    return [path for path in lake.list_files(folder) if (at := read_timestamp(path)) and now - at >= KEPT]
 
 
 def expired_files(lake: Lake, folder: str, now: datetime, prefix: str = "") -> list[str]:
     """The data files of a folder that begin with ``prefix`` and were made too long ago; no manifests."""
-    names = [name for name in lake.names(folder) if name.startswith(prefix) and not name.endswith(".json")]
+    names = [name for name in lake.list_names(folder) if name.startswith(prefix) and not name.endswith(".json")]
     return [f"{folder}/{name}" for name in names if (at := read_timestamp(name)) and now - at >= AGE]
 
 
@@ -63,4 +63,4 @@ def _list_folders(place: WindowPaths) -> Iterator[tuple[str, str]]:
     folder, _, name = place.manifest.rpartition("/")
     yield folder, f"{name}-"
     for day in place.window.days():
-        yield place.dated(f"{day}"), f"{place.window.slug}-"
+        yield place.day_folder(f"{day}"), f"{place.window.slug}-"

@@ -92,6 +92,6 @@ def asked_differently(one: Manifest, other: Manifest) -> bool:
 def _refuse_superseded(lake: Lake, manifest: Manifest) -> None:
     # Else an old task that is run again would point the window at nothing and remove the newer extraction's files.
     folders = {posixpath.dirname(path) for path in manifest.paths}
-    gone = manifest.paths - {f"{folder}/{name}" for folder in folders for name in lake.names(folder)}
+    gone = manifest.paths - {f"{folder}/{name}" for folder in folders for name in lake.list_names(folder)}
     if gone:
         raise WindowSuperseded(describe_superseded(manifest))

@@ -155,7 +155,7 @@ def _remove_old(job: Job) -> None:
 
 
 def _read_manifests(job: Job) -> Iterator[Manifest]:
-    for name in job.lake.names(job.place.histories):
+    for name in job.lake.list_names(job.place.histories):
         path = f"{job.place.histories}/{name}"
         if path.startswith(_path_prefix(job)) and name.endswith(".json"):
             found = job.lake.read(path, Manifest)

@@ -1,1 +1,1 @@
-"""Files in the lake: paths, storage, manifests, Parquet, and one reader of what a manifest names."""
+"""Files in the lake: paths, storage, manifests, Parquet, and one reader for the files of a manifest."""

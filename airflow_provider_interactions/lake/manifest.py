@@ -1,4 +1,4 @@
-"""What a step hands to the next one: small, countable, and enough to find everything. This is what travels by XCom."""
+"""Manifests: what a step passes to the next one by XCom. Small, with counts, and enough to find every file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.window import Window
 
-#: How it can go with one contact.
+#: The possible outcomes of one contact.
 OUTCOMES = ("ok", "empty", "not_found", "deleted", "failed")
 
 
@@ -27,11 +27,11 @@ class File(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows and calls, each counted once and never estimated.
+    """Rows and requests. Each is counted once and never estimated.
 
-    ``received`` = ``outside`` (over-read: not in the window) + ``undated`` (their time cannot be read: rejected at
-    once) + ``fetched``; ``fetched`` = ``landed``;
-    ``landed`` = ``canonical`` + ``rejected`` + ``repeated`` (the same interaction once more).
+    ``received`` = ``outside`` (over-read: not in the window) + ``undated`` (their time cannot be read: rejected
+    during extraction) + ``fetched``; ``fetched`` = ``landed``;
+    ``landed`` = ``canonical`` + ``rejected`` + ``repeated`` (the same interaction again).
     ``contacts`` = ``ok`` + ``empty`` + ``not_found`` + ``deleted`` + ``failed``.
     """
 
@@ -58,16 +58,15 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """One window, or one batch of its contacts, as it stands in the lake.
+    """One window, or one batch of its contacts, as the lake holds it.
 
-    ``files`` hold the rows, ``rejects`` the quarantined ones, ``undated`` those that extraction has quarantined
-    because their time cannot be read, ``outcomes`` one row per contact, all relative to the lake's root. ``batch``
-    counts from 0 and is below ``batches``. ``digest`` is the SHA-256 of the files' own SHA-256 in hexadecimal digits,
-    one after the other; a file's is of its payloads in order, then of their lengths as 32-bit integers, little end
-    first. Times are UTC. A run over several windows extracts them as one long window, to be split into ``windows``
-    of ``width``: such a manifest travels between steps and is never published, as each of its windows has its own.
-    ``asked`` is a digest of what was asked for
-    (`Job.asked`), empty where nobody noted it.
+    ``files`` hold the rows. ``rejects`` hold the quarantined rows. ``undated`` hold the rows that extraction
+    quarantined because their time cannot be read. ``outcomes`` hold one row per contact. All paths are relative to the
+    lake's root. ``batch`` counts from 0 and is below ``batches``. ``digest`` is the SHA-256 of the concatenated
+    SHA-256 digests of the files, in hexadecimal digits. The digest of a file covers its payloads in order, then their
+    lengths as little-endian 32-bit integers. Times are UTC. A run over several windows extracts them as one long
+    window, to be split into ``windows`` of ``width``. Steps pass such a manifest on but never publish it: each of its
+    windows has its own. ``asked`` is a digest of source and options (`Job.asked`), empty if it was not recorded.
     """
 
     vendor: str
@@ -88,46 +87,48 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     asked: str = ""
 
     def to_split(self, width: timedelta | None) -> Manifest:
-        """The same, to be split into windows of ``width``; None leaves it one window."""
+        """The same manifest, to be split into windows of ``width``; None keeps one window."""
         return self if width is None else replace(self, width=width, windows=self.window.count(width))
 
     @property
     def window(self) -> Window:
-        """The window that was asked for."""
+        """The requested window."""
         return Window(self.window_start, self.window_end)
 
     @property
     def place(self) -> WindowPaths:
-        """Where it lies in the lake."""
+        """The paths of the window in the lake."""
         return WindowPaths(self.vendor, self.account, self.window)
 
     @property
     def paths(self) -> frozenset[str]:
-        """Every file that belongs to it."""
+        """The paths of all its files."""
         return frozenset(file.path for file in (*self.files, *self.outcomes, *self.rejects, *self.undated))
 
 
 def list_referenced(lake: Lake, folder: str) -> frozenset[str]:
-    """The files that the manifests published in a folder consist of."""
-    manifests = (lake.read(f"{folder}/{name}", Manifest) for name in lake.names(folder) if name.endswith(".json"))
+    """The files that the published manifests of a folder refer to."""
+    manifests = (lake.read(f"{folder}/{name}", Manifest) for name in lake.list_names(folder) if name.endswith(".json"))
     return frozenset(path for manifest in manifests if manifest for path in manifest.paths)
 
 
 def pack(manifest: Manifest) -> dict[str, Any]:
-    """A manifest as plain JSON values, for XCom: Airflow would wrap tuples, and its UI would show the wrapping."""
+    """A manifest as plain JSON values for XCom. Airflow would wrap tuples, and its UI would show the wrappers."""
     return dict(msgspec.json.decode(msgspec.json.encode(manifest)))
 
 
 def unpack(value: Any) -> Manifest:
-    """Read back what ``packed`` made."""
+    """The manifest that ``pack`` turned into plain values."""
     return msgspec.convert(value, Manifest)
 
 
 def join_batches(manifests: Iterable[Manifest]) -> Manifest:
-    """Join the batches of one window; raises Unreconciled when one is missing, double or of another window."""
+    """Join the batches of one window. Raises Unreconciled if one is missing, duplicated or of another window."""
     parts = sorted(manifests, key=lambda part: part.batch)
     if not parts:
-        msg = "No batch was extracted, so there is no window to go on with. Did the step that lists contacts run?"
+        msg = (
+            "No batch was extracted, so no window exists to continue with. Check that the step that lists contacts ran."
+        )
         raise Unreconciled(msg)
     _same_window(parts)
     first = parts[0]
@@ -147,7 +148,7 @@ def join_batches(manifests: Iterable[Manifest]) -> Manifest:
 
 
 def reconcile(manifest: Manifest) -> None:
-    """Raise Unreconciled, with the numbers, unless every record of a raw window is accounted for, and in its files."""
+    """Check that each record of a raw window is accounted for and in its files. Raises Unreconciled with the counts."""
     counts = manifest.counts
     checks = {
         "received = outside + undated + fetched": (counts.received, counts.outside + counts.undated + counts.fetched),
@@ -161,7 +162,7 @@ def reconcile(manifest: Manifest) -> None:
 
 
 def reconcile_normalized(raw: Manifest, manifest: Manifest) -> None:
-    """The same for a normalized window: what landed is canonical, rejected, or there already, and in its files."""
+    """The same for a normalized window: each landed record is canonical, rejected or repeated, and in its files."""
     reconcile(raw)
     counts = manifest.counts
     checks = {
@@ -176,7 +177,7 @@ def reconcile_normalized(raw: Manifest, manifest: Manifest) -> None:
 
 
 def count_rows(files: Iterable[File]) -> int:
-    """Rows of some files, each counted when it was closed."""
+    """The rows of some files, as counted when each was closed."""
     return sum(file.rows for file in files)
 
 
@@ -191,10 +192,13 @@ def _same_window(parts: Sequence[Manifest]) -> None:
     first = parts[0]
     wanted = list(range(first.batches))
     if [part.batch for part in parts] != wanted:
-        came = [part.batch for part in parts]
-        msg = f"Batches {came} came where {first.batches} were expected, so the window is not whole."
+        found = [part.batch for part in parts]
+        msg = (
+            f"Expected {first.batches} batches but got batches {found}, so the window is incomplete. Clear the "
+            "extraction tasks of this run."
+        )
         raise Unreconciled(msg)
     same = {(part.vendor, part.account, part.window_start, part.window_end, part.batches) for part in parts}
     if len(same) > 1:
-        msg = "The batches belong to different vendors, accounts or windows, so they cannot be joined."
+        msg = "Batches of different vendors, accounts or windows cannot be joined. Pass the batches of one run."
         raise Unreconciled(msg)

@@ -1,4 +1,4 @@
-"""Parquet files that appear under their names only when they are complete, on any file system."""
+"""Parquet files on any file system. A file appears under its name only when it is complete."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from airflow_provider_interactions.lake.storage import Lake, NewFile, write_erro
 
 COMPRESSION = "zstd"
 
-#: Columns of JSON, of which nobody wants to know the first and the last.
+#: JSON columns: their minimum and maximum are useless as statistics.
 LONG = frozenset(("payload", "attributes"))
 
 
 class Writer:
-    """One Parquet file that appears under its name only when it is complete."""
+    """One Parquet file. It appears under its name only when it is complete."""
 
     def __init__(self, lake: Lake, path: str, schema: pa.Schema) -> None:
         self.path, self.rows = path, 0
         self._file = NewFile(lake, path)
-        # Payloads and the like hardly repeat: a dictionary of them is work for nothing.
+        # Payloads and the like hardly repeat, so a dictionary of them does not pay.
         words = [column.name for column in schema if pa.types.is_dictionary(column.type)]
         ordered = [name for name in schema.names if name not in LONG]
         try:
@@ -36,15 +36,15 @@ class Writer:
             raise write_error(fault) from fault
 
     def write(self, rows: pa.RecordBatch | pa.Table) -> None:
-        """Append one row group; where it cannot be written, leaves nothing, raises as ``storage.unwritable`` says."""
+        """Append one row group. If that fails, remove the file and raise as ``storage.write_error`` says."""
         with self._whole_or_nothing():
             self._parquet.write(rows)
         self.rows += rows.num_rows
 
     def close(self) -> File:
-        """Finish the file and give it its name; raises as ``write`` does.
+        """Finish the file and give it its name. Raises as ``write`` does.
 
-        The returned rows are those of the file's own footer; raises Unreconciled when these are not all that came.
+        The returned row count is the one in the file's footer. Raises Unreconciled if it differs from the rows written.
         """
         with self._whole_or_nothing():
             self._parquet.close()
@@ -55,14 +55,14 @@ class Writer:
     def _check(self) -> None:
         written = self._parquet.writer.metadata.num_rows
         if written != self.rows:
-            msg = f"A file holds {written} rows of {self.rows}, so it is not kept. Please report this as a defect."
+            msg = f"A file holds {written} of {self.rows} rows, so it was removed. Please report this as a defect."
             raise Unreconciled(msg)
 
     def discard(self) -> None:
-        """Leave nothing behind."""
-        with contextlib.suppress(OSError, ValueError):  # a full disk, a stream that is closed
+        """Remove the unfinished file."""
+        with contextlib.suppress(OSError, ValueError):  # a full disk, a closed stream
             self._parquet.close()
-        self._parquet.is_open = False  # else it tries once more when it is collected
+        self._parquet.is_open = False  # otherwise pyarrow closes it again on garbage collection
         self._file.discard()
 
     @contextlib.contextmanager

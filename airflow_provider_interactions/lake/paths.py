@@ -1,4 +1,4 @@
-"""Where files lie in the lake: every path follows from vendor, account, window and batch."""
+"""Paths in the lake. Every path is a function of vendor, account, window and batch."""
 
 from __future__ import annotations
 
@@ -12,52 +12,52 @@ from airflow_provider_interactions.window import Window
 
 @dataclass(frozen=True, slots=True)
 class WindowPaths:
-    """The paths of one vendor's account and window. Values are escaped, so none can leave its folder."""
+    """The paths of one vendor, account and window. Values are escaped, so no path can leave its folder."""
 
     vendor: str
     account: str
     window: Window
 
     def folder(self, layer: str) -> str:
-        """``raw/vendor=…/account=…/window=…`` for a layer."""
+        """The window's folder in a layer: ``raw/vendor=…/account=…/window=…``."""
         return f"{self.of_account(layer)}/window={self.window.slug}"
 
-    def dated(self, day: str) -> str:
-        """The canonical table's folder of one UTC day."""
+    def day_folder(self, day: str) -> str:
+        """The folder of one UTC day in the canonical table."""
         return f"{self.of_account('interactions')}/date={day}"
 
     @property
     def raw_manifest(self) -> str:
-        """Where the raw window is published."""
+        """The manifest of the raw window."""
         return f"{self.folder('raw')}/manifest.json"
 
     @property
     def manifest(self) -> str:
-        """Where the normalized window is published."""
+        """The manifest of the normalized window."""
         return f"{self.of_account('manifests')}/window={self.window.slug}.json"
 
     @property
     def unfinished(self) -> str:
-        """Where unfinished extractions of the account are kept."""
+        """The folder of the account's unfinished extractions."""
         return self.of_account("unfinished")
 
     @property
     def histories(self) -> str:
-        """Where whole histories are kept."""
+        """The folder of the account's full histories."""
         return self.of_account("history")
 
     @property
     def requests(self) -> str:
-        """Where answers to requests about given people are kept."""
+        """The folder of the results of data subject requests."""
         return self.of_account("requests")
 
     def of_account(self, layer: str) -> str:
-        """``raw/vendor=…/account=…`` for a layer: what all windows of the account have in common."""
+        """The account's folder in a layer: ``raw/vendor=…/account=…``."""
         return f"{layer}/vendor={escape_segment(self.vendor)}/account={escape_segment(self.account)}"
 
 
 def escape_segment(text: str) -> str:
-    """Text as one path segment: letters, digits and ``_.-~`` stay, the rest is percent-encoded, dots alone too."""
+    """Text as one path segment. Keeps letters, digits and ``_.-~``; percent-encodes the rest, and text of only dots."""
     escaped = quote(text, safe="")
     return escaped.replace(".", "%2E") if set(escaped) <= {"."} else escaped
 
@@ -66,7 +66,7 @@ _STAMP = re.compile(r"-(\d{8}T\d{12})Z(?=[-.])")
 
 
 def read_timestamp(name: str) -> datetime | None:
-    """The instant of the last stamp in a file's name; None where there is none."""
+    """The last timestamp in a file's name, in UTC; None if it has no valid one."""
     found = _STAMP.findall(name)
     try:
         return datetime.strptime(found[-1], "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC) if found else None
@@ -75,5 +75,5 @@ def read_timestamp(name: str) -> datetime | None:
 
 
 def timestamp(moment: datetime) -> str:
-    """The instant of a run as a part of file names, to the microsecond: ``20261123T154500123456Z``."""
+    """The instant of a run (UTC) as part of a file name, to the microsecond: ``20261123T154500123456Z``."""
     return f"{moment:%Y%m%dT%H%M%S%f}Z"

@@ -1,8 +1,8 @@
-"""Reading what a manifest refers to: its files' rows, in bounded memory, in one place.
+"""Read the rows of a manifest's files, in bounded memory.
 
-The files of a window are removed as soon as a newer version of it is published. So a file that is gone is not a broken
-lake. ``read_rows`` lets FileNotFoundError pass, ``read_window`` says that another run has replaced the window, and
-``read_published`` reads the newer version.
+A newer version of a window removes the files of the former one, so a missing file does not mean a broken lake.
+``read_rows`` raises FileNotFoundError. ``read_window`` raises WindowSuperseded. ``read_published`` reads the newer
+version.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from airflow_provider_interactions.lake.manifest import File, Manifest, count_ro
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.window import Window
 
-#: Rows of a batch unless the caller says otherwise: as many as pyarrow hands out by itself.
+#: Default rows of a batch: pyarrow's own default.
 BATCH_ROWS = 65_536
 
 
 def read_rows(lake: Lake, files: Iterable[File], rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-    """The rows of some Parquet files in order, at most ``rows`` in a batch; raises FileNotFoundError."""
+    """The rows of some Parquet files in order, at most ``rows`` in a batch. Raises FileNotFoundError."""
     for file in files:
         with lake.fs.open(lake.full(file.path), "rb") as stream:
             yield from pq.ParquetFile(stream).iter_batches(rows)
 
 
 def read_window(lake: Lake, raw: Manifest, files: Iterable[File], rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-    """The same for files of a raw window; raises WindowSuperseded where another extraction has replaced them."""
+    """The same for files of a raw window. Raises WindowSuperseded if another extraction has replaced them."""
     try:
         yield from read_rows(lake, files, rows)
     except FileNotFoundError as gone:
@@ -40,8 +40,8 @@ def read_window(lake: Lake, raw: Manifest, files: Iterable[File], rows: int = BA
 def read_published(lake: Lake, path: str) -> tuple[Manifest, pa.Table] | None:
     """The manifest at a path of the lake (``WindowPaths.manifest``, ``raw_manifest``) and all rows of its files.
 
-    One version of the window, never a mixture, also while others publish. None when nothing is published there.
-    Raises Unreconciled when files are gone although their manifest is the same, or hold another number of rows.
+    Reads one version of the window, never a mixture, even while others publish. Returns None if nothing is published
+    there. Raises Unreconciled if files of the current manifest are missing, or hold another number of rows.
     """
     manifest = lake.read(path, Manifest)
     while manifest is not None:
@@ -50,30 +50,32 @@ def read_published(lake: Lake, path: str) -> tuple[Manifest, pa.Table] | None:
         except FileNotFoundError:
             former, manifest = manifest, lake.read(path, Manifest)
             if former == manifest:
-                msg = f"A file of window {former.window} is gone, though its manifest refers to it: run it again."
+                msg = (
+                    f"A file of window {former.window} is missing, but its manifest refers to it. Run the window again."
+                )
                 raise Unreconciled(msg) from None
     return None
 
 
 def _read_table(lake: Lake, manifest: Manifest) -> pa.Table:
     batches = list(read_rows(lake, manifest.files))
-    came = sum(batch.num_rows for batch in batches)
-    if came != count_rows(manifest.files):
-        msg = f"The files of window {manifest.window} hold {came} rows, not as many as the manifest says: run it again."
+    found, expected = sum(batch.num_rows for batch in batches), count_rows(manifest.files)
+    if found != expected:
+        msg = f"The files of window {manifest.window} hold {found} rows, the manifest says {expected}. Run it again."
         raise Unreconciled(msg)
     return pa.Table.from_batches(batches) if batches else pa.table({})
 
 
 def filter_window(rows: pa.RecordBatch, window: Window, *, undated: bool) -> pa.RecordBatch:
-    """Those rows that occurred in a window; ``undated`` says whether rows without a time belong to it."""
+    """The rows that occurred in a window. ``undated`` says whether to keep rows without a time."""
     at = rows.column("occurred_at")
     inside = pc.and_(pc.greater_equal(at, window.start), pc.less(at, window.end))
     return rows.filter(pc.fill_null(inside, fill_value=undated))
 
 
 def describe_superseded(raw: Manifest) -> str:
-    """The message for a raw window whose files are gone."""
+    """The error message for a raw window whose files are gone."""
     return (
         f"Files of window {raw.window} are gone: another extraction of the same window has replaced them. Run the "
-        "extraction again, or leave the newer one as it is."
+        "extraction again, or keep the newer one."
     )

@@ -1,19 +1,19 @@
-"""Where everything lies in the lake, and how it gets there whole.
+"""The folders of the lake, and atomic writes to them.
 
 ::
 
     contacts/vendor=…/account=…/window=…/         lists of contacts
     raw/vendor=…/account=…/window=…/              records as the vendor sent them, and one manifest.json
     interactions/vendor=…/account=…/date=…/       the canonical table
-    history/vendor=…/account=…/                   whole histories, of vendors that cannot filter by date
-    rejects/vendor=…/account=…/window=…/          records that cannot be read, each with the reason
-    unfinished/vendor=…/account=…/window=…/       what an extraction that is under way, or died, has landed so far
-    manifests/vendor=…/account=…/window=….json    what a normalized window consists of
-    requests/vendor=…/account=…/                  answers to requests about given people
+    history/vendor=…/account=…/                   full histories, of vendors that cannot filter by date
+    rejects/vendor=…/account=…/window=…/          unreadable records, each with the reason
+    unfinished/vendor=…/account=…/window=…/       checkpoints of extractions that are running or that failed
+    manifests/vendor=…/account=…/window=….json    the manifests of normalized windows
+    requests/vendor=…/account=…/                  results of data subject requests
 
-Every name is a function of vendor, account, window, batch and the instant of the run, so runs never write over each
-other's files. A manifest is the one small object that is replaced last: who reads through it sees the former version
-of a window or the new one, never a mixture. The files of the former version are removed right after.
+Every name is a function of vendor, account, window, batch and the instant of the run, so runs never overwrite each
+other's files. A commit replaces the manifest last. A reader that starts at the manifest sees either the former version
+of a window or the new one, never a mixture. The commit then removes the files of the former version.
 """
 
 from __future__ import annotations
@@ -36,36 +36,36 @@ from airflow_provider_interactions.lake.paths import timestamp
 
 T = TypeVar("T")
 
-#: A client of our own, and one that remembers no listing: a remembered one still names files that another process has
-#: removed, and fsspec would share a client with other people's tasks in this process.
+#: Use a client of our own, because fsspec shares clients with other tasks in this process. Do not cache listings,
+#: because a cached listing still has files that another process has removed.
 UNCACHED = {"skip_instance_cache": True, "use_listings_cache": False}
 
-#: Times to list a folder that changes meanwhile.
+#: How many times to list a folder that keeps changing.
 LISTINGS = 100
 
-#: Where folders are but parts of names. To make one means to look for the bucket, and to make a bucket that is absent.
+#: Protocols without real folders. Making a folder there looks for the bucket, and creates it if it is absent.
 OBJECT_STORES = frozenset(("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"))
 
 NO_LAKE = "There is no lake to write to. Give the operator a lake, or set [interactions] lake in the configuration."
 
 
 def clone_client(fs: Any) -> Any:
-    """A file system like this one, but a client of our own without remembered listings; see ``UNCACHED``."""
+    """A file system like this one, with a client of its own and without cached listings; see ``UNCACHED``."""
     return type(fs)(*fs.storage_args, **{**fs.storage_options, **UNCACHED})
 
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """A folder on any file system fsspec knows. Paths in manifests are relative to ``root``."""
+    """A folder on any file system that fsspec supports. Paths in manifests are relative to ``root``."""
 
     fs: Any
     root: str
 
     @classmethod
     def at(cls, url: str, fs: Any = None, **storage_options: Any) -> Lake:
-        """Open a folder by URL (``s3://bucket/prefix``, ``file:///data``, or a local path); raises ConfigError.
+        """Open a folder by URL (``s3://bucket/prefix``, ``file:///data``, or a local path). Raises ConfigError.
 
-        With a file system given, ``url`` is that file system's own path.
+        If ``fs`` is given, ``url`` is a path of that file system.
         """
         if not url:
             raise ConfigError(NO_LAKE)
@@ -73,20 +73,20 @@ class Lake:
             found, root = (fs, url) if fs else fsspec.url_to_fs(url, **UNCACHED, **storage_options)
         except (ImportError, ValueError) as wrong:
             why = type(wrong).__name__
-            msg = f"The lake's address cannot be used ({why}). Is its scheme right, and its driver installed?"
+            msg = f"The lake's address cannot be used ({why}). Check its scheme, and that its driver is installed."
             raise ConfigError(msg) from wrong
         return cls(found, root.rstrip("/"))
 
     def full(self, path: str) -> str:
-        """The file system's own path of something in the lake."""
+        """The file system's path of a file in the lake."""
         return posixpath.join(self.root, path)
 
     def url(self, path: str) -> str:
-        """The address of something in the lake, for people and other tools."""
+        """The URL of a file in the lake, for people and other tools."""
         return str(self.fs.unstrip_protocol(self.full(path)))
 
     def prepare(self, path: str) -> None:
-        """Make a path's folder, where the file system has folders; raises as ``unwritable`` says."""
+        """Make the folder of a path, if the file system has folders. Raises as ``write_error`` says."""
         if not OBJECT_STORES.isdisjoint(self._protocols):
             return
         try:
@@ -95,7 +95,7 @@ class Lake:
             raise write_error(wrong) from wrong
 
     def publish(self, path: str, value: Any) -> None:
-        """Write a small JSON object in one step: readers see the former one or this one."""
+        """Write a small JSON object atomically: readers see either the former object or this one."""
         self.prepare(path)
         data = msgspec.json.encode(value)
         try:
@@ -116,51 +116,51 @@ class Lake:
             raise
 
     def temporary(self, path: str) -> str:
-        """A name of its own beside a path, for what is not whole yet; it tells when, so that it can be swept up."""
+        """A unique name beside a path, for an unfinished file. It holds the time, so that cleanup can find it later."""
         return f"{path}-{timestamp(datetime.now(UTC))}-{uuid.uuid4().hex[:8]}.tmp"
 
     def read(self, path: str, kind: type[T]) -> T | None:
-        """Read back a published object; None when there is none."""
+        """Read a published object; None if there is none."""
         try:
             return msgspec.json.decode(self.fs.cat_file(self.full(path)), type=kind)
         except FileNotFoundError:
             return None
 
     def remove(self, paths: Iterable[str]) -> None:
-        """Delete files that nothing refers to any more; those already gone are fine."""
+        """Delete files that nothing refers to any more. Ignores files that are already gone."""
         for path in paths:
             with contextlib.suppress(FileNotFoundError):
                 self.fs.rm_file(self.full(path))
 
-    def names(self, folder: str) -> list[str]:
-        """The names of the files in a folder, sorted; none when there is no such folder."""
+    def list_names(self, folder: str) -> list[str]:
+        """The names of the files in a folder, sorted; empty if the folder does not exist. Raises ConfigError."""
         full = self.full(folder)
         for _ in range(LISTINGS):
             try:
                 return sorted(map(posixpath.basename, self.fs.ls(full, detail=False, refresh=True)))
             except FileNotFoundError:
-                # A file of the folder that went meanwhile is told in the same way, and must not hide the others.
+                # A file that vanished during the listing raises the same error, and must not hide the other files.
                 if not self.fs.exists(full):
                     return []
-        msg = "The lake changes too fast to be listed. Do many tasks write the same window?"
+        msg = "The lake changes too fast to be listed. Check whether many tasks write the same window at the same time."
         raise ConfigError(msg)
 
-    def files(self, folder: str) -> list[str]:
-        """The paths of all files below a folder, at any depth, relative to the root; in no order."""
+    def list_files(self, folder: str) -> list[str]:
+        """The paths of all files below a folder, at any depth, relative to the root and unsorted."""
         return [path.removeprefix(f"{self.root}/") for path in self.fs.find(self.full(folder))]
 
     def abandon(self, stream: Any) -> None:
-        """Give up a file that is being written: an object never appears, a file on a disk is closed."""
-        # Local streams have a discard that only works inside fsspec's transactions.
-        leave = stream.close if self.local else getattr(stream, "discard", stream.close)
-        with contextlib.suppress(OSError, ValueError):  # a full disk, a stream that is closed
-            leave()
+        """Give up a file that is being written. An object never appears; a local file is closed."""
+        # The discard method of local streams works only inside fsspec's transactions.
+        close = stream.close if self.local else getattr(stream, "discard", stream.close)
+        with contextlib.suppress(OSError, ValueError):  # a full disk, a closed stream
+            close()
         if isinstance(stream, AbstractBufferedFile):
-            stream.closed = True  # else it uploads what it has, or fails to, when it is collected
+            stream.closed = True  # otherwise it uploads its data, or fails to, on garbage collection
 
     @property
     def local(self) -> bool:
-        """Whether it lies on a disk of this machine, where a rename is atomic."""
+        """Whether the lake is on a local disk, where a rename is atomic."""
         return "file" in self._protocols
 
     @property
@@ -170,9 +170,9 @@ class Lake:
 
 
 class NewFile:
-    """A file being written: it gets its name when it is closed, so readers never see half of it.
+    """A file being written. It gets its name when it is closed, so readers never see half of it.
 
-    On a local disk it has another name until then; an object store shows no object before it is complete.
+    On a local disk it has a temporary name until then. An object store shows an object only once it is complete.
     """
 
     def __init__(self, lake: Lake, path: str) -> None:
@@ -186,35 +186,37 @@ class NewFile:
             raise write_error(wrong) from wrong
 
     def close(self) -> None:
-        """Finish the file and give it its name."""
+        """Close the file and give it its name."""
         self.stream.close()
         if self._temporary != self.path:
             self.lake.fs.mv(self.lake.full(self._temporary), self.lake.full(self.path))
 
     @property
     def size(self) -> int:
-        """Bytes of the finished file."""
+        """The size of the finished file in bytes."""
         return int(self.lake.fs.size(self.lake.full(self.path)))
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Remove the unfinished file."""
         self.lake.abandon(self.stream)
         self._remove()
 
     def _remove(self) -> None:
-        # Without a rename nothing is there before it is complete: a file of that name is from an earlier try.
+        # Without a temporary name, a file of this name comes from an earlier try: keep it.
         if self._temporary != self.path:
             self.lake.remove([self._temporary])
 
 
-#: What the file system says that trying again does not mend.
+#: Errors of the file system that a retry does not cure.
 _LASTING = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.ENAMETOOLONG))
 _REFUSED = (PermissionError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
 
 
 def write_error(fault: OSError) -> ConfigError | LakeUnavailable:
-    """What to raise when the file system refuses a file: for good, or for now."""
+    """The error for a file that the file system refuses: ConfigError if a retry cannot help, else LakeUnavailable."""
     why = fault.strerror or type(fault).__name__
     if not isinstance(fault, _REFUSED) and fault.errno not in _LASTING:
-        return LakeUnavailable(f"The lake took no file just now ({why}). If a retry does not help, ask its operators.")
+        return LakeUnavailable(
+            f"The lake did not accept a file ({why}). If a retry does not help, ask the operators of the lake."
+        )
     return ConfigError(f"The lake cannot be written ({why}). Check its address, its free space and your permissions.")

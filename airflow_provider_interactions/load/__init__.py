@@ -1,4 +1,4 @@
-"""Canonical Parquet to a database: merged by key, newest wins, in one transaction. One module a target."""
+"""Load canonical Parquet into a database: merge by key, newest wins, one transaction. One module per target."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """What a load did. ``rows`` arrived; ``merged`` were the same interaction twice among them.
+    """Row counts of a load. ``rows`` are all rows of the window. ``merged`` are duplicates among them.
 
-    ``unchanged`` ones are in the table as they are here, or newer.
+    ``unchanged`` rows were already in the table, equal or newer.
     ``inserted`` + ``updated`` + ``unchanged`` + ``merged`` = ``rows``.
     """
 
@@ -31,10 +31,10 @@ class Loaded(msgspec.Struct, frozen=True):
 
 
 def load_window(lake: Lake, manifest: Manifest, database: str, table: str) -> tuple[Manifest, Loaded]:
-    """Load a normalized window as it is published now, and again should another run replace it meanwhile.
+    """Load the currently published version of a normalized window. Start again if another run replaces it meanwhile.
 
-    Returns the manifest of what was loaded. Raises LoadError (the table is as it was), Unreconciled where the window
-    was replaced by an extraction that asked for something else, and ConfigError without DuckDB.
+    Returns the manifest of the loaded version. Raises LoadError (the table is unchanged), Unreconciled if an extraction
+    with other options or contacts has replaced the window, and ConfigError if DuckDB is not installed.
     """
     duckdb, manifest = _import_duckdb(), find_current(lake, manifest)
     while True:
@@ -51,7 +51,7 @@ def load_window(lake: Lake, manifest: Manifest, database: str, table: str) -> tu
 
 
 def find_current(lake: Lake, manifest: Manifest) -> Manifest:
-    """The window as it is published now: another run may have replaced it, and removed its files."""
+    """The currently published version of the window. Another run may have replaced it and removed its files."""
     if manifest.width is not None:
         pieces = read_current(lake, manifest, manifest.width)
         for piece in pieces:
@@ -67,7 +67,9 @@ def find_current(lake: Lake, manifest: Manifest) -> Manifest:
 
 def _accept(mine: Manifest, found: Manifest) -> None:
     refuse_other(mine, found)
-    log.warning("%s, window %s was replaced by another run; its rows are loaded", found.vendor, found.window)
+    log.warning(
+        "%s, window %s: another run replaced the window; loading the rows of that run", found.vendor, found.window
+    )
 
 
 def _import_duckdb() -> ModuleType:

@@ -1,7 +1,7 @@
-"""The canonical rows of a window into a DuckDB file.
+"""Load the canonical rows of a window into a DuckDB file.
 
-A merge by (vendor, account, interaction_id): a row that is there already is replaced by one that was extracted later,
-or that the same extraction was normalized to anew, so loading any window again, in any order, leaves the same table.
+Rows merge by (vendor, account, interaction_id). A row replaces the one in the table if it was extracted later, or if
+the same extraction was normalized again to other values. Loading windows again, in any order, gives the same table.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from airflow_provider_interactions.schema import CANONICAL, KEY
 
 _LATER = "new.extracted_at > old.extracted_at"
 
-#: Of the same extraction, and yet not the same: it was normalized by other code.
+#: The same extraction with other values: it was normalized by another version of the code.
 _OTHERS = (f"old.{field.name} IS DISTINCT FROM new.{field.name}" for field in CANONICAL if field.name not in KEY)
 _OTHER = f"(new.extracted_at = old.extracted_at AND ({' OR '.join(_OTHERS)}))"
 
-#: Of one interaction that came twice in a window (for two contacts), the newest; which one must not depend on threads.
+#: If an interaction is twice in a window (for two contacts), keep the newest. The choice must not depend on threads.
 _ORDER = ", ".join(field.name for field in CANONICAL if field.name not in ("extracted_at", "occurred_at", *KEY))
 _FRESH = f"""
     CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM arrived
@@ -35,30 +35,30 @@ _FRESH = f"""
 """  # noqa: S608 - constants only
 
 
-#: A DuckDB file has one writer at a time. Seconds to wait for one's turn.
+#: Seconds to wait while another process has the file open: a DuckDB file has one writer at a time.
 TURN = 300.0
 
-#: The columns by name: a table may have them in any order.
+#: The columns by name, because a table may have them in any order.
 _NAMES = ", ".join(f'"{field.name}"' for field in CANONICAL)
 
 
 def load(lake: Lake, manifest: Manifest, database: str, table: str = "interactions") -> Loaded:
-    """Merge a normalized window into a table, made if absent; raises LoadError, after which nothing has changed."""
+    """Merge a normalized window into a table, made if absent. Raises LoadError; the table is then unchanged."""
     name = quote_name(table)
     _make_folder(database)
     with open_in_turn(database, TURN) as connection:
         try:
-            connection.execute("SET preserve_insertion_order = false")  # so that it inserts on every core
+            connection.execute("SET preserve_insertion_order = false")  # lets DuckDB insert on all cores
             connection.begin()
             connection.execute(_create_sql(name, zstd=_knows_zstd(connection)))
             _refuse_other_columns(connection, name, str(manifest.window))
             loaded = _merge(connection, name, lake, manifest)
             connection.commit()
         except (duckdb.Error, OSError, pa.ArrowException) as wrong:
-            # DuckDB ends the transaction itself after some faults, a full disk among them; then there is none to end.
+            # After some faults, such as a full disk, DuckDB has already ended the transaction.
             with suppress(duckdb.Error):
                 connection.rollback()
-            # DuckDB's own text can quote a value, an identifier of a person among them: it is not passed on.
+            # Do not pass DuckDB's message on: it can quote a value, such as a person's identifier.
             raise LoadError(_explain_refusal(wrong, lake, manifest)) from None
         return loaded
 
@@ -67,14 +67,15 @@ def _explain_refusal(wrong: Exception, lake: Lake, manifest: Manifest) -> str:
     kind = type(wrong).__name__
     if is_full(wrong):
         return (
-            f"There is no room on the disk of the DuckDB file, or of DuckDB's temporary files: window "
-            f"{manifest.window} was not loaded; the table is unchanged. Free some room, then clear the task."
+            f"The disk of the DuckDB file, or of DuckDB's temporary files, is full. Window {manifest.window} was not "
+            "loaded; the table is unchanged. Free some space, then clear the task."
         )
     there = all(lake.fs.exists(lake.full(file.path)) for file in manifest.files)
     if there and isinstance(wrong, duckdb.Error):
         return _explain_misfit(str(manifest.window), kind)
     return (
-        f"The lake no longer holds, or garbles, the rows of window {manifest.window} ({kind}); the table is unchanged."
+        f"The files of window {manifest.window} in the lake are missing or damaged ({kind}); the table is unchanged. "
+        "Run the extraction again."
     )
 
 
@@ -82,17 +83,17 @@ def _make_folder(database: str) -> None:
     try:
         Path(database).parent.mkdir(parents=True, exist_ok=True)
     except OSError as wrong:
-        msg = f"The DuckDB file's folder cannot be made ({wrong.strerror}). Check the database argument."
+        msg = f"Cannot create the folder of the DuckDB file ({wrong.strerror}). Check the database argument."
         raise ConfigError(msg) from wrong
 
 
 def quote_name(table: str) -> str:
-    """A name as an SQL identifier, whatever is in it; dots separate schema and table."""
+    """Quote a name as an SQL identifier. Dots separate schema and table."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in table.split("."))
 
 
 def _knows_zstd(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the file's format is one in which DuckDB compresses texts by zstd: 2.0 or later."""
+    """Whether DuckDB can compress text by zstd in this file: its format is 2.0 or later."""
     sql = "SELECT tags FROM duckdb_databases() WHERE database_name = current_database()"
     [[tags]] = connection.execute(sql).fetchall()
     found = re.match(r"v(\d+)", str(tags.get("storage_version")))
@@ -100,11 +101,11 @@ def _knows_zstd(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _create_sql(name: str, *, zstd: bool) -> str:
-    # No two ids are alike: to look for what they share costs DuckDB much time, and saves some twenty bytes of each.
-    kept = {"interaction_id": "uncompressed"}
-    if zstd:  # half of DuckDB's own time for these long texts, and a quarter of its space
-        kept["attributes"] = "zstd"
-    columns = [_column_sql(field, kept.get(field.name)) for field in CANONICAL]
+    # Ids are unique: compressing them costs DuckDB much time and saves about twenty bytes each.
+    compression = {"interaction_id": "uncompressed"}
+    if zstd:  # for these long texts, half the time and a quarter of the space of DuckDB's default
+        compression["attributes"] = "zstd"
+    columns = [_column_sql(field, compression.get(field.name)) for field in CANONICAL]
     schema = f"CREATE SCHEMA IF NOT EXISTS {name.rpartition('.')[0]}; " if '"."' in name else ""
     return f"{schema}CREATE TABLE IF NOT EXISTS {name} ({', '.join(columns)})"
 
@@ -114,7 +115,7 @@ def _column_sql(field: pa.Field, compression: str | None) -> str:
     return f'"{field.name}" {_sql_type(field)}{"" if field.nullable else " NOT NULL"}{stored}'
 
 
-#: How DuckDB calls the types of the columns.
+#: DuckDB's own names of column types.
 _STORED = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}
 
 
@@ -124,11 +125,11 @@ def _sql_type(field: pa.Field) -> str:
 
 
 def _refuse_other_columns(connection: duckdb.DuckDBPyConnection, name: str, window: str) -> None:
-    """Refuse a table that lacks columns, has them with other types, or needs more; raises LoadError that names them.
+    """Raise LoadError, with their names, for missing columns, wrong types, and other columns that are required.
 
-    Their order is free, and so are further columns that may be empty.
+    The order of columns does not matter. Further columns are allowed if they may be null.
     """
-    # Name, type, YES or NO for null, key, default. PRAGMA table_info of DuckDB 1.2 cannot read every quoted name.
+    # Columns: name, type, YES or NO for null, key, default. PRAGMA table_info of DuckDB 1.2 fails on some quoted names.
     rows = connection.execute(f"DESCRIBE {name}").fetchall()
     found = {str(row[0]).lower(): str(row[1]) for row in rows}
     needed = [
@@ -136,39 +137,37 @@ def _refuse_other_columns(connection: duckdb.DuckDBPyConnection, name: str, wind
     ]
     wanted = {field.name: _STORED.get(_sql_type(field), _sql_type(field)) for field in CANONICAL}
     problems = {
-        "it lacks": [one for one in wanted if one not in found],
-        "of another type are": [
+        "missing columns:": [one for one in wanted if one not in found],
+        "columns of another type:": [
             f"{one} {found[one]}, not {kind}" for one, kind in wanted.items() if found.get(one, kind) != kind
         ],
-        "without a default, yet NOT NULL, are": needed,
+        "NOT NULL columns without a default:": needed,
     }
-    told = "; ".join(f"{what} {', '.join(columns)}" for what, columns in problems.items() if columns)
-    if told:
-        raise LoadError(_explain_misfit(window, told))
+    found_problems = "; ".join(f"{what} {', '.join(columns)}" for what, columns in problems.items() if columns)
+    if found_problems:
+        raise LoadError(_explain_misfit(window, found_problems))
 
 
 def _explain_misfit(window: str, why: str) -> str:
     return (
         f"DuckDB refused the rows of window {window} ({why}); the table is unchanged. If the table was not made by "
-        "this provider, its columns, types or constraints may not fit: name another, and it is made."
+        "this provider, its columns, types or constraints may not fit. Name another table; the load makes it."
     )
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, name: str, lake: Lake, manifest: Manifest) -> Loaded:
     _stage_rows(connection, lake, manifest)
-    # One manifest is one vendor's account, so among its rows the id alone is the key.
+    # A manifest has one vendor and account, so the id alone is the key of its rows.
     rows, distinct = _query_numbers(connection, "SELECT count(*), count(DISTINCT interaction_id) FROM arrived")
     fresh = "arrived"
     if distinct < rows:
         connection.execute(_FRESH)
         fresh = "fresh"
-    newer, meeting = (
-        _newer_condition(connection, name, fresh),
-        f"FROM {fresh} new JOIN {name} old ON {_key_condition(manifest)}",
-    )
-    known, replaced = _query_numbers(connection, f"SELECT count(*), count(*) FILTER (WHERE {newer}) {meeting}")
+    newer = _newer_condition(connection, name, fresh)
+    matches = f"FROM {fresh} new JOIN {name} old ON {_key_condition(manifest)}"
+    known, replaced = _query_numbers(connection, f"SELECT count(*), count(*) FILTER (WHERE {newer}) {matches}")
     if replaced:
-        old = f"SELECT old.rowid {meeting} WHERE {newer}"
+        old = f"SELECT old.rowid {matches} WHERE {newer}"
         connection.execute(f"DELETE FROM {name} WHERE rowid IN ({old})")  # noqa: S608 - quoted
     added = 0
     if distinct > known - replaced:
@@ -177,26 +176,29 @@ def _merge(connection: duckdb.DuckDBPyConnection, name: str, lake: Lake, manifes
         source = f"SELECT {_NAMES} FROM {fresh} new{absent}"  # noqa: S608 - quoted
         added, _ = _query_numbers(connection, f"INSERT INTO {name} ({_NAMES}) {source}")
     if rows != manifest.counts.canonical or added != distinct - known + replaced:
-        msg = f"{manifest.counts.canonical} rows are in the manifest, {rows} in its files, {added} were added."
+        msg = (
+            f"{manifest.counts.canonical} rows are in the manifest, {rows} in its files, {added} were added. The table "
+            "is unchanged. Run the extraction again; if that does not help, report this as a defect."
+        )
         raise Unreconciled(msg)
     return Loaded(rows, distinct - known, replaced, known - replaced, rows - distinct)
 
 
 def _newer_condition(connection: duckdb.DuckDBPyConnection, name: str, fresh: str) -> str:
-    """When a row replaces the one that is there. To compare all columns is only worth it for the same extraction."""
+    """The SQL condition under which a row replaces the one in the table. Compares all columns only where needed."""
     again = f"extracted_at IN (SELECT extracted_at FROM {fresh})"  # noqa: S608 - quoted
     [[is_again]] = connection.execute(f"SELECT count(*) > 0 FROM {name} WHERE {again}").fetchall()  # noqa: S608 - quoted
     return f"({_LATER} OR {_OTHER})" if is_again else _LATER
 
 
 def _key_condition(manifest: Manifest) -> str:
-    """When a row of the window and one of the table are one interaction; vendor and account are the manifest's."""
+    """The SQL condition under which a row of the window and one of the table are the same interaction."""
     mine = f"old.vendor = {_quote_text(manifest.vendor)} AND old.account = {_quote_text(manifest.account)}"
     return f"old.interaction_id = new.interaction_id AND {mine}"
 
 
 def _stage_rows(connection: duckdb.DuckDBPyConnection, lake: Lake, manifest: Manifest) -> None:
-    """Make the window's rows known as ``arrived``: DuckDB reads local files itself, others come as Arrow batches."""
+    """Name the window's rows ``arrived``. DuckDB reads local files itself; other files pass as Arrow batches."""
     if lake.local and manifest.files:
         files = ", ".join(_quote_text(lake.full(file.path)) for file in manifest.files)
         source = f"read_parquet([{files}], hive_partitioning = false)"
@@ -215,6 +217,6 @@ def _quote_text(text: str) -> str:
 
 
 def _query_numbers(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[int, int]:
-    """The first numbers of the only row; 0 for one that is not there."""
+    """The first two numbers of the only row; 0 for a missing one."""
     [row] = connection.execute(sql).fetchall()
     return int(row[0]), int(row[1]) if len(row) > 1 else 0

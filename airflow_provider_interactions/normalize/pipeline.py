@@ -106,7 +106,7 @@ class _CanonicalWriter:
         """One row group for each day that rows are held of."""
         for day, batches in self.held.items():
             if day not in self.days:
-                folder = self.raw.place.dated(day)
+                folder = self.raw.place.day_folder(day)
                 path = f"{folder}/{self.raw.window.slug}-{self.run}.parquet"
                 self.days[day] = Writer(self.lake, path, CANONICAL)
             self.days[day].write(join_rows(batches))

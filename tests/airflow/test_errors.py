@@ -333,7 +333,7 @@ def test_database_that_cannot_be_opened_is_retried(lake, people, tmp_path):
     raw = extraction(lake, people[:1]).execute(DAY)
     manifest = NormalizeInteractionsOperator(task_id="normalize", lake=lake, manifests=raw).execute({})
     task = LoadInteractionsOperator(task_id="load", lake=lake, manifest=manifest, database=f"{tmp_path}/not.duckdb")
-    with pytest.raises(errors.LoadError, match=r"DuckDB file.*not\.duckdb.*Is it a DuckDB database"):
+    with pytest.raises(errors.LoadError, match=r"DuckDB file.*not\.duckdb.*Check that it is a DuckDB database"):
         task.execute({})
 
 

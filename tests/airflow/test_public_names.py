@@ -42,7 +42,7 @@ def public_names():
         "paths": [
             place.raw_manifest,
             place.manifest,
-            place.dated("2026-01-01"),
+            place.day_folder("2026-01-01"),
             place.folder("rejects"),
             place.requests,
         ],

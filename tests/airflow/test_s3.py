@@ -32,7 +32,7 @@ def test_a_lake_on_s3_is_found_by_its_address(s3):
     assert s3.get_object(Bucket="lakes", Key="some/folder/manifests/window.json")["Body"].read() == b'{"rows":1}'
     assert lake.url("raw") == "s3://lakes/some/folder/raw"
     s3.put_object(Bucket="lakes", Key="some/folder/manifests/other.json", Body=b"{}")
-    assert lake.names("manifests") == ["other.json", "window.json"]
+    assert lake.list_names("manifests") == ["other.json", "window.json"]
 
 
 def test_a_connection_in_the_address_needs_its_provider():

@@ -91,9 +91,9 @@ def test_an_old_history_is_asked_for_again_and_removed_at_last(running, job):
     later = datetime.now(UTC) + timedelta(days=1, hours=1)
     extract(replace(job, window=DAYS[0], extracted_at=later))
     assert asked(running, job) == 2 * len(job.contacts)
-    kept = len(job.lake.names(job.place.histories))
+    kept = len(job.lake.list_names(job.place.histories))
     extract(replace(job, window=DAYS[0], extracted_at=later + timedelta(days=3)))
-    assert len(job.lake.names(job.place.histories)) < kept * 1.5
+    assert len(job.lake.list_names(job.place.histories)) < kept * 1.5
 
 
 def test_only_contacts_without_a_history_are_asked_for(running, job):
@@ -120,7 +120,7 @@ def test_a_refusal_leaves_no_history_behind(running, job):
     running.faults([{"kind": "reject_tokens", "vendor": job.vendor.name}, {"kind": "status", "status": 401}])
     with pytest.raises(AuthRejected, match=r"2026-01-01T00:00:00Z"):
         extract(replace(job, window=DAYS[0]))
-    assert job.lake.names(job.place.histories) == []
+    assert job.lake.list_names(job.place.histories) == []
     running.reset()
     assert commit.commit_window(job.lake, [extract(replace(job, window=DAYS[0]))]).counts.contacts == len(job.contacts)
 

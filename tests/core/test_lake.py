@@ -58,7 +58,7 @@ def test_hostile_accounts_stay_below_their_layer(text):
     for path in (
         WindowPaths("v", text, DAY).raw_manifest,
         WindowPaths(text, "a", DAY).manifest,
-        WindowPaths("v", text, DAY).dated("d"),
+        WindowPaths("v", text, DAY).day_folder("d"),
     ):
         assert ".." not in path.split("/")
         assert path.count("/") in {3, 4}
@@ -70,7 +70,7 @@ def test_names_are_a_public_contract():
     assert place.raw_manifest == (
         "raw/vendor=which50/account=org.example.com%2Fa/window=20260102T000000Z-20260103T000000Z/manifest.json"
     )
-    assert place.dated("2026-01-02") == "interactions/vendor=which50/account=org.example.com%2Fa/date=2026-01-02"
+    assert place.day_folder("2026-01-02") == "interactions/vendor=which50/account=org.example.com%2Fa/date=2026-01-02"
     assert place.manifest.startswith("manifests/vendor=which50/account=")
 
 
@@ -110,7 +110,7 @@ class BusyDisk(SmallDisk):
 
 def test_storage_that_is_busy_is_worth_another_try_and_leaves_nothing(tmp_path, rig):
     lake = Lake.at(str(tmp_path / "lake"), BusyDisk(auto_mkdir=True))
-    with pytest.raises(LakeUnavailable, match=r"took no file just now \(SlowDown\)") as told:
+    with pytest.raises(LakeUnavailable, match=r"did not accept a file \(SlowDown\)") as told:
         extract(rig.job(lake=lake))
     assert told.value.retry
     assert [path for path in (tmp_path / "lake").rglob("*") if path.is_file()] == []
@@ -283,7 +283,7 @@ def test_a_window_needs_every_batch_once(desk):
     joined = join_batches([second, first])
     assert joined.counts.landed == 2
     for some in ([first], [first, first], [first, second, second], [second]):
-        with pytest.raises(Unreconciled, match="came where 2 were expected"):
+        with pytest.raises(Unreconciled, match="Expected 2 batches"):
             join_batches(some)
     with pytest.raises(Unreconciled, match="No batch was extracted"):
         join_batches([])

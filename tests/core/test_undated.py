@@ -51,7 +51,7 @@ def play(sandbox, good, bad):
 
 def rejects(job):
     """Every file below rejects/."""
-    return [path for path in job.lake.files("rejects") if path.endswith(".parquet")]
+    return [path for path in job.lake.list_files("rejects") if path.endswith(".parquet")]
 
 
 def rows(job, paths):
@@ -83,7 +83,7 @@ def test_no_window_fails_of_what_is_in_none_of_them(running, job, caplog):
 def test_a_history_says_how_many_they_are(running, job):
     play(running, 600, 18)
     extract(replace(job, window=DAYS[0]))
-    [name] = [name for name in job.lake.names(job.place.histories) if name.endswith(".json")]
+    [name] = [name for name in job.lake.list_names(job.place.histories) if name.endswith(".json")]
     kept = job.lake.read(f"{job.place.histories}/{name}", Manifest)
     reconcile(kept)
     assert (kept.counts.received, kept.counts.undated, kept.counts.fetched) == (618, 18, 600)
@@ -107,7 +107,7 @@ def test_too_many_for_what_was_received_fail_the_fetch(running, job, good, bad):
         TooManyRejects, match=rf"{bad} of {good + bad} records.*Occurred is not a valid ISO 8601 time \({bad}\)"
     ):
         ran(job, DAYS[0])
-    assert not [name for name in job.lake.names(job.place.histories) if name.endswith(".json")]
+    assert not [name for name in job.lake.list_names(job.place.histories) if name.endswith(".json")]
     assert len(rows(job, rejects(job))) == bad
     assert ran(replace(job, rejects_share=1.0), DAYS[0]).counts.rejected == 0
 
@@ -132,7 +132,7 @@ def test_a_try_that_goes_on_knows_of_them(running, job, monkeypatch):
         extract(job)
     monkeypatch.setattr(raw_writer.RawWriter, "add_outcome", outcome)
     extract(job)
-    [name] = [name for name in job.lake.names(job.place.histories) if name.endswith(".json")]
+    [name] = [name for name in job.lake.list_names(job.place.histories) if name.endswith(".json")]
     kept = job.lake.read(f"{job.place.histories}/{name}", Manifest)
     reconcile(kept)
     assert (kept.counts.received, kept.counts.undated, kept.counts.fetched) == (63 * 6, 3 * 6, 60 * 6)

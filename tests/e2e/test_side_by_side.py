@@ -97,7 +97,7 @@ def test_every_window_is_whole_and_the_table_is_right(filled):
         assert [str(finding) for finding in findings if finding.difference] == []
         assert findings[-1].found > 0
     for vendor, windows in (("which50", TEN), ("luminate_online", WEEK)):
-        names = [path for path in lake.files(f"manifests/vendor={vendor}") if path.endswith(".json")]
+        names = [path for path in lake.list_files(f"manifests/vendor={vendor}") if path.endswith(".json")]
         assert len(names) == len(windows)
         assert all(reader.read_published(lake, path) for path in names)
 
@@ -122,7 +122,7 @@ def test_one_run_over_the_week_writes_its_seven_windows_once_more(filled):
 
 def manifests(stage):
     lake = Lake.at(str(stage.places.lake))
-    paths = [path for path in lake.files("manifests/vendor=luminate_online") if path.endswith(".json")]
+    paths = [path for path in lake.list_files("manifests/vendor=luminate_online") if path.endswith(".json")]
     return {path: lake.fs.cat_file(lake.full(path)) for path in paths}
 
 

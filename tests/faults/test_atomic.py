@@ -174,7 +174,7 @@ def test_a_reader_is_told_when_files_are_gone_for_good(sandbox, tmp_path):
     _, manifest = rig.run(spec)
     assert lake_reader.read_published(rig.lake_of(spec), "manifests/none.json") is None
     Path(tmp_path, manifest.files[0].path).unlink()
-    with pytest.raises(Unreconciled, match="run it again"):
+    with pytest.raises(Unreconciled, match="Run the window again"):
         rig.seen(spec)
 
 

@@ -214,13 +214,13 @@ def test_nothing_is_remembered_of_what_another_process_changes(beside_s3, worlds
     beside_s3.run(specs[0], "extract", "publish", "normalize")
     before = rig.seen(specs[0], "raw")[0]
     every = {"/".join(key.split("/")[:depth]) for key in keys(place) for depth in range(9)}
-    listed = {folder: lake.names(folder) for folder in every}
+    listed = {folder: lake.list_names(folder) for folder in every}
     assert listed[where.folder("raw")]
     beside_s3.run(specs[1], "extract", "publish", "normalize")
     after = rig.seen(specs[0], "raw")[0]
     assert after.extracted_at == LATER
-    assert not before.paths & set(lake.files("raw"))
-    assert lake.names(where.folder("raw")) == sorted(
+    assert not before.paths & set(lake.list_files("raw"))
+    assert lake.list_names(where.folder("raw")) == sorted(
         path.rpartition("/")[2] for path in after.paths | {where.raw_manifest}
     )
     for path in before.paths:
