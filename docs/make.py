@@ -64,7 +64,6 @@ PARTS: dict[str, Callable[..., str]] = {
     "limits": sandbox_parts.read_limits,
     "options": sandbox_parts.describe_options,
     "config": sandbox_parts.describe_config,
-    "fault kinds": sandbox_parts.list_fault_kinds,
     "api": api.describe_api,
     "walk": walk.describe_walk,
 }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from inspect import getsource
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
-from markup import format_code, format_table
+from markup import format_table
 
 from airflow_provider_interactions.sandbox import LIMITS, FaultRule, RateLimit, SandboxConfig
 from airflow_provider_interactions.sandbox.registry import VENDORS
@@ -29,13 +29,6 @@ def describe_options(vendor: str) -> str:
 def describe_config(name: str) -> str:
     """The fields of one of the sandbox's own structs."""
     return _describe_struct({"SandboxConfig": SandboxConfig, "FaultRule": FaultRule, "RateLimit": RateLimit}[name])
-
-
-def list_fault_kinds() -> str:
-    """The kinds of faults."""
-    return format_code(
-        get_args(next(field.type for field in msgspec.structs.fields(FaultRule) if field.name == "kind"))
-    )
 
 
 def _describe_struct(kind: type[msgspec.Struct]) -> str:

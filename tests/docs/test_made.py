@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import get_args, get_type_hints
 from xml.etree import ElementTree as ET
 
 import msgspec
@@ -10,7 +11,7 @@ import pytest
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.lake import storage
 from airflow_provider_interactions.provider_info import COMMON
-from airflow_provider_interactions.sandbox import LIMITS
+from airflow_provider_interactions.sandbox import LIMITS, FaultRule
 from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS
 from airflow_provider_interactions.vendors import VENDORS
 
@@ -102,6 +103,17 @@ def test_a_page_has_the_same_parts_and_says_what_is_unverified(tools, name):
         "The vendor's limits",
         "Sources",
     ]
+
+
+def test_every_fault_and_endpoint_of_the_sandbox_is_explained(tools):
+    page = tools.pages["sandbox-reference.md"]
+    assert read_first_cells(page, "kind") == set(get_args(get_type_hints(FaultRule)["kind"]))
+    source = (tools.repository / "airflow_provider_interactions/sandbox/control.py").read_text()
+    routes = {
+        (method.upper(), path.replace("{vendor}", "<vendor>"))
+        for method, path in re.findall(r'web\.(get|put|post)\("([^"]+)"', source)
+    }
+    assert set(re.findall(r"`(GET|PUT|POST) (/_sandbox[\w/<>]*)", page)) == routes
 
 
 def test_the_fields_of_a_vendor_are_all_explained(tools):
