@@ -1,4 +1,4 @@
-"""Operators: list contacts, extract, publish, normalize, load; all in one call; one person's data."""
+"""Operators: list contacts, extract, publish, normalize and load; all of these in one call; one data subject's data."""
 
 from airflow_provider_interactions.operators.contacts import ListContactsOperator
 from airflow_provider_interactions.operators.extract import ExtractInteractionsOperator

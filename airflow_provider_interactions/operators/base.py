@@ -1,4 +1,4 @@
-"""What the operators share: the lake, the vendor, and the window of the run."""
+"""The base classes of the operators: they hold the lake, the vendor and the run's window."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ Result = TypeVar("Result")
 class LakeOperator(BaseOperator):
     """An operator that works in the lake.
 
-    :param lake: the lake's root, an object-storage URL or a local path; default: ``[interactions] lake`` of the
+    :param lake: root of the lake: an object-storage URL or a local path; default: ``[interactions] lake`` in the
         configuration
-    :param retries: how often a failed task is retried; default: ``[core] default_task_retries``, or 3
-    :param retry_policy: when it is retried (Airflow 3.3); default: after the delay that the vendor asked for, else
+    :param retries: number of retries after a failure; default: ``[core] default_task_retries``, or 3
+    :param retry_policy: decides when to retry (Airflow 3.3); default: after the delay that the vendor asked for, else
         after the task's ``retry_delay``
     """
 
-    #: What metrics, assets and lineage call the step.
+    #: The step's name in metrics, assets and lineage.
     stage: ClassVar[str] = ""
 
-    #: What the step did, after it has ended.
+    #: What the step did. Set when it has finished.
     summary: Summary | None = None
 
     operator_extra_links: Collection[BaseOperatorLink] = (ManifestLink(),)
@@ -47,51 +47,51 @@ class LakeOperator(BaseOperator):
     def __init__(
         self, *, lake: str | None = None, retries: int | None = RETRIES, retry_policy: Any = POLICY, **kwargs: Any
     ) -> None:
-        # Airflow 3.2 has no retry policies and refuses the argument.
-        known = {} if POLICY is None else {"retry_policy": retry_policy}
-        super().__init__(retries=retries, **known, **kwargs)
+        # Airflow 3.2 has no retry policies and rejects the argument.
+        policy = {} if POLICY is None else {"retry_policy": retry_policy}
+        super().__init__(retries=retries, **policy, **kwargs)
         self.lake = lake
         self._began: float | None = None
 
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:
-        """As Airflow does it, with this package's own defaults."""
+        """Make a mapped operator, with this package's default retries and retry policy."""
         return keep_defaults(super().partial(**kwargs), kwargs)
 
     def pre_execute(self, context: Any) -> None:
-        """Note when the step begins."""
+        """Record the start time of the step."""
         super().pre_execute(context)
         self._began = time.monotonic()
 
     def finish(self, context: Any, summary: Summary, result: Result) -> Result:
-        """Return the step's result, after metrics, links, assets and lineage have got its summary."""
+        """Hand the step's summary to metrics, links, assets and lineage, then return its result."""
         self.summary = summary
         send_metrics(summary, None if self._began is None else time.monotonic() - self._began)
         emit_events(context, self.outlets, summary)
         return result
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:  # noqa: ARG002 - as OpenLineage calls it
-        """Datasets, schema, rows and bytes for OpenLineage, which asks for them when the task has succeeded."""
+        """Datasets, schema, rows and bytes. OpenLineage calls this when the task has succeeded."""
         from airflow_provider_interactions.observability import lineage
 
         return None if self.summary is None else lineage.build_lineage(self.summary, open_lake(self.lake), self.target)
 
     @property
     def target(self) -> tuple[str, str] | None:
-        """OpenLineage's namespace and name of the table that the step writes, where it writes one."""
+        """OpenLineage's namespace and name of the table that the step writes; None if it writes no table."""
         return None
 
 
 class VendorOperator(LakeOperator):
-    """An operator that asks a vendor. Give ``vendor``, ``conn_id``, or both.
+    """An operator that calls a vendor. Give ``vendor``, ``conn_id``, or both.
 
-    :param vendor: registry name; default: the connection's type
+    :param vendor: name of the vendor, for example ``which50``; default: the connection's type
     :param conn_id: Airflow connection; default: ``<vendor>_default``
     :param start: start of the window, as an aware datetime, or as ISO 8601 text with a zone; a date means midnight
         UTC. Default: the run's own window
     :param end: end of the window, exclusive
-    :param width: length of a partition, and of the windows that a longer one is split into; default: one day
-    :param options: the vendor's options; its page lists them
+    :param width: length of a partition. A longer window is split into windows of this length. Default: one day
+    :param options: options of the vendor; the vendor's page in the documentation lists them
     """
 
     template_fields: Sequence[str] = (*LakeOperator.template_fields, "vendor", "conn_id", "start", "end", "options")
@@ -119,19 +119,19 @@ class VendorOperator(LakeOperator):
         self.options = options
 
     def hook(self) -> InteractionsHook:
-        """The connection's hook; nothing is looked up before one of its properties is used."""
+        """The connection's hook. It reads the connection when one of its properties is first used."""
         return InteractionsHook(self.conn_id, vendor=self.vendor)
 
     def window(self, context: Mapping[str, Any]) -> Window:
-        """The run's window; raises ConfigError that says what to write when it has none."""
+        """The run's window; raises ConfigError if the run has none."""
         return resolve_window(context, self.start, self.end, self.width)
 
     def checked_options(self, hook: InteractionsHook) -> Options:
-        """The options, checked; raises ConfigError that names the wrong one."""
-        found: Options = options(hook.vendor, self.options)
-        return found
+        """The vendor's options, checked; raises ConfigError that names a wrong option."""
+        checked: Options = options(hook.vendor, self.options)
+        return checked
 
     @property
     def subject(self) -> str:
-        """What an error's message should name."""
+        """The connection, as error messages name it."""
         return f"connection {self.conn_id}"

@@ -1,4 +1,4 @@
-"""The list of contacts: the first task of a run."""
+"""List the contacts: the first task of a run."""
 
 from __future__ import annotations
 
@@ -25,22 +25,23 @@ from airflow_provider_interactions.window import Window
 class ListContactsOperator(VendorOperator):
     """Store the list of contacts in the lake and return references to batches of it, for ``.expand(batch=…)``.
 
-    The references hold the run's window, so all later tasks of the run use the same one. Identifiers do not travel by
-    XCom. Those given as ``contacts`` are visible among the task's rendered templates.
+    The references hold the run's window, so all later tasks of the run use the same window. XCom never holds
+    identifiers. Identifiers given as ``contacts`` are visible in the task's rendered templates.
 
-    Give one of ``contacts``, ``contacts_file`` and ``contacts_sql``, or none for the vendor's own list. Files and
-    queries are read as streams, so they may be of any size.
+    Give one of ``contacts``, ``contacts_file`` and ``contacts_sql``, or none of them for the vendor's own list. Files
+    and queries are read as streams, so they may be of any size.
 
     :param contacts: identifiers
-    :param contacts_file: address of a file of identifiers, in any object storage that Airflow understands. The ending
-        gives its format: Parquet, CSV, or text with one identifier on each line
-    :param column: the file's column; default: its first. Without it, a CSV whose first line is an identifier is refused
-    :param contacts_sql: a query, or a template file ``….sql`` with one. Its first column holds identifiers
-    :param contacts_conn_id: the connection for the query, of any type whose hook speaks DB-API
-    :param kind: the kind of the identifiers; default: the vendor's first kind
+    :param contacts_file: address of a file of identifiers, in any object storage that Airflow supports. The ending
+        gives the format: Parquet, CSV, or text with one identifier on each line
+    :param column: column of the file; default: the first one. If you leave it out, a CSV file whose first line is an
+        identifier is rejected
+    :param contacts_sql: a query, or a template file ``….sql`` with a query. Its first column holds the identifiers
+    :param contacts_conn_id: connection for the query, of any type whose hook supports DB-API
+    :param kind: kind of the identifiers, for example ``email``; default: the vendor's first kind
     :param batch_size: contacts in each mapped task; default: as many as take about five minutes at the vendor's
-        documented pace, in at most 200 tasks
-    :param on_empty: what to do with an empty list: ``fail``, or ``record`` a window without interactions
+        documented rate, in at most 200 tasks
+    :param on_empty: what to do if the list is empty: ``fail``, or ``record`` a window without interactions
     """
 
     stage = "list"
@@ -76,62 +77,65 @@ class ListContactsOperator(VendorOperator):
         self.on_empty = on_empty
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """List the contacts, keep the list, cut it into batches; fails at once where a retry cannot help."""
+        """List the contacts, store the list and cut it into batches; fails at once if a retry cannot help."""
         with raise_for_airflow(self.subject):
             window = self.window(context)
-            width = choose_split_width(
-                context, self.start, window, self.width
-            )  # refuses too many, before anybody is asked
+            # Before the first request: this fails if there are too many windows.
+            width = choose_split_width(context, self.start, window, self.width)
         if width and not is_aligned(window, width):
             self.log.warning(
-                "Window %s does not begin and end with windows of %s in UTC, so it is not cut into those of scheduled "
-                "runs: both will lie in the lake, where they overlap",
+                "Window %s does not start and end at a boundary of %s in UTC. Its parts differ from the windows of "
+                "scheduled runs, so the lake will hold windows that overlap. Choose a start and an end at boundaries.",
                 *(window, width),
             )
         with raise_for_airflow(self.subject, f"window {window}"):
-            return self._list(context, window, width)
+            return self._store_list(context, window, width)
 
-    def _list(self, context: Context, window: Window, width: timedelta | None) -> list[dict[str, Any]]:
+    def _store_list(self, context: Context, window: Window, width: timedelta | None) -> list[dict[str, Any]]:
         from airflow_provider_interactions import contacts
         from airflow_provider_interactions.runtime.batching import make_reference
 
         hook, lake = self.hook(), open_lake(self.lake)
         options = self.checked_options(hook)
         place = WindowPaths(hook.vendor.name, hook.credentials.account, window)
-        path, count = contacts.write_list(lake, place, self._pages(hook, options), datetime.now(UTC))
-        size = self._batch_size(hook, options, contacts.read_batch(lake, contacts.Batch(path, 0, 1, 0, 1)), count)
+        path, count = contacts.write_list(lake, place, self._list_pages(hook, options), datetime.now(UTC))
+        size = self._choose_batch_size(
+            hook, options, contacts.read_batch(lake, contacts.Batch(path, 0, 1, 0, 1)), count
+        )
         if not count and self.on_empty == "fail":
             msg = (
-                "The list of contacts is empty, so the window would replace what the lake has of it by nothing. Check "
-                "where contacts come from, or allow it with on_empty='record'."
+                "The list of contacts is empty, so an empty window would replace the data of this window in the lake. "
+                "Check the source of the contacts, or allow an empty list with on_empty='record'."
             )
             raise ConfigError(msg)
         batches = contacts.cut_batches(path, count, size)
         self.log.info("%s, window %s: %d contacts in %d batches", hook.vendor.name, window, count, len(batches))
-        references = [make_reference(batch, window, width, self._source()) for batch in batches]
+        references = [make_reference(batch, window, width, self._hash_source()) for batch in batches]
         return self.finish(context, summarize_list(self.stage, place, path, count), references)
 
-    def _batch_size(self, hook: InteractionsHook, options: Options, sample: Sequence[Contact], contacts: int) -> int:
+    def _choose_batch_size(
+        self, hook: InteractionsHook, options: Options, sample: Sequence[Contact], contacts: int
+    ) -> int:
         from airflow_provider_interactions.runtime import batching
 
         if self.batch_size is None:
             return batching.choose_batch_size(hook.vendor, hook.credentials.settings, options, contacts, sample)
         return batching.check_size(self.batch_size, contacts)
 
-    def _pages(self, hook: InteractionsHook, options: Options) -> Iterable[Sequence[Contact]]:
+    def _list_pages(self, hook: InteractionsHook, options: Options) -> Iterable[Sequence[Contact]]:
         from airflow_provider_interactions import contacts as lists
 
-        ids = self._ids(lists.make_accepter(hook.vendor, first_given(self.kind)))
+        ids = self._read_identifiers(lists.make_accepter(hook.vendor, first_given(self.kind)))
         if ids is None:
             return lists.list_from_vendor(hook.vendor, hook.credentials, options)
         return lists.check_identifiers(hook.vendor, ids, first_given(self.kind))
 
-    def _source(self) -> str:
-        """Where contacts come from, in a few digits; nothing of contacts that were written down."""
-        said = [self.contacts_file, self.column, self.contacts_sql, self.contacts_conn_id, self.kind]
-        return sha256(repr([*map(first_given, said), self.contacts is not None]).encode()).hexdigest()[:16]
+    def _hash_source(self) -> str:
+        """A short hash of where the contacts come from. It does not include the identifiers given as ``contacts``."""
+        arguments = [self.contacts_file, self.column, self.contacts_sql, self.contacts_conn_id, self.kind]
+        return sha256(repr([*map(first_given, arguments), self.contacts is not None]).encode()).hexdigest()[:16]
 
-    def _ids(self, accepts: Callable[[str], bool]) -> Iterable[object] | None:
+    def _read_identifiers(self, accepts: Callable[[str], bool]) -> Iterable[object] | None:
         match sources.choose_source(
             contacts=self.contacts, contacts_file=self.contacts_file, contacts_sql=self.contacts_sql
         ):

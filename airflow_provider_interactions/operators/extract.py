@@ -1,4 +1,4 @@
-"""Extraction: the vendor's records into the lake, as they are."""
+"""Extract: write the vendor's records to the lake, unchanged."""
 
 from __future__ import annotations
 
@@ -37,23 +37,24 @@ class ExtractInteractionsOperator(VendorOperator):
 
     If the chosen window is longer than ``width``, the manifest says into how many windows it will be split.
 
-    Map it over the output of ListContactsOperator: ``.partial(…).expand(batch=contacts.output)``. One task sends as
-    many requests as the vendor takes, so give it ``max_active_tis_per_dag=1`` or a pool.
+    Map the operator over the output of ListContactsOperator: ``.partial(…).expand(batch=contacts.output)``. One task
+    sends as many requests as the vendor allows. So set ``max_active_tis_per_dag=1`` or use a pool.
 
     :param batch: a reference made by ListContactsOperator; it also holds the window
     :param contacts: identifiers instead of a batch, for a run of one task
-    :param kind: the kind of these identifiers; default: the vendor's first kind
-    :param concurrency: requests in flight; default: what the vendor documents
-    :param history_age: for vendors that cannot filter by date: the greatest age (timedelta, or seconds) of a history in
-        the lake from which windows are cut. Older ones are fetched again. Default: the run's param of this name, else
-        one day
-    :param refresh: fetch histories again, whatever their age; default: the run's param of this name, else no
+    :param kind: kind of these identifiers, for example ``email``; default: the vendor's first kind
+    :param concurrency: number of requests in flight; default: what the vendor documents
+    :param history_age: only for vendors that cannot filter by date: the greatest age (timedelta, or seconds) of a
+        history in the lake that may be used again. An older history is fetched again. Default: the run's param
+        ``history_age``, else one day
+    :param refresh: fetch all histories again, whatever their age; default: the run's param ``refresh``, else no
     :param rejects_share: the share of records whose time may be unreadable before the task fails; default: 0.05, or ten
-        records if that is more. If no record has a readable time, the task fails, too, unless this is 1
-    :param on_missing: what to do about contacts that the vendor does not know. ``record`` notes them, and fails if none
-        is known, or less than half of 20 or more. ``allow`` notes any number of them. ``fail`` fails at the first one.
-        Unless this is ``fail``, a contact without a response at any try, while others have one, is noted as failed; if
-        these are more than three, and more than a twentieth, the task fails and is retried
+        records if that is more. The task also fails if no record has a readable time, unless this is 1
+    :param on_missing: what to do about contacts that the vendor does not know. ``record`` records them as not found.
+        The task fails if the vendor knows none of the contacts, or less than half of 20 or more. ``allow`` records any
+        number of them. ``fail`` fails at the first one. With ``record`` and ``allow``, a contact that never gets a
+        response while others do is recorded as failed. If these are more than three, and more than one in twenty, the
+        task fails and is retried
     """
 
     stage = "extract"
@@ -89,28 +90,28 @@ class ExtractInteractionsOperator(VendorOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Extract the batch; fails at once if a retry cannot help.
 
-        A retry goes on where the last try ended. So does a failed task that is cleared. A task that had succeeded
-        starts afresh.
+        A retry continues where the last try ended. So does a failed task that is cleared. A successful task that is
+        cleared starts from the beginning.
         """
         from airflow_provider_interactions.extract.run import extract
         from airflow_provider_interactions.lake.manifest import pack
 
         with raise_for_airflow(self.subject):
-            reference = self._reference(context)
+            reference = self._read_reference(context)
             age = read_history_age(context, self.history_age, self.refresh)
         if self.batch is not None:
             _set_label(context, reference.label, self.map_index_template or "{{ interactions_batch }}")
         with raise_for_airflow(self.subject, f"window {reference.window}"):
-            job = self._job(reference, age, identify_run(context, self.retries or 0))
+            job = self._build_job(reference, age, identify_run(context, self.retries or 0))
             landed = extract(job).to_split(reference.width)
         counts = landed.counts
         self.log.info(
-            "%s: landed %d records of %d contacts by %d requests",
+            "%s: landed %d records of %d contacts, with %d requests",
             *(describe_job(job), counts.landed, counts.contacts, counts.requests),
         )
         return self.finish(context, summarize_extracted(self.stage, landed), pack(landed))
 
-    def _job(self, reference: Reference, age: timedelta | None, run: Run) -> Job:
+    def _build_job(self, reference: Reference, age: timedelta | None, run: Run) -> Job:
         from airflow_provider_interactions import rejects
         from airflow_provider_interactions.extract.job import HISTORY_AGE, Job
 
@@ -120,7 +121,7 @@ class ExtractInteractionsOperator(VendorOperator):
             credentials=hook.credentials,
             lake=lake,
             window=reference.window,
-            contacts=self._contacts(hook, lake, reference),
+            contacts=self._read_contacts(hook, lake, reference),
             options=self.checked_options(hook),
             batch=reference.batch,
             batches=reference.batches,
@@ -135,12 +136,12 @@ class ExtractInteractionsOperator(VendorOperator):
         )
         return replace(job, progress=make_reporter(self.log.info, describe_job(job)))
 
-    def _reference(self, context: Context) -> Reference:
-        """The batch to ask for; without one, a batch of all ``contacts`` in the run's own window."""
+    def _read_reference(self, context: Context) -> Reference:
+        """The operator's batch; without one, a batch of all ``contacts`` in the run's own window."""
         from airflow_provider_interactions.runtime.batching import Reference, read_reference
 
         if (self.batch is None) == (self.contacts is None):
-            msg = "Give either batch (by .expand(batch=…) over ListContactsOperator's output) or contacts."
+            msg = "Give either batch (with .expand(batch=…) over the output of ListContactsOperator) or contacts."
             raise ConfigError(msg)
         if self.batch is not None:
             return read_reference(self.batch)
@@ -148,7 +149,7 @@ class ExtractInteractionsOperator(VendorOperator):
         width = choose_split_width(context, self.start, window, self.width)
         return Reference("", 0, 0, 0, 1, window_start=window.start, window_end=window.end, width=width)
 
-    def _contacts(self, hook: InteractionsHook, lake: Lake, reference: Reference) -> list[Contact]:
+    def _read_contacts(self, hook: InteractionsHook, lake: Lake, reference: Reference) -> list[Contact]:
         from airflow_provider_interactions import contacts
 
         if self.batch is not None:
@@ -162,7 +163,7 @@ def describe_job(job: Job) -> str:
 
 
 def _set_label(context: Context, label: str, template: str) -> None:
-    # Airflow renders a mapped task's label from the context after it ran; the template gets there by itself only if
-    # the DAG's author wrote one into ``partial``.
+    # Airflow renders a mapped task's label from the context after the task ran. Airflow itself puts a template into the
+    # context only if the DAG's author gave one to ``partial``.
     context["interactions_batch"] = label  # type: ignore[typeddict-unknown-key]
     context["map_index_template"] = template

@@ -1,4 +1,4 @@
-"""Load: the canonical table into a database."""
+"""Load: merge normalized rows into a database table."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ if TYPE_CHECKING:
     from airflow_provider_interactions.lake.manifest import Manifest
     from airflow_provider_interactions.load import Loaded
 
-#: The file's name in a local lake, where no other is given.
+#: Default name of the DuckDB file in a local lake.
 DATABASE = "interactions.duckdb"
 
-NO_DATABASE = "The lake is on no local disk, so a DuckDB file has no default place."
+NO_DATABASE = "The lake is not on a local disk, so there is no default path for the DuckDB file."
 
 
 class LoadInteractionsOperator(LakeOperator):
     """Merge a normalized window into a table; the newest version of a row wins. Returns the window and its counts.
 
-    If another run has replaced the window meanwhile, the new version is loaded.
+    If another run has replaced the window in the meantime, the operator loads the new version.
 
     :param manifest: the output of NormalizeInteractionsOperator; default: the manifest that the triggering asset event
         names
-    :param database: path of a DuckDB file, made if absent; default: ``interactions.duckdb`` in a lake on local disk
+    :param database: path of the DuckDB file, which is created if it does not exist; default: ``interactions.duckdb``
+        in the lake, if the lake is on a local disk
     :param table: name of the table, with a schema if needed
     """
 
@@ -54,26 +55,26 @@ class LoadInteractionsOperator(LakeOperator):
         self.table = table
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Load in one transaction. If the database refuses the rows, it stays as it was, and the task retries."""
+        """Load in one transaction. If the database refuses the rows, it stays unchanged, and the task retries."""
         from airflow_provider_interactions.load import load_window
 
         with raise_for_airflow():
-            lake, manifest = open_lake(self.lake), self._manifest(context)
+            lake, manifest = open_lake(self.lake), self._read_manifest(context)
         with raise_for_airflow(*describe_window([manifest])):
-            manifest, done = load_window(lake, manifest, self._database(), self.table)
-        return self.finish(context, summarize_loaded(self.stage, manifest, done), self._result(manifest, done))
+            manifest, done = load_window(lake, manifest, self._find_database(), self.table)
+        return self.finish(context, summarize_loaded(self.stage, manifest, done), self._build_result(manifest, done))
 
     @property
     def target(self) -> tuple[str, str] | None:
         """The DuckDB file, and the table in it."""
-        return f"duckdb://{self._database()}", self.table
+        return f"duckdb://{self._find_database()}", self.table
 
-    def _manifest(self, context: Context) -> Manifest:
+    def _read_manifest(self, context: Context) -> Manifest:
         if self.manifest is None:
             return triggering_manifest(context, open_lake(self.lake))
         return unpack_batches(self.manifest)[0]
 
-    def _database(self) -> str:
+    def _find_database(self) -> str:
         if self.database:
             return self.database
         lake = open_lake(self.lake)
@@ -81,7 +82,7 @@ class LoadInteractionsOperator(LakeOperator):
             raise ConfigError(f"{NO_DATABASE} Give the operator a database.")
         return lake.full(DATABASE)
 
-    def _result(self, manifest: Manifest, done: Loaded) -> dict[str, Any]:
+    def _build_result(self, manifest: Manifest, done: Loaded) -> dict[str, Any]:
         import msgspec
 
         return {

@@ -1,4 +1,4 @@
-"""Normalization: raw records into the canonical table."""
+"""Normalize: turn raw records into rows of the canonical table."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 class NormalizeInteractionsOperator(LakeOperator):
     """Commit a window's batches, then write its canonical rows and its rejects; returns the window's manifest.
 
-    If the run covers several windows, each is written as a scheduled run would write it, and the manifest names the
-    files of all of them. If another run has committed the same window meanwhile, that version is normalized.
+    If the run covers several windows, the operator writes each as a scheduled run would write it. The manifest then
+    names the files of all windows. If another run has committed the same window in the meantime, the operator
+    normalizes that version.
 
     :param manifests: the output of ExtractInteractionsOperator: one manifest, or those of all mapped tasks; default:
         the manifest that the triggering asset event names
-    :param width: length of the windows that a longer one is split into; default: as the run's first task decided
+    :param width: length of the windows that a longer window is split into; default: the length that the run's first
+        task chose
     :param rejects_share: the share of records that may be unreadable before the task fails; default: 0.05, or ten
-        records if that is more. If no record can be read, the task fails, too, unless this is 1
+        records if that is more. The task also fails if no record can be read, unless this is 1
     """
 
     stage = "normalize"
@@ -49,17 +51,17 @@ class NormalizeInteractionsOperator(LakeOperator):
         self.rejects_share = rejects_share
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Publish the raw window, normalize it, publish the result."""
+        """Commit the raw window, normalize it and commit the result."""
         from airflow_provider_interactions.lake.manifest import pack
         from airflow_provider_interactions.normalize.window import normalize_run
 
         with raise_for_airflow():
-            batches = self._batches(context)
+            batches = self._read_batches(context)
         with raise_for_airflow(*describe_window(batches)):
             done = normalize_run(open_lake(self.lake), batches, self.rejects_share, self.width)
         return self.finish(context, summarize_normalized(self.stage, done), pack(done))
 
-    def _batches(self, context: Context) -> list[Manifest]:
+    def _read_batches(self, context: Context) -> list[Manifest]:
         if self.manifests is None:
             return [triggering_manifest(context, open_lake(self.lake))]
         return unpack_batches(self.manifests)

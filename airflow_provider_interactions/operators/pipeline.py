@@ -1,4 +1,4 @@
-"""All tasks of one connection in one call: list contacts, extract, normalize, load."""
+"""Create all tasks of one connection in one call: list contacts, extract, normalize, load."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from airflow_provider_interactions.operators.load import NO_DATABASE, LoadIntera
 from airflow_provider_interactions.operators.normalize import NormalizeInteractionsOperator
 from airflow_provider_interactions.window import Instant
 
-#: The stages whose assets are told of.
-MADE: tuple[Stage, ...] = ("normalized", "loaded")
+#: Stages whose tasks have an asset as an outlet.
+ASSET_STAGES: tuple[Stage, ...] = ("normalized", "loaded")
 
 ONE_AT_A_TIME = {"max_active_tis_per_dag": 1}
 
-#: How addresses on a local disk begin.
-LOCAL = ("file://", "local://")
+#: Prefixes of addresses on a local disk.
+LOCAL_SCHEMES = ("file://", "local://")
 
-#: Arguments that say whom to ask without asking the vendor.
+#: Sources of contacts that need no request to the vendor.
 SOURCES = ("contacts", "contacts_file", "contacts_sql")
 
 
-class Anywhere(TypedDict, total=False):
+class CommonArguments(TypedDict, total=False):
     """Arguments of every task."""
 
     lake: str | None
 
 
-class Asking(Anywhere, total=False):
-    """Arguments of the tasks that ask the vendor."""
+class VendorArguments(CommonArguments, total=False):
+    """Arguments of the tasks that call the vendor."""
 
     conn_id: str | None
     start: Instant | None
@@ -45,7 +45,7 @@ class Asking(Anywhere, total=False):
     pool: str | None
 
 
-class Listing(Asking, total=False):
+class ListArguments(VendorArguments, total=False):
     """Arguments of ``list_contacts``."""
 
     contacts: Sequence[str] | None
@@ -58,7 +58,7 @@ class Listing(Asking, total=False):
     on_empty: Literal["fail", "record"]
 
 
-class Extracting(Asking, total=False):
+class ExtractArguments(VendorArguments, total=False):
     """Arguments of ``extract``."""
 
     concurrency: int | None
@@ -69,26 +69,29 @@ class Extracting(Asking, total=False):
     max_active_tis_per_dag: int | None
 
 
-class Normalizing(Anywhere, total=False):
+class NormalizeArguments(CommonArguments, total=False):
     """Arguments of ``normalize``."""
 
     width: timedelta
     rejects_share: float | None
 
 
-class Loading(Anywhere, total=False):
+class LoadArguments(CommonArguments, total=False):
     """Arguments of ``load``."""
 
     database: str | None
     table: str
 
 
-class Arguments(Listing, Extracting, Normalizing, Loading, total=False):
-    """Everything ``interactions_pipeline`` takes; each operator's documentation says what its arguments mean."""
+class Arguments(ListArguments, ExtractArguments, NormalizeArguments, LoadArguments, total=False):
+    """All arguments of ``interactions_pipeline``; the documentation of each operator explains its own."""
 
 
 class Pipeline(NamedTuple):
-    """The tasks of one connection, to put others before and after them. ``load`` is None if it was left out."""
+    """The tasks of one connection, so that you can put other tasks before and after them.
+
+    ``load`` is None if it was left out.
+    """
 
     list_contacts: ListContactsOperator
     extract: MappedOperator
@@ -97,54 +100,56 @@ class Pipeline(NamedTuple):
 
 
 def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arguments: Unpack[Arguments]) -> Pipeline:
-    """Put ``list_contacts``, ``extract`` (mapped over batches), ``normalize`` and ``load`` into the current DAG.
+    """Add ``list_contacts``, ``extract`` (mapped over batches), ``normalize`` and ``load`` to the current DAG.
 
     Give ``vendor``, ``conn_id``, or both. Each argument goes to the operators that have it.
 
-    ``extract`` runs one task at a time, whatever the number of runs, because one task sends as much as the vendor
-    takes. With ``pool``, the tasks that ask the vendor take a slot of that pool instead, which counts other DAGs, too.
-    ``[interactions] pools`` in the configuration chooses the pool named like the connection. Make the pool first:
-    Airflow does not run a task whose pool is missing.
+    ``extract`` runs one task at a time, whatever the number of runs, because one task sends as many requests as the
+    vendor allows. With ``pool``, the tasks that call the vendor take a slot of that pool instead. A pool also counts
+    the tasks of other DAGs. ``[interactions] pools`` in the configuration chooses the pool with the connection's name.
+    Create the pool first: Airflow does not run a task whose pool is missing.
 
     If ``start`` and ``end`` cover more than ``width`` (default: one day), the run writes windows of that length. For
-    several connections in one DAG, call this within one ``TaskGroup`` for each. Other DAGs can wait for the assets
-    ``interactions_<conn_id, else vendor>_normalized`` and ``…_loaded``. With ``load=False``, the table stays in the
-    lake, for a warehouse that reads Parquet.
+    several connections in one DAG, call this function in a ``TaskGroup`` for each connection. Other DAGs can wait for
+    the assets ``interactions_<conn_id, else vendor>_normalized`` and ``…_loaded``. With ``load=False``, the rows stay
+    in the lake, for a warehouse that reads Parquet.
 
-    Raises TypeError for an unknown argument, and ValueError if the table has no place.
+    Raises TypeError for an unknown argument, and ValueError if the DuckDB file has no path.
     """
-    _refuse_unknown(arguments)
+    _reject_unknown(arguments)
     chosen: dict[str, Any] = {**_limit_tasks(vendor, arguments), **arguments}
-    listing = _select(Listing, chosen)
+    listing = _select(ListArguments, chosen)
     if any(arguments.get(source) is not None for source in SOURCES):
         listing.pop("pool", None)
     contacts = ListContactsOperator(task_id="list_contacts", vendor=vendor, **listing)
-    extracted = ExtractInteractionsOperator.partial(task_id="extract", vendor=vendor, **_select(Extracting, chosen))
-    mapped = extracted.expand(batch=contacts.output)
-    made = {stage: [asset(arguments.get("conn_id") or str(vendor), stage)] for stage in MADE}
+    partial = ExtractInteractionsOperator.partial(task_id="extract", vendor=vendor, **_select(ExtractArguments, chosen))
+    mapped = partial.expand(batch=contacts.output)
+    outlets = {stage: [asset(arguments.get("conn_id") or str(vendor), stage)] for stage in ASSET_STAGES}
     normalized = NormalizeInteractionsOperator(
-        task_id="normalize", outlets=made["normalized"], **_select(Normalizing, chosen, manifests=mapped.output)
+        task_id="normalize",
+        outlets=outlets["normalized"],
+        **_select(NormalizeArguments, chosen, manifests=mapped.output),
     )
     if not load:
         return Pipeline(contacts, mapped, normalized, None)
     _require_database(arguments)
     loaded = LoadInteractionsOperator(
-        task_id="load", outlets=made["loaded"], **_select(Loading, chosen, manifest=normalized.output)
+        task_id="load", outlets=outlets["loaded"], **_select(LoadArguments, chosen, manifest=normalized.output)
     )
     return Pipeline(contacts, mapped, normalized, loaded)
 
 
 def _require_database(chosen: Mapping[str, Any]) -> None:
-    """A DuckDB file lies on a disk: said while the DAG is read, not when all else is done."""
+    """Raise ValueError while Airflow parses the DAG, not in its last task: a DuckDB file needs a local disk."""
     lake = chosen.get("lake") or conf.get("interactions", "lake", fallback="")
-    far = "://" in lake and "{{" not in lake and not lake.startswith(LOCAL)
-    if far and chosen.get("database") is None:
-        msg = f"{NO_DATABASE} Give interactions_pipeline a database, or load=False to leave the table in the lake."
+    remote = "://" in lake and "{{" not in lake and not lake.startswith(LOCAL_SCHEMES)
+    if remote and chosen.get("database") is None:
+        msg = f"{NO_DATABASE} Give interactions_pipeline a database, or load=False to keep the rows in the lake only."
         raise ValueError(msg)
 
 
 def _limit_tasks(vendor: str | None, chosen: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What keeps tasks from asking one vendor all at once, where the DAG's author has not said it."""
+    """Arguments that keep tasks from calling one vendor all at once; none if the DAG's author chose a pool."""
     if "pool" in chosen:
         return {}
     if conf.getboolean("interactions", "pools", fallback=False):
@@ -156,10 +161,10 @@ def _select(kind: Any, chosen: Mapping[str, Any], **more: Any) -> dict[str, Any]
     return {name: chosen[name] for name in kind.__annotations__.keys() & chosen.keys()} | more
 
 
-def _refuse_unknown(chosen: Mapping[str, Any]) -> None:
+def _reject_unknown(chosen: Mapping[str, Any]) -> None:
     known = Arguments.__annotations__
     unknown = sorted(chosen.keys() - known.keys())
     if unknown:
         every = ", ".join(("vendor", "load", *known))
-        msg = f"interactions_pipeline knows no argument {', '.join(unknown)}. Known are: {every}."
+        msg = f"interactions_pipeline has no argument {', '.join(unknown)}. Use only: {every}."
         raise TypeError(msg)

@@ -1,4 +1,4 @@
-"""Commit a window where extraction and normalization are tasks of different DAGs."""
+"""Commit a raw window, for extraction and normalization in different DAGs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from airflow_provider_interactions.runtime.xcom import describe_window, unpack_b
 class PublishInteractionsOperator(LakeOperator):
     """Commit the raw files of all batches as one window; returns its manifest.
 
-    Give it the asset that other DAGs wait for as an outlet. The event then stands for a whole window, not for a batch.
-    If another run has committed the same window meanwhile, its manifest is returned. You do not need this operator if
-    NormalizeInteractionsOperator follows in the same DAG: it commits by itself.
+    Declare the asset that other DAGs wait for as an outlet of this task. The event then stands for a whole window, not
+    for a batch. If another run has committed the same window in the meantime, the operator returns that manifest. You
+    do not need this operator if NormalizeInteractionsOperator follows in the same DAG: it commits the window itself.
 
     :param manifests: the output of ExtractInteractionsOperator: one manifest, or those of all mapped tasks
     """
@@ -33,12 +33,12 @@ class PublishInteractionsOperator(LakeOperator):
         self.manifests = manifests
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Join and publish; raises what ``commit_or_follow`` does, as an error that is not retried."""
+        """Join the batches and commit them. Raises what ``commit_or_follow`` raises; Airflow does not retry that."""
         from airflow_provider_interactions.extract.commit import commit_or_follow
         from airflow_provider_interactions.lake.manifest import pack
 
         batches = unpack_batches(self.manifests)
         with raise_for_airflow(*describe_window(batches)):
             whole = commit_or_follow(open_lake(self.lake), batches)
-        self.log.info("%s, window %s: %d records published", whole.vendor, whole.window, whole.counts.landed)
+        self.log.info("%s, window %s: committed %d records", whole.vendor, whole.window, whole.counts.landed)
         return self.finish(context, summarize_raw(self.stage, whole), pack(whole))

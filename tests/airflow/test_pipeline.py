@@ -101,7 +101,7 @@ def test_a_deployment_may_have_a_pool_for_every_connection(monkeypatch):
 
 
 def test_unknown_argument_is_named_with_those_that_are_known():
-    with pytest.raises(TypeError, match=r"knows no argument colour\. Known are: vendor, .*contacts_file.*database"):
+    with pytest.raises(TypeError, match=r"has no argument colour\. Use only: vendor, .*contacts_file.*database"):
         made(VENDOR, colour="red")
 
 
