@@ -248,14 +248,14 @@ def test_lake_that_is_none(people, lake, what):
 def test_normalize_without_a_batch(lake):
     cause, message = failing(NormalizeInteractionsOperator(task_id="normalize", lake=lake, manifests=[]))
     assert type(cause) is errors.Unreconciled
-    assert "Did the step that lists contacts run?" in message
+    assert "Check that the step that lists contacts ran" in message
 
 
 def test_normalize_with_a_batch_missing(lake):
     first, _ = ListContactsOperator(task_id="list", vendor=VENDOR, lake=lake, batch_size=4).execute(DAY)
     manifest = extraction(lake, None, batch=first).execute(DAY)
     _, message = failing(NormalizeInteractionsOperator(task_id="normalize", lake=lake, manifests=[manifest]))
-    assert "so the window is not whole" in message
+    assert "so the window is incomplete" in message
     assert f"window {WINDOW}" in message
 
 

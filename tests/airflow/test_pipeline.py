@@ -21,7 +21,7 @@ def made(*args, **arguments):
 
 def test_a_table_without_a_place_is_told_while_the_dag_is_read(monkeypatch):
     monkeypatch.setenv("AIRFLOW__INTERACTIONS__LAKE", "s3://bucket/lake")
-    with DAG("d", schedule=None), pytest.raises(ValueError, match="load=False to leave the table in the lake"):
+    with DAG("d", schedule=None), pytest.raises(ValueError, match="load=False to keep the rows in the lake only"):
         interactions_pipeline("which50")
     for given in (
         {"load": False},
