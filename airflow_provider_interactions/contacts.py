@@ -1,7 +1,8 @@
-"""Whom to ask: lists of contacts from anywhere, kept in the lake and cut into batches, so that no id travels by XCom.
+"""Lists of contacts from any source, stored in the lake and cut into batches, so that XCom holds no identifier.
 
-A source is a stream of pages of contacts: a list, a file, a query's rows, or the vendor's own listing. ``keep`` drops
-those that came before and writes the rest down; ``cut`` makes batches of what was kept; ``read`` gives one back.
+A source is a stream of pages of contacts: a list, a file, the rows of a query, or the vendor's own list.
+``write_list`` drops repeats and stores the rest, ``cut_batches`` makes batches of the stored list, and ``read_batch``
+reads one of them.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def read_file(
     """Identifiers from a file: Parquet or CSV (``column``, default the first), or text with one on each line.
 
     The ending decides; raises ConfigError when the file or the column is not there. A CSV is cut at commas, or at
-    semicolons or tabs where its first line has no comma. ``accepts`` tells whether a text is an identifier: then a
+    semicolons or tabs where its first line has no comma. ``accepts`` says whether a text is an identifier: then a
     CSV whose first line begins with one is refused, unless ``column`` says that the line names columns.
     """
     ending = path.rsplit(".", 1)[-1].lower()
@@ -116,7 +117,7 @@ def read_file(
 
 
 def make_accepter(vendor: Vendor, kind: str | None) -> Callable[[str], bool]:
-    """A function that tells whether a text is an identifier of a kind."""
+    """A function that says whether a text is an identifier of a kind."""
 
     def accepts(text: str) -> bool:
         try:
@@ -129,9 +130,9 @@ def make_accepter(vendor: Vendor, kind: str | None) -> Callable[[str], bool]:
 
 
 def write_list(lake: Lake, place: WindowPaths, pages: Pages, now: datetime) -> tuple[str, int]:
-    """Write contacts down, each once, in their first order; returns the file's path in the lake and how many.
+    """Store contacts, each once, in the order of the source; returns the file's path in the lake and their number.
 
-    Holds every identifier once in memory to know it again: about 100 bytes each.
+    Holds every identifier in memory to find repeats: about 100 bytes each.
     """
     path = f"{place.folder('contacts')}/contacts-{timestamp(now)}.parquet"
     writer, seen = Writer(lake, path, CONTACTS), set[Contact]()
@@ -188,7 +189,7 @@ def check_contact(vendor: Vendor, value: object, kind: str, n: int) -> Contact:
         text.encode()  # half a surrogate pair can be neither sent nor written
         return vendor.contact(text, kind)
     except (ConfigError, UnicodeEncodeError) as wrong:
-        why = wrong if isinstance(wrong, ConfigError) else "It is no text of Unicode characters."
+        why = wrong if isinstance(wrong, ConfigError) else "It is not a valid Unicode text."
         msg = f"Contact {n} of the list cannot be asked for. {why}"
         raise ConfigError(msg) from None
 

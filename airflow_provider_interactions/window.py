@@ -84,7 +84,7 @@ class Window:
 def instant(value: object) -> datetime:
     """Read one end of a window: an aware datetime, or ISO 8601 text with an offset or Z; a date is midnight UTC.
 
-    Raises ConfigError for a time without a zone, for text that is no time, and for anything else: a number does not
+    Raises ConfigError for a time without a zone, for text that is not a time, and for anything else: a number does not
     say its unit.
     """
     if isinstance(value, datetime):
@@ -103,7 +103,7 @@ def instant(value: object) -> datetime:
     try:
         parsed: object = pendulum.parse(text, exact=True)
     except (ValueError, TypeError) as wrong:
-        msg = f"{text!r} is no ISO 8601 time. Write for example 2026-01-31T00:00:00Z."
+        msg = f"{text!r} is not a valid ISO 8601 time. Write for example 2026-01-31T00:00:00Z."
         raise ConfigError(msg) from wrong
     if isinstance(parsed, datetime):
         return _aware(parsed, text)

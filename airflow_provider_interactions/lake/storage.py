@@ -46,7 +46,7 @@ LISTINGS = 100
 #: Protocols without real folders. Making a folder there looks for the bucket, and creates it if it is absent.
 OBJECT_STORES = frozenset(("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"))
 
-NO_LAKE = "There is no lake to write to. Give the operator a lake, or set [interactions] lake in the configuration."
+NO_LAKE = "No lake is set. Give the operator a lake, or set [interactions] lake in the configuration."
 
 
 def clone_client(fs: Any) -> Any:

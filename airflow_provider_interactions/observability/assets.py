@@ -26,7 +26,7 @@ def asset(name: str, stage: Stage) -> Asset:
 
 
 def emit_events(context: Mapping[str, Any], outlets: Iterable[Any], found: Summary) -> None:
-    """Put a step's facts into the events of its outlets; what the DAG's author has put there stays."""
+    """Put a step's summary into the events of its outlets. What the DAG's author has put there stays."""
     events = context.get("outlet_events")
     if events is None:
         return

@@ -24,7 +24,7 @@ FLOW = {
 
 
 def build_lineage(found: Summary, lake: Lake, table: tuple[str, str] | None = None) -> Any:
-    """What a step tells an OpenLineage collector; ``table`` is namespace and name of what a load writes."""
+    """What OpenLineage gets to know of a step; ``table`` is namespace and name of the table that a load writes."""
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     source, target = (_name_dataset(what, found, lake, table) for what in FLOW[found.stage])
@@ -35,7 +35,7 @@ def build_lineage(found: Summary, lake: Lake, table: tuple[str, str] | None = No
 
 
 def find_schema(what: str) -> pa.Schema | None:
-    """The Arrow schema of one of the datasets above; None where it is not ours to say."""
+    """The Arrow schema of one of the datasets above; None for datasets that are not ours."""
     from airflow_provider_interactions import schema as airflow_provider_interactions_schema
     from airflow_provider_interactions.schema import CANONICAL, RAW
 

@@ -6,7 +6,7 @@ Plain StatsD drops tags and would add the stages up. For it each is sent once mo
 ``interactions.rows.<vendor>.<stage>``, unless Airflow's ``[metrics] legacy_names_on`` is off; so does Airflow with its
 own.
 
-They are told when a task has succeeded; failures are counted by Airflow itself (``ti_failures``).
+They are sent when a task has succeeded. Airflow itself counts failures (``ti_failures``).
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ CALLS = {"requests": "requests", "retries": "retries", "throttles": "throttled"}
 class Summary:
     """One step's outcome. ``rows`` and ``bytes`` are of what it wrote; ``path`` is where the lake says more.
 
-    ``bytes`` is None where nobody knows them: a database does not say what rows take in it. Where a run wrote several
-    ``windows``, or will, the path is that of the folder with their manifests.
+    ``bytes`` is None for a database, which does not say how many bytes rows take. If a run covers several ``windows``,
+    ``path`` is the folder with their manifests.
 
     ``window_start`` and ``window_end`` are ISO 8601 in UTC, None for all time. ``counters`` are for metrics: what this
     step added, not what steps before it did.
@@ -51,7 +51,7 @@ class Summary:
     @property
     def extra(self) -> dict[str, Any]:
         """What an asset event carries."""
-        told = {
+        values = {
             "vendor": self.vendor,
             "account": self.account,
             "window_start": self.window_start,
@@ -61,7 +61,7 @@ class Summary:
             "rejected": self.rejected,
             **({"manifest": self.path} if self.windows == 1 else {"windows": self.windows, "manifests": self.path}),
         }
-        return {name: value for name, value in told.items() if name != "bytes" or value is not None}
+        return {name: value for name, value in values.items() if name != "bytes" or value is not None}
 
 
 def summarize_list(stage: str, place: WindowPaths, path: str, contacts: int) -> Summary:

@@ -1,4 +1,4 @@
-"""What was found of a few people, in numbers: all that Airflow, its logs and its metadata ever learn of an answer."""
+"""The answer to a request in numbers: all that Airflow, its logs and its metadata get to know of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_provider_interactions.window import Window
 class Person(msgspec.Struct, frozen=True, kw_only=True):
     """How it went with one person. ``contact`` is the first place in the list as it was given, from 1.
 
-    An identifier would be personal data. Who is given more than once is answered once.
+    An identifier would be personal data. A person who is given more than once is answered once.
 
     ``records`` = ``interactions`` + ``rejected`` + ``repeated`` (the same once more) + ``left_out`` (other types).
     """
@@ -35,7 +35,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found, in numbers; nothing in it tells who was asked about.
+    """What was found, in numbers. It does not identify the people.
 
     ``channels`` counts interactions by channel and the vendor's type, ``rejects`` unreadable records by reason. Times
     are UTC; ``window_start`` and ``window_end`` are None for all time. Paths are below the lake's root.
@@ -123,11 +123,11 @@ def build_answer(
 
 def _reconcile(landed: Manifest, tally: Tally, parquet: File, lines: File) -> None:
     """Raise Unreconciled unless every record that came is in the files, or counted as not being there."""
-    told_of = sum(tally.total(name) for name in ("interactions", "rejected", "repeated", "left_out"))
+    accounted = sum(tally.total(name) for name in ("interactions", "rejected", "repeated", "left_out"))
     written = tally.total("interactions") + tally.total("rejected")
-    if landed.counts.landed != told_of or (parquet.rows, lines.rows) != (written, written):
+    if landed.counts.landed != accounted or (parquet.rows, lines.rows) != (written, written):
         msg = (
-            f"{landed.counts.landed} records came, {told_of} are accounted for, {parquet.rows} and {lines.rows} were "
-            "written, so there is no answer. Please report this as a defect."
+            f"{landed.counts.landed} records came, {accounted} are accounted for, {parquet.rows} and {lines.rows} were "
+            "written, so the answer was discarded. Please report this as a defect."
         )
         raise Unreconciled(msg)

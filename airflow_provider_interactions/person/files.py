@@ -1,4 +1,4 @@
-"""What landed for a few people, as the rows of their answer, and the two files they go into."""
+"""What landed for a few people, as the rows of their answer, and the two files that hold them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LAST = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(slots=True)
 class PersonRecords:
-    """What a vendor told of one person: how it went, how many records came, and what they say."""
+    """What a vendor sent about one person: the outcome, the number of records, and their rows."""
 
     outcome: str
     reason: str | None

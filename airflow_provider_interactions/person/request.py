@@ -8,7 +8,7 @@ read as interactions, what cannot with the reason, and for every person how it w
     <stamp>-<token>.jsonl     the same to be read by people: one JSON object a line
     <stamp>-<token>.json      the counts; written last, so where it is, the answer is whole
 
-They hold personal data: who may read the lake may read them, and who has to delete them must do so there.
+They hold personal data. Whoever can read the lake can read them. Delete them there when the request is closed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from airflow_provider_interactions.person.counts import Answer, Tally, build_ans
 from airflow_provider_interactions.person.files import AnswerFiles, PersonRecords, fold_type, read_person
 from airflow_provider_interactions.window import ALWAYS, Instant, Window, instant
 
-#: More people than this are no request but a list: the pipeline of list, extract, normalize and load takes those.
+#: People in one request. Longer lists are for the pipeline of list, extract, normalize and load.
 MOST = 500
 
 #: Nothing is before or after this. For vendors that send everything whatever is asked: records with made-up times too.
@@ -146,7 +146,7 @@ def _check_people(vendor: Vendor, ids: Iterable[object], kind: str | None) -> di
         if found != "" and not is_empty(found):
             contacts.setdefault(check_contact(vendor, found, kind or vendor.contact_kinds[0], place), place)
     if not contacts:
-        msg = "No contact is given, so there is nobody to ask about. Give at least one identifier."
+        msg = "No contact is given. Give at least one identifier."
         raise ConfigError(msg)
     if len(contacts) > MOST:
         msg = f"{len(contacts)} contacts are more than the {MOST} of one request. Use the pipeline for whole lists."

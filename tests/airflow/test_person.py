@@ -213,7 +213,7 @@ def test_missing_connection_says_what_to_add(run, people):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"end": "yesterday"}, "The end cannot be read: 'yesterday' is no ISO 8601 time. Write for example"),
+        ({"end": "yesterday"}, "The end cannot be read: 'yesterday' is not a valid ISO 8601 time. Write for example"),
         ({"start": "2026-01-02T00:00:00"}, "The start cannot be read: .* Write for example 2026-01-02T00:00:00Z"),
         (
             {"kind": "everyone"},

@@ -122,7 +122,7 @@ WRONG = {
     "empty": ({"start": "2026-01-01", "end": "2026-01-01"}, "is empty. Its end must be later than its start."),
     "reversed": ({"start": "2026-01-02", "end": "2026-01-01"}, "ends before it starts"),
     "naive": ({"start": "2026-01-01T00:00:00", "end": "2026-01-02T00:00:00"}, "has no time zone. Write for example"),
-    "no time": ({"start": "yesterday", "end": "today"}, "'yesterday' is no ISO 8601 time"),
+    "no time": ({"start": "yesterday", "end": "today"}, "'yesterday' is not a valid ISO 8601 time"),
 }
 
 
