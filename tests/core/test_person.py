@@ -302,7 +302,7 @@ WRONG = {
     "too many": ({"ids": (f"{n:032x}" for n in range(501))}, "501 contacts are more than the 500"),
     "reversed": ({"ids": [STRANGER], "start": "2026-01-02", "end": "2026-01-01"}, "ends before it starts"),
     "no zone": ({"ids": [STRANGER], "start": "2026-01-02T00:00:00"}, "has no time zone"),
-    "no time": ({"ids": [STRANGER], "end": "yesterday"}, "no ISO 8601 time"),
+    "no time": ({"ids": [STRANGER], "end": "yesterday"}, "not a valid ISO 8601 time"),
     "no such option": ({"ids": [STRANGER], "options": {"colour": 1}}, "unknown field `colour`"),
 }
 
