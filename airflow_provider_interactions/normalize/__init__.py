@@ -1,1 +1,1 @@
-"""From raw files to canonical rows and rejects."""
+"""Turn raw files into canonical rows and rejects."""

@@ -1,7 +1,7 @@
-"""Raw Parquet to the canonical table: every record becomes a row, a reject with its reason, or is there already.
+"""Raw Parquet to the canonical table: every record becomes a row, a reject with its reason, or counts as a repeat.
 
-Works on one window as ``commit_window`` left it, in bounded memory: rows of one contact lie together, so repeats are
-found contact by contact. Needs no vendor call, so it can be run again on what has landed, with newer code.
+Works on one committed window (see ``commit_window``), in bounded memory: rows of a contact are adjacent, so repeats are
+found contact by contact. Makes no vendor call, so a newer version of the code can normalize raw files again.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from airflow_provider_interactions.rejects import SHARE, are_too_many, explain_w
 from airflow_provider_interactions.schema import CANONICAL, REJECTS
 from airflow_provider_interactions.vendors import find_vendor as vendor_named
 
-#: Rows looked at in one go, so few that what is made of them stays near the processor.
+#: Rows in one step: so few that the intermediate results fit into the processor's cache.
 BATCH_ROWS = 8_192
 
-#: Rows, or their bytes in memory, held before they are written, since larger row groups read faster.
+#: Rows, or their bytes in memory, to buffer before a write: larger row groups read faster.
 HELD_ROWS, HELD_BYTES = 65_536, 128 * 1024 * 1024
 
 log = logging.getLogger(__name__)
 
 
 def normalize(lake: Lake, raw: Manifest, *, rejects_share: float = SHARE, now: datetime | None = None) -> Manifest:
-    """Write the canonical rows and the rejects of a raw window and publish them; returns the window's new manifest.
+    """Write and publish the canonical rows and the rejects of a raw window. Returns the window's new manifest.
 
-    Raises TooManyRejects above the threshold, or when no record can be read (nothing canonical is published, the
-    rejects are kept), Unreconciled when counts do not add up, and WindowSuperseded when another extraction of the
-    window was published meanwhile. ``now`` is the instant (aware) that names the files.
+    Raises TooManyRejects above the threshold, or if no record can be read (publishes nothing canonical, keeps the
+    rejects), Unreconciled if counts do not add up, and WindowSuperseded if another extraction of the window was
+    published meanwhile. ``now`` is the instant (aware) in the names of the files.
     """
     vendor = vendor_named(raw.vendor)
     with _CanonicalWriter(lake, raw, timestamp(now or datetime.now(UTC))) as output:
@@ -54,7 +54,7 @@ def normalize(lake: Lake, raw: Manifest, *, rejects_share: float = SHARE, now: d
 
 @dataclass(slots=True)
 class _CanonicalWriter:
-    """The files of a normalized window, being written; discarded unless published."""
+    """Writes the files of a normalized window. Removes them unless they are published."""
 
     lake: Lake
     raw: Manifest
@@ -79,13 +79,13 @@ class _CanonicalWriter:
         if not self.published:
             for writer in (*self.days.values(), *([self.rejects] if self.rejects else [])):
                 writer.discard()
-            # An exception (Airflow's, when a task is ended) can come right after the manifest was published.
-            there = self.lake.read(self.raw.place.manifest, Manifest)
-            kept = there.paths if there else frozenset[str]()
+            # An exception (as when Airflow ends a task) can come right after the manifest was published.
+            current = self.lake.read(self.raw.place.manifest, Manifest)
+            kept = current.paths if current else frozenset[str]()
             self.lake.remove(file.path for file in self.written if file.path not in kept)
 
     def write(self, batch: pa.RecordBatch, good: pa.RecordBatch, bad: pa.RecordBatch) -> None:
-        """Append the rows of one raw batch: canonical ones under their UTC day, rejects apart."""
+        """Append the rows of one raw batch: canonical rows by UTC day, rejects to a file of their own."""
         self.landed += batch.num_rows
         self.canonical += good.num_rows
         self.rejected += bad.num_rows
@@ -103,7 +103,7 @@ class _CanonicalWriter:
             self.reasons.update(bad.column("reason").to_pylist())
 
     def _flush(self) -> None:
-        """One row group for each day that rows are held of."""
+        """Write one row group for each day with buffered rows."""
         for day, batches in self.held.items():
             if day not in self.days:
                 folder = self.raw.place.day_folder(day)
@@ -113,7 +113,7 @@ class _CanonicalWriter:
         self.held, self.held_rows, self.held_bytes = {}, 0, 0
 
     def publish(self, share: float) -> Manifest:
-        """Close the files, check the counts, replace the window's manifest, remove the former version's files."""
+        """Close the files, check the counts, replace the window's manifest, remove the files of the former version."""
         rejects = self._close_rejects()
         self._refuse_too_many(share, rejects)
         self._flush()
@@ -127,7 +127,7 @@ class _CanonicalWriter:
         files = tuple(sorted((file for file in self.written if file not in rejects), key=lambda file: file.path))
         manifest = msgspec.structs.replace(self.raw, files=files, rejects=rejects, counts=counts)
         reconcile_normalized(self.raw, manifest)
-        self._refuse_replaced()
+        self._refuse_superseded()
         former = self.lake.read(manifest.place.manifest, Manifest)
         self.lake.publish(manifest.place.manifest, manifest)
         self.published = True
@@ -136,8 +136,8 @@ class _CanonicalWriter:
             self.lake.remove(sorted(former.paths - kept))
         return manifest
 
-    def _refuse_replaced(self) -> None:
-        """Raise WindowSuperseded unless this raw window is the published one: a slow run must not undo a newer one."""
+    def _refuse_superseded(self) -> None:
+        """Raise WindowSuperseded unless this raw window is published: a slow run must not replace a newer one."""
         current = self.lake.read(self.raw.place.raw_manifest, Manifest)
         if current is None or current.paths != self.raw.paths:
             raise WindowSuperseded(describe_superseded(self.raw))
@@ -152,15 +152,15 @@ class _CanonicalWriter:
     def _refuse_too_many(self, share: float, rejects: Sequence[File]) -> None:
         if not self.rejected:
             return
-        told = (
+        summary = (
             f"{self.rejected} of {self.landed} records of {self.raw.vendor} in window {self.raw.window} cannot be "
             f"read: {list_reasons(self.reasons)}. Their bytes are in {rejects[0].path}"
         )
         if are_too_many(self.rejected, self.landed, share, none_left=not self.canonical):
-            self.written.clear()  # the rejects stay, to be looked at
-            reason = f"{told}; {explain_way_on(none_left=not self.canonical)}."
+            self.written.clear()  # keep the rejects for inspection
+            reason = f"{summary}; {explain_way_on(none_left=not self.canonical)}."
             raise TooManyRejects(reason)
-        log.warning("%s.", told)
+        log.warning("%s.", summary)
 
 
 def _read_batches(lake: Lake, raw: Manifest) -> Iterator[pa.RecordBatch]:

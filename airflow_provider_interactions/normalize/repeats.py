@@ -1,10 +1,10 @@
-"""What a repeat is: a record of a contact that came before, perhaps in another state. Nothing else may be dropped.
+"""Find repeats: a record that the contact already had, perhaps in another state. Nothing else may be dropped.
 
-Two records with one key are one where all that does not change is the same: time, channel, subject, campaign, message.
-Then either the rest is the same too, or the vendor says that the state changed (status, count, delivery, update). A
-record with a known key that is neither is another one: kept, it would replace the first, so it is rejected.
+Two records with the same key are versions of one record if their lasting columns are equal: time, channel, subject,
+campaign, message. In addition, either the rest is equal too, or the state differs (status, count, delivery, update).
+Any other record with a known key is a different record. If kept, it would replace the first, so it is rejected.
 
-The vendor's word for the type does not count: some list a message under two names.
+The vendor's name for the type is ignored, because some vendors list a message under two names.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from airflow_provider_interactions.contract import Asked, Interaction, Vendor
 from airflow_provider_interactions.errors import RecordRejected
 from airflow_provider_interactions.rejects import read_record
 
-#: Why a record is rejected whose key another record has: kept under it, one of the two would replace the other.
+#: Reason to reject a record whose key belongs to another record: if both were kept, one would replace the other.
 SHARED_ID = "its id is the id of another record of the contact, and they differ in more than a status"
 
-_DECODER = msgspec.json.Decoder(float_hook=str)  # no number passes through a float
+_DECODER = msgspec.json.Decoder(float_hook=str)  # keeps all digits of a number
 
 _LASTING = ("occurred_at", "channel", "subject", "campaign_id", "campaign_name", "message_id")
 _STATE = ("status", "count", "delivered_at", "updated_at")
 
 
 class Version(NamedTuple):
-    """A record by digests of its columns, good in this process only: as short as it can be, as there are many."""
+    """Digests of a record's columns, valid in this process only. Kept short, because there are many."""
 
     lasting: int
     state: int
@@ -39,7 +39,7 @@ class Version(NamedTuple):
 
     @classmethod
     def of(cls, row: Interaction) -> Version:
-        """The version that a row is."""
+        """The version of a row."""
         lasting, state = (hash(tuple(getattr(row, name) for name in names)) for names in (_LASTING, _STATE))
         return cls(lasting, state, _digest(row.action, row.attributes))
 
@@ -49,13 +49,13 @@ class Version(NamedTuple):
 
 
 def read_first(vendor: Vendor, payload: bytes, asked: Asked, seen: Deduplicator) -> Interaction | None:
-    """One record as an interaction, None when it came before; raises RecordRejected, also where another has its id."""
+    """One record as an interaction; None for a repeat. Raises RecordRejected, also if another record has its id."""
     row = read_record(vendor, payload, asked)
     return row if seen.is_first(row.interaction_id, Version.of(row)) else None
 
 
 def read_versions(rows: pa.RecordBatch) -> Iterator[Version]:
-    """The version that each canonical row is."""
+    """The version of each canonical row."""
     lasting, state = (map(hash, _read_tuples(rows, names)) for names in (_LASTING, _STATE))
     actions, attributes = (rows.column(name).to_pylist() for name in ("action", "attributes"))
     return map(Version, lasting, state, map(_digest, actions, attributes))
@@ -69,31 +69,31 @@ def _read_tuples(rows: pa.RecordBatch, names: Sequence[str]) -> Iterator[tuple[o
 
 
 def _digest(action: str, attributes: str) -> int:
-    """What is said, however it is written: one answer may escape characters, and the next one not."""
+    """A digest of the content, whatever its spelling: responses may differ in how they escape characters."""
     try:
         return hash((action, msgspec.json.encode(_DECODER.decode(attributes), order="sorted")))
-    except (msgspec.DecodeError, RecursionError):  # half a surrogate pair as an escape, or too deep
+    except (msgspec.DecodeError, RecursionError):  # an escaped half of a surrogate pair, or too deep
         return hash((action, attributes))
 
 
 @dataclass(slots=True)
 class Deduplicator:
-    """The interactions of the contact at hand, to know one that comes again. Rows of a contact lie together."""
+    """The interactions of the current contact, to recognize repeats. Rows of a contact must be adjacent."""
 
     contact: str = ""
     ids: dict[str, Version] = field(default_factory=dict)
 
     def is_first(self, key: str, version: Version) -> bool:
-        """Whether a key comes for the first time; raises RecordRejected where another record has it."""
+        """Whether a key is new. Raises RecordRejected if the key belongs to another record."""
         first = self.ids.setdefault(key, version)
         if not version.is_of(first):
             raise RecordRejected(SHARED_ID)
         return first is version
 
     def compare(self, contacts: pa.Array, rows: pa.RecordBatch) -> tuple[pa.BooleanArray, pa.Array] | None:
-        """Which rows come for the first time, and the numbers of those that are others than the first of their key.
+        """Which rows are new, and the indices of rows whose key belongs to a different record.
 
-        None where all are first ones. A row that is neither comes again.
+        None if all rows are new. All other rows are repeats.
         """
         ids = rows.column("interaction_id")
         if self._all_first(contacts, ids, rows):
@@ -112,7 +112,7 @@ class Deduplicator:
         return pa.array(firsts, pa.bool_()), pa.array(others, pa.uint64())
 
     def _all_first(self, contacts: pa.Array, ids: pa.Array, rows: pa.RecordBatch) -> bool:
-        """Whether no row of a batch comes again; only then they count as seen."""
+        """Whether all rows of a batch are new. Only then remembers them as seen."""
         if not len(ids) or pc.count_distinct(ids).as_py() < len(ids):
             return not len(ids)
         ours = ids.filter(pc.equal(contacts, self.contact)).to_pylist()

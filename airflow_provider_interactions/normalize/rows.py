@@ -1,4 +1,4 @@
-"""Raw rows to canonical ones: what is well-formed side by side, the rest record by record, in the order they landed."""
+"""Raw rows to canonical rows: well-formed records all at once, the rest one by one, in the order of the raw rows."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from airflow_provider_interactions.normalize.repeats import SHARED_ID, Deduplica
 from airflow_provider_interactions.rejects import read_record
 from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS, REJECTS
 
-#: Bytes of payload looked at in one go, since what is made of them can be many times as large.
+#: Bytes of payload in one step: the intermediate results can be many times as large.
 BATCH_BYTES = 16 * 1024 * 1024
 
 
 def to_rows(batch: pa.RecordBatch, vendor: Vendor, seen: Deduplicator) -> tuple[pa.RecordBatch, pa.RecordBatch]:
-    """Canonical rows and rejects of a raw batch, in its order: all at once what is well-formed, else one by one."""
+    """Canonical rows and rejects of a raw batch, in its order. Reads well-formed records at once, others one by one."""
     sure, rows = read_batch(batch, vendor)
     rejects = build_rejects(batch.slice(0, 0), ())
     contacts = batch.column("contact_id")
@@ -43,7 +43,7 @@ def to_rows(batch: pa.RecordBatch, vendor: Vendor, seen: Deduplicator) -> tuple[
 
 
 def _read_one_by_one(batch: pa.RecordBatch, vendor: Vendor) -> tuple[pa.RecordBatch, pa.Array, pa.RecordBatch]:
-    """Canonical rows, the numbers of the records they are of, and the rejects."""
+    """Canonical rows, the indices of their records, and the rejects."""
     good: list[Interaction] = []
     kept: list[int] = []
     bad: list[int] = []
@@ -64,7 +64,7 @@ def _read_one_by_one(batch: pa.RecordBatch, vendor: Vendor) -> tuple[pa.RecordBa
 
 
 def read_batch(batch: pa.RecordBatch, vendor: Vendor) -> tuple[pa.BooleanArray, pa.RecordBatch]:
-    """Which records the vendor's module can read at once, and the canonical rows of those."""
+    """Which records the vendor's module can read all at once, and their canonical rows."""
     if vendor.columns is None or not batch.num_rows or batch.column("payload").nbytes > 2 * BATCH_BYTES:
         return pa.repeat(False, batch.num_rows), pa.RecordBatch.from_pylist([], CANONICAL)
     sure, found = vendor.columns(batch)
@@ -98,7 +98,7 @@ _CARRIED = frozenset(("vendor", "account", "contact_id_kind", "extracted_at", "w
 
 
 def build_rows(raw: pa.RecordBatch, rows: Sequence[Interaction]) -> pa.RecordBatch:
-    """Canonical rows of raw ones that were read one by one."""
+    """Canonical rows of raw rows that were read one by one."""
     columns: list[Any] = []
     for column in CANONICAL:
         if column.name in _CARRIED:
@@ -111,12 +111,12 @@ def build_rows(raw: pa.RecordBatch, rows: Sequence[Interaction]) -> pa.RecordBat
 
 
 def build_rejects(raw: pa.RecordBatch, reasons: Sequence[str]) -> pa.RecordBatch:
-    """Raw rows with why they are no interactions."""
+    """Raw rows with the reasons why they were rejected."""
     return pa.record_batch([pa.array(reasons, pa.string()), *raw.columns], schema=REJECTS)
 
 
 def join_two(first: pa.RecordBatch, second: pa.RecordBatch) -> pa.RecordBatch:
-    """Two small batches of one schema as one; pyarrow 18 has no function for it."""
+    """Two small batches of one schema as one batch. pyarrow 18 has no function for this."""
     some = [batch for batch in (first, second) if batch.num_rows]
     if len(some) < 2:
         return some[0] if some else first
@@ -126,6 +126,6 @@ def join_two(first: pa.RecordBatch, second: pa.RecordBatch) -> pa.RecordBatch:
 def join_rows(batches: Sequence[pa.RecordBatch]) -> pa.Table:
     """One table of several batches, in their order.
 
-    It keeps the batches' chunks: one array of texts holds 2 GiB at most, and what is beyond comes as a second one.
+    It keeps the batches as chunks, because one array of text holds 2 GiB at most.
     """
     return pa.Table.from_batches([batch for batch in batches if batch.num_rows], CANONICAL).unify_dictionaries()

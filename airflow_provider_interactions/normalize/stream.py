@@ -1,4 +1,4 @@
-"""Interactions straight from the vendor, without a lake: for a few contacts, in a script or a notebook."""
+"""Read interactions directly from the vendor, without a lake: for a few contacts, in a script or a notebook."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ OnReject = Callable[[bytes, RecordRejected], None]
 
 
 def stream_interactions(job: Job, on_reject: OnReject) -> Iterator[Interaction]:
-    """Every interaction of the job's window, each once, in the vendor's order. Not for use inside an event loop.
+    """Yield every interaction of the job's window once, in the vendor's order. Do not call it inside an event loop.
 
-    ``on_reject`` takes each record that cannot be read, or has the id of another one. Raises VendorError.
+    Calls ``on_reject`` for each record that cannot be read, or has the id of another record. Raises VendorError.
     """
     seen = Deduplicator()
     for query, page in fetch_pages(job):

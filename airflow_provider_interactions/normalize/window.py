@@ -1,4 +1,4 @@
-"""From the batches of a run to its canonical windows: commit, normalize, and follow another run where it was faster."""
+"""Turn the batches of a run into canonical windows: commit, normalize, and follow another run that was faster."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ log = logging.getLogger(__name__)
 def normalize_run(
     lake: Lake, batches: Sequence[Manifest], rejects_share: float | None = None, width: timedelta | None = None
 ) -> Manifest:
-    """Commit the batches of a run and normalize them; returns the manifest to hand on.
+    """Commit the batches of a run and normalize them. Returns the manifest for the next step.
 
-    Batches that were extracted for several windows at once are split into these, each of which is committed and
-    normalized by itself; ``width`` replaces that of the batches. Raises as ``commit_window`` and ``normalize`` do.
+    Splits batches that were extracted for several windows at once, then commits and normalizes each window by itself.
+    ``width`` overrides the width of the batches. Raises as ``commit_window`` and ``normalize`` do.
     """
     share = SHARE if rejects_share is None else rejects_share
     decided = batches[0].width if batches else None
@@ -35,18 +35,18 @@ def normalize_run(
 def _normalize_pieces(lake: Lake, batches: Sequence[Manifest], width: timedelta, share: float) -> Manifest:
     try:
         done = [_normalize_current(lake, raw, share) for raw in split_run(lake, batches, width)]
-    except WindowSuperseded as superseded:  # an earlier try, before this task was cleared, has split it
+    except WindowSuperseded as superseded:  # an earlier try of this task has already split it
         pieces = find_pieces(lake, batches, width)
         if pieces is None:
             raise
-        log.info("Only the windows that it was split into are left; they are normalized again (%s)", superseded)
+        log.info("Only the windows that it was split into are left; normalizing them again (%s)", superseded)
         done = [_normalize_current(lake, raw, share) for raw in pieces]
     drop_source(lake, batches)
     return merge_for_xcom(batches, done, width)
 
 
 def _normalize_current(lake: Lake, raw: Manifest, share: float) -> Manifest:
-    """Normalize a raw window; where another run commits the window meanwhile, that version."""
+    """Normalize a raw window. If another run commits the window meanwhile, normalize that version."""
     while True:
         try:
             done = normalize(lake, raw, rejects_share=share)
