@@ -1,1 +1,1 @@
-"""What a task run knows: its window, params, XCom, batches, the lake's address, retries, failures."""
+"""What a task run provides: its window, params, XCom, batches, the lake's address, retries and failures."""

@@ -1,8 +1,8 @@
-"""How contacts are cut into tasks, and the small reference to a batch that travels by XCom.
+"""Choose how many contacts a task gets, and make the small reference to a batch that XCom holds.
 
-A mapped task costs about a second of the scheduler's time, and Airflow maps 1,024 at most; one task already uses all
-the requests a vendor allows. So there are few tasks, each long enough to be worth its cost and short enough that a
-retry loses little.
+A mapped task costs about a second of the scheduler's time, and Airflow maps at most 1,024 tasks. One task already uses
+all the requests that a vendor allows. So there are few tasks. Each is long enough to be worth its cost, and short
+enough that a retry loses little.
 """
 
 from __future__ import annotations
@@ -20,20 +20,21 @@ from airflow_provider_interactions.contract import Contact, Options, Pace, Setti
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.window import Window
 
-#: Seconds of requests a task should have at the vendor's own pace.
+#: Seconds that a task should take at the vendor's documented rate.
 TASK_SECONDS = 300.0
 
-#: More tasks than this are not made by themselves; batches grow instead.
+#: The most tasks that the computed batch size makes. For longer lists, batches grow instead.
 MOST_TASKS = 200
 
-#: Seconds an answer is taken to need where a vendor publishes no rate.
-ANSWER_SECONDS = 0.2
+#: Seconds that one response takes, as an estimate for vendors that publish no rate.
+RESPONSE_SECONDS = 0.2
 
 
 class Reference(Batch, frozen=True, kw_only=True):
-    """A batch of contacts and the window to ask for, so that all tasks of a run agree on it; ``source`` as of a Job.
+    """A batch of contacts and the run's window, so that all tasks of a run use the same window.
 
-    ``width`` is the length of the windows that a longer one is split into, None for one window.
+    ``width`` is the length of the windows that a longer window is split into, None for one window. ``source`` is the
+    same as in a Job.
     """
 
     window_start: datetime
@@ -53,27 +54,28 @@ class Reference(Batch, frozen=True, kw_only=True):
 
 
 def make_reference(batch: Batch, window: Window, width: timedelta | None = None, source: str = "") -> dict[str, Any]:
-    """A batch as plain JSON values."""
+    """A reference to a batch, as plain JSON values."""
     values = msgspec.structs.asdict(batch)
-    found = Reference(**values, window_start=window.start, window_end=window.end, width=width, source=source)
-    return dict(msgspec.to_builtins(found))
+    reference = Reference(**values, window_start=window.start, window_end=window.end, width=width, source=source)
+    return dict(msgspec.to_builtins(reference))
 
 
 def read_reference(value: Mapping[str, Any]) -> Reference:
-    """Read back what ``reference`` made; raises ConfigError for anything else."""
+    """Read what ``make_reference`` made; raises ConfigError for anything else."""
     try:
         return msgspec.convert(dict(value), Reference)
     except (msgspec.ValidationError, TypeError, ValueError) as wrong:
-        msg = f"This is no batch of contacts: {wrong}. Hand the output of ListContactsOperator to .expand(batch=…)."
+        msg = f"This is not a batch of contacts: {wrong}. Pass the output of ListContactsOperator to .expand(batch=…)."
         raise ConfigError(msg) from None
 
 
 def choose_batch_size(
     vendor: Vendor, settings: Settings, options: Options, contacts: int, sample: Sequence[Contact]
 ) -> int:
-    """Contacts per task: as many as take about five minutes at the vendor's pace, more when tasks would be too many.
+    """Contacts per task: as many as take about five minutes at the vendor's rate; more if there were too many tasks.
 
-    ``contacts`` is how many there are, ``sample`` some of them: they tell how many requests one costs at least.
+    ``contacts`` is the number of contacts. ``sample`` holds some of them: it shows how many requests one contact needs
+    at least.
     """
     queries = sum(1 for contact in sample for _ in vendor.queries(contact, settings, options))
     seconds = contacts * queries / max(1, len(sample)) / estimate_rate(pace(vendor, settings))
@@ -82,28 +84,28 @@ def choose_batch_size(
 
 
 def estimate_rate(allowed: Pace) -> float:
-    """What a vendor allows, or what its concurrency gives, whichever is less."""
-    in_flight = allowed.concurrency / ANSWER_SECONDS
+    """Requests per second: the rate that a vendor allows or that its concurrency gives, whichever is less."""
+    by_concurrency = allowed.concurrency / RESPONSE_SECONDS
     if allowed.requests is None or not allowed.seconds:
-        return in_flight
-    return min(in_flight, allowed.requests / allowed.seconds)
+        return by_concurrency
+    return min(by_concurrency, allowed.requests / allowed.seconds)
 
 
 def check_size(size: int, contacts: int) -> int:
-    """A batch size somebody chose; raises ConfigError when it is not positive or would map too many tasks."""
+    """The batch size that the DAG's author chose; raises ConfigError if it is below 1 or makes too many tasks."""
     most = _read_max_tasks()
     if size < 1:
-        msg = f"batch_size is {size}. It must be at least 1; leave it out to have one computed."
+        msg = f"batch_size is {size}. It must be at least 1. Leave it out to have it computed."
         raise ConfigError(msg)
     if ceil(contacts / size) > most:
         msg = (
             f"batch_size {size} cuts {contacts} contacts into {ceil(contacts / size)} tasks, more than the {most} that "
-            f"Airflow maps ([core] max_map_length). Take at least {ceil(contacts / most)}, or leave it out."
+            f"Airflow maps ([core] max_map_length). Use at least {ceil(contacts / most)}, or leave it out."
         )
         raise ConfigError(msg)
     return size
 
 
 def _read_max_tasks() -> int:
-    """How many tasks Airflow maps at most."""
+    """The most tasks that Airflow maps."""
     return conf.getint("core", "max_map_length", fallback=1024)

@@ -1,4 +1,4 @@
-"""Which window a run is about. The same for all of its tasks, whatever timetable or trigger made the run."""
+"""Find the window of a run. It is the same for all tasks of the run, whatever timetable or trigger created the run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 DAY = timedelta(days=1)
 
-#: What a template leaves where a parameter is null.
+#: What a template renders if a parameter is null.
 NOT_GIVEN = (None, "", "None")
 
 WHAT_TO_WRITE = (
@@ -23,13 +23,14 @@ WHAT_TO_WRITE = (
 )
 
 UNDATED = (
-    "This run is about a partition, and Airflow 3.2 does not tell tasks the date of one. Use Airflow 3.3, or schedule "
-    'the DAG with CronDataIntervalTimetable("@daily", timezone="UTC"), or give the run the params start and end.'
+    "This run processes a partition, and Airflow 3.2 does not give tasks the partition's date. Use Airflow 3.3, or "
+    'schedule the DAG with CronDataIntervalTimetable("@daily", timezone="UTC"), or give the run the params start and '
+    "end."
 )
 
 NOT_OVER = (
-    "Give the DAG's CronPartitionTimetable run_offset=-1, so that a run is about the partition that has just ended, "
-    "and let backfills end with the last one that is over."
+    "Give the DAG's CronPartitionTimetable run_offset=-1, so that a run processes the partition that has just ended. "
+    "End backfills with the last partition that is over."
 )
 
 
@@ -38,8 +39,8 @@ def resolve_window(
 ) -> Window:
     """The window of a run: arguments or params ``start`` and ``end``; else the partition; else the data interval.
 
-    ``width`` is how long a partition is from its date on. Raises ConfigError that says what to write when the run has
-    none of them, when the window is naive, empty or reversed, and when a partition is not over yet.
+    A partition starts at its date and has the length ``width``. Raises ConfigError, which says what to write, if the
+    run has none of the three, if the window is naive, empty or reversed, and if a partition is not over yet.
     """
     params = context.get("params") or {}
     first, last = first_given(start, params.get("start")), first_given(end, params.get("end"))
@@ -55,13 +56,13 @@ def resolve_window(
 
 
 def first_given(*values: T | None) -> T | None:
-    """The first value that is one: a template of a parameter nobody set leaves an empty text, or "None"."""
+    """The first value that was given. A template renders a parameter that was not set as an empty text, or "None"."""
     return next((value for value in values if value not in NOT_GIVEN), None)
 
 
 def _require_over(window: Window) -> Window:
     if window.end > datetime.now(UTC):
-        raise ConfigError(f"The partition {window} is not over yet, so it would be read in part only. {NOT_OVER}")
+        raise ConfigError(f"The partition {window} is not over yet, so only a part of it could be read. {NOT_OVER}")
     return window
 
 
@@ -86,17 +87,17 @@ def _read_interval(start: datetime | None, end: datetime | None) -> Window:
     return Window.of(start, end)
 
 
-#: Windows that one run writes at most: about three years of days.
+#: The most windows that one run writes: about three years of days.
 MOST = 1_000
 
 
 def choose_split_width(
     context: Mapping[str, Any], start: Instant | None, window: Window, width: timedelta
 ) -> timedelta | None:
-    """``width``, when the run's window has to be split into windows of that length; None for one window.
+    """``width`` if the run's window must be split into windows of that length, else None.
 
-    That is so when somebody chose the window, as argument ``start`` or as the run's param, and it is longer. Windows of
-    timetables are as long as they should be. Raises ConfigError when there would be too many windows for one run.
+    A window is split if it is longer than ``width`` and comes from the argument ``start`` or from the run's param. The
+    windows of timetables already have the right length. Raises ConfigError if one run would write too many windows.
     """
     params = context.get("params") or {}
     if first_given(start, params.get("start")) is None:
@@ -105,26 +106,27 @@ def choose_split_width(
     if number > MOST:
         msg = (
             f"This run would write {number:,} windows of {width}, and one run writes {MOST:,} at most. Give the "
-            "pipeline a greater width, or fill the time in several runs."
+            "pipeline a larger width, or split the time into several runs."
         )
         raise ConfigError(msg)
     return width if number > 1 else None
 
 
 def is_aligned(window: Window, width: timedelta) -> bool:
-    """Whether a window consists of whole ones of this width, counted from midnight UTC."""
+    """Whether a window consists of whole windows of this width, counted from midnight UTC."""
     midnight = datetime(1970, 1, 1, tzinfo=UTC)
     return not any((moment - midnight) % width for moment in (window.start, window.end))
 
 
-#: How a template writes a truth.
-TRUTHS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+#: How templates write booleans.
+BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 
 
 def read_history_age(context: Mapping[str, Any], age: object = None, refresh: object = None) -> timedelta | None:
-    """Arguments, else the run's params ``history_age`` and ``refresh``; None when none of them says anything.
+    """The greatest age of a history that may be used again; None if it was not given.
 
-    An age is a timedelta or seconds; ``refresh`` makes it zero. Raises ConfigError for what is neither.
+    It comes from the arguments, else from the run's params ``history_age`` and ``refresh``. An age is a timedelta or
+    seconds; ``refresh`` makes it zero. Raises ConfigError for any other value.
     """
     params = context.get("params") or {}
     if _read_bool(first_given(refresh, params.get("refresh"))):
@@ -134,11 +136,11 @@ def read_history_age(context: Mapping[str, Any], age: object = None, refresh: ob
 
 
 def _read_bool(value: object) -> bool:
-    known = TRUTHS.get(str(value).lower()) if value is not None else False
-    if known is None:
+    flag = BOOLEANS.get(str(value).lower()) if value is not None else False
+    if flag is None:
         msg = f"refresh is {value!r}. Give true or false."
         raise ConfigError(msg)
-    return known
+    return flag
 
 
 def _read_age(value: object) -> timedelta:
@@ -147,15 +149,15 @@ def _read_age(value: object) -> timedelta:
     except (ValueError, OverflowError):
         found = -timedelta.resolution
     if found < timedelta(0):
-        msg = f"history_age is {value!r}. Give a timedelta, or seconds; zero asks anew."
+        msg = f"history_age is {value!r}. Give a timedelta or seconds. Zero fetches all histories again."
         raise ConfigError(msg)
     return found
 
 
 class Run(NamedTuple):
-    """What tries have in common: their ``name``, None where there is no task instance, until the next clear.
+    """Identifies the tries of one task instance between two clears.
 
-    ``generation`` is another number after each clear.
+    ``name`` is None if there is no task instance. ``generation`` changes with each clear.
     """
 
     name: str | None
@@ -163,10 +165,10 @@ class Run(NamedTuple):
 
 
 def identify_run(context: Mapping[str, Any], retries: int) -> Run:
-    """The run that the task at hand belongs to.
+    """The run of the current task.
 
-    Airflow adds a task's retries to the number of the last try when it is cleared, so the first try since then is
-    ``max_tries - retries + 1``: that is the generation.
+    When a task is cleared, Airflow sets ``max_tries`` to the number of the last try plus the task's retries. So the
+    first try after the clear is ``max_tries - retries + 1``. That number is the generation.
     """
     ti = context.get("ti") or context.get("task_instance")
     if ti is None or not hasattr(ti, "run_id"):

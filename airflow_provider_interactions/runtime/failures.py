@@ -1,4 +1,4 @@
-"""The one place where the core's errors become Airflow's decisions: fail now, or let the task retry."""
+"""Map the core's errors to Airflow's decisions, in one place: fail now, or let the task retry."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from airflow_provider_interactions.errors import InteractionsError
 
 @contextmanager
 def raise_for_airflow(*facts: str) -> Iterator[None]:
-    """Raise AirflowFailException where a retry cannot help; let errors with ``retry`` pass, so that Airflow retries.
+    """Raise AirflowFailException if a retry cannot help. Errors with ``retry`` pass, so that Airflow retries.
 
-    Messages stay as they are; those of ``facts`` (connection, window) that they do not say already are added.
+    Messages stay unchanged. Each of ``facts`` (connection, window) is added to a message that lacks it.
     """
     try:
         yield
@@ -23,7 +23,7 @@ def raise_for_airflow(*facts: str) -> Iterator[None]:
             raise
         raise AirflowFailException(_add_facts(str(error), facts)) from error
     except AirflowNotFoundException as error:
-        msg = f"{error}. Add it under Admin, Connections, or as an environment variable AIRFLOW_CONN_…"
+        msg = f"{error}. Add it under Admin, Connections, or as the environment variable AIRFLOW_CONN_…"
         raise AirflowFailException(_add_facts(msg, facts)) from error
 
 

@@ -1,4 +1,4 @@
-"""The lake by any address Airflow understands."""
+"""Open the lake at any address that Airflow supports."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from airflow_provider_interactions.lake.storage import NO_LAKE, Lake, clone_clie
 def open_lake(url: str | None) -> Lake:
     """Open an object-storage URL (``s3://connection@bucket/prefix``) or a local path.
 
-    Without one, the configuration's ``[interactions] lake``. A scheme that only fsspec knows works too, with its own
-    way to find credentials. Raises ConfigError when there is no address, or no driver for it.
+    The default is ``[interactions] lake`` in the configuration. Schemes that only fsspec supports work, too; fsspec
+    then finds the credentials. Raises ConfigError if there is no address, or no driver for it.
     """
     url = url or conf.get("interactions", "lake", fallback="")
     if not url:
@@ -24,14 +24,14 @@ def open_lake(url: str | None) -> Lake:
 
 
 def open_url(url: str, what: str) -> tuple[Any, str]:
-    """The file system of an address and the path there; raises ConfigError that says what cannot be opened."""
+    """The file system of an address, and the path in it; raises ConfigError, which names ``what`` cannot be opened."""
     try:
         return _open_by_airflow(url) if "://" in url else _open_by_fsspec(url)
     except (ImportError, ValueError) as wrong:
         scheme = url.partition("://")[0]
         msg = (
-            f"{what} at {scheme}:// cannot be opened ({type(wrong).__name__}). Is the scheme right, and its driver "
-            "installed? An address with a connection (@) needs Airflow's provider for it, too."
+            f"{what} at {scheme}:// cannot be opened ({type(wrong).__name__}). Check the scheme, and install its "
+            "driver. An address with a connection (@) also needs Airflow's provider for that scheme."
         )
         raise ConfigError(msg) from wrong
 
@@ -43,7 +43,7 @@ def _open_by_airflow(url: str) -> tuple[Any, str]:
     except (ImportError, ValueError):
         if "@" in url:
             raise
-        return _open_by_fsspec(url)  # a scheme that only fsspec knows, with its own way to find credentials
+        return _open_by_fsspec(url)  # only fsspec supports the scheme; it finds credentials by itself
 
 
 def _open_by_fsspec(url: str) -> tuple[Any, str]:

@@ -1,4 +1,4 @@
-"""A line of progress every few seconds: counts and rates, nothing about a person."""
+"""Log a line of progress every few seconds: counts and rates, no personal data."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ EVERY = 5.0
 
 
 def make_reporter(
-    say: Callable[[str], None], label: str, *, every: float = EVERY, clock: Callable[[], float] = time.monotonic
+    log: Callable[[str], None], label: str, *, every: float = EVERY, clock: Callable[[], float] = time.monotonic
 ) -> Callable[[Progress], None]:
-    """Make the function an extraction calls now and then; it speaks at most once in ``every`` seconds."""
-    began = spoken = clock()
+    """Make the function that an extraction calls to report progress. It logs at most once in ``every`` seconds."""
+    began = logged = clock()
     first: Progress | None = None
 
     def report(progress: Progress) -> None:
-        nonlocal first, spoken
+        nonlocal first, logged
         now, first = clock(), first or progress
-        if now - spoken >= every:
-            spoken = now
-            say(f"{label}: {format_line(progress, now - began, first)}")
+        if now - logged >= every:
+            logged = now
+            log(f"{label}: {format_line(progress, now - began, first)}")
 
     return report
 
 
 def format_line(progress: Progress, seconds: float, first: Progress | None = None) -> str:
-    """How far, how fast, how long still, and what it is waiting for.
+    """Contacts done, records, requests and their rate, throttling, and the time left or the end of the wait.
 
-    ``seconds`` have passed since the beginning, when it was as far as ``first``: a try goes on where another ended.
+    ``first`` is the progress at the start of this try, ``seconds`` ago: a retry continues where the last try ended.
     """
     before = (first.done, first.requests) if first else (0, 0)
     done, requests = progress.done - before[0], progress.requests - before[1]
     share = progress.done / progress.contacts if progress.contacts else 1.0
-    told = [
+    parts = [
         f"{progress.done:,} of {progress.contacts:,} contacts ({share:.0%})",
         f"{progress.rows:,} records",
         f"{progress.requests:,} requests ({requests / max(seconds, 1e-9):,.0f}/s)",
         f"throttled {progress.throttled:,} times",
     ]
     if progress.paused_until is not None:
-        # Rounded up: asking is over by then.
+        # Rounded up to a full second, so that the pause is over at the time shown.
         until = (progress.paused_until + timedelta(seconds=1)).astimezone(UTC)
-        told.append(f"waiting until {until:%H:%M:%SZ}, as the vendor asked to slow down")
+        parts.append(f"waiting until {until:%H:%M:%SZ}, as the vendor asked to slow down")
     elif done:
         left = seconds / done * (progress.contacts - progress.done)
-        told.append(f"about {left:,.0f} s left")
-    return ", ".join(told)
+        parts.append(f"about {left:,.0f} s left")
+    return ", ".join(parts)

@@ -1,7 +1,8 @@
-"""When a failed task is tried again: after the delay the vendor itself asked for, where it asked for one.
+"""Decide when Airflow retries a failed task: after the delay that the vendor asked for, if it asked for one.
 
-What cannot succeed never comes here: ``errors.judged`` has made an AirflowFailException of it. Airflow 3.2 has no retry
-policies; there the task's own ``retry_delay`` counts. A vendor that wants more is asked too early, and says so again.
+Errors that a retry cannot fix do not get here: ``failures.raise_for_airflow`` makes them an AirflowFailException.
+Airflow 3.2 has no retry policies and uses the task's ``retry_delay``. If the vendor wants a longer delay, the retry
+comes too early and is throttled again.
 """
 
 from __future__ import annotations
@@ -16,26 +17,26 @@ from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 from airflow_provider_interactions.errors import InteractionsError
 
-#: Retries of every task unless the DAG or ``[core] default_task_retries`` says otherwise: what waits here mostly waits
-#: for a vendor, and a try goes on where the last one ended.
+#: Retries of every task unless the DAG or ``[core] default_task_retries`` sets another number. Most retries wait for a
+#: vendor, and a retry continues where the last try ended.
 RETRIES = conf.getint("core", "default_task_retries", fallback=0) or 3
 
-#: A vendor's clock may be wrong. A task comes back after a day at the latest, and is told again.
+#: The longest delay, because a vendor's clock may be wrong. After a day that was too short, the vendor throttles again.
 LONGEST = timedelta(days=1)
 
 
 def walk_causes(exception: BaseException) -> Iterator[BaseException]:
-    """An exception and what it was raised from, each once."""
-    found: BaseException | None = exception
+    """An exception and the chain of its causes, each exception once."""
+    error: BaseException | None = exception
     seen: set[int] = set()
-    while found is not None and id(found) not in seen:
-        seen.add(id(found))
-        yield found
-        found = found.__cause__ or found.__context__
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def find_delay(exception: BaseException) -> timedelta | None:
-    """How long the vendor wants to be left alone; None where nothing in the chain of causes says so."""
+    """The delay that the vendor asked for, at most a day; None if no error in the chain of causes has one."""
     for error in walk_causes(exception):
         seconds = getattr(error, "retry_after", None)
         if isinstance(error, InteractionsError) and seconds is not None and seconds > 0:
@@ -50,34 +51,37 @@ except ImportError:  # Airflow 3.2
 else:
 
     class InteractionsRetryPolicy(RetryPolicy):
-        """Retry after the vendor's own delay; everything else is left to the task's settings."""
+        """Retry after the delay that the vendor asked for. Without one, the task's own settings apply."""
 
         def evaluate(
             self,
             exception: BaseException,
             try_number: int,  # noqa: ARG002 - Airflow counts the tries
             max_tries: int,  # noqa: ARG002 - as above
-            context: Any = None,  # noqa: ARG002 - the exception says it all
+            context: Any = None,  # noqa: ARG002 - the exception is enough to decide
         ) -> RetryDecision:
-            """Decide; Airflow shows the reason at the task instance."""
+            """Decide about a retry; Airflow shows the reason at the task instance."""
             delay = find_delay(exception)
             if delay is None:
                 return RetryDecision.default()
-            reason = f"the vendor asked to be left alone for {delay.total_seconds():,.0f} s"
+            reason = f"rate limited: the vendor asked to retry after {delay.total_seconds():,.0f} s"
             return RetryDecision.retry(delay=delay, reason=reason)
 
     #: The default of every operator of this package; None on Airflow 3.2.
     POLICY = InteractionsRetryPolicy()
 
-#: What the operators' constructors take where nobody says anything.
+#: Default arguments of the operators' constructors.
 DEFAULTS = {"retries": RETRIES, **({} if POLICY is None else {"retry_policy": POLICY})}
 
 
-def keep_defaults(mapped: OperatorPartial, said: Mapping[str, Any]) -> OperatorPartial:
-    """Give a mapped task the same defaults as one that is not mapped; before 3.3.2 Airflow forgets them.
+def keep_defaults(mapped: OperatorPartial, arguments: Mapping[str, Any]) -> OperatorPartial:
+    """Give a mapped task the same defaults as an unmapped one; before 3.3.2 Airflow ignores them.
 
-    ``said`` are the arguments of ``.partial``. What the DAG, a task group or their ``default_args`` say stays.
+    ``arguments`` are those of ``.partial``. They take precedence, and so do the ``default_args`` of the DAG and of a
+    task group.
     """
-    above, _ = get_merged_defaults(mapped.kwargs["dag"], mapped.kwargs["task_group"], None, said.get("default_args"))
-    mapped.kwargs.update({name: value for name, value in DEFAULTS.items() if name not in {**above, **said}})
+    dag, group = mapped.kwargs["dag"], mapped.kwargs["task_group"]
+    inherited, _ = get_merged_defaults(dag, group, None, arguments.get("default_args"))
+    given = {**inherited, **arguments}
+    mapped.kwargs.update({name: value for name, value in DEFAULTS.items() if name not in given})
     return mapped

@@ -1,4 +1,4 @@
-"""Where a list of contacts may come from. Every source is read as a stream, so its size does not matter."""
+"""Read a list of contacts from its source. Every source is read as a stream, so its size does not matter."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from airflow_provider_interactions.runtime.lake_url import open_url
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
-#: Rows asked for at once.
+#: Rows fetched at once.
 ROWS = 10_000
 
-#: Drivers whose ordinary cursor brings the whole result at once; a named one stays on the server.
-NAMED = ("psycopg", "psycopg2")
+#: Drivers whose default cursor fetches the whole result at once. A named cursor keeps the result on the server.
+NAMED_CURSOR_DRIVERS = ("psycopg", "psycopg2")
 
-#: The driver whose cursors stream by class.
+#: The driver that needs a cursor class of its own to stream rows.
 MYSQL = "MySQLdb"
 
 
 def choose_source(**sources: Any) -> str | None:
-    """The name of the source that was given, None for none; raises ConfigError for more than one."""
-    named = [name for name, value in sources.items() if first_given(value) is not None]
-    if len(named) > 1:
-        msg = f"{' and '.join(named)} are given. Give one source of contacts, or none for the vendor's own list."
+    """The name of the given source, or None if there is none; raises ConfigError for more than one."""
+    given = [name for name, value in sources.items() if first_given(value) is not None]
+    if len(given) > 1:
+        msg = f"{' and '.join(given)} are given. Give one source of contacts, or none for the vendor's own list."
         raise ConfigError(msg)
-    return named[0] if named else None
+    return given[0] if given else None
 
 
 def read_list(ids: Iterable[object]) -> Iterable[object]:
-    """Identifiers that the DAG's author wrote, or an upstream task returned."""
+    """Identifiers from the DAG's code or from an upstream task; raises ConfigError for anything but a list."""
     if isinstance(ids, str):
-        msg = "contacts is one text, not a list. For a template that gives a list, set render_template_as_native_obj."
+        msg = "contacts is a text, not a list. If a template gives the list, set render_template_as_native_obj."
         raise ConfigError(msg)
     if isinstance(ids, Mapping | bytes | bytearray):
         msg = f"contacts is of type {type(ids).__name__}. Give a list of identifiers."
@@ -48,7 +48,7 @@ def read_list(ids: Iterable[object]) -> Iterable[object]:
 
 
 def read_file(url: str, column: str | None = None, accepts: Callable[[str], bool] | None = None) -> Iterator[object]:
-    """Identifiers in a Parquet, CSV or text file at any address that Airflow understands."""
+    """Identifiers from a Parquet, CSV or text file at any address that Airflow supports."""
     from airflow_provider_interactions import contacts
 
     fs, path = open_url(url, "The file of contacts")
@@ -60,12 +60,12 @@ def read_file(url: str, column: str | None = None, accepts: Callable[[str], bool
 
 
 def read_sql(sql: str, conn_id: str | None) -> Iterator[object]:
-    """Identifiers in the first column of a query's rows; raises ConfigError for a connection that speaks no SQL."""
+    """Identifiers from the first column of a query's rows; raises ConfigError if the connection is not a database."""
     hook = _find_database(conn_id)
     with closing(hook.get_conn()) as connection, closing(_open_cursor(connection)) as cursor:
         cursor.execute(sql)
-        if cursor.description is None and not _is_named(connection):
-            msg = "contacts_sql brings no rows. Write a query whose first column holds the identifiers."
+        if cursor.description is None and not _needs_named_cursor(connection):
+            msg = "contacts_sql returned no result set. Write a query whose first column holds the identifiers."
             raise ConfigError(msg)
         while rows := cursor.fetchmany(ROWS):
             yield from _strip_identifiers(row[0] for row in rows)
@@ -73,7 +73,7 @@ def read_sql(sql: str, conn_id: str | None) -> Iterator[object]:
 
 def _find_database(conn_id: str | None) -> DbApiHook:
     if not conn_id:
-        msg = "contacts_sql needs contacts_conn_id, the Airflow connection of the database to ask."
+        msg = "contacts_sql needs contacts_conn_id, the Airflow connection of the database to query."
         raise ConfigError(msg)
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
@@ -81,24 +81,30 @@ def _find_database(conn_id: str | None) -> DbApiHook:
     try:
         hook = connection.get_hook()  # type: ignore[no-untyped-call]
     except (AirflowException, ImportError) as wrong:
-        msg = f"Connection {conn_id} is of type {connection.conn_type}, whose provider is not installed."
+        msg = (
+            f"Connection {conn_id} is of type {connection.conn_type}. Install the provider of that type, or give "
+            "another connection."
+        )
         raise ConfigError(msg) from wrong
     if not isinstance(hook, DbApiHook):
-        msg = f"Connection {conn_id} is of type {connection.conn_type}, which is no SQL database."
+        msg = (
+            f"Connection {conn_id} is of type {connection.conn_type}, which is not an SQL database. Give the "
+            "connection of a database."
+        )
         raise ConfigError(msg)
     return hook
 
 
 def _open_cursor(connection: Any) -> Any:
-    if _is_named(connection):
+    if _needs_named_cursor(connection):
         return connection.cursor("interactions_contacts")
     if _name_driver(connection) == MYSQL:
         return connection.cursor(import_module("MySQLdb.cursors").SSCursor)
     return connection.cursor()
 
 
-def _is_named(connection: Any) -> bool:
-    return _name_driver(connection) in NAMED
+def _needs_named_cursor(connection: Any) -> bool:
+    return _name_driver(connection) in NAMED_CURSOR_DRIVERS
 
 
 def _name_driver(connection: Any) -> str:
@@ -107,6 +113,6 @@ def _name_driver(connection: Any) -> str:
 
 def _strip_identifiers(values: Iterable[object]) -> Iterator[object]:
     for value in values:
-        found = value.strip() if isinstance(value, str) else value
-        if found not in (None, ""):
-            yield found
+        identifier = value.strip() if isinstance(value, str) else value
+        if identifier not in (None, ""):
+            yield identifier

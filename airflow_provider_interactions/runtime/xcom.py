@@ -1,4 +1,4 @@
-"""What extraction has handed over by XCom: the manifests of a window's batches, and how errors name them."""
+"""Read manifests from XCom or from the triggering event, and describe their window for error messages."""
 
 from __future__ import annotations
 
@@ -13,45 +13,48 @@ if TYPE_CHECKING:
 
 
 def unpack_batches(manifests: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> list[Manifest]:
-    """One manifest, or those of all mapped tasks."""
+    """The batches' manifests, from one manifest or from those of all mapped tasks."""
     from airflow_provider_interactions.lake import manifest
 
-    # A slice asks Airflow once for all; iterating asks once for each, and logs an error at the end of the list.
+    # A slice fetches all from Airflow in one call. Iterating makes one call for each, and logs an error at the end.
     parts = [manifests] if isinstance(manifests, Mapping) else manifests[:]
     return [manifest.unpack(part) for part in parts]
 
 
 def describe_window(batches: Sequence[Manifest]) -> Sequence[str]:
-    """Vendor and window, for messages."""
+    """Vendor and window of the batches, for messages."""
     return (f"vendor {batches[0].vendor}", f"window {batches[0].window}") if batches else ()
 
 
 WHAT_TO_DO = (
-    "Schedule the DAG on an asset of this package, best with PartitionedAssetTimetable, so that every window gets a "
-    'run of its own; or give the operator the manifest, or the run the parameter {"manifest": "raw/…/manifest.json"}.'
+    "Schedule the DAG on an asset of this package, preferably with PartitionedAssetTimetable, so that each window has "
+    'its own run. Or pass the manifest to the operator, or give the run the param {"manifest": "raw/…/manifest.json"}.'
 )
 
 
 def triggering_manifest(context: Mapping[str, Any], lake: Lake) -> Manifest:
-    """The manifest of the window that triggered the run, as the lake has it now.
+    """The manifest of the window that triggered the run, as it is in the lake now.
 
-    Found by the triggering event, else by the run's parameter ``manifest``, a path in the lake. Raises ConfigError that
-    says what to do when there is none, more than one, or nothing in the lake.
+    Its path comes from the triggering event, else from the run's param ``manifest``, a path in the lake. Raises
+    ConfigError if there is no path, more than one path, or no file at that path.
     """
     from airflow_provider_interactions.lake.manifest import Manifest
 
     path = _require_one(_list_triggers(context) or _read_param(context))
     found = lake.read(path, Manifest)
     if found is None:
-        msg = f"There is no manifest {path} in the lake. Is it the same lake? Else run the step before this one again."
+        msg = (
+            f"There is no manifest {path} in the lake. Check that both DAGs use the same lake. If they do, run the "
+            "previous step again."
+        )
         raise ConfigError(msg)
     return found
 
 
 def _list_triggers(context: Mapping[str, Any]) -> set[str]:
     events = context.get("triggering_asset_events") or {}
-    found = (event.extra.get("manifest") for events_of_one in events.values() for event in events_of_one)
-    return {path for path in found if isinstance(path, str)}
+    paths = (event.extra.get("manifest") for asset_events in events.values() for event in asset_events)
+    return {path for path in paths if isinstance(path, str)}
 
 
 def _read_param(context: Mapping[str, Any]) -> set[str]:
@@ -61,9 +64,9 @@ def _read_param(context: Mapping[str, Any]) -> set[str]:
 
 def _require_one(paths: set[str]) -> str:
     if not paths:
-        msg = f"No manifest is given, and this run was triggered by no event that names one. {WHAT_TO_DO}"
+        msg = f"No manifest is given, and no event with a manifest triggered this run. {WHAT_TO_DO}"
         raise ConfigError(msg)
     if len(paths) > 1:
-        msg = f"This run was triggered by {len(paths)} windows at once. {WHAT_TO_DO}"
+        msg = f"{len(paths)} windows triggered this run at once, but a run processes one window. {WHAT_TO_DO}"
         raise ConfigError(msg)
     return paths.pop()

@@ -186,8 +186,11 @@ def event_of(path):
 @pytest.mark.parametrize(
     ("paths", "message"),
     [
-        ((), "No manifest is given, and this run was triggered by no event that names one. Schedule the DAG on"),
-        (("raw/a.json", "raw/b.json"), "triggered by 2 windows at once. Schedule the DAG on"),
+        ((), "No manifest is given, and no event with a manifest triggered this run. Schedule the DAG on"),
+        (
+            ("raw/a.json", "raw/b.json"),
+            "2 windows triggered this run at once, but a run processes one window. Schedule the DAG on",
+        ),
         (("raw/a.json",), "There is no manifest raw/a.json in the lake"),
         ((None,), "No manifest is given"),
     ],
@@ -239,7 +242,7 @@ def test_a_partition_without_a_date_is_told_what_to_do(dags, api, monkeypatch):
         run.dag_run["conf"] = {}
     result = run.run(dags["partitioned_extract"].task_dict["list_contacts"], max_tries=3)
     assert result.state == "failed"
-    assert "Airflow 3.2 does not tell tasks the date of one. Use Airflow 3.3, or schedule the DAG with" in str(
+    assert "Airflow 3.2 does not give tasks the partition's date. Use Airflow 3.3, or schedule the DAG with" in str(
         result.error
     )
 

@@ -87,7 +87,7 @@ def test_csv_file_in_object_storage(listed, table, expected):
         ("{}", None, "The file of contacts cannot be read (Is a directory)"),
         ("{}/people.parquet", "who", "Check format and column"),
         ("nonsense://x/people.csv", None, "The file of contacts at nonsense:// cannot be opened"),
-        ("s3://aws_default@x/people.csv", None, "needs Airflow's provider for it"),
+        ("s3://aws_default@x/people.csv", None, "needs Airflow's provider for that scheme"),
     ],
 )
 def test_file_that_cannot_be_read(listed, table, tmp_path, url, column, what):
@@ -133,10 +133,10 @@ def test_query_is_read_as_a_stream(database):
     [
         ({"contacts_sql": "SELECT 1"}, "contacts_sql needs contacts_conn_id"),
         ({"contacts_sql": "SELECT 1", "contacts_conn_id": "nobody"}, "The conn_id `nobody` isn't defined"),
-        ({"contacts_sql": "SELECT 1", "contacts_conn_id": f"{VENDOR}_default"}, "which is no SQL database"),
-        ({"contacts_sql": "SELECT 1", "contacts_conn_id": "odd"}, "of type odd, whose provider is not installed"),
+        ({"contacts_sql": "SELECT 1", "contacts_conn_id": f"{VENDOR}_default"}, "which is not an SQL database"),
+        ({"contacts_sql": "SELECT 1", "contacts_conn_id": "odd"}, "of type odd. Install the provider of that type"),
         ({"contacts_sql": "SELECT share + 0.5 FROM people"}, "but of type float"),
-        ({"contacts_sql": "CREATE TABLE other (x)"}, "contacts_sql brings no rows"),
+        ({"contacts_sql": "CREATE TABLE other (x)"}, "contacts_sql returned no result set"),
         ({"contacts_sql": "SELECT 'ann@example.org'"}, "Contact 1 of the list cannot be asked for"),
     ],
 )

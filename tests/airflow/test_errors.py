@@ -234,9 +234,15 @@ def test_lake_that_cannot_be_written(people, tmp_path):
     [
         (None, "set [interactions] lake"),
         ("", "set [interactions] lake"),
-        ("nonsense://bucket/path", "The lake at nonsense:// cannot be opened (ValueError). Is the scheme right"),
-        ("gs://bucket/path", "The lake at gs:// cannot be opened (ImportError). Is the scheme right, and its driver"),
-        ("s3://aws_default@bucket/path", "An address with a connection (@) needs Airflow's provider for it, too."),
+        ("nonsense://bucket/path", "The lake at nonsense:// cannot be opened (ValueError). Check the scheme"),
+        (
+            "gs://bucket/path",
+            "The lake at gs:// cannot be opened (ImportError). Check the scheme, and install its driver",
+        ),
+        (
+            "s3://aws_default@bucket/path",
+            "An address with a connection (@) also needs Airflow's provider for that scheme.",
+        ),
     ],
 )
 def test_lake_that_is_none(people, lake, what):

@@ -64,13 +64,13 @@ def test_throttled_task_comes_back_after_the_vendors_delay(api, sandbox, lake, p
     throttle(sandbox, retry_after=7200)
     result = api.run(extraction(lake, people), max_tries=3)
     assert result.state == "up_for_retry"
-    assert told(api) == policy(7200, "the vendor asked to be left alone for 7,200 s")
+    assert told(api) == policy(7200, "rate limited: the vendor asked to retry after 7,200 s")
 
 
 def test_but_after_a_day_at_the_latest(api, sandbox, lake, people):
     throttle(sandbox, retry_after=10**9)
     api.run(extraction(lake, people), max_tries=3)
-    assert told(api) == policy(86_400, "the vendor asked to be left alone for 86,400 s")
+    assert told(api) == policy(86_400, "rate limited: the vendor asked to retry after 86,400 s")
 
 
 def test_never_more_often_than_the_task_may(api, sandbox, lake, people):

@@ -36,5 +36,7 @@ def test_a_lake_on_s3_is_found_by_its_address(s3):
 
 
 def test_a_connection_in_the_address_needs_its_provider():
-    with pytest.raises(ConfigError, match=r"An address with a connection \(@\) needs Airflow's provider for it"):
+    with pytest.raises(
+        ConfigError, match=r"An address with a connection \(@\) also needs Airflow's provider for that scheme"
+    ):
         open_lake("s3://aws_default@lakes/some/folder")

@@ -182,5 +182,5 @@ def test_the_most_is_allowed():
 def test_a_dag_that_waits_for_one_window_is_told_what_to_do_about_several(tmp_path):
     made = Summary("load", "v", "a", None, None, 7, None, 0, "manifests", windows=3)
     event = SimpleNamespace(extra=made.extra)
-    with pytest.raises(ConfigError, match="every window gets a run of its own"):
+    with pytest.raises(ConfigError, match="each window has its own run"):
         triggering_manifest({"triggering_asset_events": {"x": [event]}}, Lake.at(str(tmp_path)))
