@@ -209,9 +209,9 @@ def _read_parquet(stream: Any, column: str | None, _: Accepts) -> Iterator[objec
 def _read_csv(stream: Any, column: str | None, accepts: Accepts) -> Iterator[object]:
     # Every column as text: an identifier of digits must not become a number.
     first = stream.readline().decode("utf-8-sig")
-    cut_batches = pa.csv.ParseOptions(delimiter=_find_delimiter(first))
+    parsing = pa.csv.ParseOptions(delimiter=_find_delimiter(first))
     stream.seek(0)
-    names = pa.csv.open_csv(stream, parse_options=cut_batches).schema.names
+    names = pa.csv.open_csv(stream, parse_options=parsing).schema.names
     stream.seek(0)
     name = column or names[0]
     if name not in names:
@@ -224,7 +224,7 @@ def _read_csv(stream: Any, column: str | None, accepts: Accepts) -> Iterator[obj
         )
         raise ConfigError(msg)
     options = pa.csv.ConvertOptions(include_columns=[name], column_types=dict.fromkeys(names, pa.string()))
-    for batch in pa.csv.open_csv(stream, parse_options=cut_batches, convert_options=options):
+    for batch in pa.csv.open_csv(stream, parse_options=parsing, convert_options=options):
         yield from _strip_values(batch.column(0))
 
 

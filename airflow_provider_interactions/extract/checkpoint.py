@@ -1,4 +1,4 @@
-"""What an extraction has landed so far, kept in the lake, so that a try after it continues instead of starting over.
+"""What an extraction has landed so far, kept in the lake, so that a retry continues instead of starting over.
 
 ::
 
@@ -10,9 +10,8 @@ The fingerprint is of everything that decides the rows: vendor, account, window,
 version, and the run that asks (``Job.resume``). So another run starts afresh. The same run goes on, also after it
 failed for good and was cleared. Once it has come to its end, its later tries are handed what it landed; a run that was
 cleared after that (``Job.generation``) starts afresh. Whatever is missing or damaged here means a fresh start too: a
-journal only ever saves work. It goes when what it is about is published, when that cannot be (too many records cannot
-be read, too many contacts are unknown or get no answer, counts do not add up), and when nothing has happened to it for
-so long that nobody will come back for it.
+checkpoint only saves work. It is removed when its window is committed, when that is impossible (too many records are
+unreadable, too many contacts are unknown or get no response, counts do not add up), and when it is too old.
 """
 
 from __future__ import annotations
@@ -35,10 +34,10 @@ from airflow_provider_interactions.lake.manifest import File, Manifest, count_ro
 from airflow_provider_interactions.lake.paths import WindowPaths, read_timestamp, timestamp
 from airflow_provider_interactions.lake.storage import Lake, write_error
 
-#: A journal left alone for this long is not continued any more, and removed by the next extraction of its account.
+#: A checkpoint of this age is not continued any more. The next extraction of the account removes it.
 AGE = timedelta(days=1)
 
-#: The same for one whose extraction came to its end: its files may be waiting for other batches to be published with.
+#: The same for a finished extraction: its files may wait for the other batches of the window.
 FINISHED_AGE = timedelta(days=30)
 
 #: Seconds between two savings, or this share of the time since the start where that is more: what a crash may cost.
@@ -113,7 +112,7 @@ class Checkpoint(msgspec.Struct, kw_only=True):
         return max([self.written, *(saved.end for saved in self.rows)])
 
     def is_old(self, now: datetime, age: timedelta) -> bool:
-        """Whether it has been left alone for too long."""
+        """Whether it is too old to be continued."""
         return now - (self.saved_at or self.extracted_at) >= max(age, FINISHED_AGE if self.finished else age)
 
 
@@ -192,7 +191,7 @@ class CheckpointStore:
     def _read(self, name: str, digest: str) -> bytes:
         data = bytes(self.lake.fs.cat_file(self.lake.full(f"{self.folder}/{name}")))
         if hashlib.sha256(data).hexdigest() != digest:
-            msg = "a file of the journal is damaged"
+            msg = "a file of the checkpoint is damaged"
             raise OSError(msg)
         return data
 

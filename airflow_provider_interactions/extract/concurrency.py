@@ -77,7 +77,7 @@ async def stream_in_order(
     most: float = float("inf"),
     weigh: Callable[[Item], int] = _alike,
 ) -> AsyncGenerator[tuple[Key, Item | StreamEnd], None]:
-    """Yield every item of every stream, stream by stream in the order of ``keys``, each closed by an ``Ended``."""
+    """Yield every item of every stream, stream by stream in the order of ``keys``, each closed by a ``StreamEnd``."""
     waiting: deque[_Stream[Key, Item]] = deque()
     upcoming, room = iter(keys), _Room(most)
     try:

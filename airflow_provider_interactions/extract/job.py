@@ -1,4 +1,4 @@
-"""What one extraction is asked to do, and how far it is."""
+"""The arguments of one extraction, and its progress."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LONG_LIST = 20
 class Progress:
     """How far an extraction is; ``rows`` are records in the window.
 
-    ``paused_until`` (aware) is when the vendor may be asked again, where it has asked to be left alone until then.
+    ``paused_until`` (aware) is when the vendor may be asked again, if it asked for a pause.
     """
 
     contacts: int
@@ -56,13 +56,13 @@ class Job:
     ``concurrency`` overrides the vendor's requests in flight. ``history_age`` is for vendors that cannot filter by
     date: how old a history in the lake may be to be cut instead of asked for again; zero asks anew. ``resume`` names
     the run: a later extraction with the same name and everything else the same goes on where this one ended, however
-    it ended, unless it was left alone for ``resume_age``; None leaves nothing behind on a failure. ``keeps`` says
+    it ended, unless that is ``resume_age`` ago; None leaves nothing behind on a failure. ``keeps`` says
     which records land: the ``dated`` ones of the window, while those whose time cannot be read are rejected;
     ``undated`` ones, too; or ``everything``, whatever its time. More unreadable times than ``rejects_share`` of all
     that came fail the extraction. ``source`` says where the contacts come from, the same in every run of a pipeline.
     ``extracted_at`` is the instant (aware) that every row of this extraction carries.
-    ``generation`` tells a run that was begun anew from its earlier tries: what these brought to an end is not handed
-    out again. ``listed`` is the list that the contacts come from, where it is longer, and ``first`` the place in the
+    ``generation`` changes when a task is cleared: a finished checkpoint of an earlier generation is not used
+    again. ``listed`` is the list that the contacts come from, where it is longer, and ``first`` the place in the
     whole list at which that begins, from 0: errors name places. ``answered`` are contacts of an earlier extraction
     that were answered: they tell whether the vendor is away when a contact is not.
     """
@@ -107,7 +107,7 @@ class Job:
 
     @property
     def asked(self) -> str:
-        """What tells two pipelines of one account apart: a digest of source and options, but for the size of pages."""
+        """A digest of source and options without the page size: it differs between two pipelines of one account."""
         options = {name: value for name, value in msgspec.to_builtins(self.options).items() if name != "page_size"}
         return hashlib.sha256(msgspec.json.encode([self.source, options])).hexdigest()[:16]
 
@@ -133,7 +133,7 @@ def check_known(job: Job, counts: Counts) -> None:
 
 
 def open_checkpoints(job: Job) -> CheckpointStore:
-    """The journal of an extraction, found by everything that decides its rows and what is made of them."""
+    """The checkpoints of an extraction. Its folder is named by a digest of everything that decides the rows."""
     contacts = [(contact.kind, contact.id) for contact in job.contacts]
     options = msgspec.to_builtins(job.options)
     facts = [__version__, job.resume, job.batch, job.batches, job.credentials.host, job.on_missing, options, contacts]

@@ -1,6 +1,6 @@
-"""One window, many contacts: ask the vendor, guard the answers, land them. The pipeline on one screen.
+"""One window, many contacts: query the vendor, guard the pages, write them. The pipeline on one screen.
 
-extract(job)  ->  queries of each contact  ->  vendor.pages(fetch, …)  ->  guards  ->  Landing  ->  Manifest
+extract(job)  ->  queries of each contact  ->  vendor.pages(fetch, …)  ->  guards  ->  RawWriter  ->  Manifest
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from airflow_provider_interactions.extract.unanswered import Witnesses
 from airflow_provider_interactions.http.client import Client, connect
 from airflow_provider_interactions.lake.manifest import Manifest
 
-#: Queries opened per request in flight, so that a slow answer at the front does not idle the others.
+#: Open queries per request in flight, so that a slow response at the front does not idle the others.
 OPEN_PER_REQUEST = 4
 
 #: Bytes of records that wait for their turn, however many queries are open.
@@ -56,7 +56,7 @@ def fetch_pages(job: Job) -> Iterator[tuple[Query, Page]]:
 
 
 async def land_pages(job: Job, folder: str = "") -> Manifest:
-    """Ask the vendor and land what it says; ``folder`` is where, the window's raw folder unless given."""
+    """Query the vendor and write its records to ``folder``; default: the window's raw folder."""
     async with connect(job.vendor, job.credentials, concurrency=job.concurrency, limits=job.limits) as client:
         with _open_writer(job, folder) as landing:
             tracker = Tracker(job, landing, client)
@@ -85,9 +85,9 @@ async def land_pages(job: Job, folder: str = "") -> Manifest:
 
 
 def _open_writer(job: Job, folder: str) -> RawWriter:
-    """A fresh landing, or the one that an earlier try of the same run left.
+    """A new writer, or one that continues the checkpoint of an earlier try of the same run.
 
-    What that had brought to its end is handed out again, unless the run was begun anew since.
+    A finished checkpoint is used again, unless the task was cleared since.
     """
     if job.resume is None:
         state = Checkpoint(extracted_at=job.extracted_at)
@@ -141,9 +141,9 @@ def _guard_query(
 
 
 async def guard_pages(pages: AsyncGenerator[Page, None], vendor: str) -> AsyncGenerator[Page, None]:
-    """Pass pages on; raises Stalled where they would never end, Incomplete on fewer records than declared.
+    """Pass pages on; raises Stalled if they would never end, Incomplete on fewer records than declared.
 
-    They would never end after a cursor that comes twice, and after very many empty pages with a cursor each.
+    They would never end after a repeated cursor, or after very many empty pages with a cursor each.
     """
     cursors: set[str] = set()
     received, declared, empty = 0, None, 0

@@ -32,8 +32,8 @@ class PageRows:
 
 def rows_for_next_part(tables: Sequence[pa.Table]) -> int:
     """How many of the first rows make a part, 0 when there are not enough yet."""
-    rows = sum(build_table.num_rows for build_table in tables)
-    if rows < PART_ROWS and sum(build_table.column("payload").nbytes for build_table in tables) < PART_BYTES:
+    rows = sum(table.num_rows for table in tables)
+    if rows < PART_ROWS and sum(table.column("payload").nbytes for table in tables) < PART_BYTES:
         return 0
     first = pa.concat_tables(tables).slice(0, PART_ROWS)
     sizes = pc.cumulative_sum(pc.binary_length(first.column("payload")).cast(pa.int64()))

@@ -1,7 +1,7 @@
 """Pages to raw Parquet: verbatim, in order, in bounded memory, on any file system.
 
-A landing writes data files under names of their own and returns their manifest; nothing refers to them until
-``publish`` replaces the window's manifest, and a landing that fails removes what it wrote.
+A writer gives data files names of their own and returns their manifest. Nothing refers to the files until
+``commit_window`` replaces the window's manifest. A writer that fails removes its files.
 """
 
 from __future__ import annotations
@@ -76,13 +76,13 @@ class RawWriter:
         undated = () if isinstance(error, TooManyRejects) else self.state.undated  # these stay, to be looked at
         paths = [file.path for file in (*self.state.parts, *undated, *self._others)]
         if paths and not self._kept and self.journal is None:
-            # A long window that is divided once more writes the same files, which may have been published before.
+            # A long window that is split once more writes the same files, which may be committed already.
             published = list_referenced(self.lake, self._home)
             self.lake.remove(path for path in paths if path not in published)
 
     @contextmanager
     def forgotten_on(self, *kinds: type[Exception]) -> Iterator[None]:
-        """On an error of these kinds drop the journal, so that the next try asks everybody again."""
+        """On an error of these kinds, drop the checkpoint, so that the next try starts from the beginning."""
         try:
             yield
         except kinds:
@@ -92,31 +92,31 @@ class RawWriter:
             raise
 
     def restore(self, rows: Sequence[pa.Table], outcomes: Sequence[Outcome]) -> None:
-        """Go on from what a journal holds beside its state."""
+        """Continue from the rows and outcomes of a checkpoint."""
         self._pending.extend(rows)
         self._outcomes.extend(outcomes)
 
     def add(
         self, query: Query, records: Sequence[bytes], occurred: Sequence[datetime | None], context: str = ""
     ) -> None:
-        """Take the records of one page; rows go to disk in groups."""
+        """Take the records of one page; rows are written in groups."""
         if records:
             self._runs.append(PageRows(query, context, records, occurred))
             self._held += len(records)
             self._held_bytes += size(records)
 
     def reject(self, query: Query, records: Sequence[bytes], reasons: Sequence[str], context: str = "") -> None:
-        """Take records whose time cannot be read, with the reasons: they go to a file of their own."""
+        """Take records without a readable time, with the reasons. They go to a file of their own."""
         if records:
             run = PageRows(query, context, records, [None] * len(records))
             self._reject(build_table([run], self.place, self.state.extracted_at), pa.array(reasons, pa.string()))
 
     def copy_rejects(self, rows: pa.RecordBatch) -> None:
-        """Take rejects of an extraction that this one is a part of."""
+        """Take the rejects of the long window that this one is a part of."""
         self._reject(pa.Table.from_batches([self._own(rows.select(RAW.names))]), rows.column("reason"))
 
     def flush_rejects(self) -> None:
-        """Make a file of the rejects that are held."""
+        """Write the held rejects to a file."""
         if self._rejected:
             rows = pa.concat_tables(self._rejected).unify_dictionaries()
             self._rejected = []
@@ -138,17 +138,17 @@ class RawWriter:
 
     @property
     def full(self) -> bool:
-        """Whether enough is held in memory to be worth writing."""
+        """Whether enough rows are held in memory to write them."""
         return self._held >= HELD_ROWS or len(self._runs) >= HELD_PAGES or self._held_bytes >= HELD_BYTES
 
     def flush(self) -> None:
-        """Make a table of what is held, and files of what is enough for one."""
+        """Make a table of the held pages, and files of all rows that fill a file."""
         if self._runs:
             runs, self._runs, self._held, self._held_bytes = self._runs, [], 0, 0
             self._take(build_table(runs, self.place, self.state.extracted_at))
 
     def copy(self, rows: pa.RecordBatch) -> None:
-        """Take rows that landed before, as they are but for the window they are cut for."""
+        """Take rows that landed before. Only their window changes."""
         self._take(pa.Table.from_batches([self._own(rows)], RAW))
 
     def _own(self, rows: pa.RecordBatch) -> pa.RecordBatch:
@@ -162,7 +162,7 @@ class RawWriter:
         self._unsaved.append(outcome)
 
     def save(self, questions: int, tally: Tally) -> None:
-        """Make what has landed outlive a failure: ``questions`` are answered by it."""
+        """Save a checkpoint, so that a retry continues after the first ``questions`` queries."""
         assert self.journal is not None  # noqa: S101 - only a landing with a journal is saved
         self.flush()
         self.flush_rejects()
@@ -173,7 +173,7 @@ class RawWriter:
             self._noted()
 
     def finish(self, counts: Counts) -> Manifest:
-        """Write the rest and the outcomes, check the counts and hand out the manifest; nothing is published yet."""
+        """Write the rest and the outcomes, check the counts and return the manifest. Nothing is committed yet."""
         self.flush()
         self.flush_rejects()
         if self._pending:
@@ -201,7 +201,7 @@ class RawWriter:
         return manifest
 
     def end(self, questions: int, tally: Tally) -> None:
-        """Note in the journal, if there is one, that nothing is left to do but to publish."""
+        """Save in the checkpoint, if there is one, that only the commit is left to do."""
         if self.journal is not None:
             self.state.questions, self.state.tally = questions, tally
             self.state.finished, self.state.others = True, self._others
@@ -210,7 +210,7 @@ class RawWriter:
 
     @property
     def outcomes(self) -> Sequence[Outcome]:
-        """Of the contacts that are done, in order."""
+        """The outcomes of all finished contacts, in order."""
         return [*self._outcomes, *self._unsaved]
 
     def _noted(self) -> None:
@@ -245,5 +245,5 @@ class RawWriter:
         return self.folder or self.place.folder("raw")
 
     def _path(self, kind: str, content: str) -> str:
-        # Two tries of one run share their instant: other rows must not come under a name that the first one counts on.
+        # Two tries of one run share their instant. A retry must not overwrite a file that the first manifest names.
         return f"{self._home}/{self.batch:05d}-{kind}-{timestamp(self.state.extracted_at)}-{content[:16]}.parquet"

@@ -1,4 +1,4 @@
-"""Counting what an extraction gets, judging each contact, saving and telling how far it is."""
+"""Count what an extraction gets, note the outcome of each contact, save checkpoints and report progress."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ from airflow_provider_interactions.rejects import are_too_many, explain_way_on, 
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks at how far an extraction is, while no contact ends.
+#: Seconds between two progress reports while no contact finishes.
 LOOK = 1.0
 
 
 @dataclass(slots=True)
 class Question:
-    """A query on its way: whether it is its contact's last, and how many requests it took so far."""
+    """A query in progress: whether it is its contact's last, and how many requests it has taken so far."""
 
     query: Query
     last: bool
@@ -51,7 +51,7 @@ class Question:
 
 
 class Tracker:
-    """Counts what comes, and judges each contact when its last query has ended."""
+    """Counts records, and notes a contact's outcome when its last query has ended."""
 
     def __init__(self, job: Job, landing: RawWriter, client: Client) -> None:
         self.job, self.landing, self.client = job, landing, client
@@ -60,7 +60,7 @@ class Tracker:
         self.outcomes = Counter(outcome.outcome for outcome in landing.outcomes)
 
     def land_page(self, query: Query, page: Page) -> None:
-        """Keep the records of the window; of those whose time cannot be read, what the job says."""
+        """Write the records of the window. The job says what happens to records without a readable time."""
         records, occurred = page.records, page.occurred
         if self.job.keeps == "dated" and lack_time(occurred):
             records, occurred = self._dated(query, page)
@@ -96,14 +96,14 @@ class Tracker:
         count, came = self.now.undated, self.now.received
         if not count:
             return
-        told = (
+        summary = (
             f"{count} of {came} records of {self.job.vendor.name}, asked for window {self.job.window}, have no time "
             f"that can be read: {list_reasons(self.now.reasons)}. Their bytes are in {self.landing.undated[0].path}"
         )
         if are_too_many(count, came, self.job.rejects_share, none_left=count == came):
-            reason = f"{told}; {explain_way_on(none_left=count == came)}."
+            reason = f"{summary}; {explain_way_on(none_left=count == came)}."
             raise TooManyRejects(reason)
-        log.warning("%s.", told)
+        log.warning("%s.", summary)
 
     def finish_query(self, question: Question, error: BaseException | None) -> None:
         """One query is over; raises its error unless it only says that the contact is not there."""
@@ -134,7 +134,7 @@ class Tracker:
         self.report()
 
     def report(self) -> None:
-        """Say how far it is, to whoever wants to know."""
+        """Call the job's progress function, if there is one."""
         if self.job.progress is not None:
             requests, _, throttled = self._sent()
             done, pause = self.outcomes.total(), self.client.throttle.paused_until - asyncio.get_running_loop().time()
@@ -149,11 +149,11 @@ class Tracker:
         return before[0] + sent.requests, before[1] + sent.retries, before[2] + sent.throttled
 
     def state(self) -> Tally:
-        """What a later try has to know to go on counting."""
+        """The counts that a retry continues from."""
         return replace(self.now, sent=self._sent())
 
     def counts(self) -> Counts:
-        """What the manifest says, without ``landed``, which only the writer knows."""
+        """The manifest's counts, without ``landed``, which only the writer knows."""
         requests, retries, throttled = self._sent()
         return Counts(
             received=self.now.received,
@@ -170,7 +170,7 @@ class Tracker:
 
 @dataclass(slots=True)
 class CheckpointTimer:
-    """Saves a landing that has a journal: often enough that a failure costs little, seldom enough to cost little."""
+    """Saves checkpoints: so often that a failure costs little, so rarely that saving costs little."""
 
     landing: RawWriter
     tally: Tracker
@@ -195,7 +195,7 @@ class CheckpointTimer:
 
 @asynccontextmanager
 async def report_progress(tally: Tracker) -> AsyncIterator[None]:
-    """Say how far it is every now and then, also while no contact ends: a vendor's pause may take minutes."""
+    """Report progress every second, also while no contact finishes: a vendor's pause may take minutes."""
 
     async def look() -> None:
         while True:

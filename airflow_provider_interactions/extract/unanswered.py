@@ -1,4 +1,4 @@
-"""A contact that the vendor never answers, told apart from a vendor that answers nobody.
+"""Distinguish a contact that never gets a response from a vendor that is away.
 
 A query that still fails after all its tries (Unavailable) may mean either. So the same query is asked about another
 contact that was answered before. When that one is answered again, the fault is the contact's own: it is noted as
@@ -23,7 +23,7 @@ MOST_UNANSWERED = 3
 #: The share of all contacts that may go unanswered, where that is more.
 UNANSWERED_SHARE = 0.05
 
-#: Tries at the request that tells whether another contact is answered.
+#: Tries of the request that shows whether another contact gets a response.
 WITNESS_TRIES = 3
 
 
@@ -43,7 +43,7 @@ class Witnesses:
     _unanswered: Contact | None = None
 
     def note_answer(self, contact: Contact) -> None:
-        """Remember who was answered: the last two, so that one of them is another than the one in doubt."""
+        """Remember the last two contacts with a response, so that one of them is not the contact in doubt."""
         if contact not in self._answered[-1:]:
             self._answered = [*self._answered[-1:], contact]
 
@@ -58,7 +58,7 @@ class Witnesses:
         return _make_unanswered(error)
 
     def _asks_for_patience(self, error: Unavailable) -> bool:
-        """Whether the vendor wants to be left alone for longer than a try waits: the task comes back then."""
+        """Whether the vendor asked for a pause that is longer than a try waits. The task is then retried after it."""
         return (error.retry_after or 0.0) > self.client.limits.patience
 
     def _find_witness(self, doubtful: Contact) -> Contact | None:

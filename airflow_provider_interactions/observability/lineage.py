@@ -36,15 +36,10 @@ def build_lineage(found: Summary, lake: Lake, table: tuple[str, str] | None = No
 
 def find_schema(what: str) -> pa.Schema | None:
     """The Arrow schema of one of the datasets above; None for datasets that are not ours."""
-    from airflow_provider_interactions import schema as airflow_provider_interactions_schema
-    from airflow_provider_interactions.schema import CANONICAL, RAW
+    from airflow_provider_interactions.schema import ANSWER, CANONICAL, CONTACTS, RAW
 
-    known = {"raw": RAW, "interactions": CANONICAL, "table": CANONICAL}
-    return {
-        **known,
-        "contacts": airflow_provider_interactions_schema.CONTACTS,
-        "requests": airflow_provider_interactions_schema.ANSWER,
-    }.get(what)
+    known = {"contacts": CONTACTS, "raw": RAW, "interactions": CANONICAL, "table": CANONICAL, "requests": ANSWER}
+    return known.get(what)
 
 
 def _name_dataset(what: str, found: Summary, lake: Lake, table: tuple[str, str] | None) -> tuple[str, str]:

@@ -175,7 +175,7 @@ class LinesWriter:
         self._file = NewFile(lake, path)
 
     def write(self, rows: Iterable[Row]) -> None:
-        """Append rows; raises as ``storage.unwritable`` says when the file system takes no more."""
+        """Append rows; raises as ``storage.write_error`` says when the file system takes no more."""
         with _map_write_errors():
             for row in rows:
                 self._file.stream.write(encode_line(row) + b"\n")

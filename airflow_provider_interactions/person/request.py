@@ -47,7 +47,7 @@ EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Whom to ask about, checked; made by ``request``. ``window`` None means all time.
+    """A checked request about given people; made by ``check_request``. ``window`` None means all time.
 
     ``places`` are the contacts' first places in the list as it was given, from 1.
     ``types`` are those to keep here, where the vendor cannot be asked for some only; empty means all.
