@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-from airflow_provider_interactions import contract, vendors
+from airflow_provider_interactions import vendors
+from airflow_provider_interactions.connection import build_credentials, build_options
 from airflow_provider_interactions.contract import Auth, Credentials, Interaction, Response, Token, Vendor
 from airflow_provider_interactions.errors import ConfigError, ContactError, InteractionsError, RecordRejected
 from airflow_provider_interactions.window import Instant, Window
@@ -71,7 +72,7 @@ class InteractionsHook(BaseHook):
         given = self.connection
         _require_same_type(self.vendor, given)
         host = add_port(given.host or "", given.port)
-        return contract.credentials(self.vendor, host, given.login or "", given.password or "", read_extra(given))
+        return build_credentials(self.vendor, host, given.login or "", given.password or "", read_extra(given))
 
     def get_conn(self) -> VendorSession:
         """A ``requests.Session`` that signs calls, for any endpoint of the vendor. URLs may be paths below the host."""
@@ -104,7 +105,7 @@ class InteractionsHook(BaseHook):
         from airflow_provider_interactions.normalize.stream import stream_interactions
 
         nowhere = Lake.at("memory://")  # nothing is written
-        chosen = contract.options(self.vendor, options)
+        chosen = build_options(self.vendor, options)
         job = Job(self.vendor, self.credentials, nowhere, span, [person], chosen)
         return stream_interactions(job, on_reject or _refuse)
 

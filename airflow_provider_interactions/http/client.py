@@ -21,7 +21,8 @@ from urllib.parse import urlencode
 import aiohttp
 from yarl import URL
 
-from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, T, Token, Vendor, pace
+from airflow_provider_interactions.connection import choose_pace
+from airflow_provider_interactions.contract import Auth, Credentials, Request, Response, T, Token, Vendor
 from airflow_provider_interactions.errors import (
     AuthRejected,
     BadResponse,
@@ -201,7 +202,7 @@ async def connect(
     ) as session:
         # aiohttp would send again what broke on a reused connection: past the throttle, and uncounted.
         session._retry_connection = False  # noqa: SLF001 - there is no public switch
-        allowed = pace(vendor, credentials.settings, concurrency)
+        allowed = choose_pace(vendor, credentials.settings, concurrency)
         throttle = Throttle.start(allowed, limits.patience, tuning=limits.rate, proven=auth.has_tokens)
         yield Client(vendor, credentials, auth, session, throttle, limits)
 

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, TypeVar
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
-from airflow_provider_interactions.contract import Options, options
+from airflow_provider_interactions.connection import build_options
+from airflow_provider_interactions.contract import Options
 from airflow_provider_interactions.hooks.base import InteractionsHook
 from airflow_provider_interactions.observability.assets import emit_events
 from airflow_provider_interactions.observability.links import ManifestLink
@@ -128,7 +129,7 @@ class VendorOperator(LakeOperator):
 
     def checked_options(self, hook: InteractionsHook) -> Options:
         """The vendor's options, checked; raises ConfigError that names a wrong option."""
-        checked: Options = options(hook.vendor, self.options)
+        checked: Options = build_options(hook.vendor, self.options)
         return checked
 
     @property

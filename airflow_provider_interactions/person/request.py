@@ -24,7 +24,7 @@ from typing import Any
 import fsspec
 import msgspec
 
-from airflow_provider_interactions import contract
+from airflow_provider_interactions.connection import build_options
 from airflow_provider_interactions.contacts import check_contact, is_empty
 from airflow_provider_interactions.contract import Contact, Credentials, Options, Vendor
 from airflow_provider_interactions.errors import ConfigError, VendorError
@@ -92,7 +92,7 @@ def check_request(
     if wanted and "types" in known:
         chosen, wanted = chosen | {"types": wanted}, []
     window, kept = _read_window(vendor, start, end), frozenset(map(fold_type, wanted))
-    return Request(vendor, list(people), list(people.values()), contract.options(vendor, chosen), window, kept)
+    return Request(vendor, list(people), list(people.values()), build_options(vendor, chosen), window, kept)
 
 
 def split_identifiers(given: Sequence[str] | str | None) -> list[str]:

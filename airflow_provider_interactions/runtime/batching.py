@@ -15,8 +15,9 @@ from typing import Any
 import msgspec
 from airflow.sdk import conf
 
+from airflow_provider_interactions.connection import choose_pace
 from airflow_provider_interactions.contacts import Batch
-from airflow_provider_interactions.contract import Contact, Options, Pace, Settings, Vendor, pace
+from airflow_provider_interactions.contract import Contact, Options, Pace, Settings, Vendor
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.window import Window
 
@@ -78,7 +79,7 @@ def choose_batch_size(
     at least.
     """
     queries = sum(1 for contact in sample for _ in vendor.queries(contact, settings, options))
-    seconds = contacts * queries / max(1, len(sample)) / estimate_rate(pace(vendor, settings))
+    seconds = contacts * queries / max(1, len(sample)) / estimate_rate(choose_pace(vendor, settings))
     tasks = min(MOST_TASKS, _read_max_tasks(), max(1, round(seconds / TASK_SECONDS)))
     return max(1, ceil(contacts / tasks))
 

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from airflow_provider_interactions import hooks, operators, schema
-from airflow_provider_interactions.contract import options
+from airflow_provider_interactions.connection import build_options
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.provider_info import get_provider_info
 from airflow_provider_interactions.vendors import VENDORS
@@ -36,7 +36,9 @@ def public_names():
         "pipeline": sorted(inspect.signature(operators.interactions_pipeline).parameters),
         "hooks": sorted(hooks.__all__),
         "connections": {one["connection-type"]: sorted(one.get("conn-fields", {})) for one in info["connection-types"]},
-        "options": {name: sorted(options(vendor, None).__struct_fields__) for name, vendor in sorted(VENDORS.items())},
+        "options": {
+            name: sorted(build_options(vendor, None).__struct_fields__) for name, vendor in sorted(VENDORS.items())
+        },
         "columns": {field.name: str(field.type) for field in schema.CANONICAL},
         "raw columns": {field.name: str(field.type) for field in schema.RAW},
         "paths": [

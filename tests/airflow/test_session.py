@@ -12,7 +12,8 @@ import pytest
 import requests
 
 from airflow_provider_interactions import vendors
-from airflow_provider_interactions.contract import Auth, Token, credentials
+from airflow_provider_interactions.connection import build_credentials
+from airflow_provider_interactions.contract import Auth, Token
 from airflow_provider_interactions.errors import AuthRejected, BadResponse, ConfigError, Throttled, Unavailable
 from airflow_provider_interactions.http.requests_session import TIMEOUT, open_session
 
@@ -22,7 +23,9 @@ WHO = "/api/data/v9.0/WhoAmI"
 
 def given(sandbox, **fields):
     connection = {**sandbox.connections[VENDOR.name], **fields}
-    return credentials(VENDOR, connection["host"], connection["login"], connection["password"], connection["extra"])
+    return build_credentials(
+        VENDOR, connection["host"], connection["login"], connection["password"], connection["extra"]
+    )
 
 
 @pytest.fixture

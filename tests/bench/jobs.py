@@ -18,7 +18,7 @@ URL, NAME, LAKE, TYPE = (
 
 def job(window=("2026-01-01", "2026-01-02"), types=(TYPE,), **changed):
     """An extraction from the sandbox at BENCH_URL into BENCH_LAKE."""
-    from airflow_provider_interactions import contract
+    from airflow_provider_interactions.connection import build_credentials, build_options
     from airflow_provider_interactions.extract.job import Job
     from airflow_provider_interactions.lake.storage import Lake
     from airflow_provider_interactions.vendors import VENDORS
@@ -30,13 +30,13 @@ def job(window=("2026-01-01", "2026-01-02"), types=(TYPE,), **changed):
     options = {"page_size": 500, **({"types": types} if types else {})}
     return Job(
         vendor=vendor,
-        credentials=contract.credentials(vendor, known["host"], known["login"], known["password"], known["extra"]),
+        credentials=build_credentials(vendor, known["host"], known["login"], known["password"], known["extra"]),
         lake=Lake.at(LAKE),
         window=Window.of(*window),
         contacts=[
             vendor.contact(text, "contact_id") for text in json.loads(Path(os.environ["BENCH_CONTACTS"]).read_text())
         ],
-        options=contract.options(vendor, options),
+        options=build_options(vendor, options),
         **changed,
     )
 

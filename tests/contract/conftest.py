@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_interactions import contacts, contract
+from airflow_provider_interactions.connection import build_credentials, build_options
 from airflow_provider_interactions.extract import commit
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.run import extract
@@ -128,7 +129,7 @@ class Subject:
         known = self.sandbox.connections[self.case.vendor]
         fields = {name: changed.pop(name, known.get(name)) for name in ("host", "login", "password")}
         extra = {**known["extra"], **self.case.extra, "account": "acme", **changed}
-        return contract.credentials(self.vendor, **fields, extra=extra)
+        return build_credentials(self.vendor, **fields, extra=extra)
 
     def contacts(self, *more: str) -> list[contract.Contact]:
         """All contacts of the sandbox, and some more."""
@@ -143,7 +144,7 @@ class Subject:
             "lake": Lake.at(str(self.folder / run)),
             "window": WHOLE,
             "contacts": self.contacts(),
-            "options": contract.options(self.vendor, options),
+            "options": build_options(self.vendor, options),
             "limits": LIMITS,
             "extracted_at": datetime(2026, 6, 1, tzinfo=UTC),
         }

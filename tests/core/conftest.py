@@ -18,6 +18,7 @@ import pytest
 from hypothesis import settings
 
 from airflow_provider_interactions import contacts, contract
+from airflow_provider_interactions.connection import build_credentials, build_options
 from airflow_provider_interactions.extract import commit, raw_writer
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.job import Job
@@ -64,7 +65,7 @@ class Rig:
         """The sandbox's connection, with fields or keys of the extra changed."""
         known = self.sandbox.connections[NAME]
         fields = {name: changed.pop(name, known[name]) for name in ("host", "login", "password")}
-        return contract.credentials(VENDOR, **fields, extra={**known["extra"], "account": "test", **changed})
+        return build_credentials(VENDOR, **fields, extra={**known["extra"], "account": "test", **changed})
 
     def contacts(self, number: int | None = None) -> list[contract.Contact]:
         """The first contacts of the sandbox."""
@@ -78,7 +79,7 @@ class Rig:
             "lake": Lake.at(str(self.folder)),
             "window": WEEK,
             "contacts": self.contacts(),
-            "options": contract.options(VENDOR, self.options),
+            "options": build_options(VENDOR, self.options),
             "limits": self.limits,
         }
         return Job(**{**known, **changed})

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import contract
+from airflow_provider_interactions.connection import build_credentials, build_options
 from airflow_provider_interactions.contract import Asked, Contact, Query, Request, Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
@@ -46,7 +46,7 @@ SECRET = "pa55:wörd"
 
 
 def credentials(login="till", password=SECRET, **extra):
-    return contract.credentials(CAPILLARY, "https://eu.api.example.com", login, password, extra)
+    return build_credentials(CAPILLARY, "https://eu.api.example.com", login, password, extra)
 
 
 def read(*bodies, settings=None, who=WHO, **options):
@@ -59,7 +59,7 @@ def read(*bodies, settings=None, who=WHO, **options):
         return decode(Response(200, {}, body if isinstance(body, bytes) else json.dumps(body).encode()))
 
     async def run():
-        query = Query(who, credentials(**(settings or {})).settings, contract.options(CAPILLARY, options))
+        query = Query(who, credentials(**(settings or {})).settings, build_options(CAPILLARY, options))
         return [page async for page in CAPILLARY.pages(fetch, query, ALWAYS)]
 
     return asyncio.run(run()), requests
@@ -143,7 +143,7 @@ def test_filters_are_options(api):
     assert request.query["network"] == "capillary"
     assert request.query["type"] == "whatsapp"
     with pytest.raises(ConfigError, match="network"):
-        contract.options(CAPILLARY, {"network": "myspace"})
+        build_options(CAPILLARY, {"network": "myspace"})
 
 
 def test_one_contact_is_one_question():
@@ -413,7 +413,7 @@ def serve(rows, size, deletions=(), channels_of=lambda rows: [("sms", rows)]):
         return decode(Response(200, {}, json.dumps(body).encode()))
 
     async def run():
-        options = contract.options(CAPILLARY, {"page_size": size})
+        options = build_options(CAPILLARY, {"page_size": size})
         query = Query(WHO, credentials(api="v1.1").settings, options)
         return [page async for page in CAPILLARY.pages(fetch, query, ALWAYS)]
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airflow_provider_interactions import contract
+from airflow_provider_interactions.connection import build_options
 from airflow_provider_interactions.contract import Request, Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
@@ -297,14 +297,14 @@ def test_a_redirect_is_not_followed(rig, who):
 
 def test_a_next_link_to_another_host_is_not_followed(rig, tools):
     rig.faults(path="/contacts", kind="foreign_next_link")
-    few = contract.options(tools.vendor, {"page_size": 2})
+    few = build_options(tools.vendor, {"page_size": 2})
     with pytest.raises(BadResponse, match="links to another host, which is not followed with your credentials"):
         rig.listed(few)
     assert set(rig.stats["by_host"]) == {"127.0.0.1"}
 
 
 def test_a_next_link_is_followed_byte_for_byte(rig, tools):
-    few = contract.options(tools.vendor, {"page_size": 2})
+    few = build_options(tools.vendor, {"page_size": 2})
     found = rig.listed(few)
     assert sorted(contact.id for contact in found) == sorted(rig.sandbox.contacts(tools.name))
     assert rig.stats["by_path"]["/api/data/{version}/contacts"] == 3

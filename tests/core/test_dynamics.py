@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_interactions import contacts, contract
+from airflow_provider_interactions.connection import build_credentials, build_options
 from airflow_provider_interactions.contract import Asked, Contact, Query, Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
@@ -73,10 +74,10 @@ def asked_pages(*bodies, window=DAY, **options):
         return decode(Response(200, {}, bodies[len(requests) - 1]))
 
     async def read():
-        query = Query(WHO, contract.credentials(DYNAMICS, "https://o.com").settings, made, "EmailSent")
+        query = Query(WHO, build_credentials(DYNAMICS, "https://o.com").settings, made, "EmailSent")
         return [page async for page in DYNAMICS.pages(fetch, query, window)]
 
-    made = contract.options(DYNAMICS, options)
+    made = build_options(DYNAMICS, options)
     return asyncio.run(read()), requests
 
 
@@ -389,7 +390,7 @@ async def _read_page(body, headers):
     async def fetch(_, decode):
         return decode(Response(200, headers, body))
 
-    query = Query(WHO, contract.credentials(DYNAMICS, "https://o.com").settings, DYNAMICS.options(), "EmailSent")
+    query = Query(WHO, build_credentials(DYNAMICS, "https://o.com").settings, DYNAMICS.options(), "EmailSent")
     return [page async for page in DYNAMICS.pages(fetch, query, DAY)]
 
 
@@ -531,7 +532,7 @@ def test_a_window_without_an_end_can_be_asked_for():
 
 
 def test_one_question_for_each_type_and_no_type_twice():
-    chosen = contract.options(DYNAMICS, {"types": ["EmailSent", "FormVisited", "EmailSent"]})
+    chosen = build_options(DYNAMICS, {"types": ["EmailSent", "FormVisited", "EmailSent"]})
     assert [query.native_type for query in DYNAMICS.queries(WHO, None, chosen)] == ["EmailSent", "FormVisited"]
     assert len(list(DYNAMICS.queries(WHO, None, DYNAMICS.options()))) == 40
 
@@ -689,7 +690,7 @@ def test_a_granted_token():
 
 
 def credentials(host="https://org.crm4.dynamics.com", login="app", password="hush+&%", **extra):
-    return contract.credentials(DYNAMICS, host, login, password, {"tenant_id": "contoso.com", **extra})
+    return build_credentials(DYNAMICS, host, login, password, {"tenant_id": "contoso.com", **extra})
 
 
 def test_the_token_request():
@@ -814,8 +815,8 @@ def listed(*bodies):
         return decode(response)
 
     async def read_all():
-        settings = contract.credentials(DYNAMICS, "https://org.example", "i", "s", {"tenant_id": "t"}).settings
-        listing = DYNAMICS.contacts(fetch, settings, contract.options(DYNAMICS, {}))
+        settings = build_credentials(DYNAMICS, "https://org.example", "i", "s", {"tenant_id": "t"}).settings
+        listing = DYNAMICS.contacts(fetch, settings, build_options(DYNAMICS, {}))
         return [who.id async for page in listing for who in page]
 
     return asyncio.run(read_all()), asked
@@ -951,7 +952,7 @@ def test_an_older_name_of_a_type_means_the_same(older, newer, caplog):
     found, wanted = (mapped(record(InteractionType=name)) for name in (older, newer))
     assert (found.channel, found.action) == (wanted.channel, wanted.action)
     assert found.native_type == older
-    contract.options(DYNAMICS, {"types": [older]})
+    build_options(DYNAMICS, {"types": [older]})
     assert not caplog.records
 
 
@@ -966,7 +967,7 @@ def test_an_older_name_of_a_type_means_the_same(older, newer, caplog):
 )
 def test_an_account_has_one_spelling(host, port, path, random):
     spelled = "".join(random.choice([letter.upper(), letter]) for letter in host)
-    given = contract.credentials(DYNAMICS, f"HTTPS://{spelled}{port}{path}")
+    given = build_credentials(DYNAMICS, f"HTTPS://{spelled}{port}{path}")
     plain = f"{host}{port.replace(':443', '')}{path.rstrip('/')}"
     assert given.account == contract.Credentials(f"https://{spelled}{port}{path}").account == plain
     assert given.host == f"https://{plain}"
@@ -1025,7 +1026,7 @@ def test_a_token_host_in_another_dress_costs_one_token(rig, rule):
 def test_a_server_whose_list_of_contacts_ends_early_or_links_otherwise(rig, rule, kind):
     def every():
         pages = contacts.list_from_vendor(
-            DYNAMICS, rig.credentials(), contract.options(DYNAMICS, {"page_size": 3}), rig.limits
+            DYNAMICS, rig.credentials(), build_options(DYNAMICS, {"page_size": 3}), rig.limits
         )
         return [who for page in pages for who in page]
 

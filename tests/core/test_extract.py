@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_provider_interactions import contract
+from airflow_provider_interactions.connection import build_options
 from airflow_provider_interactions.contract import Contact, Page
 from airflow_provider_interactions.errors import AuthRejected, ConfigError, Incomplete, ServiceRemoved, Stalled
 from airflow_provider_interactions.extract.pipeline import fetch_pages, guard_pages
@@ -119,7 +119,7 @@ def test_a_window_that_is_no_window_is_refused_before_anything_is_sent(rig):
 
 
 def test_an_undocumented_type_that_the_vendor_refuses(rig, tools, caplog):
-    chosen = contract.options(tools.vendor, {"types": ["EmailSent", "ContactUpserted"]})
+    chosen = build_options(tools.vendor, {"types": ["EmailSent", "ContactUpserted"]})
     with pytest.raises(Exception, match="the action itself failed with this call"):
         extract(rig.job(options=chosen))
     assert "not among the documented interaction types" in caplog.text
@@ -138,7 +138,7 @@ def test_a_contact_asked_for_twice_is_still_one_contact(rig, tools):
 def test_empty_pages_without_an_end(rig):
     rig.faults(kind="endless_pages")
     with pytest.raises(Stalled, match="200 empty pages in a row and still hands out a cursor"):
-        extract(rig.job(contacts=rig.contacts(1), options=contract.options(rig.job().vendor, {"types": ["EmailSent"]})))
+        extract(rig.job(contacts=rig.contacts(1), options=build_options(rig.job().vendor, {"types": ["EmailSent"]})))
     assert rig.stats["by_fault"] == {"endless_pages": 200}
 
 
@@ -150,4 +150,4 @@ def test_some_empty_pages_in_a_row_are_no_end():
 def test_a_list_of_contacts_of_empty_pages_without_an_end(rig):
     rig.faults(path="/contacts", kind="endless_pages")
     with pytest.raises(Stalled, match="200 empty pages in a row and still links to more"):
-        rig.listed(contract.options(rig.job().vendor, {}))
+        rig.listed(build_options(rig.job().vendor, {}))

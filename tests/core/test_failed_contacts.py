@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_provider_interactions import contract
+from airflow_provider_interactions.connection import build_credentials, build_options
 from airflow_provider_interactions.errors import BadResponse, TooManyRejects, Unavailable
 from airflow_provider_interactions.extract import tracker
 from airflow_provider_interactions.extract.job import Job
@@ -46,11 +46,11 @@ def job_of(crowd, tmp_path, tools):
         extra = {**known["extra"], "account": "acme", "requests_per_minute": 1e9}
         fields = {
             "vendor": vendor,
-            "credentials": contract.credentials(vendor, known["host"], login, password, extra),
+            "credentials": build_credentials(vendor, known["host"], login, password, extra),
             "lake": Lake.at(str(tmp_path)),
             "window": WEEK,
             "contacts": [vendor.contact(text, vendor.contact_kinds[0]) for text in crowd.contacts(name)[:number]],
-            "options": contract.options(vendor, OPTIONS.get(name, {})),
+            "options": build_options(vendor, OPTIONS.get(name, {})),
             "limits": tools.quick,
         }
         return Job(**{**fields, **changed})

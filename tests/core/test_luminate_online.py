@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from airflow_provider_interactions import contract
+from airflow_provider_interactions.connection import build_credentials, build_options
 from airflow_provider_interactions.contract import Asked, Contact, Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
@@ -47,7 +48,7 @@ INSIDE = "2016-02-01T09:43:35.283-06:00"
 
 
 def credentials(host="https://secure2.convio.net/acme/site", login="robot", password="hush", **extra):
-    return contract.credentials(VENDOR, host, login, password, {"api_key": "key", **extra})
+    return build_credentials(VENDOR, host, login, password, {"api_key": "key", **extra})
 
 
 def as_json(method, rows):
@@ -112,7 +113,7 @@ def read(server, person=PERSON, window=WEEK, settings=None, **options):
         return decode(await server(request))
 
     async def collect():
-        chosen = contract.options(VENDOR, options)
+        chosen = build_options(VENDOR, options)
         queries = VENDOR.queries(person, settings or credentials().settings, chosen)
         return [
             page
@@ -150,7 +151,7 @@ def first_page(body, **settings):
         return decode(Response(200, settings.get("headers", {}), body))
 
     async def one():
-        [query, *_] = VENDOR.queries(PERSON, credentials().settings, contract.options(VENDOR, {}))
+        [query, *_] = VENDOR.queries(PERSON, credentials().settings, build_options(VENDOR, {}))
         return await anext(VENDOR.pages(fetch, query, WEEK))
 
     return asyncio.run(one())
@@ -745,7 +746,7 @@ def test_types_are_one_query_each():
 @pytest.mark.parametrize("types", [["email"], [-1], ["1.5"], [""]])
 def test_types_are_numbers(types):
     with pytest.raises(ConfigError, match="types must hold interaction type ids"):
-        contract.options(VENDOR, {"types": types})
+        build_options(VENDOR, {"types": types})
 
 
 @pytest.mark.parametrize(
@@ -856,7 +857,7 @@ def members(body, **options):
             sent.append(request.form)
             return decode(Response(200, {}, body))
 
-        listing = VENDOR.contacts(fetch, credentials().settings, contract.options(VENDOR, options))
+        listing = VENDOR.contacts(fetch, credentials().settings, build_options(VENDOR, options))
         return [contact for page in [page async for page in listing] for contact in page], sent
 
     return asyncio.run(collect())
@@ -1078,7 +1079,7 @@ def sandbox():
 def connected(sandbox, **extra):
     known = sandbox.connections[VENDOR.name]
     fields = {name: known[name] for name in ("host", "login", "password")}
-    return contract.credentials(VENDOR, **fields, extra={**known["extra"], **extra})
+    return build_credentials(VENDOR, **fields, extra={**known["extra"], **extra})
 
 
 @pytest.mark.parametrize("start", ["2026-01-01T00:00:00Z", "2026-01-02T03:00:00.5Z"])
@@ -1091,7 +1092,7 @@ def test_the_table_is_what_the_oracle_knows(sandbox, tmp_path, start, form, size
         lake=Lake.at(str(tmp_path)),
         window=Window.of(start, end),
         contacts=[VENDOR.contact(text) for text in sandbox.contacts(VENDOR.name)],
-        options=contract.options(VENDOR, {"page_size": size}),
+        options=build_options(VENDOR, {"page_size": size}),
         limits=tools.quick,
     )
     manifest = normalize_pipeline.normalize(job.lake, commit.commit_window(job.lake, [run.extract(job)]))

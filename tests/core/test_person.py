@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
-from airflow_provider_interactions import contract
+from airflow_provider_interactions.connection import build_credentials
 from airflow_provider_interactions.errors import AuthRejected, BadResponse, ConfigError, Throttled
 from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
@@ -69,7 +69,7 @@ def ask(sandbox, vendor, lake):
         known = sandbox.connections[vendor.name]
         password = known.get("password", "") if password is None else password
         extra = {**known["extra"], "account": "acme"}
-        credentials = contract.credentials(vendor, known["host"], known.get("login", ""), password, extra)
+        credentials = build_credentials(vendor, known["host"], known.get("login", ""), password, extra)
         return person_request.answer_request(
             where, person_request.check_request(vendor, ids, **chosen), credentials, limits=QUICK
         )
@@ -372,7 +372,7 @@ def test_a_full_disk_leaves_no_half_of_an_answer(tmp_path, people, ask, ending):
 
 def test_two_requests_at_the_same_instant_keep_apart(sandbox, vendor, lake, people):
     known = sandbox.connections[DYNAMICS]
-    credentials = contract.credentials(vendor, known["host"], known["login"], known["password"], known["extra"])
+    credentials = build_credentials(vendor, known["host"], known["login"], known["password"], known["extra"])
     now = datetime(2026, 2, 1, tzinfo=UTC)
     for who in people[:2]:
         person_request.answer_request(

@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import contract
+from airflow_provider_interactions.connection import build_credentials
 from airflow_provider_interactions.contract import Request
 from airflow_provider_interactions.errors import AuthRejected, BadResponse, ConfigError, InteractionsError, Unavailable
 from airflow_provider_interactions.http.client import connect
@@ -168,7 +168,7 @@ def sandbox():
 
 
 def of(host, password="a-token", **extra):
-    return contract.credentials(WHICH50, host, "", password, {"allow_http": host.startswith("http://"), **extra})
+    return build_credentials(WHICH50, host, "", password, {"allow_http": host.startswith("http://"), **extra})
 
 
 def asked(credentials):

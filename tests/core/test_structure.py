@@ -12,6 +12,7 @@ FLOORS = (
     {"errors", "memory", "about"},
     {"window", "identifiers", "status", "urls"},
     {"contract", "schema"},
+    {"connection"},
     {"rejects", "lake", "http", "columnar"},
     {"vendors"},
     {"contacts", "provider_info", "params"},

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import contract
+from airflow_provider_interactions.connection import build_credentials, build_options
 from airflow_provider_interactions.contract import Asked, Contact, Query, Request, Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
@@ -58,7 +58,7 @@ XML_HEAD = (
 
 
 def credentials(login="user", password=SECRET, **extra):
-    return contract.credentials(WHICH50, HOST, login, password, extra)
+    return build_credentials(WHICH50, HOST, login, password, extra)
 
 
 def as_xml(record):
@@ -748,7 +748,7 @@ def listed(lists=LISTS, people=PEOPLE, form="json", **options):
         return decode(Response(200, {}, rows_as_xml(rows, name) if form == "xml" else json.dumps(rows).encode()))
 
     async def run():
-        made = contract.options(WHICH50, options)
+        made = build_options(WHICH50, options)
         return [page async for page in WHICH50.contacts(fetch, credentials().settings, made)]
 
     return [person.id for page in asyncio.run(run()) for person in page], asked

@@ -22,7 +22,8 @@ sys.path.insert(0, str(DOCS))
 import example
 import make
 
-from airflow_provider_interactions import contacts, contract
+from airflow_provider_interactions import contacts
+from airflow_provider_interactions.connection import build_credentials, build_options
 from airflow_provider_interactions.extract import commit
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.run import extract
@@ -137,11 +138,11 @@ def load_vendor(sandbox, name, lake):
     fields = (known["host"], known.get("login", ""), known["password"])
     job = Job(
         vendor=vendor,
-        credentials=contract.credentials(vendor, *fields, extra={**known["extra"], "account": "acme"}),
+        credentials=build_credentials(vendor, *fields, extra={**known["extra"], "account": "acme"}),
         lake=Lake.at(str(lake)),
         window=WEEK,
         contacts=contacts.check_contacts(vendor, sandbox.contacts(name)),
-        options=contract.options(vendor, {"types": TYPES} if name == "dynamics_marketing" else {}),
+        options=build_options(vendor, {"types": TYPES} if name == "dynamics_marketing" else {}),
         # No careful start: a run of ten requests would spend its time waiting.
         limits=Limits(rate=RateTuning(first_rate=UNLIMITED)),
         extracted_at=datetime(2026, 1, 8, 1, tzinfo=UTC),

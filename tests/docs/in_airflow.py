@@ -49,7 +49,7 @@ def find_mistake(bag, path):
 
 
 def check_options(dag):
-    from airflow_provider_interactions import contract
+    from airflow_provider_interactions.connection import build_options
     from airflow_provider_interactions.vendors import VENDORS
 
     for task in dag.tasks:
@@ -57,7 +57,7 @@ def check_options(dag):
         vendor = VENDORS.get(given.get("vendor") or "")
         if vendor is None:
             continue
-        contract.options(vendor, given.get("options"))
+        build_options(vendor, given.get("options"))
         assert given.get("kind") in {None, *vendor.contact_kinds}, given["kind"]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from airflow_provider_interactions import contract
+from airflow_provider_interactions.connection import build_credentials
 from airflow_provider_interactions.provider_info import get_provider_info
 from airflow_provider_interactions.vendors import VENDORS
 
@@ -80,7 +80,7 @@ def check_connection(name, given):
     assert name == f"AIRFLOW_CONN_{vendor.name.upper()}_DEFAULT"
     assert set(given) <= {"conn_type", "host", "login", "password", "extra"}
     fields = (given["host"], given.get("login", ""), given["password"])
-    assert vendor.auth(contract.credentials(vendor, *fields, extra=given["extra"]))
+    assert vendor.auth(build_credentials(vendor, *fields, extra=given["extra"]))
 
 
 def check_pip(words, _answers, _served):

@@ -16,6 +16,7 @@ from unittest.mock import patch
 import pyarrow as pa
 
 from airflow_provider_interactions import contract, rejects
+from airflow_provider_interactions.connection import build_credentials, build_options
 from airflow_provider_interactions.contract import Asked, Query, Response
 from airflow_provider_interactions.errors import ConfigError, RecordRejected, VendorError
 from airflow_provider_interactions.extract.pipeline import guard_pages
@@ -69,9 +70,9 @@ def _vendor(name: str, data: bytes) -> None:
     """The first byte chooses status and content type, the rest is the body, and a record."""
     vendor, chosen, body = VENDORS[name], data[0] if data else 0, data[1:]
     response = Response(STATUSES[chosen % 14], {"content-type": KINDS[chosen // 14 % 5]}, body)
-    credentials = contract.credentials(vendor, "https://example.org/x", "login", "secret", CONNECTIONS[name])
+    credentials = build_credentials(vendor, "https://example.org/x", "login", "secret", CONNECTIONS[name])
     person = vendor.contact(CONTACTS.get(name, "1"), vendor.contact_kinds[0])
-    options = contract.options(vendor, {"group_id": "1"} if name == "luminate_online" else {})
+    options = build_options(vendor, {"group_id": "1"} if name == "luminate_online" else {})
     [query, *_] = vendor.queries(person, credentials.settings, options)
     _token(vendor, credentials, response)
     asyncio.run(_answers(vendor, query, response))

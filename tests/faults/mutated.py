@@ -20,7 +20,8 @@ import rig
 from fsspec.implementations.memory import MemoryFileSystem
 from subjects import SUBJECTS, Subject
 
-from airflow_provider_interactions import contacts, contract
+from airflow_provider_interactions import contacts
+from airflow_provider_interactions.connection import build_credentials, build_options
 from airflow_provider_interactions.contract import Request, Response
 from airflow_provider_interactions.errors import InteractionsError, RequestRejected
 from airflow_provider_interactions.extract import commit
@@ -103,7 +104,7 @@ def job_of(sandbox: Any, subject: Subject, people: Any) -> Job:
     """A small window of a sandbox."""
     vendor, connection = VENDORS[subject.vendor], sandbox.connections[subject.vendor]
     extra = {**connection["extra"], **subject.extra, "account": "acme", "requests_per_minute": 1e9}
-    credentials = contract.credentials(
+    credentials = build_credentials(
         vendor, connection["host"], connection.get("login"), connection.get("password"), extra
     )
     return Job(
@@ -112,7 +113,7 @@ def job_of(sandbox: Any, subject: Subject, people: Any) -> Job:
         lake=Lake.at("/lake", MemoryFileSystem()),
         window=rig.WHOLE,
         contacts=contacts.check_contacts(vendor, people),
-        options=contract.options(vendor, subject.options),
+        options=build_options(vendor, subject.options),
         concurrency=1,
         limits=LIMITS,
         extracted_at=rig.FIRST,

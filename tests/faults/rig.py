@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from disks import Bucket, Disk
 
-from airflow_provider_interactions import contacts, contract
+from airflow_provider_interactions import contacts
+from airflow_provider_interactions.connection import build_credentials, build_options
 from airflow_provider_interactions.extract import commit
 from airflow_provider_interactions.extract import run as extract_run
 from airflow_provider_interactions.extract.job import Job
@@ -99,7 +100,7 @@ def job_of(spec, fate=None) -> Job:
     vendor, connection = VENDORS[spec["vendor"]], spec["connection"]
     extra = {**connection["extra"], **CASES[vendor.name].extra, "account": "acme", "requests_per_minute": 1e9}
     password = spec.get("password", connection.get("password"))
-    credentials = contract.credentials(
+    credentials = build_credentials(
         vendor, connection["host"], connection.get("login"), password, {**extra, **spec["extra"]}
     )
     more = {name: spec[name] for name in ("concurrency", "on_missing") if name in spec}
@@ -111,7 +112,7 @@ def job_of(spec, fate=None) -> Job:
         lake=lake_of(spec, fate),
         window=Window.of(*spec["window"]) if "window" in spec else WHOLE,
         contacts=contacts.check_contacts(vendor, spec["contacts"]),
-        options=contract.options(vendor, spec["options"]),
+        options=build_options(vendor, spec["options"]),
         limits=Limits(**spec["limits"], rate=RateTuning(first_rate=spec["first_rate"])),
         resume=spec["resume"],
         extracted_at=datetime.fromisoformat(spec["extracted_at"]),

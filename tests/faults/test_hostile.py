@@ -17,7 +17,8 @@ import rig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import contacts, contract
+from airflow_provider_interactions import contacts
+from airflow_provider_interactions.connection import build_credentials, build_options
 from airflow_provider_interactions.contract import Contact, Request
 from airflow_provider_interactions.errors import (
     BadResponse,
@@ -225,11 +226,11 @@ def body_values(request):
 def asked(vendor, person: Contact, native):
     """The first request of each question."""
     extra = fuzz.CONNECTIONS[vendor.name]
-    credentials = contract.credentials(vendor, "https://example.org/base", "login", "secret", extra)
+    credentials = build_credentials(vendor, "https://example.org/base", "login", "secret", extra)
     options = {}
     if vendor.name == "dynamics_marketing" and native:
         options = {"types": [native]}
-    chosen = contract.options(vendor, options)
+    chosen = build_options(vendor, options)
     found = []
 
     async def fetch(request, _):
@@ -294,7 +295,7 @@ def ask(server, limits=None, path="/contacts/1/communications"):
     """One call of a vendor without tokens."""
     vendor = VENDORS["which50"]
     host = f"http://127.0.0.1:{server.server_address[1]}"
-    credentials = contract.credentials(vendor, host, "", "hush-hush-token", {"allow_http": True})
+    credentials = build_credentials(vendor, host, "", "hush-hush-token", {"allow_http": True})
     limits = limits or Limits(timeout=1.5, tries=2, first_wait=0.01, last_wait=0.01, body=1_000_000)
 
     async def send():
@@ -392,7 +393,7 @@ def test_a_body_shorter_than_it_is_cannot_be_read(sandbox):
         job = rig.job_of(spec)
         host = f"http://127.0.0.1:{server.server_address[1]}"
         extra = {"allow_http": True}
-        lied_to = contract.credentials(VENDORS["which50"], host, "", "token", extra)
+        lied_to = build_credentials(VENDORS["which50"], host, "", "token", extra)
         with pytest.raises((BadResponse, Unavailable)):
             extract(
                 rig.Job(**{name: getattr(job, name) for name in job.__dataclass_fields__} | {"credentials": lied_to})
@@ -438,9 +439,9 @@ def test_a_next_link_to_another_host_is_not_followed(sandbox, link):
         text = link.format(other=f"127.0.0.1:{other.server_address[1]}", host=host)
         body = json.dumps({"value": [], "@odata.nextLink": text})
         sandbox.faults([{"kind": "status", "status": 200, "body": body, "path": "/contacts", "times": 1}])
-        credentials = contract.credentials(vendor, known["host"], known["login"], known["password"], known["extra"])
+        credentials = build_credentials(vendor, known["host"], known["login"], known["password"], known["extra"])
         with pytest.raises(InteractionsError) as told:
-            list(contacts.list_from_vendor(vendor, credentials, contract.options(vendor, {}), Limits(**rig.QUICK)))
+            list(contacts.list_from_vendor(vendor, credentials, build_options(vendor, {}), Limits(**rig.QUICK)))
         assert "evil" not in str(told.value)
         assert other.heads == []
 

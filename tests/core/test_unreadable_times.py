@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_provider_interactions import contract
+from airflow_provider_interactions.connection import build_credentials, build_options
 from airflow_provider_interactions.errors import TooManyRejects
 from airflow_provider_interactions.extract import commit, raw_writer, split_window
 from airflow_provider_interactions.extract.job import Job
@@ -31,11 +31,11 @@ def job(running, tmp_path, tools):
     login, password = known.get("login", ""), known.get("password", "")
     yield Job(
         vendor=vendor,
-        credentials=contract.credentials(vendor, known["host"], login, password, {**known["extra"], "account": "a"}),
+        credentials=build_credentials(vendor, known["host"], login, password, {**known["extra"], "account": "a"}),
         lake=Lake.at(str(tmp_path)),
         window=MONTH,
         contacts=[vendor.contact("1", vendor.contact_kinds[0])],
-        options=contract.options(vendor, {}),
+        options=build_options(vendor, {}),
         limits=tools.quick,
     )
     running.reset()
@@ -146,7 +146,7 @@ def test_of_a_wide_run_they_go_with_its_first_window(rig):
         {"InteractionId": f"{n:032x}", "InteractionType": "EmailSent", "Timestamp": at} for n, at in enumerate(times, 1)
     ]
     rig.faults(kind="status", status=200, body=json.dumps({"Data": json.dumps(records), "NextSkipToken": None}))
-    job = rig.job(contacts=rig.contacts(1), options=contract.options(rig.job().vendor, {"types": ("EmailSent",)}))
+    job = rig.job(contacts=rig.contacts(1), options=build_options(rig.job().vendor, {"types": ("EmailSent",)}))
     long = extract(job)
     assert (long.counts.undated, long.counts.landed) == (3, 20)
     for _ in range(2):  # once more: the same files

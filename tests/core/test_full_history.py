@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pyarrow.parquet as pq
 import pytest
 
-from airflow_provider_interactions import contract
+from airflow_provider_interactions.connection import build_credentials, build_options
 from airflow_provider_interactions.errors import AuthRejected, ContactError
 from airflow_provider_interactions.extract import commit
 from airflow_provider_interactions.extract.job import Job
@@ -35,11 +35,11 @@ def job(request, running, tmp_path, tools):
     login, password = known.get("login", ""), known.get("password", "")
     return Job(
         vendor=vendor,
-        credentials=contract.credentials(vendor, known["host"], login, password, {**known["extra"], "account": "a"}),
+        credentials=build_credentials(vendor, known["host"], login, password, {**known["extra"], "account": "a"}),
         lake=Lake.at(str(tmp_path)),
         window=MONTH,
         contacts=[vendor.contact(text, vendor.contact_kinds[0]) for text in running.contacts(vendor.name)],
-        options=contract.options(vendor, {}),
+        options=build_options(vendor, {}),
         limits=tools.quick,
     )
 
@@ -104,7 +104,7 @@ def test_only_contacts_without_a_history_are_asked_for(running, job):
 
 def test_other_options_have_other_histories(running, job):
     extract(replace(job, window=DAYS[0]))
-    extract(replace(job, window=DAYS[0], options=contract.options(job.vendor, {"page_size": 7})))
+    extract(replace(job, window=DAYS[0], options=build_options(job.vendor, {"page_size": 7})))
     assert asked(running, job) == 2 * len(job.contacts)
 
 

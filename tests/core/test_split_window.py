@@ -11,7 +11,7 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from airflow_provider_interactions import contract
+from airflow_provider_interactions.connection import build_credentials, build_options
 from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.extract import commit, raw_writer, split_window
 from airflow_provider_interactions.extract.job import Job
@@ -41,9 +41,9 @@ def jobs(request, running, tmp_path, tools):
     running.reset()
     vendor, known = VENDORS[request.param], running.connections[request.param]
     login, password = known.get("login", ""), known.get("password", "")
-    credentials = contract.credentials(vendor, known["host"], login, password, {**known["extra"], "account": "a"})
+    credentials = build_credentials(vendor, known["host"], login, password, {**known["extra"], "account": "a"})
     people = [vendor.contact(text, vendor.contact_kinds[0]) for text in running.contacts(vendor.name)]
-    options = contract.options(vendor, {})
+    options = build_options(vendor, {})
 
     def made(window, lake, **changed):
         changed = {"limits": tools.quick, **changed}

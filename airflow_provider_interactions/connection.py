@@ -1,0 +1,79 @@
+"""A connection's fields and an extraction's options, checked and typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+
+from airflow_provider_interactions.contract import Credentials, OptionsT, Pace, Settings, SettingsT, T, Vendor
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.urls import check_url, spell_host
+
+
+def build_credentials(
+    vendor: Vendor[SettingsT, OptionsT],
+    host: str,
+    login: str = "",
+    password: str = "",
+    extra: Mapping[str, Any] | None = None,
+) -> Credentials[SettingsT]:
+    """Check a connection's fields and build its Credentials; raises ConfigError that names the field to mend.
+
+    Fields that Airflow's form left empty arrive as null and count as not given. In a connection that is written as a
+    URI every extra is a text, so ``"true"`` and ``"2"`` are read as a yes and as a number.
+    """
+    given = {key: value for key, value in (extra or {}).items() if value is not None and value != ""}
+    settings = _convert(vendor.settings, _read_texts(vendor.settings, given), f"{vendor.name}: the connection's extra")
+    url = check_url(host or "", f"{vendor.name}: the connection's host", allow_http=settings.allow_http)
+    base = f"{url.scheme}://{spell_host(url)}{url.path}".rstrip("/")
+    return Credentials(base, login or "", password or "", settings)
+
+
+def choose_pace(vendor: Vendor, settings: Settings, concurrency: int | None = None) -> Pace:
+    """The limits to keep: an argument before the connection's setting, that before the vendor's documented ones."""
+    documented = vendor.pace
+    in_flight = concurrency or settings.concurrency or documented.concurrency
+    if settings.requests_per_minute is None:
+        return replace(documented, concurrency=in_flight)
+    requests = max(1, round(settings.requests_per_minute))
+    return Pace(in_flight, requests, 60.0 * requests / settings.requests_per_minute, "the connection")
+
+
+def build_options(vendor: Vendor[SettingsT, OptionsT], given: Mapping[str, Any] | None) -> OptionsT:
+    """Check the options of an extraction; raises ConfigError that names the wrong one."""
+    return _convert(vendor.options, given or {}, f"{vendor.name}: the options")
+
+
+def _read_texts(kind: type[Settings], given: Mapping[str, Any]) -> dict[str, Any]:
+    types = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    return {key: _read_text(types.get(key), value) if isinstance(value, str) else value for key, value in given.items()}
+
+
+def _read_text(kind: Any, text: str) -> Any:
+    """A text as the yes or no, or the number, that its key wants; as it is where it is none, or a text is wanted."""
+    try:
+        return msgspec.convert(text.strip().lower(), kind, strict=False) if not _wants_text(kind) else text
+    except msgspec.ValidationError:
+        return text  # _convert says what is wrong with it
+
+
+def _wants_text(kind: Any) -> bool:
+    """Whether a setting's type, or a part of it, is text or a choice of words, or is not known."""
+    return kind in (None, str) or get_origin(kind) is Literal or any(map(_wants_text, _list_parts(kind)))
+
+
+def _list_parts(kind: Any) -> list[Any]:
+    return [part for part in get_args(kind) if isinstance(part, type) and part is not NoneType]
+
+
+def _convert(kind: type[T], given: Mapping[str, Any], what: str) -> T:
+    try:
+        return msgspec.convert(dict(given), kind)
+    except msgspec.ValidationError as wrong:
+        known = ", ".join(field.name for field in msgspec.structs.fields(kind))  # type: ignore[arg-type]
+        msg = f"{what} cannot be used: {wrong}. Known keys: {known}."
+        raise ConfigError(msg) from None
