@@ -1,7 +1,7 @@
-"""What a vendor is called and what the form of its connection asks for: data only, cheap to import.
+"""A vendor's names and the fields of its connection's form: data only, so the import is cheap.
 
-``vendors/<name>/about.py`` has one ``About``. Airflow's metadata, forms, hooks, the demo and the pages read it, most of
-them where nothing heavy may be imported.
+Each ``vendors/<name>/about.py`` has one ``About``. Airflow's metadata, the forms, the hooks, the demo and the
+documentation read it. Most of them must not import anything heavy.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ FormField = Mapping[str, Any]
 class About:
     """The facts about one vendor that need none of its code.
 
-    ``name`` is its name in the registry and the type of its connection. ``person_kinds`` are the kinds of identifier
-    for one person, the default first; ``bulk_kind`` is the kind that stands for everyone at once, where there is one.
-    ``types`` are the documented interaction types. ``labels`` and ``placeholders`` are about the standard fields of a
-    connection, ``form`` holds one field for each of the vendor's own settings. ``url`` is the vendor's documentation.
+    ``name`` is the vendor's name in the registry and the type of its connection. ``person_kinds`` are the kinds of
+    identifier for one person, the default first. ``bulk_kind`` is the kind that stands for everyone at once, None if
+    the vendor has none. ``types`` are the documented interaction types. ``labels`` and ``placeholders`` belong to the
+    standard fields of a connection. ``form`` holds one field for each of the vendor's own settings. ``url`` is the
+    address of the vendor's documentation.
     """
 
     name: str
@@ -36,25 +37,25 @@ class About:
 
     @property
     def hook(self) -> str:
-        """The name of its class in ``hooks``."""
+        """The name of the vendor's class in ``hooks``."""
         return "".join(map(str.capitalize, self.name.split("_"))) + "Hook"
 
 
 def ask_text(label: str, description: str, **schema: Any) -> FormField:
-    """A field for a text. Every field may be left empty: the form then stores null, which hooks take as not given."""
+    """A text field. Every field may stay empty: the form then stores null, and the hooks treat null as not given."""
     return {"label": label, "description": description, "schema": {"type": ["string", "null"], **schema}}
 
 
 def ask_choice(label: str, description: str, *words: str) -> FormField:
-    """A field for one of a few words."""
+    """A field with a choice of a few words."""
     return ask_text(label, description, enum=list(words))
 
 
 def ask_switch(label: str, description: str, *, default: bool | None = None) -> FormField:
-    """A field for yes or no."""
+    """A yes-or-no field."""
     return {"label": label, "description": description, "schema": {"type": ["boolean", "null"], "default": default}}
 
 
 def ask_number(label: str, description: str, kind: str, **schema: Any) -> FormField:
-    """A field for a number; ``kind`` is "integer" or "number"."""
+    """A number field; ``kind`` is "integer" or "number"."""
     return {"label": label, "description": description, "schema": {"type": [kind, "null"], **schema}}

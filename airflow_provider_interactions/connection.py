@@ -1,4 +1,4 @@
-"""A connection's fields and an extraction's options, checked and typed."""
+"""Check the fields of a connection and the options of an extraction, and give them their types."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def build_credentials(
     password: str = "",
     extra: Mapping[str, Any] | None = None,
 ) -> Credentials[SettingsT]:
-    """Check a connection's fields and build its Credentials; raises ConfigError that names the field to mend.
+    """Check a connection's fields and build its Credentials. Raises ConfigError that names the wrong field.
 
-    Fields that Airflow's form left empty arrive as null and count as not given. In a connection that is written as a
-    URI every extra is a text, so ``"true"`` and ``"2"`` are read as a yes and as a number.
+    Airflow's form stores an empty field as null, which counts as not given. In a connection written as a URI, every
+    extra is a text. So ``"true"`` is read as a boolean and ``"2"`` as a number.
     """
     given = {key: value for key, value in (extra or {}).items() if value is not None and value != ""}
     settings = _convert(vendor.settings, _read_texts(vendor.settings, given), f"{vendor.name}: the connection's extra")
@@ -34,7 +34,7 @@ def build_credentials(
 
 
 def choose_pace(vendor: Vendor, settings: Settings, concurrency: int | None = None) -> Pace:
-    """The limits to keep: an argument before the connection's setting, that before the vendor's documented ones."""
+    """The limits to keep: the argument, else the connection's settings, else the vendor's documented limits."""
     documented = vendor.pace
     in_flight = concurrency or settings.concurrency or documented.concurrency
     if settings.requests_per_minute is None:
@@ -44,7 +44,7 @@ def choose_pace(vendor: Vendor, settings: Settings, concurrency: int | None = No
 
 
 def build_options(vendor: Vendor[SettingsT, OptionsT], given: Mapping[str, Any] | None) -> OptionsT:
-    """Check the options of an extraction; raises ConfigError that names the wrong one."""
+    """Check the options of an extraction. Raises ConfigError that names the wrong option."""
     return _convert(vendor.options, given or {}, f"{vendor.name}: the options")
 
 
@@ -54,15 +54,15 @@ def _read_texts(kind: type[Settings], given: Mapping[str, Any]) -> dict[str, Any
 
 
 def _read_text(kind: Any, text: str) -> Any:
-    """A text as the yes or no, or the number, that its key wants; as it is where it is none, or a text is wanted."""
+    """The boolean or number that a text stands for; the text itself if there is neither, or if its key needs a text."""
     try:
         return msgspec.convert(text.strip().lower(), kind, strict=False) if not _wants_text(kind) else text
     except msgspec.ValidationError:
-        return text  # _convert says what is wrong with it
+        return text  # _convert raises the error for it
 
 
 def _wants_text(kind: Any) -> bool:
-    """Whether a setting's type, or a part of it, is text or a choice of words, or is not known."""
+    """Whether a setting's type, or a part of a union, is text, a choice of words, or unknown."""
     return kind in (None, str) or get_origin(kind) is Literal or any(map(_wants_text, _list_parts(kind)))
 
 

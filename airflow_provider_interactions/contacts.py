@@ -1,8 +1,8 @@
-"""Lists of contacts from any source, stored in the lake and cut into batches, so that XCom holds no identifier.
+"""Store lists of contacts in the lake and cut them into batches, so that XCom holds no identifiers.
 
 A source is a stream of pages of contacts: a list, a file, the rows of a query, or the vendor's own list.
-``write_list`` drops repeats and stores the rest, ``cut_batches`` makes batches of the stored list, and ``read_batch``
-reads one of them.
+``write_list`` drops repeats and stores the rest. ``cut_batches`` makes batches of the stored list. ``read_batch`` reads
+one of them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from airflow_provider_interactions.lake.paths import WindowPaths, timestamp
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.schema import CONTACTS
 
-#: Contacts written, and read back, at once: a batch's task reads only the row groups it lies in.
+#: Contacts in a row group of a stored list. A task reads only the row groups that hold its batch.
 GROUP = 10_000
 
 Pages = Iterable[Sequence[Contact]]
@@ -46,14 +46,14 @@ class Batch(msgspec.Struct, frozen=True):
 
 
 def check_contacts(vendor: Vendor, ids: Iterable[object], kind: str | None = None) -> list[Contact]:
-    """Identifiers as contacts, each once, in their first order; raises ConfigError that says which one is wrong."""
+    """Identifiers as contacts, without repeats, in their order. Raises ConfigError that says which one is wrong."""
     return list(dict.fromkeys(contact for page in check_identifiers(vendor, ids, kind) for contact in page))
 
 
 def check_identifiers(vendor: Vendor, ids: Iterable[object], kind: str | None = None) -> Iterator[list[Contact]]:
-    """Identifiers as pages of contacts; raises ConfigError that says which one is wrong.
+    """Identifiers as pages of contacts. Raises ConfigError that says which one is wrong.
 
-    The message names the place in the list, never the identifier. Places without a value are left out.
+    The message gives the place in the list, never the identifier. Empty places are left out.
     """
     kind, found, n = kind or vendor.contact_kinds[0], iter(ids), 0
     while page := list(islice(found, GROUP)):
@@ -65,7 +65,7 @@ def check_identifiers(vendor: Vendor, ids: Iterable[object], kind: str | None = 
 def list_from_vendor(
     vendor: Vendor, credentials: Credentials, options: Options, limits: Limits | None = None
 ) -> Iterator[Any]:
-    """Pages of all contacts the vendor itself lists; raises ConfigError when it cannot list them."""
+    """Pages of all contacts that the vendor lists. Raises ConfigError if the vendor has no list of contacts."""
     if vendor.contacts is None:
         msg = f"{vendor.name} offers no list of its contacts. Give them to the operator: a list, a file or a query."
         raise ConfigError(msg)
@@ -88,7 +88,7 @@ async def _take_next(pages: Any) -> Any:
 
 
 def is_empty(value: object) -> bool:
-    """Whether a source has no value there: null, or a row with nothing else."""
+    """Whether a source has no value here: null, or a row of one null."""
     return value is None or (isinstance(value, list | tuple) and len(value) == 1 and value[0] is None)
 
 
@@ -97,9 +97,9 @@ def read_file(
 ) -> Iterator[object]:
     """Identifiers from a file: Parquet or CSV (``column``, default the first), or text with one on each line.
 
-    The ending decides; raises ConfigError when the file or the column is not there. A CSV is cut at commas, or at
-    semicolons or tabs where its first line has no comma. ``accepts`` says whether a text is an identifier: then a
-    CSV whose first line begins with one is refused, unless ``column`` says that the line names columns.
+    The file's ending decides. Raises ConfigError if the file or the column does not exist. The delimiter of a CSV is
+    the comma; if its first line has none, it is the semicolon or the tab. ``accepts`` says whether a text is an
+    identifier. A CSV whose first line begins with an identifier is refused, unless ``column`` names a column.
     """
     ending = path.rsplit(".", 1)[-1].lower()
     readers = {"parquet": _read_parquet, "csv": _read_csv, "tsv": _read_csv}
@@ -110,14 +110,14 @@ def read_file(
     except FileNotFoundError:
         raise ConfigError("The file of contacts does not exist. Check its address.") from None
     except UnicodeDecodeError:
-        raise ConfigError("The file of contacts is not encoded as UTF-8. Write it again as UTF-8.") from None
+        raise ConfigError("The file of contacts is not encoded as UTF-8. Save it as UTF-8.") from None
     except (KeyError, pa.ArrowInvalid) as wrong:
         msg = f"The file of contacts cannot be read as {ending} ({type(wrong).__name__}). Check format and column."
         raise ConfigError(msg) from None
 
 
 def make_accepter(vendor: Vendor, kind: str | None) -> Callable[[str], bool]:
-    """A function that says whether a text is an identifier of a kind."""
+    """Make a function that says whether a text is an identifier of a kind."""
 
     def accepts(text: str) -> bool:
         try:
@@ -130,9 +130,9 @@ def make_accepter(vendor: Vendor, kind: str | None) -> Callable[[str], bool]:
 
 
 def write_list(lake: Lake, place: WindowPaths, pages: Pages, now: datetime) -> tuple[str, int]:
-    """Store contacts, each once, in the order of the source; returns the file's path in the lake and their number.
+    """Store contacts without repeats, in the order of the source; returns the file's path in the lake and their number.
 
-    Holds every identifier in memory to find repeats: about 100 bytes each.
+    To find repeats, memory holds every identifier: about 100 bytes each.
     """
     path = f"{place.folder('contacts')}/contacts-{timestamp(now)}.parquet"
     writer, seen = Writer(lake, path, CONTACTS), set[Contact]()
@@ -148,13 +148,13 @@ def write_list(lake: Lake, place: WindowPaths, pages: Pages, now: datetime) -> t
 
 
 def cut_batches(path: str, contacts: int, size: int) -> list[Batch]:
-    """Batches of ``size`` of a kept list. An empty list is one empty batch, so its window is still accounted for."""
+    """Batches of ``size`` contacts. An empty list makes one empty batch, so that its window still gets a manifest."""
     starts = range(0, contacts, size) or range(1)
     return [Batch(path, first, min(size, contacts - first), n, len(starts)) for n, first in enumerate(starts)]
 
 
 def read_batch(lake: Lake, batch: Batch) -> list[Contact]:
-    """The contacts of a batch; raises ConfigError when the list is gone."""
+    """The contacts of a batch. Raises ConfigError if the list is gone."""
     try:
         with closing(lake.fs.open(lake.full(batch.path), "rb")) as stream:
             rows = _read_slice(pq.ParquetFile(stream), batch.first, batch.count)
@@ -165,7 +165,7 @@ def read_batch(lake: Lake, batch: Batch) -> list[Contact]:
 
 
 def _read_slice(file: pq.ParquetFile, first: int, count: int) -> pa.Table:
-    """Rows ``[first, first + count)``, from the row groups they lie in."""
+    """Rows ``[first, first + count)``, from the row groups that hold them."""
     groups, before, start = [], 0, 0
     for n in range(file.num_row_groups):
         rows = file.metadata.row_group(n).num_rows
@@ -183,10 +183,10 @@ def _build_rows(contacts: Sequence[Contact]) -> pa.RecordBatch:
 
 
 def check_contact(vendor: Vendor, value: object, kind: str, n: int) -> Contact:
-    """The contact at a place in a list, from 1; raises ConfigError that names the place and not the identifier."""
+    """The contact at a place in a list, from 1. Raises ConfigError that gives the place, not the identifier."""
     try:
         text = spell_identifier(value) or ""
-        text.encode()  # half a surrogate pair can be neither sent nor written
+        text.encode()  # fails for half of a surrogate pair, which cannot be sent or written
         return vendor.contact(text, kind)
     except (ConfigError, UnicodeEncodeError) as wrong:
         why = wrong if isinstance(wrong, ConfigError) else "It is not a valid Unicode text."
@@ -207,7 +207,7 @@ def _read_parquet(stream: Any, column: str | None, _: Accepts) -> Iterator[objec
 
 
 def _read_csv(stream: Any, column: str | None, accepts: Accepts) -> Iterator[object]:
-    # Every column as text: an identifier of digits must not become a number.
+    # Read every column as text: an identifier of digits must not become a number.
     first = stream.readline().decode("utf-8-sig")
     parsing = pa.csv.ParseOptions(delimiter=_find_delimiter(first))
     stream.seek(0)
@@ -219,8 +219,8 @@ def _read_csv(stream: Any, column: str | None, accepts: Accepts) -> Iterator[obj
     if column is None and accepts is not None and not is_name_only(name.strip(), accepts):
         msg = (
             "The first line of the file of contacts is an identifier, not the names of columns, so the first contact "
-            "would be lost. Add a line with names, or say by column which one holds identifiers; a file with one "
-            "identifier a line and no names can end in .txt."
+            "would be lost. Add a line with names, or give the name of the column as column. A file with one "
+            "identifier on each line and no names can end in .txt."
         )
         raise ConfigError(msg)
     options = pa.csv.ConvertOptions(include_columns=[name], column_types=dict.fromkeys(names, pa.string()))
@@ -229,14 +229,14 @@ def _read_csv(stream: Any, column: str | None, accepts: Accepts) -> Iterator[obj
 
 
 def _find_delimiter(first: str) -> str:
-    """What cuts a CSV: the comma, unless its first line has none and a semicolon or a tab."""
+    """The delimiter of a CSV: the comma, unless its first line has no comma but a semicolon or a tab."""
     found = [mark for mark in ",;\t" if mark in first]
     return found[0] if found else ","
 
 
 def _read_lines(stream: Any, _: str | None, __: Accepts) -> Iterator[object]:
     for line in stream:
-        yield line.decode("utf-8").strip("\ufeff \t\r\n")  # editors may begin a file with a mark
+        yield line.decode("utf-8").strip("\ufeff \t\r\n")  # some editors begin a file with a byte order mark
 
 
 def _strip_values(values: pa.Array) -> list[object]:

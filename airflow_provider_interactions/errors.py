@@ -1,32 +1,32 @@
-"""Every error of this package, ordered by what to do next.
+"""All errors of this package, grouped by what to do next.
 
 ::
 
     InteractionsError
     ├── ConfigError              fix the connection or the DAG        fail now
     ├── VendorError              carries vendor, path, status, code
-    │   ├── AuthRejected         after one refresh                    fail now
+    │   ├── AuthRejected         refused, also with a fresh token     fail now
     │   ├── RequestRejected      other 4xx: the call itself is wrong  fail now
     │   ├── ServiceRemoved       the endpoint is gone for good        fail now
-    │   ├── ContactError         one contact, the others go on        recorded, or failed by policy
+    │   ├── ContactError         one contact; the others continue     recorded, or failed by policy
     │   │   ├── ContactNotFound  the vendor does not know it
-    │   │   ├── ContactDeleted   it was erased there
-    │   │   └── ContactFailed    it cannot be answered for
-    │   │       └── ContactUnanswered   it alone gets no answer
+    │   │   ├── ContactDeleted   the vendor erased it
+    │   │   └── ContactFailed    the vendor cannot answer for it
+    │   │       └── ContactUnanswered   no response, but other contacts get one
     │   ├── Throttled            carries retry_after                  wait here, then let the task retry
     │   ├── Unavailable          5xx, time-outs, broken reads         retry here, then let the task retry
     │   ├── BadResponse          not the documented shape             fail after a few tries
-    │   ├── Stalled              pages without an end                 fail now
+    │   ├── Stalled              the pages do not end                 fail now
     │   └── Incomplete           fewer records than declared          fail now
     ├── RecordRejected           one record, quarantined              fail above a threshold
-    │   └── TooManyRejects       too little can be read               fail now, with the reasons
-    ├── Unreconciled             counts that do not add up            fail now
-    │   └── WindowSuperseded     another run replaced this window     go on with it, or fail now
-    ├── LakeUnavailable          object storage or a disk, for now    let the task retry
-    └── LoadError                rolled back                          let the task retry
+    │   └── TooManyRejects       too few records can be read          fail now, with the reasons
+    ├── Unreconciled             the counts do not add up             fail now
+    │   └── WindowSuperseded     another run replaced this window     continue with it, or fail now
+    ├── LakeUnavailable          storage refuses files for now        let the task retry
+    └── LoadError                the load was rolled back             let the task retry
 
-Messages say which vendor, which window and what to do. They never hold a body, a query string, a credential
-or anything about a person.
+Messages say which vendor, which window and what to do. They never hold a body, a query string, a credential or
+personal data.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ import msgspec
 
 
 class InteractionsError(Exception):
-    """Root of the tree. ``retry`` says whether trying the task again later can help."""
+    """The root of the tree. ``retry`` says whether a later retry of the task can help."""
 
     retry: ClassVar[bool] = False
 
 
 class ConfigError(InteractionsError):
-    """The connection, the operator's arguments or the lake's address are wrong. Fix them; a retry cannot help."""
+    """The connection, an operator's argument or the lake's address is wrong. Fix it; a retry cannot help."""
 
 
 class VendorError(InteractionsError):
-    """A vendor answered with something other than interactions.
+    """A request to a vendor failed.
 
-    ``vendor`` is the registry name, ``path`` the request's path without its query, ``status`` the HTTP status
-    (None when there was no answer), ``code`` the vendor's own code, ``window`` what was being read, and ``place``
-    the contact's place in the list, from 1, where the error is about one (the engine fills both in).
+    ``vendor`` is the registry name. ``path`` is the request's path without its query. ``status`` is the HTTP status,
+    None if there was no response. ``code`` is the vendor's own code. The engine adds ``window``, the window of the
+    query, and ``place``, the contact's place in the list: from 1, or 0 if the error is not about one contact.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class VendorError(InteractionsError):
         self.place = 0
 
     def __str__(self) -> str:
-        """``vendor: message (contact … of the list, window …, HTTP status, code, path)``, as far as known."""
+        """``vendor: message (contact … of the list, window …, HTTP status, code, path)``, without what is unknown."""
         facts = [
             f"contact {self.place} of the list" if self.place else "",
             f"window {self.window}" if self.window else "",
@@ -80,19 +80,19 @@ class VendorError(InteractionsError):
 
 
 class AuthRejected(VendorError):
-    """The credentials were refused, after one fresh token. Nothing else is sent with them in this run."""
+    """The vendor refused the credentials, also with a fresh token. The run sends nothing else with them."""
 
 
 class RequestRejected(VendorError):
-    """The vendor says that the call is wrong. Sending it again would be answered the same."""
+    """The vendor says that the request is wrong. A second try would get the same response."""
 
 
 class ServiceRemoved(VendorError):
-    """The vendor no longer offers the endpoint there."""
+    """The vendor has removed the endpoint."""
 
 
 class ContactError(VendorError):
-    """One contact has no answer; the others are not affected. ``outcome`` is what the outcomes file says of it."""
+    """One contact has no answer; the others are not affected. ``outcome`` is its value in the outcomes file."""
 
     outcome: ClassVar[str] = "failed"
 
@@ -114,13 +114,13 @@ class ContactFailed(ContactError):
 
 
 class ContactUnanswered(ContactFailed):
-    """The vendor never answered for this contact, while it answered for others. Its cause is the last failure."""
+    """The vendor never answered for this contact, but answered for others. Its cause is the last failure."""
 
 
 class Throttled(VendorError):
-    """The vendor asks to slow down. ``retry_after`` is in seconds, None when the vendor did not say.
+    """The vendor asks to slow down. ``retry_after`` is in seconds, None if the vendor did not say.
 
-    ``limit`` says which limit was refused: ``rate``, or ``concurrency`` for too many requests in flight.
+    ``limit`` says which limit was exceeded: ``rate``, or ``concurrency`` for too many requests in flight.
     """
 
     retry = True
@@ -132,7 +132,7 @@ class Throttled(VendorError):
 
 
 class Unavailable(VendorError):
-    """A server fault, a time-out or a broken read. ``retry_after`` in seconds where the vendor named one."""
+    """A server fault, a time-out or a broken read. ``retry_after`` is in seconds, None if the vendor did not say."""
 
     retry = True
 
@@ -142,10 +142,10 @@ class Unavailable(VendorError):
 
 
 class BadResponse(VendorError):
-    """The answer does not have the documented shape.
+    """The response does not have the documented shape.
 
-    Raised after a few tries, because a body may be cut off for a moment. ``lasting`` ones are raised at once: another
-    try would be answered the same.
+    It is raised after a few tries, because a body may be cut off for a moment. If ``lasting`` is set, it is raised at
+    once: another try would get the same response.
     """
 
     def __init__(self, message: str, *, lasting: bool = False, **facts: object) -> None:
@@ -154,7 +154,7 @@ class BadResponse(VendorError):
 
 
 class Stalled(VendorError):
-    """The vendor sent a page cursor for the second time, or endless empty pages. Reading on would never end."""
+    """The vendor sent the same page cursor twice, or endless empty pages. The pages would never end."""
 
 
 class Incomplete(VendorError):
@@ -170,28 +170,28 @@ class RecordRejected(InteractionsError):
 
 
 class TooManyRejects(RecordRejected):
-    """So many records cannot be read that the vendor's format must have changed. They are kept in ``rejects/``."""
+    """So many records are unreadable that the vendor's format must have changed. ``rejects/`` holds them."""
 
 
 class Unreconciled(InteractionsError):
-    """Counts that must be equal are not. Rows would be lost or doubled, so nothing is published."""
+    """Counts that must be equal differ. Rows would be lost or doubled, so nothing is published."""
 
 
 class LakeUnavailable(InteractionsError):
-    """The lake does not take a file at the moment, for a reason that may pass."""
+    """The lake refuses a file at the moment, for a reason that may pass."""
 
     retry = True
 
 
 class LoadError(InteractionsError):
-    """The target refused the rows. The transaction was rolled back, so trying again is safe."""
+    """The database refused the rows. The transaction was rolled back, so a retry is safe."""
 
     retry = True
 
 
 class WindowSuperseded(Unreconciled):
-    """Files of a window are gone: another extraction of the same window has been published since."""
+    """Files of a window are gone, because another extraction of the same window has replaced them."""
 
 
-#: What decoding raises on bytes that are no JSON of the wanted type, too deeply nested ones included.
+#: What a decoder raises for bytes that are not JSON of the expected type, or that nest too deeply.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

@@ -1,4 +1,4 @@
-"""One identifier as its source gave it: text or a whole number, else an error that says what to do.
+"""Read an identifier from its source: text or a whole number. Anything else is an error that says what to do.
 
 Messages never show the identifier.
 """
@@ -13,22 +13,22 @@ from uuid import UUID
 
 from airflow_provider_interactions.errors import ConfigError
 
-#: Whole numbers beyond this have lost digits when they come as a float.
+#: Floats cannot hold all whole numbers above this; digits may be lost.
 EXACT = 2**53
 
-#: What spreadsheets make of long numbers; the digits are lost.
+#: How spreadsheets write long numbers. The last digits are lost.
 SCIENTIFIC = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE]\+\d+")
 
-#: A word, or words joined by blanks or underscores, and no digits: the name of a column.
+#: The name of a column: words without digits, joined by blanks or underscores.
 NAME = re.compile(r"[^\W\d]+(?: [^\W\d]+)*")
 
 QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 
 
 def spell_identifier(value: object) -> str | None:
-    """The identifier as text, None for none; raises ConfigError for a value whose text is not certain.
+    """The identifier as text, or None if there is none. Raises ConfigError if its text is uncertain.
 
-    A row of a query with one column counts as its value.
+    A row with one column, from a query, stands for its value.
     """
     if isinstance(value, list | tuple) and len(value) == 1 and not isinstance(value[0], list | tuple):
         return spell_identifier(value[0])
@@ -42,10 +42,10 @@ def spell_identifier(value: object) -> str | None:
 
 
 def is_name_only(header: str, accepts: Callable[[str], bool]) -> bool:
-    """Whether a CSV's header names a column and is not the first identifier.
+    """Whether a CSV's header names a column, and is not the first identifier.
 
-    A kind whose identifiers are free text accepts every word. There a header of letters, blanks and underscores is a
-    name. Where the kind accepts no words, whatever it accepts is an identifier.
+    If identifiers of this kind are free text, ``accepts`` accepts every word. Then a header of letters, blanks and
+    underscores is a name. If the kind accepts no words, everything that it accepts is an identifier.
     """
     return not accepts(header) or (accepts("name") and NAME.fullmatch(header) is not None)
 
@@ -59,7 +59,7 @@ def _spell_text(text: str) -> str:
         msg = "It is a number that a spreadsheet has shortened. Export the column as text."
         raise ConfigError(msg)
     if found and (found[0] in QUOTES or found[-1] in QUOTES):
-        msg = "It begins or ends with a quotation mark or an apostrophe. Give it without."
+        msg = "It begins or ends with a quotation mark or an apostrophe. Remove the mark."
         raise ConfigError(msg)
     return text
 

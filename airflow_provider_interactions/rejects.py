@@ -1,4 +1,4 @@
-"""Records that cannot be read: how many are too many, and how a message counts their reasons."""
+"""Unreadable records: how many are too many, and how a message lists their reasons."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from airflow_provider_interactions.contract import Asked, Interaction, Vendor
 from airflow_provider_interactions.errors import RecordRejected
 from airflow_provider_interactions.schema import ACTIONS, CHANNELS
 
-#: More rejected records than both of these fail a step: so many, and so large a share of those that came.
-ALLOWED, SHARE = 10, 0.05
+#: A step fails if it rejects more records than this number, and also a larger share than the next one.
+ALLOWED = 10
 
-#: Reasons that a message names.
+#: The share of all records that may be rejected.
+SHARE = 0.05
+
+#: The number of reasons that a message names.
 SHOWN = 5
 
 
 def are_too_many(rejected: int, came: int, share: float, *, none_left: bool) -> bool:
-    """Whether a step must not go on. ``none_left``: no record could be read, which fails even a handful of them."""
+    """Whether the step must fail. If no record was readable (``none_left``), even a few rejected ones are too many."""
     return rejected > share * came and (rejected > ALLOWED or none_left)
 
 
@@ -29,12 +32,12 @@ def list_reasons(reasons: Mapping[str, int]) -> str:
 
 
 def explain_way_on(*, none_left: bool) -> str:
-    """How to go on without them, for a message."""
+    """The end of a message: how to continue without the rejected records."""
     return f"{'set rejects_share to 1' if none_left else 'raise rejects_share'} to go on without them"
 
 
 def read_record(vendor: Vendor, payload: bytes, asked: Asked) -> Interaction:
-    """Read one record; raises RecordRejected, also for a channel or an action that the table does not know."""
+    """Read one record. Raises RecordRejected, also for a channel or an action that the table does not know."""
     row = vendor.interaction(payload, asked)
     if row.channel not in CHANNELS or row.action not in ACTIONS:
         reason = f"the vendor module maps to an unknown channel or action ({row.channel}, {row.action})"

@@ -1,6 +1,6 @@
-"""The two Arrow schemas, field by field: what lands verbatim, and the one canonical table.
+"""The Arrow schemas, field by field: raw records, rejects, outcomes, the canonical table, and answers to requests.
 
-Every timestamp is in microseconds UTC. Importing this module imports pyarrow, so operators import it late.
+Every timestamp is in UTC, in microseconds. This module imports pyarrow, so operators import it late.
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ import pyarrow as pa
 import pyarrow.csv
 
 INSTANT = pa.timestamp("us", "UTC")
-WORD = pa.dictionary(pa.int32(), pa.string())  # few distinct values: stored once
+WORD = pa.dictionary(pa.int32(), pa.string())  # for columns with few distinct values
 
 
 def _field(name: str, kind: pa.DataType, meaning: str, *, null: bool = True) -> pa.Field:
     return pa.field(name, kind, nullable=null, metadata={"meaning": meaning})
 
 
-#: One row per record as the vendor sent it. The same for all vendors, and it never changes with their fields.
+#: One row per record as the vendor sent it. All vendors have the same columns, also when a vendor adds fields.
 RAW = pa.schema(
     [
         _field("vendor", WORD, "registry name", null=False),
         _field("account", WORD, "the organisation: the connection's host unless set", null=False),
         _field("contact_id", pa.string(), "the identifier asked with", null=False),
         _field("contact_id_kind", WORD, "contact_id, cons_id, member_id, email, mobile or external_id", null=False),
-        _field("asked_type", WORD, "the interaction type asked for; empty when all were", null=False),
-        _field("context", WORD, "JSON: what the answer said around the record", null=False),
-        _field("occurred_at", INSTANT, "when it happened; null where the record does not say readably"),
+        _field("asked_type", WORD, "the interaction type asked for; empty for all types", null=False),
+        _field("context", WORD, "JSON: what the response says outside the record", null=False),
+        _field("occurred_at", INSTANT, "when it happened; null if the record has no readable time"),
         _field("payload", pa.binary(), "the record, byte for byte", null=False),
         _field("extracted_at", INSTANT, "one value per extraction", null=False),
         _field("window_start", INSTANT, "start of the window asked for", null=False),
@@ -48,26 +48,26 @@ OUTCOMES = pa.schema(
     ]
 )
 
-#: One row per interaction. Key: vendor, account, interaction_id. The newest version wins.
+#: One row per interaction. The key is vendor, account and interaction_id. The newest version wins.
 CANONICAL = pa.schema(
     [
         _field("vendor", WORD, "registry name", null=False),
         _field("account", WORD, "the organisation: the connection's host unless set", null=False),
-        _field("interaction_id", pa.string(), "the vendor's id where unique, else a digest", null=False),
+        _field("interaction_id", pa.string(), "the vendor's id if it is unique, else a digest", null=False),
         _field("contact_id", pa.string(), "the identifier asked with", null=False),
         _field("contact_id_kind", WORD, "contact_id, cons_id, member_id, email, mobile or external_id", null=False),
         _field("occurred_at", INSTANT, "when it happened", null=False),
         _field("channel", WORD, "one of CHANNELS", null=False),
         _field("action", WORD, "one of ACTIONS", null=False),
-        _field("native_type", WORD, "the vendor's word for it, untouched", null=False),
+        _field("native_type", WORD, "the vendor's own word for the type", null=False),
         _field("status", pa.string(), "the vendor's last status"),
         _field("subject", pa.string(), "the message's subject or the asset's name"),
         _field("campaign_id", pa.string(), "campaign or journey"),
         _field("campaign_name", pa.string(), "its name"),
         _field("message_id", pa.string(), "the message that was sent"),
-        _field("count", pa.int32(), "repetitions, where the vendor counts"),
-        _field("delivered_at", INSTANT, "when it was delivered, where the vendor says"),
-        _field("updated_at", INSTANT, "when the record last changed, where the vendor says"),
+        _field("count", pa.int32(), "repetitions, if the vendor counts them"),
+        _field("delivered_at", INSTANT, "when it was delivered, if the vendor says so"),
+        _field("updated_at", INSTANT, "when the record last changed, if the vendor says so"),
         _field("attributes", pa.string(), "JSON object: every vendor field without a column", null=False),
         _field("extracted_at", INSTANT, "one value per extraction", null=False),
         _field("window_start", INSTANT, "start of the window that produced the row", null=False),
@@ -93,12 +93,12 @@ ACTIONS = frozenset(
 )
 
 
-#: The canonical columns without the window, and what the vendor sent. A record that cannot be read has only some.
+#: The canonical columns without the window, and the vendor's record. An unreadable record has only some values.
 ANSWER = pa.schema(
     [
         *(column.with_nullable(True) for column in CANONICAL if not column.name.startswith("window_")),
-        pa.field("rejected", pa.string(), metadata={"meaning": "why it cannot be read; null where it can"}),
-        pa.field("context", pa.string(), metadata={"meaning": "JSON: what the answer said around the record"}),
+        pa.field("rejected", pa.string(), metadata={"meaning": "why the record is unreadable; null if it is readable"}),
+        pa.field("context", pa.string(), metadata={"meaning": "JSON: what the response says outside the record"}),
         pa.field("record", pa.binary(), metadata={"meaning": "the record, byte for byte"}),
     ]
 )

@@ -1,4 +1,4 @@
-"""What an HTTP status means where the vendor says nothing more precise."""
+"""What an HTTP status means if the vendor says nothing more precise."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from airflow_provider_interactions.errors import AuthRejected, RequestRejected, Throttled, Unavailable, VendorError
 
-#: The class of an error, and what the reader of its message should do.
+#: The class of an error, and its message, which says what to do.
 Verdict = tuple[type[VendorError], str]
 
 #: RFC 9110, section 15.
@@ -19,14 +19,17 @@ STATUSES: dict[int, Verdict] = {
     429: (Throttled, "the vendor asks to slow down"),
 }
 
-_REDIRECT = (RequestRejected, "the vendor redirects elsewhere, which is not followed. Put the final URL into the host")
+_REDIRECT = (
+    RequestRejected,
+    "the vendor redirects elsewhere, and redirects are not followed. Put the final URL into the host",
+)
 _SERVER_FAULT = (Unavailable, "the vendor had a server fault")
 _WRONG_CALL = (RequestRejected, "the vendor rejected the call as wrong")
 
-#: For a web page that came instead of an answer of the API.
+#: For a response that is a web page.
 WEB_PAGE: Verdict = (
     Unavailable,
-    "a web page came instead of the API's answer: a proxy, a login page or maintenance. Try again later",
+    "a web page came instead of the API's response, from a proxy, a login page or maintenance. Try again later",
 )
 
 
@@ -36,7 +39,7 @@ def is_success(status: int) -> bool:
 
 
 def judge(status: int, own: Mapping[int, Verdict] | None = None) -> Verdict | None:
-    """The verdict on a status, of a vendor's ``own`` table first; None for success."""
+    """The verdict on a status, None for success. The vendor's ``own`` table comes first."""
     if own and status in own:
         return own[status]
     if is_success(status):
@@ -55,6 +58,6 @@ def build_error(verdict: Verdict | None, status: int, code: str = "") -> VendorE
 
 
 def is_html(headers: Mapping[str, str], body: bytes) -> bool:
-    """Whether a proxy or a maintenance page answered instead of the API."""
+    """Whether the response is a web page, for example from a proxy, and not from the API."""
     kind = headers.get("content-type", "").lower()
     return "html" in kind or body[:256].lstrip().lower().startswith((b"<!doctype html", b"<html"))

@@ -1,7 +1,7 @@
-"""Half-open intervals of time in UTC: the cursor of everything here.
+"""Windows: half-open intervals of time in UTC. Every step works on one window.
 
-A window is ``[start, end)``: an interaction at ``start`` belongs to it, one at ``end`` belongs to the next. There is
-no "end minus one tick" anywhere, so neighbouring windows share no instant and miss none.
+A window is ``[start, end)``. An interaction at ``start`` belongs to it, and one at ``end`` belongs to the next window.
+Nothing subtracts a tick from the end, so neighbouring windows share no instant and miss none.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from airflow_provider_interactions.errors import ConfigError
 
 Instant = datetime | date | str
 
-#: A number as text; eight digits are a date of ISO 8601 (20260131).
+#: A number as text. Eight digits do not match: ISO 8601 writes dates so (20260131).
 _NUMBER = re.compile(r"(?![0-9]{8}$)[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 _FOR_EXAMPLE = "Write for example 2026-01-31T00:00:00Z, or 2026-01-31 for midnight UTC."
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Window:
-    """``[start, end)`` as two aware datetimes in UTC; raises ConfigError if naive, empty or reversed."""
+    """``[start, end)`` as two aware datetimes in UTC. Raises ConfigError if it is naive, empty or reversed."""
 
     start: datetime
     end: datetime
@@ -38,12 +38,12 @@ class Window:
 
     @classmethod
     def of(cls, start: Instant, end: Instant) -> Window:
-        """Build a window from datetimes, dates, or ISO 8601 texts with a zone (a date is midnight UTC)."""
+        """Make a window from datetimes, dates, or ISO 8601 texts with a zone. A date means midnight UTC."""
         return cls(instant(start), instant(end))
 
     @property
     def slug(self) -> str:
-        """A file-system safe name that sorts by time, to the second: ``20260101T000000Z-20260102T000000Z``."""
+        """A name for files that sorts by time, to the second: ``20260101T000000Z-20260102T000000Z``."""
         return f"{_compact(self.start)}-{_compact(self.end)}"
 
     def __str__(self) -> str:
@@ -54,13 +54,13 @@ class Window:
         return self.start <= moment < self.end
 
     def count(self, span: timedelta) -> int:
-        """How many neighbours ``split`` cuts it into."""
+        """The number of windows that ``split`` makes."""
         return -((self.start - self.end) // span)
 
     def split(self, span: timedelta) -> Iterator[Window]:
-        """Cut into neighbours of at most ``span``; together they are exactly this window."""
+        """Split into neighbouring windows of at most ``span``. Together they are exactly this window."""
         if span <= timedelta(0):
-            msg = f"A window cannot be split into pieces of {span}."
+            msg = f"A window cannot be split into windows of {span}. Give a positive length."
             raise ConfigError(msg)
         start = self.start
         while start < self.end:
@@ -82,10 +82,10 @@ class Window:
 
 
 def instant(value: object) -> datetime:
-    """Read one end of a window: an aware datetime, or ISO 8601 text with an offset or Z; a date is midnight UTC.
+    """Read one end of a window: an aware datetime, a date (midnight UTC), or ISO 8601 text with an offset or Z.
 
-    Raises ConfigError for a time without a zone, for text that is not a time, and for anything else: a number does not
-    say its unit.
+    Raises ConfigError for a time without a zone, for text that is not a time, and for other types. A number is refused
+    because its unit is unknown.
     """
     if isinstance(value, datetime):
         return value
@@ -114,12 +114,12 @@ def instant(value: object) -> datetime:
 
 
 def zulu(moment: datetime) -> str:
-    """ISO 8601 in UTC with a Z, microseconds only where there are some."""
+    """ISO 8601 in UTC with a Z. Microseconds appear only if they are not zero."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _aware(parsed: datetime, text: str) -> datetime:
-    # pendulum reads a missing zone as UTC; only the text can tell whether one was written.
+    # pendulum reads a missing zone as UTC. Only the text shows whether it has a zone.
     if not (text.endswith(("Z", "z")) or "+" in text[10:] or "-" in text[10:]):
         msg = f"{text!r} has no time zone. Write for example {text}Z."
         raise ConfigError(msg)
@@ -127,7 +127,7 @@ def _aware(parsed: datetime, text: str) -> datetime:
 
 
 def _utc(moment: datetime) -> datetime:
-    """A plain datetime in UTC; pendulum's own kind, which Airflow hands out, cannot be encoded."""
+    """A plain datetime in UTC. Airflow provides pendulum's DateTime, which msgspec cannot encode."""
     try:
         utc = moment.astimezone(UTC)
     except OverflowError as wrong:
@@ -145,5 +145,5 @@ def _not_a_window(start: datetime, end: datetime) -> str:
     return f"The window [{zulu(start)}, {zulu(end)}) {kind}. Its end must be later than its start."
 
 
-#: "All time", as the window of a whole history.
+#: "All time": the window of a whole history.
 ALWAYS = Window(datetime(1900, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))

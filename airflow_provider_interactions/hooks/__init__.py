@@ -1,6 +1,7 @@
-"""Hooks: an Airflow connection as credentials, a ``requests.Session``, a generator of interactions, a Test button.
+"""Hooks: one class for each type of connection.
 
-One class for each type of connection. What its fields mean is on the vendor's page in ``docs``.
+A hook gives credentials, a ``requests.Session``, a generator of interactions, and the Test button of the form. The
+vendor's page in ``docs`` explains the connection's fields.
 """
 
 from __future__ import annotations
@@ -17,24 +18,24 @@ __all__ = [
 
 
 class DynamicsMarketingHook(InteractionsHook):
-    """Dynamics 365 Marketing by a connection of type ``dynamics_marketing``. Its extra needs ``tenant_id``."""
+    """Dynamics 365 Marketing, by a connection of type ``dynamics_marketing``. It needs the extra ``tenant_id``."""
 
     conn_type, default_conn_name, hook_name = name_hook("dynamics_marketing")
 
 
 class LuminateOnlineHook(InteractionsHook):
-    """Luminate Online by a connection of type ``luminate_online``. Its extra needs ``api_key``."""
+    """Luminate Online, by a connection of type ``luminate_online``. It needs the extra ``api_key``."""
 
     conn_type, default_conn_name, hook_name = name_hook("luminate_online")
 
 
 class Which50Hook(InteractionsHook):
-    """Which50 by a connection of type ``which50``. Its extra's ``auth`` says how calls are signed."""
+    """Which50, by a connection of type ``which50``. The extra ``auth`` says how to sign requests."""
 
     conn_type, default_conn_name, hook_name = name_hook("which50")
 
 
 class CapillaryHook(InteractionsHook):
-    """Capillary by a connection of type ``capillary``. Its extra's ``time_zone`` is that of times without a zone."""
+    """Capillary, by a connection of type ``capillary``. The extra ``time_zone`` applies to times without a zone."""
 
     conn_type, default_conn_name, hook_name = name_hook("capillary")

@@ -1,6 +1,6 @@
-"""What all hooks share: a Connection becomes Credentials, with three uses.
+"""The base class of all hooks. It turns an Airflow Connection into Credentials, and uses them.
 
-Importing this module is cheap; the HTTP libraries are imported by the methods that need them.
+The import of this module is cheap: methods import the HTTP libraries when they need them.
 """
 
 from __future__ import annotations
@@ -27,19 +27,18 @@ if TYPE_CHECKING:
 
     from airflow_provider_interactions.http.requests_session import VendorSession
 
-#: Seconds the Test button may wait for an answer; Airflow itself gives up after 60.
+#: Seconds that the Test button waits for a response. Airflow itself gives up after 60.
 TEST_TIMEOUT = 20.0
 
-#: Ports that say nothing: Airflow's form asks for one, and its Test button posts 0 for an empty field.
+#: Ports that do not change the host's address. Airflow's Test button sends 0 if the form's port is empty.
 IMPLIED_PORTS = (None, 0, 443)
 
-
-#: Airflow masks no shorter text, which would hide half of a log, and warns of each.
+#: The shortest text that Airflow masks. It logs a warning for shorter ones, because they would hide half of a log.
 SHORTEST_SECRET = 5
 
 
 class InteractionsHook(BaseHook):
-    """A vendor, by the id of an Airflow connection. The connection is looked up once, when it is first needed.
+    """A vendor, by the id of an Airflow connection. The hook reads the connection once, when it first needs it.
 
     ``vendor`` is a registry name. Without it, the connection's type decides.
     """
@@ -68,14 +67,14 @@ class InteractionsHook(BaseHook):
 
     @cached_property
     def credentials(self) -> Credentials:
-        """The connection's fields, checked; raises ConfigError that names the one to correct."""
+        """The connection's fields, checked. Raises ConfigError that names the wrong field."""
         given = self.connection
         _require_same_type(self.vendor, given)
         host = add_port(given.host or "", given.port)
         return build_credentials(self.vendor, host, given.login or "", given.password or "", read_extra(given))
 
     def get_conn(self) -> VendorSession:
-        """A ``requests.Session`` that signs calls, for any endpoint of the vendor. URLs may be paths below the host."""
+        """A ``requests.Session`` that signs calls, for any endpoint of the vendor. URLs may be paths on its host."""
         from airflow_provider_interactions.http.requests_session import open_session
 
         return open_session(self.vendor, self.credentials)
@@ -91,12 +90,13 @@ class InteractionsHook(BaseHook):
         on_reject: Callable[[bytes, RecordRejected], None] | None = None,
         **options: Any,
     ) -> Iterator[Interaction]:
-        """Every interaction of one contact in a window, each once, in the vendor's order.
+        """All interactions of one contact in a window, without repeats, in the vendor's order.
 
         Give a Window, or ``start`` and ``end`` (aware datetimes, or ISO 8601 text with a zone). ``kind`` is the kind of
-        the identifier; ``options`` are the vendor's. A record that cannot be read, or has the id of another one, raises
-        RecordRejected, unless ``on_reject`` takes it and its bytes. Arguments are checked at once (ConfigError). Errors
-        of the vendor are raised while reading (VendorError). Do not use this inside an event loop.
+        the identifier; ``options`` are the vendor's. If a record is unreadable, or has the id of another one, the
+        generator calls ``on_reject`` with its bytes and the error; without ``on_reject``, it raises RecordRejected.
+        Wrong arguments raise ConfigError at once. Errors of the vendor (VendorError) are raised while you iterate. Do
+        not use this method inside an event loop.
         """
         span = window or Window.of(*_require_both(start, end))
         person = self.vendor.contact(contact_id, kind or self.vendor.contact_kinds[0])
@@ -110,7 +110,7 @@ class InteractionsHook(BaseHook):
         return stream_interactions(job, on_reject or _refuse)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Send the vendor's cheapest request; returns whether it worked, and a sentence that says what to correct."""
+        """Send the vendor's cheapest request. Returns whether it worked, and a sentence that says what to correct."""
         try:
             asyncio.run(_probe(self.vendor, self.credentials))
         except InteractionsError as error:
@@ -119,28 +119,28 @@ class InteractionsHook(BaseHook):
 
 
 def name_hook(vendor: str) -> tuple[str, str, str]:
-    """The attributes by which Airflow knows a vendor's hook: connection type, default connection, title."""
+    """The attributes that Airflow reads from a hook: connection type, default connection, title."""
     return vendor, f"{vendor}_default", vendors.read_about(vendor).title
 
 
 def mask_vendor(vendor: Vendor) -> Vendor:
-    """The same vendor, each of whose secrets and tokens Airflow hides in every log from when it is known."""
+    """The same vendor. Airflow masks each of its secrets and tokens in logs as soon as it is known."""
     return replace(vendor, auth=lambda credentials: _mask_auth(vendor.auth(credentials)))
 
 
 def add_port(host: str, port: int | None) -> str:
-    """A host with the connection's port in it, unless it has one already or the port says nothing (443, 0, none)."""
+    """A host with the connection's port in it, unless the host has a port, or the port is 443, 0 or None."""
     try:
         parts = urlsplit(host.strip())
         if port in IMPLIED_PORTS or not parts.netloc or parts.port is not None:
             return host
     except ValueError:
-        return host  # a malformed port: the check of the host says so
+        return host  # a malformed port: the check of the host raises the error
     return parts._replace(netloc=f"{parts.netloc}:{port}").geturl()
 
 
 def read_extra(connection: Connection) -> Mapping[str, Any]:
-    """The connection's extra as a mapping; raises ConfigError when it is not a JSON object."""
+    """The connection's extra as a mapping. Raises ConfigError if it is not a JSON object."""
     extra = connection.extra_dejson
     if not isinstance(extra, Mapping) or (not extra and (connection.extra or "{}").strip() not in ("{}", "null")):
         msg = f"{connection.conn_type}: the extra of connection {connection.conn_id} is not a JSON object."
@@ -149,7 +149,7 @@ def read_extra(connection: Connection) -> Mapping[str, Any]:
 
 
 def _require_same_type(vendor: Vendor, connection: Connection) -> None:
-    # Other types pass: secrets backends often hold "generic" or "http".
+    # Allow other types: connections in secrets backends often have the type "generic" or "http".
     if connection.conn_type in vendors.VENDORS and connection.conn_type != vendor.name:
         msg = f"{vendor.name}: connection {connection.conn_id} is of type {connection.conn_type}. Name another one."
         raise ConfigError(msg)
@@ -172,7 +172,7 @@ def _hide_token(make: Callable[..., Token], *response: Response) -> Token:
 
 
 def mask(*secrets: str) -> None:
-    """Keep these texts out of Airflow's logs; too short ones it does not hide, and would warn of."""
+    """Mask these texts in Airflow's logs, except those that are too short to mask."""
     for secret in secrets:
         if len(secret) >= SHORTEST_SECRET:
             mask_secret(secret)
@@ -190,10 +190,10 @@ def _refuse(_: bytes, rejection: RecordRejected) -> None:
 
 
 async def _probe(vendor: Vendor, credentials: Credentials) -> None:
-    # By the engine, not by requests: what passes here is what extraction will meet (TLS, proxies, tokens).
+    # Use the engine and not requests, so that the test meets the same TLS, proxies and tokens as an extraction.
     from airflow_provider_interactions.http.client import connect
     from airflow_provider_interactions.http.retry import Limits
 
     async with connect(vendor, credentials, limits=Limits(timeout=TEST_TIMEOUT, tries=1, patience=0)) as client:
-        with suppress(ContactError):  # some vendors need a contact in every call, and check the credentials first
+        with suppress(ContactError):  # some vendors need a contact in a call, but check credentials first
             await client.fetch(vendor.probe(credentials.settings), lambda response: response)

@@ -1,1 +1,1 @@
-"""What others learn about a step: summary, metrics, assets, links, lineage."""
+"""Report what a step did: summary, metrics, assets, links, lineage."""

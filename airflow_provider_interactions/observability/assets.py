@@ -1,8 +1,8 @@
-"""Assets: other DAGs can wait for what a step has made.
+"""Assets: other DAGs can wait for the result of a step.
 
-Declare an asset as an outlet. Its event then carries vendor, account, window, rows, bytes, rejected rows and the path
-of the manifest. In a DAG that such an event triggers, leave out ``manifests`` or ``manifest``: the operators take the
-event's window.
+Declare an asset as an outlet. Its event then holds vendor, account, window, rows, bytes, rejected rows and the path of
+the manifest. In a DAG that such an event triggers, leave out ``manifests`` or ``manifest``. The operators then process
+the event's window.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def asset(name: str, stage: Stage) -> Asset:
 
 
 def emit_events(context: Mapping[str, Any], outlets: Iterable[Any], found: Summary) -> None:
-    """Put a step's summary into the events of its outlets. What the DAG's author has put there stays."""
+    """Add a step's summary to the events of its outlets. Values that the DAG's author added take precedence."""
     events = context.get("outlet_events")
     if events is None:
         return

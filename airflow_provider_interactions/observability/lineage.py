@@ -1,4 +1,4 @@
-"""OpenLineage: which datasets a step read and wrote, their schema, rows and bytes. Needs the extra ``openlineage``."""
+"""OpenLineage: the datasets that a step read and wrote, with schema and counts. Needs the extra ``openlineage``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_interactions.lake.storage import Lake
 
-#: What each stage reads, and what it writes.
+#: The dataset that each stage reads, and the one that it writes.
 FLOW = {
     "list": ("vendor", "contacts"),
     "extract": ("vendor", "raw"),
@@ -24,7 +24,7 @@ FLOW = {
 
 
 def build_lineage(found: Summary, lake: Lake, table: tuple[str, str] | None = None) -> Any:
-    """What OpenLineage gets to know of a step; ``table`` is namespace and name of the table that a load writes."""
+    """The lineage of a step. ``table`` is the namespace and the name of the table that a load writes."""
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     source, target = (_name_dataset(what, found, lake, table) for what in FLOW[found.stage])
@@ -35,7 +35,7 @@ def build_lineage(found: Summary, lake: Lake, table: tuple[str, str] | None = No
 
 
 def find_schema(what: str) -> pa.Schema | None:
-    """The Arrow schema of one of the datasets above; None for datasets that are not ours."""
+    """The Arrow schema of a dataset; None for the vendor, whose data has no schema of ours."""
     from airflow_provider_interactions.schema import ANSWER, CANONICAL, CONTACTS, RAW
 
     known = {"contacts": CONTACTS, "raw": RAW, "interactions": CANONICAL, "table": CANONICAL, "requests": ANSWER}
@@ -43,7 +43,7 @@ def find_schema(what: str) -> pa.Schema | None:
 
 
 def _name_dataset(what: str, found: Summary, lake: Lake, table: tuple[str, str] | None) -> tuple[str, str]:
-    """Namespace and name, as OpenLineage's naming conventions have them for files and buckets."""
+    """Namespace and name of a dataset, by OpenLineage's naming conventions for files and buckets."""
     if what == "vendor":
         return f"{found.vendor}://{found.account}", "interactions"
     if what == "table":

@@ -1,8 +1,8 @@
-"""Links from a task to what it left in the lake, in Airflow's UI.
+"""Links in Airflow's UI from a task to its files in the lake.
 
-An address is the lake's own (``s3://…``, ``file://…``) unless the configuration's ``[interactions] browse`` says under
-which web address people open the lake's files, with ``{path}`` where the path in the lake goes. Airflow computes it in
-the worker when the task ends, and keeps it as an XCom.
+An address is the lake's own (``s3://…``, ``file://…``), unless ``[interactions] browse`` in the configuration gives the
+web address of the lake's files. In it, ``{path}`` stands for the path in the lake. Airflow computes the link in the
+worker when the task ends, and stores it as an XCom.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ class ManifestLink(BaseOperatorLink):
 
     name = "Manifest"
 
-    #: What the file beside that one ends with.
+    #: The ending of the file to link to; it has the same name otherwise. Empty for the manifest itself.
     ending = ""
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 - the operator has just run
-        """The address; empty for a task that left nothing."""
+        """The address; empty if the task wrote nothing."""
         from airflow_provider_interactions.runtime.lake_url import open_lake
 
         found = getattr(operator, "summary", None)
@@ -36,12 +36,12 @@ class ManifestLink(BaseOperatorLink):
 
 
 class ParquetLink(ManifestLink):
-    """Everything known of the people a request is about, as Parquet."""
+    """The answer to a request, as Parquet."""
 
     name, ending = "Parquet", ".parquet"
 
 
 class LinesLink(ManifestLink):
-    """The same for people to read: one interaction a line, as JSON."""
+    """The answer to a request for people to read: one interaction on each line, as JSON."""
 
     name, ending = "JSON lines", ".jsonl"

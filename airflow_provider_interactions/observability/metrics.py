@@ -1,12 +1,12 @@
-"""Metrics through Airflow's own statistics: StatsD or OpenTelemetry, whatever the deployment sends them to.
+"""Metrics through Airflow's own statistics: StatsD or OpenTelemetry, as the deployment is configured.
 
-Counters ``interactions.requests``, ``.rows``, ``.throttles``, ``.retries`` and ``.rejects``, and the timer
-``interactions.duration``; each tagged with ``vendor`` and ``stage`` (list, extract, publish, normalize, load, request).
-Plain StatsD drops tags and would add the stages up. For it each is sent once more with a name of its own,
-``interactions.rows.<vendor>.<stage>``, unless Airflow's ``[metrics] legacy_names_on`` is off; so does Airflow with its
-own.
+The counters are ``interactions.requests``, ``.rows``, ``.throttles``, ``.retries`` and ``.rejects``. The timer is
+``interactions.duration``. Each has the tags ``vendor`` and ``stage`` (list, extract, publish, normalize, load,
+request). Plain StatsD drops tags and would sum the stages. So each metric is also sent under a name of its own,
+``interactions.rows.<vendor>.<stage>``, unless Airflow's ``[metrics] legacy_names_on`` is off. Airflow does the same
+with its own metrics.
 
-They are sent when a task has succeeded. Airflow itself counts failures (``ti_failures``).
+Metrics are sent when a task has succeeded. Airflow itself counts failures (``ti_failures``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from airflow_provider_interactions.observability.summary import Summary
 
 
 def send_metrics(found: Summary, seconds: float | None) -> None:
-    """Send a step's counts, zeros left out, and how long it took where that is known."""
+    """Send a step's counts without zeros, and its duration if it is known."""
     for name, count in found.counters.items():
         if count:
             for stat, more in _list_names(name, found):

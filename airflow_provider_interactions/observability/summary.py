@@ -1,6 +1,6 @@
-"""What a step did: the one form that metrics, links, assets and lineage are made from.
+"""The summary of a step. Metrics, links, assets and lineage are made from it.
 
-It holds nothing about a person.
+It holds no personal data.
 """
 
 from __future__ import annotations
@@ -20,19 +20,17 @@ if TYPE_CHECKING:
 
 Counters = Mapping[str, int]
 
-#: What metrics call the counts of calls.
+#: The counts of requests, by their names in metrics.
 CALLS = {"requests": "requests", "retries": "retries", "throttles": "throttled"}
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One step's outcome. ``rows`` and ``bytes`` are of what it wrote; ``path`` is where the lake says more.
+    """The result of one step. ``rows`` and ``bytes`` count what it wrote. ``path`` is its manifest in the lake.
 
-    ``bytes`` is None for a database, which does not say how many bytes rows take. If a run covers several ``windows``,
-    ``path`` is the folder with their manifests.
-
-    ``window_start`` and ``window_end`` are ISO 8601 in UTC, None for all time. ``counters`` are for metrics: what this
-    step added, not what steps before it did.
+    ``bytes`` is None for a database, because a database does not report the bytes of rows. If a run covers several
+    ``windows``, ``path`` is the folder of their manifests. ``window_start`` and ``window_end`` are ISO 8601 in UTC,
+    None for all time. ``counters`` are for metrics: they count the work of this step, not of the steps before it.
     """
 
     stage: str
@@ -50,7 +48,7 @@ class Summary:
 
     @property
     def extra(self) -> dict[str, Any]:
-        """What an asset event carries."""
+        """The values for an asset event."""
         values = {
             "vendor": self.vendor,
             "account": self.account,
@@ -65,32 +63,32 @@ class Summary:
 
 
 def summarize_list(stage: str, place: WindowPaths, path: str, contacts: int) -> Summary:
-    """A list of contacts that was written to ``path``."""
+    """The summary of a list of contacts, written to ``path``."""
     return _summarize(stage, place, contacts, None, 1, path, counters={"rows": contacts})
 
 
 def summarize_extracted(stage: str, manifest: Manifest) -> Summary:
-    """A batch of contacts whose records have landed."""
+    """The summary of an extracted batch."""
     landed = manifest.counts.landed
     return summarize_raw(stage, manifest, {"rows": landed, **_count_calls(manifest.counts)})
 
 
 def summarize_raw(stage: str, manifest: Manifest, counters: Counters | None = None) -> Summary:
-    """A raw window."""
+    """The summary of a raw window."""
     whole = manifest.windows == 1
     path = manifest.place.raw_manifest if whole else manifest.place.of_account("raw")
     return _summarize_manifest(stage, manifest, manifest.counts.landed, path, counters or {})
 
 
 def summarize_normalized(stage: str, manifest: Manifest) -> Summary:
-    """A normalized window, or several of one run."""
+    """The summary of one or more normalized windows of a run."""
     counts = manifest.counts
     counters = {"rows": counts.canonical, "rejects": counts.rejected}
     return _summarize_manifest(stage, manifest, counts.canonical, _find_path(manifest), counters)
 
 
 def summarize_loaded(stage: str, manifest: Manifest, done: Loaded) -> Summary:
-    """A window in the table."""
+    """The summary of a loaded window."""
     return _summarize(
         stage,
         manifest.place,
@@ -105,7 +103,7 @@ def summarize_loaded(stage: str, manifest: Manifest, done: Loaded) -> Summary:
 
 
 def summarize_answer(stage: str, found: Answer) -> Summary:
-    """The answer to a request about given people."""
+    """The summary of an answer to a request."""
     counts = found.counts
     return Summary(
         stage=stage,
@@ -144,7 +142,7 @@ def _summarize(
 
 
 def _find_path(manifest: Manifest) -> str:
-    """Where the manifest of a normalized window is, or the folder with those of several."""
+    """The path of the manifest of a normalized window, or the folder of the manifests of several windows."""
     path = manifest.place.manifest
     return path if manifest.windows == 1 else posixpath.dirname(path)
 

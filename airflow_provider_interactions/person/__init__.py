@@ -1,1 +1,1 @@
-"""Everything the vendor knows about one person: request, files, counts."""
+"""Everything that a vendor knows about one person: request, files, counts."""

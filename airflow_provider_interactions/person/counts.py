@@ -1,4 +1,4 @@
-"""The answer to a request in numbers: all that Airflow, its logs and its metadata get to know of it."""
+"""The answer to a request in numbers. Airflow, its logs and its metadata see these numbers and nothing else."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from airflow_provider_interactions.window import Window
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """How it went with one person. ``contact`` is the first place in the list as it was given, from 1.
+    """The counts of one person. ``contact`` is the person's first place in the given list, from 1.
 
-    An identifier would be personal data. A person who is given more than once is answered once.
+    It is not an identifier, because identifiers are personal data. A person who is in the list twice is counted once.
 
-    ``records`` = ``interactions`` + ``rejected`` + ``repeated`` (the same once more) + ``left_out`` (other types).
+    ``records`` = ``interactions`` + ``rejected`` + ``repeated`` (copies) + ``left_out`` (other types).
     """
 
     contact: int
@@ -35,10 +35,10 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found, in numbers. It does not identify the people.
+    """The result of a request, in numbers. It does not identify the people.
 
-    ``channels`` counts interactions by channel and the vendor's type, ``rejects`` unreadable records by reason. Times
-    are UTC; ``window_start`` and ``window_end`` are None for all time. Paths are below the lake's root.
+    ``channels`` counts interactions by channel and by the vendor's type. ``rejects`` counts unreadable records by
+    reason. Times are in UTC; ``window_start`` and ``window_end`` are None for all time. Paths start at the lake's root.
     """
 
     vendor: str
@@ -60,21 +60,21 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class Tally:
-    """What the records of all of them came to."""
+    """The counts of all people."""
 
     people: list[Person] = field(default_factory=list)
     channels: dict[str, Counter[str]] = field(default_factory=dict)
     rejects: Counter[str] = field(default_factory=Counter)
 
     def take(self, place: int, found: PersonRecords) -> None:
-        """Add the person at a place in the list."""
+        """Add the records of the person at a place in the list."""
         self.people.append(_summarize_person(place, found))
         for row in found.interactions:
             self.channels.setdefault(row["channel"], Counter())[row["native_type"]] += 1
         self.rejects.update(row["rejected"] for row in found.rejects)
 
     def total(self, name: str) -> int:
-        """One count of all people together."""
+        """The sum of one count over all people."""
         return sum(getattr(person, name) for person in self.people)
 
 
@@ -97,7 +97,7 @@ def _summarize_person(n: int, found: PersonRecords) -> Person:
 def build_answer(
     landed: Manifest, window: Window | None, tally: Tally, parquet: File, lines: File, summary: str
 ) -> Answer:
-    """Sum up; raises Unreconciled when a record is unaccounted for. ``window`` None means all time."""
+    """Sum up all people. Raises Unreconciled if a record is unaccounted for. ``window`` None means all time."""
     found = Counts(
         canonical=tally.total("interactions"), rejected=tally.total("rejected"), repeated=tally.total("repeated")
     )
@@ -122,12 +122,12 @@ def build_answer(
 
 
 def _reconcile(landed: Manifest, tally: Tally, parquet: File, lines: File) -> None:
-    """Raise Unreconciled unless every record that came is in the files, or counted as not being there."""
+    """Raise Unreconciled unless the files hold every record that the counts do not exclude."""
     accounted = sum(tally.total(name) for name in ("interactions", "rejected", "repeated", "left_out"))
     written = tally.total("interactions") + tally.total("rejected")
     if landed.counts.landed != accounted or (parquet.rows, lines.rows) != (written, written):
         msg = (
-            f"{landed.counts.landed} records came, {accounted} are accounted for, {parquet.rows} and {lines.rows} were "
-            "written, so the answer was discarded. Please report this as a defect."
+            f"The vendor sent {landed.counts.landed} records, {accounted} are accounted for, and the files hold "
+            f"{parquet.rows} and {lines.rows}, so the answer was discarded. Please report this as a defect."
         )
         raise Unreconciled(msg)

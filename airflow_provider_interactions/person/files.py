@@ -1,4 +1,4 @@
-"""What landed for a few people, as the rows of their answer, and the two files that hold them."""
+"""Turn the landed records of a few people into the rows of their answer, and write its two files."""
 
 from __future__ import annotations
 
@@ -26,10 +26,9 @@ from airflow_provider_interactions.schema import ANSWER
 Row = dict[str, Any]
 
 #: Bytes of records that are written at once.
-HELD_BYTES = 64 * 1024 * 1024
+GROUP_BYTES = 64 * 1024 * 1024
 
-
-#: A record without a readable time comes last.
+#: Sorts records without a readable time to the end.
 LAST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -47,12 +46,12 @@ class PersonRecords:
 
     @property
     def rows(self) -> list[Row]:
-        """All of them in order of time."""
+        """All rows, in order of time."""
         return sorted([*self.interactions, *self.rejects], key=lambda row: row["occurred_at"] or LAST)
 
 
 def read_person(lake: Lake, vendor: Vendor, landed: Manifest, types: frozenset[str]) -> Iterator[PersonRecords]:
-    """What landed, person by person in the order they were asked about; of interactions, these types or all."""
+    """Read the landed records, person by person, in the order of the request. Empty ``types`` means all types."""
     groups = groupby(_read_records(lake, landed), itemgetter("contact_id"))
     who, records = next(groups, (None, iter(())))
     for outcome in read_outcomes(lake, landed):
@@ -64,7 +63,7 @@ def read_person(lake: Lake, vendor: Vendor, landed: Manifest, types: frozenset[s
 
 
 def fold_type(native_type: str) -> str:
-    """A vendor's type as it is compared: letters in either case, blanks left out."""
+    """A vendor's type without case and blanks, for comparison."""
     return "".join(native_type.split()).casefold()
 
 
@@ -98,7 +97,7 @@ def _keep_type(found: PersonRecords, row: Row, types: frozenset[str]) -> None:
 
 
 def _show_record(vendor: Vendor, raw: Row, seen: Deduplicator) -> Row | None:
-    """A record as it is shown; None for one that came before."""
+    """A record as a row of the answer; None if it is a repeat."""
     contact = Contact(raw["contact_id"], raw["contact_id_kind"])
     known = {name: raw[name] for name in ("vendor", "account", "contact_id_kind", "context", "extracted_at")}
     known |= {"record": raw["payload"], "contact_id": contact.id}
@@ -115,7 +114,7 @@ def _show_record(vendor: Vendor, raw: Row, seen: Deduplicator) -> Row | None:
 
 @dataclass(slots=True)
 class AnswerFiles:
-    """The two files of an answer, being written. A context manager that leaves neither unless ``keep`` is called."""
+    """The two files of an answer. As a context manager, it removes both unless ``keep`` was called."""
 
     lake: Lake
     base: str
@@ -139,22 +138,22 @@ class AnswerFiles:
             self.lake.remove(f"{self.base}.{ending}" for ending in ("parquet", "jsonl", "json"))
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Add the rows of one person."""
+        """Write the rows of one person."""
         for some in _group_rows(rows):
             self.table.write(pa.RecordBatch.from_pylist(some, ANSWER))
             self.lines.write(some)
 
     def close(self) -> tuple[File, File]:
-        """Give both files their names."""
+        """Finish both files and give them their names."""
         return self.table.close(), self.lines.close()
 
     def keep(self) -> None:
-        """Let the files stay."""
+        """Do not remove the files at the end."""
         self.kept = True
 
 
-def _group_rows(rows: Iterable[Row], most: int = HELD_BYTES) -> Iterator[list[Row]]:
-    """Rows in groups of about so many bytes of records, or of one row: an array of texts ends at 2 GiB."""
+def _group_rows(rows: Iterable[Row], most: int = GROUP_BYTES) -> Iterator[list[Row]]:
+    """Split rows into groups of about ``most`` bytes of records, because an Arrow array of text holds 2 GiB at most."""
     group: list[Row] = []
     held = 0
     for row in rows:
@@ -168,14 +167,14 @@ def _group_rows(rows: Iterable[Row], most: int = HELD_BYTES) -> Iterator[list[Ro
 
 
 class LinesWriter:
-    """A file of JSON objects, one a line, that appears under its name only when it is complete."""
+    """A file of JSON objects, one on each line. It appears under its name only when it is complete."""
 
     def __init__(self, lake: Lake, path: str) -> None:
         self.rows = 0
         self._file = NewFile(lake, path)
 
     def write(self, rows: Iterable[Row]) -> None:
-        """Append rows; raises as ``storage.write_error`` says when the file system takes no more."""
+        """Append rows. Raises the errors of ``storage.write_error`` if the file system refuses them."""
         with _map_write_errors():
             for row in rows:
                 self._file.stream.write(encode_line(row) + b"\n")
@@ -188,7 +187,7 @@ class LinesWriter:
         return File(self._file.path, self.rows, self._file.size)
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Remove the unfinished file."""
         self._file.discard()
 
 
@@ -200,16 +199,16 @@ def _map_write_errors() -> Iterator[None]:
         raise write_error(fault) from fault
 
 
-#: What the readable file leaves out where a record could be read: its columns and attributes say the same.
+#: The readable file omits these columns if the record is readable: the other columns hold the same data.
 _VERBATIM = ("context", "record")
 
 
 def encode_line(row: Row) -> bytes:
-    """A row as one line of JSON: only what is known, attributes as an object, unreadable records as their text."""
+    """A row as one line of JSON: without empty values, with attributes as an object, unreadable records as text."""
     shown = {name: value for name, value in row.items() if value not in (None, "")}
     if row["rejected"] is None:
         shown = {name: value for name, value in shown.items() if name not in _VERBATIM}
-        # The vendor's own JSON may be spread over lines; a line break can only stand between its values.
+        # The vendor's own JSON may have line breaks. They can only stand between its values.
         shown["attributes"] = msgspec.Raw(row["attributes"].replace("\r", " ").replace("\n", " "))
     else:
         shown["record"] = row["record"].decode("utf-8", "replace")

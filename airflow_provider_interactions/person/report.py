@@ -1,4 +1,4 @@
-"""The answer to a request in sentences for people: every count, and no name."""
+"""Describe the answer to a request in sentences: all counts, and no personal data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from airflow_provider_interactions.window import Window, zulu
 
 
 def describe_answer(found: Answer) -> Iterator[str]:
-    """The answer in sentences for people: every count stated, nobody named."""
+    """The answer in sentences. They give every count and identify nobody."""
     counts = found.counts
     window = found.window_start and found.window_end and Window(found.window_start, found.window_end)
     when = f"window {window}" if window else "all time"
@@ -20,7 +20,7 @@ def describe_answer(found: Answer) -> Iterator[str]:
     for channel, types in found.channels.items():
         yield f"{channel}: {sum(types.values())} ({', '.join(f'{name} {n}' for name, n in types.items())})."
     for reason, n in found.rejects.items():
-        yield f"{pluralize(n, 'record')} unreadable because {reason}; the files hold them as the vendor sent them."
+        yield f"{pluralize(n, 'record')} unreadable because {reason}. The files hold them as the vendor sent them."
 
 
 def pluralize(n: int, what: str) -> str:
@@ -36,5 +36,5 @@ def _describe_records(person: Person) -> str:
 
 
 def describe_outcome(person: Person) -> str:
-    """How it went with one person, with the reason where there is one."""
+    """The outcome of one person, with its reason if there is one."""
     return f"{person.outcome} ({person.reason})" if person.reason else person.outcome

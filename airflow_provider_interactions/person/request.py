@@ -1,14 +1,14 @@
-"""Everything a vendor knows of one person, or of a few: the answer to a "get my data" request.
+"""Answer a "get my data" request: everything that a vendor knows about one person, or about a few.
 
-The vendor is asked anew, for all time unless a window is given, and whatever it sends is in the answer: what can be
-read as interactions, what cannot with the reason, and for every person how it went. Three files, in the folder
-``requests/vendor=…/account=…/`` of the lake, whose names hold nothing of the person::
+The vendor is always called again: for all time, unless a window is given. The answer holds everything that it sends:
+readable records as interactions, unreadable records with the reason, and an outcome for every person. It consists of
+three files in the lake's folder ``requests/vendor=…/account=…/``. Their names hold no personal data::
 
-    <stamp>-<token>.parquet   one row per record, person by person in order of time, the vendor's own bytes included
-    <stamp>-<token>.jsonl     the same to be read by people: one JSON object a line
-    <stamp>-<token>.json      the counts; written last, so where it is, the answer is whole
+    <stamp>-<token>.parquet   one row per record, person by person, in order of time, with the vendor's own bytes
+    <stamp>-<token>.jsonl     the same for people to read: one JSON object on each line
+    <stamp>-<token>.json      the counts; it is written last, so if it exists, the answer is complete
 
-They hold personal data. Whoever can read the lake can read them. Delete them there when the request is closed.
+The files hold personal data. Everybody who can read the lake can read them. Delete them when the request is closed.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ from airflow_provider_interactions.person.counts import Answer, Tally, build_ans
 from airflow_provider_interactions.person.files import AnswerFiles, PersonRecords, fold_type, read_person
 from airflow_provider_interactions.window import ALWAYS, Instant, Window, instant
 
-#: People in one request. Longer lists are for the pipeline of list, extract, normalize and load.
+#: The most people in one request. For longer lists, use the pipeline of list, extract, normalize and load.
 MOST = 500
 
-#: Nothing is before or after this. For vendors that send everything whatever is asked: records with made-up times too.
+#: All time, also for impossible times in records. For vendors that cannot filter by date and send everything.
 EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A checked request about given people; made by ``check_request``. ``window`` None means all time.
+    """A checked request about given people, made by ``check_request``. ``window`` None means all time.
 
-    ``places`` are the contacts' first places in the list as it was given, from 1.
-    ``types`` are those to keep here, where the vendor cannot be asked for some only; empty means all.
+    ``places`` are the contacts' first places in the given list, from 1. If the vendor cannot filter by type, ``types``
+    are the types to keep here; empty means all.
     """
 
     vendor: Vendor
@@ -62,12 +62,12 @@ class Request:
 
     @property
     def span(self) -> Window:
-        """The window as the vendor is asked for it."""
+        """The window of the vendor's queries."""
         return self.window or _ever(self.vendor)
 
     @property
     def when(self) -> str:
-        """The window in a sentence."""
+        """The window as a part of a sentence."""
         return f"window {self.window}" if self.window else "all time"
 
 
@@ -81,9 +81,9 @@ def check_request(
     types: Iterable[str] = (),
     options: Mapping[str, Any] | None = None,
 ) -> Request:
-    """Check everything that can be checked before anybody is asked; raises ConfigError that says what to mend.
+    """Check everything that can be checked before the first call. Raises ConfigError that says what to correct.
 
-    Without ``start`` the window is open to the past, without ``end`` to the future, without both it is all time.
+    Without ``start``, the window has no limit in the past; without ``end``, none in the future.
     """
     people = _check_people(vendor, ids, kind)
     known = {option.name for option in msgspec.structs.fields(vendor.options)}
@@ -96,7 +96,7 @@ def check_request(
 
 
 def split_identifiers(given: Sequence[str] | str | None) -> list[str]:
-    """A list of identifiers, or text with one on each line, without blanks around them; empty ones keep their places.
+    """Split a list of identifiers, or text with one on each line, and strip blanks. Empty ones keep their places.
 
     Raises ConfigError for anything else.
     """
@@ -116,9 +116,9 @@ def answer_request(
     limits: Limits | None = None,
     now: datetime | None = None,
 ) -> Answer:
-    """Ask the vendor, write the three files and return what the last one says; on any error no file is left.
+    """Ask the vendor, write the three files and return the content of the last one. After an error, no file remains.
 
-    Raises what the vendor's answers mean, and Unreconciled when a record is unaccounted for. ``now`` (aware) is when.
+    Raises VendorError, and Unreconciled if a record is unaccounted for. ``now`` (aware) is the time of the request.
     """
     with _open_memory_lake() as memory:
         job = Job(
@@ -128,7 +128,7 @@ def answer_request(
             window=asked.span,
             contacts=asked.contacts,
             options=asked.options,
-            on_missing="allow",  # that nobody is known is an answer here
+            on_missing="allow",  # here it is a valid answer that the vendor knows nobody
             progress=progress,
             keeps="undated" if asked.window else "everything",
             limits=limits,
@@ -139,7 +139,7 @@ def answer_request(
 
 
 def _check_people(vendor: Vendor, ids: Iterable[object], kind: str | None) -> dict[Contact, int]:
-    """Each person once, with the first place in the list; blanks only take places."""
+    """Each person once, with the first place in the list. Blanks count as places."""
     contacts: dict[Contact, int] = {}
     for place, value in enumerate(ids, start=1):
         found = value.strip() if isinstance(value, str) else value
@@ -152,7 +152,7 @@ def _check_people(vendor: Vendor, ids: Iterable[object], kind: str | None) -> di
         msg = f"{len(contacts)} contacts are more than the {MOST} of one request. Use the pipeline for whole lists."
         raise ConfigError(msg)
     if next(iter(contacts)).kind not in vendor.about.person_kinds:
-        msg = f"{vendor.name}: a request is about given people, not of kind {kind}. Use the pipeline for that."
+        msg = f"{vendor.name}: a request is about given people, so kind cannot be {kind}. Use the pipeline for that."
         raise ConfigError(msg)
     return contacts
 
@@ -165,13 +165,13 @@ def _read_window(vendor: Vendor, start: Instant | None, end: Instant | None) -> 
 
 
 def _ever(vendor: Vendor) -> Window:
-    # A vendor that reads the dates may refuse the year 1.
+    # A vendor that filters by date may refuse the year 1.
     return ALWAYS if vendor.filters_by_date else EVER
 
 
 @contextmanager
 def _open_memory_lake() -> Iterator[Lake]:
-    """A lake that goes with the process, so that whatever happens, no half of somebody's data lies about."""
+    """A lake in memory. It ends with the process, so a failure cannot leave a part of a person's data on a disk."""
     memory = Lake(fsspec.filesystem("memory"), f"/{uuid.uuid4().hex}")
     try:
         yield memory

@@ -182,9 +182,9 @@ WRONG = {
     "no such day": ({"contacts": [f"{1:032x}"], "start": "2026-02-30"}, "The start cannot be read: '2026-02-30'"),
     "another vendor's type": (
         {"vendor": "which50", "contacts": ["x"], "types": ["EmailSent"]},
-        "which50: EmailSent belong to other vendors. Types here are: email, sms",
+        "which50: EmailSent belong to other vendors. Types of which50: email, sms",
     ),
-    "types of Luminate": ({"vendor": "luminate_online", "contacts": ["1"], "types": ["sms"]}, "numbers of the site"),
+    "types of Luminate": ({"vendor": "luminate_online", "contacts": ["1"], "types": ["sms"]}, "the site's own numbers"),
     "reversed": (
         {"contacts": [f"{1:032x}"], "start": "2026-01-03T00:00:00Z", "end": "2026-01-02T00:00:00Z"},
         "Its end must be later than its start",

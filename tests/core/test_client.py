@@ -341,7 +341,7 @@ def test_a_web_page_instead_of_an_answer(rig, who):
     rig.faults(path="WhoAmI", kind="html", status=200)
     [error] = rig.fetch(who)
     assert isinstance(error, Unavailable)
-    assert "a web page came instead of the API's answer" in str(error)
+    assert "a web page came instead of the API's response" in str(error)
 
 
 def test_errors_tell_the_path_and_nothing_else_of_the_address(rig):

@@ -60,9 +60,9 @@ def test_an_extra_that_cannot_be_used_is_named(extra, told):
         ("https://org:port", "full URL that starts with https://"),
         ("https://org:99999", "full URL that starts with https://"),
         ("https://my org.dynamics.com", "full URL that starts with https://"),
-        ("https://ann:hush@org.dynamics.com", "must hold no user name, password"),
-        ("https://org.dynamics.com/?key=hush", "must hold no user name, password, query"),
-        ("https://org.dynamics.com/#hush", "must hold no user name, password, query"),
+        ("https://ann:hush@org.dynamics.com", "must not hold a user name, password"),
+        ("https://org.dynamics.com/?key=hush", "must not hold a user name, password, query"),
+        ("https://org.dynamics.com/#hush", "must not hold a user name, password, query"),
         ("http://org.dynamics.com", r'plain http://.*"allow_http": true'),
     ],
 )

@@ -93,7 +93,7 @@ def test_a_table_of_text_is_cut_at_its_own_delimiter(tmp_path, mark, ending):
 )
 def test_a_csv_without_a_header_is_refused_and_not_one_short(tmp_path, vendor, kind, first):
     (tmp_path / "ids.csv").write_text(f"{first}\n{first}\n")
-    with pytest.raises(ConfigError, match=r"first line .* say by column"):
+    with pytest.raises(ConfigError, match=r"first line .* name of the column as column"):
         read(tmp_path / "ids.csv", vendor, kind=kind)
     assert read(tmp_path / "ids.csv", vendor, column=first, kind=kind) == [first]
 

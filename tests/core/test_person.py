@@ -318,7 +318,7 @@ def test_what_is_wrong_is_said_before_anybody_is_asked(sandbox, vendor, what):
 
 @pytest.mark.parametrize("name", [LUMINATE], indirect=True)
 def test_everybody_at_once_is_no_person(vendor):
-    with pytest.raises(ConfigError, match="not of kind everyone"):
+    with pytest.raises(ConfigError, match="so kind cannot be everyone"):
         person_request.check_request(vendor, ["*"], "everyone", types=["1000"])
 
 

@@ -144,7 +144,7 @@ def test_what_is_no_window_is_refused_with_what_to_write(start, end, advice):
 
 
 def test_a_window_cannot_be_split_into_nothing():
-    with pytest.raises(ConfigError, match="pieces of 0:00:00"):
+    with pytest.raises(ConfigError, match="windows of 0:00:00"):
         list(Window.of("2026-01-01", "2026-01-02").split(timedelta(0)))
 
 
