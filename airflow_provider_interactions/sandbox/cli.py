@@ -31,6 +31,9 @@ def build_parser() -> argparse.ArgumentParser:
     parse.add_argument("--shapes", type=int, help="distinct histories (default: 16 with --per-contact, else all)")
     parse.add_argument("--latency", type=float, default=default.latency, help="seconds")
     parse.add_argument("--rate-limit", type=parse_rate_limit, metavar="N/SECONDS")
+    kinds = ("sliding_window", "token_bucket")
+    parse.add_argument("--limiter", choices=kinds, default=kinds[0], help="what counts the requests")
+    parse.add_argument("--burst", type=int, metavar="N", help="the most tokens in a bucket (default: the limit's N)")
     parse.add_argument("--refused-count", action="store_true", help="refused requests use up the limit too")
     parse.add_argument("--lengthen", type=float, default=0.0, metavar="SECONDS", help="per request during a pause")
     parse.add_argument("--concurrency", type=int, help="requests in flight per vendor before 429")
@@ -62,7 +65,11 @@ def read_config(arguments: argparse.Namespace) -> SandboxConfig:
     limit = arguments.rate_limit
     if limit is not None:
         limit = msgspec.structs.replace(
-            limit, refused_count=arguments.refused_count, lengthen_seconds=arguments.lengthen
+            limit,
+            kind=arguments.limiter,
+            burst=arguments.burst,
+            refused_count=arguments.refused_count,
+            lengthen_seconds=arguments.lengthen,
         )
     same = ("port", "seed", "contacts", "start", "days", "per_contact", "shapes", "latency", "concurrency")
     values = {name: getattr(arguments, name) for name in same}

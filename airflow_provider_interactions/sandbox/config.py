@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 
 class RateLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``requests`` per sliding window of ``seconds``, counted per vendor; more are refused with 429.
+    """``requests`` per ``seconds``, counted per vendor; more are refused with 429.
 
     A refusal starts a pause; its length is in Retry-After (whole seconds, rounded up).
     """
 
     requests: int
     seconds: float = 1.0
-    #: refused requests use up the limit as well
+    #: "sliding_window": at most ``requests`` in any ``seconds``; "token_bucket": each request takes a token, and
+    #: ``requests`` tokens flow in evenly over ``seconds``
+    kind: Literal["sliding_window", "token_bucket"] = "sliding_window"
+    #: the most tokens in a bucket, which is full at first; None: as many as ``requests``
+    burst: int | None = None
+    #: refused requests use up the limit as well; they take tokens that are not there yet, at most a bucketful
     refused_count: bool = False
     #: requests sent during a pause are all refused and each makes the pause longer by this many seconds
     #: (as Microsoft says of its own: "Service protection API limits", learn.microsoft.com, read 2026-11)

@@ -1,15 +1,22 @@
-"""Counting requests per vendor, and refusing those that exceed the configured limits."""
+"""Counting requests per vendor, and refusing those that exceed the configured limits.
+
+A pause lasts from a refusal until its Retry-After has passed, counted from when the refusal is sent; further refusals
+make it longer. Every request that arrives meanwhile is counted in ``arrived_during_pause``. Those that were on their
+way when the client learned of the first refusal are no offence; the others are ``sent_during_pause``.
+"""
 
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from collections import Counter
+from collections.abc import Callable
 from time import monotonic
 from typing import Any, NamedTuple
 
 from airflow_provider_interactions.sandbox.config import RateLimit, SandboxConfig
+from airflow_provider_interactions.sandbox.rate_limiters import create_limiter
 
-# A request that was on its way when the client learned of a refusal does not count as sent during the pause.
+# Seconds after a refusal was sent in which requests may arrive that the client sent before it learned of it.
 _GRACE_SECONDS = 0.05
 
 
@@ -21,12 +28,13 @@ class Refusal(NamedTuple):
 
 
 class Meter:
-    """One vendor's counters, sliding window and pause. Times are `time.monotonic` seconds."""
+    """One vendor's counters, rate limiter and pause. Times are seconds of the ``clock``."""
 
-    def __init__(self, config: SandboxConfig) -> None:
+    def __init__(self, config: SandboxConfig, clock: Callable[[], float] = monotonic) -> None:
         self._limit = config.rate_limit
         self._concurrency = config.concurrency
-        self._grace = config.latency + _GRACE_SECONDS
+        self._latency = config.latency
+        self._clock = clock
         self.reset()
 
     def reset(self) -> None:
@@ -35,15 +43,16 @@ class Meter:
         self.by_status: Counter[str] = Counter()
         self.by_host: Counter[str] = Counter()
         self.by_fault: Counter[str] = Counter()
-        self.requests = self.refused = self.sent_during_pause = self.with_cookie = self.max_in_flight = 0
+        self.requests = self.refused = self.with_cookie = self.max_in_flight = 0
+        self.arrived_during_pause = self.sent_during_pause = 0
         self.in_flight = getattr(self, "in_flight", 0)
-        self._window: deque[float] = deque()
+        self._limiter = create_limiter(self._limit) if self._limit else None
         self._pause_from = self._pause_until = 0.0
         self._first = self._last = 0.0
 
     def enter(self, path: str, host: str, *, cookie: bool) -> None:
         """Count a request that has just arrived."""
-        self._first = self._first or monotonic()
+        self._first = self._first or self._clock()
         self.requests += 1
         self.by_path[path] += 1
         self.by_host[host] += 1
@@ -53,13 +62,13 @@ class Meter:
 
     def leave(self, status: str) -> None:
         """Count the response to it."""
-        self._last = monotonic()
+        self._last = self._clock()
         self.in_flight -= 1
         self.by_status[status] += 1
 
     def admit(self) -> Refusal | None:
         """Let the request just counted pass, or say why not."""
-        refusal = self._check_concurrency() or self._check_rate(monotonic())
+        refusal = self._check_concurrency() or self._check_rate(self._clock())
         self.refused += refusal is not None
         return refusal
 
@@ -69,39 +78,38 @@ class Meter:
         return Refusal("concurrency", 1)
 
     def _check_rate(self, now: float) -> Refusal | None:
-        if self._limit is None:
+        if self._limit is None or self._limiter is None:
             return None
-        while self._window and self._window[0] <= now - self._limit.seconds:
-            self._window.popleft()
-        if self._is_paused(self._limit, now) or len(self._window) >= self._limit.requests:
-            return self._refuse(self._limit, now)
-        self._window.append(now)
-        return None
+        if self._is_barred(self._limit, now):
+            if self._limit.refused_count:
+                self._limiter.admit(now)
+        elif self._limiter.admit(now):
+            return None
+        return self._refuse(self._limiter.seconds_to_wait(now), now)
 
-    def _is_paused(self, limit: RateLimit, now: float) -> bool:
-        """Note an offence against the pause; without ``lengthen_seconds`` the window alone decides."""
+    def _is_barred(self, limit: RateLimit, now: float) -> bool:
+        """Note an offence against the pause; without ``lengthen_seconds`` the limiter alone decides."""
         if now >= self._pause_until:
             return False
-        offence = now > self._pause_from + self._grace
+        self.arrived_during_pause += 1
+        offence = now > self._pause_from + self._latency + _GRACE_SECONDS
         self.sent_during_pause += offence
         if offence:
             self._pause_until += limit.lengthen_seconds
         return limit.lengthen_seconds > 0
 
-    def _refuse(self, limit: RateLimit, now: float) -> Refusal:
-        if limit.refused_count:
-            self._window.append(now)
-            if len(self._window) > limit.requests:
-                self._window.popleft()
-        seconds = max(self._window[0] + limit.seconds if self._window else now, self._pause_until) - now
-        whole = max(1, math.ceil(seconds))
+    def _refuse(self, seconds: float, now: float) -> Refusal:
+        sent_at = now + self._latency
+        whole = max(1, math.ceil(max(seconds, self._pause_until - sent_at)))
         if now >= self._pause_until:
-            self._pause_from, self._pause_until = now, now + whole
+            self._pause_from = now
+        self._pause_until = max(self._pause_until, sent_at + whole)
         return Refusal("requests", whole)
 
     def report(self) -> dict[str, Any]:
         """The counters as JSON values; ``seconds`` runs from the first request to the last answer."""
-        counts = ("requests", "refused", "sent_during_pause", "in_flight", "max_in_flight", "with_cookie")
+        pauses = ("arrived_during_pause", "sent_during_pause")
+        counts = ("requests", "refused", *pauses, "in_flight", "max_in_flight", "with_cookie")
         groups = ("by_path", "by_status", "by_host", "by_fault")
         return {
             **{name: getattr(self, name) for name in counts},

@@ -11,16 +11,21 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import requests
+from hypothesis import given
+from hypothesis import strategies as st
 
 import airflow_provider_interactions.sandbox as package
 from airflow_provider_interactions.sandbox import Fact, SandboxConfig, digest, serve
 from airflow_provider_interactions.sandbox.cli import build_parser, read_config
+from airflow_provider_interactions.sandbox.meter import Meter
+from airflow_provider_interactions.sandbox.rate_limiters import create_limiter
 from airflow_provider_interactions.sandbox.state import create_state
 from airflow_provider_interactions.sandbox.world import (
     DAY,
@@ -197,7 +202,74 @@ def test_arguments_become_a_config():
     config = read_config(build_parser().parse_args(arguments))
     assert config.rate_limit == package.RateLimit(6000, 300, refused_count=True, lengthen_seconds=2)
     assert config.options == {VENDOR: {"client_id": "abc"}}
+    arguments = ["--rate-limit", "100", "--limiter", "token_bucket", "--burst", "30"]
+    config = read_config(build_parser().parse_args(arguments))
+    assert config.rate_limit == package.RateLimit(100, kind="token_bucket", burst=30)
     assert read_config(build_parser().parse_args([])) == SandboxConfig()
+
+
+@dataclass
+class Clock:
+    now: float = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+LIMITERS = st.builds(
+    package.RateLimit,
+    st.integers(1, 20),
+    st.sampled_from([0.5, 1.0, 60.0]),
+    kind=st.sampled_from(["sliding_window", "token_bucket"]),
+    burst=st.none() | st.integers(1, 40),
+    refused_count=st.booleans(),
+)
+
+
+@given(LIMITERS, st.lists(st.floats(0.001, 1.5), min_size=1, max_size=150))
+def test_a_limiter_admits_what_its_limit_allows(limit, gaps):
+    """No stretch of time has more than flows into it; and a client that waits as long as the limiter says passes."""
+    limiter, now, admitted = create_limiter(limit), 100.0, []
+    at_once = (limit.burst or limit.requests) if limit.kind == "token_bucket" else 0
+    for gap in gaps:
+        now += gap * limit.seconds / limit.requests
+        if limiter.admit(now):
+            admitted.append(now)
+    for n, begin in enumerate(admitted):
+        within = sum(at <= begin + limit.seconds - 1e-6 for at in admitted[n:])
+        assert within <= at_once + limit.requests
+    now += limiter.seconds_to_wait(now) + 1e-6
+    assert limiter.admit(now)
+    assert limiter.seconds_to_wait(now + 3 * limit.seconds * max(1, at_once / limit.requests)) == 0
+
+
+@pytest.mark.parametrize("refused_count", [False, True])
+def test_a_bucket_holds_the_whole_limit_and_refills_evenly(refused_count):
+    limiter = create_limiter(package.RateLimit(100, 1.0, kind="token_bucket", refused_count=refused_count))
+    assert sum(limiter.admit(50.0) for _ in range(120)) == 100
+    # Twenty were refused: where these count, they have to flow in first.
+    assert sum(limiter.admit(50.5001) for _ in range(120)) == (30 if refused_count else 50)
+
+
+def arrive(meter, clock, at):
+    """The answer to one request at a time."""
+    clock.now = at
+    meter.enter("/", "", cookie=False)
+    refusal = meter.admit()
+    meter.leave("200")
+    return refusal and refusal.seconds
+
+
+@pytest.mark.parametrize("kind", ["sliding_window", "token_bucket"])
+def test_the_meter_counts_what_arrives_during_a_pause(kind):
+    clock, limit = Clock(), package.RateLimit(1, 1.0, kind=kind)
+    meter = Meter(SandboxConfig(rate_limit=limit, latency=0.2), clock)
+    answers = [arrive(meter, clock, 100 + at) for at in (0.0, 0.1, 0.2, 0.3)]  # the last two are on their way
+    assert answers == [None, 1, 1, 1]
+    assert (meter.arrived_during_pause, meter.sent_during_pause) == (2, 0)
+    # The refusal of 0.3 is sent at 0.5: the pause lasts until 1.5, though the limit would allow a request before.
+    assert [arrive(meter, clock, 100 + at) for at in (1.45, 1.55)] == [None, 1]
+    assert (meter.arrived_during_pause, meter.sent_during_pause) == (3, 1)
 
 
 def test_it_is_an_independent_witness():
