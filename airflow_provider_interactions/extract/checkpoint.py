@@ -8,7 +8,7 @@
 
 The fingerprint is of everything that decides the rows: vendor, account, window, contacts, options, the package's
 version, and the run that asks (``Job.resume``). So another run starts afresh. The same run goes on, also after it
-failed for good and was cleared. Once it has come to its end, its later tries are handed what it landed; a run that was
+failed for good and was cleared. Once it has come to its end, its later tries get what it landed; a run that was
 cleared after that (``Job.generation``) starts afresh. Whatever is missing or damaged here means a fresh start too: a
 checkpoint only saves work. It is removed when its window is committed, when that is impossible (too many records are
 unreadable, too many contacts are unknown or get no response, counts do not add up), and when it is too old.
@@ -62,7 +62,7 @@ class Tally(msgspec.Struct):
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """A file of the journal with rows ``[first, first + rows)`` of the whole landing; ``digest`` is of its bytes."""
+    """Rows ``[first, first + rows)`` of all that was written, in a file; ``digest`` is of its bytes."""
 
     name: str
     first: int
@@ -127,7 +127,7 @@ class CheckpointStore:
 
     @classmethod
     def of(cls, lake: Lake, place: WindowPaths, facts: Any) -> CheckpointStore:
-        """The journal of an extraction; ``facts`` are plain values that decide its rows."""
+        """The checkpoints of an extraction; ``facts`` are plain values that decide its rows."""
         fingerprint = hashlib.sha256(msgspec.json.encode(facts)).hexdigest()[:32]
         return cls(lake, f"{place.folder('unfinished')}/{fingerprint}")
 
@@ -205,7 +205,7 @@ class CheckpointStore:
 
 
 def clear_checkpoints(lake: Lake, manifest: Manifest) -> None:
-    """Remove the journals of extractions that a published window consists of."""
+    """Remove the checkpoints of extractions that a published window consists of."""
     for folder, state in _read_checkpoints(lake, manifest.place.folder("unfinished")):
         if state is not None and state.paths and manifest.paths.issuperset(state.paths):  # without files: under way
             _remove(lake, folder)
@@ -229,13 +229,13 @@ def expire_checkpoints(lake: Lake, place: WindowPaths, now: datetime, age: timed
 
 
 def list_landed_files(lake: Lake, place: WindowPaths) -> frozenset[str]:
-    """The data files that journals of a window refer to."""
+    """The data files that checkpoints of a window refer to."""
     found = _read_checkpoints(lake, place.folder("unfinished"))
     return frozenset(path for _, state in found if state for path in state.paths)
 
 
 def _read_checkpoints(lake: Lake, window: str) -> Iterator[tuple[str, Checkpoint | None]]:
-    """Every journal in a window's folder, with its state where that can be read."""
+    """Every checkpoint in a window's folder, with its state where that can be read."""
     for folder in (f"{window}/{name}" for name in lake.list_names(window)):
         state = None
         with contextlib.suppress(OSError, msgspec.MsgspecError):

@@ -16,7 +16,7 @@ from airflow_provider_interactions.lake.manifest import Manifest, list_reference
 from airflow_provider_interactions.lake.paths import WindowPaths, read_timestamp
 from airflow_provider_interactions.lake.storage import Lake
 
-#: No run is under way for longer without a journal that refers to its files.
+#: No run is under way for longer without a checkpoint that refers to its files.
 AGE = timedelta(days=1)
 
 #: Lists of contacts, and rejects that no manifest refers to, are kept for so long: a run may be cleared and go on with
@@ -29,7 +29,7 @@ def remove_orphan_files(lake: Lake, place: WindowPaths, now: datetime) -> None:
     _remove_expired(lake, place, now)
     old = [path for folder, prefix in _list_folders(place) for path in expired_files(lake, folder, now, prefix)]
     if old:
-        # Journals before manifests: a journal goes after its files were published.
+        # Checkpoints before manifests: a checkpoint goes after its files were published.
         keep = list_landed_files(lake, place) | list_referenced(lake, place.folder("raw"))
         manifest = lake.read(place.manifest, Manifest)
         lake.remove(path for path in old if path not in keep and not (manifest and path in manifest.paths))

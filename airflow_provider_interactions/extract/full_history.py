@@ -56,27 +56,27 @@ def extract_from_history(job: Job) -> Manifest:
             requests=fetched.counts.requests, retries=fetched.counts.retries, throttled=fetched.counts.throttled
         )
         known.update(_read_known(job, fetched, fresh=True))
-    elif job.resume is not None:  # an earlier try may have died between keeping its answers and dropping its journal
+    elif job.resume is not None:  # an earlier try may have died between keeping its answers and dropping its checkpoint
         open_checkpoints(_history_job(job, job.contacts)).drop()
     state = Checkpoint(extracted_at=job.extracted_at)
-    with RawWriter(job.lake, job.place, state, job.batch, job.batches, asked=job.asked) as landing:
-        tally = _WindowCut(job, landing, known)
+    with RawWriter(job.lake, job.place, state, job.batch, job.batches, asked=job.asked) as writer:
+        cut = _WindowCut(job, writer, known)
         for manifest, contacts in _group_by_manifest(job.contacts, known):
-            tally.take(manifest, contacts)
-        counts = tally.finish() + sent
+            cut.copy_rows(manifest, contacts)
+        counts = cut.finish() + sent
         check_known(job, counts)
-        return landing.finish(counts)
+        return writer.finish(counts)
 
 
 @dataclass(slots=True)
 class _WindowCut:
     job: Job
-    landing: RawWriter
+    writer: RawWriter
     known: Mapping[Contact, KnownContact]
     received: int = 0
     rows: Counter[str] = field(default_factory=Counter)
 
-    def take(self, manifest: Manifest, contacts: Sequence[Contact]) -> None:
+    def copy_rows(self, manifest: Manifest, contacts: Sequence[Contact]) -> None:
         """Copy the rows of some contacts that lie in the window."""
         wanted = pa.array([_contact_key(contact.kind, contact.id) for contact in contacts], pa.string())
         window = self.job.window
@@ -86,13 +86,13 @@ class _WindowCut:
             self.received += mine.num_rows
             self.rows.update(_contact_keys(found).to_pylist())
             if found.num_rows:
-                self.landing.copy(found)
+                self.writer.copy(found)
 
     def finish(self) -> Counts:
         """Note how it went with each contact and count."""
         outcomes = [self._outcome(contact) for contact in self.job.contacts]
         for outcome in outcomes:
-            self.landing.add_outcome(outcome)
+            self.writer.add_outcome(outcome)
         fetched, asked = self.rows.total(), len(self.job.contacts)
         if self.job.progress is not None:
             self.job.progress(Progress(asked, asked, fetched, 0, 0))

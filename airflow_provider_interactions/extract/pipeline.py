@@ -58,10 +58,10 @@ def fetch_pages(job: Job) -> Iterator[tuple[Query, Page]]:
 async def land_pages(job: Job, folder: str = "") -> Manifest:
     """Query the vendor and write its records to ``folder``; default: the window's raw folder."""
     async with connect(job.vendor, job.credentials, concurrency=job.concurrency, limits=job.limits) as client:
-        with _open_writer(job, folder) as landing:
-            tracker = Tracker(job, landing, client)
-            saver, witnesses = CheckpointTimer(landing, tracker), Witnesses(job, landing, client)
-            questions = islice(_list_questions(job), landing.state.questions, None)
+        with _open_writer(job, folder) as writer:
+            tracker = Tracker(job, writer, client)
+            saver, witnesses = CheckpointTimer(writer, tracker), Witnesses(job, writer, client)
+            questions = islice(_list_questions(job), writer.state.questions, None)
             async with (
                 report_progress(tracker),
                 aclosing(_stream_answers(questions, job, client, witnesses.note_answer)) as answers,
@@ -69,18 +69,18 @@ async def land_pages(job: Job, folder: str = "") -> Manifest:
                 async for question, item in answers:
                     if isinstance(item, StreamEnd):
                         tracker.finish_query(question, await witnesses.judge_failure(question.query, item.error))
-                        await saver.ended()
+                        await saver.count_question()
                     else:
                         tracker.land_page(question.query, item)
-                    if landing.full:
-                        await asyncio.to_thread(landing.flush)
-            await asyncio.to_thread(landing.flush_rejects)
-            with landing.forgotten_on(ConfigError, TooManyRejects, Unreconciled):
-                tracker.judge()
+                    if writer.full:
+                        await asyncio.to_thread(writer.flush)
+            await asyncio.to_thread(writer.flush_rejects)
+            with writer.drop_checkpoint_on(ConfigError, TooManyRejects, Unreconciled):
+                tracker.check_undated()
                 counts = tracker.counts()
                 check_known(job, counts)
-                manifest = await asyncio.to_thread(landing.finish, counts)
-            await saver.finished()
+                manifest = await asyncio.to_thread(writer.finish, counts)
+            await saver.save_finished()
             return manifest
 
 
@@ -92,17 +92,17 @@ def _open_writer(job: Job, folder: str) -> RawWriter:
     if job.resume is None:
         state = Checkpoint(extracted_at=job.extracted_at)
         return RawWriter(job.lake, job.place, state, job.batch, job.batches, folder, asked=job.asked)
-    journal = open_checkpoints(job)
+    store = open_checkpoints(job)
     expire_checkpoints(job.lake, job.place, job.extracted_at, job.resume_age)
-    found = journal.load(job.extracted_at, job.resume_age)
+    found = store.load(job.extracted_at, job.resume_age)
     if found and found[0].finished and found[0].generation != job.generation:
-        journal.drop()
+        store.drop()
         found = None
     state, rows, outcomes = found or (Checkpoint(extracted_at=job.extracted_at), [], [])
     state.generation = job.generation
-    landing = RawWriter(job.lake, job.place, state, job.batch, job.batches, folder, journal, job.asked)
-    landing.restore(rows, outcomes)
-    return landing
+    writer = RawWriter(job.lake, job.place, state, job.batch, job.batches, folder, store, job.asked)
+    writer.restore(rows, outcomes)
+    return writer
 
 
 def _list_questions(job: Job) -> Iterator[Question]:
@@ -128,14 +128,14 @@ def _guard_query(
     job: Job, client: Client, note: Callable[[Contact], None]
 ) -> Callable[[Question, Go], AsyncGenerator[Page, None]]:
     def pages(question: Question, go: Go) -> AsyncGenerator[Page, None]:
-        async def counted(request: Request, decode: Callable[[Response], T], /) -> T:
+        async def fetch_and_count(request: Request, decode: Callable[[Response], T], /) -> T:
             await go()
             question.requests += 1
             answer = await client.fetch(request, decode)
             note(question.query.contact)
             return answer
 
-        return guard_pages(job.vendor.pages(counted, question.query, job.window), job.vendor.name)
+        return guard_pages(job.vendor.pages(fetch_and_count, question.query, job.window), job.vendor.name)
 
     return pages
 

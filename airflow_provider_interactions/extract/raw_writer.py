@@ -44,9 +44,9 @@ HELD_ROWS, HELD_PAGES, HELD_BYTES = 16_384, 1_000, 64 * 1024 * 1024
 class RawWriter:
     """The raw files of one batch, being written. Use it as a context manager; call ``finish`` to keep the files.
 
-    ``folder`` is where in the lake; the window's raw folder unless set. ``asked`` is that of the manifest. With a
-    journal, what has landed outlives a failure; without one, a failure leaves nothing behind. Where one file ends and
-    the next begins follows from the rows alone, so a continued landing has the same files as an undisturbed one.
+    ``folder`` is where in the lake; the window's raw folder unless set. ``asked`` is that of the manifest. With
+    ``checkpoints``, what was written outlives a failure. Without, a failure leaves nothing behind. Where one file ends
+    and the next begins follows from the rows alone, so a continued extraction has the files of an undisturbed one.
     """
 
     lake: Lake
@@ -55,7 +55,7 @@ class RawWriter:
     batch: int = 0
     batches: int = 1
     folder: str = ""
-    journal: CheckpointStore | None = None
+    checkpoints: CheckpointStore | None = None
     asked: str = ""
     _runs: list[PageRows] = field(default_factory=list)
     _held: int = 0
@@ -75,20 +75,20 @@ class RawWriter:
     ) -> None:
         undated = () if isinstance(error, TooManyRejects) else self.state.undated  # these stay, to be looked at
         paths = [file.path for file in (*self.state.parts, *undated, *self._others)]
-        if paths and not self._kept and self.journal is None:
+        if paths and not self._kept and self.checkpoints is None:
             # A long window that is split once more writes the same files, which may be committed already.
             published = list_referenced(self.lake, self._home)
             self.lake.remove(path for path in paths if path not in published)
 
     @contextmanager
-    def forgotten_on(self, *kinds: type[Exception]) -> Iterator[None]:
+    def drop_checkpoint_on(self, *kinds: type[Exception]) -> Iterator[None]:
         """On an error of these kinds, drop the checkpoint, so that the next try starts from the beginning."""
         try:
             yield
         except kinds:
-            if self.journal is not None:
-                self.journal.drop()
-            self.journal = None
+            if self.checkpoints is not None:
+                self.checkpoints.drop()
+            self.checkpoints = None
             raise
 
     def restore(self, rows: Sequence[pa.Table], outcomes: Sequence[Outcome]) -> None:
@@ -99,21 +99,21 @@ class RawWriter:
     def add(
         self, query: Query, records: Sequence[bytes], occurred: Sequence[datetime | None], context: str = ""
     ) -> None:
-        """Take the records of one page; rows are written in groups."""
+        """Add the records of one page; rows are written in groups."""
         if records:
             self._runs.append(PageRows(query, context, records, occurred))
             self._held += len(records)
             self._held_bytes += size(records)
 
     def reject(self, query: Query, records: Sequence[bytes], reasons: Sequence[str], context: str = "") -> None:
-        """Take records without a readable time, with the reasons. They go to a file of their own."""
+        """Add records without a readable time, with the reasons. They go to a file of their own."""
         if records:
             run = PageRows(query, context, records, [None] * len(records))
             self._reject(build_table([run], self.place, self.state.extracted_at), pa.array(reasons, pa.string()))
 
     def copy_rejects(self, rows: pa.RecordBatch) -> None:
-        """Take the rejects of the long window that this one is a part of."""
-        self._reject(pa.Table.from_batches([self._own(rows.select(RAW.names))]), rows.column("reason"))
+        """Append the rejects of the long window that this one is a part of."""
+        self._reject(pa.Table.from_batches([self._set_window(rows.select(RAW.names))]), rows.column("reason"))
 
     def flush_rejects(self) -> None:
         """Write the held rejects to a file."""
@@ -145,13 +145,13 @@ class RawWriter:
         """Make a table of the held pages, and files of all rows that fill a file."""
         if self._runs:
             runs, self._runs, self._held, self._held_bytes = self._runs, [], 0, 0
-            self._take(build_table(runs, self.place, self.state.extracted_at))
+            self._append(build_table(runs, self.place, self.state.extracted_at))
 
     def copy(self, rows: pa.RecordBatch) -> None:
-        """Take rows that landed before. Only their window changes."""
-        self._take(pa.Table.from_batches([self._own(rows)], RAW))
+        """Append rows of an earlier extraction. Only their window changes."""
+        self._append(pa.Table.from_batches([self._set_window(rows)], RAW))
 
-    def _own(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+    def _set_window(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         for name, moment in (("window_start", self.place.window.start), ("window_end", self.place.window.end)):
             at = rows.schema.get_field_index(name)
             rows = rows.set_column(at, RAW.field(name), repeat_instant(moment, rows.num_rows))
@@ -163,14 +163,14 @@ class RawWriter:
 
     def save(self, questions: int, tally: Tally) -> None:
         """Save a checkpoint, so that a retry continues after the first ``questions`` queries."""
-        assert self.journal is not None  # noqa: S101 - only a landing with a journal is saved
+        assert self.checkpoints is not None  # noqa: S101 - only a writer with a checkpoint is saved
         self.flush()
         self.flush_rejects()
         self.state.questions, self.state.tally = questions, tally
         pending = pa.concat_tables(self._pending, promote_options="none") if self._pending else RAW.empty_table()
         fresh = pending.slice(self.state.end - self.state.written)
-        if self.journal.save(self.state, fresh if fresh.num_rows else None, self._unsaved):
-            self._noted()
+        if self.checkpoints.save(self.state, fresh if fresh.num_rows else None, self._unsaved):
+            self._mark_saved()
 
     def finish(self, counts: Counts) -> Manifest:
         """Write the rest and the outcomes, check the counts and return the manifest. Nothing is committed yet."""
@@ -200,24 +200,24 @@ class RawWriter:
         self._kept = True
         return manifest
 
-    def end(self, questions: int, tally: Tally) -> None:
+    def save_finished(self, questions: int, tally: Tally) -> None:
         """Save in the checkpoint, if there is one, that only the commit is left to do."""
-        if self.journal is not None:
+        if self.checkpoints is not None:
             self.state.questions, self.state.tally = questions, tally
             self.state.finished, self.state.others = True, self._others
-            if self.journal.save(self.state, None, self._unsaved):
-                self._noted()
+            if self.checkpoints.save(self.state, None, self._unsaved):
+                self._mark_saved()
 
     @property
     def outcomes(self) -> Sequence[Outcome]:
         """The outcomes of all finished contacts, in order."""
         return [*self._outcomes, *self._unsaved]
 
-    def _noted(self) -> None:
+    def _mark_saved(self) -> None:
         self._outcomes.extend(self._unsaved)
         self._unsaved = []
 
-    def _take(self, rows: pa.Table) -> None:
+    def _append(self, rows: pa.Table) -> None:
         self._pending.append(rows)
         while size := rows_for_next_part(self._pending):
             pending = pa.concat_tables(self._pending)

@@ -121,16 +121,16 @@ def _join_pieces(long: Manifest, pieces: Sequence[Manifest], width: timedelta | 
 class _Piece:
     """One short window of a batch, being written."""
 
-    landing: RawWriter
+    writer: RawWriter
     window: Window
     first: bool
     rows: Counter[Contact] = field(default_factory=Counter)
 
-    def take(self, rows: pa.RecordBatch) -> None:
+    def copy_rows(self, rows: pa.RecordBatch) -> None:
         """Copy those rows that lie in the window; the first one has those that lie nowhere, too."""
         mine = filter_window(rows, self.window, undated=self.first)
         if mine.num_rows:
-            self.landing.copy(mine)
+            self.writer.copy(mine)
             kinds, ids = mine.column("contact_id_kind").to_pylist(), mine.column("contact_id").to_pylist()
             self.rows.update(map(Contact, ids, kinds))
 
@@ -138,10 +138,10 @@ class _Piece:
         """Note how it went with each contact, and count."""
         mine = [one.within(self.rows[one.contact], one.requests if self.first else 0) for one in outcomes]
         for outcome in mine:
-            self.landing.add_outcome(outcome)
+            self.writer.add_outcome(outcome)
         fetched = self.rows.total()
         counts = count_outcomes(mine) + Counts(received=fetched, fetched=fetched)
-        return self.landing.finish(counts + _count_calls(batch.counts) if self.first else counts)
+        return self.writer.finish(counts + _count_calls(batch.counts) if self.first else counts)
 
 
 def _count_calls(counts: Counts) -> Counts:
@@ -162,14 +162,14 @@ def _write_pieces(lake: Lake, batch: Manifest, windows: Sequence[Window]) -> lis
         pieces = []
         for window in windows:
             place, state = WindowPaths(batch.vendor, batch.account, window), Checkpoint(extracted_at=batch.extracted_at)
-            landing = stack.enter_context(RawWriter(lake, place, state, batch.batch, batch.batches, asked=batch.asked))
-            pieces.append(_Piece(landing, window, window.start == batch.window_start))
+            writer = stack.enter_context(RawWriter(lake, place, state, batch.batch, batch.batches, asked=batch.asked))
+            pieces.append(_Piece(writer, window, window.start == batch.window_start))
         for rows in read_window(lake, batch, batch.files):
             for piece in pieces:
-                piece.take(rows)
+                piece.copy_rows(rows)
         for rows in read_window(lake, batch, batch.undated):
             for piece in pieces:
                 if piece.first:
-                    piece.landing.copy_rejects(rows)
+                    piece.writer.copy_rejects(rows)
         outcomes = list(read_outcomes(lake, batch))
         return [piece.finish(batch, outcomes) for piece in pieces]

@@ -53,25 +53,25 @@ class Question:
 class Tracker:
     """Counts records, and notes a contact's outcome when its last query has ended."""
 
-    def __init__(self, job: Job, landing: RawWriter, client: Client) -> None:
-        self.job, self.landing, self.client = job, landing, client
-        self.now = landing.state.tally
+    def __init__(self, job: Job, writer: RawWriter, client: Client) -> None:
+        self.job, self.writer, self.client = job, writer, client
+        self.now = writer.state.tally
         self.before = self.now.sent
-        self.outcomes = Counter(outcome.outcome for outcome in landing.outcomes)
+        self.outcomes = Counter(outcome.outcome for outcome in writer.outcomes)
 
     def land_page(self, query: Query, page: Page) -> None:
         """Write the records of the window. The job says what happens to records without a readable time."""
         records, occurred = page.records, page.occurred
         if self.job.keeps == "dated" and lack_time(occurred):
-            records, occurred = self._dated(query, page)
+            records, occurred = self._reject_undated(query, page)
         if self.job.keeps != "everything":
             records, occurred = within(self.job.window, records, occurred)
         self.now.received += len(page.records)
         self.now.rows += len(records)
         self.now.fetched += len(records)
-        self.landing.add(query, records, occurred, page.context)
+        self.writer.add(query, records, occurred, page.context)
 
-    def _dated(self, query: Query, page: Page) -> tuple[list[bytes], list[datetime | None]]:
+    def _reject_undated(self, query: Query, page: Page) -> tuple[list[bytes], list[datetime | None]]:
         """A page without the records whose time cannot be read.
 
         They are rejected here: once for what was fetched, however many windows will be cut from the rest of it.
@@ -86,19 +86,19 @@ class Tracker:
                 reasons.append(rejection.reason)
             else:
                 records.append(record)
-        self.landing.reject(query, bad, reasons, page.context)
+        self.writer.reject(query, bad, reasons, page.context)
         self.now.undated += len(bad)
         self.now.reasons = dict(Counter(self.now.reasons) + Counter(reasons))
         return records, times
 
-    def judge(self) -> None:
+    def check_undated(self) -> None:
         """Warn of records whose time cannot be read; raises TooManyRejects for too large a share of all that came."""
         count, came = self.now.undated, self.now.received
         if not count:
             return
         summary = (
             f"{count} of {came} records of {self.job.vendor.name}, asked for window {self.job.window}, have no time "
-            f"that can be read: {list_reasons(self.now.reasons)}. Their bytes are in {self.landing.undated[0].path}"
+            f"that can be read: {list_reasons(self.now.reasons)}. Their bytes are in {self.writer.undated[0].path}"
         )
         if are_too_many(count, came, self.job.rejects_share, none_left=count == came):
             reason = f"{summary}; {explain_way_on(none_left=count == came)}."
@@ -114,7 +114,7 @@ class Tracker:
         elif error is not None:
             raise with_window(error, self.job, contact)
         if question.last:
-            self._judge(contact)
+            self._note_outcome(contact)
 
     def _miss(self, contact: Contact, error: ContactError) -> None:
         """Note that the contact has no answer; raises the last failure when too many get none."""
@@ -122,13 +122,13 @@ class Tracker:
             self.now.unanswered += 1
             if error.__cause__ and are_too_many_unanswered(self.now.unanswered, len(self.job.whole_list)):
                 # The vendor is at fault, so the contacts noted so far get another chance as well.
-                with self.landing.forgotten_on(Unavailable):
+                with self.writer.drop_checkpoint_on(Unavailable):
                     raise with_window(error.__cause__, self.job, contact)
         self.now.missing = (error.outcome, error.message)
 
-    def _judge(self, contact: Contact) -> None:
+    def _note_outcome(self, contact: Contact) -> None:
         outcome, reason = self.now.missing or (judge_rows(self.now.rows), None)
-        self.landing.add_outcome(Outcome(contact.id, contact.kind, outcome, self.now.rows, self.now.requests, reason))
+        self.writer.add_outcome(Outcome(contact.id, contact.kind, outcome, self.now.rows, self.now.requests, reason))
         self.outcomes[outcome] += 1
         self.now.rows, self.now.requests, self.now.missing = 0, 0, None
         self.report()
@@ -136,25 +136,25 @@ class Tracker:
     def report(self) -> None:
         """Call the job's progress function, if there is one."""
         if self.job.progress is not None:
-            requests, _, throttled = self._sent()
+            requests, _, throttled = self._count_sent()
             done, pause = self.outcomes.total(), self.client.throttle.paused_until - asyncio.get_running_loop().time()
             until = datetime.now(UTC) + timedelta(seconds=pause) if pause > 0 else None
             self.job.progress(
                 Progress(len(self.job.contacts), done, self.now.fetched, requests, throttled, paused_until=until)
             )
 
-    def _sent(self) -> tuple[int, int, int]:
+    def _count_sent(self) -> tuple[int, int, int]:
         """Requests, retries and refusals, those of earlier tries included."""
         sent, before = self.client.counters, self.before
         return before[0] + sent.requests, before[1] + sent.retries, before[2] + sent.throttled
 
     def state(self) -> Tally:
         """The counts that a retry continues from."""
-        return replace(self.now, sent=self._sent())
+        return replace(self.now, sent=self._count_sent())
 
     def counts(self) -> Counts:
         """The manifest's counts, without ``landed``, which only the writer knows."""
-        requests, retries, throttled = self._sent()
+        requests, retries, throttled = self._count_sent()
         return Counts(
             received=self.now.received,
             outside=self.now.received - self.now.undated - self.now.fetched,
@@ -172,25 +172,27 @@ class Tracker:
 class CheckpointTimer:
     """Saves checkpoints: so often that a failure costs little, so rarely that saving costs little."""
 
-    landing: RawWriter
+    writer: RawWriter
     tally: Tracker
     questions: int = 0
     began: float = field(default_factory=monotonic)
     saved: float = field(default_factory=monotonic)
 
-    async def ended(self) -> None:
+    async def count_question(self) -> None:
         """One more question is answered."""
         self.questions += 1
         now = monotonic()
-        if self.landing.journal is None or now - self.saved < max(EVERY, SHARE * (now - self.began)):
+        if self.writer.checkpoints is None or now - self.saved < max(EVERY, SHARE * (now - self.began)):
             return
         self.saved = now
-        await asyncio.to_thread(self.landing.save, self.landing.state.questions + self.questions, self.tally.state())
+        await asyncio.to_thread(self.writer.save, self.writer.state.questions + self.questions, self.tally.state())
         self.questions = 0
 
-    async def finished(self) -> None:
+    async def save_finished(self) -> None:
         """All questions are answered, and all files written."""
-        await asyncio.to_thread(self.landing.end, self.landing.state.questions + self.questions, self.tally.state())
+        await asyncio.to_thread(
+            self.writer.save_finished, self.writer.state.questions + self.questions, self.tally.state()
+        )
 
 
 @asynccontextmanager

@@ -37,7 +37,7 @@ class Witnesses:
     """Who was answered, to be asked again when another contact is not."""
 
     job: Job
-    landing: RawWriter
+    writer: RawWriter
     client: Client
     _answered: list[Contact] = field(default_factory=list)
     _unanswered: Contact | None = None
@@ -63,7 +63,7 @@ class Witnesses:
 
     def _find_witness(self, doubtful: Contact) -> Contact | None:
         """Another contact that was answered: in this try, or before."""
-        before = (one.contact for one in self.landing.outcomes if one.is_answered)
+        before = (one.contact for one in self.writer.outcomes if one.is_answered)
         known = [*self.job.answered, *before, *self._answered]
         return next((contact for contact in reversed(known) if contact != doubtful), None)
 

@@ -172,7 +172,7 @@ def test_pieces_that_are_not_all_there_or_older_are_not_taken_for_its_own(jobs):
 
 def test_a_record_that_is_in_no_piece_is_noticed(desk, monkeypatch):
     landed = desk.land(desk.record(), desk.record(), window=TIME)
-    monkeypatch.setattr(split_window._Piece, "take", lambda piece, rows: piece.landing.copy(rows.slice(0, 0)))
+    monkeypatch.setattr(split_window._Piece, "copy_rows", lambda piece, rows: piece.writer.copy(rows.slice(0, 0)))
     with pytest.raises(Unreconciled, match="hold 0 records, of 2 that landed"):
         list(split_window.split_run(desk.lake, [landed], DAY))
 

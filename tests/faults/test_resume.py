@@ -481,7 +481,7 @@ def landed(lengths, cuts):
         WindowPaths("v", "a", rig.WHOLE),
         CheckpointStore.of(lake, WindowPaths("v", "a", rig.WHOLE), [lengths, cuts]),
     )
-    landing = raw_writer.RawWriter(lake, place, Checkpoint(extracted_at=rig.FIRST), journal=folder)
+    landing = raw_writer.RawWriter(lake, place, Checkpoint(extracted_at=rig.FIRST), checkpoints=folder)
     for n, length in enumerate(lengths):
         landing.add(query, [bytes([n % 256]) * length], [None], f"page {n % 3}")
         if landing.full:
@@ -490,7 +490,7 @@ def landed(lengths, cuts):
             landing.save(n + 1, checkpoint.Tally(received=n + 1, fetched=n + 1))
     raw_table = _parts(lake, landing, lengths)
     state, rows, outcomes = folder.load(rig.FIRST) or (Checkpoint(extracted_at=rig.FIRST), [], [])
-    other = raw_writer.RawWriter(lake, place, state, journal=folder)
+    other = raw_writer.RawWriter(lake, place, state, checkpoints=folder)
     other.restore(rows, outcomes)
     for n, length in list(enumerate(lengths))[state.questions :]:
         other.add(query, [bytes([n % 256]) * length], [None], f"page {n % 3}")
@@ -529,7 +529,7 @@ def test_an_extraction_under_way_keeps_its_journal_when_another_is_published(san
 def test_outcomes_that_could_not_be_saved_are_saved_with_the_next(tmp_path, monkeypatch):
     lake, place = Lake.at(str(tmp_path)), WindowPaths("v", "a", rig.WHOLE)
     folder = CheckpointStore.of(lake, place, "x")
-    landing = raw_writer.RawWriter(lake, place, Checkpoint(extracted_at=rig.FIRST), journal=folder)
+    landing = raw_writer.RawWriter(lake, place, Checkpoint(extracted_at=rig.FIRST), checkpoints=folder)
 
     def gone(*_):
         raise ConfigError from FileNotFoundError()
