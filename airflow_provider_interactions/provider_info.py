@@ -1,4 +1,4 @@
-"""What Airflow reads about this provider without importing any of its hooks. Data only."""
+"""The provider's metadata for Airflow: data only, so that Airflow does not import the hooks."""
 
 from __future__ import annotations
 
@@ -22,17 +22,20 @@ OPERATORS = [
 ]
 
 
-#: What every vendor's connection understands.
+#: The form fields of every vendor's connection.
 COMMON: dict[str, FormField] = {
-    "account": ask_text("Account", "Names the organisation in paths and in the table. Default: the host."),
-    "verify_tls": ask_switch("Verify TLS", "Whether certificates are checked. Leave on.", default=True),
-    "allow_http": ask_switch("Allow http://", "For a sandbox only: credentials would travel unencrypted."),
+    "account": ask_text("Account", "The organisation's name in paths and in the table. Default: the host."),
+    "verify_tls": ask_switch("Verify TLS", "Check the server's certificate. Leave this on.", default=True),
+    "allow_http": ask_switch("Allow http://", "Only for a sandbox: credentials are sent unencrypted."),
     "concurrency": ask_number(
-        "Requests in flight", "At once, from one task. Default: what suits the vendor.", "integer", minimum=1
+        "Requests in flight",
+        "The most at one time, for one task. Default: chosen for the vendor.",
+        "integer",
+        minimum=1,
     ),
     "requests_per_minute": ask_number(
         "Requests per minute",
-        "From one task, where your contract has a limit of its own. Default: what the vendor documents, if it does.",
+        "The most for one task, if your contract has its own limit. Default: the vendor's documented limit, if any.",
         "number",
         exclusiveMinimum=0,
     ),
@@ -40,7 +43,7 @@ COMMON: dict[str, FormField] = {
 
 
 def describe_connection(about: About) -> dict[str, Any]:
-    """A vendor's entry among Airflow's connection types."""
+    """The entry for a vendor in Airflow's connection types."""
     return {
         "connection-type": about.name,
         "hook-class-name": f"{HOOKS}.{about.hook}",
@@ -56,7 +59,7 @@ def describe_connection(about: About) -> dict[str, Any]:
 
 
 LAKE = {
-    "description": "Where the lake is: any object-storage URL that Airflow understands, or a local path.",
+    "description": "Address of the lake: any object-storage URL that Airflow supports, or a local path.",
     "version_added": "0.1.0",
     "type": "string",
     "example": "s3://aws_default@my-bucket/interactions",
@@ -64,7 +67,7 @@ LAKE = {
 }
 
 BROWSE = {
-    "description": "Where people open the lake's files in a browser; {path} stands for the path in the lake.",
+    "description": "Web address of the lake's files, for links in the UI. {path} stands for the path in the lake.",
     "version_added": "0.1.0",
     "type": "string",
     "example": "https://minio.example.com/browser/my-bucket/interactions/{path}",
@@ -73,8 +76,8 @@ BROWSE = {
 
 POOLS = {
     "description": (
-        "Whether pipelines run the tasks that ask a vendor in the Airflow pool named like the connection, for example "
-        "which50_default. Make the pools first: Airflow runs no task whose pool is not there."
+        "Whether pipelines run the tasks that call a vendor in the Airflow pool named like the connection, for "
+        "example which50_default. Create the pools first: Airflow does not run a task whose pool is missing."
     ),
     "version_added": "0.1.0",
     "type": "boolean",
@@ -83,12 +86,12 @@ POOLS = {
 }
 
 
-#: What tasks link to, by the names of the links' classes without their ending.
+#: The names of the link classes, without their ending.
 LINKS = ("Manifest", "Parquet", "Lines")
 
 
 def get_provider_info() -> dict[str, Any]:
-    """The provider's metadata, as the entry point ``apache_airflow_provider`` hands it to Airflow."""
+    """The provider's metadata. Airflow calls this as the entry point ``apache_airflow_provider``."""
     abouts = list_abouts()
     return {
         "package-name": PACKAGE,
@@ -106,7 +109,7 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": [f"airflow_provider_interactions.observability.links.{name}Link" for name in LINKS],
         "config": {
             "interactions": {
-                "description": "Contact interactions: where they are kept.",
+                "description": "Contact interactions: the lake and its tasks.",
                 "options": {"lake": LAKE, "browse": BROWSE, "pools": POOLS},
             }
         },

@@ -1,8 +1,8 @@
-"""Interactions from Capillary, day by day, into the lake and a DuckDB file.
+"""Copy interactions from Capillary, day by day, into the lake and a DuckDB file.
 
-Needs a connection `capillary_default`, a place for the lake (`AIRFLOW__INTERACTIONS__LAKE`), and, because the vendor
-lists no customers, the Airflow variable `capillary_contacts`: the address of a file of mobile numbers. The vendor sends
-a customer's whole history, kept in the lake for a day; `refresh` asks anew, to see how a status has changed since.
+This DAG needs a connection `capillary_default`, the address of the lake (`AIRFLOW__INTERACTIONS__LAKE`), and the
+Airflow variable `capillary_contacts`: the address of a file of mobile numbers, because the vendor has no list of its
+customers. The vendor sends whole histories. The lake keeps them for a day; `refresh` fetches them again.
 """
 
 import os
@@ -17,15 +17,15 @@ WHEN = {**params.WHEN, "section": "Window"}
 
 with DAG(
     dag_id="capillary_interactions",
-    # Not the bare "@daily": in Airflow 3 its runs have an empty data interval.
+    # Do not write a bare "@daily": in Airflow 3, its runs have an empty data interval.
     schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=2,
     params={
-        "start": Param(None, title="Start", description="One day or many in one run: 2026-01-31T00:00:00Z", **WHEN),
+        "start": Param(None, title="Start", description="One or more days, for example 2026-01-31T00:00:00Z", **WHEN),
         "end": Param(None, title="End", description="Exclusive", **WHEN),
-        "refresh": Param(False, type="boolean", title="Refresh", description="Ask anew, whatever the lake has"),
+        "refresh": Param(False, type="boolean", title="Refresh", description="Fetch all histories again"),
     },
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": 2},
     doc_md=__doc__,
@@ -33,7 +33,7 @@ with DAG(
 ):
     interactions_pipeline(
         "capillary",
-        contacts_file="{{ var.value.capillary_contacts }}",  # text, CSV or Parquet, anywhere: s3://aws@bucket/file.csv
+        contacts_file="{{ var.value.capillary_contacts }}",  # text, CSV or Parquet: s3://aws@bucket/file.csv
         kind="mobile",
         database=os.environ.get("INTERACTIONS_DUCKDB"),
     )

@@ -1,10 +1,10 @@
-"""Everything a vendor knows of one person, or of a few, on request: "get my data".
+"""Answer a "get my data" request: everything that a vendor knows about one person, or about a few.
 
-Trigger it from its form or by the REST API. The answer is in the lake, under `requests/`: one Parquet file and one of
-JSON lines, with all types and all time unless the form says otherwise; the task's log and XCom hold the counts and
-nothing of the person. `GET …/dagRuns/{run}/wait?interval=1` waits for them (Airflow 3.3).
+Trigger this DAG from its form or by the REST API. The answer is in the lake, in `requests/`: one Parquet file and one
+file of JSON lines. They hold all types and all time, unless the form limits them. The task's log and XCom hold counts
+and no personal data. `GET …/dagRuns/{run}/wait?interval=1` waits for the counts (Airflow 3.3).
 
-What is typed into the form stays in the run's configuration: delete the run when the request is closed.
+The run's configuration keeps the values of the form. Delete the run when the request is closed.
 """
 
 from datetime import timedelta
@@ -15,7 +15,7 @@ from airflow_provider_interactions import params
 from airflow_provider_interactions.operators import ContactInteractionsOperator
 
 OPTIONAL = ["null", "string"]
-WHEN = {**params.WHEN, "section": "Only some of it"}
+WHEN = {**params.WHEN, "section": "Limits"}
 
 with DAG(
     dag_id="contact_interactions",
@@ -28,24 +28,26 @@ with DAG(
             enum=list(params.VENDORS),
             values_display=params.VENDORS,
         ),
-        "contacts": Param([], type="array", items={"type": "string"}, title="Identifiers", description="One a line."),
+        "contacts": Param(
+            [], type="array", items={"type": "string"}, title="Identifiers", description="One on each line."
+        ),
         "kind": Param(
             None,
             type=OPTIONAL,
-            title="What they are",
+            title="Kind of identifier",
             enum=[None, *params.KINDS],
             values_display=params.SHOWN_KINDS,
         ),
         "conn_id": Param(None, type=OPTIONAL, title="Connection", description="Default: <vendor>_default."),
-        "start": Param(None, title="Since", description="For example 2026-01-31T00:00:00Z. Default: all time.", **WHEN),
-        "end": Param(None, title="Before", description="Exclusive, written likewise. Default: all time.", **WHEN),
+        "start": Param(None, title="Start", description="For example 2026-01-31T00:00:00Z. Default: all time.", **WHEN),
+        "end": Param(None, title="End", description="Exclusive, in the same format. Default: all time.", **WHEN),
         "types": Param(
             [],
             type=["null", "array"],
             items={"type": "string"},
             title="Types",
-            description="Default: all. Those of the chosen vendor only.",
-            section="Only some of it",
+            description="Types of the chosen vendor. Default: all.",
+            section="Limits",
             examples=params.ALL_TYPES,
             values_display=params.SHOWN_TYPES,
         ),

@@ -1,8 +1,8 @@
-"""Interactions from Luminate Online, day by day, into the lake and a DuckDB file.
+"""Copy interactions from Luminate Online, day by day, into the lake and a DuckDB file.
 
-Needs a connection `luminate_online_default`, a place for the lake (`AIRFLOW__INTERACTIONS__LAKE`), and the Airflow
-variable `luminate_online_group`: the id of the group whose members are asked for. The vendor lists 1,000 members at
-most and the run fails beyond; then give `contacts_file` or `contacts_sql` instead of the option.
+This DAG needs a connection `luminate_online_default`, the address of the lake (`AIRFLOW__INTERACTIONS__LAKE`), and the
+Airflow variable `luminate_online_group`: the id of a group, whose members are the contacts. The vendor lists at most
+1,000 members, and the run fails if the group has more. Then give `contacts_file` or `contacts_sql` instead.
 """
 
 import os
@@ -17,13 +17,13 @@ WHEN = {**params.WHEN, "section": "Window"}
 
 with DAG(
     dag_id="luminate_online_interactions",
-    # Not the bare "@daily": in Airflow 3 its runs have an empty data interval.
+    # Do not write a bare "@daily": in Airflow 3, its runs have an empty data interval.
     schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=2,
     params={
-        "start": Param(None, title="Start", description="One day or many in one run: 2026-01-31T00:00:00Z", **WHEN),
+        "start": Param(None, title="Start", description="One or more days, for example 2026-01-31T00:00:00Z", **WHEN),
         "end": Param(None, title="End", description="Exclusive", **WHEN),
     },
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": 2},

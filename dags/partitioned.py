@@ -1,8 +1,8 @@
-"""Interactions from Which50 in three DAGs, joined by partitioned assets: extract, normalize, load.
+"""Copy interactions from Which50 with three DAGs, joined by partitioned assets: extract, normalize, load.
 
-Each can be paused, retried and scaled by itself. A partition is a UTC day: whatever the number of days in a backfill
-of the first DAG, each triggers its own run of the second, and that one of the third. The event says where the window's
-manifest is, so the later DAGs need no window of their own. Needs a connection `which50_default`.
+You can pause, retry and scale each DAG separately. A partition is a UTC day. In a backfill of the first DAG, each day
+triggers its own run of the second DAG, and that run triggers one of the third. The event holds the path of the window's
+manifest, so the later DAGs need no window of their own. The DAGs need a connection `which50_default`.
 """
 
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ COMMON = {"catchup": False, "doc_md": __doc__, "tags": ["interactions", "partiti
 
 with DAG(
     dag_id="partitioned_extract",
-    # The run of a day is about the day before: the first one that is over.
+    # A run processes the day before, which is over.
     schedule=CronPartitionTimetable("0 0 * * *", timezone="UTC", key_format="%Y-%m-%d", run_offset=-1),
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     max_active_runs=2,
@@ -34,7 +34,7 @@ with DAG(
     contacts = ListContactsOperator(task_id="list_contacts", vendor=VENDOR)
     extracted = ExtractInteractionsOperator.partial(task_id="extract", vendor=VENDOR, max_active_tis_per_dag=1)
     batches = extracted.expand(batch=contacts.output)
-    # The asset is told of once for the whole window, not once for each batch.
+    # Update the asset once for the whole window, not once for each batch.
     PublishInteractionsOperator(task_id="publish", manifests=batches.output, outlets=[RAW])
 
 with DAG(dag_id="partitioned_normalize", schedule=PartitionedAssetTimetable(assets=RAW), **COMMON):
