@@ -26,8 +26,8 @@ def build_credentials(
     Airflow's form stores an empty field as null, which counts as not given. In a connection written as a URI, every
     extra is a text. So ``"true"`` is read as a boolean and ``"2"`` as a number.
     """
-    given = {key: value for key, value in (extra or {}).items() if value is not None and value != ""}
-    settings = _convert(vendor.settings, _read_texts(vendor.settings, given), f"{vendor.name}: the connection's extra")
+    extras = {key: value for key, value in (extra or {}).items() if value is not None and value != ""}
+    settings = _convert(vendor.settings, _read_texts(vendor.settings, extras), f"{vendor.name}: the connection's extra")
     url = check_url(host or "", f"{vendor.name}: the connection's host", allow_http=settings.allow_http)
     base = f"{url.scheme}://{spell_host(url)}{url.path}".rstrip("/")
     return Credentials(base, login or "", password or "", settings)
@@ -35,22 +35,24 @@ def build_credentials(
 
 def choose_pace(vendor: Vendor, settings: Settings, concurrency: int | None = None) -> Pace:
     """The limits to keep: the argument, else the connection's settings, else the vendor's documented limits."""
-    documented = vendor.pace
-    in_flight = concurrency or settings.concurrency or documented.concurrency
+    default = vendor.pace
+    in_flight = concurrency or settings.concurrency or default.concurrency
     if settings.requests_per_minute is None:
-        return replace(documented, concurrency=in_flight)
+        return replace(default, concurrency=in_flight)
     requests = max(1, round(settings.requests_per_minute))
     return Pace(in_flight, requests, 60.0 * requests / settings.requests_per_minute, "the connection")
 
 
-def build_options(vendor: Vendor[SettingsT, OptionsT], given: Mapping[str, Any] | None) -> OptionsT:
+def build_options(vendor: Vendor[SettingsT, OptionsT], options: Mapping[str, Any] | None) -> OptionsT:
     """Check the options of an extraction. Raises ConfigError that names the wrong option."""
-    return _convert(vendor.options, given or {}, f"{vendor.name}: the options")
+    return _convert(vendor.options, options or {}, f"{vendor.name}: the options")
 
 
-def _read_texts(kind: type[Settings], given: Mapping[str, Any]) -> dict[str, Any]:
+def _read_texts(kind: type[Settings], extras: Mapping[str, Any]) -> dict[str, Any]:
     types = {field.name: field.type for field in msgspec.structs.fields(kind)}
-    return {key: _read_text(types.get(key), value) if isinstance(value, str) else value for key, value in given.items()}
+    return {
+        key: _read_text(types.get(key), value) if isinstance(value, str) else value for key, value in extras.items()
+    }
 
 
 def _read_text(kind: Any, text: str) -> Any:
@@ -70,10 +72,10 @@ def _list_parts(kind: Any) -> list[Any]:
     return [part for part in get_args(kind) if isinstance(part, type) and part is not NoneType]
 
 
-def _convert(kind: type[T], given: Mapping[str, Any], what: str) -> T:
+def _convert(kind: type[T], values: Mapping[str, Any], what: str) -> T:
     try:
-        return msgspec.convert(dict(given), kind)
-    except msgspec.ValidationError as wrong:
-        known = ", ".join(field.name for field in msgspec.structs.fields(kind))  # type: ignore[arg-type]
-        msg = f"{what} cannot be used: {wrong}. Known keys: {known}."
+        return msgspec.convert(dict(values), kind)
+    except msgspec.ValidationError as error:
+        keys = ", ".join(field.name for field in msgspec.structs.fields(kind))  # type: ignore[arg-type]
+        msg = f"{what} cannot be used: {error}. Known keys: {keys}."
         raise ConfigError(msg) from None

@@ -55,8 +55,8 @@ def check_identifiers(vendor: Vendor, ids: Iterable[object], kind: str | None = 
 
     The message gives the place in the list, never the identifier. Empty places are left out.
     """
-    kind, found, n = kind or vendor.contact_kinds[0], iter(ids), 0
-    while page := list(islice(found, GROUP)):
+    kind, values, n = kind or vendor.contact_kinds[0], iter(ids), 0
+    while page := list(islice(values, GROUP)):
         places = ((place, value) for place, value in enumerate(page, start=n + 1) if not is_empty(value))
         yield [check_contact(vendor, value, kind, place) for place, value in places]
         n += len(page)
@@ -70,8 +70,8 @@ def list_from_vendor(
         msg = f"{vendor.name} offers no list of its contacts. Give them to the operator: a list, a file or a query."
         raise ConfigError(msg)
     with asyncio.Runner() as runner:
-        opened = connect(vendor, credentials, limits=limits)
-        client = runner.run(opened.__aenter__())
+        session = connect(vendor, credentials, limits=limits)
+        client = runner.run(session.__aenter__())
         try:
             pages = vendor.contacts(client.fetch, credentials.settings, options)
             while (page := runner.run(_take_next(pages))) is not None:
@@ -80,7 +80,7 @@ def list_from_vendor(
             error.vendor = error.vendor or vendor.name
             raise
         finally:
-            runner.run(opened.__aexit__(None, None, None))
+            runner.run(session.__aexit__(None, None, None))
 
 
 async def _take_next(pages: Any) -> Any:
@@ -111,8 +111,8 @@ def read_file(
         raise ConfigError("The file of contacts does not exist. Check its address.") from None
     except UnicodeDecodeError:
         raise ConfigError("The file of contacts is not encoded as UTF-8. Save it as UTF-8.") from None
-    except (KeyError, pa.ArrowInvalid) as wrong:
-        msg = f"The file of contacts cannot be read as {ending} ({type(wrong).__name__}). Check format and column."
+    except (KeyError, pa.ArrowInvalid) as error:
+        msg = f"The file of contacts cannot be read as {ending} ({type(error).__name__}). Check format and column."
         raise ConfigError(msg) from None
 
 
@@ -188,8 +188,8 @@ def check_contact(vendor: Vendor, value: object, kind: str, n: int) -> Contact:
         text = spell_identifier(value) or ""
         text.encode()  # fails for half of a surrogate pair, which cannot be sent or written
         return vendor.contact(text, kind)
-    except (ConfigError, UnicodeEncodeError) as wrong:
-        why = wrong if isinstance(wrong, ConfigError) else "It is not a valid Unicode text."
+    except (ConfigError, UnicodeEncodeError) as error:
+        why = error if isinstance(error, ConfigError) else "It is not a valid Unicode text."
         msg = f"Contact {n} of the list cannot be asked for. {why}"
         raise ConfigError(msg) from None
 
@@ -230,8 +230,8 @@ def _read_csv(stream: Any, column: str | None, accepts: Accepts) -> Iterator[obj
 
 def _find_delimiter(first: str) -> str:
     """The delimiter of a CSV: the comma, unless its first line has no comma but a semicolon or a tab."""
-    found = [mark for mark in ",;\t" if mark in first]
-    return found[0] if found else ","
+    marks = [mark for mark in ",;\t" if mark in first]
+    return marks[0] if marks else ","
 
 
 def _read_lines(stream: Any, _: str | None, __: Accepts) -> Iterator[object]:

@@ -75,8 +75,8 @@ class VendorError(InteractionsError):
             f"code {self.code}" if self.code else "",
             self.path,
         ]
-        shown = ", ".join(fact for fact in facts if fact)
-        return f"{self.vendor}: {self.message}" + (f" ({shown})" if shown else "")
+        details = ", ".join(fact for fact in facts if fact)
+        return f"{self.vendor}: {self.message}" + (f" ({details})" if details else "")
 
 
 class AuthRejected(VendorError):

@@ -51,14 +51,14 @@ def is_name_only(header: str, accepts: Callable[[str], bool]) -> bool:
 
 
 def _spell_text(text: str) -> str:
-    found = text.strip()
-    if "\ufffd" in found:
+    bare = text.strip()
+    if "\ufffd" in bare:
         msg = "It has characters that were lost when its source was decoded. Read the source with its own encoding."
         raise ConfigError(msg)
-    if SCIENTIFIC.fullmatch(found):
+    if SCIENTIFIC.fullmatch(bare):
         msg = "It is a number that a spreadsheet has shortened. Export the column as text."
         raise ConfigError(msg)
-    if found and (found[0] in QUOTES or found[-1] in QUOTES):
+    if bare and (bare[0] in QUOTES or bare[-1] in QUOTES):
         msg = "It begins or ends with a quotation mark or an apostrophe. Remove the mark."
         raise ConfigError(msg)
     return text

@@ -40,10 +40,10 @@ SHOWN_TYPES = {
 }
 
 
-def require_kind(vendor: str, kind: str | None, known: Sequence[str]) -> str | None:
+def require_kind(vendor: str, kind: str | None, kinds: Sequence[str]) -> str | None:
     """Check the kind of the identifiers; raises ConfigError that names the vendor's kinds."""
-    if kind is not None and kind not in known:
-        msg = f"{vendor} cannot look contacts up by {kind}. Use one of: {', '.join(known)} (default: {known[0]})."
+    if kind is not None and kind not in kinds:
+        msg = f"{vendor} cannot look contacts up by {kind}. Use one of: {', '.join(kinds)} (default: {kinds[0]})."
         raise ConfigError(msg)
     return kind
 
@@ -56,7 +56,7 @@ def require_types(vendor: str, types: Iterable[str]) -> list[str]:
     chosen = list(types)
     foreign = [word for word in chosen if word in SHOWN_TYPES and word not in TYPES.get(vendor, ())]
     if foreign:
-        known = ", ".join(TYPES.get(vendor, ())) or "the site's own numbers"
-        msg = f"{vendor}: {', '.join(foreign)} belong to other vendors. Types of {vendor}: {known}."
+        own = ", ".join(TYPES.get(vendor, ())) or "the site's own numbers"
+        msg = f"{vendor}: {', '.join(foreign)} belong to other vendors. Types of {vendor}: {own}."
         raise ConfigError(msg)
     return chosen

@@ -18,17 +18,17 @@ SHARE = 0.05
 SHOWN = 5
 
 
-def are_too_many(rejected: int, came: int, share: float, *, none_left: bool) -> bool:
+def are_too_many(rejects: int, came: int, share: float, *, none_left: bool) -> bool:
     """Whether the step must fail. If no record was readable (``none_left``), even a few rejected ones are too many."""
-    return rejected > share * came and (rejected > ALLOWED or none_left)
+    return rejects > share * came and (rejects > ALLOWED or none_left)
 
 
 def list_reasons(reasons: Mapping[str, int]) -> str:
     """The most frequent reasons with their counts. A reason names a field, never its value."""
-    ordered = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
-    shown = [f"{reason} ({count:,})" for reason, count in ordered[:SHOWN]]
-    more = len(ordered) - len(shown)
-    return "; ".join([*shown, *([f"{more} other reasons"] if more else [])])
+    by_count = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    named = [f"{reason} ({count:,})" for reason, count in by_count[:SHOWN]]
+    more = len(by_count) - len(named)
+    return "; ".join([*named, *([f"{more} other reasons"] if more else [])])
 
 
 def explain_way_on(*, none_left: bool) -> str:

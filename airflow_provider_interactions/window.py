@@ -102,9 +102,9 @@ def instant(value: object) -> datetime:
         raise ConfigError(msg)
     try:
         parsed: object = pendulum.parse(text, exact=True)
-    except (ValueError, TypeError) as wrong:
+    except (ValueError, TypeError) as error:
         msg = f"{text!r} is not a valid ISO 8601 time. Write for example 2026-01-31T00:00:00Z."
-        raise ConfigError(msg) from wrong
+        raise ConfigError(msg) from error
     if isinstance(parsed, datetime):
         return _aware(parsed, text)
     if isinstance(parsed, date):
@@ -130,9 +130,9 @@ def _utc(moment: datetime) -> datetime:
     """A plain datetime in UTC. Airflow provides pendulum's DateTime, which msgspec cannot encode."""
     try:
         utc = moment.astimezone(UTC)
-    except OverflowError as wrong:
+    except OverflowError as error:
         msg = f"{moment.isoformat()} is outside the years 1 to 9999 in UTC. Write a time inside them."
-        raise ConfigError(msg) from wrong
+        raise ConfigError(msg) from error
     return datetime(utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond, UTC)
 
 

@@ -32,8 +32,8 @@ with DAG(
     **COMMON,
 ):
     contacts = ListContactsOperator(task_id="list_contacts", vendor=VENDOR)
-    extracted = ExtractInteractionsOperator.partial(task_id="extract", vendor=VENDOR, max_active_tis_per_dag=1)
-    batches = extracted.expand(batch=contacts.output)
+    extract = ExtractInteractionsOperator.partial(task_id="extract", vendor=VENDOR, max_active_tis_per_dag=1)
+    batches = extract.expand(batch=contacts.output)
     # Update the asset once for the whole window, not once for each batch.
     PublishInteractionsOperator(task_id="publish", manifests=batches.output, outlets=[RAW])
 

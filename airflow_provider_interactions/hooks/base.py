@@ -68,10 +68,12 @@ class InteractionsHook(BaseHook):
     @cached_property
     def credentials(self) -> Credentials:
         """The connection's fields, checked. Raises ConfigError that names the wrong field."""
-        given = self.connection
-        _require_same_type(self.vendor, given)
-        host = add_port(given.host or "", given.port)
-        return build_credentials(self.vendor, host, given.login or "", given.password or "", read_extra(given))
+        connection = self.connection
+        _require_same_type(self.vendor, connection)
+        host = add_port(connection.host or "", connection.port)
+        return build_credentials(
+            self.vendor, host, connection.login or "", connection.password or "", read_extra(connection)
+        )
 
     def get_conn(self) -> VendorSession:
         """A ``requests.Session`` that signs calls, for any endpoint of the vendor. URLs may be paths on its host."""

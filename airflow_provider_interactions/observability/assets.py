@@ -25,7 +25,7 @@ def asset(name: str, stage: Stage) -> Asset:
     return Asset(name=f"interactions_{name}_{stage}", uri=f"x-interactions://{name}/{stage}")
 
 
-def emit_events(context: Mapping[str, Any], outlets: Iterable[Any], found: Summary) -> None:
+def emit_events(context: Mapping[str, Any], outlets: Iterable[Any], summary: Summary) -> None:
     """Add a step's summary to the events of its outlets. Values that the DAG's author added take precedence."""
     events = context.get("outlet_events")
     if events is None:
@@ -33,4 +33,4 @@ def emit_events(context: Mapping[str, Any], outlets: Iterable[Any], found: Summa
     for outlet in outlets:
         if isinstance(outlet, Asset):
             event = events[outlet]
-            event.extra = {**found.extra, **event.extra}
+            event.extra = {**summary.extra, **event.extra}

@@ -23,14 +23,15 @@ FLOW = {
 }
 
 
-def build_lineage(found: Summary, lake: Lake, table: tuple[str, str] | None = None) -> Any:
+def build_lineage(summary: Summary, lake: Lake, table: tuple[str, str] | None = None) -> Any:
     """The lineage of a step. ``table`` is the namespace and the name of the table that a load writes."""
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    source, target = (_name_dataset(what, found, lake, table) for what in FLOW[found.stage])
-    read, written = FLOW[found.stage]
+    source, target = (_name_dataset(what, summary, lake, table) for what in FLOW[summary.stage])
+    reads, writes = FLOW[summary.stage]
     return OperatorLineage(
-        inputs=[_build_input(*source, find_schema(read))], outputs=[_build_output(*target, find_schema(written), found)]
+        inputs=[_build_input(*source, find_schema(reads))],
+        outputs=[_build_output(*target, find_schema(writes), summary)],
     )
 
 
@@ -38,19 +39,20 @@ def find_schema(what: str) -> pa.Schema | None:
     """The Arrow schema of a dataset; None for the vendor, whose data has no schema of ours."""
     from airflow_provider_interactions.schema import ANSWER, CANONICAL, CONTACTS, RAW
 
-    known = {"contacts": CONTACTS, "raw": RAW, "interactions": CANONICAL, "table": CANONICAL, "requests": ANSWER}
-    return known.get(what)
+    schemas = {"contacts": CONTACTS, "raw": RAW, "interactions": CANONICAL, "table": CANONICAL, "requests": ANSWER}
+    return schemas.get(what)
 
 
-def _name_dataset(what: str, found: Summary, lake: Lake, table: tuple[str, str] | None) -> tuple[str, str]:
+def _name_dataset(what: str, summary: Summary, lake: Lake, table: tuple[str, str] | None) -> tuple[str, str]:
     """Namespace and name of a dataset, by OpenLineage's naming conventions for files and buckets."""
     if what == "vendor":
-        return f"{found.vendor}://{found.account}", "interactions"
+        return f"{summary.vendor}://{summary.account}", "interactions"
     if what == "table":
         return table or ("unknown", "interactions")
     from airflow_provider_interactions.lake.paths import escape_segment
 
-    url = urlsplit(lake.url(f"{what}/vendor={escape_segment(found.vendor)}/account={escape_segment(found.account)}"))
+    vendor, account = escape_segment(summary.vendor), escape_segment(summary.account)
+    url = urlsplit(lake.url(f"{what}/vendor={vendor}/account={account}"))
     if not url.netloc:
         return url.scheme, url.path
     return f"{url.scheme}://{url.netloc}", url.path.lstrip("/")
@@ -62,14 +64,14 @@ def _build_input(namespace: str, name: str, columns: pa.Schema | None) -> Any:
     return Dataset(namespace=namespace, name=name, facets=_build_facets(columns))
 
 
-def _build_output(namespace: str, name: str, columns: pa.Schema | None, found: Summary) -> Any:
+def _build_output(namespace: str, name: str, columns: pa.Schema | None, summary: Summary) -> Any:
     from airflow.providers.common.compat.openlineage.facet import (
         OutputDataset,
         OutputStatisticsOutputDatasetFacet,
     )
 
     counts = OutputStatisticsOutputDatasetFacet(
-        rowCount=found.rows, size=found.bytes or None, fileCount=found.files or None
+        rowCount=summary.rows, size=summary.bytes or None, fileCount=summary.files or None
     )
     return OutputDataset(
         namespace=namespace, name=name, facets=_build_facets(columns), outputFacets={"outputStatistics": counts}
@@ -92,5 +94,5 @@ def _build_facets(columns: pa.Schema | None) -> dict[str, Any]:
 
 
 def _read_meaning(column: Any) -> str | None:
-    found = (column.metadata or {}).get(b"meaning")
-    return found.decode() if found else None
+    meaning = (column.metadata or {}).get(b"meaning")
+    return meaning.decode() if meaning else None

@@ -25,10 +25,10 @@ class ManifestLink(BaseOperatorLink):
         """The address; empty if the task wrote nothing."""
         from airflow_provider_interactions.runtime.lake_url import open_lake
 
-        found = getattr(operator, "summary", None)
-        if found is None:
+        summary = getattr(operator, "summary", None)
+        if summary is None:
             return ""
-        path = found.path.removesuffix(".json") + self.ending if self.ending else found.path
+        path = summary.path.removesuffix(".json") + self.ending if self.ending else summary.path
         browse = conf.get("interactions", "browse", fallback="")
         if browse:
             return browse.replace("{path}", quote(path, safe="/="))

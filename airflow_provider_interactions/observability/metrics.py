@@ -21,18 +21,18 @@ from airflow.sdk.observability.stats import Stats
 from airflow_provider_interactions.observability.summary import Summary
 
 
-def send_metrics(found: Summary, seconds: float | None) -> None:
+def send_metrics(summary: Summary, seconds: float | None) -> None:
     """Send a step's counts without zeros, and its duration if it is known."""
-    for name, count in found.counters.items():
+    for name, count in summary.counters.items():
         if count:
-            for stat, more in _list_names(name, found):
+            for stat, more in _list_names(name, summary):
                 Stats.incr(stat, count, **more)
     if seconds is not None:
-        for stat, more in _list_names("duration", found):
+        for stat, more in _list_names("duration", summary):
             Stats.timing(stat, timedelta(seconds=seconds), **more)
 
 
-def _list_names(name: str, found: Summary) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield f"interactions.{name}", {"tags": {"vendor": found.vendor, "stage": found.stage}}
+def _list_names(name: str, summary: Summary) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield f"interactions.{name}", {"tags": {"vendor": summary.vendor, "stage": summary.stage}}
     if conf.getboolean("metrics", "legacy_names_on", fallback=True):
-        yield f"interactions.{name}.{found.vendor}.{found.stage}", {}
+        yield f"interactions.{name}.{summary.vendor}.{summary.stage}", {}

@@ -69,14 +69,14 @@ def summarize_list(stage: str, place: WindowPaths, path: str, contacts: int) -> 
 
 def summarize_extracted(stage: str, manifest: Manifest) -> Summary:
     """The summary of an extracted batch."""
-    landed = manifest.counts.landed
-    return summarize_raw(stage, manifest, {"rows": landed, **_count_calls(manifest.counts)})
+    records = manifest.counts.landed
+    return summarize_raw(stage, manifest, {"rows": records, **_count_calls(manifest.counts)})
 
 
 def summarize_raw(stage: str, manifest: Manifest, counters: Counters | None = None) -> Summary:
     """The summary of a raw window."""
-    whole = manifest.windows == 1
-    path = manifest.place.raw_manifest if whole else manifest.place.of_account("raw")
+    single = manifest.windows == 1
+    path = manifest.place.raw_manifest if single else manifest.place.of_account("raw")
     return _summarize_manifest(stage, manifest, manifest.counts.landed, path, counters or {})
 
 
@@ -87,34 +87,34 @@ def summarize_normalized(stage: str, manifest: Manifest) -> Summary:
     return _summarize_manifest(stage, manifest, counts.canonical, _find_path(manifest), counters)
 
 
-def summarize_loaded(stage: str, manifest: Manifest, done: Loaded) -> Summary:
+def summarize_loaded(stage: str, manifest: Manifest, result: Loaded) -> Summary:
     """The summary of a loaded window."""
     return _summarize(
         stage,
         manifest.place,
-        done.rows,
+        result.rows,
         None,
         0,
         _find_path(manifest),
         rejected=manifest.counts.rejected,
         windows=manifest.windows,
-        counters={"rows": done.rows},
+        counters={"rows": result.rows},
     )
 
 
-def summarize_answer(stage: str, found: Answer) -> Summary:
+def summarize_answer(stage: str, answer: Answer) -> Summary:
     """The summary of an answer to a request."""
-    counts = found.counts
+    counts = answer.counts
     return Summary(
         stage=stage,
-        vendor=found.vendor,
-        account=found.account,
-        window_start=zulu(found.window_start) if found.window_start else None,
-        window_end=zulu(found.window_end) if found.window_end else None,
+        vendor=answer.vendor,
+        account=answer.account,
+        window_start=zulu(answer.window_start) if answer.window_start else None,
+        window_end=zulu(answer.window_end) if answer.window_end else None,
         rows=counts.canonical,
-        bytes=found.parquet.bytes + found.lines.bytes,
+        bytes=answer.parquet.bytes + answer.lines.bytes,
         files=2,
-        path=found.summary,
+        path=answer.summary,
         rejected=counts.rejected,
         counters={"rows": counts.canonical, "rejects": counts.rejected, **_count_calls(counts)},
     )

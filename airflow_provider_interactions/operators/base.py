@@ -52,7 +52,7 @@ class LakeOperator(BaseOperator):
         policy = {} if POLICY is None else {"retry_policy": retry_policy}
         super().__init__(retries=retries, **policy, **kwargs)
         self.lake = lake
-        self._began: float | None = None
+        self._start_time: float | None = None
 
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:
@@ -62,12 +62,12 @@ class LakeOperator(BaseOperator):
     def pre_execute(self, context: Any) -> None:
         """Record the start time of the step."""
         super().pre_execute(context)
-        self._began = time.monotonic()
+        self._start_time = time.monotonic()
 
     def finish(self, context: Any, summary: Summary, result: Result) -> Result:
         """Hand the step's summary to metrics, links, assets and lineage, then return its result."""
         self.summary = summary
-        send_metrics(summary, None if self._began is None else time.monotonic() - self._began)
+        send_metrics(summary, None if self._start_time is None else time.monotonic() - self._start_time)
         emit_events(context, self.outlets, summary)
         return result
 
@@ -129,8 +129,8 @@ class VendorOperator(LakeOperator):
 
     def checked_options(self, hook: InteractionsHook) -> Options:
         """The vendor's options, checked; raises ConfigError that names a wrong option."""
-        checked: Options = build_options(hook.vendor, self.options)
-        return checked
+        options: Options = build_options(hook.vendor, self.options)
+        return options
 
     @property
     def subject(self) -> str:

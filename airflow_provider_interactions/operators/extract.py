@@ -103,13 +103,13 @@ class ExtractInteractionsOperator(VendorOperator):
             _set_label(context, reference.label, self.map_index_template or "{{ interactions_batch }}")
         with raise_for_airflow(self.subject, f"window {reference.window}"):
             job = self._build_job(reference, age, identify_run(context, self.retries or 0))
-            landed = extract(job).to_split(reference.width)
-        counts = landed.counts
+            manifest = extract(job).to_split(reference.width)
+        counts = manifest.counts
         self.log.info(
             "%s: landed %d records of %d contacts, with %d requests",
             *(describe_job(job), counts.landed, counts.contacts, counts.requests),
         )
-        return self.finish(context, summarize_extracted(self.stage, landed), pack(landed))
+        return self.finish(context, summarize_extracted(self.stage, manifest), pack(manifest))
 
     def _build_job(self, reference: Reference, age: timedelta | None, run: Run) -> Job:
         from airflow_provider_interactions import rejects

@@ -61,8 +61,10 @@ class LoadInteractionsOperator(LakeOperator):
         with raise_for_airflow():
             lake, manifest = open_lake(self.lake), self._read_manifest(context)
         with raise_for_airflow(*describe_window([manifest])):
-            manifest, done = load_window(lake, manifest, self._find_database(), self.table)
-        return self.finish(context, summarize_loaded(self.stage, manifest, done), self._build_result(manifest, done))
+            manifest, result = load_window(lake, manifest, self._find_database(), self.table)
+        return self.finish(
+            context, summarize_loaded(self.stage, manifest, result), self._build_result(manifest, result)
+        )
 
     @property
     def target(self) -> tuple[str, str] | None:
@@ -82,7 +84,7 @@ class LoadInteractionsOperator(LakeOperator):
             raise ConfigError(f"{NO_DATABASE} Give the operator a database.")
         return lake.full(DATABASE)
 
-    def _build_result(self, manifest: Manifest, done: Loaded) -> dict[str, Any]:
+    def _build_result(self, manifest: Manifest, result: Loaded) -> dict[str, Any]:
         import msgspec
 
         return {
@@ -93,5 +95,5 @@ class LoadInteractionsOperator(LakeOperator):
             "windows": manifest.windows,
             "table": self.table,
             "counts": msgspec.to_builtins(manifest.counts),
-            "loaded": msgspec.to_builtins(done),
+            "loaded": msgspec.to_builtins(result),
         }

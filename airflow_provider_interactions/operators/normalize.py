@@ -58,8 +58,8 @@ class NormalizeInteractionsOperator(LakeOperator):
         with raise_for_airflow():
             batches = self._read_batches(context)
         with raise_for_airflow(*describe_window(batches)):
-            done = normalize_run(open_lake(self.lake), batches, self.rejects_share, self.width)
-        return self.finish(context, summarize_normalized(self.stage, done), pack(done))
+            manifest = normalize_run(open_lake(self.lake), batches, self.rejects_share, self.width)
+        return self.finish(context, summarize_normalized(self.stage, manifest), pack(manifest))
 
     def _read_batches(self, context: Context) -> list[Manifest]:
         if self.manifests is None:

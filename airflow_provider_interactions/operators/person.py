@@ -156,6 +156,6 @@ def _read_instant(name: str, value: Instant | None) -> datetime | None:
     """One end of the window; raises ConfigError that names the argument."""
     try:
         return None if value is None else instant(value)
-    except ConfigError as wrong:
-        msg = f"The {name} cannot be read: {wrong}"
-        raise ConfigError(msg) from wrong
+    except ConfigError as error:
+        msg = f"The {name} cannot be read: {error}"
+        raise ConfigError(msg) from error

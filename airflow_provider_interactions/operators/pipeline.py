@@ -123,20 +123,20 @@ def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arg
         listing.pop("pool", None)
     contacts = ListContactsOperator(task_id="list_contacts", vendor=vendor, **listing)
     partial = ExtractInteractionsOperator.partial(task_id="extract", vendor=vendor, **_select(ExtractArguments, chosen))
-    mapped = partial.expand(batch=contacts.output)
+    extract = partial.expand(batch=contacts.output)
     outlets = {stage: [asset(arguments.get("conn_id") or str(vendor), stage)] for stage in ASSET_STAGES}
-    normalized = NormalizeInteractionsOperator(
+    normalize = NormalizeInteractionsOperator(
         task_id="normalize",
         outlets=outlets["normalized"],
-        **_select(NormalizeArguments, chosen, manifests=mapped.output),
+        **_select(NormalizeArguments, chosen, manifests=extract.output),
     )
     if not load:
-        return Pipeline(contacts, mapped, normalized, None)
+        return Pipeline(contacts, extract, normalize, None)
     _require_database(arguments)
-    loaded = LoadInteractionsOperator(
-        task_id="load", outlets=outlets["loaded"], **_select(LoadArguments, chosen, manifest=normalized.output)
+    load_task = LoadInteractionsOperator(
+        task_id="load", outlets=outlets["loaded"], **_select(LoadArguments, chosen, manifest=normalize.output)
     )
-    return Pipeline(contacts, mapped, normalized, loaded)
+    return Pipeline(contacts, extract, normalize, load_task)
 
 
 def _require_database(chosen: Mapping[str, Any]) -> None:
@@ -162,9 +162,9 @@ def _select(kind: Any, chosen: Mapping[str, Any], **more: Any) -> dict[str, Any]
 
 
 def _reject_unknown(chosen: Mapping[str, Any]) -> None:
-    known = Arguments.__annotations__
-    unknown = sorted(chosen.keys() - known.keys())
+    names = Arguments.__annotations__
+    unknown = sorted(chosen.keys() - names.keys())
     if unknown:
-        every = ", ".join(("vendor", "load", *known))
+        every = ", ".join(("vendor", "load", *names))
         msg = f"interactions_pipeline has no argument {', '.join(unknown)}. Use only: {every}."
         raise TypeError(msg)

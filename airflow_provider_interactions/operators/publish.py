@@ -39,6 +39,6 @@ class PublishInteractionsOperator(LakeOperator):
 
         batches = unpack_batches(self.manifests)
         with raise_for_airflow(*describe_window(batches)):
-            whole = commit_or_follow(open_lake(self.lake), batches)
-        self.log.info("%s, window %s: committed %d records", whole.vendor, whole.window, whole.counts.landed)
-        return self.finish(context, summarize_raw(self.stage, whole), pack(whole))
+            manifest = commit_or_follow(open_lake(self.lake), batches)
+        self.log.info("%s, window %s: committed %d records", manifest.vendor, manifest.window, manifest.counts.landed)
+        return self.finish(context, summarize_raw(self.stage, manifest), pack(manifest))

@@ -66,49 +66,49 @@ class Tally:
     channels: dict[str, Counter[str]] = field(default_factory=dict)
     rejects: Counter[str] = field(default_factory=Counter)
 
-    def take(self, place: int, found: PersonRecords) -> None:
+    def take(self, place: int, person: PersonRecords) -> None:
         """Add the records of the person at a place in the list."""
-        self.people.append(_summarize_person(place, found))
-        for row in found.interactions:
+        self.people.append(_summarize_person(place, person))
+        for row in person.interactions:
             self.channels.setdefault(row["channel"], Counter())[row["native_type"]] += 1
-        self.rejects.update(row["rejected"] for row in found.rejects)
+        self.rejects.update(row["rejected"] for row in person.rejects)
 
     def total(self, name: str) -> int:
         """The sum of one count over all people."""
         return sum(getattr(person, name) for person in self.people)
 
 
-def _summarize_person(n: int, found: PersonRecords) -> Person:
-    times = [row["occurred_at"] for row in found.interactions]
+def _summarize_person(n: int, person: PersonRecords) -> Person:
+    times = [row["occurred_at"] for row in person.interactions]
     return Person(
         contact=n,
-        outcome=found.outcome,
-        reason=found.reason,
-        records=found.records,
+        outcome=person.outcome,
+        reason=person.reason,
+        records=person.records,
         interactions=len(times),
-        rejected=len(found.rejects),
-        repeated=found.repeated,
-        left_out=found.left_out,
+        rejected=len(person.rejects),
+        repeated=person.repeated,
+        left_out=person.left_out,
         first=min(times, default=None),
         last=max(times, default=None),
     )
 
 
 def build_answer(
-    landed: Manifest, window: Window | None, tally: Tally, parquet: File, lines: File, summary: str
+    manifest: Manifest, window: Window | None, tally: Tally, parquet: File, lines: File, summary: str
 ) -> Answer:
     """Sum up all people. Raises Unreconciled if a record is unaccounted for. ``window`` None means all time."""
-    found = Counts(
+    counts = Counts(
         canonical=tally.total("interactions"), rejected=tally.total("rejected"), repeated=tally.total("repeated")
     )
-    _reconcile(landed, tally, parquet, lines)
+    _reconcile(manifest, tally, parquet, lines)
     return Answer(
-        vendor=landed.vendor,
-        account=landed.account,
-        asked_at=landed.extracted_at,
+        vendor=manifest.vendor,
+        account=manifest.account,
+        asked_at=manifest.extracted_at,
         window_start=window.start if window else None,
         window_end=window.end if window else None,
-        counts=landed.counts + found,
+        counts=manifest.counts + counts,
         left_out=tally.total("left_out"),
         first=min((person.first for person in tally.people if person.first), default=None),
         last=max((person.last for person in tally.people if person.last), default=None),
@@ -121,13 +121,13 @@ def build_answer(
     )
 
 
-def _reconcile(landed: Manifest, tally: Tally, parquet: File, lines: File) -> None:
+def _reconcile(manifest: Manifest, tally: Tally, parquet: File, lines: File) -> None:
     """Raise Unreconciled unless the files hold every record that the counts do not exclude."""
-    accounted = sum(tally.total(name) for name in ("interactions", "rejected", "repeated", "left_out"))
-    written = tally.total("interactions") + tally.total("rejected")
-    if landed.counts.landed != accounted or (parquet.rows, lines.rows) != (written, written):
+    parts = sum(tally.total(name) for name in ("interactions", "rejected", "repeated", "left_out"))
+    rows = tally.total("interactions") + tally.total("rejected")
+    if manifest.counts.landed != parts or (parquet.rows, lines.rows) != (rows, rows):
         msg = (
-            f"The vendor sent {landed.counts.landed} records, {accounted} are accounted for, and the files hold "
+            f"The vendor sent {manifest.counts.landed} records, {parts} are accounted for, and the files hold "
             f"{parquet.rows} and {lines.rows}, so the answer was discarded. Please report this as a defect."
         )
         raise Unreconciled(msg)

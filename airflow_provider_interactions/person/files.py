@@ -50,16 +50,16 @@ class PersonRecords:
         return sorted([*self.interactions, *self.rejects], key=lambda row: row["occurred_at"] or LAST)
 
 
-def read_person(lake: Lake, vendor: Vendor, landed: Manifest, types: frozenset[str]) -> Iterator[PersonRecords]:
+def read_person(lake: Lake, vendor: Vendor, manifest: Manifest, types: frozenset[str]) -> Iterator[PersonRecords]:
     """Read the landed records, person by person, in the order of the request. Empty ``types`` means all types."""
-    groups = groupby(_read_records(lake, landed), itemgetter("contact_id"))
+    groups = groupby(_read_records(lake, manifest.files), itemgetter("contact_id"))
     who, records = next(groups, (None, iter(())))
-    for outcome in read_outcomes(lake, landed):
-        found = PersonRecords(outcome.outcome, outcome.reason)
+    for outcome in read_outcomes(lake, manifest):
+        person = PersonRecords(outcome.outcome, outcome.reason)
         if who == outcome.contact_id:
-            _sort_records(found, vendor, records, types)
+            _sort_records(person, vendor, records, types)
             who, records = next(groups, (None, iter(())))
-        yield found
+        yield person
 
 
 def fold_type(native_type: str) -> str:
@@ -67,49 +67,45 @@ def fold_type(native_type: str) -> str:
     return "".join(native_type.split()).casefold()
 
 
-def _read_records(lake: Lake, landed: Manifest) -> Iterator[Row]:
-    return _read_file_rows(lake, landed.files)
-
-
-def _read_file_rows(lake: Lake, files: Iterable[File]) -> Iterator[Row]:
+def _read_records(lake: Lake, files: Iterable[File]) -> Iterator[Row]:
     for batch in read_rows(lake, files):
         yield from batch.to_pylist()
 
 
-def _sort_records(found: PersonRecords, vendor: Vendor, records: Iterable[Row], types: frozenset[str]) -> None:
+def _sort_records(person: PersonRecords, vendor: Vendor, records: Iterable[Row], types: frozenset[str]) -> None:
     seen = Deduplicator()
     for raw in records:
-        found.records += 1
+        person.records += 1
         row = _show_record(vendor, raw, seen)
         if row is None:
-            found.repeated += 1
+            person.repeated += 1
         elif row["rejected"] is not None:
-            found.rejects.append(row)
+            person.rejects.append(row)
         else:
-            _keep_type(found, row, types)
+            _keep_type(person, row, types)
 
 
-def _keep_type(found: PersonRecords, row: Row, types: frozenset[str]) -> None:
+def _keep_type(person: PersonRecords, row: Row, types: frozenset[str]) -> None:
     if types and fold_type(row["native_type"]) not in types:
-        found.left_out += 1
+        person.left_out += 1
     else:
-        found.interactions.append(row)
+        person.interactions.append(row)
 
 
 def _show_record(vendor: Vendor, raw: Row, seen: Deduplicator) -> Row | None:
     """A record as a row of the answer; None if it is a repeat."""
     contact = Contact(raw["contact_id"], raw["contact_id_kind"])
-    known = {name: raw[name] for name in ("vendor", "account", "contact_id_kind", "context", "extracted_at")}
-    known |= {"record": raw["payload"], "contact_id": contact.id}
+    values = {name: raw[name] for name in ("vendor", "account", "contact_id_kind", "context", "extracted_at")}
+    values |= {"record": raw["payload"], "contact_id": contact.id}
     try:
         row = read_first(vendor, raw["payload"], Asked(contact, raw["asked_type"], raw["context"]), seen)
     except RecordRejected as rejection:
-        said = {"occurred_at": raw["occurred_at"], "native_type": raw["asked_type"] or None}
-        return dict.fromkeys(ANSWER.names) | known | said | {"rejected": rejection.reason}
+        fallback = {"occurred_at": raw["occurred_at"], "native_type": raw["asked_type"] or None}
+        return dict.fromkeys(ANSWER.names) | values | fallback | {"rejected": rejection.reason}
     if row is None:
         return None
     row.contact_id = row.contact_id or contact.id
-    return {**known, **msgspec.structs.asdict(row), "rejected": None}
+    return {**values, **msgspec.structs.asdict(row), "rejected": None}
 
 
 @dataclass(slots=True)
@@ -120,7 +116,7 @@ class AnswerFiles:
     base: str
     table: Writer = field(init=False)
     lines: LinesWriter = field(init=False)
-    kept: bool = False
+    complete: bool = False
 
     def __enter__(self) -> Self:
         self.lines = LinesWriter(self.lake, f"{self.base}.jsonl")
@@ -132,16 +128,16 @@ class AnswerFiles:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if not self.kept:
+        if not self.complete:
             self.table.discard()
             self.lines.discard()
             self.lake.remove(f"{self.base}.{ending}" for ending in ("parquet", "jsonl", "json"))
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write the rows of one person."""
-        for some in _group_rows(rows):
-            self.table.write(pa.RecordBatch.from_pylist(some, ANSWER))
-            self.lines.write(some)
+        for group in _group_rows(rows):
+            self.table.write(pa.RecordBatch.from_pylist(group, ANSWER))
+            self.lines.write(group)
 
     def close(self) -> tuple[File, File]:
         """Finish both files and give them their names."""
@@ -149,19 +145,19 @@ class AnswerFiles:
 
     def keep(self) -> None:
         """Do not remove the files at the end."""
-        self.kept = True
+        self.complete = True
 
 
 def _group_rows(rows: Iterable[Row], most: int = GROUP_BYTES) -> Iterator[list[Row]]:
     """Split rows into groups of about ``most`` bytes of records, because an Arrow array of text holds 2 GiB at most."""
     group: list[Row] = []
-    held = 0
+    size = 0
     for row in rows:
         group.append(row)
-        held += len(row["record"])
-        if held >= most:
+        size += len(row["record"])
+        if size >= most:
             yield group
-            group, held = [], 0
+            group, size = [], 0
     if group:
         yield group
 
@@ -205,11 +201,11 @@ _VERBATIM = ("context", "record")
 
 def encode_line(row: Row) -> bytes:
     """A row as one line of JSON: without empty values, with attributes as an object, unreadable records as text."""
-    shown = {name: value for name, value in row.items() if value not in (None, "")}
+    members = {name: value for name, value in row.items() if value not in (None, "")}
     if row["rejected"] is None:
-        shown = {name: value for name, value in shown.items() if name not in _VERBATIM}
+        members = {name: value for name, value in members.items() if name not in _VERBATIM}
         # The vendor's own JSON may have line breaks. They can only stand between its values.
-        shown["attributes"] = msgspec.Raw(row["attributes"].replace("\r", " ").replace("\n", " "))
+        members["attributes"] = msgspec.Raw(row["attributes"].replace("\r", " ").replace("\n", " "))
     else:
-        shown["record"] = row["record"].decode("utf-8", "replace")
-    return msgspec.json.encode({name: shown[name] for name in ANSWER.names if name in shown})
+        members["record"] = row["record"].decode("utf-8", "replace")
+    return msgspec.json.encode({name: members[name] for name in ANSWER.names if name in members})

@@ -8,18 +8,18 @@ from airflow_provider_interactions.person.counts import Answer, Person
 from airflow_provider_interactions.window import Window, zulu
 
 
-def describe_answer(found: Answer) -> Iterator[str]:
+def describe_answer(answer: Answer) -> Iterator[str]:
     """The answer in sentences. They give every count and identify nobody."""
-    counts = found.counts
-    window = found.window_start and found.window_end and Window(found.window_start, found.window_end)
+    counts = answer.counts
+    window = answer.window_start and answer.window_end and Window(answer.window_start, answer.window_end)
     when = f"window {window}" if window else "all time"
     people = pluralize(counts.contacts, "contact")
-    yield f"{found.vendor}, {when}: {pluralize(counts.canonical, 'interaction')} of {people}."
-    for person in found.people:
+    yield f"{answer.vendor}, {when}: {pluralize(counts.canonical, 'interaction')} of {people}."
+    for person in answer.people:
         yield f"contact {person.contact}: {describe_outcome(person)}, {_describe_records(person)}."
-    for channel, types in found.channels.items():
+    for channel, types in answer.channels.items():
         yield f"{channel}: {sum(types.values())} ({', '.join(f'{name} {n}' for name, n in types.items())})."
-    for reason, n in found.rejects.items():
+    for reason, n in answer.rejects.items():
         yield f"{pluralize(n, 'record')} unreadable because {reason}. The files hold them as the vendor sent them."
 
 

@@ -86,30 +86,30 @@ def check_request(
     Without ``start``, the window has no limit in the past; without ``end``, none in the future.
     """
     people = _check_people(vendor, ids, kind)
-    known = {option.name for option in msgspec.structs.fields(vendor.options)}
+    names = {option.name for option in msgspec.structs.fields(vendor.options)}
     chosen = {**vendor.thorough, **(options or {})}
-    wanted = list(dict.fromkeys(types))
-    if wanted and "types" in known:
-        chosen, wanted = chosen | {"types": wanted}, []
-    window, kept = _read_window(vendor, start, end), frozenset(map(fold_type, wanted))
-    return Request(vendor, list(people), list(people.values()), build_options(vendor, chosen), window, kept)
+    local = list(dict.fromkeys(types))
+    if local and "types" in names:
+        chosen, local = chosen | {"types": local}, []
+    window, keep = _read_window(vendor, start, end), frozenset(map(fold_type, local))
+    return Request(vendor, list(people), list(people.values()), build_options(vendor, chosen), window, keep)
 
 
-def split_identifiers(given: Sequence[str] | str | None) -> list[str]:
+def split_identifiers(value: Sequence[str] | str | None) -> list[str]:
     """Split a list of identifiers, or text with one on each line, and strip blanks. Empty ones keep their places.
 
     Raises ConfigError for anything else.
     """
-    found = given.splitlines() if isinstance(given, str) else given or []
-    if not isinstance(found, list | tuple) or not all(isinstance(text, str | int) for text in found):
+    ids = value.splitlines() if isinstance(value, str) else value or []
+    if not isinstance(ids, list | tuple) or not all(isinstance(text, str | int) for text in ids):
         msg = "contacts must be a list of identifiers, or text with one on each line."
         raise ConfigError(msg)
-    return [str(text).strip() for text in found]
+    return [str(text).strip() for text in ids]
 
 
 def answer_request(
     lake: Lake,
-    asked: Request,
+    request: Request,
     credentials: Credentials,
     *,
     progress: Callable[[Progress], None] | None = None,
@@ -122,29 +122,29 @@ def answer_request(
     """
     with _open_memory_lake() as memory:
         job = Job(
-            vendor=asked.vendor,
+            vendor=request.vendor,
             credentials=credentials,
             lake=memory,
-            window=asked.span,
-            contacts=asked.contacts,
-            options=asked.options,
+            window=request.span,
+            contacts=request.contacts,
+            options=request.options,
             on_missing="allow",  # here it is a valid answer that the vendor knows nobody
             progress=progress,
-            keeps="undated" if asked.window else "everything",
+            keeps="undated" if request.window else "everything",
             limits=limits,
             extracted_at=now or datetime.now(UTC),
         )
-        landed = _land(job, asked)
-        return _write_answer(lake, asked, landed, read_person(memory, asked.vendor, landed, asked.types))
+        manifest = _land(job, request)
+        return _write_answer(lake, request, manifest, read_person(memory, request.vendor, manifest, request.types))
 
 
 def _check_people(vendor: Vendor, ids: Iterable[object], kind: str | None) -> dict[Contact, int]:
     """Each person once, with the first place in the list. Blanks count as places."""
     contacts: dict[Contact, int] = {}
     for place, value in enumerate(ids, start=1):
-        found = value.strip() if isinstance(value, str) else value
-        if found != "" and not is_empty(found):
-            contacts.setdefault(check_contact(vendor, found, kind or vendor.contact_kinds[0], place), place)
+        identifier = value.strip() if isinstance(value, str) else value
+        if identifier != "" and not is_empty(identifier):
+            contacts.setdefault(check_contact(vendor, identifier, kind or vendor.contact_kinds[0], place), place)
     if not contacts:
         msg = "No contact is given. Give at least one identifier."
         raise ConfigError(msg)
@@ -180,22 +180,22 @@ def _open_memory_lake() -> Iterator[Lake]:
             memory.fs.rm(memory.root, recursive=True)
 
 
-def _land(job: Job, asked: Request) -> Manifest:
+def _land(job: Job, request: Request) -> Manifest:
     try:
         return asyncio.run(land_pages(job, "raw"))
     except VendorError as error:
-        error.window = error.window if asked.window else "all time"
+        error.window = error.window if request.window else "all time"
         raise
 
 
-def _write_answer(lake: Lake, asked: Request, landed: Manifest, people: Iterator[PersonRecords]) -> Answer:
-    folder = WindowPaths(landed.vendor, landed.account, asked.span).requests
-    base, tally = f"{folder}/{timestamp(landed.extracted_at)}-{uuid.uuid4().hex[:8]}", Tally()
+def _write_answer(lake: Lake, request: Request, manifest: Manifest, people: Iterator[PersonRecords]) -> Answer:
+    folder = WindowPaths(manifest.vendor, manifest.account, request.span).requests
+    base, tally = f"{folder}/{timestamp(manifest.extracted_at)}-{uuid.uuid4().hex[:8]}", Tally()
     with AnswerFiles(lake, base) as output:
-        for place, found in zip(asked.places, people, strict=True):
-            tally.take(place, found)
-            output.write(found.rows)
-        done = build_answer(landed, asked.window, tally, *output.close(), f"{base}.json")
-        lake.publish(done.summary, done)
+        for place, person in zip(request.places, people, strict=True):
+            tally.take(place, person)
+            output.write(person.rows)
+        answer = build_answer(manifest, request.window, tally, *output.close(), f"{base}.json")
+        lake.publish(answer.summary, answer)
         output.keep()
-    return done
+    return answer

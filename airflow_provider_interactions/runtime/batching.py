@@ -65,8 +65,8 @@ def read_reference(value: Mapping[str, Any]) -> Reference:
     """Read what ``make_reference`` made; raises ConfigError for anything else."""
     try:
         return msgspec.convert(dict(value), Reference)
-    except (msgspec.ValidationError, TypeError, ValueError) as wrong:
-        msg = f"This is not a batch of contacts: {wrong}. Pass the output of ListContactsOperator to .expand(batch=…)."
+    except (msgspec.ValidationError, TypeError, ValueError) as error:
+        msg = f"This is not a batch of contacts: {error}. Pass the output of ListContactsOperator to .expand(batch=…)."
         raise ConfigError(msg) from None
 
 
@@ -84,12 +84,12 @@ def choose_batch_size(
     return max(1, ceil(contacts / tasks))
 
 
-def estimate_rate(allowed: Pace) -> float:
+def estimate_rate(pace: Pace) -> float:
     """Requests per second: the rate that a vendor allows or that its concurrency gives, whichever is less."""
-    by_concurrency = allowed.concurrency / RESPONSE_SECONDS
-    if allowed.requests is None or not allowed.seconds:
+    by_concurrency = pace.concurrency / RESPONSE_SECONDS
+    if pace.requests is None or not pace.seconds:
         return by_concurrency
-    return min(by_concurrency, allowed.requests / allowed.seconds)
+    return min(by_concurrency, pace.requests / pace.seconds)
 
 
 def check_size(size: int, contacts: int) -> int:

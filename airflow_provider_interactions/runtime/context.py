@@ -131,8 +131,8 @@ def read_history_age(context: Mapping[str, Any], age: object = None, refresh: ob
     params = context.get("params") or {}
     if _read_bool(first_given(refresh, params.get("refresh"))):
         return timedelta(0)
-    found = first_given(age, params.get("history_age"))
-    return None if found is None else _read_age(found)
+    chosen = first_given(age, params.get("history_age"))
+    return None if chosen is None else _read_age(chosen)
 
 
 def _read_bool(value: object) -> bool:
@@ -145,13 +145,13 @@ def _read_bool(value: object) -> bool:
 
 def _read_age(value: object) -> timedelta:
     try:
-        found = value if isinstance(value, timedelta) else timedelta(seconds=float(str(value)))
+        age = value if isinstance(value, timedelta) else timedelta(seconds=float(str(value)))
     except (ValueError, OverflowError):
-        found = -timedelta.resolution
-    if found < timedelta(0):
+        age = -timedelta.resolution
+    if age < timedelta(0):
         msg = f"history_age is {value!r}. Give a timedelta or seconds. Zero fetches all histories again."
         raise ConfigError(msg)
-    return found
+    return age
 
 
 class Run(NamedTuple):

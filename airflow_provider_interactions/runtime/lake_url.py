@@ -27,13 +27,13 @@ def open_url(url: str, what: str) -> tuple[Any, str]:
     """The file system of an address, and the path in it; raises ConfigError, which names ``what`` cannot be opened."""
     try:
         return _open_by_airflow(url) if "://" in url else _open_by_fsspec(url)
-    except (ImportError, ValueError) as wrong:
+    except (ImportError, ValueError) as error:
         scheme = url.partition("://")[0]
         msg = (
-            f"{what} at {scheme}:// cannot be opened ({type(wrong).__name__}). Check the scheme, and install its "
+            f"{what} at {scheme}:// cannot be opened ({type(error).__name__}). Check the scheme, and install its "
             "driver. An address with a connection (@) also needs Airflow's provider for that scheme."
         )
-        raise ConfigError(msg) from wrong
+        raise ConfigError(msg) from error
 
 
 def _open_by_airflow(url: str) -> tuple[Any, str]:

@@ -18,15 +18,15 @@ def make_reporter(
     log: Callable[[str], None], label: str, *, every: float = EVERY, clock: Callable[[], float] = time.monotonic
 ) -> Callable[[Progress], None]:
     """Make the function that an extraction calls to report progress. It logs at most once in ``every`` seconds."""
-    began = logged = clock()
+    start = last = clock()
     first: Progress | None = None
 
     def report(progress: Progress) -> None:
-        nonlocal first, logged
+        nonlocal first, last
         now, first = clock(), first or progress
-        if now - logged >= every:
-            logged = now
-            log(f"{label}: {format_line(progress, now - began, first)}")
+        if now - last >= every:
+            last = now
+            log(f"{label}: {format_line(progress, now - start, first)}")
 
     return report
 

@@ -74,14 +74,14 @@ else:
 DEFAULTS = {"retries": RETRIES, **({} if POLICY is None else {"retry_policy": POLICY})}
 
 
-def keep_defaults(mapped: OperatorPartial, arguments: Mapping[str, Any]) -> OperatorPartial:
+def keep_defaults(partial: OperatorPartial, arguments: Mapping[str, Any]) -> OperatorPartial:
     """Give a mapped task the same defaults as an unmapped one; before 3.3.2 Airflow ignores them.
 
     ``arguments`` are those of ``.partial``. They take precedence, and so do the ``default_args`` of the DAG and of a
     task group.
     """
-    dag, group = mapped.kwargs["dag"], mapped.kwargs["task_group"]
+    dag, group = partial.kwargs["dag"], partial.kwargs["task_group"]
     inherited, _ = get_merged_defaults(dag, group, None, arguments.get("default_args"))
-    given = {**inherited, **arguments}
-    mapped.kwargs.update({name: value for name, value in DEFAULTS.items() if name not in given})
-    return mapped
+    explicit = {**inherited, **arguments}
+    partial.kwargs.update({name: value for name, value in DEFAULTS.items() if name not in explicit})
+    return partial

@@ -29,11 +29,11 @@ MYSQL = "MySQLdb"
 
 def choose_source(**sources: Any) -> str | None:
     """The name of the given source, or None if there is none; raises ConfigError for more than one."""
-    given = [name for name, value in sources.items() if first_given(value) is not None]
-    if len(given) > 1:
-        msg = f"{' and '.join(given)} are given. Give one source of contacts, or none for the vendor's own list."
+    names = [name for name, value in sources.items() if first_given(value) is not None]
+    if len(names) > 1:
+        msg = f"{' and '.join(names)} are given. Give one source of contacts, or none for the vendor's own list."
         raise ConfigError(msg)
-    return given[0] if given else None
+    return names[0] if names else None
 
 
 def read_list(ids: Iterable[object]) -> Iterable[object]:
@@ -54,9 +54,9 @@ def read_file(url: str, column: str | None = None, accepts: Callable[[str], bool
     fs, path = open_url(url, "The file of contacts")
     try:
         yield from contacts.read_file(fs, path, column, accepts)
-    except (IsADirectoryError, PermissionError) as wrong:
-        msg = f"The file of contacts cannot be read ({wrong.strerror}). Check its address and your permissions."
-        raise ConfigError(msg) from wrong
+    except (IsADirectoryError, PermissionError) as error:
+        msg = f"The file of contacts cannot be read ({error.strerror}). Check its address and your permissions."
+        raise ConfigError(msg) from error
 
 
 def read_sql(sql: str, conn_id: str | None) -> Iterator[object]:
@@ -80,12 +80,12 @@ def _find_database(conn_id: str | None) -> DbApiHook:
     connection = BaseHook.get_connection(conn_id)
     try:
         hook = connection.get_hook()  # type: ignore[no-untyped-call]
-    except (AirflowException, ImportError) as wrong:
+    except (AirflowException, ImportError) as error:
         msg = (
             f"Connection {conn_id} is of type {connection.conn_type}. Install the provider of that type, or give "
             "another connection."
         )
-        raise ConfigError(msg) from wrong
+        raise ConfigError(msg) from error
     if not isinstance(hook, DbApiHook):
         msg = (
             f"Connection {conn_id} is of type {connection.conn_type}, which is not an SQL database. Give the "

@@ -41,14 +41,14 @@ def triggering_manifest(context: Mapping[str, Any], lake: Lake) -> Manifest:
     from airflow_provider_interactions.lake.manifest import Manifest
 
     path = _require_one(_list_triggers(context) or _read_param(context))
-    found = lake.read(path, Manifest)
-    if found is None:
+    manifest = lake.read(path, Manifest)
+    if manifest is None:
         msg = (
             f"There is no manifest {path} in the lake. Check that both DAGs use the same lake. If they do, run the "
             "previous step again."
         )
         raise ConfigError(msg)
-    return found
+    return manifest
 
 
 def _list_triggers(context: Mapping[str, Any]) -> set[str]:
