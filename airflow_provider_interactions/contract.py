@@ -1,6 +1,6 @@
-"""The words that all layers share: what a vendor is, what it is asked, and what it returns.
+"""The types that all layers share: a vendor, the queries to it, and its responses.
 
-Values only: nothing here opens a socket or a file. ``http`` builds the ``Fetch`` that a vendor's generators get, and
+They are values: nothing here opens a socket or a file. ``http`` builds the ``Fetch`` for a vendor's generators, and
 ``extract`` runs the generators.
 """
 
@@ -25,23 +25,23 @@ T = TypeVar("T")
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
 
-    #: A vendor's own ``Settings`` and ``Options``. A bare ``Vendor`` is one with any.
+    #: A vendor's own ``Settings`` and ``Options``. A ``Vendor`` without them may have any.
     SettingsT = TypeVarWithDefault("SettingsT", bound="Settings", default=Any)
     OptionsT = TypeVarWithDefault("OptionsT", bound="Options", default=Any)
 else:
     SettingsT, OptionsT = TypeVar("SettingsT"), TypeVar("OptionsT")
 
-#: Pages without a record, one after the other and each with a fresh cursor, after which a vendor is assumed
-#: never to end. A choice: no vendor documents such pages.
+#: The most empty pages in a row, each with a new cursor. After more, the engine assumes that the pages never end. This
+#: number is our choice: no vendor documents such pages.
 MOST_EMPTY_PAGES = 200
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The connection's ``extra`` that every vendor understands; each vendor adds its own keys in a subclass.
+    """The keys of the connection's ``extra`` that every vendor has. Each vendor adds its own keys in a subclass.
 
-    ``account`` names the organisation in paths and in the table (default: the host), ``allow_http`` lets the host
-    be plain ``http://`` (for a sandbox), ``verify_tls`` False accepts any certificate. ``concurrency`` (requests in
-    flight) and ``requests_per_minute`` replace what the vendor documents, where your contract says otherwise.
+    ``account`` is the organisation's name in paths and in the table (default: the host). ``allow_http`` allows a host
+    with plain ``http://``, for a sandbox. ``verify_tls`` False accepts any certificate. ``concurrency`` (requests in
+    flight) and ``requests_per_minute`` replace the vendor's documented limits, if your contract has others.
     """
 
     account: str | None = None
@@ -55,14 +55,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an extraction may choose; each vendor adds its own in a subclass. ``page_size`` is in records."""
+    """The options of an extraction. Each vendor adds its own in a subclass. ``page_size`` is in records."""
 
     page_size: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials(Generic[SettingsT]):
-    """A connection as the core sees it. ``host`` is a full base URL without a trailing slash. No secret in its repr."""
+    """A checked connection. ``host`` is a full base URL without a trailing slash. The repr shows no secret."""
 
     host: str
     login: str = field(default="", repr=False)
@@ -71,9 +71,9 @@ class Credentials(Generic[SettingsT]):
 
     @property
     def account(self) -> str:
-        """The organisation's name in the lake and the table: set in the connection, else the host and its path.
+        """The organisation's name in the lake and the table: the connection's ``account``, else the host and its path.
 
-        However the host is spelled, it is one account: lower case, without a port that the scheme implies.
+        The host is in lower case and without a default port, so all its spellings give the same account.
         """
         url = urlsplit(self.host)
         return self.settings.account or f"{spell_host(url)}{url.path}".rstrip("/")
@@ -81,10 +81,10 @@ class Credentials(Generic[SettingsT]):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call. ``url`` is a path below the connection's host, or an absolute URL on that same host.
+    """A request to a vendor. ``url`` is a path on the connection's host, or an absolute URL on the same host.
 
-    ``query`` and ``form`` are encoded when sent; an absolute URL without ``query`` is sent byte for byte.
-    Only method and path are in its repr.
+    The client encodes ``query`` and ``form``. It sends an absolute URL without ``query`` byte for byte. The repr shows
+    only method and path.
     """
 
     method: str
@@ -96,7 +96,7 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The path alone: what logs and errors may show. Empty for a link that is not a URL."""
+        """The path alone, for logs and errors. Empty if the link is not a valid URL."""
         try:
             return urlsplit(self.url).path
         except ValueError:
@@ -108,7 +108,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One HTTP response: status, header names in lower case, the whole decoded body. The body is not in its repr."""
+    """An HTTP response: status, header names in lower case, the whole decoded body. The repr shows only the status."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -116,19 +116,19 @@ class Response:
 
 
 class Fetch(Protocol):
-    """Sends a request until there is a response, and returns what ``decode`` makes of it.
+    """Sends a request until there is a response, and returns the result of ``decode`` for it.
 
-    ``decode`` runs inside the retried call: a BadResponse that it raises may be a passing fault of the vendor's, such
-    as a body that was cut off. ``request`` is sent again a few times before it is believed.
+    ``decode`` is a part of the retried call. If it raises BadResponse, the fault may pass, for example a body that was
+    cut off. So the client sends the request again a few times before it raises the error.
     """
 
     async def __call__(self, request: Request, decode: Callable[[Response], T], /) -> T:
-        """Raises a VendorError that says what to do."""
+        """Send a request. Raises VendorError that says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """One person: an identifier in the vendor's canonical spelling, and its kind."""
+    """A person: an identifier in the vendor's canonical spelling, and its kind."""
 
     id: str
     kind: str = "contact_id"
@@ -151,12 +151,11 @@ class Query(Generic[SettingsT, OptionsT]):
 class Page:
     """The records of one response.
 
-    ``records`` are the vendor's own bytes, one JSON object or XML element each: a list, or as ``columnar`` keeps many.
-    ``occurred`` holds, for each of them, its instant in UTC or None where it cannot be read (the record is then landed,
-    and judged by ``normalize``).
-    ``context`` is JSON text with what the surroundings of the records say and a reader of one record needs.
-    ``cursor`` is where the next page starts, empty on the last one; the engine refuses one that repeats.
-    ``total`` is how many records the vendor declares for the whole query, where it does.
+    ``records`` are the vendor's own bytes, one JSON object or XML element each: a list, or a sequence of ``columnar``.
+    ``occurred`` holds the instant of each record in UTC, or None if it is unreadable. Such a record lands, and
+    ``normalize`` decides about it. ``context`` is JSON text: what the response says outside the records, if a reader of
+    one record needs it. ``cursor`` is the start of the next page, empty on the last one; the engine refuses a repeated
+    cursor. ``total`` is the number of records that the vendor declares for the whole query, None if it declares none.
     """
 
     records: Sequence[bytes]
@@ -168,7 +167,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a raw row says about the origin of its record."""
+    """The origin of a record, as a raw row has it."""
 
     contact: Contact
     native_type: str = ""
@@ -176,9 +175,9 @@ class Asked:
 
 
 class Interaction(msgspec.Struct, kw_only=True):
-    """The canonical columns that a record decides itself; see ``schema.CANONICAL`` for their meaning.
+    """The canonical columns that come from the record itself; ``schema.CANONICAL`` has their meaning.
 
-    ``contact_id`` is set only where one answer covers many contacts; else the one asked for counts.
+    ``contact_id`` is set only if one response covers many contacts. Otherwise the contact of the query counts.
     """
 
     interaction_id: str
@@ -208,12 +207,12 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """How a vendor's calls are signed, as pure functions, so that two HTTP clients can share them.
+    """How to sign a vendor's requests. The functions are pure, so that two HTTP clients can share them.
 
-    ``apply(request, token)`` returns the request with the credentials in it. A vendor with tokens gives either
-    ``ask`` (an absolute request) and ``read`` (its answer to a Token; raises AuthRejected, Unavailable, Throttled or
-    BadResponse), or ``acquire`` (a blocking call into a library that asks by itself). ``refresh`` says whether a 401
-    can be cured by another token. ``secrets`` are texts to mask in logs.
+    ``apply(request, token)`` returns the request with the credentials in it. A vendor with tokens has either ``ask``
+    and ``read``, or ``acquire``. ``ask`` is an absolute request for a token. ``read`` makes a Token of its response, or
+    raises AuthRejected, Unavailable, Throttled or BadResponse. ``acquire`` blocks: it calls a library that gets tokens
+    itself. ``secrets`` are texts to mask in logs.
     """
 
     apply: Callable[[Request, str], Request]
@@ -224,7 +223,7 @@ class Auth:
 
     @property
     def has_tokens(self) -> bool:
-        """Whether calls need a token that expires."""
+        """Whether requests need a token that expires."""
         return self.ask is not None or self.acquire is not None
 
 
@@ -232,7 +231,7 @@ class Auth:
 class Pace:
     """A vendor's documented limits: ``concurrency`` requests in flight, ``requests`` in any ``seconds``.
 
-    ``source`` names page and date. None means that the vendor publishes no such limit.
+    ``source`` gives page and date. None means that the vendor publishes no such limit.
     """
 
     concurrency: int
@@ -241,8 +240,8 @@ class Pace:
     source: str = ""
 
 
-#: A vendor's paging loop: a generator whose only ``await`` is the fetch it is given. It yields every record that may
-#: lie in the window. It may yield more records, never fewer.
+#: A vendor's paging loop: a generator that awaits nothing but the given fetch. It yields every record that may lie in
+#: the window. It may yield more records, never fewer.
 Pages = Callable[[Fetch, Query[SettingsT, OptionsT], Window], AsyncGenerator[Page, None]]
 
 #: A vendor's own list of contacts, page by page.
@@ -255,18 +254,18 @@ Columns = Callable[[Any], tuple[Any, Mapping[str, Any]]]
 
 
 def spell_identifier(text: str, _: str) -> str | None:
-    """The default of ``Vendor.identifier``: any printable text, without the blanks around it."""
+    """The default of ``Vendor.identifier``: any printable text, without blanks around it."""
     found = text.strip()
     return found if found.isprintable() else None
 
 
 def ask_once(contact: Contact, settings: SettingsT, options: OptionsT) -> Iterator[Query[SettingsT, OptionsT]]:
-    """The default of ``Vendor.queries``: one query, because one answer covers all interaction types."""
+    """The default of ``Vendor.queries``: one query, because one response covers all interaction types."""
     yield Query(contact, settings, options)
 
 
 def classify_by_status(response: Response) -> VendorError | None:
-    """The default of ``Vendor.classify``: the HTTP status decides, and a web page is never an answer."""
+    """The default of ``Vendor.classify``: the HTTP status decides, and a web page is always an error."""
     verdict = status.judge(response.status)
     if verdict is None and status.is_html(response.headers, response.body):
         verdict = status.WEB_PAGE
@@ -305,22 +304,22 @@ class Vendor(Generic[SettingsT, OptionsT]):
 
     @property
     def name(self) -> str:
-        """Its name in the registry, in paths and in the table."""
+        """The vendor's name in the registry, in paths and in the table."""
         return self.about.name
 
     @property
     def title(self) -> str:
-        """Its name as people know it."""
+        """The vendor's name for people."""
         return self.about.title
 
     @property
     def contact_kinds(self) -> Sequence[str]:
-        """The kinds of identifier that it takes, the default first."""
+        """The kinds of identifier that the vendor accepts, the default first."""
         bulk = self.about.bulk_kind
         return (*self.about.person_kinds, bulk) if bulk else self.about.person_kinds
 
     def contact(self, text: str, kind: str | None = None) -> Contact:
-        """A contact in the vendor's own spelling; raises ConfigError that says how to write one."""
+        """A contact in the vendor's own spelling. Raises ConfigError that says how to write one."""
         kind = kind or self.contact_kinds[0]
         found = self.identifier(text, kind) if kind in self.contact_kinds else None
         if not found:

@@ -15,7 +15,7 @@ from airflow_provider_interactions.errors import ConfigError
 
 Instant = datetime | date | str
 
-#: A number as text. Eight digits do not match: ISO 8601 writes dates so (20260131).
+#: A number as text. Eight digits do not match: they are a date in ISO 8601 (20260131).
 _NUMBER = re.compile(r"(?![0-9]{8}$)[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 _FOR_EXAMPLE = "Write for example 2026-01-31T00:00:00Z, or 2026-01-31 for midnight UTC."
 

@@ -2,7 +2,7 @@
 
 This DAG needs a connection `which50_default` and the address of the lake (`AIRFLOW__INTERACTIONS__LAKE`). The vendor
 always sends a contact's whole history. The lake keeps it for a day, and all earlier windows are cut from it. So a
-backfill of a year fetches each contact once, not 365 times. `refresh` fetches histories again, with new statuses.
+backfill of a year fetches each contact once, not 365 times. `refresh` fetches all histories again.
 """
 
 import os

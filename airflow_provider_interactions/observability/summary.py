@@ -26,7 +26,7 @@ CALLS = {"requests": "requests", "retries": "retries", "throttles": "throttled"}
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The result of one step. ``rows`` and ``bytes`` count what it wrote. ``path`` is its manifest in the lake.
+    """The result of one step. ``rows`` and ``bytes`` count what it wrote. ``path`` is its manifest or list in the lake.
 
     ``bytes`` is None for a database, because a database does not report the bytes of rows. If a run covers several
     ``windows``, ``path`` is the folder of their manifests. ``window_start`` and ``window_end`` are ISO 8601 in UTC,

@@ -122,7 +122,7 @@ def build_answer(
 
 
 def _reconcile(manifest: Manifest, tally: Tally, parquet: File, lines: File) -> None:
-    """Raise Unreconciled unless the files hold every record that the counts do not exclude."""
+    """Raise Unreconciled unless each record is in the files, or counted as repeated or left out."""
     parts = sum(tally.total(name) for name in ("interactions", "rejected", "repeated", "left_out"))
     rows = tally.total("interactions") + tally.total("rejected")
     if manifest.counts.landed != parts or (parquet.rows, lines.rows) != (rows, rows):

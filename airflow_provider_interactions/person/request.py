@@ -41,7 +41,7 @@ from airflow_provider_interactions.window import ALWAYS, Instant, Window, instan
 #: The most people in one request. For longer lists, use the pipeline of list, extract, normalize and load.
 MOST = 500
 
-#: All time, also for impossible times in records. For vendors that cannot filter by date and send everything.
+#: All possible times, for vendors that cannot filter by date and send everything, also records with invented times.
 EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
@@ -128,7 +128,7 @@ def answer_request(
             window=request.span,
             contacts=request.contacts,
             options=request.options,
-            on_missing="allow",  # here it is a valid answer that the vendor knows nobody
+            on_missing="allow",  # here, an unknown person is a valid answer
             progress=progress,
             keeps="undated" if request.window else "everything",
             limits=limits,
