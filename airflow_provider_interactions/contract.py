@@ -17,6 +17,7 @@ import msgspec
 from airflow_provider_interactions import status
 from airflow_provider_interactions.about import About
 from airflow_provider_interactions.errors import ConfigError, VendorError
+from airflow_provider_interactions.page_cap import PageCap
 from airflow_provider_interactions.urls import spell_host
 from airflow_provider_interactions.window import Window
 
@@ -139,12 +140,16 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Query(Generic[SettingsT, OptionsT]):
-    """What to ask the vendor about one contact. ``native_type`` is the interaction type, None for all at once."""
+    """What to ask the vendor about one contact. ``native_type`` is the interaction type, None for all at once.
+
+    ``page_cap`` is what the run knows of the server's pages, for vendors whose short page may or may not be the last.
+    """
 
     contact: Contact
     settings: SettingsT
     options: OptionsT
     native_type: str | None = None
+    page_cap: PageCap = field(default_factory=PageCap, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from airflow_provider_interactions.extract.outcomes import Outcome
 from airflow_provider_interactions.lake.manifest import File, Manifest, count_rows, list_referenced
 from airflow_provider_interactions.lake.paths import WindowPaths, read_timestamp, timestamp
 from airflow_provider_interactions.lake.storage import Lake, write_error
+from airflow_provider_interactions.page_cap import Evidence
 
 #: A checkpoint of this age is not continued any more. The next extraction of the account removes it.
 AGE = timedelta(days=1)
@@ -81,6 +82,7 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     ``digests`` are the parts' own; ``rows`` hold what comes after the parts; ``outcomes`` are names of files and the
     digests of their bytes; ``undated`` are files of records whose time cannot be read. ``finished`` says that all is
     in parts and ``others``, and only to be published; ``generation`` is that of the job that saved it (`Job`).
+    ``pages`` is what the run knows of the server's pages.
     """
 
     extracted_at: datetime
@@ -95,6 +97,7 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     rows: list[Saved] = msgspec.field(default_factory=list)
     outcomes: dict[str, str] = msgspec.field(default_factory=dict)
     tally: Tally = msgspec.field(default_factory=Tally)
+    pages: Evidence = msgspec.field(default_factory=Evidence)
 
     @property
     def paths(self) -> list[str]:

@@ -2,15 +2,20 @@
 
 A row that is deleted moves the later ones up, over the border of a page. Then a page does not begin with a row that is
 known, and is asked for again from further before, until it does.
+
+The most that ``limit`` can ask for is not published, so a server may cut pages: a short page is the last one or one
+that was cut, and ``page_cap`` says which to believe.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 
 from airflow_provider_interactions.errors import Incomplete
+from airflow_provider_interactions.page_cap import PageCap
 from airflow_provider_interactions.vendors.capillary.records import inspect_record
 from airflow_provider_interactions.vendors.capillary.responses import Entry
 
@@ -23,16 +28,22 @@ Row = tuple[object, ...]
 
 @dataclass(slots=True)
 class Paging:
-    """Where the next page of a customer starts, in rows, and which rows are known."""
+    """Where the next page of a customer starts, in rows, and which rows are known.
+
+    ``short`` is how many rows the last page had, if it had fewer than asked for and may be the last one; else 0.
+    """
 
     size: int
     zone: tzinfo
+    cap: PageCap = field(default_factory=PageCap)
+    short: int = 0
     offset: int = 0
     back: int = 1
     steps_back: int = 0
     counts_by_channel: bool = False
     overlaps: bool = False
     seen: set[Row] = field(default_factory=set)
+    got: Counter[str] = field(default_factory=Counter)
 
     def follows(self, entries: Sequence[Entry]) -> bool:
         """Whether a page begins with a row that is known, in all or, where that is how it counts, in each channel."""
@@ -57,10 +68,12 @@ class Paging:
 
     def advance(self, entries: Sequence[Entry]) -> list[Entry]:
         """What is new on a page, which is known from now on; the next page starts at its last row."""
-        fresh = [self._keep_fresh(entry) for entry in entries]
+        fresh = self.keep_fresh(entries)
         self.seen.update(self._identify(entry.name, one) for entry in fresh for one in entry.listed)
+        self.got.update({entry.name: len(entry.listed) for entry in fresh})
         sizes = [len(entry.listed) for entry in _list_messages(entries)]
         rows = max(sizes, default=0) if self.counts_by_channel else sum(sizes)
+        self._note_page(rows, entries, is_fresh=any(entry.listed for entry in _list_messages(fresh)))
         # A page that is too long may have begun before the place it was asked for.
         self.offset, self.back = self.offset + max(min(rows, self.size) - 1, 1), 1
         self.overlaps = rows > 1
@@ -77,8 +90,27 @@ class Paging:
             return False
         return not self.steps_back or max((len(entry.listed) for entry in _list_messages(entries)), default=0) <= 1
 
+    def keep_fresh(self, entries: Sequence[Entry]) -> list[Entry]:
+        """The channels of a page with the rows that are not known."""
+        return list(map(self._keep_fresh, entries))
+
     def _keep_fresh(self, entry: Entry) -> Entry:
         return entry.only(lambda record: self._identify(entry.name, record) not in self.seen)
+
+    def keep_last(self, entries: Sequence[Entry]) -> Paging:
+        """The same place in a list of which only the last page's last rows are known: enough to see what follows."""
+        last = {self._identify(entry.name, entry.listed[-1]) for entry in entries if entry.listed}
+        return replace(self, seen=last)
+
+    def _note_page(self, rows: int, entries: Sequence[Entry], *, is_fresh: bool) -> None:
+        """Learn from a page. One that counts more than came, in all of a channel, cannot be the last one."""
+        self.cap.note_page(rows)
+        if self.short and is_fresh:
+            self.cap.note_cut(self.short)
+        elif self.short:
+            self.cap.note_end(self.short)
+        counts_more = any((entry.count or 0) > self.got[entry.name] for entry in _list_messages(entries))
+        self.short = rows if is_fresh and rows < self.size and not counts_more else 0
 
     def _identify(self, channel: str, record: bytes) -> Row:
         """What a row is known by: its status may change between two answers, so it does not count."""

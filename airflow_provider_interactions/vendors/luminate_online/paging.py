@@ -1,18 +1,20 @@
 """Paging by record offset over rows that move: where the next page starts, which records are new, when it ends.
 
-The vendor documents neither a maximum page size nor a "more" flag, so a short page proves nothing: a server may cut
-pages wherever it likes. Each page therefore begins with the last record of the one before. When only that record comes,
-there is no more. When the page begins with a new record, rows before it were deleted meanwhile and
-others have moved up into the page that was read already: an earlier page is asked for again.
+The vendor documents neither a maximum page size nor a "more" flag, so a server may cut pages wherever it likes: a short
+page is the last one or one that was cut, and ``page_cap`` says which to believe. Each further page begins with the last
+record of the one before. When only that record comes, there is no more. When the page begins with a new record, rows
+before it were deleted meanwhile and others have moved up into the page that was read already: an earlier page is asked
+for again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from airflow_provider_interactions.errors import Incomplete, Stalled
+from airflow_provider_interactions.page_cap import PageCap
 
 #: Times that one listing may go back because rows have moved; the steps back double.
 MOST_STEPS_BACK = 24
@@ -23,10 +25,15 @@ MOST_REPEATS = 2
 
 @dataclass(slots=True)
 class Paging:
-    """The state of one listing. ``size`` is in records, at least 2 since pages overlap; ``offset`` is where to read."""
+    """The state of one listing. ``size`` is in records, at least 2 since pages overlap; ``offset`` is where to read.
+
+    ``short`` is how many records the last page had, if it had fewer than asked for and may be the last one; else 0.
+    """
 
     size: int
+    cap: PageCap = field(default_factory=PageCap)
     offset: int = 0
+    short: int = 0
     ended: bool = False
     last: str = ""
     largest: int = 0
@@ -49,17 +56,36 @@ class Paging:
         missing, Stalled when the same page comes again and again.
         """
         self.pages += 1
-        if self.offset and not self._continues(names):
+        if self.offset and not self.continues(names):
             self._step_back(empty=not names)
             return None
         fresh = [name for name in names if name not in self.seen]
         self.ended = self._is_end(names, fresh, total)
+        self._note_page(len(names), len(fresh), is_counted=total is not None)
         self.seen.update(names)
         self.largest = max(self.largest, len(names))
         self.last = names[-1] if names else self.last
         self.begun.update(names[:1])
         self._move_on(len(names))
         return self._find_unsent(records)
+
+    def end_early(self) -> None:
+        """The last page is believed to be the last one of the listing."""
+        self.ended = True
+
+    def keep_last(self) -> Paging:
+        """The same place in a listing of which only the last record is known: enough to see what follows it."""
+        return replace(self, seen={self.last}, begun=set(), sent=set())
+
+    def _note_page(self, got: int, fresh: int, *, is_counted: bool) -> None:
+        """Learn from a page. One whose total is declared leaves nothing to guess."""
+        self.cap.note_page(got)
+        if self.short and fresh:
+            self.cap.note_cut(self.short)
+        elif self.short and self.ended:
+            self.cap.note_end(self.short)
+        may_be_last = fresh and got < self.size and not self.ended and not is_counted
+        self.short = got if may_be_last else 0
 
     def _find_unsent(self, records: Sequence[bytes]) -> list[int]:
         found = []
@@ -70,7 +96,7 @@ class Paging:
                 found.append(n)
         return found
 
-    def _continues(self, names: Sequence[str]) -> bool:
+    def continues(self, names: Sequence[str]) -> bool:
         """Whether a page continues what came before."""
         if self.largest < 2:  # a server that gives one record at a time: pages cannot overlap
             return True

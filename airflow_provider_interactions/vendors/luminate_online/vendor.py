@@ -102,11 +102,13 @@ def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Q
 
 
 async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -> AsyncGenerator[Page, None]:
-    """Page by record offset until nothing new comes: a short page proves nothing, since no maximum is documented.
+    """Page by record offset until nothing new comes, or a short page is believed to be the last one.
 
-    Pages overlap by one record, so that a row that was deleted meanwhile moves none out of sight; see ``paging``.
+    No maximum page is documented, so that belief rests on what the run has seen of this server's pages; see
+    ``page_cap``. Pages overlap by one record, so that a row that was deleted meanwhile moves none out of sight; see
+    ``paging``.
     """
-    paging, details = Paging(query.options.page_size or PAGE_SIZE), _wants_details(query)
+    paging, details = Paging(query.options.page_size or PAGE_SIZE, query.page_cap), _wants_details(query)
     while not paging.ended:
         answer = await fetch(_ask(query, window, paging), partial(_read_page, _choose_method(query)))
         total = responses.read_number(answer.rest.get("totalNumberResults"), "totalNumberResults")
@@ -114,6 +116,10 @@ async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -
         fresh = paging.take(answer.records, names, total)
         if fresh is None:  # rows went missing between two pages: an earlier one is asked for again
             continue
+        if paging.short and query.page_cap.believes(
+            paging.short, partial(_read_rest, query, window, paging.keep_last())
+        ):
+            paging.end_early()
         records, seen = [answer.records[n] for n in fresh], [answer.values[n] for n in fresh]
         if details:
             records, details = await _fetch_details(fetch, query, window, records, seen)
@@ -141,6 +147,17 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
         )
         raise Incomplete(msg)
     yield [VENDOR.contact(cons_id) for cons_id in answer.values]
+
+
+async def _read_rest(
+    query: Query[Settings, Options], window: Window, paging: Paging, fetch: Fetch
+) -> list[datetime | None]:
+    """The instants of what follows the last page that was read; nothing where rows have moved, which is no proof."""
+    answer = await fetch(_ask(query, window, paging), partial(_read_page, _choose_method(query)))
+    names = _name_records(answer)
+    if not paging.continues(names):
+        return []
+    return [one.at for name, one in zip(names, answer.values, strict=True) if name not in paging.seen]
 
 
 def _read_page(method: str, response: Response) -> Answer[_Seen]:
