@@ -6,7 +6,7 @@ import asyncio
 from datetime import datetime
 
 from airflow_provider_interactions.contract import Fetch
-from airflow_provider_interactions.errors import ContactError
+from airflow_provider_interactions.errors import ContactError, VendorError
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.page_cap import Doubt, Evidence, PageCap
 
@@ -29,13 +29,17 @@ def refuse_cut_pages(page_cap: PageCap) -> None:
         raise PagesCut
 
 
-async def confirm_last_pages(page_cap: PageCap, fetch: Fetch, began: datetime) -> None:
+async def confirm_last_pages(page_cap: PageCap, fetch: Fetch, job: Job) -> None:
     """Confirm the pages with most doubt; raises PagesCut when one was cut.
 
-    Rows that happened after the run ``began`` (aware) do not count: they may not have been there before.
+    Rows that happened after the run began do not count: they may not have been there before.
     """
     doubts = page_cap.list_doubts()
-    found = await asyncio.gather(*(_has_rest(doubt, fetch, began) for doubt in doubts))
+    try:
+        found = await asyncio.gather(*(_has_rest(doubt, fetch, job.extracted_at) for doubt in doubts))
+    except VendorError as error:
+        error.window = str(job.window)
+        raise
     for doubt, was_cut in zip(doubts, found, strict=True):
         if was_cut:
             page_cap.note_cut(doubt.rows)

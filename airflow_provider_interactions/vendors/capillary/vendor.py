@@ -140,12 +140,8 @@ async def _read_rest(query: Query[Settings, Options], paging: Paging, fetch: Fet
     """The instants of what follows the last page that was read; nothing where rows have moved, which is no proof."""
     entries = await _fetch_entries(fetch, query, paging.offset)
     fresh = paging.keep_fresh(entries) if paging.follows(entries) else []
-    return [
-        inspect_record(one, paging.zone, entry.name).at
-        for entry in fresh
-        if entry.count is not None
-        for one in entry.listed
-    ]
+    rows = [(entry.name, one) for entry in fresh if entry.count is not None for one in entry.listed]
+    return [inspect_record(one, paging.zone, channel).at for channel, one in rows]
 
 
 def _choose_page_size(options: Options) -> int:
