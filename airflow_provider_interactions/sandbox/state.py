@@ -56,6 +56,7 @@ class State:
         for name, meter in self.meters.items():
             meter.reset()
             self.sites[name].tokens.forget()
+            self.sites[name].counts.clear()
 
 
 def create_state(config: SandboxConfig, vendors: Mapping[str, Vendor] = VENDORS) -> State:

@@ -63,7 +63,7 @@ async def _serve(site: Site, api: Api, request: web.Request) -> web.Response:
 
 def _answer(site: Site, api: Api, request: web.Request) -> web.Response:
     name, value, index = read_identifier(site.world, api, request.query)
-    query = read_query(request.query) if api == "v2" else read_paged_query(site.options, request.query)
+    query = read_query(request.query) if api == "v2" else read_paged_query(site, request.query)
     state = "unknown" if index is None else get_standing(site.world, site.options, index)
     form = choose_form(site.world, site.options, api, index or 0)
     if index is not None and state == "known":

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from airflow_provider_interactions.sandbox.page_size import Maximum
+
 NAME = "capillary"
 
 Api = Literal["v1.1", "v2"]
@@ -49,8 +51,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     edition: Literal["both", "2013", "2025"] = "both"
     #: v1.1: what ``limit`` and ``offset`` count; unpublished
     paging: Literal["total", "channel"] = "total"
-    #: v1.1: the most that ``limit`` can ask for; unpublished
-    limit_max: int | None = None
+    #: v1.1: the most that ``limit`` can ask for; unpublished. Several take turns from page to page (null: none)
+    limit_max: Maximum = None
+    #: v1.1: pages that are given before ``limit_max`` holds
+    limit_max_after: int = 0
     #: v1.1: from the second page on so many rows at the beginning of the list (of each channel, where ``paging`` counts
     #: by channel) are gone
     rows_leave: int = 0

@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping
 
 from airflow_provider_interactions.sandbox.capillary.bodies import Query
-from airflow_provider_interactions.sandbox.capillary.options import Options
 from airflow_provider_interactions.sandbox.capillary.people import find_contact
 from airflow_provider_interactions.sandbox.faults import get_fault
+from airflow_provider_interactions.sandbox.page_size import choose_maximum
+from airflow_provider_interactions.sandbox.vendor import Site
 from airflow_provider_interactions.sandbox.world import World
 
 _IDENTIFIERS = ("mobile", "email", "external_id")
@@ -50,11 +51,11 @@ def read_query(query: Mapping[str, str]) -> Query:
     return Query(type=query.get("type") or None, network=network)
 
 
-def read_paged_query(options: Options, query: Mapping[str, str]) -> Query:
+def read_paged_query(site: Site, query: Mapping[str, str]) -> Query:
     """What is asked of v1.1. Plays the faults ``repeat_cursor`` and ``duplicate``."""
     limit, offset = _read_number(query, "limit", _DEFAULT_LIMIT), _read_number(query, "offset", 0)
-    if options.limit_max is not None:
-        limit = min(limit, options.limit_max)
+    maximum = choose_maximum(site, site.options.limit_max, site.options.limit_max_after)
+    limit = limit if maximum is None else min(limit, maximum)
     if get_fault("repeat_cursor"):
         offset = 0
     repeat = 1 if offset and get_fault("duplicate") else 0

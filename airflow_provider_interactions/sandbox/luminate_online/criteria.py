@@ -13,6 +13,8 @@ from typing import NamedTuple
 from airflow_provider_interactions.sandbox.luminate_online.fields import clean
 from airflow_provider_interactions.sandbox.luminate_online.records import Options, Record
 from airflow_provider_interactions.sandbox.luminate_online.responses import RefusedError
+from airflow_provider_interactions.sandbox.page_size import choose_maximum
+from airflow_provider_interactions.sandbox.vendor import Site
 from airflow_provider_interactions.sandbox.world import to_micros
 
 LIST_PARAMETERS = frozenset(
@@ -62,14 +64,15 @@ def read_criteria(options: Options, asked: Mapping[str, str]) -> Criteria:
     return Criteria(low, high + options.end_inclusive, _read_type(options, asked), subject)
 
 
-def read_page(options: Options, asked: Mapping[str, str]) -> Page:
+def read_page(site: Site, asked: Mapping[str, str]) -> Page:
     """The page of a call."""
+    options, maximum = site.options, choose_maximum(site, site.options.max_page_size, site.options.max_page_size_after)
     if (asked.get("list_ascending") or "true") != "true":
         raise RefusedError(50, "Invalid list criteria: the sandbox lists in ascending order only.")
     size = read_number(asked, "list_page_size", _DEFAULT_SIZE)
     if size < 1:
         raise RefusedError(50, "Invalid list criteria: list_page_size must be 1 or more.")
-    most = size if options.max_page_size is None else options.max_page_size
+    most = size if maximum is None else maximum
     if size > most and options.above_maximum == "refuse":
         raise RefusedError(50, f"Invalid list criteria: list_page_size must not exceed {most}.")
     return Page(read_number(asked, "list_record_offset", 0), min(size, most))

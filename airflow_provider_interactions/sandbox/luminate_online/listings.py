@@ -54,7 +54,7 @@ class Crowd(NamedTuple):
 def get_user_interactions(site: Site, asked: Mapping[str, str]) -> bytes:
     """A page of one constituent's interactions."""
     index = _find_constituent(site.world, asked)
-    criteria, page = read_criteria(site.options, asked), _read_page(site.options, asked)
+    criteria, page = read_criteria(site.options, asked), _read_page(site, asked)
     source = get_shape(site.world, index)
     repeat = 1 if get_fault("duplicate") else 0
     body = _encode_own_page(site.world, site.options, source, get_form(asked), criteria, page, repeat)
@@ -65,7 +65,7 @@ def list_interactions(site: Site, asked: Mapping[str, str]) -> bytes:
     """A page of everyone's interactions of one public custom type."""
     if not asked.get("interaction_type_id"):
         raise RefusedError(9, "The parameter interaction_type_id is required.")
-    criteria, page = read_criteria(site.options, asked), _read_page(site.options, asked)
+    criteria, page = read_criteria(site.options, asked), _read_page(site, asked)
     if not is_custom(criteria.native_type or 0) or criteria.native_type in site.options.private_types:
         raise RefusedError(26, "Invalid interaction type: only public custom types are listed.")
     crowd, form = _order_everyone(site.world, site.options, criteria), get_form(asked)
@@ -105,8 +105,8 @@ def _find_constituent(world: World, asked: Mapping[str, str]) -> int:
     return index
 
 
-def _read_page(options: Options, asked: Mapping[str, str]) -> Page:
-    page = read_page(options, asked)
+def _read_page(site: Site, asked: Mapping[str, str]) -> Page:
+    page = read_page(site, asked)
     return page._replace(offset=0) if get_fault("repeat_cursor") else page
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from airflow_provider_interactions.sandbox.expected import Fact
 from airflow_provider_interactions.sandbox.luminate_online.fields import NAME, clean, draw_fields, get_contact_id
+from airflow_provider_interactions.sandbox.page_size import Maximum
 from airflow_provider_interactions.sandbox.world import (
     Event,
     World,
@@ -41,8 +42,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     types: tuple[int, ...] = (0, 1, 6, 12, 34, 1000, 1001, 1021, 1030)
     #: custom types that occur but are not public, so that listInteractions refuses them
     private_types: tuple[int, ...] = (1040,)
-    #: no maximum of list_page_size is documented
-    max_page_size: int | None = None
+    #: no maximum of list_page_size is documented; several take turns from page to page (null: none)
+    max_page_size: Maximum = None
+    #: pages that are given before ``max_page_size`` holds
+    max_page_size_after: int = 0
     #: a list_page_size above the maximum: silently lowered, or refused with code 50
     above_maximum: Literal["cap", "refuse"] = "cap"
     #: whether an interaction at the very instant end_date is listed; undocumented
