@@ -53,7 +53,8 @@ class Paging:
         firsts = some if self.counts_by_channel else some[:1]
         if self.overlaps and not some:
             return False  # the row that is known is gone, and others may have moved before it
-        return not self.offset or all(self._identify(entry.name, entry.listed[0]) in self.seen for entry in firsts)
+        begins_anew = not self.offset or not self.overlaps  # a page of one row cannot overlap the next one
+        return begins_anew or all(self._identify(entry.name, entry.listed[0]) in self.seen for entry in firsts)
 
     def step_back(self) -> None:
         """Ask from further before; raises Incomplete when that was needed too often."""
