@@ -33,7 +33,7 @@ class PublishInteractionsOperator(LakeOperator):
         self.manifests = manifests
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Join the batches and commit them. Raises what ``commit_or_follow`` raises; Airflow does not retry that."""
+        """Join the batches and commit them; fails at once if a retry cannot help."""
         from airflow_provider_interactions.extract.commit import commit_or_follow
         from airflow_provider_interactions.lake.manifest import pack
 

@@ -62,7 +62,7 @@ def make_reference(batch: Batch, window: Window, width: timedelta | None = None,
 
 
 def read_reference(value: Mapping[str, Any]) -> Reference:
-    """Read what ``make_reference`` made; raises ConfigError for anything else."""
+    """Read a reference that ``make_reference`` made; raises ConfigError for anything else."""
     try:
         return msgspec.convert(dict(value), Reference)
     except (msgspec.ValidationError, TypeError, ValueError) as error:

@@ -24,7 +24,7 @@ def open_lake(url: str | None) -> Lake:
 
 
 def open_url(url: str, what: str) -> tuple[Any, str]:
-    """The file system of an address, and the path in it; raises ConfigError, which names ``what`` cannot be opened."""
+    """The file system of an address, and the path in it. Raises ConfigError; its message begins with ``what``."""
     try:
         return _open_by_airflow(url) if "://" in url else _open_by_fsspec(url)
     except (ImportError, ValueError) as error:

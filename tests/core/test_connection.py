@@ -34,7 +34,7 @@ def test_a_connection_without_an_extra():
 
 
 @pytest.mark.parametrize(
-    ("extra", "told"),
+    ("extra", "message"),
     [
         ({"tenantid": "t"}, r"dynamics_marketing: the connection's extra .*`tenantid`.*Known keys: .*tenant_id"),
         ({"allow_http": "yes"}, r"the connection's extra cannot be used.*`bool.*allow_http"),
@@ -42,13 +42,13 @@ def test_a_connection_without_an_extra():
         ({"verify_tls": "/etc/ca.pem"}, "cannot be used.*verify_tls"),
     ],
 )
-def test_an_extra_that_cannot_be_used_is_named(extra, told):
-    with pytest.raises(ConfigError, match=told):
+def test_an_extra_that_cannot_be_used_is_named(extra, message):
+    with pytest.raises(ConfigError, match=message):
         credentials(**extra)
 
 
 @pytest.mark.parametrize(
-    ("host", "told"),
+    ("host", "message"),
     [
         ("", "full URL that starts with https://"),
         (None, "full URL that starts with https://"),
@@ -66,8 +66,8 @@ def test_an_extra_that_cannot_be_used_is_named(extra, told):
         ("http://org.dynamics.com", r'plain http://.*"allow_http": true'),
     ],
 )
-def test_a_host_that_cannot_be_used_is_refused_without_repeating_it(host, told):
-    with pytest.raises(ConfigError, match=told) as refused:
+def test_a_host_that_cannot_be_used_is_refused_without_repeating_it(host, message):
+    with pytest.raises(ConfigError, match=message) as refused:
         credentials(host)
     assert str(refused.value).startswith("dynamics_marketing: the connection's host")
     assert "hush" not in str(refused.value)
@@ -80,7 +80,7 @@ def test_plain_http_is_for_those_who_ask_for_it():
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({"pagesize": 1}, r"dynamics_marketing: the options .*`pagesize`.*Known keys: page_size"),
         ({"page_size": "10"}, "the options cannot be used.*page_size"),
@@ -90,8 +90,8 @@ def test_plain_http_is_for_those_who_ask_for_it():
         ({"types": "EmailSent"}, "the options cannot be used.*types"),
     ],
 )
-def test_options_that_cannot_be_used_are_named(given, told):
-    with pytest.raises(ConfigError, match=told):
+def test_options_that_cannot_be_used_are_named(given, message):
+    with pytest.raises(ConfigError, match=message):
         build_options(DYNAMICS, given)
 
 

@@ -1,4 +1,4 @@
-"""Vendors that cannot filter by date: one answer a contact serves every window that ended before it was given."""
+"""Vendors that cannot filter by date: one history of a contact serves all windows that ended before its fetch."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Counts and whole numbers in the dresses that vendors give them."""
+"""Counts and whole numbers in all spellings that vendors use."""
 
 from __future__ import annotations
 

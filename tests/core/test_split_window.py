@@ -1,4 +1,4 @@
-"""A long window, asked for at once, leaves in the lake what its days leave when each is asked for."""
+"""A run for a long window leaves the same files in the lake as a run for each of its days."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""Records whose time cannot be read: rejected once for what was fetched, whatever windows are cut from it."""
+"""Records with an unreadable time: a fetch rejects them once, however many windows are cut from it."""
 
 import json
 import logging
