@@ -127,7 +127,7 @@ class VendorOperator(LakeOperator):
         """The run's window; raises ConfigError if the run has none."""
         return resolve_window(context, self.start, self.end, self.width)
 
-    def checked_options(self, hook: InteractionsHook) -> Options:
+    def read_options(self, hook: InteractionsHook) -> Options:
         """The vendor's options, checked; raises ConfigError that names a wrong option."""
         options: Options = build_options(hook.vendor, self.options)
         return options

@@ -16,7 +16,7 @@ from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.observability.summary import summarize_list
 from airflow_provider_interactions.operators.base import VendorOperator
 from airflow_provider_interactions.runtime import sources
-from airflow_provider_interactions.runtime.context import choose_split_width, first_given, is_aligned
+from airflow_provider_interactions.runtime.context import choose_split_width, is_aligned, pick_given
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.window import Window
@@ -96,7 +96,7 @@ class ListContactsOperator(VendorOperator):
         from airflow_provider_interactions.runtime.batching import make_reference
 
         hook, lake = self.hook(), open_lake(self.lake)
-        options = self.checked_options(hook)
+        options = self.read_options(hook)
         place = WindowPaths(hook.vendor.name, hook.credentials.account, window)
         path, count = contacts.write_list(lake, place, self._list_pages(hook, options), datetime.now(UTC))
         size = self._choose_batch_size(
@@ -125,15 +125,15 @@ class ListContactsOperator(VendorOperator):
     def _list_pages(self, hook: InteractionsHook, options: Options) -> Iterable[Sequence[Contact]]:
         from airflow_provider_interactions import contacts as lists
 
-        ids = self._read_identifiers(lists.make_accepter(hook.vendor, first_given(self.kind)))
+        ids = self._read_identifiers(lists.make_accepter(hook.vendor, pick_given(self.kind)))
         if ids is None:
             return lists.list_from_vendor(hook.vendor, hook.credentials, options)
-        return lists.check_identifiers(hook.vendor, ids, first_given(self.kind))
+        return lists.check_identifiers(hook.vendor, ids, pick_given(self.kind))
 
     def _hash_source(self) -> str:
         """A short hash of where the contacts come from. It does not include the identifiers given as ``contacts``."""
         arguments = [self.contacts_file, self.column, self.contacts_sql, self.contacts_conn_id, self.kind]
-        return sha256(repr([*map(first_given, arguments), self.contacts is not None]).encode()).hexdigest()[:16]
+        return sha256(repr([*map(pick_given, arguments), self.contacts is not None]).encode()).hexdigest()[:16]
 
     def _read_identifiers(self, accepts: Callable[[str], bool]) -> Iterable[object] | None:
         match sources.choose_source(
@@ -142,7 +142,7 @@ class ListContactsOperator(VendorOperator):
             case "contacts":
                 return sources.read_list(self.contacts or ())
             case "contacts_file":
-                return sources.read_file(str(self.contacts_file), first_given(self.column), accepts)
+                return sources.read_file(str(self.contacts_file), pick_given(self.column), accepts)
             case "contacts_sql":
-                return sources.read_sql(str(self.contacts_sql), first_given(self.contacts_conn_id))
+                return sources.read_sql(str(self.contacts_sql), pick_given(self.contacts_conn_id))
         return None

@@ -18,8 +18,8 @@ from airflow_provider_interactions.operators.base import VendorOperator
 from airflow_provider_interactions.runtime.context import (
     Run,
     choose_split_width,
-    first_given,
     identify_run,
+    pick_given,
     read_history_age,
 )
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
@@ -122,7 +122,7 @@ class ExtractInteractionsOperator(VendorOperator):
             lake=lake,
             window=reference.window,
             contacts=self._read_contacts(hook, lake, reference),
-            options=self.checked_options(hook),
+            options=self.read_options(hook),
             batch=reference.batch,
             batches=reference.batches,
             concurrency=self.concurrency,
@@ -154,7 +154,7 @@ class ExtractInteractionsOperator(VendorOperator):
 
         if self.batch is not None:
             return contacts.read_batch(lake, reference)
-        return contacts.check_contacts(hook.vendor, read_list(self.contacts or ()), first_given(self.kind))
+        return contacts.check_contacts(hook.vendor, read_list(self.contacts or ()), pick_given(self.kind))
 
 
 def describe_job(job: Job) -> str:

@@ -12,7 +12,7 @@ from airflow_provider_interactions.observability.summary import summarize_loaded
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
-from airflow_provider_interactions.runtime.xcom import describe_window, triggering_manifest, unpack_batches
+from airflow_provider_interactions.runtime.xcom import describe_window, find_triggering_manifest, unpack_batches
 from airflow_provider_interactions.window import zulu
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class LoadInteractionsOperator(LakeOperator):
 
     def _read_manifest(self, context: Context) -> Manifest:
         if self.manifest is None:
-            return triggering_manifest(context, open_lake(self.lake))
+            return find_triggering_manifest(context, open_lake(self.lake))
         return unpack_batches(self.manifest)[0]
 
     def _find_database(self) -> str:

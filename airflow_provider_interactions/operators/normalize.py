@@ -12,7 +12,7 @@ from airflow_provider_interactions.observability.summary import summarize_normal
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
-from airflow_provider_interactions.runtime.xcom import describe_window, triggering_manifest, unpack_batches
+from airflow_provider_interactions.runtime.xcom import describe_window, find_triggering_manifest, unpack_batches
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.lake.manifest import Manifest
@@ -63,5 +63,5 @@ class NormalizeInteractionsOperator(LakeOperator):
 
     def _read_batches(self, context: Context) -> list[Manifest]:
         if self.manifests is None:
-            return [triggering_manifest(context, open_lake(self.lake))]
+            return [find_triggering_manifest(context, open_lake(self.lake))]
         return unpack_batches(self.manifests)

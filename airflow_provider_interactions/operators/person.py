@@ -14,7 +14,7 @@ from airflow_provider_interactions.observability.links import LinesLink, Manifes
 from airflow_provider_interactions.observability.summary import summarize_answer
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.params import require_kind, require_types
-from airflow_provider_interactions.runtime.context import first_given
+from airflow_provider_interactions.runtime.context import pick_given
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.progress import make_reporter
@@ -22,7 +22,7 @@ from airflow_provider_interactions.window import Instant, instant
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.person.counts import Answer
-    from airflow_provider_interactions.person.request import Request
+    from airflow_provider_interactions.person.request import PersonRequest
 
 
 class ContactInteractionsOperator(LakeOperator):
@@ -96,7 +96,7 @@ class ContactInteractionsOperator(LakeOperator):
         return self.finish(context, summarize_answer(self.stage, answer), self._build_result(answer))
 
     def _read_argument(self, params: Mapping[str, Any], name: str) -> Any:
-        return first_given(getattr(self, name), params.get(name))
+        return pick_given(getattr(self, name), params.get(name))
 
     def _find_hook(self, params: Mapping[str, Any]) -> InteractionsHook:
         vendor, conn_id = self._read_argument(params, "vendor"), self._read_argument(params, "conn_id")
@@ -110,7 +110,7 @@ class ContactInteractionsOperator(LakeOperator):
         if conn_id is not None:
             yield f"connection {conn_id}"
 
-    def _check_request(self, hook: InteractionsHook, params: Mapping[str, Any]) -> Request:
+    def _check_request(self, hook: InteractionsHook, params: Mapping[str, Any]) -> PersonRequest:
         from airflow_provider_interactions.person.request import check_request, split_identifiers
 
         ids = split_identifiers(self._read_argument(params, "contacts"))
@@ -129,7 +129,7 @@ class ContactInteractionsOperator(LakeOperator):
         mask(*(contact.id for contact in request.contacts))
         return request
 
-    def _answer_request(self, hook: InteractionsHook, request: Request) -> Answer:
+    def _answer_request(self, hook: InteractionsHook, request: PersonRequest) -> Answer:
         from airflow_provider_interactions.person.request import answer_request
 
         lake = open_lake(self.lake)

@@ -59,21 +59,21 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(slots=True)
-class Tally:
+class Totals:
     """The counts of all people."""
 
     people: list[Person] = field(default_factory=list)
     channels: dict[str, Counter[str]] = field(default_factory=dict)
     rejects: Counter[str] = field(default_factory=Counter)
 
-    def take(self, place: int, person: PersonRecords) -> None:
+    def add(self, place: int, person: PersonRecords) -> None:
         """Add the records of the person at a place in the list."""
         self.people.append(_summarize_person(place, person))
         for row in person.interactions:
             self.channels.setdefault(row["channel"], Counter())[row["native_type"]] += 1
         self.rejects.update(row["rejected"] for row in person.rejects)
 
-    def total(self, name: str) -> int:
+    def sum(self, name: str) -> int:
         """The sum of one count over all people."""
         return sum(getattr(person, name) for person in self.people)
 
@@ -95,13 +95,13 @@ def _summarize_person(n: int, person: PersonRecords) -> Person:
 
 
 def build_answer(
-    manifest: Manifest, window: Window | None, tally: Tally, parquet: File, lines: File, summary: str
+    manifest: Manifest, window: Window | None, totals: Totals, parquet: File, lines: File, summary: str
 ) -> Answer:
     """Sum up all people. Raises Unreconciled if a record is unaccounted for. ``window`` None means all time."""
     counts = Counts(
-        canonical=tally.total("interactions"), rejected=tally.total("rejected"), repeated=tally.total("repeated")
+        canonical=totals.sum("interactions"), rejected=totals.sum("rejected"), repeated=totals.sum("repeated")
     )
-    _reconcile(manifest, tally, parquet, lines)
+    _reconcile(manifest, totals, parquet, lines)
     return Answer(
         vendor=manifest.vendor,
         account=manifest.account,
@@ -109,22 +109,22 @@ def build_answer(
         window_start=window.start if window else None,
         window_end=window.end if window else None,
         counts=manifest.counts + counts,
-        left_out=tally.total("left_out"),
-        first=min((person.first for person in tally.people if person.first), default=None),
-        last=max((person.last for person in tally.people if person.last), default=None),
-        channels={channel: dict(types.most_common()) for channel, types in sorted(tally.channels.items())},
-        rejects=dict(tally.rejects.most_common()),
-        people=tuple(tally.people),
+        left_out=totals.sum("left_out"),
+        first=min((person.first for person in totals.people if person.first), default=None),
+        last=max((person.last for person in totals.people if person.last), default=None),
+        channels={channel: dict(types.most_common()) for channel, types in sorted(totals.channels.items())},
+        rejects=dict(totals.rejects.most_common()),
+        people=tuple(totals.people),
         parquet=parquet,
         lines=lines,
         summary=summary,
     )
 
 
-def _reconcile(manifest: Manifest, tally: Tally, parquet: File, lines: File) -> None:
+def _reconcile(manifest: Manifest, totals: Totals, parquet: File, lines: File) -> None:
     """Raise Unreconciled unless each record is in the files, or counted as repeated or left out."""
-    parts = sum(tally.total(name) for name in ("interactions", "rejected", "repeated", "left_out"))
-    rows = tally.total("interactions") + tally.total("rejected")
+    parts = sum(totals.sum(name) for name in ("interactions", "rejected", "repeated", "left_out"))
+    rows = totals.sum("interactions") + totals.sum("rejected")
     if manifest.counts.landed != parts or (parquet.rows, lines.rows) != (rows, rows):
         msg = (
             f"The vendor sent {manifest.counts.landed} records, {parts} are accounted for, and the files hold "

@@ -34,19 +34,19 @@ from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.paths import WindowPaths, timestamp
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.person.counts import Answer, Tally, build_answer
+from airflow_provider_interactions.person.counts import Answer, Totals, build_answer
 from airflow_provider_interactions.person.files import AnswerFiles, PersonRecords, fold_type, read_person
 from airflow_provider_interactions.window import ALWAYS, Instant, Window, instant
 
 #: The most people in one request. For longer lists, use the pipeline of list, extract, normalize and load.
-MOST = 500
+MOST_PEOPLE = 500
 
 #: All possible times, for vendors that cannot filter by date and send everything, also records with invented times.
 EVER = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class PersonRequest:
     """A checked request about given people, made by ``check_request``. ``window`` None means all time.
 
     ``places`` are the contacts' first places in the given list, from 1. If the vendor cannot filter by type, ``types``
@@ -63,7 +63,7 @@ class Request:
     @property
     def span(self) -> Window:
         """The window of the vendor's queries."""
-        return self.window or _ever(self.vendor)
+        return self.window or _all_time(self.vendor)
 
     @property
     def when(self) -> str:
@@ -80,7 +80,7 @@ def check_request(
     end: Instant | None = None,
     types: Iterable[str] = (),
     options: Mapping[str, Any] | None = None,
-) -> Request:
+) -> PersonRequest:
     """Check everything that can be checked before the first call. Raises ConfigError that says what to correct.
 
     Without ``start``, the window has no limit in the past; without ``end``, none in the future.
@@ -92,7 +92,7 @@ def check_request(
     if local and "types" in names:
         chosen, local = chosen | {"types": local}, []
     window, keep = _read_window(vendor, start, end), frozenset(map(fold_type, local))
-    return Request(vendor, list(people), list(people.values()), build_options(vendor, chosen), window, keep)
+    return PersonRequest(vendor, list(people), list(people.values()), build_options(vendor, chosen), window, keep)
 
 
 def split_identifiers(value: Sequence[str] | str | None) -> list[str]:
@@ -109,7 +109,7 @@ def split_identifiers(value: Sequence[str] | str | None) -> list[str]:
 
 def answer_request(
     lake: Lake,
-    request: Request,
+    request: PersonRequest,
     credentials: Credentials,
     *,
     progress: Callable[[Progress], None] | None = None,
@@ -148,8 +148,8 @@ def _check_people(vendor: Vendor, ids: Iterable[object], kind: str | None) -> di
     if not contacts:
         msg = "No contact is given. Give at least one identifier."
         raise ConfigError(msg)
-    if len(contacts) > MOST:
-        msg = f"{len(contacts)} contacts are more than the {MOST} of one request. Use the pipeline for whole lists."
+    if len(contacts) > MOST_PEOPLE:
+        msg = f"{len(contacts)} contacts are more than the {MOST_PEOPLE} of one request. Use the pipeline for lists."
         raise ConfigError(msg)
     if next(iter(contacts)).kind not in vendor.about.person_kinds:
         msg = f"{vendor.name}: a request is about given people, so kind cannot be {kind}. Use the pipeline for that."
@@ -160,11 +160,11 @@ def _check_people(vendor: Vendor, ids: Iterable[object], kind: str | None) -> di
 def _read_window(vendor: Vendor, start: Instant | None, end: Instant | None) -> Window | None:
     if start is None and end is None:
         return None
-    ever = _ever(vendor)
-    return Window(ever.start if start is None else instant(start), ever.end if end is None else instant(end))
+    full = _all_time(vendor)
+    return Window(full.start if start is None else instant(start), full.end if end is None else instant(end))
 
 
-def _ever(vendor: Vendor) -> Window:
+def _all_time(vendor: Vendor) -> Window:
     # A vendor that filters by date may refuse the year 1.
     return ALWAYS if vendor.filters_by_date else EVER
 
@@ -180,7 +180,7 @@ def _open_memory_lake() -> Iterator[Lake]:
             memory.fs.rm(memory.root, recursive=True)
 
 
-def _land(job: Job, request: Request) -> Manifest:
+def _land(job: Job, request: PersonRequest) -> Manifest:
     try:
         return asyncio.run(land_pages(job, "raw"))
     except VendorError as error:
@@ -188,14 +188,14 @@ def _land(job: Job, request: Request) -> Manifest:
         raise
 
 
-def _write_answer(lake: Lake, request: Request, manifest: Manifest, people: Iterator[PersonRecords]) -> Answer:
+def _write_answer(lake: Lake, request: PersonRequest, manifest: Manifest, people: Iterator[PersonRecords]) -> Answer:
     folder = WindowPaths(manifest.vendor, manifest.account, request.span).requests
-    base, tally = f"{folder}/{timestamp(manifest.extracted_at)}-{uuid.uuid4().hex[:8]}", Tally()
+    base, totals = f"{folder}/{timestamp(manifest.extracted_at)}-{uuid.uuid4().hex[:8]}", Totals()
     with AnswerFiles(lake, base) as output:
         for place, person in zip(request.places, people, strict=True):
-            tally.take(place, person)
+            totals.add(place, person)
             output.write(person.rows)
-        answer = build_answer(manifest, request.window, tally, *output.close(), f"{base}.json")
+        answer = build_answer(manifest, request.window, totals, *output.close(), f"{base}.json")
         lake.publish(answer.summary, answer)
         output.keep()
     return answer

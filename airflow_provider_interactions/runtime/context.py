@@ -43,7 +43,7 @@ def resolve_window(
     run has none of the three, if the window is naive, empty or reversed, and if a partition is not over yet.
     """
     params = context.get("params") or {}
-    first, last = first_given(start, params.get("start")), first_given(end, params.get("end"))
+    first, last = pick_given(start, params.get("start")), pick_given(end, params.get("end"))
     if first is not None or last is not None:
         return _read_explicit(first, last)
     partition = context.get("partition_date")
@@ -55,7 +55,7 @@ def resolve_window(
     return _read_interval(context.get("data_interval_start"), context.get("data_interval_end"))
 
 
-def first_given(*values: T | None) -> T | None:
+def pick_given(*values: T | None) -> T | None:
     """The first value that was given. A template renders a parameter that was not set as an empty text, or "None"."""
     return next((value for value in values if value not in NOT_GIVEN), None)
 
@@ -88,7 +88,7 @@ def _read_interval(start: datetime | None, end: datetime | None) -> Window:
 
 
 #: The most windows that one run writes: about three years of days.
-MOST = 1_000
+MOST_WINDOWS = 1_000
 
 
 def choose_split_width(
@@ -100,13 +100,13 @@ def choose_split_width(
     windows of timetables already have the right length. Raises ConfigError if one run would write too many windows.
     """
     params = context.get("params") or {}
-    if first_given(start, params.get("start")) is None:
+    if pick_given(start, params.get("start")) is None:
         return None
     number = window.count(width)
-    if number > MOST:
+    if number > MOST_WINDOWS:
         msg = (
-            f"This run would write {number:,} windows of {width}, and one run writes {MOST:,} at most. Give the "
-            "pipeline a larger width, or split the time into several runs."
+            f"This run would write {number:,} windows of {width}, and one run writes {MOST_WINDOWS:,} at most. Give "
+            "the pipeline a larger width, or split the time into several runs."
         )
         raise ConfigError(msg)
     return width if number > 1 else None
@@ -129,9 +129,9 @@ def read_history_age(context: Mapping[str, Any], age: object = None, refresh: ob
     seconds; ``refresh`` makes it zero. Raises ConfigError for any other value.
     """
     params = context.get("params") or {}
-    if _read_bool(first_given(refresh, params.get("refresh"))):
+    if _read_bool(pick_given(refresh, params.get("refresh"))):
         return timedelta(0)
-    chosen = first_given(age, params.get("history_age"))
+    chosen = pick_given(age, params.get("history_age"))
     return None if chosen is None else _read_age(chosen)
 
 

@@ -11,7 +11,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.runtime.context import first_given
+from airflow_provider_interactions.runtime.context import pick_given
 from airflow_provider_interactions.runtime.lake_url import open_url
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ MYSQL = "MySQLdb"
 
 def choose_source(**sources: Any) -> str | None:
     """The name of the given source, or None if there is none; raises ConfigError for more than one."""
-    names = [name for name, value in sources.items() if first_given(value) is not None]
+    names = [name for name, value in sources.items() if pick_given(value) is not None]
     if len(names) > 1:
         msg = f"{' and '.join(names)} are given. Give one source of contacts, or none for the vendor's own list."
         raise ConfigError(msg)

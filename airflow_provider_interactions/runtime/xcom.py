@@ -32,7 +32,7 @@ WHAT_TO_DO = (
 )
 
 
-def triggering_manifest(context: Mapping[str, Any], lake: Lake) -> Manifest:
+def find_triggering_manifest(context: Mapping[str, Any], lake: Lake) -> Manifest:
     """The manifest of the window that triggered the run, as it is in the lake now.
 
     Its path comes from the triggering event, else from the run's param ``manifest``, a path in the lake. Raises

@@ -22,8 +22,8 @@ from airflow_provider_interactions.operators import (
     NormalizeInteractionsOperator,
     interactions_pipeline,
 )
-from airflow_provider_interactions.runtime.context import MOST, choose_split_width, is_aligned
-from airflow_provider_interactions.runtime.xcom import triggering_manifest
+from airflow_provider_interactions.runtime.context import MOST_WINDOWS, choose_split_width, is_aligned
+from airflow_provider_interactions.runtime.xcom import find_triggering_manifest
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window, zulu
 
@@ -174,13 +174,13 @@ def test_windows_that_scheduled_runs_have_too(start, end, width, whole):
 
 def test_the_most_is_allowed():
     start = DAYS[0].start
-    assert choose_split_width({}, start, Window(start, start + MOST * DAY), DAY) == DAY
+    assert choose_split_width({}, start, Window(start, start + MOST_WINDOWS * DAY), DAY) == DAY
     with pytest.raises(ConfigError, match="several runs"):
-        choose_split_width({}, start, Window(start, start + (MOST + 1) * DAY), DAY)
+        choose_split_width({}, start, Window(start, start + (MOST_WINDOWS + 1) * DAY), DAY)
 
 
 def test_a_dag_that_waits_for_one_window_is_told_what_to_do_about_several(tmp_path):
     made = Summary("load", "v", "a", None, None, 7, None, 0, "manifests", windows=3)
     event = SimpleNamespace(extra=made.extra)
     with pytest.raises(ConfigError, match="each window has its own run"):
-        triggering_manifest({"triggering_asset_events": {"x": [event]}}, Lake.at(str(tmp_path)))
+        find_triggering_manifest({"triggering_asset_events": {"x": [event]}}, Lake.at(str(tmp_path)))

@@ -237,13 +237,8 @@ ONE_ID = """[{"Id": 1, "Interaction": "Email", "Name": "a", "Occurred": "2026-01
 def test_another_record_with_a_known_id_is_listed_as_unreadable_not_dropped(sandbox, lake, people, ask):
     sandbox.faults([{"kind": "status", "status": 200, "path": "communications", "body": ONE_ID}])
     found = ask(people[:1])
-    [person_request] = found.people
-    assert (person_request.records, person_request.interactions, person_request.repeated, person_request.rejected) == (
-        3,
-        1,
-        1,
-        1,
-    )
+    [person] = found.people
+    assert (person.records, person.interactions, person.repeated, person.rejected) == (3, 1, 1, 1)
     [rejected] = [row for row in lines(lake, found) if "rejected" in row]
     assert json.loads(rejected["record"])["Name"] == "b"
     assert "its id is the id of another record" in rejected["rejected"]
