@@ -253,9 +253,16 @@ Pages = Callable[[Fetch, Query[SettingsT, OptionsT], Window], AsyncGenerator[Pag
 ContactListing = Callable[[Fetch, SettingsT, OptionsT], AsyncGenerator[Sequence[Contact], None]]
 
 
-#: A raw batch (pyarrow.RecordBatch, schema.RAW) to a mask of the records that are sure (pyarrow.BooleanArray) and
-#: canonical columns by name (pyarrow.Array), one value for every record.
-Columns = Callable[[Any], tuple[Any, Mapping[str, Any]]]
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """What a vendor's mapping makes of a raw batch.
+
+    ``columns`` are canonical columns by name (pyarrow.Array, one value for every record); ``rejected`` says of each
+    record that cannot be read, by its place in the batch, which field is wrong and how.
+    """
+
+    columns: Mapping[str, Any]
+    rejected: Mapping[int, str] = field(default_factory=dict)
 
 
 def spell_identifier(text: str, _: str) -> str | None:
@@ -285,14 +292,13 @@ class Vendor(Generic[SettingsT, OptionsT]):
     ``identifiers`` describes them in an error message. ``thorough`` are options that make the records of a person
     complete at the cost of more calls.
     ``queries`` says what to ask for one contact, ``classify`` which error a response stands for (None: read it), and
-    ``probe`` is the cheapest request that proves the credentials. ``columns`` is an optional faster way to what
-    ``interaction`` says of each record of a raw batch: which records it is sure of, and their canonical columns by
-    name. The others are read one by one.
+    ``probe`` is the cheapest request that proves the credentials. ``map_records`` maps a raw batch
+    (pyarrow.RecordBatch with at least the columns of ``mapping.NEEDED``) to canonical columns.
     """
 
     about: About
     pages: Pages[SettingsT, OptionsT]
-    interaction: Callable[[bytes, Asked], Interaction]
+    map_records: Callable[[Any], Mapped]
     auth: Callable[[Credentials[SettingsT]], Auth]
     probe: Callable[[SettingsT], Request]
     pace: Pace
@@ -303,7 +309,6 @@ class Vendor(Generic[SettingsT, OptionsT]):
     queries: Callable[[Contact, SettingsT, OptionsT], Iterable[Query[SettingsT, OptionsT]]] = ask_once
     classify: Callable[[Response], VendorError | None] = classify_by_status
     contacts: ContactListing[SettingsT, OptionsT] | None = None
-    columns: Columns | None = None
     filters_by_date: bool = True
     thorough: Mapping[str, Any] = field(default_factory=dict)
 

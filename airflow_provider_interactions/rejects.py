@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from airflow_provider_interactions.contract import Asked, Interaction, Vendor
-from airflow_provider_interactions.errors import RecordRejected
-from airflow_provider_interactions.schema import ACTIONS, CHANNELS
-
 #: A step fails if it rejects more records than this number, and also a larger share than the next one.
 ALLOWED = 10
 
@@ -34,12 +30,3 @@ def list_reasons(reasons: Mapping[str, int]) -> str:
 def explain_way_on(*, none_left: bool) -> str:
     """The end of a message: how to continue without the rejected records."""
     return f"{'set rejects_share to 1' if none_left else 'raise rejects_share'} to go on without them"
-
-
-def read_record(vendor: Vendor, payload: bytes, asked: Asked) -> Interaction:
-    """Read one record. Raises RecordRejected, also for a channel or an action that the table does not know."""
-    row = vendor.interaction(payload, asked)
-    if row.channel not in CHANNELS or row.action not in ACTIONS:
-        reason = f"the vendor module maps to an unknown channel or action ({row.channel}, {row.action})"
-        raise RecordRejected(reason)
-    return row

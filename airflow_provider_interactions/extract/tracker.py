@@ -14,13 +14,12 @@ from time import monotonic
 from msgspec.structs import replace
 
 from airflow_provider_interactions.columnar.buffers import lack_time, within
-from airflow_provider_interactions.contract import Asked, Contact, Page, Query
+from airflow_provider_interactions.contract import Contact, Page, Query
 from airflow_provider_interactions.errors import (
     BadResponse,
     ContactError,
     ContactUnanswered,
     Incomplete,
-    RecordRejected,
     Stalled,
     TooManyRejects,
     Unavailable,
@@ -33,7 +32,8 @@ from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.unanswered import are_too_many_unanswered
 from airflow_provider_interactions.http.client import Client
 from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts
-from airflow_provider_interactions.rejects import are_too_many, explain_way_on, list_reasons, read_record
+from airflow_provider_interactions.mapping import build_batch, map_batch
+from airflow_provider_interactions.rejects import are_too_many, explain_way_on, list_reasons
 
 log = logging.getLogger(__name__)
 
@@ -76,20 +76,18 @@ class Tracker:
 
         They are rejected here: once for what was fetched, however many windows will be cut from the rest of it.
         """
-        asked = Asked(query.contact, query.native_type or "", page.context)
-        records, times, bad, reasons = list[bytes](), list[datetime | None](), list[bytes](), list[str]()
-        for record, at in zip(page.records, page.occurred, strict=True):
-            try:
-                times.append(at or read_record(self.job.vendor, record, asked).occurred_at)
-            except RecordRejected as rejection:
-                bad.append(record)
-                reasons.append(rejection.reason)
-            else:
-                records.append(record)
-        self.writer.reject(query, bad, reasons, page.context)
+        records, times = list(page.records), list(page.occurred)
+        unknown = [n for n, at in enumerate(times) if at is None]
+        raw = build_batch([records[n] for n in unknown], query.contact, query.native_type or "", page.context)
+        found = map_batch(raw, self.job.vendor)
+        for place, at in zip(found.places.to_pylist(), found.rows.column("occurred_at").to_pylist(), strict=True):
+            times[unknown[place]] = at
+        bad = {unknown[place]: reason for place, reason in found.rejected.items()}
+        self.writer.reject(query, [records[n] for n in bad], list(bad.values()), page.context)
+        kept = [n for n in range(len(records)) if n not in bad]
         self.now.undated += len(bad)
-        self.now.reasons = dict(Counter(self.now.reasons) + Counter(reasons))
-        return records, times
+        self.now.reasons = dict(Counter(self.now.reasons) + Counter(bad.values()))
+        return [records[n] for n in kept], [times[n] for n in kept]
 
     def check_undated(self) -> None:
         """Warn of records whose time cannot be read; raises TooManyRejects for too large a share of all that came."""

@@ -24,7 +24,7 @@ from airflow_provider_interactions.lake.paths import timestamp
 from airflow_provider_interactions.lake.reader import describe_superseded, read_window
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize.repeats import Deduplicator
-from airflow_provider_interactions.normalize.rows import BATCH_BYTES, join_rows, to_rows
+from airflow_provider_interactions.normalize.rows import build_rejects, join_rows, slice_batch, to_rows
 from airflow_provider_interactions.rejects import SHARE, are_too_many, explain_way_on, list_reasons
 from airflow_provider_interactions.schema import CANONICAL, REJECTS
 from airflow_provider_interactions.vendors import find_vendor as vendor_named
@@ -48,7 +48,8 @@ def normalize(lake: Lake, raw: Manifest, *, rejects_share: float = SHARE, now: d
     vendor = vendor_named(raw.vendor)
     with _CanonicalWriter(lake, raw, timestamp(now or datetime.now(UTC))) as output:
         for batch in _read_batches(lake, raw):
-            output.write(batch, *to_rows(batch, vendor, output.seen))
+            found = to_rows(batch, vendor, output.seen)
+            output.write(batch, found.rows, build_rejects(batch, found.rejected))
         return output.publish(rejects_share)
 
 
@@ -165,8 +166,7 @@ class _CanonicalWriter:
 
 def _read_batches(lake: Lake, raw: Manifest) -> Iterator[pa.RecordBatch]:
     for batch in read_window(lake, raw, raw.files, BATCH_ROWS):
-        rows = max(1, BATCH_BYTES * batch.num_rows // max(1, batch.column("payload").nbytes))
-        yield from (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))
+        yield from slice_batch(batch)
 
 
 def _split_by_day(rows: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:

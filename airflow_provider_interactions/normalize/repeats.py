@@ -17,9 +17,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_interactions.contract import Asked, Interaction, Vendor
 from airflow_provider_interactions.errors import RecordRejected
-from airflow_provider_interactions.rejects import read_record
 
 #: Reason to reject a record whose key belongs to another record: if both were kept, one would replace the other.
 SHARED_ID = "its id is the id of another record of the contact, and they differ in more than a status"
@@ -37,21 +35,9 @@ class Version(NamedTuple):
     state: int
     rest: int
 
-    @classmethod
-    def of(cls, row: Interaction) -> Version:
-        """The version of a row."""
-        lasting, state = (hash(tuple(getattr(row, name) for name in names)) for names in (_LASTING, _STATE))
-        return cls(lasting, state, _digest(row.action, row.attributes))
-
     def is_of(self, other: Version) -> bool:
         """Whether both are versions of one record."""
         return self.lasting == other.lasting and (self.rest == other.rest or self.state != other.state)
-
-
-def read_first(vendor: Vendor, payload: bytes, asked: Asked, seen: Deduplicator) -> Interaction | None:
-    """One record as an interaction; None for a repeat. Raises RecordRejected, also if another record has its id."""
-    row = read_record(vendor, payload, asked)
-    return row if seen.is_first(row.interaction_id, Version.of(row)) else None
 
 
 def read_versions(rows: pa.RecordBatch) -> Iterator[Version]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from airflow_provider_interactions.contract import Asked, Interaction
+from airflow_provider_interactions.contract import Interaction
 from airflow_provider_interactions.errors import RecordRejected
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.pipeline import fetch_pages
-from airflow_provider_interactions.normalize.repeats import Deduplicator, read_first
+from airflow_provider_interactions.mapping import build_batch, list_interactions
+from airflow_provider_interactions.normalize.repeats import Deduplicator
+from airflow_provider_interactions.normalize.rows import slice_batch, to_rows
 
 OnReject = Callable[[bytes, RecordRejected], None]
 
@@ -20,14 +22,15 @@ def stream_interactions(job: Job, on_reject: OnReject) -> Iterator[Interaction]:
     """
     seen = Deduplicator()
     for query, page in fetch_pages(job):
-        asked = Asked(query.contact, query.native_type or "", page.context)
-        for payload, at in zip(page.records, page.occurred, strict=True):
-            if at is not None and at not in job.window:
-                continue
-            try:
-                row = read_first(job.vendor, payload, asked, seen)
-            except RecordRejected as rejection:
-                on_reject(payload, rejection)
-                continue
-            if row is not None:
-                yield row
+        records = [
+            record for record, at in zip(page.records, page.occurred, strict=True) if at is None or at in job.window
+        ]
+        raw = build_batch(records, query.contact, query.native_type or "", page.context)
+        for batch in slice_batch(raw):
+            found = to_rows(batch, job.vendor, seen)
+            rows = dict(zip(found.places.to_pylist(), list_interactions(found.rows), strict=True))
+            for place, payload in enumerate(batch.column("payload")):
+                if place in rows:
+                    yield rows[place]
+                elif place in found.rejected:
+                    on_reject(payload.as_py(), RecordRejected(found.rejected[place]))

@@ -6,21 +6,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import groupby
-from operator import itemgetter
+from itertools import groupby, pairwise
 from typing import Any, Self
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from airflow_provider_interactions.contract import Asked, Contact, Vendor
-from airflow_provider_interactions.errors import RecordRejected
+from airflow_provider_interactions.contract import Vendor
 from airflow_provider_interactions.extract.outcomes import read_outcomes
 from airflow_provider_interactions.lake.manifest import File, Manifest
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.reader import read_rows
 from airflow_provider_interactions.lake.storage import Lake, NewFile, write_error
-from airflow_provider_interactions.normalize.repeats import Deduplicator, read_first
+from airflow_provider_interactions.normalize.repeats import Deduplicator
+from airflow_provider_interactions.normalize.rows import build_rejects, slice_batch, to_rows
 from airflow_provider_interactions.schema import ANSWER
 
 Row = dict[str, Any]
@@ -52,13 +52,13 @@ class PersonRecords:
 
 def read_person(lake: Lake, vendor: Vendor, manifest: Manifest, types: frozenset[str]) -> Iterator[PersonRecords]:
     """Read the landed records, person by person, in the order of the request. Empty ``types`` means all types."""
-    groups = groupby(_read_records(lake, manifest.files), itemgetter("contact_id"))
-    who, records = next(groups, (None, iter(())))
+    groups = groupby(_read_batches(lake, manifest.files), lambda batch: batch.column("contact_id")[0].as_py())
+    who, batches = next(groups, (None, iter(())))
     for outcome in read_outcomes(lake, manifest):
         person = PersonRecords(outcome.outcome, outcome.reason)
         if who == outcome.contact_id:
-            _sort_records(person, vendor, records, types)
-            who, records = next(groups, (None, iter(())))
+            _sort_records(person, vendor, batches, types)
+            who, batches = next(groups, (None, iter(())))
         yield person
 
 
@@ -67,22 +67,26 @@ def fold_type(native_type: str) -> str:
     return "".join(native_type.split()).casefold()
 
 
-def _read_records(lake: Lake, files: Iterable[File]) -> Iterator[Row]:
+def _read_batches(lake: Lake, files: Iterable[File]) -> Iterator[pa.RecordBatch]:
+    """Read raw rows in batches of one person each."""
     for batch in read_rows(lake, files):
-        yield from batch.to_pylist()
+        ends = pc.run_end_encode(batch.column("contact_id")).run_ends.to_pylist()
+        for start, end in pairwise([0, *ends]):
+            yield from slice_batch(batch.slice(start, end - start))
 
 
-def _sort_records(person: PersonRecords, vendor: Vendor, records: Iterable[Row], types: frozenset[str]) -> None:
+def _sort_records(
+    person: PersonRecords, vendor: Vendor, batches: Iterable[pa.RecordBatch], types: frozenset[str]
+) -> None:
     seen = Deduplicator()
-    for raw in records:
-        person.records += 1
-        row = _show_record(vendor, raw, seen)
-        if row is None:
-            person.repeated += 1
-        elif row["rejected"] is not None:
-            person.rejects.append(row)
-        else:
-            _keep_type(person, row, types)
+    for batch in batches:
+        rows, places, rejected = to_rows(batch, vendor, seen)
+        person.records += batch.num_rows
+        person.repeated += batch.num_rows - rows.num_rows - len(rejected)
+        for row, raw in zip(rows.to_pylist(), batch.take(places).to_pylist(), strict=True):
+            _keep_type(person, _show_row(raw) | _select_columns(row) | {"rejected": None}, types)
+        rejects = build_rejects(batch, rejected).to_pylist()
+        person.rejects.extend(_show_row(raw) | {"rejected": raw["reason"]} for raw in rejects)
 
 
 def _keep_type(person: PersonRecords, row: Row, types: frozenset[str]) -> None:
@@ -92,20 +96,14 @@ def _keep_type(person: PersonRecords, row: Row, types: frozenset[str]) -> None:
         person.interactions.append(row)
 
 
-def _show_record(vendor: Vendor, raw: Row, seen: Deduplicator) -> Row | None:
-    """A record as a row of the answer; None if it is a repeat."""
-    contact = Contact(raw["contact_id"], raw["contact_id_kind"])
-    values = {name: raw[name] for name in ("vendor", "account", "contact_id_kind", "context", "extracted_at")}
-    values |= {"record": raw["payload"], "contact_id": contact.id}
-    try:
-        row = read_first(vendor, raw["payload"], Asked(contact, raw["asked_type"], raw["context"]), seen)
-    except RecordRejected as rejection:
-        fallback = {"occurred_at": raw["occurred_at"], "native_type": raw["asked_type"] or None}
-        return dict.fromkeys(ANSWER.names) | values | fallback | {"rejected": rejection.reason}
-    if row is None:
-        return None
-    row.contact_id = row.contact_id or contact.id
-    return {**values, **msgspec.structs.asdict(row), "rejected": None}
+def _show_row(raw: Row) -> Row:
+    """A raw row as a row of the answer, without what only the mapping knows."""
+    known = {name: value for name, value in raw.items() if name in ANSWER.names}
+    return dict.fromkeys(ANSWER.names) | known | {"native_type": raw["asked_type"] or None, "record": raw["payload"]}
+
+
+def _select_columns(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name in ANSWER.names}
 
 
 @dataclass(slots=True)

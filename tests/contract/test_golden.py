@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_interactions.contract import Asked, Contact
 from airflow_provider_interactions.vendors import NAMES, VENDORS
+from tests.mapped import map_record
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 INSTANTS = ("occurred_at", "delivered_at", "updated_at")
@@ -19,7 +20,7 @@ def rows(vendor, golden):
     context = json.dumps(asked["context"]) if "context" in asked else ""
     who = Asked(Contact(asked["contact_id"], asked["contact_id_kind"]), asked["native_type"], context)
     for payload in golden["payloads"]:
-        row = msgspec.structs.asdict(vendor.interaction(payload.encode(), who))
+        row = msgspec.structs.asdict(map_record(vendor, payload.encode(), who))
         yield {**row, "attributes": json.loads(row["attributes"])}
 
 

@@ -36,6 +36,7 @@ from airflow_provider_interactions.vendors.capillary import errors, times, vocab
 from airflow_provider_interactions.vendors.capillary.auth import read_token
 from airflow_provider_interactions.vendors.capillary.responses import mend
 from airflow_provider_interactions.window import ALWAYS
+from tests.mapped import map_record
 
 CAPILLARY = VENDORS["capillary"]
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "capillary.json").read_text())
@@ -92,7 +93,7 @@ def ids(pages):
 
 def mapped(record=MESSAGE, channel="email", zone="UTC", who=WHO, **fields):
     payload = record if isinstance(record, bytes) else json.dumps({**record, **fields}).encode()
-    return CAPILLARY.interaction(payload, Asked(who, "", json.dumps({"channel": channel, "time_zone": zone})))
+    return map_record(CAPILLARY, payload, Asked(who, "", json.dumps({"channel": channel, "time_zone": zone})))
 
 
 def judged(body, status=200, **headers):
@@ -113,7 +114,7 @@ def test_the_golden_records():
     assert json.loads(page.context) == asked["context"]
     who = Asked(Contact(asked["contact_id"], asked["contact_id_kind"]), asked["native_type"], page.context)
     for payload, occurred, wanted in zip(page.records, page.occurred, GOLDEN["rows"], strict=True):
-        row = msgspec.structs.asdict(CAPILLARY.interaction(payload, who))
+        row = msgspec.structs.asdict(map_record(CAPILLARY, payload, who))
         assert occurred == row["occurred_at"] == datetime.fromisoformat(wanted["occurred_at"])
         delivered = wanted["delivered_at"] and datetime.fromisoformat(wanted["delivered_at"])
         assert row["delivered_at"] == delivered
@@ -510,7 +511,7 @@ def test_a_count_that_cannot_be_read_is_a_bad_response(count):
 
 def keys(pages, who=WHO):
     return [
-        CAPILLARY.interaction(record, Asked(who, "", page.context)).interaction_id
+        map_record(CAPILLARY, record, Asked(who, "", page.context)).interaction_id
         for page in pages
         for record in page.records
     ]
@@ -757,7 +758,7 @@ def test_bytes_that_are_no_text_are_rejected():
 )
 def test_a_record_without_its_surroundings_is_rejected(context):
     with pytest.raises(RecordRejected, match=r"context|channel"):
-        CAPILLARY.interaction(json.dumps(MESSAGE).encode(), Asked(WHO, "", context))
+        map_record(CAPILLARY, json.dumps(MESSAGE).encode(), Asked(WHO, "", context))
 
 
 # Times

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_interactions.errors import BadResponse
 from airflow_provider_interactions.vendors.shared import json as shared_json
-from airflow_provider_interactions.vendors.shared.json import read_count, read_identifier, spell_integer
+from airflow_provider_interactions.vendors.shared.json import read_count, spell_integer
 
 
 @pytest.mark.parametrize("text", ["1.685581782856E12", "1685581782856.0", "1685581782856", "168558178285600e-2"])
@@ -30,13 +29,6 @@ def test_every_spelling_of_a_whole_number_is_one(number: int, exponent: int) -> 
     dressed = f"{Decimal(number).scaleb(-exponent):f}e{exponent}"
     assert spell_integer(dressed) == str(number)
     assert spell_integer(f"{number}.000") == str(number)
-
-
-def test_only_numbers_are_respelled_in_an_identifier() -> None:
-    assert read_identifier(msgspec.Raw(b"1e0")) == "1"
-    assert read_identifier(msgspec.Raw(b'"1e0"')) == "1e0"
-    assert read_identifier(msgspec.Raw(b"-0.0")) == "0"
-    assert read_identifier(msgspec.Raw(b"null")) is read_identifier(None) is None
 
 
 @pytest.mark.parametrize("value", [1200, 1200.0, "1200", " 1200 ", "1,200", "1 200", "1200.0", "1'200", "1\u202f200"])

@@ -13,7 +13,7 @@ FLOORS = (
     {"window", "identifiers", "status", "urls", "page_cap"},
     {"contract", "schema"},
     {"connection"},
-    {"rejects", "lake", "http", "columnar"},
+    {"rejects", "mapping", "lake", "http", "columnar"},
     {"vendors"},
     {"contacts", "provider_info", "params"},
     {"extract"},

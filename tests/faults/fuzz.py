@@ -13,15 +13,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from unittest.mock import patch
 
-import pyarrow as pa
-
-from airflow_provider_interactions import contract, rejects
+from airflow_provider_interactions import contract
 from airflow_provider_interactions.connection import build_credentials, build_options
-from airflow_provider_interactions.contract import Asked, Query, Response
+from airflow_provider_interactions.contract import Query, Response
 from airflow_provider_interactions.errors import ConfigError, RecordRejected, VendorError
 from airflow_provider_interactions.extract.pipeline import guard_pages
-from airflow_provider_interactions.normalize import rows as normalize_rows
-from airflow_provider_interactions.schema import CANONICAL, RAW
+from airflow_provider_interactions.mapping import build_batch, map_batch
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.vendors.dynamics_marketing import responses
 from airflow_provider_interactions.window import Window
@@ -77,7 +74,7 @@ def _vendor(name: str, data: bytes) -> None:
     _token(vendor, credentials, response)
     asyncio.run(_answers(vendor, query, response))
     for context in ("", '{"channel":"sms","time_zone":"Asia/Kolkata"}', body.decode(errors="replace")[:200]):
-        _record(vendor, body, Asked(person, query.native_type or "", context))
+        _map(vendor, query, context, [body])
 
 
 def _token(vendor, credentials, response):
@@ -120,59 +117,21 @@ async def _answers(vendor, query: Query, response: Response):
 
 def _page(vendor, query, page):
     assert len(page.records) == len(page.occurred)
-    rows = [
-        _record(vendor, record, Asked(query.contact, query.native_type or "", page.context)) for record in page.records
-    ]
-    for at in page.occurred:
+    together = _map(vendor, query, page.context, list(page.records))
+    for record, at, row in zip(page.records, page.occurred, together, strict=True):
         assert at is None or at.utcoffset() == NOW.utcoffset()
-    for row, at in zip(rows, page.occurred, strict=True):
+        # A batch gives what its records give one by one.
+        assert [row] == _map(vendor, query, page.context, [record])
         # What is kept for a window, and what the table says of it, are the same instant.
-        assert row is None or at is None or row.occurred_at == at
-    _alike(vendor, query, page, rows)
+        assert row is None or at is None or row["occurred_at"] == at
 
 
-def _record(vendor, payload, asked):
-    """The row of a record, None for a reject; a row must fit into the table."""
-    try:
-        row = rejects.read_record(vendor, payload, asked)
-    except RecordRejected as rejection:
-        reason = rejection.reason
-    else:
-        return _fitting(row)
-    assert reason.isprintable()
-    return None
-
-
-def _fitting(row):
-    assert isinstance(json.loads(row.attributes), dict)
-    for column in CANONICAL:
-        if hasattr(row, column.name):
-            pa.array([getattr(row, column.name)], pa.string() if pa.types.is_dictionary(column.type) else column.type)
-    return row
-
-
-def _alike(vendor, query, page, rows):
-    """A batch read at once gives what its records give one by one."""
-    if vendor.columns is None or not page.records:
-        return
-    count = len(page.records)
-    columns = {
-        "vendor": [vendor.name], "account": ["a"], "contact_id": [query.contact.id],
-        "contact_id_kind": [query.contact.kind], "asked_type": [query.native_type or ""], "context": [page.context],
-        "extracted_at": [NOW], "window_start": [WINDOW.start], "window_end": [WINDOW.end],
-    }  # fmt: skip
-    columns = {name: values * count for name, values in columns.items()}
-    columns |= {"payload": list(page.records), "occurred_at": list(page.occurred)}
-    arrays = [
-        pa.array(columns[field.name], pa.string()).dictionary_encode()
-        if pa.types.is_dictionary(field.type)
-        else pa.array(columns[field.name], field.type)
-        for field in RAW
-    ]
-    batch = pa.record_batch(arrays, schema=RAW)
-    sure, at_once = normalize_rows.read_batch(batch, vendor)
-    singles = [row for row, is_sure in zip(rows, sure.to_pylist(), strict=True) if is_sure]
-    for row in singles:
-        assert row is not None
-        row.contact_id = row.contact_id or query.contact.id
-    assert at_once.to_pylist() == normalize_rows.build_rows(batch.filter(sure), singles).to_pylist()
+def _map(vendor, query, context, records):
+    """The row of each record, None for a reject; a row fits into the table."""
+    batch = build_batch(records, query.contact, query.native_type or "", context)
+    found = map_batch(batch, vendor)
+    assert all(reason.isprintable() for reason in found.rejected.values())
+    rows = dict(zip(found.places.to_pylist(), found.rows.to_pylist(), strict=True))
+    assert len(rows) + len(found.rejected) == len(records)
+    assert all(isinstance(json.loads(row["attributes"]), dict) for row in rows.values())
+    return [rows.get(place) for place in range(len(records))]

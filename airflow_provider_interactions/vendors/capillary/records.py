@@ -1,9 +1,7 @@
-"""One record of Capillary as a canonical row. The page's context says in which channel it stood, and the zone."""
+"""What paging looks at in a record of Capillary, and the context of a page: its channel, and the connection's zone."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from datetime import datetime, tzinfo
 from functools import lru_cache
@@ -12,7 +10,6 @@ from typing import NamedTuple
 import msgspec
 
 from airflow_provider_interactions import errors
-from airflow_provider_interactions.contract import Asked, Interaction
 from airflow_provider_interactions.errors import RecordRejected
 from airflow_provider_interactions.vendors.capillary import responses, times, vocabulary
 from airflow_provider_interactions.vendors.shared import json as shared_json
@@ -26,12 +23,11 @@ NO_CAMPAIGN = "-1"
 SAME = {vocabulary.REPEATED: "sms"}
 
 #: Ids that stand for none: zero and negative numbers, an empty GUID (unverified; -1 is the vendor's "unknown").
-_PLACEHOLDER = re.compile(r"-[0-9]+|[0-]+|\{[0-]+\}")
+PLACEHOLDER = re.compile(r"-[0-9]+|[0-]+|\{[0-]+\}")
 
 RECEIVER = ("receiver", "reciever")
 DELIVERED = ("deliveredTime", "delivered_time")
 CAMPAIGN = ("campaignId", "campaign_id")
-_COLUMNS = ("id", "subject", "status", *DELIVERED, *CAMPAIGN)
 
 
 class Context(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -79,43 +75,19 @@ def inspect_record(payload: bytes, zone: tzinfo, channel: str) -> Sight:
     return Sight(at, (medium, sent, subject), more)
 
 
-def interaction(payload: bytes, asked: Asked) -> Interaction:
-    """Map one record to the canonical columns; raises RecordRejected that names the field."""
-    channel, zone, shared = read_context(asked.context)
-    record = shared_json.read_fields(payload)
-    sent, at = _read_occurred(record, zone)
-    subject, status = (_read_text(record, (name,)) for name in ("subject", "status"))
-    message_id, campaign = _read_message_id(record), _read_number(record, CAMPAIGN)
-    fields = (asked.contact.id, channel, sent, subject)
-    more = (message_id, _read_text(record, RECEIVER), campaign) if shared else ()
-    return Interaction(
-        interaction_id=_hash_parts(*fields, *more) if shared or not message_id else message_id,
-        occurred_at=at,
-        channel=vocabulary.map_channel(channel),
-        action=vocabulary.map_action(channel, status),
-        native_type=channel,
-        status=status,
-        subject=subject,
-        campaign_id=None if campaign == NO_CAMPAIGN else campaign,
-        message_id=message_id,
-        delivered_at=_read_instant(_read_text(record, DELIVERED), zone, "deliveredTime"),
-        attributes=shared_json.collect_attributes(record, _COLUMNS),
-    )
-
-
 @lru_cache
-def read_context(written: str) -> tuple[str, tzinfo, bool]:
-    """The channel's name, the zone, and whether ids are shared, as a context says; raises RecordRejected."""
+def read_context(written: str) -> Context:
+    """What a context says; raises RecordRejected."""
     try:
         found = msgspec.json.decode(written, type=Context)
-        zone = times.find_zone(found.time_zone)
+        times.find_zone(found.time_zone)
     except (msgspec.DecodeError, ValueError):
         reason = "the context of the record does not say channel and time zone"
         raise RecordRejected(reason) from None
     if not found.channel:
         reason = "the channel's name is missing"
         raise RecordRejected(reason)
-    return found.channel, zone, found.shared
+    return found
 
 
 def _read_occurred(record: Record, zone: tzinfo) -> tuple[str, datetime]:
@@ -159,9 +131,4 @@ def _read_number(record: Record, names: tuple[str, ...]) -> str | None:
 
 def _read_message_id(record: Record) -> str | None:
     found = _read_number(record, ("id",))
-    return None if found is None or _PLACEHOLDER.fullmatch(found) else found
-
-
-def _hash_parts(*parts: str | None) -> str:
-    written = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(written.encode()).hexdigest()[:32]
+    return None if found is None or PLACEHOLDER.fullmatch(found) else found

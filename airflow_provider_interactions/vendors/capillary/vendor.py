@@ -28,10 +28,10 @@ from airflow_provider_interactions.vendors.capillary import responses, times, vo
 from airflow_provider_interactions.vendors.capillary.about import ABOUT
 from airflow_provider_interactions.vendors.capillary.auth import JSON, Settings, auth
 from airflow_provider_interactions.vendors.capillary.errors import classify
+from airflow_provider_interactions.vendors.capillary.mapping import map_records
 from airflow_provider_interactions.vendors.capillary.paging import Paging
-from airflow_provider_interactions.vendors.capillary.records import Sight, inspect_record, interaction, write_context
+from airflow_provider_interactions.vendors.capillary.records import Sight, inspect_record, write_context
 from airflow_provider_interactions.vendors.capillary.responses import Entry
-from airflow_provider_interactions.vendors.capillary.vectorized import columns
 from airflow_provider_interactions.vendors.shared.encoding import to_utf8
 from airflow_provider_interactions.window import Window
 
@@ -229,11 +229,10 @@ VENDOR = Vendor(
     options=Options,
     identifiers="a mobile number, an email or an external_id, and not be empty",
     pages=pages,
-    interaction=interaction,
+    map_records=map_records,
     auth=auth,
     classify=classify,
     probe=probe,
-    columns=columns,
     filters_by_date=False,
     # "Rate limits" (read 2026-11): demo organisations 100 a minute for each key; production by contract, and this
     # resource has no published figure. Newer endpoint pages say 1,000.

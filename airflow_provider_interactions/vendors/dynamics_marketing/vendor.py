@@ -13,33 +13,30 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cache
 
 import msgspec
 
-from airflow_provider_interactions import contract, errors
+from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import (
-    Asked,
     Contact,
     Fetch,
-    Interaction,
     Pace,
     Page,
     Query,
     Request,
     Vendor,
 )
-from airflow_provider_interactions.errors import ConfigError, RecordRejected
+from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.vendors.dynamics_marketing import responses
 from airflow_provider_interactions.vendors.dynamics_marketing.about import ABOUT
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings, auth
 from airflow_provider_interactions.vendors.dynamics_marketing.contacts import HEADERS, contacts
 from airflow_provider_interactions.vendors.dynamics_marketing.errors import classify
-from airflow_provider_interactions.vendors.dynamics_marketing.guids import is_placeholder, spell_guid
-from airflow_provider_interactions.vendors.dynamics_marketing.vectorized import columns
-from airflow_provider_interactions.vendors.dynamics_marketing.vocabulary import OLDER, TYPES, map_type
-from airflow_provider_interactions.vendors.shared import json
+from airflow_provider_interactions.vendors.dynamics_marketing.guids import spell_guid
+from airflow_provider_interactions.vendors.dynamics_marketing.mapping import map_records
+from airflow_provider_interactions.vendors.dynamics_marketing.vocabulary import OLDER, TYPES
 from airflow_provider_interactions.window import Window
 
 log = logging.getLogger(__name__)
@@ -81,31 +78,9 @@ async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -
             return
 
 
-def interaction(payload: bytes, asked: Asked) -> Interaction:
-    """Map one record to the canonical columns; raises RecordRejected that names the field."""
-    record = json.read_fields(payload)
-    # By the data model the Form… and Segment… tables have no interactionType (common-data-model, 2025-01-10).
-    native_type = _read_text(record, "InteractionType") or asked.native_type
-    channel, action = map_type(native_type)
-    echo = () if _read_guid(record, "ContactId") != asked.contact.id else ("ContactId",)
-    return Interaction(
-        interaction_id=_read_id(record),
-        occurred_at=_read_occurred(record),
-        channel=channel,
-        action=action,
-        native_type=_require(native_type, "InteractionType"),
-        campaign_id=_read_guid(record, "CustomerJourneyId"),
-        message_id=_read_guid(record, "MessageId"),
-        attributes=json.collect_attributes(record, (*_COLUMNS, *echo)),
-    )
-
-
 def probe(settings: Settings) -> Request:
     """The cheapest call that proves the credentials: who am I."""
     return Request("GET", f"/api/data/{settings.api_version}/WhoAmI", headers=HEADERS)
-
-
-_COLUMNS = ("InteractionId", "InteractionType", "Timestamp", "CustomerJourneyId", "MessageId")
 
 
 def _ask(query: Query[Settings, Options], window: Window, cursor: str) -> Request:
@@ -143,51 +118,6 @@ def _shift_day(day: date, days: int) -> date:
     return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal()))
 
 
-def _read_occurred(record: dict[str, msgspec.Raw]) -> datetime:
-    try:
-        at = json.to_utc(msgspec.json.decode(record["Timestamp"], type=datetime | None))
-    except KeyError:
-        at = None
-    except (*errors.UNREADABLE, OverflowError):
-        reason = "Timestamp is not a valid ISO 8601 time"
-        raise RecordRejected(reason) from None
-    return _require(at, "Timestamp")
-
-
-def _read_id(record: dict[str, msgspec.Raw]) -> str:
-    """A record's key. A placeholder is not a key: two records with it would count as one.
-
-    The data model lets every other field be empty, so no digest of them would distinguish two records for certain, or
-    stay the same when one of them is filled in later: such a record is rejected and kept.
-    """
-    found = _require(_read_guid(record, "InteractionId"), "InteractionId")
-    if is_placeholder(found):
-        reason = "InteractionId is only a placeholder"
-        raise RecordRejected(reason)
-    return found
-
-
-def _require(value: contract.T | None, name: str) -> contract.T:
-    if not value:
-        reason = f"{name} is missing"
-        raise RecordRejected(reason)
-    return value
-
-
-def _read_text(record: dict[str, msgspec.Raw], name: str) -> str | None:
-    try:
-        return json.read_text(record.get(name))
-    except errors.UNREADABLE:
-        reason = f"{name} is not readable text"
-        raise RecordRejected(reason) from None
-
-
-def _read_guid(record: dict[str, msgspec.Raw], name: str) -> str | None:
-    """A GUID-like value in one spelling; other text as it is (types differ between the vendor's own pages)."""
-    value = _read_text(record, name)
-    return value and (spell_guid(value) or value)
-
-
 VENDOR = Vendor(
     about=ABOUT,
     settings=Settings,
@@ -196,12 +126,11 @@ VENDOR = Vendor(
     identifiers="the GUID of its contactid (kind contact_id)",
     queries=queries,
     pages=pages,
-    interaction=interaction,
+    map_records=map_records,
     auth=auth,
     classify=classify,
     probe=probe,
     contacts=contacts,
-    columns=columns,
     # "Service protection API limits" (2026-11): per user and web server 6,000 requests in 300 s, 52 at once "or
     # higher"; real environments are reported to differ, so the engine also learns from refusals.
     pace=Pace(concurrency=52, requests=6000, seconds=300, source="learn.microsoft.com, api-limits, 2026-11"),

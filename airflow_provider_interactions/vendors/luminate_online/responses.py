@@ -13,7 +13,7 @@ documentation puts them is refused: an error inside, another method's root, reco
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -69,11 +69,26 @@ def read(response: Response, method: str, name: str, what: str, value: Callable[
     return answer
 
 
-def read_fields(payload: bytes) -> Any:
-    """One record of either format as tidy values; raises BadResponse when it is neither."""
+def read_records(payloads: Sequence[bytes]) -> list[Any]:
+    """Records of either format as tidy values; None for those that cannot be read."""
+    elements = xml.parse_many([payload for payload in payloads if payload[:1] == b"<"])
+    return [_read_plain(payload, elements) for payload in payloads]
+
+
+def _read_plain(payload: bytes, elements: Iterator[xml.Element | None]) -> Any:
     try:
-        is_xml = payload[:1] == b"<"
-        return tidy(xml.to_plain(xml.parse(payload, "the record")) if is_xml else _decode(payload, "the record"))
+        if payload[:1] != b"<":
+            return tidy(_decode(payload, "the record"))
+        element = next(elements)
+        return None if element is None else tidy(xml.to_plain(element))
+    except (BadResponse, RecursionError):
+        return None
+
+
+def read_fields(payload: bytes) -> Any:
+    """One JSON value as tidy values; raises BadResponse."""
+    try:
+        return tidy(_decode(payload, "the record"))
     except RecursionError:
         msg = "the record is nested too deeply"
         raise BadResponse(msg) from None
@@ -83,8 +98,8 @@ def tidy(value: Any) -> Any:
     """A value as both formats have it: trimmed text, None for every form of nothing, dicts and lists of such."""
     if isinstance(value, str):
         return value.strip() or None
-    if isinstance(value, dict):
-        return {key: tidy(part) for key, part in value.items()} or None
+    if isinstance(value, dict):  # most members are text: a call for each would double the time
+        return {key: (part.strip() or None) if type(part) is str else tidy(part) for key, part in value.items()} or None
     if isinstance(value, list):
         return [tidy(part) for part in value]
     if value is None:

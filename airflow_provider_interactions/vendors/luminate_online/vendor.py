@@ -26,8 +26,8 @@ from airflow_provider_interactions.vendors.luminate_online import responses
 from airflow_provider_interactions.vendors.luminate_online.about import ABOUT
 from airflow_provider_interactions.vendors.luminate_online.auth import Settings, auth
 from airflow_provider_interactions.vendors.luminate_online.errors import classify
+from airflow_provider_interactions.vendors.luminate_online.mapping import EVERYONE, map_records, read_occurred
 from airflow_provider_interactions.vendors.luminate_online.paging import Paging
-from airflow_provider_interactions.vendors.luminate_online.records import EVERYONE, interaction, read_occurred
 from airflow_provider_interactions.vendors.luminate_online.responses import Answer, Get
 from airflow_provider_interactions.window import Window, zulu
 
@@ -284,7 +284,7 @@ VENDOR = Vendor(
     identifiers="cons_id (digits), member_id or email, or as * of kind everyone for the bulk route",
     queries=queries,
     pages=pages,
-    interaction=interaction,
+    map_records=map_records,
     auth=auth,
     classify=classify,
     probe=probe,

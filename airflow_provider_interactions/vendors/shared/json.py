@@ -142,12 +142,6 @@ def spell_integer(text: str) -> str:
     return spelled if spelled == "0" else sign + spelled
 
 
-def read_identifier(raw: msgspec.Raw | None) -> str | None:
-    """As ``text``, with a JSON number that is whole in its one spelling, so that it makes one key."""
-    found = read_text(raw)
-    return found if found is None or bytes(raw or b"")[:1] == b'"' else spell_integer(found)
-
-
 # Digits in groups of three; a point between groups is not one of them, since it may begin a fraction.
 _COUNT = re.compile(r"[0-9]+|[0-9]{1,3}(?:([, \u00a0\u202f'\u2019_])[0-9]{3})(?:\1[0-9]{3})*")
 _NO_FRACTION = re.compile(r"\.0{0,2}$")

@@ -7,6 +7,7 @@ a text), the size of a document is bounded here. Whatever cannot be read is one 
 
     xml.find_root(body)                         "getUserInteractionsResponse", "html", … or "", without parsing
     xml.parse(body, what)                       a small document as an element
+    xml.parse_many(records)                     many records, for the price of one document
     xml.split(body, "interaction", what, read)  a large one: each record's bytes, and what ``read`` makes of it
     xml.to_plain(element)                       an element as plain values: text, None, dict, list
     xml.read_name / is_nil / read_text / find_child   an element's name, xsi:nil, own text, child by local name
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Generic, TypeVar
@@ -39,6 +40,9 @@ MAX_BYTES = 128 * 1024 * 1024
 
 #: What ``plain`` follows below a record. No documented record comes near; lxml looks attributes up one by one.
 MAX_LEVELS, MAX_ATTRIBUTES = 16, 64
+
+#: Records that are parsed together.
+AT_ONCE = 512
 
 NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 
@@ -93,6 +97,13 @@ def parse(body: bytes, what: str, charset: str | None = None) -> Element:
     """
     source = _check(body, what, charset)
     return _parse_tolerantly(lambda clean: etree.fromstring(clean, _PARSER), source, what)
+
+
+def parse_many(records: Sequence[bytes]) -> Iterator[Element | None]:
+    """The root elements of many records as ``split`` cut them; None for each that cannot be read."""
+    for start in range(0, len(records), AT_ONCE):
+        some = records[start : start + AT_ONCE]
+        yield from _parse_together(some) or map(_parse_or_none, some)
 
 
 def split(body: bytes, name: str, what: str, read: Callable[[Element], T], charset: str | None = None) -> Split[T]:
@@ -153,6 +164,25 @@ def to_plain(element: Element, levels: int = MAX_LEVELS) -> Any:
     if not len(element) and element.text:
         found["content"] = element.text
     return found
+
+
+def _parse_together(records: Sequence[bytes]) -> Sequence[Element]:
+    """Elements that are one document's children, an empty one behind each; none where a record is more or less."""
+    try:
+        root: Element = etree.fromstring(b"<r>%s<_/></r>" % b"<_/>".join(records), _PARSER)
+    except etree.XMLSyntaxError:
+        return ()
+    between = [(root.text or ""), *(element.tail or "" for element in root)]
+    if "".join(between).strip() or [one.tag for one in root[1::2]] != ["_"] * len(records):
+        return ()
+    return list(root[::2])
+
+
+def _parse_or_none(record: bytes) -> Element | None:
+    try:
+        return parse(record, "the record")
+    except BadResponse:
+        return None
 
 
 def _put(found: dict[str, Any], name: str, value: Any) -> None:

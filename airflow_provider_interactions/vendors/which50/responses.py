@@ -15,7 +15,6 @@ members count in any case, since .NET's serializers can be set to write camelCas
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -82,31 +81,30 @@ def is_xml(response: Response) -> bool:
     return start == b"<" or (start not in b"[{n" and "xml" in response.headers.get("content-type", ""))
 
 
-def read_record(payload: bytes) -> Record:
-    """One record of either form; raises RecordRejected."""
-    if payload[:1] != b"<":
-        return _rename_members(shared_json.read_fields(payload), _KNOWN)
-    try:
-        return _rename_members(_read_xml(payload), _KNOWN)
-    except BadResponse:
-        reason = "the record is not an XML element with members"
-        raise RecordRejected(reason) from None
+def rename_members(fields: Record) -> Record:
+    """The same fields with known names as they are documented, where they came in another case."""
+    return _rename_members(fields, _KNOWN)
 
 
-def read_instant(value: Any) -> datetime | None:
-    """A time in UTC, from ISO 8601 text or from DateTime and OffsetMinutes; None for none or one without meaning.
+def convert_xml(payloads: Sequence[bytes]) -> list[bytes | None]:
+    """XML records in their JSON form; None for those that cannot be read."""
+    return [None if element is None else _to_json(element) for element in xml.parse_many(payloads)]
+
+
+def read_time(text: str) -> datetime:
+    """A time in UTC from ISO 8601 text; raises ValueError.
 
     Digits beyond microseconds are cut. Without a zone (never seen) it is taken as UTC. Year 1 is .NET's "not set".
     """
-    text = value.get("DateTime") if isinstance(value, dict) else value
-    if not isinstance(text, str) or not _TIME.fullmatch(text.strip()):
-        return None
-    try:
-        found = datetime.fromisoformat(text.strip())
-        moment = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.year > 1 else None
+    if not _TIME.fullmatch(text.strip()):
+        msg = "no ISO 8601 time"
+        raise ValueError(msg)
+    found = datetime.fromisoformat(text.strip())
+    moment = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    if moment.year == 1:
+        msg = "no time"
+        raise ValueError(msg)
+    return moment
 
 
 def _split_elements(response: Response, what: str) -> Sequence[bytes]:
@@ -149,7 +147,9 @@ def _refuse_strangers(records: Sequence[bytes], what: str) -> None:
 
 def _list_names(payload: bytes) -> Sequence[str]:
     try:
-        return list(read_record(payload))
+        return list(
+            shared_json.read_fields(next(filter(None, convert_xml([payload])), b"") if payload[:1] == b"<" else payload)
+        )
     except RecordRejected:
         return ()
 
@@ -174,28 +174,40 @@ def _find_child(element: xml.Element, name: str) -> xml.Element | None:
 
 
 def _read_instant(payload: bytes) -> datetime | None:
-    with contextlib.suppress(*errors.UNREADABLE):
-        found = read_instant(msgspec.json.decode(payload, type=_Stamp).occurred)
-        if found is not None:
-            return found
-    with contextlib.suppress(RecordRejected, *errors.UNREADABLE):
-        return read_instant(msgspec.json.decode(read_record(payload).get("Occurred", b"null")))
+    with contextlib.suppress(*errors.UNREADABLE, ValueError, OverflowError):
+        found = msgspec.json.decode(payload, type=_Stamp).occurred
+        if isinstance(found, str):
+            return read_time(found)
+    with contextlib.suppress(RecordRejected, *errors.UNREADABLE, ValueError, OverflowError):
+        found = rename_members(shared_json.read_fields(payload)).get("Occurred")
+        return read_time(shared_json.read_text(found) or "")
     return None  # normalize judges the record and rejects it with the reason
 
 
 def _read_stamp(element: xml.Element) -> datetime | None:
     found = _find_child(element, "Occurred")
-    return None if found is None else read_instant(xml.to_plain(found))
+    if found is None:
+        return None
+    with contextlib.suppress(ValueError, OverflowError):
+        time = xml.to_plain(found)
+        return read_time(str(time.get("DateTime")) if isinstance(time, dict) else time or "")
+    return None
 
 
-def _read_xml(payload: bytes) -> Record:
-    root = xml.parse(payload, "the record")
-    fields = xml.to_plain(root)
+def _to_json(element: xml.Element) -> bytes | None:
+    try:
+        fields = xml.to_plain(element)
+    except BadResponse:
+        return None
     if not isinstance(fields, dict):
-        raise BadResponse(_describe_shape("the record"))
-    # As JSON would have it: an element without content is an empty text, only i:nil is null.
-    empty = {xml.read_name(one): "" for one in root if fields[xml.read_name(one)] is None and not xml.is_nil(one)}
-    return {name: msgspec.Raw(json.dumps(value).encode()) for name, value in {**fields, **empty}.items()}
+        return None
+    for name, value in fields.items():
+        # As JSON would have it: a time is text, an element without content is empty text, only i:nil is null.
+        if isinstance(value, dict):
+            fields[name] = value.get("DateTime", value)
+        elif value is None:
+            fields[name] = None if xml.is_nil(xml.find_child(element, name)) else ""
+    return msgspec.json.encode(fields)
 
 
 def _describe_shape(what: str) -> str:

@@ -31,8 +31,7 @@ from airflow_provider_interactions.vendors.which50 import responses
 from airflow_provider_interactions.vendors.which50.about import ABOUT
 from airflow_provider_interactions.vendors.which50.auth import Settings, auth
 from airflow_provider_interactions.vendors.which50.errors import NO_ROUTE, classify
-from airflow_provider_interactions.vendors.which50.records import interaction
-from airflow_provider_interactions.vendors.which50.vectorized import columns
+from airflow_provider_interactions.vendors.which50.mapping import map_records
 from airflow_provider_interactions.window import Window
 
 ACCEPT = {"json": "application/json", "xml": "application/xml"}
@@ -156,12 +155,11 @@ VENDOR = Vendor(
     identifier=spell_contact_id,
     identifiers="its encrypted id, EncContactId (kind contact_id)",
     pages=pages,
-    interaction=interaction,
+    map_records=map_records,
     auth=auth,
     classify=classify,
     probe=probe,
     contacts=contacts,
-    columns=columns,
     filters_by_date=False,
     # One call a contact against a server without published limits: few at once, out of courtesy.
     pace=Pace(concurrency=4, source="none published (app.which50.com documentation, read 2026-11)"),

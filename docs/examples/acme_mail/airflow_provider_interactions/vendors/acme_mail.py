@@ -10,16 +10,16 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 
 import msgspec
+import pyarrow as pa
 
 from airflow_provider_interactions import contract, errors
 from airflow_provider_interactions.about import About, ask_text
 from airflow_provider_interactions.contract import (
-    Asked,
     Auth,
     Contact,
     Credentials,
     Fetch,
-    Interaction,
+    Mapped,
     Options,
     Pace,
     Page,
@@ -29,9 +29,10 @@ from airflow_provider_interactions.contract import (
     Vendor,
     classify_by_status,
 )
-from airflow_provider_interactions.errors import ContactNotFound, RecordRejected, VendorError
+from airflow_provider_interactions.errors import ContactNotFound, VendorError
 from airflow_provider_interactions.vendors.shared import json
 from airflow_provider_interactions.vendors.shared.auth import require, sign_bearer
+from airflow_provider_interactions.vendors.shared.records import Records, map_words
 from airflow_provider_interactions.window import Window, zulu
 
 KINDS = {
@@ -41,6 +42,7 @@ KINDS = {
     "bounce": ("email", "bounced"),
     "unsubscribe": ("email", "unsubscribed"),
 }
+OTHER = ("other", "other")
 
 ABOUT = About(
     name="acme_mail",
@@ -72,17 +74,8 @@ class _Events(msgspec.Struct):
     next: str | None = None
 
 
-class _Campaign(msgspec.Struct):
-    id: str | None = None
-    name: str | None = None
-
-
 class _Event(msgspec.Struct):
-    id: str
-    type: str
-    at: datetime
-    subject: str | None = None
-    campaign: _Campaign | None = None
+    at: str | None = None
 
 
 class _Error(msgspec.Struct):
@@ -99,7 +92,7 @@ async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -
         request = Request("GET", f"/{query.settings.version}/events", query={**asked, **cursor})
         answer = await fetch(request, lambda response: json.decode(response.body, _Events, "the page of events"))
         records = [bytes(event) for event in answer.events]
-        yield Page(records, [_instant(record) for record in records], cursor=answer.next or "")
+        yield Page(records, [_read_occurred(record) for record in records], cursor=answer.next or "")
         if not answer.next:
             return
         cursor = {"cursor": answer.next}
@@ -117,26 +110,28 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
         cursor = {"cursor": answer.next}
 
 
-def interaction(payload: bytes, asked: Asked) -> Interaction:  # noqa: ARG001 - a record says all there is to say
-    """Map one event to the canonical columns; raises RecordRejected that names the field."""
-    try:
-        event = msgspec.json.decode(payload, type=_Event)
-    except errors.UNREADABLE as wrong:
-        reason = f"the event is not as documented: {type(wrong).__name__}"
-        raise RecordRejected(reason) from None
-    channel, action = KINDS.get(event.type, ("other", "other"))
-    campaign = event.campaign or _Campaign()
-    return Interaction(
-        interaction_id=event.id,
-        occurred_at=json.to_utc(event.at) or event.at,
-        channel=channel,
-        action=action,
-        native_type=event.type,
-        subject=event.subject,
-        campaign_id=campaign.id,
-        campaign_name=campaign.name,
-        attributes=json.collect_attributes(json.read_fields(payload), _Event.__struct_fields__),
+def map_records(raw: pa.RecordBatch) -> Mapped:
+    """Map a raw batch of events to canonical columns."""
+    records = Records(raw)
+    types = records.require(records.text("type"), "type")
+    campaign = records.nested("campaign")
+    return records.finish(
+        {
+            "interaction_id": records.require(records.text("id"), "id"),
+            "occurred_at": records.require(records.instant("at", read_time), "at"),
+            "native_type": types,
+            "channel": map_words(types, lambda word: KINDS.get(word, OTHER)[0]),
+            "action": map_words(types, lambda word: KINDS.get(word, OTHER)[1]),
+            "subject": records.text("subject"),
+            "campaign_id": campaign.text("id"),
+            "campaign_name": campaign.text("name"),
+        }
     )
+
+
+def read_time(text: str) -> datetime:
+    """An ISO 8601 time; without a zone it is in UTC. Raises ValueError."""
+    return datetime.fromisoformat(text)
 
 
 def auth(credentials: Credentials[Settings]) -> Auth:
@@ -164,10 +159,10 @@ def probe(settings: Settings) -> Request:
     return Request("GET", f"/{settings.version}/people", query={"limit": "1"})
 
 
-def _instant(record: bytes) -> datetime | None:
+def _read_occurred(record: bytes) -> datetime | None:
     try:
-        return json.to_utc(msgspec.json.decode(record, type=_Event).at)
-    except errors.UNREADABLE:
+        return json.to_utc(read_time(msgspec.json.decode(record, type=_Event).at or ""))
+    except (*errors.UNREADABLE, ValueError):
         return None  # normalize judges the record and rejects it with the reason
 
 
@@ -175,7 +170,7 @@ VENDOR = Vendor(
     about=ABOUT,
     settings=Settings,
     pages=pages,
-    interaction=interaction,
+    map_records=map_records,
     auth=auth,
     classify=classify,
     probe=probe,

@@ -1,0 +1,13 @@
+"""One record through a vendor's mapping, for tests that look at single rows."""
+
+from airflow_provider_interactions.contract import Asked, Interaction, Vendor
+from airflow_provider_interactions.errors import RecordRejected
+from airflow_provider_interactions.mapping import build_batch, list_interactions, map_batch
+
+
+def map_record(vendor: Vendor, payload: bytes, asked: Asked) -> Interaction:
+    """The row of one record; raises RecordRejected with the reason."""
+    found = map_batch(build_batch([payload], asked.contact, asked.native_type, asked.context), vendor)
+    if found.rejected:
+        raise RecordRejected(found.rejected[0])
+    return list_interactions(found.rows)[0]
