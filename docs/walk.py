@@ -18,7 +18,7 @@ WALK: Mapping[str, Sequence[tuple[str, str]]] = {
         ("normalize/window.py", "Commits the raw files of all batches as one window, and normalizes it."),
         ("normalize/pipeline.py", "Reads the raw files, writes rows by day and rejects, and publishes the manifest."),
         ("normalize/rows.py", "Decides for each record: row, reject or repeat."),
-        ("vendors/<name>/records.py", "Maps the record's fields to the columns of the table."),
+        ("vendors/<name>/mapping.py", "Maps the fields of many records at once to the columns of the table."),
     ),
     "load": (
         ("load/__init__.py", "Takes the window as it is published now."),

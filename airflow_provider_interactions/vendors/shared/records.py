@@ -112,12 +112,18 @@ class Records:
         """A field as ``text``, which stays in ``attributes``."""
         return self.read_texts([fields.get(name, self.absent) for fields in self.fields], name, read)
 
-    def nested(self, name: str) -> Records:
-        """The fields of a field that is an object, or null. It stays in ``attributes``; any other value is rejected."""
+    def nested(self, name: str, members: Sequence[str]) -> Records:
+        """The fields of a field that is an object or null; any other value is rejected.
+
+        Where it has more than these members, it stays in ``attributes``.
+        """
         inner = copy(self)
         inner.fields = [
             self._read_nested(place, fields.get(name, _NULL), name) for place, fields in enumerate(self.fields)
         ]
+        for fields, some in zip(self.fields, inner.fields, strict=True):
+            if some.keys() <= set(members):
+                fields.pop(name, None)
         return inner
 
     def _read_nested(self, place: int, value: msgspec.Raw, name: str) -> Fields:

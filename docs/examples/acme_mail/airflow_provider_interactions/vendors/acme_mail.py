@@ -114,7 +114,7 @@ def map_records(raw: pa.RecordBatch) -> Mapped:
     """Map a raw batch of events to canonical columns."""
     records = Records(raw)
     types = records.require(records.text("type"), "type")
-    campaign = records.nested("campaign")
+    campaign = records.nested("campaign", ("id", "name"))
     return records.finish(
         {
             "interaction_id": records.require(records.text("id"), "id"),
