@@ -4,7 +4,11 @@
 
     unfinished/vendor=…/account=…/window=…/<fingerprint>/state.json      what is done, replaced last, in one step
                                                         /rows-….arrow    rows that are in no Parquet file yet
-                                                        /done-….json     how it went with each contact
+                                                        /done-….json     how it went with each question
+
+Questions are numbered in the order of the contacts and end in any order. Each saving adds those that have ended since:
+their answers, and their rows with the number of the question. Parts hold whole contacts, and the state says whose, as
+ranges of questions: only those that are asked leave gaps.
 
 The fingerprint is of everything that decides the rows: vendor, account, window, contacts, options, the package's
 version, and the run that asks (``Job.resume``). So another run starts afresh. The same run goes on, also after it
@@ -20,16 +24,18 @@ import contextlib
 import hashlib
 import posixpath
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.extract.outcomes import Outcome
+from airflow_provider_interactions.extract.outcomes import Answer
+from airflow_provider_interactions.extract.raw_table import pack_rows, unpack_rows
 from airflow_provider_interactions.lake.manifest import File, Manifest, count_rows, list_referenced
 from airflow_provider_interactions.lake.paths import WindowPaths, read_timestamp, timestamp
 from airflow_provider_interactions.lake.storage import Lake, write_error
@@ -45,41 +51,35 @@ FINISHED_AGE = timedelta(days=30)
 EVERY, SHARE = 0.04, 0.02
 
 
-class Tally(msgspec.Struct):
-    """What is counted while an extraction goes on; ``rows``, ``requests``, ``missing`` are of the contact at hand.
+#: The form in which checkpoints are stored. One in another form is not continued.
+FORM = 2
 
-    ``reasons`` are those of the ``undated`` records. ``unanswered`` are contacts that got no answer while others did.
-    """
+#: Numbers from the first one on, up to the second one, which is not among them.
+Range = tuple[int, int]
+
+
+class Tally(msgspec.Struct):
+    """What is counted while an extraction goes on, of ended questions. ``reasons`` are of the ``undated`` records."""
 
     received: int = 0
     fetched: int = 0
     undated: int = 0
-    unanswered: int = 0
-    rows: int = 0
-    requests: int = 0
-    missing: tuple[str, str] | None = None
     sent: tuple[int, int, int] = (0, 0, 0)
     reasons: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """Rows ``[first, first + rows)`` of all that was written, in a file; ``digest`` is of its bytes."""
+    """A file of the checkpoint with rows of these questions. ``digest`` is of its bytes."""
 
     name: str
-    first: int
-    rows: int
     digest: str
-
-    @property
-    def end(self) -> int:
-        """The first row after it."""
-        return self.first + self.rows
+    questions: list[Range]
 
 
 class Checkpoint(msgspec.Struct, kw_only=True):
-    """An unfinished extraction. ``questions`` of its queries are answered, in order; ``parts`` are whole files.
+    """An unfinished extraction. ``parts`` are whole files, which hold what came for the questions ``written``.
 
-    ``digests`` are the parts' own; ``rows`` hold what comes after the parts; ``outcomes`` are names of files and the
+    ``digests`` are the parts' own; ``rows`` hold what came for other questions; ``answers`` are names of files and the
     digests of their bytes; ``undated`` are files of records whose time cannot be read. ``finished`` says that all is
     in parts and ``others``, and only to be published; ``generation`` is that of the job that saved it (`Job`).
     ``pages`` is what the run knows of the server's pages.
@@ -89,13 +89,13 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     saved_at: datetime | None = None
     finished: bool = False
     generation: int = 0
-    questions: int = 0
+    written: list[Range] = msgspec.field(default_factory=list)
     parts: list[File] = msgspec.field(default_factory=list)
     digests: list[str] = msgspec.field(default_factory=list)
     undated: list[File] = msgspec.field(default_factory=list)
     others: list[File] = msgspec.field(default_factory=list)
     rows: list[Saved] = msgspec.field(default_factory=list)
-    outcomes: dict[str, str] = msgspec.field(default_factory=dict)
+    answers: dict[str, str] = msgspec.field(default_factory=dict)
     tally: Tally = msgspec.field(default_factory=Tally)
     pages: Evidence = msgspec.field(default_factory=Evidence)
 
@@ -103,16 +103,6 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     def paths(self) -> list[str]:
         """The data files it is about."""
         return [file.path for file in (*self.parts, *self.undated, *self.others)]
-
-    @property
-    def written(self) -> int:
-        """Rows in parts."""
-        return sum(part.rows for part in self.parts)
-
-    @property
-    def end(self) -> int:
-        """Rows in parts or saved."""
-        return max([self.written, *(saved.end for saved in self.rows)])
 
     def is_old(self, now: datetime, age: timedelta) -> bool:
         """Whether it is too old to be continued."""
@@ -134,24 +124,24 @@ class CheckpointStore:
         fingerprint = hashlib.sha256(msgspec.json.encode(facts)).hexdigest()[:32]
         return cls(lake, f"{place.folder('unfinished')}/{fingerprint}")
 
-    def load(self, now: datetime, age: timedelta = AGE) -> tuple[Checkpoint, list[pa.Table], list[Outcome]] | None:
-        """What was saved last: the state, the rows after its parts, all outcomes. None when there is nothing to use."""
+    def load(self, now: datetime, age: timedelta = AGE) -> tuple[Checkpoint, list[pa.Table], list[Answer]] | None:
+        """What was saved last: the state, the rows that are in no part, all answers. None if it cannot be used."""
         with contextlib.suppress(OSError, msgspec.MsgspecError, pa.ArrowException):
             state = self.lake.read(f"{self.folder}/state.json", Checkpoint)
             if state is not None and not state.is_old(now, age) and self._has([*state.parts, *state.undated]):
-                rows = [self._rows(saved, state.written) for saved in state.rows]
-                known = state.written + sum(table.num_rows for table in rows), count_rows(state.undated)
+                rows = [select_outside(self._read_rows(saved), state.written) for saved in state.rows]
+                known = count_rows(state.parts) + sum(table.num_rows for table in rows), count_rows(state.undated)
                 if known == (state.tally.fetched, state.tally.undated):
-                    return state, rows, self._outcomes(state.outcomes)
+                    return state, rows, self._read_answers(state.answers)
         return None
 
-    def save(self, state: Checkpoint, rows: pa.Table | None, outcomes: Sequence[Outcome]) -> bool:
-        """Add ``rows`` after those saved or in parts, and outcomes; replace the state; drop what has become a part.
+    def save(self, state: Checkpoint, rows: pa.Table | None, answers: Sequence[Answer]) -> bool:
+        """Add answers and their ``rows``, unless those are in parts; replace the state; drop what has become a part.
 
         Returns whether that is done. It is not when another try of the same run has published and removed the folder.
         """
         try:
-            self._save(state, rows, outcomes)
+            self._save(state, rows, answers)
         except ConfigError as wrong:
             if not isinstance(wrong.__cause__, FileNotFoundError):
                 raise
@@ -162,17 +152,18 @@ class CheckpointStore:
         """Remove it, and none of the files it is about."""
         _remove(self.lake, self.folder)
 
-    def _save(self, state: Checkpoint, rows: pa.Table | None, outcomes: Sequence[Outcome]) -> None:
+    def _save(self, state: Checkpoint, rows: pa.Table | None, answers: Sequence[Answer]) -> None:
         self.saved += 1
         state.saved_at = datetime.now(UTC)
-        gone = [saved.name for saved in state.rows if saved.end <= state.written]
-        state.rows = [saved for saved in state.rows if saved.end > state.written]
+        gone = [saved.name for saved in state.rows if covers(state.written, saved.questions)]
+        state.rows = [saved for saved in state.rows if saved.name not in gone]
         if rows is not None:
             name = self._name("rows", "arrow")
-            state.rows.append(Saved(name, state.end, rows.num_rows, self._write(name, _pack(rows))))
-        if outcomes:
+            questions = merge_ranges((one, one + 1) for one in pc.unique(rows.column("question")).to_pylist())
+            state.rows.append(Saved(name, self._write(name, pack_rows(rows)), questions))
+        if answers:
             name = self._name("done", "json")
-            state.outcomes[name] = self._write(name, msgspec.json.encode(list(outcomes)))
+            state.answers[name] = self._write(name, msgspec.json.encode(list(answers)))
         self.lake.publish(f"{self.folder}/state.json", state)
         self.lake.remove(f"{self.folder}/{name}" for name in gone)
 
@@ -198,13 +189,36 @@ class CheckpointStore:
             raise OSError(msg)
         return data
 
-    def _rows(self, saved: Saved, written: int) -> pa.Table:
-        """A file's rows, without those that have become parts."""
-        return pa.ipc.open_file(self._read(saved.name, saved.digest)).read_all().slice(max(0, written - saved.first))
+    def _read_rows(self, saved: Saved) -> pa.Table:
+        return unpack_rows(self._read(saved.name, saved.digest))
 
-    def _outcomes(self, files: Mapping[str, str]) -> list[Outcome]:
-        read = (msgspec.json.decode(self._read(*file), type=list[Outcome]) for file in files.items())
-        return [outcome for outcomes in read for outcome in outcomes]
+    def _read_answers(self, files: Mapping[str, str]) -> list[Answer]:
+        read = (msgspec.json.decode(self._read(*file), type=list[Answer]) for file in files.items())
+        return [answer for answers in read for answer in answers]
+
+
+def merge_ranges(ranges: Iterable[Range]) -> list[Range]:
+    """The same numbers in as few ranges as possible, in order."""
+    merged = list[Range]()
+    for start, end in sorted(ranges):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def covers(ranges: Sequence[Range], others: Sequence[Range]) -> bool:
+    """Whether the numbers of ``others`` are among those of ``ranges``, which are merged."""
+    return all(any(start <= first and last <= end for start, end in ranges) for first, last in others)
+
+
+def select_outside(rows: pa.Table, ranges: Sequence[Range]) -> pa.Table:
+    """The rows whose questions are in none of the ranges."""
+    for start, end in ranges:
+        numbers = rows.column("question")
+        rows = rows.filter(pc.or_(pc.less(numbers, start), pc.greater_equal(numbers, end)))
+    return rows
 
 
 def clear_checkpoints(lake: Lake, manifest: Manifest) -> None:
@@ -254,11 +268,3 @@ def _remove(lake: Lake, folder: str) -> None:
     # Another try may still be writing there: what it leaves expires.
     with contextlib.suppress(OSError):
         lake.fs.rm(lake.full(folder), recursive=True)
-
-
-def _pack(rows: pa.Table) -> bytes:
-    rows = rows.unify_dictionaries()  # an Arrow file has one dictionary a column, whatever pages its rows came in
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, rows.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
-        writer.write_table(rows)
-    return bytes(sink.getvalue().to_pybytes())

@@ -13,7 +13,7 @@ import msgspec
 from airflow_provider_interactions import __version__
 from airflow_provider_interactions.contract import Contact, Credentials, Options, Vendor
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.extract.checkpoint import AGE, CheckpointStore
+from airflow_provider_interactions.extract.checkpoint import AGE, FORM, CheckpointStore
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.manifest import Counts
 from airflow_provider_interactions.lake.paths import WindowPaths
@@ -136,5 +136,15 @@ def open_checkpoints(job: Job) -> CheckpointStore:
     """The checkpoints of an extraction. Its folder is named by a digest of everything that decides the rows."""
     contacts = [(contact.kind, contact.id) for contact in job.contacts]
     options = msgspec.to_builtins(job.options)
-    facts = [__version__, job.resume, job.batch, job.batches, job.credentials.host, job.on_missing, options, contacts]
+    facts = [
+        __version__,
+        FORM,
+        job.resume,
+        job.batch,
+        job.batches,
+        job.credentials.host,
+        job.on_missing,
+        options,
+        contacts,
+    ]
     return CheckpointStore.of(job.lake, job.place, facts)

@@ -15,6 +15,19 @@ from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.schema import OUTCOMES as COLUMNS
 
 
+class Answer(msgspec.Struct, array_like=True):
+    """How it went with one question, by its number: rows in the window, requests, and why there is no answer.
+
+    ``missing`` is an outcome and its reason. ``unanswered`` says that the vendor never answered (`ContactUnanswered`).
+    """
+
+    question: int
+    rows: int = 0
+    requests: int = 0
+    missing: tuple[str, str] | None = None
+    unanswered: bool = False
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """How it went with one contact: a word of ``OUTCOMES``, its rows in the window, and the requests it took."""
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from itertools import islice
+from itertools import chain
 from typing import Any
 
-from airflow_provider_interactions.columnar.buffers import size
+import pyarrow as pa
+
 from airflow_provider_interactions.contract import (
     MOST_EMPTY_PAGES,
     Contact,
@@ -23,9 +24,17 @@ from airflow_provider_interactions.contract import (
     Response,
     T,
 )
-from airflow_provider_interactions.errors import ConfigError, Incomplete, Stalled, TooManyRejects, Unreconciled
+from airflow_provider_interactions.errors import (
+    ConfigError,
+    Incomplete,
+    Stalled,
+    TooManyRejects,
+    Unavailable,
+    Unreconciled,
+    VendorError,
+)
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, Tally, expire_checkpoints
-from airflow_provider_interactions.extract.concurrency import Go, StreamEnd, stream_in_order
+from airflow_provider_interactions.extract.concurrency import run_in_any_order, stream_in_order
 from airflow_provider_interactions.extract.job import Job, check_known, open_checkpoints
 from airflow_provider_interactions.extract.last_pages import (
     PagesCut,
@@ -33,10 +42,11 @@ from airflow_provider_interactions.extract.last_pages import (
     open_page_cap,
     refuse_cut_pages,
 )
+from airflow_provider_interactions.extract.open_contacts import OpenContact, Question
+from airflow_provider_interactions.extract.outcomes import Answer
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.tracker import (
     CheckpointTimer,
-    Question,
     Tracker,
     report_progress,
     with_window,
@@ -47,12 +57,6 @@ from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.page_cap import PageCap
 
 log = logging.getLogger(__name__)
-
-#: Open queries per request in flight, so that a slow response at the front does not idle the others.
-OPEN_PER_REQUEST = 4
-
-#: Bytes of records that wait for their turn, however many queries are open.
-UNREAD_BYTES = 16 * 1024 * 1024
 
 _STARTS_OVER = (
     "%s, window %s: pages that were believed to be the last ones of their contacts may have been cut by the server. "
@@ -80,99 +84,112 @@ async def land_pages(job: Job, folder: str = "") -> Manifest:
     async with connect(job.vendor, job.credentials, concurrency=job.concurrency, limits=job.limits) as client:
         fresh: Checkpoint | None = None
         while True:
-            writer = _open_writer(job, folder, fresh)
+            writer, rows, answers = _open_writer(job, folder, fresh)
             sent = writer.state.tally.sent
             try:
                 with writer, writer.drop_checkpoint_on(PagesCut):
-                    return await _land_pages(job, client, writer)
+                    return await _land_pages(Tracker(job, writer, client), rows, answers)
             except PagesCut:
                 log.warning(_STARTS_OVER, job.vendor.name, job.window)
                 known = writer.state.pages.start_over()
                 fresh = Checkpoint(extracted_at=job.extracted_at, tally=Tally(sent=sent), pages=known)
 
 
-async def _land_pages(job: Job, client: Client, writer: RawWriter) -> Manifest:
-    tracker, page_cap = Tracker(job, writer, client), open_page_cap(job, writer.state.pages)
-    saver, witnesses = CheckpointTimer(writer, tracker), Witnesses(job, writer, client)
-    questions = islice(_list_questions(job, page_cap), writer.state.questions, None)
-    async with (
-        report_progress(tracker),
-        aclosing(_stream_answers(questions, job, client, witnesses.note_answer)) as answers,
-    ):
-        async for question, item in answers:
-            if isinstance(item, StreamEnd):
-                tracker.finish_query(question, await witnesses.judge_failure(question.query, item.error))
-                await saver.count_question()
-            else:
-                tracker.land_page(question.query, item)
-            if writer.full:
-                await asyncio.to_thread(writer.flush)
-            refuse_cut_pages(page_cap)
-        await confirm_last_pages(page_cap, client.fetch, job)
+async def _land_pages(tracker: Tracker, rows: Sequence[pa.Table], answers: Sequence[Answer]) -> Manifest:
+    """Ask what has no answer yet; ``rows`` and ``answers`` are those of a checkpoint."""
+    job, writer = tracker.job, tracker.writer
+    page_cap = open_page_cap(job, writer.state.pages)
+    contacts = _list_contacts(job, page_cap)
+    questions = _open_questions(tracker, chain(tracker.restore(contacts, rows, answers), contacts))
+    async with report_progress(tracker):
+        await _ask_all(questions, tracker, page_cap)
+        await confirm_last_pages(page_cap, tracker.client.fetch, job)
     await asyncio.to_thread(writer.flush_rejects)
     with writer.drop_checkpoint_on(ConfigError, TooManyRejects, Unreconciled):
         tracker.check_undated()
         counts = tracker.counts()
         check_known(job, counts)
         manifest = await asyncio.to_thread(writer.finish, counts)
-    await saver.save_finished()
+    await asyncio.to_thread(writer.save_finished, tracker.state())
     return manifest
 
 
-def _open_writer(job: Job, folder: str, fresh: Checkpoint | None) -> RawWriter:
-    """A new writer, or one that continues the checkpoint of an earlier try of the same run unless ``fresh`` is given.
+async def _ask_all(questions: Iterable[Question], tracker: Tracker, page_cap: PageCap) -> None:
+    """Ask all questions, many at a time, and write what comes; contacts end in any order."""
+    job, client, writer = tracker.job, tracker.client, tracker.writer
+    timer, witnesses = CheckpointTimer(writer, tracker), Witnesses(job, writer, client)
 
-    A finished checkpoint is used again, unless the task was cleared since.
+    async def ask(question: Question) -> None:
+        try:
+            async with aclosing(_ask(question, job, client, witnesses.note_answer)) as pages:
+                async for page in pages:
+                    tracker.add_page(question, page)
+                    if tracker.open.full:
+                        await tracker.open.make_room()
+        except Unavailable as error:
+            found = await witnesses.judge_failure(question.query, error)
+            raise found from found.__cause__
+
+    async with aclosing(run_in_any_order(questions, ask, tracker.open.width)) as ended:
+        async for question, error in ended:
+            await tracker.end_question(question, error)
+            if writer.full:
+                await asyncio.to_thread(writer.flush)
+            await timer.save_if_due()
+            refuse_cut_pages(page_cap)
+
+
+def _open_writer(
+    job: Job, folder: str, fresh: Checkpoint | None
+) -> tuple[RawWriter, Sequence[pa.Table], Sequence[Answer]]:
+    """A new writer, or one that continues the checkpoint of an earlier try of the same run, with what that holds.
+
+    ``fresh`` is used instead of a checkpoint. A finished one is used again, unless the task was cleared since.
     """
     if job.resume is None:
         state = fresh or Checkpoint(extracted_at=job.extracted_at)
-        return RawWriter(job.lake, job.place, state, job.batch, job.batches, folder, asked=job.asked)
+        return RawWriter(job.lake, job.place, state, job.batch, job.batches, folder, asked=job.asked), (), ()
     store = open_checkpoints(job)
     expire_checkpoints(job.lake, job.place, job.extracted_at, job.resume_age)
     found = None if fresh else store.load(job.extracted_at, job.resume_age)
     if found and found[0].finished and found[0].generation != job.generation:
         store.drop()
         found = None
-    state, rows, outcomes = found or (fresh or Checkpoint(extracted_at=job.extracted_at), [], [])
+    state, rows, answers = found or (fresh or Checkpoint(extracted_at=job.extracted_at), [], [])
     state.generation = job.generation
     writer = RawWriter(job.lake, job.place, state, job.batch, job.batches, folder, store, job.asked)
-    writer.restore(rows, outcomes)
-    return writer
+    return writer, rows, answers
 
 
-def _list_questions(job: Job, page_cap: PageCap | None = None) -> Iterator[Question]:
-    """Every query of every contact, in order. Without a ``page_cap`` each one confirms its last page."""
-    for contact in job.contacts:
-        queries = list(job.vendor.queries(contact, job.credentials.settings, job.options))
-        for n, query in enumerate(queries, start=1):
-            yield Question(replace(query, page_cap=page_cap) if page_cap else query, last=n == len(queries))
+def _list_contacts(job: Job, page_cap: PageCap | None = None) -> Iterator[OpenContact]:
+    """Every contact with its questions, in order. Without a ``page_cap`` each one confirms its last page."""
+    number = 0
+    for one in job.contacts:
+        contact = OpenContact(one, number)
+        for asked in job.vendor.queries(one, job.credentials.settings, job.options):
+            query = replace(asked, page_cap=page_cap) if page_cap else asked
+            contact.questions.append(Question(query, contact, Answer(number)))
+            number += 1
+        yield contact
 
 
-def _stream_answers(
-    questions: Iterable[Question], job: Job, client: Client, note: Callable[[Contact], None] = lambda _: None
-) -> AsyncGenerator[tuple[Question, Page | StreamEnd], None]:
-    width = max(2, client.throttle.most * OPEN_PER_REQUEST)
-    return stream_in_order(questions, _guard_query(job, client, note), width, UNREAD_BYTES, _measure_page)
+def _open_questions(tracker: Tracker, contacts: Iterable[OpenContact]) -> Iterator[Question]:
+    """Every question that has no answer yet."""
+    for contact in contacts:
+        tracker.open.open(contact)
+        yield from [question for question in contact.questions if not question.ended]
 
 
-def _measure_page(page: Page) -> int:
-    return size(page.records)
+def _ask(
+    question: Question, job: Job, client: Client, note: Callable[[Contact], None] = lambda _: None
+) -> AsyncGenerator[Page, None]:
+    async def fetch_and_count(request: Request, decode: Callable[[Response], T], /) -> T:
+        question.answer.requests += 1
+        response = await client.fetch(request, decode)
+        note(question.query.contact)
+        return response
 
-
-def _guard_query(
-    job: Job, client: Client, note: Callable[[Contact], None]
-) -> Callable[[Question, Go], AsyncGenerator[Page, None]]:
-    def pages(question: Question, go: Go) -> AsyncGenerator[Page, None]:
-        async def fetch_and_count(request: Request, decode: Callable[[Response], T], /) -> T:
-            await go()
-            question.requests += 1
-            answer = await client.fetch(request, decode)
-            note(question.query.contact)
-            return answer
-
-        return guard_pages(job.vendor.pages(fetch_and_count, question.query, job.window), job.vendor.name)
-
-    return pages
+    return guard_pages(job.vendor.pages(fetch_and_count, question.query, job.window), job.vendor.name)
 
 
 async def guard_pages(pages: AsyncGenerator[Page, None], vendor: str) -> AsyncGenerator[Page, None]:
@@ -201,15 +218,21 @@ async def guard_pages(pages: AsyncGenerator[Page, None], vendor: str) -> AsyncGe
 
 
 async def _stream_pages(job: Job) -> AsyncGenerator[tuple[Query, Page], None]:
-    async with (
-        connect(job.vendor, job.credentials, concurrency=job.concurrency, limits=job.limits) as client,
-        aclosing(_stream_answers(_list_questions(job), job, client)) as answers,
-    ):
-        async for question, item in answers:
-            if isinstance(item, Page):
-                yield question.query, item
-            elif item.error is not None:
-                raise with_window(item.error, job, question.query.contact)
+    questions = (question for contact in _list_contacts(job) for question in contact.questions)
+    async with connect(job.vendor, job.credentials, concurrency=job.concurrency, limits=job.limits) as client:
+
+        async def ask(question: Question) -> AsyncGenerator[Page, None]:
+            try:
+                async with aclosing(_ask(question, job, client)) as pages:
+                    async for page in pages:
+                        yield page
+            except VendorError as error:
+                with_window(error, job, question.query.contact)
+                raise
+
+        async with aclosing(stream_in_order(questions, ask, max(2, client.throttle.most))) as answers:
+            async for question, page in answers:
+                yield question.query, page
 
 
 async def _take_next(pages: AsyncGenerator[Any, None]) -> Any:

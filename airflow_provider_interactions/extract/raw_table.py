@@ -1,4 +1,4 @@
-"""Pages of records to the tables that make the parts of a raw window: what is in a part follows from the rows alone."""
+"""Pages of records to the tables that make the parts of a raw window. A part holds whole contacts."""
 
 from __future__ import annotations
 
@@ -15,30 +15,66 @@ from airflow_provider_interactions.contract import Query
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.schema import RAW
 
-#: A part ends after this many rows, or with the row that brings its payloads to this many bytes: it is one row group,
-#: large enough to compress well and small enough to hold in memory.
+#: A part ends with the contact that brings it to this many rows, or bytes of payloads: it is one row group, large
+#: enough to compress well and small enough to hold in memory.
 PART_ROWS, PART_BYTES = 65_536, 64 * 1024 * 1024
+
+#: Payloads that are sorted as one array have at most this many bytes: Arrow's offsets end at 2 GiB.
+SORTED_BYTES = 1024 * 1024 * 1024
+
+#: Rows on their way to a part: with the number of the question that they answer.
+NUMBERED = RAW.append(pa.field("question", pa.int64(), nullable=False))
 
 
 @dataclass(slots=True)
 class PageRows:
-    """Records of one query, side by side with what is the same for all of them."""
+    """Records of one query, side by side with what is the same for all of them. ``question`` is the query's number."""
 
     query: Query
     context: str
     records: Sequence[bytes]
     occurred: Sequence[datetime | None]
+    question: int = 0
 
 
-def rows_for_next_part(tables: Sequence[pa.Table]) -> int:
-    """How many of the first rows make a part, 0 when there are not enough yet."""
-    rows = sum(table.num_rows for table in tables)
-    if rows < PART_ROWS and sum(table.column("payload").nbytes for table in tables) < PART_BYTES:
-        return 0
-    first = pa.concat_tables(tables).slice(0, PART_ROWS)
-    sizes = pc.cumulative_sum(pc.binary_length(first.column("payload")).cast(pa.int64()))
-    needed = int(pc.sum(pc.less(sizes, PART_BYTES)).as_py()) + 1  # with the row that brings them there
-    return min(needed, PART_ROWS) if needed <= rows else 0
+def fill_part(tables: Sequence[pa.Table]) -> bool:
+    """Whether tables have enough rows or bytes for a part."""
+    rows, held = sum(table.num_rows for table in tables), sum(table.column("payload").nbytes for table in tables)
+    return rows >= PART_ROWS or bool(held >= PART_BYTES)
+
+
+def build_part(tables: Sequence[pa.Table]) -> pa.Table:
+    """The rows of a part in the order of the contacts: it depends on what is in it, not on what came first."""
+    rows = pa.concat_tables(tables).unify_dictionaries()
+    numbers = rows.column("question").combine_chunks()
+    if pc.any(pc.less(numbers[1:], numbers[:-1])).as_py():
+        rows = _sort(rows, numbers)
+    return with_canonical_dictionaries(rows.select(RAW.names))
+
+
+def _sort(rows: pa.Table, numbers: pa.Array) -> pa.Table:
+    if rows.column("payload").nbytes < SORTED_BYTES:
+        return rows.take(pc.sort_indices(numbers))  # a stable sort
+    return pa.concat_tables(rows.filter(pc.equal(numbers, one)) for one in sorted(pc.unique(numbers).to_pylist()))
+
+
+def add_number(rows: pa.Table, question: int) -> pa.Table:
+    """Rows with the number of a question."""
+    return rows.append_column(NUMBERED.field("question"), pa.repeat(pa.scalar(question, pa.int64()), rows.num_rows))
+
+
+def pack_rows(rows: pa.Table) -> bytes:
+    """Rows as the bytes of an Arrow file."""
+    rows = rows.unify_dictionaries()  # an Arrow file has one dictionary a column, whatever pages its rows came in
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, rows.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_table(rows)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def unpack_rows(data: bytes) -> pa.Table:
+    """The rows that ``pack_rows`` made bytes of."""
+    return pa.ipc.open_file(data).read_all()
 
 
 def with_canonical_dictionaries(rows: pa.Table) -> pa.Table:
@@ -74,7 +110,7 @@ def digest_payloads(payloads: pa.ChunkedArray) -> str:
 
 
 def build_table(runs: Sequence[PageRows], place: WindowPaths, extracted_at: datetime) -> pa.Table:
-    """Raw rows of some pages."""
+    """Raw rows of some pages, with the numbers of their questions."""
     lengths = [len(run.records) for run in runs]
     rows = sum(lengths)
     columns = [
@@ -89,8 +125,9 @@ def build_table(runs: Sequence[PageRows], place: WindowPaths, extracted_at: date
         repeat_instant(extracted_at, rows),
         repeat_instant(place.window.start, rows),
         repeat_instant(place.window.end, rows),
+        _spread_numbers([run.question for run in runs], lengths),
     ]
-    return pa.table(columns, schema=RAW)
+    return pa.table(columns, schema=NUMBERED)
 
 
 def _repeat_word(text: str, rows: int) -> pa.DictionaryArray:
@@ -100,10 +137,13 @@ def _repeat_word(text: str, rows: int) -> pa.DictionaryArray:
 def _spread_words(values: Sequence[str], lengths: Sequence[int]) -> pa.DictionaryArray:
     """Each value as many times as its length says, without making that many Python objects."""
     words: dict[str, int] = {}
-    codes = [words.setdefault(value, len(words)) for value in values]
+    codes = _spread_numbers([words.setdefault(value, len(words)) for value in values], lengths).cast(pa.int32())
+    return pa.DictionaryArray.from_arrays(codes, pa.array(list(words), pa.string()))
+
+
+def _spread_numbers(values: Sequence[int], lengths: Sequence[int]) -> pa.Array:
     ends = pc.cumulative_sum(pa.array(lengths, pa.int32()))
-    indices = pa.RunEndEncodedArray.from_arrays(ends, pa.array(codes, pa.int32()))
-    return pa.DictionaryArray.from_arrays(pc.run_end_decode(indices), pa.array(list(words), pa.string()))
+    return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, pa.array(values, pa.int64())))
 
 
 def repeat_instant(moment: datetime, rows: int) -> pa.Array:

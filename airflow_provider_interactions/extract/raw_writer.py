@@ -1,4 +1,4 @@
-"""Pages to raw Parquet: verbatim, in order, in bounded memory, on any file system.
+"""Pages to raw Parquet: verbatim, contact by contact, in bounded memory, on any file system.
 
 A writer gives data files names of their own and returns their manifest. Nothing refers to the files until
 ``commit_window`` replaces the window's manifest. A writer that fails removes its files.
@@ -7,28 +7,32 @@ A writer gives data files names of their own and returns their manifest. Nothing
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from types import TracebackType
 from typing import Self
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from airflow_provider_interactions.columnar.buffers import size
 from airflow_provider_interactions.contract import Query
 from airflow_provider_interactions.errors import TooManyRejects
-from airflow_provider_interactions.extract.checkpoint import Checkpoint, CheckpointStore, Tally
-from airflow_provider_interactions.extract.outcomes import Outcome, to_batch
+from airflow_provider_interactions.extract.checkpoint import Checkpoint, CheckpointStore, Range, Tally, merge_ranges
+from airflow_provider_interactions.extract.outcomes import Answer, Outcome, to_batch
 from airflow_provider_interactions.extract.raw_table import (
+    NUMBERED,
     PageRows,
+    add_number,
+    build_part,
     build_table,
     digest_payloads,
+    fill_part,
     repeat_instant,
-    rows_for_next_part,
-    with_canonical_dictionaries,
 )
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, count_rows, list_referenced, reconcile
 from airflow_provider_interactions.lake.parquet import Writer
@@ -45,8 +49,8 @@ class RawWriter:
     """The raw files of one batch, being written. Use it as a context manager; call ``finish`` to keep the files.
 
     ``folder`` is where in the lake; the window's raw folder unless set. ``asked`` is that of the manifest. With
-    ``checkpoints``, what was written outlives a failure. Without, a failure leaves nothing behind. Where one file ends
-    and the next begins follows from the rows alone, so a continued extraction has the files of an undisturbed one.
+    ``checkpoints``, what was written outlives a failure. Without, a failure leaves nothing behind. Contacts come in
+    any order, each with all of its rows; a part has them in the order of their questions' numbers.
     """
 
     lake: Lake
@@ -57,13 +61,17 @@ class RawWriter:
     folder: str = ""
     checkpoints: CheckpointStore | None = None
     asked: str = ""
-    _runs: list[PageRows] = field(default_factory=list)
+    _pages: list[PageRows] = field(default_factory=list)
     _held: int = 0
     _held_bytes: int = 0
-    _pending: list[pa.Table] = field(default_factory=list)
+    _pending: list[pa.Table] = field(default_factory=list)  # rows for the next part
+    _unsaved: list[pa.Table] = field(default_factory=list)  # those of them that are in no checkpoint
+    _early: list[pa.Table] = field(default_factory=list)  # rows for the next checkpoint whose contact is not complete
+    _saved_early: set[int] = field(default_factory=set)  # questions that were saved so
+    _ranges: list[Range] = field(default_factory=list)  # questions whose rows the next part completes
+    _answers: list[Answer] = field(default_factory=list)  # answers for the next checkpoint
     _rejected: list[pa.Table] = field(default_factory=list)
-    _outcomes: list[Outcome] = field(default_factory=list)
-    _unsaved: list[Outcome] = field(default_factory=list)
+    _outcomes: list[tuple[int, Outcome]] = field(default_factory=list)
     _others: list[File] = field(default_factory=list)
     _kept: bool = False
 
@@ -91,25 +99,57 @@ class RawWriter:
             self.checkpoints = None
             raise
 
-    def restore(self, rows: Sequence[pa.Table], outcomes: Sequence[Outcome]) -> None:
-        """Continue from the rows and outcomes of a checkpoint."""
+    def restore(self, rows: Sequence[pa.Table], questions: Iterable[Range]) -> None:
+        """Continue from a checkpoint: rows of complete contacts that are in no part, and these contacts' questions."""
         self._pending.extend(rows)
-        self._outcomes.extend(outcomes)
+        self._ranges = merge_ranges(questions)
 
     def add(
-        self, query: Query, records: Sequence[bytes], occurred: Sequence[datetime | None], context: str = ""
+        self,
+        query: Query,
+        records: Sequence[bytes],
+        occurred: Sequence[datetime | None],
+        context: str = "",
+        question: int = 0,
     ) -> None:
         """Add the records of one page; rows are written in groups."""
-        if records:
-            self._runs.append(PageRows(query, context, records, occurred))
-            self._held += len(records)
-            self._held_bytes += size(records)
+        self.add_page(PageRows(query, context, records, occurred, question))
 
-    def reject(self, query: Query, records: Sequence[bytes], reasons: Sequence[str], context: str = "") -> None:
+    def add_page(self, page: PageRows) -> None:
+        """Add the rows of one page."""
+        if page.records:
+            self._pages.append(page)
+            self._held += len(page.records)
+            self._held_bytes += size(page.records)
+
+    def add_restored(self, rows: pa.Table) -> None:
+        """Add rows that a checkpoint holds."""
+        self._pending.append(rows)
+        self._saved_early.update(pc.unique(rows.column("question")).to_pylist())
+
+    def complete(self, questions: Range) -> None:
+        """All rows of a contact, whose questions these are, have been added."""
+        self._ranges.append(questions)
+
+    def write_alone(self, rows: Iterable[pa.Table], questions: Range) -> None:
+        """Write the rows of one contact to parts of their own."""
+        held = list[pa.Table]()
+        for table in rows:
+            held.append(table)
+            if fill_part(held):
+                self._write(build_part(held))
+                held = []
+        if held:
+            self._write(build_part(held))
+        self.state.written = merge_ranges([*self.state.written, questions])
+
+    def reject(self, page: PageRows, reasons: Sequence[str]) -> None:
         """Add records without a readable time, with the reasons. They go to a file of their own."""
-        if records:
-            run = PageRows(query, context, records, [None] * len(records))
-            self._reject(build_table([run], self.place, self.state.extracted_at), pa.array(reasons, pa.string()))
+        self._reject(self.build_rows([page]).select(RAW.names), pa.array(reasons, pa.string()))
+
+    def build_rows(self, pages: Sequence[PageRows]) -> pa.Table:
+        """The numbered rows of some pages."""
+        return build_table(pages, self.place, self.state.extracted_at)
 
     def copy_rejects(self, rows: pa.RecordBatch) -> None:
         """Append the rejects of the long window that this one is a part of."""
@@ -139,17 +179,19 @@ class RawWriter:
     @property
     def full(self) -> bool:
         """Whether enough rows are held in memory to write them."""
-        return self._held >= HELD_ROWS or len(self._runs) >= HELD_PAGES or self._held_bytes >= HELD_BYTES
+        return self._held >= HELD_ROWS or len(self._pages) >= HELD_PAGES or self._held_bytes >= HELD_BYTES
 
     def flush(self) -> None:
-        """Make a table of the held pages, and files of all rows that fill a file."""
-        if self._runs:
-            runs, self._runs, self._held, self._held_bytes = self._runs, [], 0, 0
-            self._append(build_table(runs, self.place, self.state.extracted_at))
+        """Make a table of the held pages, and a part when there are enough rows."""
+        if self._pages:
+            pages, self._pages, self._held, self._held_bytes = self._pages, [], 0, 0
+            rows = self.build_rows(pages)
+            self._unsaved.append(rows)
+            self._append(rows)
 
     def copy(self, rows: pa.RecordBatch) -> None:
         """Append rows of an earlier extraction. Only their window changes."""
-        self._append(pa.Table.from_batches([self._set_window(rows)], RAW))
+        self._append(add_number(pa.Table.from_batches([self._set_window(rows)], RAW), 0))
 
     def _set_window(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         for name, moment in (("window_start", self.place.window.start), ("window_end", self.place.window.end)):
@@ -157,28 +199,39 @@ class RawWriter:
             rows = rows.set_column(at, RAW.field(name), repeat_instant(moment, rows.num_rows))
         return rows
 
-    def add_outcome(self, outcome: Outcome) -> None:
-        """Note how it went with one contact."""
-        self._unsaved.append(outcome)
+    def add_outcome(self, outcome: Outcome, place: int = 0) -> None:
+        """Note how it went with one contact. The file lists outcomes in the order of ``place``."""
+        self._outcomes.append((place, outcome))
 
-    def save(self, questions: int, tally: Tally) -> None:
-        """Save a checkpoint, so that a retry continues after the first ``questions`` queries."""
+    def add_answer(self, answer: Answer) -> None:
+        """Note how it went with one question: the next checkpoint has it, and its rows."""
+        self._answers.append(answer)
+
+    def save(self, early: Sequence[PageRows], tally: Tally) -> None:
+        """Save a checkpoint. ``early`` is what came for ended questions whose contacts are not complete."""
         assert self.checkpoints is not None  # noqa: S101 - only a writer with a checkpoint is saved
+        if early:
+            self._early.append(self.build_rows(early))
+            self._saved_early.update(page.question for page in early)
         self.flush()
         self.flush_rejects()
-        self.state.questions, self.state.tally = questions, tally
-        pending = pa.concat_tables(self._pending, promote_options="none") if self._pending else RAW.empty_table()
-        fresh = pending.slice(self.state.end - self.state.written)
-        if self.checkpoints.save(self.state, fresh if fresh.num_rows else None, self._unsaved):
-            self._mark_saved()
+        self.state.tally = tally
+        self._ranges = merge_ranges(self._ranges)
+        if self.checkpoints.save(self.state, self._collect_unsaved(), self._answers):
+            self._answers, self._unsaved, self._early = [], [], []
+
+    def _collect_unsaved(self) -> pa.Table | None:
+        """Rows that no checkpoint holds. Those that were saved early come again with the rest of their contact."""
+        known = pa.array(sorted(self._saved_early), pa.int64())
+        fresh = [rows.filter(pc.invert(pc.is_in(rows.column("question"), known))) for rows in self._unsaved]
+        rows = pa.concat_tables([NUMBERED.empty_table(), *fresh, *self._early])
+        return rows if rows.num_rows else None
 
     def finish(self, counts: Counts) -> Manifest:
         """Write the rest and the outcomes, check the counts and return the manifest. Nothing is committed yet."""
         self.flush()
         self.flush_rejects()
-        if self._pending:
-            self._write(pa.concat_tables(self._pending))
-            self._pending = []
+        self._write_pending()
         outcomes = self._write_outcomes()
         self._others.append(outcomes)
         manifest = Manifest(
@@ -200,33 +253,32 @@ class RawWriter:
         self._kept = True
         return manifest
 
-    def save_finished(self, questions: int, tally: Tally) -> None:
+    def save_finished(self, tally: Tally) -> None:
         """Save in the checkpoint, if there is one, that only the commit is left to do."""
         if self.checkpoints is not None:
-            self.state.questions, self.state.tally = questions, tally
+            self.state.tally = tally
             self.state.finished, self.state.others = True, self._others
-            if self.checkpoints.save(self.state, None, self._unsaved):
-                self._mark_saved()
+            self.checkpoints.save(self.state, None, self._answers)
 
     @property
     def outcomes(self) -> Sequence[Outcome]:
-        """The outcomes of all finished contacts, in order."""
-        return [*self._outcomes, *self._unsaved]
-
-    def _mark_saved(self) -> None:
-        self._outcomes.extend(self._unsaved)
-        self._unsaved = []
+        """The outcomes of all complete contacts, in order."""
+        return [outcome for _, outcome in sorted(self._outcomes, key=itemgetter(0))]
 
     def _append(self, rows: pa.Table) -> None:
         self._pending.append(rows)
-        while size := rows_for_next_part(self._pending):
-            pending = pa.concat_tables(self._pending)
-            self._pending = [pending.slice(size)] if size < pending.num_rows else []
-            self._write(pending.slice(0, size))
+        if fill_part(self._pending):
+            self._write_pending()
+
+    def _write_pending(self) -> None:
+        """A part of all rows that wait for one."""
+        if self._pending:
+            self._write(build_part(self._pending))
+        self.state.written = merge_ranges([*self.state.written, *self._ranges])
+        self._saved_early.difference_update(*(range(*questions) for questions in self._ranges))
+        self._pending, self._unsaved, self._ranges = [], [], []
 
     def _write(self, rows: pa.Table) -> None:
-        """One part: the same rows give the same bytes, whatever tables they came in."""
-        rows = with_canonical_dictionaries(rows)
         found = digest_payloads(rows.column("payload"))
         writer = Writer(self.lake, self._path(f"part-{len(self.state.parts):05d}", found), RAW)
         writer.write(rows)

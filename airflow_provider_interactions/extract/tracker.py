@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
+import pyarrow as pa
 from msgspec.structs import replace
 
 from airflow_provider_interactions.columnar.buffers import lack_time, within
-from airflow_provider_interactions.contract import Contact, Page, Query
+from airflow_provider_interactions.contract import Contact, Page
 from airflow_provider_interactions.errors import (
     BadResponse,
     ContactError,
@@ -25,9 +26,11 @@ from airflow_provider_interactions.errors import (
     Unavailable,
     VendorError,
 )
-from airflow_provider_interactions.extract.checkpoint import EVERY, SHARE, Tally
+from airflow_provider_interactions.extract.checkpoint import EVERY, SHARE, Range, Tally, merge_ranges, select_outside
 from airflow_provider_interactions.extract.job import Job, Progress
-from airflow_provider_interactions.extract.outcomes import Outcome, judge_rows
+from airflow_provider_interactions.extract.open_contacts import OpenContact, OpenContacts, Question
+from airflow_provider_interactions.extract.outcomes import Answer
+from airflow_provider_interactions.extract.raw_table import PageRows
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.unanswered import are_too_many_unanswered
 from airflow_provider_interactions.http.client import Client
@@ -41,52 +44,72 @@ log = logging.getLogger(__name__)
 LOOK = 1.0
 
 
-@dataclass(slots=True)
-class Question:
-    """A query in progress: whether it is its contact's last, and how many requests it has taken so far."""
-
-    query: Query
-    last: bool
-    requests: int = 0
-
-
 class Tracker:
-    """Counts records, and notes a contact's outcome when its last query has ended."""
+    """Counts records. When a contact's last question has ended, writes its rows and notes its outcome.
+
+    The counts that checkpoints keep are of questions whose rows are saved with them; ``rows`` are all that came.
+    """
 
     def __init__(self, job: Job, writer: RawWriter, client: Client) -> None:
         self.job, self.writer, self.client = job, writer, client
         self.now = writer.state.tally
+        self.rows = self.now.fetched
         self.before = self.now.sent
-        self.outcomes = Counter(outcome.outcome for outcome in writer.outcomes)
+        self.open = OpenContacts(writer.build_rows, client.throttle.most)
+        self.outcomes = Counter[str]()
+        self.unanswered = set[int]()
 
-    def land_page(self, query: Query, page: Page) -> None:
-        """Write the records of the window. The job says what happens to records without a readable time."""
+    def restore(
+        self, contacts: Iterator[OpenContact], rows: Sequence[pa.Table], answers: Sequence[Answer]
+    ) -> list[OpenContact]:
+        """Continue from a checkpoint: take contacts until no answer is left; returns those that are not complete."""
+        known = {answer.question: answer for answer in answers}
+        complete, left = list[Range](), list[OpenContact]()
+        while known:
+            contact = next(contacts)
+            contact.restore(known)
+            if any(question.answer.unanswered for question in contact.questions):
+                self.unanswered.add(contact.first)
+            if contact.complete:
+                complete.append((contact.first, contact.end))
+                self.note_outcome(contact)
+            else:
+                left.append(contact)
+        unfinished = merge_ranges((contact.first, contact.end) for contact in left)
+        self.writer.restore([select_outside(table, unfinished) for table in rows], complete)
+        for contact in left:
+            self.open.restore(contact, rows)
+        return left
+
+    def add_page(self, question: Question, page: Page) -> None:
+        """Keep the records of the window. The job says what happens to records without a readable time."""
         records, occurred = page.records, page.occurred
         if self.job.keeps == "dated" and lack_time(occurred):
-            records, occurred = self._reject_undated(query, page)
+            records, occurred = self._reject_undated(question, page)
         if self.job.keeps != "everything":
             records, occurred = within(self.job.window, records, occurred)
-        self.now.received += len(page.records)
-        self.now.rows += len(records)
-        self.now.fetched += len(records)
-        self.writer.add(query, records, occurred, page.context)
+        question.received += len(page.records)
+        question.answer.rows += len(records)
+        self.rows += len(records)
+        number = question.answer.question
+        self.open.add(question, PageRows(question.query, page.context, records, occurred, number))
 
-    def _reject_undated(self, query: Query, page: Page) -> tuple[list[bytes], list[datetime | None]]:
+    def _reject_undated(self, question: Question, page: Page) -> tuple[list[bytes], list[datetime | None]]:
         """A page without the records whose time cannot be read.
 
         They are rejected here: once for what was fetched, however many windows will be cut from the rest of it.
         """
-        records, times = list(page.records), list(page.occurred)
+        query, records, times = question.query, list(page.records), list(page.occurred)
         unknown = [n for n, at in enumerate(times) if at is None]
         raw = build_batch([records[n] for n in unknown], query.contact, query.native_type or "", page.context)
         found = map_batch(raw, self.job.vendor)
         for place, at in zip(found.places.to_pylist(), found.rows.column("occurred_at").to_pylist(), strict=True):
             times[unknown[place]] = at
         bad = {unknown[place]: reason for place, reason in found.rejected.items()}
-        self.writer.reject(query, [records[n] for n in bad], list(bad.values()), page.context)
+        if bad:
+            rejected = PageRows(query, page.context, [records[n] for n in bad], [None] * len(bad))
+            question.rejected.append((rejected, list(bad.values())))
         kept = [n for n in range(len(records)) if n not in bad]
-        self.now.undated += len(bad)
-        self.now.reasons = dict(Counter(self.now.reasons) + Counter(bad.values()))
         return [records[n] for n in kept], [times[n] for n in kept]
 
     def check_undated(self) -> None:
@@ -103,33 +126,80 @@ class Tracker:
             raise TooManyRejects(reason)
         log.warning("%s.", summary)
 
-    def finish_query(self, question: Question, error: BaseException | None) -> None:
-        """One query is over; raises its error unless it only says that the contact is not there."""
-        self.now.requests += question.requests
-        contact = question.query.contact
+    async def end_question(self, question: Question, error: BaseException | None) -> None:
+        """One question has ended; raises its error unless it only says that the contact is not there."""
+        contact = question.contact
         if isinstance(error, ContactError) and self.job.on_missing != "fail":
-            self._miss(contact, error)
+            self._miss(question, error)
         elif error is not None:
-            raise with_window(error, self.job, contact)
-        if question.last:
-            self._note_outcome(contact)
+            raise with_window(error, self.job, contact.contact)
+        question.ended = True
+        if contact.complete:
+            await self._complete(contact)
 
-    def _miss(self, contact: Contact, error: ContactError) -> None:
+    def _miss(self, question: Question, error: ContactError) -> None:
         """Note that the contact has no answer; raises the last failure when too many get none."""
-        if isinstance(error, ContactUnanswered) and (self.now.missing or ("",))[0] != error.outcome:
-            self.now.unanswered += 1
-            if error.__cause__ and are_too_many_unanswered(self.now.unanswered, len(self.job.whole_list)):
+        question.answer.missing = error.outcome, error.message
+        if isinstance(error, ContactUnanswered):
+            question.answer.unanswered = True
+            self.unanswered.add(question.contact.first)
+            if error.__cause__ and are_too_many_unanswered(len(self.unanswered), len(self.job.whole_list)):
                 # The vendor is at fault, so the contacts noted so far get another chance as well.
                 with self.writer.drop_checkpoint_on(Unavailable):
-                    raise with_window(error.__cause__, self.job, contact)
-        self.now.missing = (error.outcome, error.message)
+                    raise with_window(error.__cause__, self.job, question.query.contact)
 
-    def _note_outcome(self, contact: Contact) -> None:
-        outcome, reason = self.now.missing or (judge_rows(self.now.rows), None)
-        self.writer.add_outcome(Outcome(contact.id, contact.kind, outcome, self.now.rows, self.now.requests, reason))
-        self.outcomes[outcome] += 1
-        self.now.rows, self.now.requests, self.now.missing = 0, 0, None
+    async def _complete(self, contact: OpenContact) -> None:
+        """Hand the rows of a contact to the writer, and note its outcome."""
+        await self.open.close(contact)
+        questions = contact.first, contact.end
+        if contact.file is not None:
+            with contact.file:
+                await asyncio.to_thread(self.writer.write_alone, contact.read_rows(self.writer.build_rows), questions)
+        else:
+            self._add_rows(contact)
+            self.writer.complete(questions)
+        for question in contact.questions:
+            self._count(question)
+        self.note_outcome(contact)
         self.report()
+
+    def _add_rows(self, contact: OpenContact) -> None:
+        for question in contact.questions:
+            for rows in question.restored:
+                self.writer.add_restored(rows)
+            for page in question.pages:
+                self.writer.add_page(page)
+
+    def _count(self, question: Question) -> None:
+        """Add a question to the counts, once; the next checkpoint has its answer and its rows."""
+        if question.counted:
+            return
+        question.counted = True
+        self.now.received += question.received
+        self.now.fetched += question.answer.rows
+        for page, reasons in question.rejected:
+            self.writer.reject(page, reasons)
+            self.now.undated += len(reasons)
+            self.now.reasons = dict(Counter(self.now.reasons) + Counter(reasons))
+        self.writer.add_answer(question.answer)
+
+    def count_ended(self) -> list[PageRows]:
+        """Count questions that have ended before others of their contact; returns their rows, for a checkpoint.
+
+        What lies in a temporary file is saved when its contact is complete.
+        """
+        contacts = [contact for contact in self.open.contacts.values() if contact.file is None]
+        ended = [question for contact in contacts for question in contact.questions if question.ended]
+        ready = [question for question in ended if not question.counted]
+        for question in ready:
+            self._count(question)
+        return [page for question in ready for page in question.pages if page.records]
+
+    def note_outcome(self, contact: OpenContact) -> None:
+        """Note how it went with a contact, all of whose questions have ended."""
+        outcome = contact.build_outcome()
+        self.writer.add_outcome(outcome, contact.first)
+        self.outcomes[outcome.outcome] += 1
 
     def report(self) -> None:
         """Call the job's progress function, if there is one."""
@@ -138,7 +208,7 @@ class Tracker:
             done, pause = self.outcomes.total(), self.client.throttle.paused_until - asyncio.get_running_loop().time()
             until = datetime.now(UTC) + timedelta(seconds=pause) if pause > 0 else None
             self.job.progress(
-                Progress(len(self.job.contacts), done, self.now.fetched, requests, throttled, paused_until=until)
+                Progress(len(self.job.contacts), done, self.rows, requests, throttled, paused_until=until)
             )
 
     def _count_sent(self) -> tuple[int, int, int]:
@@ -171,36 +241,28 @@ class CheckpointTimer:
     """Saves checkpoints: so often that a failure costs little, so rarely that saving costs little."""
 
     writer: RawWriter
-    tally: Tracker
-    questions: int = 0
+    tracker: Tracker
     began: float = field(default_factory=monotonic)
     saved: float = field(default_factory=monotonic)
 
-    async def count_question(self) -> None:
-        """One more question is answered."""
-        self.questions += 1
+    async def save_if_due(self) -> None:
+        """Save a checkpoint if the last one was long enough ago."""
         now = monotonic()
         if self.writer.checkpoints is None or now - self.saved < max(EVERY, SHARE * (now - self.began)):
             return
         self.saved = now
-        await asyncio.to_thread(self.writer.save, self.writer.state.questions + self.questions, self.tally.state())
-        self.questions = 0
-
-    async def save_finished(self) -> None:
-        """All questions are answered, and all files written."""
-        await asyncio.to_thread(
-            self.writer.save_finished, self.writer.state.questions + self.questions, self.tally.state()
-        )
+        early = self.tracker.count_ended()
+        await asyncio.to_thread(self.writer.save, early, self.tracker.state())
 
 
 @asynccontextmanager
-async def report_progress(tally: Tracker) -> AsyncIterator[None]:
+async def report_progress(tracker: Tracker) -> AsyncIterator[None]:
     """Report progress every second, also while no contact finishes: a vendor's pause may take minutes."""
 
     async def look() -> None:
         while True:
             await asyncio.sleep(LOOK)
-            tally.report()
+            tracker.report()
 
     looking = asyncio.create_task(look())
     try:

@@ -8,6 +8,7 @@ error stands, and the task is tried again later. So it is above a bounded share 
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
@@ -40,21 +41,22 @@ class Witnesses:
     writer: RawWriter
     client: Client
     _answered: list[Contact] = field(default_factory=list)
-    _unanswered: Contact | None = None
+    _unanswered: set[Contact] = field(default_factory=set)
+    _judging: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def note_answer(self, contact: Contact) -> None:
         """Remember the last two contacts with a response, so that one of them is not the contact in doubt."""
         if contact not in self._answered[-1:]:
             self._answered = [*self._answered[-1:], contact]
 
-    async def judge_failure(self, query: Query, error: BaseException | None) -> BaseException | None:
-        """A query's error, or ContactUnanswered instead of Unavailable where another contact is answered now."""
-        if not isinstance(error, Unavailable) or self.job.on_missing == "fail" or self._asks_for_patience(error):
+    async def judge_failure(self, query: Query, error: Unavailable) -> Unavailable | ContactUnanswered:
+        """The error, or ContactUnanswered instead where another contact is answered now."""
+        if self.job.on_missing == "fail" or self._asks_for_patience(error):
             return error
-        contact = query.contact
-        if contact != self._unanswered and not await self._is_another_answered(query):
-            return error
-        self._unanswered = contact
+        async with self._judging:  # of many failures at once, the first one tells whether the vendor is away
+            if query.contact not in self._unanswered and not await self._is_another_answered(query):
+                return error
+            self._unanswered.add(query.contact)
         return _make_unanswered(error)
 
     def _asks_for_patience(self, error: Unavailable) -> bool:

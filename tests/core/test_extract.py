@@ -1,17 +1,25 @@
 """The engine's guards and its plain generator."""
 
 import asyncio
+import errno
+import io
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 
 import pytest
 
 from airflow_provider_interactions.connection import build_options
 from airflow_provider_interactions.contract import Contact, Page
 from airflow_provider_interactions.errors import AuthRejected, ConfigError, Incomplete, ServiceRemoved, Stalled
+from airflow_provider_interactions.extract import open_contacts, raw_table
 from airflow_provider_interactions.extract.pipeline import fetch_pages, guard_pages
 from airflow_provider_interactions.extract.run import extract
+from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.window import Window
+
+NAME = "dynamics_marketing"
 
 
 def guarded(*pages):
@@ -106,10 +114,101 @@ def test_progress_is_told_while_the_vendor_wants_to_be_left_alone(rig):
 
 
 def test_the_order_of_what_lands_is_that_of_the_contacts(rig, desk):
+    """Within a part; the outcomes always."""
     rig.sandbox.faults([{"kind": "delay", "seconds": 0.05, "rate": 0.3}])
     manifest = extract(rig.job(lake=desk.lake))
     came = list(dict.fromkeys(row["contact_id"] for row in desk.rows(manifest.files)))
     assert came == [contact.id for contact in rig.contacts() if contact.id in came]
+    assert [row["contact_id"] for row in desk.rows(manifest.outcomes)] == [contact.id for contact in rig.contacts()]
+
+
+@pytest.fixture(scope="module")
+def town():
+    """More contacts than are ever open at once."""
+    with serve(SandboxConfig(contacts=60, per_contact=20, options={NAME: {"types": ["EmailSent"]}})) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def town_job(town, rig):
+    """An extraction of all of them by two requests at a time, in small pages."""
+    town.reset()
+    yield replace(rig, sandbox=town, options={"types": ["EmailSent"], "page_size": 5}).job(concurrency=2)
+    town.reset()
+
+
+@pytest.mark.parametrize("fault", [{"kind": "status", "status": 500}, {"kind": "reset"}])
+def test_a_contact_that_is_retried_for_long_holds_up_nobody(town, town_job, desk, fault):
+    """It fails until all others have ended, so were one of them to wait for it, the run would never end well."""
+    stuck = [contact.id for contact in town_job.contacts[3:6]]
+    town.faults([{**fault, "contact": one} for one in stuck])
+
+    def mend(progress):
+        if progress.done == len(town_job.contacts) - len(stuck):
+            town.faults([])
+
+    manifest = extract(replace(town_job, progress=mend, limits=replace(town_job.limits, tries=500)))
+    assert manifest.counts.ok == len(town_job.contacts)
+    expected = town.oracle(NAME, town_job.window.start, town_job.window.end, type="EmailSent")
+    assert manifest.counts.landed == expected.interactions
+    assert [row["contact_id"] for row in desk_rows(desk, town_job, manifest.outcomes)] == [
+        contact.id for contact in town_job.contacts
+    ]
+
+
+def test_open_contacts_stay_within_their_memory(town, town_job, desk, monkeypatch):
+    """What is too much for it comes back from the disk: the same rows, each contact's together."""
+    whole = desk_rows(desk, town_job, extract(town_job).files)
+    largest = max(len(row["payload"]) for row in whole) * 5  # a page
+    seen, files, write, count = [], [], open_contacts.SpillFile.write, open_contacts.OpenContacts._count
+
+    def note_write(self, question, rows):
+        files.append(self.file)
+        write(self, question, rows)
+
+    def note_count(self, contact, held):
+        count(self, contact, held)
+        seen.append((self.held, len(self.contacts)))
+
+    monkeypatch.setattr(open_contacts, "MEMORY_BYTES", 4 * largest)
+    monkeypatch.setattr(open_contacts, "CROWDED_BYTES", 4 * largest)
+    monkeypatch.setattr(open_contacts.SpillFile, "write", note_write)
+    monkeypatch.setattr(open_contacts.OpenContacts, "_count", note_count)
+    monkeypatch.setattr(raw_table, "PART_ROWS", 30)
+    town.faults([{"kind": "status", "status": 500, "rate": 0.1}])
+    manifest = extract(replace(town_job, extracted_at=town_job.extracted_at + timedelta(hours=1)))
+    width = 2 * open_contacts.OPEN_PER_REQUEST
+    assert max(held for held, _ in seen) <= (4 + width) * largest < sum(len(row["payload"]) for row in whole) / 5
+    assert max(number for _, number in seen) <= width
+    assert len(files) > 10
+    assert all(file.closed for file in files)
+    rows = desk_rows(desk, town_job, manifest.files)
+    key = itemgetter("contact_id")
+    assert [payload_of(row) for row in sorted(rows, key=key)] == [payload_of(row) for row in sorted(whole, key=key)]
+    assert len(list(groupby(rows, key))) == len(town_job.contacts)
+
+
+def payload_of(row):
+    return row["contact_id"], row["payload"]
+
+
+def desk_rows(desk, job, files):
+    return replace(desk, lake=job.lake).rows(files)
+
+
+class FullDisk(io.BytesIO):
+    """A file on a disk without room."""
+
+    def write(self, _):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_disk_that_takes_no_more_is_named(town_job, monkeypatch, tmp_path):
+    monkeypatch.setattr(open_contacts, "MEMORY_BYTES", 1)
+    monkeypatch.setattr(open_contacts.tempfile, "TemporaryFile", FullDisk)
+    with pytest.raises(ConfigError, match=r"temporary files.*\(No space left on device\).*TMPDIR"):
+        extract(town_job)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_a_window_that_is_no_window_is_refused_before_anything_is_sent(rig):

@@ -159,7 +159,7 @@ def test_pages_that_came_before_stay_and_count(crowd, job_of, rows):
 @pytest.mark.parametrize("name", VENDORS)
 def test_the_last_one_that_is_left_for_a_resumed_try(crowd, job_of, name):
     """Nobody else is to be asked any more: who was answered by the try before is asked again."""
-    job = job_of(name, resume="run")
+    job = job_of(name, resume="run", concurrency=1)
     silence(crowd, job, len(job.contacts))
 
     def away(progress):

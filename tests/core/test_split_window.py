@@ -203,4 +203,4 @@ def test_dividing_once_more_in_vain_takes_no_file_from_what_is_published(desk, m
 def eager(landing, rows, copy=raw_writer.RawWriter.copy):
     """As if a file were full with these rows."""
     copy(landing, rows)
-    landing._write(landing._pending.pop())
+    landing._write_pending()
