@@ -172,24 +172,57 @@ def crowd():
         yield found
 
 
-def test_a_thousand_requests_killed_half_way_repeat_one_in_twenty_at_most(process, crowd, tmp_path):
+STORM = [{"kind": "status", "status": 500, "rate": 0.02}, {"kind": "reset", "rate": 0.01}]
+
+
+@pytest.mark.parametrize("faults", [[], STORM])
+def test_a_thousand_requests_killed_half_way_repeat_one_in_twenty_at_most(process, crowd, tmp_path, faults):
     crowd.reset()
+    crowd.faults(faults)
     chosen = {"options": {"types": ["EmailSent"]}, "concurrency": 10, "resume": "run"}
-    spec = rig.spec(crowd, "dynamics_marketing", tmp_path / "lake", **chosen)
+    limits = {**rig.QUICK, "first_wait": 0.5, "last_wait": 1.0}  # a retry takes as long as eight others
+    spec = rig.spec(crowd, "dynamics_marketing", tmp_path / "lake", limits=limits, **chosen)
     [pid] = process.start({"spec": spec, "steps": ["extract"]})
     while calls(crowd) < 500:
         time.sleep(0.01)
     os.kill(pid, signal.SIGKILL)
     assert process.wait() == [-signal.SIGKILL]
-    finished = crowd.stats()["dynamics_marketing"]["by_status"]["200"]
+    finished = answered(crowd)
     assert 450 < finished < 900
     told = process.run(spec, "extract", "publish", "normalize")
     # Those in flight when it died were not finished.
-    assert calls(crowd) - 1000 <= 0.05 * finished + 10
+    assert answered(crowd) - 1000 <= 0.05 * finished + 10
     counts = told["manifest"]["counts"]
     assert counts["contacts"] == counts["ok"] + counts["empty"] == 1000
     only = crowd.oracle("dynamics_marketing", rig.WHOLE.start, rig.WHOLE.end, type="EmailSent")
     assert rig.told(rig.seen(spec)[1]) == tuple(only)
+
+
+def answered(sandbox, vendor="dynamics_marketing"):
+    found = sandbox.stats()[vendor]
+    return found["by_status"]["200"] - found["tokens_issued"]
+
+
+@pytest.mark.parametrize("memory", [None, 2_000])
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_killed_while_contacts_end_in_any_order(process, sandbox, tmp_path, vendor, memory):
+    """Also where most rows wait on the local disk, which holds nothing after the kill."""
+    paging = {"options": {**rig.CASES[vendor].options, **({"page_size": 8} if rig.CASES[vendor].pages else {})}}
+    whole, told = undisturbed(process, sandbox, vendor, tmp_path, **paging)
+    more = {**OFTEN, **({"memory": memory} if memory else {})}
+    died = 0
+    for at in points(told["manifest"]["counts"]["requests"], 5):
+        sandbox.reset()
+        sandbox.faults(
+            [{"kind": "delay", "seconds": 0.03, "rate": 0.3}, {"kind": "status", "status": 500, "rate": 0.1}]
+        )
+        spec = rig.spec(sandbox, vendor, tmp_path / f"{at}", resume="run", concurrency=4, **paging)
+        die = {"at": at, "on": "request"}
+        died += process.run(spec, "extract", "publish", **more, die=die) == -signal.SIGKILL
+        process.run(spec, "extract", "publish", "normalize", **more)
+        same_rows(spec, whole)
+        assert rig.told(rig.seen(spec)[1]) == rig.expected(sandbox, vendor)
+    assert died == 5
 
 
 def test_places_are_taken_in_the_order_of_asking():

@@ -17,7 +17,7 @@ import rig
 from disks import Fate
 
 from airflow_provider_interactions.errors import InteractionsError
-from airflow_provider_interactions.extract import commit, raw_table, run, tracker
+from airflow_provider_interactions.extract import commit, open_contacts, raw_table, run, tracker
 from airflow_provider_interactions.http import client
 from airflow_provider_interactions.lake import manifest, reader
 from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
@@ -46,6 +46,7 @@ def _fate(command):
     if die.get("how") == "TERM":  # as Airflow does it: an exception, wherever the program is
         signal.signal(signal.SIGTERM, _terminated)
     raw_table.PART_ROWS = command.get("part_rows", raw_table.PART_ROWS)
+    open_contacts.MEMORY_BYTES = command.get("memory", open_contacts.MEMORY_BYTES)
     if "every" in command:
         tracker.EVERY, tracker.SHARE = command["every"], 0.0
     if command["spec"]["disk"] == "s3":
@@ -119,19 +120,21 @@ def ended(pid):
 
 def main():
     """One line in, two lines out, until there is no more."""
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # stamina may log there
     for line in sys.stdin:
         commands = json.loads(line)
         if any(one["spec"]["disk"] == "s3" for one in commands):
             import s3fs  # noqa: F401 - once, and not in each child
         pids = [start(command) for command in commands]
-        tell(pids)
-        tell([ended(pid) for pid in pids])
+        tell(out, pids)
+        tell(out, [ended(pid) for pid in pids])
 
 
-def tell(value):
+def tell(out, value):
     """One line out."""
-    sys.stdout.write(json.dumps(value) + "\n")
-    sys.stdout.flush()
+    out.write(json.dumps(value) + "\n")
+    out.flush()
 
 
 if __name__ == "__main__":
