@@ -3,7 +3,10 @@
 A limit is a number of requests in any *period* of a length. Times are the event loop's, in seconds.
 
 - Before the first refusal, requests go out at even intervals, faster and faster.
-- A refusal shows how many requests the vendor accepted. From then on, no period has more than that.
+- A refusal closes the gate. When it opens again, the responses to earlier requests are there and show how many the
+  vendor accepted. From then on, requests go out evenly at that rate, and no period has more of them.
+- A vendor may count in a window, so that as many pass in each period. Or in a bucket: then as many pass at once, and
+  after that only what flows in. A bucket's first refusal teaches too high a rate; later ones measure the flow.
 - When a request reached the vendor is unknown. At the latest, it was as long before its response as a quick response
   takes. That time counts, so that the vendor sees no more requests in a period than intended, even while it or this
   machine is slow.
@@ -26,47 +29,52 @@ class RateTuning:
     """How a connection looks for the rate that a vendor accepts. The defaults are choices, tested in virtual time."""
 
     #: A run's first requests per second: enough for full speed within half a second, too few for a burst.
-    first_rate: float = 100.0
+    first_rate: float = 150.0
     #: The rate doubles in so many seconds, until a refusal or `UNLIMITED`, and so many times at once after a silence.
-    doubling_seconds: float = 0.1
+    doubling_seconds: float = 0.2
     most_doublings: float = 20.0
 
-    #: One refusal after so many accepted requests teaches a limit. Fewer may be a stray refusal: then two in a row must
-    #: agree within a factor, or four where no more than a handful was accepted.
+    #: Refusals teach a limit after so many accepted requests, or if so many are refused at once. Else they may be
+    #: stray: then two in a row must agree within a factor, or four where no more than a handful was accepted.
     enough_accepted: int = 50
+    enough_refused: int = 3
     agree_factor: float = 2.0
     handful: int = 5
 
-    #: A learned period is longer by this factor than what was seen, for what clocks and networks blur.
-    margin: float = 1.003
-    #: A further refusal makes the period longer by this share. Each one that follows within ``soon_periods`` doubles
-    #: the share, up to the most.
-    lengthen_share: float = 0.01
-    most_lengthen_share: float = 0.25
+    #: A learned rate is lower by this share than what was seen, for what clocks and networks blur.
+    margin: float = 0.005
+    #: A further refusal lowers the rate by this share. Each one that follows within ``soon_periods`` doubles the share,
+    #: up to the most.
+    lower_share: float = 0.01
+    most_lower_share: float = 0.25
     soon_periods: float = 2.0
+    #: Two measures of what flowed in between refusals are the same within this share, or so many requests. Refusals are
+    #: so many periods apart at most: others say more about the network than about the limit.
+    same_share: float = 0.1
+    same_requests: float = 1.5
+    flow_periods: float = 10.0
 
-    #: What was learned holds for so many periods, but at most so many seconds unless two periods are longer. Then more
-    #: is tried: another task of the connection may have ended, or the limit was temporary. Each attempt that ends where
-    #: it began doubles the next wait, up to ``most_hold_factor``.
-    hold_periods: float = 30.0
-    most_hold_seconds: float = 60.0
-    most_hold_factor: float = 8.0
-
-    #: Attempts go in steps of one period each: more by this share at first, twice the last share with each step, up to
-    #: the most. After so many steps without a refusal the limit has changed: it is learned anew.
-    growth_share: float = 0.02
+    #: What was learned holds for so many seconds, and at least for two periods. Then more is tried: another task of the
+    #: connection may have ended, or the limit was temporary. Each attempt that fails doubles the next wait, up to
+    #: ``most_hold_factor``.
+    hold_seconds: float = 60.0
+    most_hold_factor: float = 2.0
+    #: Attempts are more by this share at first, then by twice the last share, up to the most. Each lasts until a bucket
+    #: that holds a period's requests would be empty.
+    growth_share: float = 0.1
     most_growth_share: float = 0.5
-    steps_to_changed: int = 3
 
     #: How fast the measure of a quick response follows quicker and slower ones, and the measure of the usual delay.
     quicker_weight: float = 0.2
-    slower_weight: float = 0.01
+    slower_weight: float = 0.002
     delay_weight: float = 0.001
     #: On average, requests count as no more than this share of the period later than they were sent.
     most_delay_share: float = 0.02
 
-    #: Missed steps are made up for within this share of a period, and lost after it.
-    slack_share: float = 0.05
+    #: Missed steps are made up for within this share of a period, and lost after it; before the first refusal, within
+    #: so many seconds.
+    slack_share: float = 0.1
+    first_slack: float = 0.02
     #: Requests keep this share of the distance at which those in flight would leave evenly; a delay below so many
     #: seconds is caught up. Otherwise responses that came together would send the next requests together, which then
     #: wait for each other at the vendor, in ever larger crowds.
@@ -76,9 +84,8 @@ class RateTuning:
 
 @dataclass(slots=True)
 class Turn:
-    """One request: its number since the gate opened, when it went out, and how many were then in flight with it."""
+    """One request: when it went out, and how many were then in flight with it."""
 
-    number: int
     sent_at: float
     in_flight: int = 1
 
@@ -109,45 +116,71 @@ class SlidingWindow:
             del self.arrivals[at]
         insort(self.arrivals, arrived_at)
 
-    def count_before(self, turn: Turn) -> int:
-        """Requests in the period that ended as this one was sent."""
-        begin = bisect_right(self.arrivals, turn.sent_at - self.seconds)
-        return bisect_left(self.arrivals, turn.sent_at) - begin
+
+@dataclass(slots=True)
+class Stretch:
+    """The responses to the requests that went out while the gate was open.
+
+    ``refused_at`` is when the first refused one went out, ``retry_after`` what its response named, and ``reopens_at``
+    when the pause ends.
+    """
+
+    opened_at: float = 0.0
+    accepted: int = 0
+    refused: int = 0
+    refused_at: float = 0.0
+    retry_after: float = 0.0
+    reopens_at: float = float("inf")
+
+    @property
+    def open_for(self) -> float:
+        """Seconds until the first refusal."""
+        return self.refused_at - self.opened_at
 
 
 @dataclass(slots=True)
 class LearnedRate:
     """The requests per second of one connection: even intervals, and the quota that refusals taught, if any.
 
-    ``quick`` is the seconds of a quick response, ``delay`` what others usually take longer. ``proven`` is the quota
-    that held before the current attempts at more, ``steps`` how many of these there were.
+    ``quick`` is the seconds of a quick response, ``delay`` what others usually take longer. ``flow`` is how many
+    requests a second the vendor counted between refusals, as measured from ``counted`` in ``counted_for`` seconds.
+    ``proven`` is the rate that held before the current attempt at more, and zero while there is no attempt.
     """
 
     tuning: RateTuning = field(default_factory=RateTuning)
     quota: SlidingWindow | None = None
     per_second: float = field(init=False)
-    suspected: float = 0.0
+    stretch: Stretch = field(default_factory=Stretch)
+    earlier: Stretch | None = None
+    flow: float = 0.0
+    counted: int = 0
+    counted_for: float = 0.0
     agreements: int = 0
     next_at: float = 0.0
     grow_from: float = 0.0
     quick: float = 0.0
     delay: float = 0.0
-    lengthen_share: float = field(init=False)
-    proven: int = 0
-    steps: int = 0
+    lower_share: float = field(init=False)
+    growth_share: float = field(init=False)
+    proven: float = 0.0
     hold_factor: float = 1.0
 
     def __post_init__(self) -> None:
-        self.per_second, self.lengthen_share = self.tuning.first_rate, self.tuning.lengthen_share / 2
+        self.per_second, self.lower_share = self.tuning.first_rate, self.tuning.lower_share / 2
+        self.growth_share = self.tuning.growth_share
 
     def seconds_to_wait(self, now: float) -> float:
         """Seconds until the next request may go out; zero or less if it may."""
-        self._grow(now)
+        if now >= self.stretch.reopens_at:
+            self._learn(self.stretch)
+        if not self.stretch.refused:
+            self._grow(now)
         return max(self.next_at - now, self.quota.seconds_to_wait(now) if self.quota else 0.0)
 
     def record_sent(self, turn: Turn) -> None:
         """Count a request that goes out."""
-        slack = self.tuning.slack_share * (self.quota.seconds if self.quota else 1.0)
+        self.stretch.opened_at = self.stretch.opened_at or turn.sent_at
+        slack = self.tuning.slack_share * self.quota.seconds if self.quota else self.tuning.first_slack
         self.next_at = max(self.next_at, turn.sent_at - slack) + 1 / self.per_second
         if self.quota:
             self.quota.add(turn.sent_at)
@@ -155,6 +188,7 @@ class LearnedRate:
     def record_response(self, turn: Turn, now: float) -> None:
         """Learn from an accepted request: the time beyond a quick response may have passed on its way to the vendor."""
         tuning, took = self.tuning, now - turn.sent_at
+        self.stretch.accepted += turn.sent_at >= self.stretch.opened_at
         self.quick = self.quick or took
         self.quick += (took - self.quick) * (tuning.quicker_weight if took < self.quick else tuning.slower_weight)
         delay = max(0.0, took - self.quick)
@@ -163,57 +197,80 @@ class LearnedRate:
             most = tuning.most_delay_share * self.quota.seconds
             self.quota.correct_arrival(turn, turn.sent_at + delay * min(1.0, most / max(self.delay, most)))
 
-    def learn(self, turn: Turn, open_for: float, now: float, pause: float, retry_after: float) -> None:
-        """Learn from a refusal. The gate was open for ``open_for`` seconds before the request went out.
+    def record_refusal(self, turn: Turn, retry_after: float, reopens_at: float) -> None:
+        """Count a refused request. The gate is closed until ``reopens_at``; only then it is known what to learn."""
+        if turn.sent_at < self.stretch.opened_at:
+            return
+        if not self.stretch.refused:
+            self.stretch.refused_at, self.stretch.retry_after = turn.sent_at, retry_after
+        self.stretch.refused += 1
+        self.stretch.reopens_at = self.next_at = reopens_at
 
-        The gate closes for ``pause`` seconds; ``retry_after`` are those the vendor named, if it did.
-        """
+    def _learn(self, seen: Stretch) -> None:
+        """Learn from what was accepted and refused until the gate closed."""
+        same = self._measure_flow(seen)
         if self.quota is None:
-            self._learn_quota(turn.number, guess_period(open_for, retry_after))
+            self._learn_quota(seen)
         else:
-            self._correct_quota(self.quota, turn, open_for)
-        self.next_at = now + pause
-        self.grow_from = now + pause + (self._hold_seconds(self.quota) if self.quota else 0.0)
-        self.steps = 0
+            self._correct_rate(self.quota, seen, same=same)
+        hold = max(2 * self.quota.seconds, self.tuning.hold_seconds) if self.quota else 0.0
+        self.grow_from = seen.reopens_at + self.hold_factor * hold
+        self.proven, self.growth_share = 0.0, self.tuning.growth_share
+        self.earlier, self.stretch = seen, Stretch(seen.reopens_at)
 
-    def learn_from_earlier(self, accepted: int) -> None:
-        """Learn from the refusal of a request that went out before the one that closed the gate."""
-        if self.quota is not None and not self.quota.arrivals and accepted < self.quota.requests:
-            self.quota.requests = max(accepted, 1)
-            self._follow_quota()
+    def _measure_flow(self, seen: Stretch) -> bool:
+        """Measure the flow since the last refusal, as if refused requests counted, too; returns if it is the same."""
+        tuning, counted, seconds = self.tuning, seen.accepted, seen.open_for + seen.retry_after
+        if self.earlier:
+            counted += self.earlier.refused - 1
+            seconds = seen.refused_at - self.earlier.refused_at
+        counted, seconds = max(counted, 1), max(seconds, 0.01)
+        flow, expected = counted / seconds, self.flow * seconds
+        agrees = self.flow / tuning.agree_factor <= flow <= self.flow * tuning.agree_factor
+        self.agreements = self.agreements + 1 if agrees else 0
+        same = abs(counted - expected) <= max(tuning.same_requests, tuning.same_share * expected)
+        self.counted, self.counted_for = (self.counted * same + counted, self.counted_for * same + seconds)
+        self.flow = self.counted / self.counted_for
+        if self.earlier is None:  # no more than a guess: it is compared with the next measure, but not added to it
+            self.counted, self.counted_for = 0, 0.0
+        return same
 
-    def _learn_quota(self, accepted: int, seconds: float) -> None:
-        tuning, accepted = self.tuning, max(accepted, 1)
-        rate = accepted / seconds
-        agrees = self.suspected / tuning.agree_factor <= rate <= self.suspected * tuning.agree_factor
-        self.suspected, self.agreements = rate, self.agreements + 1 if agrees else 0
-        if accepted >= tuning.enough_accepted or self.agreements >= (1 if accepted >= tuning.handful else 3):
-            self.quota = SlidingWindow(accepted, seconds * tuning.margin)
-            self._follow_quota()
-
-    def _correct_quota(self, quota: SlidingWindow, turn: Turn, open_for: float) -> None:
-        """The quota, or what was tried beyond it, is too high."""
-        tuning, accepted = self.tuning, quota.count_before(turn)
-        soon = open_for < tuning.soon_periods * quota.seconds
-        if 0 < self.steps < tuning.steps_to_changed:  # the proven quota still holds
-            quota.requests, self.hold_factor = self.proven, min(2 * self.hold_factor, tuning.most_hold_factor)
-        elif self.steps:
-            quota.requests, self.hold_factor = min(max(accepted, self.proven), quota.requests), 1.0
-        elif soon and 2 * accepted < quota.requests:  # far less than the quota: the limit has changed
-            quota.requests, self.hold_factor = max(1, accepted, quota.requests // 2), 1.0
+    def _learn_quota(self, seen: Stretch) -> None:
+        tuning, accepted = self.tuning, max(seen.accepted, 1)
+        agree = self.agreements >= (1 if accepted >= tuning.handful else 3)
+        many = accepted >= tuning.handful and seen.refused >= tuning.enough_refused
+        if agree or many or accepted >= tuning.enough_accepted:
+            seconds = guess_period(seen.open_for, seen.retry_after)
+            self.quota = SlidingWindow(accepted, seconds)
+            self._set_rate(self.quota, accepted / seconds * (1 - tuning.margin))
         else:
-            doubled = min(2 * self.lengthen_share, tuning.most_lengthen_share)
-            self.lengthen_share = doubled if soon else tuning.lengthen_share
-            quota.seconds *= 1 + self.lengthen_share
-        self._follow_quota()
+            self.per_second = min(self.per_second, tuning.first_rate)
 
-    def _hold_seconds(self, quota: SlidingWindow) -> float:
-        held = min(self.tuning.hold_periods * quota.seconds, self.tuning.most_hold_seconds)
-        return self.hold_factor * max(2 * quota.seconds, held)
+    def _correct_rate(self, quota: SlidingWindow, seen: Stretch, *, same: bool) -> None:
+        """The rate, or what was tried beyond it, is too high."""
+        tuning, rate = self.tuning, self.per_second
+        soon = seen.open_for < tuning.soon_periods * quota.seconds
+        lower = rate * (1 - tuning.lower_share)
+        if self.proven:
+            self.hold_factor = min(2 * self.hold_factor, tuning.most_hold_factor)
+            self._set_rate(quota, self.proven)
+            return
+        if same and seen.open_for < tuning.flow_periods * quota.seconds:
+            self._set_rate(quota, min(lower, self.flow * (1 - tuning.margin)))
+        elif soon and 2 * seen.accepted < quota.requests:
+            at_least = 0.0 if self.agreements else rate / 2
+            self.hold_factor = 1.0
+            self._set_rate(quota, min(lower, max(self.flow, at_least)))
+        else:
+            doubled = min(2 * self.lower_share, tuning.most_lower_share)
+            self.lower_share = doubled if soon else tuning.lower_share
+            self._set_rate(quota, rate * (1 - self.lower_share))
 
-    def _follow_quota(self) -> None:
-        assert self.quota is not None  # noqa: S101 - only a learned quota sets the rate
-        self.per_second = self.quota.requests / self.quota.seconds
+    def _set_rate(self, quota: SlidingWindow, rate: float) -> None:
+        """Follow a rate: a period has a whole number of requests, so its length gives way."""
+        quota.requests = max(1, round(rate * quota.seconds))
+        quota.seconds = quota.requests / rate
+        self.per_second = rate
 
     def _grow(self, now: float) -> None:
         self.grow_from = self.grow_from or now
@@ -228,12 +285,11 @@ class LearnedRate:
 
     def _try_more(self, quota: SlidingWindow, now: float) -> None:
         """Take one step, and no more than one however long nothing was sent."""
-        self.proven = self.proven if self.steps else quota.requests
-        share = min(self.tuning.growth_share * 2.0 ** min(self.steps, 10), self.tuning.most_growth_share)
-        quota.requests += max(1, int(quota.requests * share))
-        self.steps += 1
-        self.grow_from = now + quota.seconds
-        self._follow_quota()
+        if self.proven:
+            self.growth_share, self.hold_factor = min(2 * self.growth_share, self.tuning.most_growth_share), 1.0
+        self.proven = self.per_second
+        self._set_rate(quota, self.proven * (1 + self.growth_share))
+        self.grow_from = now + 1.1 * quota.seconds / self.growth_share
 
 
 def guess_period(open_for: float, retry_after: float) -> float:

@@ -25,6 +25,9 @@ FIRST_PAUSE, LAST_PAUSE = 1.0, 60.0
 #: Requests in flight before the first response, so that no run begins with a burst; they double with every round.
 FIRST_IN_FLIGHT = 16
 
+#: Requests in flight when the gate opens after a refusal, so that few are refused if the vendor needs more time.
+REOPENING_IN_FLIGHT = 4
+
 #: After a refusal: this share of the places that were in use comes back quickly, the rest one by one.
 QUICK_SHARE = 0.9
 
@@ -46,8 +49,6 @@ class Throttle:
     quick_places: float = float("inf")
     in_flight: int = 0
     sent: int = 0
-    since_opened: int = 0
-    opened_at: float = 0.0
     even_at: float = 0.0
     last_took: float = 0.0
     paused_until: float = 0.0
@@ -105,17 +106,16 @@ class Throttle:
     def _close_gate(self, turn: Turn, refusal: Throttled) -> float:
         """Close the gate for all and learn from the refusal; returns the seconds of the pause."""
         now = asyncio.get_running_loop().time()
-        first = now >= self.paused_until  # of many refusals at once, the first one sets the pace
+        first = turn.sent_at >= self.paused_until  # of many refusals at once, the first one sets the pace
         self.refusals += first
         backoff = min(LAST_PAUSE, FIRST_PAUSE * 2.0 ** min(max(0, self.refusals - 1), 10))
         retry_after = refusal.retry_after or backoff  # zero, or a date that has passed, says no more than no header
         pause = max(retry_after, backoff)
+        self.paused_until = max(self.paused_until, now + pause)
         if refusal.limit == "concurrency":
             self._learn_concurrency(turn, now, pause, first=first)
         else:
-            self._learn_rate(turn, now, pause, retry_after, first=first)
-        self.paused_until = max(self.paused_until, now + pause)
-        self.since_opened, self.opened_at = 0, self.paused_until
+            self._learn_rate(turn, retry_after, first=first)
         return pause
 
     def _learn_concurrency(self, turn: Turn, now: float, pause: float, *, first: bool) -> None:
@@ -126,14 +126,12 @@ class Throttle:
             self.concurrency.learn_from_earlier(turn.in_flight)
         self.places, self.first_places = min(self.places, self.concurrency.most), 1.0
 
-    def _learn_rate(self, turn: Turn, now: float, pause: float, retry_after: float, *, first: bool) -> None:
+    def _learn_rate(self, turn: Turn, retry_after: float, *, first: bool) -> None:
         """Too many were sent: halve the places and learn a rate."""
-        if not first:
-            self.rate.learn_from_earlier(turn.number)
-            return
-        self.quick_places = max(1.0, QUICK_SHARE * self.in_flight)
-        self.places, self.first_places = max(1.0, self.places / 2), 1.0
-        self.rate.learn(turn, turn.sent_at - self.opened_at, now, pause, retry_after)
+        self.rate.record_refusal(turn, retry_after, self.paused_until)
+        if first:
+            self.quick_places = max(1.0, QUICK_SHARE * self.in_flight)
+            self.places, self.first_places = max(1.0, min(self.places / 2, REOPENING_IN_FLIGHT)), 1.0
 
     async def _take_place(self) -> None:
         """Wait for a place, first come, first served: a response that comes before an earlier one waits in memory."""
@@ -172,10 +170,8 @@ class Throttle:
         return max(waits)
 
     def _start_turn(self, now: float) -> Turn:
-        self.opened_at = self.opened_at or now
         self.sent += 1
-        turn = Turn(self.since_opened, now, self.sent)
-        self.since_opened += 1
+        turn = Turn(now, self.sent)
         # The last response counts, too, if it was quicker: one slow response must not hold back what follows.
         usual = min(self.rate.quick, self.last_took)
         even_from = max(self.even_at, now - self.tuning.catch_up_seconds)

@@ -100,7 +100,8 @@ class Meter:
 
     def _refuse(self, seconds: float, now: float) -> Refusal:
         sent_at = now + self._latency
-        whole = max(1, math.ceil(max(seconds, self._pause_until - sent_at)))
+        # Rounded first: a sum of floats may be a little more than the seconds that went into it.
+        whole = max(1, math.ceil(round(max(seconds, self._pause_until - sent_at), 6)))
         if now >= self._pause_until:
             self._pause_from = now
         self._pause_until = max(self._pause_until, sent_at + whole)
