@@ -7,15 +7,13 @@ A limit is a number of requests in any *period* of a length. Times are the event
   vendor accepted. From then on, requests go out evenly at that rate, and no period has more of them.
 - A vendor may count in a window, so that as many pass in each period. Or in a bucket: then as many pass at once, and
   after that only what flows in. A bucket's first refusal teaches too high a rate; later ones measure the flow.
-- When a request reached the vendor is unknown. At the latest, it was as long before its response as a quick response
-  takes. That time counts, so that the vendor sees no more requests in a period than intended, even while it or this
-  machine is slow.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass, field
+
+from airflow_provider_interactions.http.sliding_window import SlidingWindow, Turn
 
 #: Vendors document limits over round periods; in seconds.
 ROUND_PERIODS = (1.0, 10.0, 60.0, 300.0, 600.0, 3600.0)
@@ -31,7 +29,7 @@ class RateTuning:
     #: A run's first requests per second: enough for full speed within half a second, too few for a burst.
     first_rate: float = 150.0
     #: The rate doubles in so many seconds, until a refusal or `UNLIMITED`, and so many times at once after a silence.
-    doubling_seconds: float = 0.2
+    doubling_seconds: float = 0.25
     most_doublings: float = 20.0
 
     #: Refusals teach a limit after so many accepted requests, or if so many are refused at once. Else they may be
@@ -64,8 +62,7 @@ class RateTuning:
     growth_share: float = 0.1
     most_growth_share: float = 0.5
 
-    #: How fast the measure of a quick response follows quicker and slower ones, and the measure of the usual delay.
-    quicker_weight: float = 0.2
+    #: How fast the measure of a quick response follows slower ones, and the measure of the usual delay.
     slower_weight: float = 0.002
     delay_weight: float = 0.001
     #: On average, requests count as no more than this share of the period later than they were sent.
@@ -80,41 +77,6 @@ class RateTuning:
     #: wait for each other at the vendor, in ever larger crowds.
     even_share: float = 0.9
     catch_up_seconds: float = 0.002
-
-
-@dataclass(slots=True)
-class Turn:
-    """One request: when it went out, and how many were then in flight with it."""
-
-    sent_at: float
-    in_flight: int = 1
-
-
-@dataclass(slots=True)
-class SlidingWindow:
-    """No more than so many requests in any period of so many seconds. ``arrivals`` are in the order of time."""
-
-    requests: int
-    seconds: float
-    arrivals: list[float] = field(default_factory=list)
-
-    def seconds_to_wait(self, now: float) -> float:
-        """Seconds until one more fits; zero or less if it does."""
-        del self.arrivals[: bisect_right(self.arrivals, now - self.seconds)]
-        if len(self.arrivals) < self.requests:
-            return 0.0
-        return self.arrivals[-self.requests] + self.seconds - now
-
-    def add(self, sent_at: float) -> None:
-        """Count a request, as if it arrived when it was sent."""
-        insort(self.arrivals, sent_at)
-
-    def correct_arrival(self, turn: Turn, arrived_at: float) -> None:
-        """Count a request at a later time than when it was sent."""
-        at = bisect_left(self.arrivals, turn.sent_at)
-        if self.arrivals[at : at + 1] == [turn.sent_at]:
-            del self.arrivals[at]
-        insort(self.arrivals, arrived_at)
 
 
 @dataclass(slots=True)
@@ -142,7 +104,8 @@ class Stretch:
 class LearnedRate:
     """The requests per second of one connection: even intervals, and the quota that refusals taught, if any.
 
-    ``quick`` is the seconds of a quick response, ``delay`` what others usually take longer. ``flow`` is how many
+    ``quick`` is the seconds of a quick response, ``delay`` what others usually take longer. ``seen_rate`` is what the
+    last refusal showed, ``agreements`` how many in a row showed about the same. ``flow`` is how many
     requests a second the vendor counted between refusals, as measured from ``counted`` in ``counted_for`` seconds.
     ``proven`` is the rate that held before the current attempt at more, and zero while there is no attempt.
     """
@@ -152,6 +115,7 @@ class LearnedRate:
     per_second: float = field(init=False)
     stretch: Stretch = field(default_factory=Stretch)
     earlier: Stretch | None = None
+    seen_rate: float = 0.0
     flow: float = 0.0
     counted: int = 0
     counted_for: float = 0.0
@@ -190,7 +154,7 @@ class LearnedRate:
         tuning, took = self.tuning, now - turn.sent_at
         self.stretch.accepted += turn.sent_at >= self.stretch.opened_at
         self.quick = self.quick or took
-        self.quick += (took - self.quick) * (tuning.quicker_weight if took < self.quick else tuning.slower_weight)
+        self.quick = min(took, self.quick + (took - self.quick) * tuning.slower_weight)
         delay = max(0.0, took - self.quick)
         self.delay += (delay - self.delay) * tuning.delay_weight
         if self.quota and delay > 0:
@@ -208,7 +172,8 @@ class LearnedRate:
 
     def _learn(self, seen: Stretch) -> None:
         """Learn from what was accepted and refused until the gate closed."""
-        same = self._measure_flow(seen)
+        self._compare_rates(seen)
+        same = self.earlier is not None and self._measure_flow(self.earlier, seen)
         if self.quota is None:
             self._learn_quota(seen)
         else:
@@ -218,21 +183,19 @@ class LearnedRate:
         self.proven, self.growth_share = 0.0, self.tuning.growth_share
         self.earlier, self.stretch = seen, Stretch(seen.reopens_at)
 
-    def _measure_flow(self, seen: Stretch) -> bool:
-        """Measure the flow since the last refusal, as if refused requests counted, too; returns if it is the same."""
-        tuning, counted, seconds = self.tuning, seen.accepted, seen.open_for + seen.retry_after
-        if self.earlier:
-            counted += self.earlier.refused - 1
-            seconds = seen.refused_at - self.earlier.refused_at
-        counted, seconds = max(counted, 1), max(seconds, 0.01)
-        flow, expected = counted / seconds, self.flow * seconds
-        agrees = self.flow / tuning.agree_factor <= flow <= self.flow * tuning.agree_factor
-        self.agreements = self.agreements + 1 if agrees else 0
+    def _compare_rates(self, seen: Stretch) -> None:
+        """Count how often in a row refusals showed about the same rate."""
+        rate, factor = seen.accepted / max(seen.open_for + seen.retry_after, 0.01), self.tuning.agree_factor
+        agrees = self.seen_rate / factor <= rate <= self.seen_rate * factor
+        self.seen_rate, self.agreements = rate, self.agreements + 1 if agrees else 0
+
+    def _measure_flow(self, earlier: Stretch, seen: Stretch) -> bool:
+        """Measure the flow between two refusals, as if refused requests counted, too; returns if it is as before."""
+        tuning, seconds = self.tuning, max(seen.refused_at - earlier.refused_at, 0.01)
+        counted, expected = max(seen.accepted + earlier.refused - 1, 1), self.flow * seconds
         same = abs(counted - expected) <= max(tuning.same_requests, tuning.same_share * expected)
-        self.counted, self.counted_for = (self.counted * same + counted, self.counted_for * same + seconds)
+        self.counted, self.counted_for = self.counted * same + counted, self.counted_for * same + seconds
         self.flow = self.counted / self.counted_for
-        if self.earlier is None:  # no more than a guess: it is compared with the next measure, but not added to it
-            self.counted, self.counted_for = 0, 0.0
         return same
 
     def _learn_quota(self, seen: Stretch) -> None:
@@ -254,9 +217,8 @@ class LearnedRate:
         if self.proven:
             self.hold_factor = min(2 * self.hold_factor, tuning.most_hold_factor)
             self._set_rate(quota, self.proven)
-            return
-        if same and seen.open_for < tuning.flow_periods * quota.seconds:
-            self._set_rate(quota, min(lower, self.flow * (1 - tuning.margin)))
+        elif same and seen.open_for < tuning.flow_periods * quota.seconds:
+            self._set_rate(quota, min(lower, self.flow))
         elif soon and 2 * seen.accepted < quota.requests:
             at_least = 0.0 if self.agreements else rate / 2
             self.hold_factor = 1.0

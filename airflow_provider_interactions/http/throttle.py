@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from airflow_provider_interactions.contract import Pace
 from airflow_provider_interactions.errors import Throttled
 from airflow_provider_interactions.http.concurrency_limit import LearnedConcurrency
-from airflow_provider_interactions.http.rate_limit import LearnedRate, RateTuning, SlidingWindow, Turn
+from airflow_provider_interactions.http.rate_limit import LearnedRate, RateTuning
+from airflow_provider_interactions.http.sliding_window import SlidingWindow, Turn
 
 #: Seconds to wait after a refusal that names no time: the first, doubled for each further one up to the last.
 FIRST_PAUSE, LAST_PAUSE = 1.0, 60.0

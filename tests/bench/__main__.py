@@ -162,17 +162,26 @@ def latency(share):
 
 
 def limited(share):
-    """A rate limit that the client does not know."""
+    """A rate limit that the client does not know, of each kind, with answers after 50 ms."""
     contacts = int(150 * share)
-    for more, text in (((), ""), (("--refused-count",), ", refused ones counted")):
-        arguments = ["--contacts", contacts, "--latency", 0.02, "--rate-limit", "100/1", *more, *LIGHT]
-        with sandbox(*arguments) as url, tempfile.TemporaryDirectory() as folder:
-            run("requests", environment(url, folder))
-            told = stats(url)
-        done = contacts * 40
-        figures = f"{done / told['seconds']:.0f} %, {100 * told['refused'] / done:.2f} %, {told['sent_during_pause']}"
-        name = f"hidden limit of 100 requests/s{text}, {done:,} requests: share used, refused, sent during Retry-After"
-        yield name, figures, "≥ 95 %, ≤ 1 %, 0"
+    for kind in ("sliding_window", "token_bucket"):
+        for more, text in (((), ""), (("--refused-count",), ", refused requests count")):
+            limit = ["--rate-limit", "100/1", "--limiter", kind, *more]
+            with sandbox("--contacts", contacts, "--latency", 0.05, *limit, *LIGHT) as url:
+                with tempfile.TemporaryDirectory() as folder:
+                    run("requests", environment(url, folder))
+                told = stats(url)
+            done = contacts * 40
+            figures = (
+                f"{done / told['seconds']:.1f} %, {100 * told['refused'] / done:.2f} %, {told['sent_during_pause']}"
+            )
+            known_later = f"{told['arrived_during_pause'] - told['sent_during_pause']} were on their way"
+            name = f"hidden limit of 100 requests/s, {kind.replace('_', ' ')}{text}, 50 ms, {done:,} requests"
+            yield (
+                f"{name}: share used, refused, sent during Retry-After",
+                f"{figures} ({known_later})",
+                "≥ 97 %, ≤ 1 %, 0",
+            )
 
 
 def people(share):

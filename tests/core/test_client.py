@@ -21,6 +21,7 @@ from airflow_provider_interactions.errors import (
 )
 from airflow_provider_interactions.http import throttle
 from airflow_provider_interactions.http.client import MOST_REFUSALS, connect
+from airflow_provider_interactions.http.rate_limit import RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.sandbox import RateLimit
 from airflow_provider_interactions.vendors.shared import json
@@ -163,6 +164,17 @@ def test_a_refusal_stops_all_requests_of_the_connection(limited, who):
     assert {answer.status for answer in answers} == {200}
     assert rig.stats["sent_during_pause"] == 0
     assert 0 < rig.stats["refused"] <= 15  # those that were on their way
+
+
+@pytest.mark.parametrize("refused_count", [False, True])
+def test_after_an_empty_bucket_requests_go_out_as_its_tokens_come(limited, who, refused_count):
+    limit = RateLimit(requests=40, seconds=0.4, kind="token_bucket", refused_count=refused_count)
+    rig = limited(rate_limit=limit, latency=0.05)
+    answers = rig.fetch(*[who] * 150, limits=replace(rig.limits, rate=RateTuning()))
+    assert {answer.status for answer in answers} == {200}
+    assert rig.stats["sent_during_pause"] == 0
+    assert 0 < rig.stats["refused"] <= 60  # in flight when the bucket was empty, and a few later
+    assert rig.stats["seconds"] < 5
 
 
 @pytest.mark.usefixtures("no_pause")
