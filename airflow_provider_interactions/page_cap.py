@@ -36,6 +36,10 @@ import msgspec
 Rest = Callable[[Any], Awaitable[Sequence[datetime | None]]]
 
 
+#: A confirmation that is due waits for the size with most doubt. With each other page it asks for less.
+PATIENCE = 0.98
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """How many short pages are confirmed. The numbers are a choice: 2 % of 600 contacts, and fewer of more.
@@ -102,7 +106,7 @@ class PageCap:
     _ends: Counter[int] = field(default_factory=Counter)
     _doubts: dict[int, Doubt] = field(default_factory=dict)
     _falling: list[int] = field(default_factory=list)  # sizes in doubt without a larger page since, the largest first
-    _most: int = 0
+    _most: float = 0.0
 
     def note_page(self, rows: int) -> None:
         """A page came, whatever it means."""
@@ -149,8 +153,10 @@ class PageCap:
             return self.confirmed < budget.large + self.short // budget.large_every
         if self.short <= budget.first:
             return True
-        is_most = self._measure_doubt(rows) + 1 >= self._most
-        return is_most and self.confirmed < budget.first + self.short // budget.first_every
+        if self.confirmed >= budget.first + self.short // budget.first_every:
+            return False
+        self._most *= PATIENCE
+        return self._measure_doubt(rows) + 1 >= self._most
 
     def _measure_doubt(self, rows: int) -> int:
         """How many more pages of a size are in doubt than of the sizes beside it."""
