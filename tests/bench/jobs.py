@@ -96,6 +96,31 @@ def people():
         return {"answered": counts.ok + counts.empty, "not_found": counts.not_found, "told": type(refusal).__name__}
 
 
+def paging():
+    """All rows of contacts with 500 each, on pages of 1,000."""
+    from airflow_provider_interactions.connection import build_credentials, build_options
+    from airflow_provider_interactions.extract import run
+    from airflow_provider_interactions.extract.job import Job
+    from airflow_provider_interactions.lake.storage import Lake
+    from airflow_provider_interactions.vendors import VENDORS
+    from airflow_provider_interactions.window import Window
+
+    vendor, known = VENDORS[os.environ["BENCH_VENDOR"]], json.loads(os.environ["BENCH_CONNECTION"])
+    vendor = replace(vendor, pace=replace(vendor.pace, requests=None, seconds=None))
+    counts = run.extract(
+        Job(
+            vendor=vendor,
+            credentials=build_credentials(vendor, known["host"], known["login"], known["password"], known["extra"]),
+            lake=Lake.at(LAKE),
+            window=Window.of("2026-01-01", "2026-01-02"),
+            contacts=[vendor.contact(text) for text in json.loads(Path(os.environ["BENCH_CONTACTS"]).read_text())],
+            options=build_options(vendor, {"page_size": 1000}),
+            on_missing="allow",
+        )
+    ).counts
+    return {"requests": counts.requests, "landed": counts.landed}
+
+
 def resumed():
     """The same, with a journal: killed half way by whoever started it, or not."""
     return extract(types=None, resume="bench", concurrency=10)

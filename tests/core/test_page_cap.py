@@ -48,7 +48,7 @@ def confirm(cap, rows):
     """A short page that was the last one; whether it was believed."""
     believed = believe(cap, rows)
     if not believed:
-        cap.note_end(rows)
+        cap.note_end(rows, is_proven=True)
     return believed
 
 
@@ -139,7 +139,7 @@ def test_what_follows_the_last_larger_page_is_confirmed_at_the_end():
 def check_rest(job, rest):
     cap = trusting()
     while not believe(cap, 5, rest):
-        cap.note_end(5)
+        cap.note_end(5, is_proven=True)
     asyncio.run(confirm_last_pages(cap, None, job))
 
 

@@ -37,6 +37,7 @@ class Paging:
     zone: tzinfo
     cap: PageCap = field(default_factory=PageCap)
     short: int = 0
+    repeated_last: bool = False
     offset: int = 0
     back: int = 1
     steps_back: int = 0
@@ -86,10 +87,18 @@ class Paging:
         return f"{self.offset}-{self.steps_back}" if self.steps_back else str(self.offset)
 
     def is_end(self, entries: Sequence[Entry], fresh: Sequence[Entry]) -> bool:
-        """Whether a page brought nothing new. After steps back only one that ends with a row that was the last one."""
+        """Whether a page brought nothing new. After steps back only one that ends with a row that was the last one.
+
+        A server that may cut pages after one row has to send none, or the same one again.
+        """
         if any(entry.listed for entry in fresh):
+            self.repeated_last = False
             return False
-        return not self.steps_back or max((len(entry.listed) for entry in _list_messages(entries)), default=0) <= 1
+        most = max((len(entry.listed) for entry in _list_messages(entries)), default=0)
+        if most == 1 and not self.cap.evidence.steady and not self.repeated_last:
+            self.repeated_last = True
+            return False
+        return not self.steps_back or most <= 1
 
     def keep_fresh(self, entries: Sequence[Entry]) -> list[Entry]:
         """The channels of a page with the rows that are not known."""
@@ -109,7 +118,7 @@ class Paging:
         if self.short and is_fresh:
             self.cap.note_cut(self.short)
         elif self.short:
-            self.cap.note_end(self.short)
+            self.cap.note_end(self.short, is_proven=not rows)
         counts_more = any((entry.count or 0) > self.got[entry.name] for entry in _list_messages(entries))
         self.short = rows if is_fresh and rows < self.size and not counts_more else 0
 

@@ -28,12 +28,15 @@ class Paging:
     """The state of one listing. ``size`` is in records, at least 2 since pages overlap; ``offset`` is where to read.
 
     ``short`` is how many records the last page had, if it had fewer than asked for and may be the last one; else 0.
+    ``repeated_last`` says that it had nothing but the last known record, on a server that may cut pages after one: what
+    comes next cannot overlap, and ends the listing if it is nothing.
     """
 
     size: int
     cap: PageCap = field(default_factory=PageCap)
     offset: int = 0
     short: int = 0
+    repeated_last: bool = False
     ended: bool = False
     last: str = ""
     largest: int = 0
@@ -56,12 +59,13 @@ class Paging:
         missing, Stalled when the same page comes again and again.
         """
         self.pages += 1
-        if self.offset and not self.continues(names):
+        if self.offset and not self.repeated_last and not self.continues(names):
             self._step_back(empty=not names)
             return None
         fresh = [name for name in names if name not in self.seen]
         self.ended = self._is_end(names, fresh, total)
         self._note_page(len(names), len(fresh), is_counted=total is not None)
+        self.repeated_last = not fresh and not self.ended and len(names) == 1
         self.seen.update(names)
         self.largest = max(self.largest, len(names))
         self.last = names[-1] if names else self.last
@@ -83,7 +87,7 @@ class Paging:
         if self.short and fresh:
             self.cap.note_cut(self.short)
         elif self.short and self.ended:
-            self.cap.note_end(self.short)
+            self.cap.note_end(self.short, is_proven=not got)
         may_be_last = fresh and got < self.size and not self.ended and not is_counted
         self.short = got if may_be_last else 0
 
@@ -118,7 +122,7 @@ class Paging:
         if len(names) > 1 and names[0] in self.begun and not self.beyond:
             self._refuse_repeat()
             return False
-        return True
+        return self.repeated_last or self.cap.evidence.steady
 
     def _refuse_repeat(self) -> None:
         """A page that came before: rows may have come in front, or the server ignores the offset."""
