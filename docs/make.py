@@ -60,6 +60,7 @@ PARTS: dict[str, Callable[..., str]] = {
     "words": list_words,
     "connection": vendor_parts.describe_connection,
     "kinds": vendor_parts.describe_kinds,
+    "statuses": vendor_parts.describe_statuses,
     "refusals": vendor_parts.describe_refusals,
     "limits": sandbox_parts.read_limits,
     "options": sandbox_parts.describe_options,

@@ -14,6 +14,7 @@ from airflow_provider_interactions.vendors.capillary import vocabulary as capill
 from airflow_provider_interactions.vendors.dynamics_marketing import errors as dynamics_errors
 from airflow_provider_interactions.vendors.dynamics_marketing import vocabulary as dynamics_kinds
 from airflow_provider_interactions.vendors.luminate_online import errors as luminate_errors
+from airflow_provider_interactions.vendors.shared.statuses import STATUSES
 from airflow_provider_interactions.vendors.which50 import errors as which50_errors
 from airflow_provider_interactions.vendors.which50 import vocabulary as which50_kinds
 
@@ -61,12 +62,20 @@ def _describe_dynamics_kinds() -> str:
 
 
 def _describe_which50_kinds() -> str:
-    return _format_pairs(which50_kinds.KINDS, "`Interaction`, in any case and spacing")
+    pairs = {
+        name: (channel, "by status" if action == "sent" else action)
+        for name, (channel, action) in which50_kinds.KINDS.items()
+    }
+    return _format_pairs(pairs, "`Interaction`, in any case and spacing")
 
 
 def _format_pairs(found: Mapping[str, tuple[str, str]], title: str) -> str:
-    rows = [(format_code(names), *(f"`{word}`" for word in pair)) for pair, names in _group_by_value(found).items()]
+    rows = [(format_code(names), *map(_format_word, pair)) for pair, names in _group_by_value(found).items()]
     return format_table((title, "channel", "action"), [*rows, ("any other", "`other`", "`other`")])
+
+
+def _format_word(word: str) -> str:
+    return word if " " in word else f"`{word}`"
 
 
 def _describe_capillary_kinds() -> str:
@@ -80,12 +89,14 @@ def _describe_capillary_kinds() -> str:
             {name: (channel, capillary_kinds.ACTIONS.get(name)) for name, channel in capillary_kinds.CHANNELS.items()}
         ).items()
     ]
-    statuses = [
-        (format_code(names), f"`{action}`") for action, names in _group_by_value(capillary_kinds.STATUSES).items()
-    ]
-    last = [("none", "`sent`"), ("any other", "`other`")]
-    first = format_table(("name of the entry", "channel", "action"), [*channels, ("any other", "`other`", "by status")])
-    return f"{first}\n\n{format_table(('status', 'action'), [*statuses, *last])}"
+    rows = [*channels, ("any other", "`other`", "by status")]
+    return format_table(("name of the entry", "channel", "action"), rows)
+
+
+def describe_statuses() -> str:
+    """What the last status of a message becomes."""
+    rows = [(format_code(names), f"`{action}`") for action, names in _group_by_value(STATUSES).items()]
+    return format_table(("status", "action"), [*rows, ("none", "`sent`"), ("any other", "`other`")])
 
 
 def _has_fixed_action(names: Sequence[str]) -> bool:

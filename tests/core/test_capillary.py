@@ -35,6 +35,7 @@ from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.vendors.capillary import errors, times, vocabulary
 from airflow_provider_interactions.vendors.capillary.auth import read_token
 from airflow_provider_interactions.vendors.capillary.responses import mend
+from airflow_provider_interactions.vendors.shared.statuses import STATUSES
 from airflow_provider_interactions.window import ALWAYS
 from tests.mapped import map_record
 
@@ -660,7 +661,7 @@ def test_what_a_channel_means(channel, meaning):
 def test_every_word_maps_to_words_of_the_table():
     assert CHANNELS.issuperset(vocabulary.CHANNELS.values())
     assert ACTIONS.issuperset(vocabulary.ACTIONS.values())
-    assert ACTIONS.issuperset(vocabulary.STATUSES.values())
+    assert ACTIONS.issuperset(STATUSES.values())
 
 
 @pytest.mark.parametrize(

@@ -375,8 +375,20 @@ def test_the_offset_of_xml_is_not_applied_again():
 
 @pytest.mark.parametrize("text", ["Email", "EMAIL", "e mail ", "eMail"])
 def test_case_and_blanks_of_a_type_do_not_matter(text):
-    row = mapped(Interaction=text)
+    row = mapped(Interaction=text, Status=None)
     assert (row.channel, row.action, row.native_type) == ("email", "sent", text)
+
+
+@pytest.mark.parametrize(
+    ("status", "action"),
+    [
+        *((None, "sent"), ("", "sent"), ("Sent", "sent"), ("delivered", "delivered"), ("OPENED", "opened")),
+        *(("Clicked ", "clicked"), ("Hard Bounced", "bounced"), ("not-delivered", "failed"), ("Queued", "other")),
+    ],
+)
+def test_the_action_of_a_message_is_its_last_status(status, action):
+    assert (mapped(Status=status).action, mapped(Interaction="SMS", Status=status).action) == (action, action)
+    assert mapped(Interaction="WebForm", Status=status).action == "submitted"
 
 
 @pytest.mark.parametrize(
@@ -392,7 +404,7 @@ def test_case_and_blanks_of_a_type_do_not_matter(text):
     ],
 )
 def test_what_a_type_means(native_type, meaning):
-    row = mapped(Interaction=native_type)
+    row = mapped(Interaction=native_type, Status=None)
     assert (row.channel, row.action) == meaning
 
 

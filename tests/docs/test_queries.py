@@ -1,7 +1,10 @@
 """The queries, on a table that holds a week of all four vendors."""
 
+import json
+
 import duckdb
 import pytest
+import requests
 
 from airflow_provider_interactions.vendors import VENDORS
 
@@ -35,7 +38,7 @@ def count_rows(database, query):
 
 def test_every_query_is_checked_below(tools):
     marks = [block.mark.removeprefix("query: ") for block in tools.blocks("sql")]
-    assert sorted(marks) == ["", "attributes", "campaigns", "days", "lake", "late", "person"]
+    assert sorted(marks) == ["", "attributes", "campaigns", "days", "funnel", "lake", "late", "messages", "person"]
 
 
 def test_one_persons_history_across_vendors_in_order_of_time(ask, database, built):
@@ -57,15 +60,68 @@ def test_one_persons_history_across_vendors_in_order_of_time(ask, database, buil
     assert len(rows) == sum(known)
 
 
-def test_opens_by_campaign(ask, database):
+#: How far a message came, by what the sandbox says of it: events of Dynamics, last statuses of the others.
+STAGES = {
+    "EmailSent": 1,
+    "EmailDelivered": 2,
+    "EmailOpened": 3,
+    "EmailClicked": 4,
+    **dict.fromkeys(("EmailHardBounced", "EmailSoftBounced", "EmailBlockBounced"), 1),
+    None: 1,
+    "Sent": 1,
+    "Delivered": 2,
+    "Opened": 3,
+    "Clicked": 4,
+    "SENT": 1,
+    "SOFT_BOUNCED": 1,
+    "DELIVERED": 2,
+    "OPENED": 3,
+    "CLICKED": 4,
+}
+EMAILS = {
+    "dynamics_marketing": lambda fact: fact["native_type"] in STAGES,
+    "which50": lambda fact: fact["native_type"] == "Email",
+    "capillary": lambda fact: fact["native_type"].lower() in ("email", "emailbulk"),
+    "luminate_online": lambda _: False,
+}
+
+
+@pytest.fixture(scope="module")
+def truth(built):
+    """The furthest stage of each e-mail with each contact by the sandbox's own facts, by vendor."""
+    found = {}
+    for name, is_email in EMAILS.items():
+        url = f"{built.sandbox.url}/_sandbox/facts/{name}"
+        lines = requests.get(url, params={"start": "2026-01-01", "end": "2026-01-08"}, timeout=60).text.splitlines()
+        stages = found.setdefault(name, {})
+        for fact in filter(is_email, map(json.loads, lines)):
+            key = fact["contact_id"], fact["campaign_id"], fact["message_id"] or fact["interaction_id"]
+            word = fact["native_type"] if name == "dynamics_marketing" else fact["status"]
+            stages.setdefault(key, []).append(STAGES.get(word, 0))
+    return found
+
+
+def test_one_funnel_counts_every_vendor(ask, truth):
+    ask("messages")
+    rows = {row.pop("vendor"): row for row in ask("funnel")}
+    for name, messages in truth.items():
+        furthest = [max(stages) for stages in messages.values()]
+        wanted = {
+            stage: sum(one >= n for one in furthest)
+            for n, stage in enumerate(("sent", "delivered", "opened", "clicked"), start=1)
+        }
+        assert rows.get(name, dict.fromkeys(wanted, 0)) == wanted
+        assert name == "luminate_online" or wanted["opened"] > 0
+
+
+def test_opens_by_campaign(ask, truth):
+    ask("messages")
     rows = ask("campaigns")
-    opened = count_rows(
-        database,
-        "SELECT count(*) FROM interactions WHERE action = 'opened' AND channel = 'email' AND campaign_id IS NOT NULL",
-    )
-    assert sum(row["opened"] for row in rows) == opened > 0
+    for name in EMAILS:
+        opened = [max(stages) >= 3 for (_, campaign, _), stages in truth[name].items() if campaign]
+        assert sum(row["opened"] for row in rows if row["vendor"] == name) == sum(opened)
     assert sum(row["sent"] for row in rows) > 0
-    assert all(row["people"] <= row["opened"] for row in rows)
+    assert all(row["people"] <= row["opened"] <= row["sent"] for row in rows)
 
 
 def test_days_and_channels(ask, built):

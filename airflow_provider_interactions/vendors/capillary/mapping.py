@@ -27,7 +27,13 @@ from airflow_provider_interactions.vendors.capillary.records import (
     read_context,
 )
 from airflow_provider_interactions.vendors.capillary.responses import TIMES, read_word
-from airflow_provider_interactions.vendors.shared.records import Records, map_words, null_where, read_local_instants
+from airflow_provider_interactions.vendors.shared.records import (
+    Records,
+    join_words,
+    map_words,
+    null_where,
+    read_local_instants,
+)
 
 #: Text that is a form of nothing.
 _NOTHING = r"^(?:null|\s*)$"
@@ -42,7 +48,7 @@ def map_records(raw: pa.RecordBatch) -> Mapped:
     message_id = null_where(message_id, pc.match_substring_regex(message_id, f"^(?:{PLACEHOLDER.pattern})$"))
     subject, status = _take(records, "subject"), _take(records, "status")
     more = (message_id, _peek_first(records, RECEIVER), campaign)
-    words = pc.binary_join_element_wise(channels, pc.fill_null(status, ""), "\0").dictionary_encode()
+    words = join_words(channels, status)
     return records.finish(
         {
             "interaction_id": _make_ids(message_id, shared, (records.contact_ids, channels, sent, subject), more),

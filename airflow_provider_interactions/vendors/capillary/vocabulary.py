@@ -5,6 +5,8 @@ Source: "Get Customer Interactions", its filter ``type`` and its samples, in the
 
 from __future__ import annotations
 
+from airflow_provider_interactions.vendors.shared.statuses import map_status
+
 CHANNELS: dict[str, str] = {
     "email": "email",
     "emailbulk": "email",
@@ -29,20 +31,6 @@ ACTIONS: dict[str, str] = {
     **dict.fromkeys(("like", "comment", "mention", "retweet", "tweet"), "responded"),
 }
 
-#: Actions of messages, by status: an open set. The pages show these.
-STATUSES: dict[str, str] = {
-    "DELIVERED": "delivered",
-    "NOT-DELIVERED": "failed",
-    "FAILED": "failed",
-    "GTW_NOT_FOUND": "failed",
-    "SOFT_BOUNCED": "bounced",
-    "HARD_BOUNCED": "bounced",
-    "BOUNCED": "bounced",
-    "OPENED": "opened",
-    "CLICKED": "clicked",
-    "SENT": "sent",
-}
-
 #: The entry that repeats messages of another one.
 REPEATED = "phone"
 
@@ -54,7 +42,4 @@ def map_channel(name: str) -> str:
 
 def map_action(name: str, status: str | None) -> str:
     """The canonical action of a record in that entry."""
-    said = ACTIONS.get(name.lower())
-    if said is not None:
-        return said
-    return STATUSES.get(status.upper(), "other") if status else "sent"
+    return ACTIONS.get(name.lower()) or map_status(status)

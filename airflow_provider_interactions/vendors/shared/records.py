@@ -230,6 +230,11 @@ def map_words(words: pa.Array, meaning: Callable[[str], str | None]) -> pa.Strin
     return pa.DictionaryArray.from_arrays(codes.take(coded.indices), pa.array(different, pa.string()))
 
 
+def join_words(first: pa.Array, second: pa.StringArray) -> pa.DictionaryArray:
+    """Two words as one, a NUL between them, for ``map_words``; the second may be null."""
+    return pc.binary_join_element_wise(first.cast(pa.string()), pc.fill_null(second, ""), "\0").dictionary_encode()
+
+
 def read_instants(texts: pa.StringArray, read: Callable[[str], datetime | None]) -> pa.TimestampArray:
     """Texts as instants in UTC, null for what ``read`` refuses by ValueError or OverflowError.
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract import Mapped
-from airflow_provider_interactions.vendors.shared.records import Records, map_words, null_where
+from airflow_provider_interactions.vendors.shared.records import Records, join_words, map_words, null_where
 from airflow_provider_interactions.vendors.which50 import responses, vocabulary
 
 #: What a .NET integer or GUID without a value is written as: no identifier, so no record is known by it.
@@ -34,13 +34,14 @@ def map_records(raw: pa.RecordBatch) -> Mapped:
         records.text("Name"),
         records.text("Status"),
     )
+    words = join_words(types, status)
     return records.finish(
         {
             "interaction_id": pa.array(make_ids(records.contact_ids, types, asset, campaign, at, name), pa.string()),
             "occurred_at": at,
             "native_type": types,
-            "channel": map_words(types, lambda word: vocabulary.map_type(word)[0]),
-            "action": map_words(types, lambda word: vocabulary.map_type(word)[1]),
+            "channel": map_words(types, lambda word: vocabulary.map_type(word, None)[0]),
+            "action": map_words(words, lambda word: vocabulary.map_type(*word.split("\0", 1))[1]),
             "status": status,
             "subject": name,
             "campaign_id": campaign,

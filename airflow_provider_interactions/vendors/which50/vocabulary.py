@@ -6,6 +6,8 @@ Source: the help page of ``contacts/{contactId}/communications`` (app.which50.co
 
 from __future__ import annotations
 
+from airflow_provider_interactions.vendors.shared.statuses import map_status
+
 KINDS: dict[str, tuple[str, str]] = {
     "email": ("email", "sent"),
     "sms": ("sms", "sent"),
@@ -16,6 +18,7 @@ KINDS: dict[str, tuple[str, str]] = {
 }
 
 
-def map_type(native_type: str) -> tuple[str, str]:
-    """Channel and action of a type; letters in either case, blanks left out."""
-    return KINDS.get("".join(native_type.split()).lower(), ("other", "other"))
+def map_type(native_type: str, status: str | None) -> tuple[str, str]:
+    """Channel and action of a type; letters in either case, blanks left out. A message's action is its last status."""
+    channel, action = KINDS.get("".join(native_type.split()).lower(), ("other", "other"))
+    return channel, map_status(status) if action == "sent" else action
