@@ -156,7 +156,7 @@ class Query(Generic[SettingsT, OptionsT]):
 class Page:
     """The records of one response.
 
-    ``records`` are the vendor's own bytes, one JSON object or XML element each: a list, or a sequence of ``columnar``.
+    ``records`` are the vendor's own bytes, one JSON object or XML element each.
     ``occurred`` holds the instant of each record in UTC, or None if it is unreadable. Such a record lands, and
     ``normalize`` decides about it. ``context`` is JSON text: what the response says outside the records, if a reader of
     one record needs it. ``cursor`` is the start of the next page, empty on the last one; the engine refuses a repeated

@@ -17,7 +17,6 @@ from typing import IO, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_interactions.columnar.buffers import size
 from airflow_provider_interactions.contract import Contact, Query
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.extract.outcomes import Answer, Outcome, judge_rows
@@ -173,7 +172,7 @@ class OpenContacts:
     def add(self, question: Question, page: PageRows) -> None:
         """Keep the rows of one page."""
         question.pages.append(page)
-        self._count(question.contact, size(page.records))
+        self._count(question.contact, sum(map(len, page.records)))
 
     def restore(self, contact: OpenContact, rows: Sequence[pa.Table]) -> None:
         """Keep those rows of a checkpoint that came for a contact."""

@@ -10,8 +10,8 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_interactions.columnar.buffers import moments, payloads
 from airflow_provider_interactions.contract import Query
+from airflow_provider_interactions.instants import to_array
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.schema import RAW
 
@@ -120,8 +120,8 @@ def build_table(runs: Sequence[PageRows], place: WindowPaths, extracted_at: date
         _spread_words([run.query.contact.kind for run in runs], lengths),
         _spread_words([run.query.native_type or "" for run in runs], lengths),
         _spread_words([run.context for run in runs], lengths),
-        moments([run.occurred for run in runs]),
-        payloads([run.records for run in runs]),
+        pa.concat_arrays([to_array(run.occurred) for run in runs]),
+        pa.array([record for run in runs for record in run.records], pa.binary()),
         repeat_instant(extracted_at, rows),
         repeat_instant(place.window.start, rows),
         repeat_instant(place.window.end, rows),

@@ -19,7 +19,6 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_interactions.columnar.buffers import size
 from airflow_provider_interactions.contract import Query
 from airflow_provider_interactions.errors import TooManyRejects
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, CheckpointStore, Range, Tally, merge_ranges
@@ -120,7 +119,7 @@ class RawWriter:
         if page.records:
             self._pages.append(page)
             self._held += len(page.records)
-            self._held_bytes += size(page.records)
+            self._held_bytes += sum(map(len, page.records))
 
     def add_restored(self, rows: pa.Table) -> None:
         """Add rows that a checkpoint holds."""

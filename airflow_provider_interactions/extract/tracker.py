@@ -14,7 +14,6 @@ from time import monotonic
 import pyarrow as pa
 from msgspec.structs import replace
 
-from airflow_provider_interactions.columnar.buffers import lack_time, within
 from airflow_provider_interactions.contract import Contact, Page
 from airflow_provider_interactions.errors import (
     BadResponse,
@@ -34,6 +33,7 @@ from airflow_provider_interactions.extract.raw_table import PageRows
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.unanswered import are_too_many_unanswered
 from airflow_provider_interactions.http.client import Client
+from airflow_provider_interactions.instants import keep_window, to_array
 from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts
 from airflow_provider_interactions.mapping import build_batch, map_batch
 from airflow_provider_interactions.rejects import are_too_many, explain_way_on, list_reasons
@@ -84,10 +84,10 @@ class Tracker:
     def add_page(self, question: Question, page: Page) -> None:
         """Keep the records of the window. The job says what happens to records without a readable time."""
         records, occurred = page.records, page.occurred
-        if self.job.keeps == "dated" and lack_time(occurred):
+        if self.job.keeps == "dated" and to_array(occurred).null_count:
             records, occurred = self._reject_undated(question, page)
         if self.job.keeps != "everything":
-            records, occurred = within(self.job.window, records, occurred)
+            records, occurred = keep_window(self.job.window, records, occurred)
         question.received += len(page.records)
         question.answer.rows += len(records)
         self.rows += len(records)

@@ -27,7 +27,6 @@ from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize import pipeline
 from airflow_provider_interactions.sandbox import Fact, Sandbox, SandboxConfig, digest, serve
 from airflow_provider_interactions.vendors import VENDORS
-from airflow_provider_interactions.vendors.dynamics_marketing import responses
 from airflow_provider_interactions.window import Window
 
 #: No careful start: a run of twenty requests would spend its time waiting. Refusals slow it down as ever.
@@ -37,14 +36,6 @@ START, DAYS = "2026-01-01", 3
 WHOLE = Window.of(START, "2026-01-04")
 LIMITS = Limits(timeout=10.0, tries=5, first_wait=0.005, last_wait=0.01, rate=FULL_SPEED)
 FEW = ("EmailSent", "EmailClicked", "FormSubmitted")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def both_ways_of_reading():
-    """Dynamics' answers are read at once when they are large: here those of two records are, and smaller ones not."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(responses, "LARGE", 1000)
-        yield
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import asyncio
 import json
 from contextlib import suppress
 from datetime import UTC, datetime
-from unittest.mock import patch
 
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.connection import build_credentials, build_options
@@ -20,7 +19,6 @@ from airflow_provider_interactions.errors import ConfigError, RecordRejected, Ve
 from airflow_provider_interactions.extract.pipeline import guard_pages
 from airflow_provider_interactions.mapping import build_batch, map_batch
 from airflow_provider_interactions.vendors import VENDORS
-from airflow_provider_interactions.vendors.dynamics_marketing import responses
 from airflow_provider_interactions.window import Window
 
 FORESEEN = (VendorError, RecordRejected, ConfigError)
@@ -39,10 +37,8 @@ CONTACTS = {"dynamics_marketing": "00000000-0000-0000-0000-000000000001", "lumin
 
 
 def fuzz_dynamics_marketing(data: bytes) -> None:
-    """Answers and records of Dynamics, read at once and one by one, whatever their size."""
-    for large in (0, responses.LARGE):
-        with patch.object(responses, "LARGE", large):
-            _vendor("dynamics_marketing", data)
+    """Answers and records of Dynamics."""
+    _vendor("dynamics_marketing", data)
 
 
 def fuzz_luminate_online(data: bytes) -> None:

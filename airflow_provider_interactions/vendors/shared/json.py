@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from airflow_provider_interactions.columnar.buffers import joined
 from airflow_provider_interactions.errors import (
     UNREADABLE,
     BadResponse,
@@ -62,9 +61,6 @@ def refuse_repeated(body: bytes, found: Mapping[str, msgspec.Raw], what: str) ->
         raise BadResponse(msg)
 
 
-#: Records of an answer from which on it is faster to keep them as one text.
-_MANY = 16
-
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw] | None)
 
 #: JSON escapes of surrogates: an escaped backslash and whole pairs pass, group 1 is half a pair.
@@ -78,15 +74,14 @@ def mend_surrogates(text: bytes) -> bytes:
     return _SURROGATES.sub(lambda found: rb"\ufffd" if found[1] else found[0], text)
 
 
-def split_elements(array: bytes | memoryview, what: str) -> Sequence[bytes]:
+def split_elements(array: bytes, what: str) -> list[bytes]:
     """The elements of a JSON array (null is an empty one), each byte for byte; raises BadResponse if it is none."""
     try:
         found = _ELEMENTS.decode(array) or ()
     except UNREADABLE:
-        whole = bytes(array)
-        like = blank_strings(whole)
-        return list(_slice(whole, like, decode(like, list[msgspec.Raw], what)))
-    return joined(found) if len(found) >= _MANY else list(map(bytes, found))
+        like = blank_strings(array)
+        return list(_slice(array, like, decode(like, list[msgspec.Raw], what)))
+    return list(map(bytes, found))
 
 
 def _slice(array: bytes, like: bytes, elements: Iterable[msgspec.Raw]) -> Iterator[bytes]:
