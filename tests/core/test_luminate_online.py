@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -36,6 +37,7 @@ from airflow_provider_interactions.normalize import pipeline as normalize_pipeli
 from airflow_provider_interactions.sandbox import Fact, SandboxConfig, digest, serve
 from airflow_provider_interactions.vendors.luminate_online import errors, mapping, responses
 from airflow_provider_interactions.vendors.luminate_online.vendor import VENDOR, choose_range
+from airflow_provider_interactions.vendors.shared.records import read_instants
 from airflow_provider_interactions.window import Window
 from tests.mapped import map_record
 
@@ -382,7 +384,7 @@ def test_both_formats_give_the_same_row(number, kind, moment, count, subject, no
 )
 def test_times(text, instant):
     assert mapping.read_time(text) == instant
-    assert mapping.read_occurred(text) == instant
+    assert read_instants(pa.array([text]), mapping.read_time)[0].as_py() == instant
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import BadResponse
 from airflow_provider_interactions.mapping import build_batch, map_batch
 from airflow_provider_interactions.vendors import VENDORS
-from airflow_provider_interactions.vendors.capillary.records import write_context
+from airflow_provider_interactions.vendors.capillary.fields import write_context
 from airflow_provider_interactions.vendors.capillary.times import read_instant as read_capillary
 from airflow_provider_interactions.vendors.dynamics_marketing.guids import spell_guid, spell_guids
 from airflow_provider_interactions.vendors.dynamics_marketing.mapping import read_time as read_dynamics

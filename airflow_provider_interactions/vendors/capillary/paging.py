@@ -12,11 +12,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import tzinfo
 
 from airflow_provider_interactions.errors import Incomplete
 from airflow_provider_interactions.page_cap import PageCap
-from airflow_provider_interactions.vendors.capillary.records import inspect_record
+from airflow_provider_interactions.vendors.capillary.identity import inspect_records
 from airflow_provider_interactions.vendors.capillary.responses import Entry
 
 #: How many times pages of one customer may have to be asked for again.
@@ -34,7 +33,7 @@ class Paging:
     """
 
     size: int
-    zone: tzinfo
+    time_zone: str
     cap: PageCap = field(default_factory=PageCap)
     short: int = 0
     repeated_last: bool = False
@@ -55,7 +54,9 @@ class Paging:
         if self.overlaps and not some:
             return False  # the row that is known is gone, and others may have moved before it
         begins_anew = not self.offset or not self.overlaps  # a page of one row cannot overlap the next one
-        return begins_anew or all(self._identify(entry.name, entry.listed[0]) in self.seen for entry in firsts)
+        return begins_anew or self.seen.issuperset(
+            row for entry in firsts for row in self._identify(entry.name, entry.listed[:1])
+        )
 
     def step_back(self) -> None:
         """Ask from further before; raises Incomplete when that was needed too often."""
@@ -71,7 +72,7 @@ class Paging:
     def advance(self, entries: Sequence[Entry]) -> list[Entry]:
         """What is new on a page, which is known from now on; the next page starts at its last row."""
         fresh = self.keep_fresh(entries)
-        self.seen.update(self._identify(entry.name, one) for entry in fresh for one in entry.listed)
+        self.seen.update(row for entry in fresh for row in self._identify(entry.name, entry.listed))
         self.got.update({entry.name: len(entry.listed) for entry in fresh})
         sizes = [len(entry.listed) for entry in _list_messages(entries)]
         rows = max(sizes, default=0) if self.counts_by_channel else sum(sizes)
@@ -105,11 +106,12 @@ class Paging:
         return list(map(self._keep_fresh, entries))
 
     def _keep_fresh(self, entry: Entry) -> Entry:
-        return entry.only(lambda record: self._identify(entry.name, record) not in self.seen)
+        rows = dict(zip(entry.listed, self._identify(entry.name, entry.listed), strict=True))
+        return entry.only(lambda record: rows[record] not in self.seen)
 
     def keep_last(self, entries: Sequence[Entry]) -> Paging:
         """The same place in a list of which only the last page's last rows are known: enough to see what follows."""
-        last = {self._identify(entry.name, entry.listed[-1]) for entry in entries if entry.listed}
+        last = {row for entry in entries for row in self._identify(entry.name, entry.listed[-1:])}
         return replace(self, seen=last)
 
     def _note_page(self, rows: int, entries: Sequence[Entry], *, is_fresh: bool) -> None:
@@ -122,10 +124,10 @@ class Paging:
         counts_more = any((entry.count or 0) > self.got[entry.name] for entry in _list_messages(entries))
         self.short = rows if is_fresh and rows < self.size and not counts_more else 0
 
-    def _identify(self, channel: str, record: bytes) -> Row:
-        """What a row is known by: its status may change between two answers, so it does not count."""
-        found = inspect_record(record, self.zone, channel)
-        return (channel, record) if found.key is None else (channel, found.key, found.identity)
+    def _identify(self, channel: str, records: Sequence[bytes]) -> list[Row]:
+        """What rows are known by."""
+        sights = zip(records, inspect_records(records, self.time_zone, channel), strict=True)
+        return [(channel, record) if one.key is None else (channel, one.key, one.identity) for record, one in sights]
 
 
 def _list_messages(entries: Sequence[Entry]) -> list[Entry]:

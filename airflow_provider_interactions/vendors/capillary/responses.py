@@ -199,12 +199,6 @@ def read_word(raw: Raw | None) -> str | None:
     return None if raw is None or _is_nothing(raw) else json.read_text(raw)
 
 
-def find_time(record: dict[str, Raw]) -> tuple[str, str] | None:
-    """The field that says when a record happened and its text, None where there is none."""
-    texts = ((name, read_word(record.get(name))) for name in TIMES)
-    return next(((name, text) for name, text in texts if text is not None), None)
-
-
 def _find_old_fault(response: bytes) -> str | None:
     outer = _decode_as(response, _Response)
     # One sister resource has the flag directly under "response".
@@ -282,7 +276,10 @@ def _read_count(raw: Raw) -> int | None:
 
 
 def _has_time(record: bytes) -> bool:
-    return record[:1] == b"{" and find_time(_decode_as(record, dict[str, Raw])) is not None
+    if record[:1] != b"{":
+        return False
+    fields = _decode_as(record, dict[str, Raw])
+    return any(read_word(fields.get(name)) is not None for name in TIMES)
 
 
 def _is_nothing(raw: Raw | bytes) -> bool:

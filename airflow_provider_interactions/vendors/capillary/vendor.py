@@ -17,20 +17,24 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Literal
+
+import pyarrow as pa
 
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Contact, Fetch, Pace, Page, Query, Request, Response, Vendor
 from airflow_provider_interactions.errors import Incomplete, Stalled
-from airflow_provider_interactions.vendors.capillary import responses, times, vocabulary
+from airflow_provider_interactions.instants import Instants
+from airflow_provider_interactions.schema import INSTANT
+from airflow_provider_interactions.vendors.capillary import responses, vocabulary
 from airflow_provider_interactions.vendors.capillary.about import ABOUT
 from airflow_provider_interactions.vendors.capillary.auth import JSON, Settings, auth
 from airflow_provider_interactions.vendors.capillary.errors import classify
+from airflow_provider_interactions.vendors.capillary.fields import write_context
+from airflow_provider_interactions.vendors.capillary.identity import Sight, inspect_records
 from airflow_provider_interactions.vendors.capillary.mapping import map_records
 from airflow_provider_interactions.vendors.capillary.paging import Paging
-from airflow_provider_interactions.vendors.capillary.records import Sight, inspect_record, write_context
 from airflow_provider_interactions.vendors.capillary.responses import Entry
 from airflow_provider_interactions.vendors.shared.encoding import to_utf8
 from airflow_provider_interactions.window import Window
@@ -113,7 +117,7 @@ async def _read_answers(fetch: Fetch, query: Query[Settings, Options]) -> AsyncG
     if query.settings.api == "v2":
         yield _Answer(await _fetch_entries(fetch, query, 0))
         return
-    paging = Paging(_choose_page_size(query.options), times.find_zone(query.settings.time_zone), query.page_cap)
+    paging = Paging(_choose_page_size(query.options), query.settings.time_zone, query.page_cap)
     for _ in range(MAX_PAGES):
         entries = await _fetch_entries(fetch, query, paging.offset)
         if not paging.follows(entries):
@@ -136,12 +140,13 @@ async def _read_answers(fetch: Fetch, query: Query[Settings, Options]) -> AsyncG
     raise Stalled(msg)
 
 
-async def _read_rest(query: Query[Settings, Options], paging: Paging, fetch: Fetch) -> list[datetime | None]:
+async def _read_rest(query: Query[Settings, Options], paging: Paging, fetch: Fetch) -> Instants:
     """The instants of what follows the last page that was read; nothing where rows have moved, which is no proof."""
     entries = await _fetch_entries(fetch, query, paging.offset)
     fresh = paging.keep_fresh(entries) if paging.follows(entries) else []
-    rows = [(entry.name, one) for entry in fresh if entry.count is not None for one in entry.listed]
-    return [inspect_record(one, paging.zone, channel).at for channel, one in rows]
+    entries = [entry for entry in fresh if entry.count is not None]
+    sights = [one for entry in entries for one in inspect_records(entry.listed, paging.time_zone, entry.name)]
+    return _to_instants([one.at for one in sights])
 
 
 def _choose_page_size(options: Options) -> int:
@@ -161,25 +166,28 @@ def _decode(response: Response, *, check_counts: bool) -> Iterator[Entry]:
 
 def _split(answer: _Answer, time_zone: str, owners: Owners) -> Iterator[tuple[str, Page]]:
     """An answer's pages with the names of their channels; at least one, the last with the cursor."""
-    zone = times.find_zone(time_zone)
     seen = [
-        (entry.name, record, inspect_record(record, zone, entry.name))
+        (entry.name, record, one)
         for entry in answer.entries
-        for record in entry.records
+        for record, one in zip(entry.records, inspect_records(entry.records, time_zone, entry.name), strict=True)
     ]
-    found: dict[tuple[str, bool], list[tuple[bytes, datetime | None]]] = {}
+    found: dict[tuple[str, bool], list[tuple[bytes, int | None]]] = {}
     shared = _find_shared([one for *_, one in seen], owners)
     for n, (name, record, one) in enumerate(seen):
         found.setdefault((name, n in shared), []).append((record, one.at))
     for n, ((name, is_shared), rows) in enumerate((found or {("", False): []}).items(), start=1):
         written = write_context(name, time_zone, shared=is_shared)
         cursor = answer.cursor if n == len(found) or not found else ""
-        yield name, Page([record for record, _ in rows], [at for _, at in rows], written, cursor)
+        yield name, Page([record for record, _ in rows], _to_instants([at for _, at in rows]), written, cursor)
+
+
+def _to_instants(ticks: Sequence[int | None]) -> Instants:
+    return Instants(pa.array(ticks, pa.int64()).cast(INSTANT))
 
 
 def _find_shared(sights: Sequence[Sight], owners: Owners) -> set[int]:
     """The numbers of messages whose key another one has. The one that was sent first keeps it, of those at hand."""
-    dated = [(one.at, n, one.key, one.identity) for n, one in enumerate(sights) if one.at and one.key]
+    dated = [(one.at, n, one.key, one.identity) for n, one in enumerate(sights) if one.at is not None and one.key]
     return {
         n
         for _, n, key, identity in sorted(dated, key=lambda row: row[:2])

@@ -142,14 +142,6 @@ def read_time(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def read_occurred(value: Any) -> datetime | None:
-    """When a record happened, None where it does not say readably."""
-    try:
-        return read_time(value) if isinstance(value, str) else None
-    except (ValueError, OverflowError):
-        return None
-
-
 def _read_counts(records: Records, texts: pa.StringArray) -> pa.Int32Array:
     usual = pc.match_substring_regex(texts, r"^[+-]?[0-9]{1,10}$")
     numbers = pc.utf8_ltrim(null_where(texts, pc.invert(usual)), "+").cast(pa.int64())

@@ -45,6 +45,19 @@ _CONTROL = re.compile(rb"[\x00-\x1f]")
 _DECODER = msgspec.json.Decoder(float_hook=str)  # no number passes through a float
 
 
+class _Peeked(msgspec.Struct, gc=False, rename=None):
+    """What a caller reads of a record: of a note only whether there is one."""
+
+    interactionId: Any = None  # noqa: N815 - the vendor's names
+    interactionTypeId: Any = None  # noqa: N815
+    creationDate: Any = None  # noqa: N815
+    note: msgspec.Raw = msgspec.Raw(b"null")
+    cons_id: Any = None
+
+
+_PEEKED = msgspec.json.Decoder(list[_Peeked], float_hook=str)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
     """The records' own bytes, what was read from each, and the answer's other fields."""
@@ -142,7 +155,7 @@ def _read_json(response: Response, root: str, name: str, what: str, value: Calla
     listed = inner.pop(name, None)
     _refuse_repeated(bytes(content), bytes(listed or b""), name, what)
     records = _list_records(listed, what)
-    values = [value(_make_json_getter(record)) for record in records]
+    values = [value(get) for get in _make_json_getters(bytes(listed or b""), records)]
     return Answer(records, values, {key: read_fields(bytes(raw)) for key, raw in inner.items()})
 
 
@@ -151,6 +164,24 @@ def _list_records(raw: msgspec.Raw | None, what: str) -> list[bytes]:
         return []
     written = bytes(raw)
     return [bytes(one) for one in _decode_as(written, list[msgspec.Raw], what)] if written[:1] == b"[" else [written]
+
+
+def _make_json_getters(listed: bytes, records: Sequence[bytes]) -> Iterator[Get]:
+    try:
+        found = _PEEKED.decode(listed if listed[:1] == b"[" else b"[%s]" % listed)
+    except errors.UNREADABLE:
+        return map(_make_json_getter, records)
+    return (_make_peeked_getter(one) for one in found)
+
+
+def _make_peeked_getter(record: _Peeked) -> Get:
+    def get(name: str) -> Any:
+        value = getattr(record, name)
+        if isinstance(value, msgspec.Raw):
+            return None if _BLANK.fullmatch(value) else value
+        return (value.strip() or None) if type(value) is str else tidy(value)
+
+    return get
 
 
 def _make_json_getter(record: bytes) -> Get:

@@ -19,16 +19,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+import pyarrow as pa
+
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.contract import Contact, Fetch, Pace, Page, Query, Request, Response, Vendor
 from airflow_provider_interactions.errors import BadResponse, ConfigError, ContactError, Incomplete, RequestRejected
+from airflow_provider_interactions.instants import Instants
 from airflow_provider_interactions.vendors.luminate_online import responses
 from airflow_provider_interactions.vendors.luminate_online.about import ABOUT
 from airflow_provider_interactions.vendors.luminate_online.auth import Settings, auth
 from airflow_provider_interactions.vendors.luminate_online.errors import classify
-from airflow_provider_interactions.vendors.luminate_online.mapping import EVERYONE, map_records, read_occurred
+from airflow_provider_interactions.vendors.luminate_online.mapping import EVERYONE, map_records, read_time
 from airflow_provider_interactions.vendors.luminate_online.paging import Paging
 from airflow_provider_interactions.vendors.luminate_online.responses import Answer, Get
+from airflow_provider_interactions.vendors.shared.records import read_instants
 from airflow_provider_interactions.window import Window, zulu
 
 log = logging.getLogger(__name__)
@@ -82,7 +86,7 @@ class _Seen:
     """What paging needs to know of a record."""
 
     id: str | None
-    at: datetime | None
+    created: str | None
     standard: bool
 
 
@@ -112,7 +116,8 @@ async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -
     while not paging.ended:
         answer = await fetch(_ask(query, window, paging), partial(_read_page, _choose_method(query)))
         total = responses.read_number(answer.rest.get("totalNumberResults"), "totalNumberResults")
-        names, begins = _name_records(answer), not paging.offset
+        at = _read_occurred(answer)
+        names, begins = _name_records(answer, at), not paging.offset
         fresh = paging.take(answer.records, names, total)
         if fresh is None:  # rows went missing between two pages: an earlier one is asked for again
             continue
@@ -120,13 +125,15 @@ async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -
             paging.short, partial(_read_rest, query, window, paging.keep_last())
         ):
             paging.end_early()
-        records, seen = [answer.records[n] for n in fresh], [answer.values[n] for n in fresh]
+        records, at = [answer.records[n] for n in fresh], at.take(pa.array(fresh, pa.int64()))
         if details:
-            records, details = await _fetch_details(fetch, query, window, records, seen)
+            seen = [answer.values[n] for n in fresh]
+            inside = [moment is None or moment in window for moment in Instants(at)]
+            records, details = await _fetch_details(fetch, query, records, seen, inside)
         if records or begins or not paging.ended:
             # Going back asks for an offset twice, so pages are numbered; ``paging`` detects repeats.
             cursor = "" if paging.ended else str(paging.pages)
-            yield Page(records, [one.at for one in seen], cursor=cursor, total=total)
+            yield Page(records, Instants(at), cursor=cursor, total=total)
 
 
 async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncGenerator[Sequence[Contact], None]:
@@ -154,10 +161,11 @@ async def _read_rest(
 ) -> list[datetime | None]:
     """The instants of what follows the last page that was read; nothing where rows have moved, which is no proof."""
     answer = await fetch(_ask(query, window, paging), partial(_read_page, _choose_method(query)))
-    names = _name_records(answer)
+    at = _read_occurred(answer)
+    names = _name_records(answer, at)
     if not paging.continues(names):
         return []
-    return [one.at for name, one in zip(names, answer.values, strict=True) if name not in paging.seen]
+    return [one for name, one in zip(names, Instants(at), strict=True) if name not in paging.seen]
 
 
 def _read_page(method: str, response: Response) -> Answer[_Seen]:
@@ -221,14 +229,18 @@ def _inspect(get: Get) -> _Seen:
     kind = get("interactionTypeId")
     known = isinstance(kind, str) and kind.isascii() and kind.isdecimal()
     standard = known and int(kind) < FIRST_CUSTOM_TYPE and get("note") is None
-    found = get("interactionId")
-    return _Seen(found if isinstance(found, str) else None, read_occurred(get("creationDate")), standard)
+    found, created = get("interactionId"), get("creationDate")
+    return _Seen(found if isinstance(found, str) else None, created if isinstance(created, str) else None, standard)
 
 
-def _name_records(answer: Answer[_Seen]) -> list[str]:
+def _read_occurred(answer: Answer[_Seen]) -> pa.TimestampArray:
+    return read_instants(pa.array([one.created for one in answer.values], pa.string()), read_time)
+
+
+def _name_records(answer: Answer[_Seen], at: pa.TimestampArray) -> list[str]:
     """What distinguishes a row, however it is written; an id alone may be shared, or be a placeholder."""
-    pairs = zip(answer.values, answer.records, strict=True)
-    return [f"{one.id} {one.at}" if one.id else hashlib.sha256(record).hexdigest() for one, record in pairs]
+    rows = zip(answer.values, at.cast(pa.int64()).to_pylist(), answer.records, strict=True)
+    return [f"{one.id} {tick}" if one.id else hashlib.sha256(record).hexdigest() for one, tick, record in rows]
 
 
 def _wants_details(query: Query[Settings, Options]) -> bool:
@@ -236,12 +248,16 @@ def _wants_details(query: Query[Settings, Options]) -> bool:
 
 
 async def _fetch_details(
-    fetch: Fetch, query: Query[Settings, Options], window: Window, records: list[bytes], seen: Sequence[_Seen]
+    fetch: Fetch,
+    query: Query[Settings, Options],
+    records: list[bytes],
+    seen: Sequence[_Seen],
+    inside: Sequence[bool],
 ) -> tuple[list[bytes], bool]:
     """The records, those of standard types of the window with their notes, and whether the site has such notes."""
     found = list(records)
     for n, one in enumerate(seen):
-        if one.standard and one.id and (one.at is None or one.at in window):
+        if one.standard and one.id and inside[n]:
             try:
                 found[n] = await _fetch_detail(fetch, query, records[n], one.id)
             except RequestRejected as refusal:

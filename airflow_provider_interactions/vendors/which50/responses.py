@@ -21,13 +21,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 
 from airflow_provider_interactions import errors
 from airflow_provider_interactions.contract import Response
 from airflow_provider_interactions.errors import BadResponse, RecordRejected
+from airflow_provider_interactions.instants import Instants
 from airflow_provider_interactions.vendors.shared import json as shared_json
 from airflow_provider_interactions.vendors.shared import xml
 from airflow_provider_interactions.vendors.shared.encoding import to_utf8
+from airflow_provider_interactions.vendors.shared.records import read_instants
 from airflow_provider_interactions.vendors.shared.xml_text import read_charset
 
 #: A record's fields; values are JSON texts, so that what has no column is kept as it was written.
@@ -43,20 +46,24 @@ MEMBERS = ("Id", "Interaction", "Name", "Occurred", "Status", "CampaignId", "Cam
 _KNOWN = {name.lower(): name for name in MEMBERS}
 
 
-class _Stamp(msgspec.Struct):
-    occurred: Any = msgspec.field(name="Occurred", default=None)
+class _Stamp(msgspec.Struct, gc=False):
+    at: str | None = msgspec.field(name="Occurred", default=None)
+
+
+_STAMPS = msgspec.json.Decoder(list[_Stamp])
 
 
 def read_interactions(response: Response) -> tuple[Sequence[bytes], Sequence[datetime | None]]:
     """The records of a history, each with its instant in UTC, None where it cannot be read; raises BadResponse."""
     what = "the list of communications"
     records: Sequence[bytes]
+    occurred: Sequence[datetime | None]
     if is_xml(response):
         found = _split(response, "ContactInteraction", what, _read_stamp)
         records, occurred = found.records, found.values
     else:
         records = [] if response.status == 204 else _split_elements(response, what)
-        occurred = [_read_instant(read_record) for read_record in records]
+        occurred = Instants(read_instants(_read_times(records), read_time))
     if records and not any(occurred):
         _refuse_strangers(records, what)
     return records, occurred
@@ -173,15 +180,21 @@ def _find_child(element: xml.Element, name: str) -> xml.Element | None:
     return next((one for one in element if xml.read_name(one).lower() == name.lower()), None)
 
 
-def _read_instant(payload: bytes) -> datetime | None:
-    with contextlib.suppress(*errors.UNREADABLE, ValueError, OverflowError):
-        found = msgspec.json.decode(payload, type=_Stamp).occurred
-        if isinstance(found, str):
-            return read_time(found)
-    with contextlib.suppress(RecordRejected, *errors.UNREADABLE, ValueError, OverflowError):
-        found = rename_members(shared_json.read_fields(payload)).get("Occurred")
-        return read_time(shared_json.read_text(found) or "")
-    return None  # normalize judges the record and rejects it with the reason
+def _read_times(records: Sequence[bytes]) -> pa.StringArray:
+    """The records' times as they are written; null where there is no text, for ``normalize`` to reject."""
+    try:
+        texts = [one.at for one in _STAMPS.decode(b"[%s]" % b",".join(records))]
+    except errors.UNREADABLE:
+        texts = [None] * len(records)
+    return pa.array([text or _read_time(record) for text, record in zip(texts, records, strict=True)], pa.string())
+
+
+def _read_time(record: bytes) -> str | None:
+    """The time of a record with an odd byte, or with names in another case."""
+    try:
+        return shared_json.read_text(rename_members(shared_json.read_fields(record)).get("Occurred"))
+    except (RecordRejected, *errors.UNREADABLE):
+        return None
 
 
 def _read_stamp(element: xml.Element) -> datetime | None:
