@@ -80,8 +80,11 @@ class Evidence(msgspec.Struct):
         return self.believed > 0 and (not self.steady or 0 < self.cut <= self.believed)
 
     def start_over(self) -> Evidence:
-        """What is still known when everything is asked for again."""
-        return Evidence(self.largest, self.cut, steady=self.steady)
+        """What is still known when everything is asked for again.
+
+        So a run starts over twice at most: for a cap that it learned late, and for one that changes.
+        """
+        return Evidence(self.largest, self.cut, steady=self.steady and self.cut != 1)
 
 
 @dataclass(slots=True)

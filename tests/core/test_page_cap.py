@@ -107,6 +107,24 @@ def test_what_refutes_the_belief(evidence, refuted):
     assert (again.cut, again.steady, again.believed) == (evidence.cut, evidence.steady, 0)
 
 
+@given(st.lists(st.tuples(st.sampled_from(["page", "cut", "end", "proof"]), st.integers(1, 4)), max_size=60))
+def test_a_run_starts_over_twice_at_most_whatever_its_server_does(events):
+    evidence, times = Evidence(), 0
+    while times < 4:
+        cap = trusting(evidence=evidence)
+        for kind, rows in events * 4:
+            if kind == "page" or not believe(cap, rows):
+                cap.note_page(rows)
+                if kind == "cut":
+                    cap.note_cut(rows)
+                elif kind != "page":
+                    cap.note_end(rows, is_proven=kind == "proof")
+        if not cap.evidence.is_refuted:
+            break
+        evidence, times = cap.evidence.start_over(), times + 1
+    assert times <= 2
+
+
 @settings(max_examples=25)
 @given(st.integers(0, 2**32), st.sampled_from([1, 12, 500]), st.integers(600, 2000))
 def test_a_sample_of_plain_pages_is_confirmed_however_large_they_are(seed, largest, pages):
