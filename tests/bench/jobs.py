@@ -126,6 +126,36 @@ def resumed():
     return extract(types=None, resume="bench", concurrency=10)
 
 
+def retried():
+    """A request for each contact, twenty in flight, some of which fail and are retried; with checkpoints."""
+    from airflow_provider_interactions.extract import run
+
+    counts = run.extract(job(resume="bench", concurrency=20)).counts
+    return counts.ok + counts.empty
+
+
+def by_hand():
+    """The same requests and retries by hand. A failed request keeps its place until it is retried."""
+    return asyncio.run(_by_hand(frees_places=False))
+
+
+def by_hand_best():
+    """The same, where a request that waits for its retry leaves its place to others."""
+    return asyncio.run(_by_hand(frees_places=True))
+
+
+async def _by_hand(*, frees_places):
+    import aiohttp
+
+    from tests.bench.by_hand import ask_all
+
+    known = json.loads(os.environ["BENCH_CONNECTION"])
+    async with aiohttp.ClientSession() as session:
+        headers = {**await _token(session, known), "OData-Version": "4.0", "OData-MaxVersion": "4.0"}
+    bodies = [{"ContactId": contact.id, "InteractionType": TYPE, "Top": 500} for contact in job().contacts]
+    return await ask_all(_action(known), headers, bodies, 20, frees_places=frees_places)
+
+
 def download():
     """The same replies by the same client, their bytes into one Parquet file: the least anybody has to do."""
     Path(LAKE).mkdir(parents=True, exist_ok=True)
