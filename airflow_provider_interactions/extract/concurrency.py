@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")
+
+#: Seconds until the width is looked at again while no work ends.
+LOOK = 0.2
 
 #: Items of one stream that wait to be read.
 AHEAD = 2
@@ -20,22 +23,31 @@ async def run_in_any_order(
 ) -> AsyncGenerator[tuple[Key, BaseException | None], None]:
     """Do the work for every key; yield each key, with its error if there was one, as soon as its work has ended.
 
-    Work begins in the order of the keys while fewer than ``width()`` keys are begun and not yet read by the caller.
+    Work begins in the order of the keys while fewer than ``width()`` keys are begun and not yet read by the caller. The
+    width may change: it is looked at whenever work has ended, and every ``LOOK`` seconds.
     """
     upcoming, running = iter(keys), dict[asyncio.Task[None], Key]()
     ended = asyncio.Queue[asyncio.Task[None]]()
     try:
         while True:
             while len(running) < width() and (key := next(upcoming, None)) is not None:
-                task = asyncio.create_task(work(key))
-                task.add_done_callback(ended.put_nowait)
-                running[task] = key
+                begun = asyncio.create_task(work(key))
+                begun.add_done_callback(ended.put_nowait)
+                running[begun] = key
             if not running:
                 return
-            task = await ended.get()
-            yield running.pop(task), task.exception()
+            task = await _take(ended)
+            if task is not None:
+                yield running.pop(task), task.exception()
     finally:
         await _cancel(running)
+
+
+async def _take(queue: asyncio.Queue[Item]) -> Item | None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LOOK):
+            return await queue.get()
+    return None
 
 
 async def stream_in_order(

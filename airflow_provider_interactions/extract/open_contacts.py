@@ -25,10 +25,7 @@ from airflow_provider_interactions.extract.raw_table import PageRows, pack_rows,
 #: Makes a table of some pages.
 Build = Callable[[Sequence[PageRows]], pa.Table]
 
-#: Open questions for each request in flight, so that those that wait for a retry do not idle the others.
-OPEN_PER_REQUEST = 4
-
-#: While open contacts hold this many bytes of records, only as many questions are open as requests may be in flight.
+#: Above this many bytes of records, half as many questions as could be in flight are open.
 CROWDED_BYTES = 16 * 1024 * 1024
 
 #: Above this many bytes of records, the largest contacts move to the local disk.
@@ -151,19 +148,19 @@ class OpenContacts:
     """All contacts that are being asked for, by the number of their first question. ``held`` is bytes in memory."""
 
     build: Build
-    most: int
     contacts: dict[int, OpenContact] = field(default_factory=dict)
     held: int = 0
     spilling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
+    def crowded(self) -> bool:
+        """Whether they hold so much that fewer should be open."""
+        return self.held >= CROWDED_BYTES
+
+    @property
     def full(self) -> bool:
         """Whether they hold more than may be in memory."""
         return self.held >= MEMORY_BYTES
-
-    def width(self) -> int:
-        """How many questions may be open."""
-        return max(2, self.most * (OPEN_PER_REQUEST if self.held < CROWDED_BYTES else 1))
 
     def open(self, contact: OpenContact) -> None:
         """Its questions are about to be asked."""

@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -57,6 +58,13 @@ from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.page_cap import PageCap
 
 log = logging.getLogger(__name__)
+
+#: For so many requests in flight, one more question is open, so that another request is ready when one ends; and the
+#: least number of these.
+SPARE, LEAST_SPARE = 8, 3
+
+#: Questions that may wait for a retry, for each request in flight, while others are asked instead.
+RETRYING_PER_REQUEST = 8
 
 _STARTS_OVER = (
     "%s, window %s: pages that were believed to be the last ones of their contacts may have been cut by the server. "
@@ -130,13 +138,20 @@ async def _ask_all(questions: Iterable[Question], tracker: Tracker, page_cap: Pa
             found = await witnesses.judge_failure(question.query, error)
             raise found from found.__cause__
 
-    async with aclosing(run_in_any_order(questions, ask, tracker.open.width)) as ended:
+    async with aclosing(run_in_any_order(questions, ask, partial(_count_places, tracker))) as ended:
         async for question, error in ended:
             await tracker.end_question(question, error)
             if writer.full:
                 await asyncio.to_thread(writer.flush)
             await timer.save_if_due()
             refuse_cut_pages(page_cap)
+
+
+def _count_places(tracker: Tracker) -> int:
+    """How many questions may be open: those that can be in flight, some more, and those that wait for a retry."""
+    throttle, retrying = tracker.client.throttle, tracker.client.retrying
+    places = int(throttle.places) // (2 if tracker.open.crowded else 1)
+    return places + max(LEAST_SPARE, throttle.most // SPARE) + min(retrying, throttle.most * RETRYING_PER_REQUEST)
 
 
 def _open_writer(

@@ -43,9 +43,13 @@ def fill_part(tables: Sequence[pa.Table]) -> bool:
     return rows >= PART_ROWS or bool(held >= PART_BYTES)
 
 
-def build_part(tables: Sequence[pa.Table]) -> pa.Table:
-    """The rows of a part in the order of the contacts: it depends on what is in it, not on what came first."""
-    rows = pa.concat_tables(tables).unify_dictionaries()
+def build_part(tables: list[pa.Table]) -> pa.Table:
+    """The rows of a part in the order of the contacts: it depends on what is in it, not on what came first.
+
+    Empties the list, so that no more copies of a part are in memory than must be.
+    """
+    rows = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    tables.clear()
     numbers = rows.column("question").combine_chunks()
     if pc.any(pc.less(numbers[1:], numbers[:-1])).as_py():
         rows = _sort(rows, numbers)

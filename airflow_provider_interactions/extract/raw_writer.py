@@ -271,11 +271,12 @@ class RawWriter:
 
     def _write_pending(self) -> None:
         """A part of all rows that wait for one."""
-        if self._pending:
-            self._write(build_part(self._pending))
+        pending, self._pending, self._unsaved = self._pending, [], []
+        if pending:
+            self._write(build_part(pending))
         self.state.written = merge_ranges([*self.state.written, *self._ranges])
         self._saved_early.difference_update(*(range(*questions) for questions in self._ranges))
-        self._pending, self._unsaved, self._ranges = [], [], []
+        self._ranges = []
 
     def _write(self, rows: pa.Table) -> None:
         found = digest_payloads(rows.column("payload"))

@@ -55,7 +55,7 @@ class Tracker:
         self.now = writer.state.tally
         self.rows = self.now.fetched
         self.before = self.now.sent
-        self.open = OpenContacts(writer.build_rows, client.throttle.most)
+        self.open = OpenContacts(writer.build_rows)
         self.outcomes = Counter[str]()
         self.unanswered = set[int]()
 

@@ -52,7 +52,10 @@ class Counters:
 
 @dataclass(slots=True)
 class Client:
-    """One vendor's connection, open. ``fetch`` is the contract's Fetch. ``reading`` is bytes of unfinished bodies."""
+    """One vendor's connection, open. ``fetch`` is the contract's Fetch.
+
+    ``reading`` is bytes of unfinished bodies, ``retrying`` how many requests have failed and are being retried.
+    """
 
     vendor: Vendor
     credentials: Credentials
@@ -64,6 +67,7 @@ class Client:
     tokens: Tokens = field(init=False)
     proxy_for: Callable[[str], Mapping[str, Any]] = field(default_factory=lambda: cache(find_proxy))
     reading: int = 0
+    retrying: int = 0
 
     def __post_init__(self) -> None:
         self.tokens = Tokens(TokenCache(self.auth), self.request_token)
@@ -81,7 +85,11 @@ class Client:
             return decode(await self._send_when_allowed(request))  # the usual case: a retry context costs a tenth more
         except VendorError as error:
             first = error
-        return await self._retry(request, decode, first)
+        self.retrying += 1
+        try:
+            return await self._retry(request, decode, first)
+        finally:
+            self.retrying -= 1
 
     async def _retry(self, request: Request, decode: Callable[[Response], T], first: VendorError) -> T:
         """Send a failed request again while that may help; raises the last failure."""

@@ -14,7 +14,7 @@ from airflow_provider_interactions.connection import build_options
 from airflow_provider_interactions.contract import Contact, Page
 from airflow_provider_interactions.errors import AuthRejected, ConfigError, Incomplete, ServiceRemoved, Stalled
 from airflow_provider_interactions.extract import open_contacts, raw_table
-from airflow_provider_interactions.extract.pipeline import fetch_pages, guard_pages
+from airflow_provider_interactions.extract.pipeline import LEAST_SPARE, RETRYING_PER_REQUEST, fetch_pages, guard_pages
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.window import Window
@@ -140,7 +140,7 @@ def town_job(town, rig):
 @pytest.mark.parametrize("fault", [{"kind": "status", "status": 500}, {"kind": "reset"}])
 def test_a_contact_that_is_retried_for_long_holds_up_nobody(town, town_job, desk, fault):
     """It fails until all others have ended, so were one of them to wait for it, the run would never end well."""
-    stuck = [contact.id for contact in town_job.contacts[3:6]]
+    stuck = [contact.id for contact in town_job.contacts[:6]]  # more than are in flight
     town.faults([{**fault, "contact": one} for one in stuck])
 
     def mend(progress):
@@ -171,13 +171,12 @@ def test_open_contacts_stay_within_their_memory(town, town_job, desk, monkeypatc
         seen.append((self.held, len(self.contacts)))
 
     monkeypatch.setattr(open_contacts, "MEMORY_BYTES", 4 * largest)
-    monkeypatch.setattr(open_contacts, "CROWDED_BYTES", 4 * largest)
     monkeypatch.setattr(open_contacts.SpillFile, "write", note_write)
     monkeypatch.setattr(open_contacts.OpenContacts, "_count", note_count)
     monkeypatch.setattr(raw_table, "PART_ROWS", 30)
     town.faults([{"kind": "status", "status": 500, "rate": 0.1}])
     manifest = extract(replace(town_job, extracted_at=town_job.extracted_at + timedelta(hours=1)))
-    width = 2 * open_contacts.OPEN_PER_REQUEST
+    width = 2 + LEAST_SPARE + 2 * RETRYING_PER_REQUEST
     assert max(held for held, _ in seen) <= (4 + width) * largest < sum(len(row["payload"]) for row in whole) / 5
     assert max(number for _, number in seen) <= width
     assert len(files) > 10
