@@ -605,6 +605,25 @@ def test_rows_that_are_deleted_meanwhile_hide_none(count, size, events):
     assert len(found) == len(set(found))
 
 
+@given(st.integers(0, 130), st.integers(2, 9), st.sets(st.integers(1, 60), max_size=6))
+def test_pages_that_begin_a_row_too_early_hide_none(count, size, early):
+    """So often that a step back reaches a whole page that is known, behind which more follows."""
+
+    class Early(Server):
+        async def __call__(self, request):
+            offset = int(request.form["list_record_offset"])
+            if offset and len(self.forms) in early:
+                form = {
+                    **request.form,
+                    "list_record_offset": str(offset - 1),
+                    "list_page_size": str(int(request.form["list_page_size"]) + 1),
+                }
+                request = contract.Request("POST", request.url, form=form)
+            return await super().__call__(request)
+
+    assert ids(read(Early([row(n) for n in range(count)]), page_size=size)) == [str(n) for n in range(count)]
+
+
 def test_rows_that_move_for_ever_are_an_error():
     class Fleeing(Server):
         async def __call__(self, request):

@@ -65,6 +65,7 @@ class Paging:
         fresh = [name for name in names if name not in self.seen]
         self.ended = self._is_end(names, fresh, total)
         self._note_page(len(names), len(fresh), is_counted=total is not None)
+        self.beyond = self.beyond and not fresh
         self.repeated_last = not fresh and not self.ended and len(names) == 1
         self.seen.update(names)
         self.largest = max(self.largest, len(names))
@@ -119,8 +120,11 @@ class Paging:
             return True
         if fresh or names[-1] != self.last:
             return False
-        if len(names) > 1 and names[0] in self.begun and not self.beyond:
-            self._refuse_repeat()
+        if self.beyond:  # the page after this one had nothing
+            return True
+        if len(names) > 1:  # a step back may reach so far that a whole page is known, and more follows
+            if names[0] in self.begun:
+                self._refuse_repeat()
             return False
         return self.repeated_last or self.cap.evidence.steady
 
