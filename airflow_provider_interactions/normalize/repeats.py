@@ -9,7 +9,7 @@ The vendor's name for the type is ignored, because some vendors list a message u
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -69,9 +69,10 @@ class Deduplicator:
     contact: str = ""
     ids: dict[str, Version] = field(default_factory=dict)
 
-    def is_first(self, key: str, version: Version) -> bool:
+    @staticmethod
+    def _note(ids: dict[str, Version], key: str, version: Version) -> bool:
         """Whether a key is new. Raises RecordRejected if the key belongs to another record."""
-        first = self.ids.setdefault(key, version)
+        first = ids.setdefault(key, version)
         if not version.is_of(first):
             raise RecordRejected(SHARED_ID)
         return first is version
@@ -81,32 +82,44 @@ class Deduplicator:
 
         None if all rows are new. All other rows are repeats.
         """
-        ids = rows.column("interaction_id")
-        if self._all_first(contacts, ids, rows):
+        if not rows.num_rows:
             return None
-        firsts, others = [], []
-        for n, (contact, key, version) in enumerate(
-            zip(contacts.to_pylist(), ids.to_pylist(), read_versions(rows), strict=True)
-        ):
-            if contact != self.contact:
-                self.contact, self.ids = contact, {}
+        suspects = self._find_suspects(contacts, rows.column("interaction_id"))
+        firsts = [True] * rows.num_rows
+        others = []
+        known = {self.contact: self.ids}
+        for n, contact, key, version in zip(suspects.to_pylist(), *_read_keys(contacts, rows, suspects), strict=True):
             try:
-                firsts.append(self.is_first(key, version))
+                firsts[n] = self._note(known.setdefault(contact, {}), key, version)
             except RecordRejected:
-                firsts.append(False)
+                firsts[n] = False
                 others.append(n)
-        return pa.array(firsts, pa.bool_()), pa.array(others, pa.uint64())
+        self._remember_last(contacts, rows, known)
+        return (pa.array(firsts, pa.bool_()), pa.array(others, pa.uint64())) if len(suspects) else None
 
-    def _all_first(self, contacts: pa.Array, ids: pa.Array, rows: pa.RecordBatch) -> bool:
-        """Whether all rows of a batch are new. Only then remembers them as seen."""
-        if not len(ids) or pc.count_distinct(ids).as_py() < len(ids):
-            return not len(ids)
-        ours = ids.filter(pc.equal(contacts, self.contact)).to_pylist()
-        if not self.ids.keys().isdisjoint(ours):
-            return False
+    def _find_suspects(self, contacts: pa.Array, ids: pa.StringArray) -> pa.Array:
+        """The indices of rows whose key comes more than once, or came before. Most batches have none."""
+        counts = pc.value_counts(ids)
+        several = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+        mask = pc.is_in(ids, several)
+        if self.ids:
+            before = pa.array(list(self.ids), pa.string())
+            mask = pc.or_(mask, pc.and_(pc.equal(contacts, self.contact), pc.is_in(ids, before)))
+        return pc.indices_nonzero(mask)
+
+    def _remember_last(self, contacts: pa.Array, rows: pa.RecordBatch, known: Mapping[str, dict[str, Version]]) -> None:
+        """Keep the keys of the last contact, whose other rows may come with the next batch."""
         last = contacts[-1].as_py()
-        if last != self.contact:
-            self.contact, self.ids = last, {}
-        mine = rows.filter(pc.equal(contacts, last))
-        self.ids.update(zip(mine.column("interaction_id").to_pylist(), read_versions(mine), strict=True))
-        return True
+        mine = pc.indices_nonzero(pc.equal(contacts, last))
+        ids = known.get(last, {})
+        for _, key, version in zip(*_read_keys(contacts, rows, mine), strict=True):
+            ids.setdefault(key, version)
+        self.contact, self.ids = last, ids
+
+
+def _read_keys(
+    contacts: pa.Array, rows: pa.RecordBatch, indices: pa.Array
+) -> tuple[Sequence[str], Sequence[str], Iterator[Version]]:
+    """The contact, the key and the version of some rows."""
+    some = rows.take(indices)
+    return contacts.take(indices).to_pylist(), some.column("interaction_id").to_pylist(), read_versions(some)
