@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Self
@@ -33,7 +34,7 @@ from airflow_provider_interactions.vendors import find_vendor as vendor_named
 BATCH_ROWS = 8_192
 
 #: Rows, or their bytes in memory, to buffer before a write: larger row groups read faster.
-HELD_ROWS, HELD_BYTES = 65_536, 128 * 1024 * 1024
+HELD_ROWS, HELD_BYTES = 65_536, 64 * 1024 * 1024
 
 log = logging.getLogger(__name__)
 
@@ -72,11 +73,14 @@ class _CanonicalWriter:
     reasons: Counter[str] = field(default_factory=Counter)
     written: list[File] = field(default_factory=list)
     published: bool = False
+    thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    writing: Future[None] | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.thread.shutdown()
         if not self.published:
             for writer in (*self.days.values(), *([self.rejects] if self.rejects else [])):
                 writer.discard()
@@ -104,20 +108,30 @@ class _CanonicalWriter:
             self.reasons.update(bad.column("reason").to_pylist())
 
     def _flush(self) -> None:
-        """Write one row group for each day with buffered rows."""
-        for day, batches in self.held.items():
+        """Write the buffered rows in a thread, beside the mapping of the next ones."""
+        self._wait()
+        self.writing = self.thread.submit(self._write_days, self.held)
+        self.held, self.held_rows, self.held_bytes = {}, 0, 0
+
+    def _wait(self) -> None:
+        if self.writing is not None:
+            self.writing.result()
+
+    def _write_days(self, held: Mapping[str, Sequence[pa.RecordBatch]]) -> None:
+        """Write one row group for each day."""
+        for day, batches in held.items():
             if day not in self.days:
                 folder = self.raw.place.day_folder(day)
                 path = f"{folder}/{self.raw.window.slug}-{self.run}.parquet"
                 self.days[day] = Writer(self.lake, path, CANONICAL)
             self.days[day].write(join_rows(batches))
-        self.held, self.held_rows, self.held_bytes = {}, 0, 0
 
     def publish(self, share: float) -> Manifest:
         """Close the files, check the counts, replace the window's manifest, remove the files of the former version."""
         rejects = self._close_rejects()
         self._refuse_too_many(share, rejects)
         self._flush()
+        self._wait()
         while self.days:
             self.written.append(self.days.popitem()[1].close())
         counts = self.raw.counts + Counts(
