@@ -43,4 +43,8 @@ def map_records(raw: pa.RecordBatch) -> Mapped:
 
 def read_time(text: str) -> datetime:
     """An ISO 8601 time; without a zone it is in UTC. Raises ValueError."""
-    return msgspec.convert(text, datetime)
+    try:
+        return msgspec.convert(text, datetime)
+    except msgspec.ValidationError as wrong:
+        msg = "no ISO 8601 time"
+        raise ValueError(msg) from wrong

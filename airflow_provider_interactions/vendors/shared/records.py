@@ -265,14 +265,14 @@ def read_local_instants(texts: pa.StringArray, zone: str, read: Callable[[str], 
 
 def _cast_times(texts: pa.StringArray, sure: str, kind: pa.DataType) -> pa.Array:
     """Texts as times as Arrow reads them. If it refuses one, only those that match ``sure``, the others as null."""
-    for unit in (kind.unit, "ns"):  # nine digits of a second fit into nanoseconds
-        try:
-            found = texts.cast(pa.timestamp(unit, kind.tz))
-        except pa.ArrowInvalid:
-            continue
-        return found if unit == kind.unit else pc.floor_temporal(found, unit="microsecond").cast(kind)
-    shaped = pc.replace_substring_regex(texts, _LONG, r"\1")
-    return null_where(shaped, pc.invert(pc.match_substring_regex(shaped, sure))).cast(kind)
+    try:
+        return texts.cast(kind)
+    except pa.ArrowInvalid:
+        texts = pc.replace_substring_regex(texts, _LONG, r"\1")
+    try:
+        return texts.cast(kind)
+    except pa.ArrowInvalid:
+        return null_where(texts, pc.invert(pc.match_substring_regex(texts, sure))).cast(kind)
 
 
 def _keep_certain(found: pa.TimestampArray) -> pa.TimestampArray:
