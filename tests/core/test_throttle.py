@@ -7,7 +7,7 @@ import selectors
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import Phase, example, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_interactions import contract
@@ -197,6 +197,18 @@ WAYS = {
 }
 
 
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("kind", [sliding, bucket])
+@pytest.mark.parametrize("refused_count", [False, True])
+def test_a_hidden_limit_is_nearly_used_up(rate, kind, refused_count):
+    most, seconds, count = RATES[rate]
+    seen = run(Vendor(kind(most, seconds, refused_count=refused_count), 0.05), count)
+    assert seen.accepted / (seen.last - seen.first) >= 0.97 * most / seconds
+    # The first refusal finds up to 52 requests in flight, so that little is left for later ones.
+    assert seen.refused <= (0.01 if seconds < 60 else 0.015) * count
+    assert seen.in_pause == 0
+
+
 @given(
     st.sampled_from(list(RATES)),
     st.sampled_from([sliding, bucket]),
@@ -206,17 +218,13 @@ WAYS = {
     st.integers(0, 1000),
 )
 @settings(max_examples=20, deadline=None, phases=[Phase.explicit, Phase.generate])
-@example("100/s", bucket, False, 0.05, "evenly", 0)
-@example("100/s", bucket, True, 0.05, "evenly", 0)
-@example("100/s", sliding, False, 0.05, "evenly", 0)
-@example("100/s", sliding, True, 0.05, "for answers only", 0)
-def test_a_hidden_limit_is_nearly_used_up(rate, kind, refused_count, latency, way, seed):
+def test_whatever_stalls_a_hidden_limit_is_mostly_used_up(rate, kind, refused_count, latency, way, seed):
     most, seconds, count = RATES[rate]
     seen = run(Vendor(kind(most, seconds, refused_count=refused_count), latency, **WAYS[way]), count, seed=seed)
-    assert seen.accepted / (seen.last - seen.first) >= 0.97 * most / seconds
-    # The first refusal finds up to 52 requests in flight, so that little is left for later ones.
-    assert seen.refused <= (0.01 if seconds < 60 else 0.015) * count
-    assert seen.in_pause == 0
+    assert seen.accepted / (seen.last - seen.first) >= 0.93 * most / seconds
+    assert seen.refused <= 0.025 * count
+    # A client that stalls has sent what arrives up to a latency late: at most what was in flight.
+    assert seen.in_pause <= 16
 
 
 @pytest.mark.parametrize("name", ["sliding, ten seconds", "sliding, a minute", "fixed"])
