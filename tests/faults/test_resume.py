@@ -266,7 +266,7 @@ def test_a_vendor_that_is_away_and_comes_back(sandbox, tmp_path, vendor, disk):
     asked = rig.run(whole)[0].counts.requests
     sandbox.reset()
     # At two of them a second call shows that a question is over, and several are open at a time.
-    for after in {"luminate_online": (12, 3), "capillary": (10, 1)}.get(vendor, (4, 1)):
+    for after in {"luminate_online": (8, 2), "capillary": (6, 1)}.get(vendor, (4, 1)):
         sandbox.faults([{"kind": "status", "status": 503, "path": rig.CASES[vendor].calls, "after": after}])
         with pytest.raises(Unavailable):
             rig.run(broken)
