@@ -11,7 +11,7 @@ from pathlib import Path
 import requests as http
 
 from tests.bench.processes import LIGHT, NAME, RETURNS_MEMORY, environment, run, sandbox, stats
-from tests.bench.vendors import normalize, vendors
+from tests.bench.vendors import normalize, profile, vendors
 
 
 def bulk(share):
@@ -28,8 +28,8 @@ def bulk(share):
         runs = [{name: run(*what) for name, what in jobs.items()} for _ in range(3)]
         wall = {name: min(one[name].wall for one in runs) for name in jobs}
         rows, steps = runs[0]["ours"].said, list(_steps(url, Path(folder, "some"), env))
-        run("normalize", env)
-        loaded = run("load", env).said
+        run("canonical", env, "stages")
+        loaded = run("load", env, "stages").said
     yield (
         f"{rows:,} interactions, replies of 500, extraction with start-up",
         f"{rows / wall['ours']:,.0f} rows/s (downloading alone: {rows / wall['least']:,.0f})",
@@ -168,15 +168,6 @@ def imports(_share):
     """What the operators add to a DAG file."""
     best = min(run("imports", {}).said for _ in range(3))
     yield "import of the operators, on top of airflow.sdk", f"{best:.0f} ms", "≤ 100 ms"
-
-
-def profile(share):
-    """Which functions take most of the time, the profiler's own cost included."""
-    sets = ["--contacts", int(300 * share), "--per-contact", 1000, "--days", 1, "--set", f'{NAME}.types=["EmailSent"]']
-    with sandbox(*sets) as url, tempfile.TemporaryDirectory() as folder:
-        told = run("profile", environment(url, Path(folder, "lake"))).said
-    for name, shares in told.items():
-        yield f"{name}, by function", "; ".join(f"{what} {part:.0f} %" for what, part in shares), ""
 
 
 SCENARIOS = (bulk, normalize, vendors, latency, retried, limited, people, killed, paging, memory, imports, profile)

@@ -9,6 +9,9 @@ from tests.bench.processes import environment, run, sandbox
 #: Rows a CPU second of normalize, by format.
 LEAST = {"json": "≥ 150,000", "xml": "≥ 50,000"}
 
+#: The jobs that make raw windows.
+DATA = {"the sandbox's data": ("every_type", "jobs"), "plain ASCII data": ("plain_window", "stages")}
+
 #: Options of the sandbox with which 500 interactions of a contact are 500 rows of one response.
 ONE_RESPONSE = ("--set", 'dynamics_marketing.types=["EmailSent"]', "--set", 'capillary.types=["email"]')
 
@@ -19,10 +22,12 @@ def normalize(share):
     with sandbox("--contacts", rows // PER_CONTACT, "--per-contact", PER_CONTACT, "--days", 1) as url:
         for name, form in SAMPLES:
             with tempfile.TemporaryDirectory() as folder:
-                for data, job in (("the sandbox's data", "every_type"), ("plain ASCII data", "plain_window")):
-                    env = environment(url, Path(folder, job), name=name, **_choose_format(name, form))
-                    run(job, {**env, "BENCH_FORMAT": form, "BENCH_ROWS": str(rows)})
-                    yield _normalize_row(f"{name} {form}, {data}", run("normalize", env).said, LEAST[form])
+                for data, made in DATA.items():
+                    env = environment(url, Path(folder, made[0]), name=name, **_choose_format(name, form))
+                    env |= {"BENCH_FORMAT": form, "BENCH_ROWS": str(rows)}
+                    run(made[0], env, made[1])
+                    found = run("normalize", env, "stages").said
+                    yield _normalize_row(f"{name} {form}, {data}", found, LEAST[form])
 
 
 def _choose_format(name, form):
@@ -68,3 +73,15 @@ def _vendor_rows(url, name, contacts):
 
 def _describe(one):
     return f"{one.wall:.1f} s, {one.cpu:.1f} s of CPU, {one.peak:.0f} MB"
+
+
+def profile(share):
+    """Which functions take most of the time, the profiler's own cost included."""
+    contacts = int(400 * share)
+    with sandbox("--contacts", contacts, "--per-contact", PER_CONTACT, "--days", 1, *ONE_RESPONSE) as url:
+        for name, form in SAMPLES:
+            with tempfile.TemporaryDirectory() as folder:
+                env = environment(url, Path(folder, "lake"), name=name, **_choose_format(name, form))
+                for stage, shares in run("profile", env, "stages").said.items():
+                    spent = "; ".join(f"{what} {part:.0f} %" for what, part in shares)
+                    yield f"{name} {form}, {stage}, by function", spent, ""
