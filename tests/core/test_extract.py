@@ -175,7 +175,8 @@ def test_open_contacts_stay_within_their_memory(town, town_job, desk, monkeypatc
     monkeypatch.setattr(open_contacts.OpenContacts, "_count", note_count)
     monkeypatch.setattr(raw_table, "PART_ROWS", 30)
     town.faults([{"kind": "status", "status": 500, "rate": 0.1}])
-    manifest = extract(replace(town_job, extracted_at=town_job.extracted_at + timedelta(hours=1)))
+    later, limits = town_job.extracted_at + timedelta(hours=1), replace(town_job.limits, tries=50)
+    manifest = extract(replace(town_job, extracted_at=later, limits=limits))
     width = 2 + LEAST_SPARE + 2 * RETRYING_PER_REQUEST
     assert max(held for held, _ in seen) <= (4 + width) * largest < sum(len(row["payload"]) for row in whole) / 5
     assert max(number for _, number in seen) <= width
