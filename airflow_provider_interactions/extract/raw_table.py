@@ -17,7 +17,7 @@ from airflow_provider_interactions.schema import RAW
 
 #: A part ends with the contact that brings it to this many rows, or bytes of payloads: it is one row group, large
 #: enough to compress well and small enough to hold in memory.
-PART_ROWS, PART_BYTES = 65_536, 64 * 1024 * 1024
+PART_ROWS, PART_BYTES = 65_536, 32 * 1024 * 1024
 
 #: Payloads that are sorted as one array have at most this many bytes: Arrow's offsets end at 2 GiB.
 SORTED_BYTES = 1024 * 1024 * 1024

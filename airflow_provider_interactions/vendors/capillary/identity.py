@@ -31,6 +31,8 @@ class Sight(NamedTuple):
 
 def inspect_records(payloads: Sequence[bytes], time_zone: str, channel: str) -> list[Sight]:
     """Look at the records of one channel. ``normalize`` rejects those that cannot be read, with the reason."""
+    if not payloads:  # most channels of an answer are empty
+        return []
     medium = _SAME.get(channel.lower(), channel)
     records = Records(build_batch(payloads, Contact(""), "", write_context(channel, time_zone)))
     zones = pa.array([time_zone] * len(payloads), pa.string()).dictionary_encode()

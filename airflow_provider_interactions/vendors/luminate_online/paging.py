@@ -47,6 +47,7 @@ class Paging:
     seen: set[str] = field(default_factory=set)
     begun: set[str] = field(default_factory=set)
     sent: set[bytes] = field(default_factory=set)
+    first_page: Sequence[bytes] = ()
 
     def __post_init__(self) -> None:
         self.size = max(2, self.size)
@@ -72,7 +73,7 @@ class Paging:
         self.last = names[-1] if names else self.last
         self.begun.update(names[:1])
         self._move_on(len(names))
-        return self._find_unsent(records)
+        return self._find_unsent(records, is_plain=len(fresh) == len(set(names)) == len(records))
 
     def end_early(self) -> None:
         """The last page is believed to be the last one of the listing."""
@@ -80,7 +81,7 @@ class Paging:
 
     def keep_last(self) -> Paging:
         """The same place in a listing of which only the last record is known: enough to see what follows it."""
-        return replace(self, seen={self.last}, begun=set(), sent=set())
+        return replace(self, seen={self.last}, begun=set(), sent=set(), first_page=())
 
     def _note_page(self, got: int, fresh: int, *, is_counted: bool) -> None:
         """Learn from a page. One whose total is declared leaves nothing to guess."""
@@ -92,7 +93,13 @@ class Paging:
         may_be_last = fresh and got < self.size and not self.ended and not is_counted
         self.short = got if may_be_last else 0
 
-    def _find_unsent(self, records: Sequence[bytes]) -> list[int]:
+    def _find_unsent(self, records: Sequence[bytes], *, is_plain: bool) -> list[int]:
+        """The numbers of records that were not sent before. Most listings have one page, whose rows all differ."""
+        if is_plain and self.pages == 1:
+            self.first_page = records
+            return list(range(len(records)))
+        self.sent.update(blake2b(record, digest_size=16).digest() for record in self.first_page)
+        self.first_page = ()
         found = []
         for n, record in enumerate(records):
             digest = blake2b(record, digest_size=16).digest()
