@@ -40,7 +40,7 @@ from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.schema import OUTCOMES, RAW, REJECTS
 
 #: Records, pages, or bytes of records, after which what is held becomes a table.
-HELD_ROWS, HELD_PAGES, HELD_BYTES = 16_384, 1_000, 64 * 1024 * 1024
+HELD_ROWS, HELD_PAGES, HELD_BYTES = 8_192, 1_000, 32 * 1024 * 1024
 
 
 @dataclass(slots=True)
