@@ -24,6 +24,7 @@ import codecs
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO
 from typing import Any, Generic, TypeVar
 
@@ -124,7 +125,13 @@ def split(body: bytes, name: str, what: str, read: Callable[[Element], T], chars
 
 def read_name(element: Element) -> str:
     """An element's name without its namespace."""
-    return str(element.tag).rpartition("}")[2]
+    return read_local_name(str(element.tag))
+
+
+@lru_cache(maxsize=1024)
+def read_local_name(tag: str) -> str:
+    """A tag without its namespace. Few tags come very often."""
+    return tag.rpartition("}")[2]
 
 
 def is_nil(element: Element) -> bool:
@@ -158,7 +165,11 @@ def to_plain(element: Element, levels: int = MAX_LEVELS) -> Any:
     found: dict[str, Any] = {key: element.get(key) for key in keys if key[0] != "{"}
     for sub in element:
         bare = not len(sub) and not sub.keys()  # nearly all are: read them here, a call each would double the time
-        _put(found, sub.tag.rpartition("}")[2], (sub.text or None) if bare else to_plain(sub, levels - 1))
+        name, value = read_local_name(sub.tag), (sub.text or None) if bare else to_plain(sub, levels - 1)
+        if name in found:
+            _add_another(found, name, value)
+        else:
+            found[name] = value
     if not found:
         return element.text or None
     if not len(element) and element.text:
@@ -185,10 +196,8 @@ def _parse_or_none(record: bytes) -> Element | None:
         return None
 
 
-def _put(found: dict[str, Any], name: str, value: Any) -> None:
-    if name not in found:
-        found[name] = value
-    elif isinstance(found[name], list):
+def _add_another(found: dict[str, Any], name: str, value: Any) -> None:
+    if isinstance(found[name], list):
         found[name].append(value)
     else:
         found[name] = [found[name], value]

@@ -44,6 +44,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\
 MEMBERS = ("Id", "Interaction", "Name", "Occurred", "Status", "CampaignId", "CampaignName")
 
 _KNOWN = {name.lower(): name for name in MEMBERS}
+_DOCUMENTED = frozenset(MEMBERS)
 
 
 class _Stamp(msgspec.Struct, gc=False):
@@ -90,7 +91,7 @@ def is_xml(response: Response) -> bool:
 
 def rename_members(fields: Record) -> Record:
     """The same fields with known names as they are documented, where they came in another case."""
-    return _rename_members(fields, _KNOWN)
+    return fields if fields.keys() >= _DOCUMENTED else _rename_members(fields, _KNOWN)
 
 
 def convert_xml(payloads: Sequence[bytes]) -> list[bytes | None]:
