@@ -31,7 +31,7 @@ from airflow_provider_interactions.schema import CANONICAL, REJECTS
 from airflow_provider_interactions.vendors import find_vendor as vendor_named
 
 #: Rows in one step: so few that the intermediate results fit into the processor's cache.
-BATCH_ROWS = 4_096
+BATCH_ROWS = 8_192
 
 #: Rows, or their bytes in memory, to buffer before a write: larger row groups read faster.
 HELD_ROWS, HELD_BYTES = 65_536, 32 * 1024 * 1024

@@ -13,7 +13,7 @@ from airflow_provider_interactions.normalize.repeats import SHARED_ID, Deduplica
 from airflow_provider_interactions.schema import CANONICAL, REJECTS
 
 #: Bytes of payload in one step: the intermediate results can be many times as large.
-BATCH_BYTES = 16 * 1024 * 1024
+BATCH_BYTES = 6 * 1024 * 1024
 
 
 class SortedRows(NamedTuple):

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.mapping import build_batch
-from airflow_provider_interactions.vendors.capillary.fields import read_identity, write_context
+from airflow_provider_interactions.vendors.capillary.fields import read_identity
 from airflow_provider_interactions.vendors.capillary.vocabulary import REPEATED
 from airflow_provider_interactions.vendors.shared.records import Records
 
@@ -29,18 +29,17 @@ class Sight(NamedTuple):
     identity: tuple[str | None, ...] = ()
 
 
-def inspect_records(payloads: Sequence[bytes], time_zone: str, channel: str) -> list[Sight]:
-    """Look at the records of one channel. ``normalize`` rejects those that cannot be read, with the reason."""
-    if not payloads:  # most channels of an answer are empty
+def inspect_records(payloads: Sequence[bytes], time_zone: str, channels: Sequence[str]) -> list[Sight]:
+    """Look at records, each with its channel. ``normalize`` rejects those that cannot be read, with the reason."""
+    if not payloads:
         return []
-    medium = _SAME.get(channel.lower(), channel)
-    records = Records(build_batch(payloads, Contact(""), "", write_context(channel, time_zone)))
+    records = Records(build_batch(payloads, Contact(""), "", ""))
     zones = pa.array([time_zone] * len(payloads), pa.string()).dictionary_encode()
     sent, at, *others = (column.to_pylist() for column in _read_columns(records, zones))
-    rows = zip(at, sent, *others, strict=True)
+    rows = zip(channels, at, sent, *others, strict=True)
     return [
-        Sight(tick) if place in records.reasons else _build_sight(medium, tick, *fields)
-        for place, (tick, *fields) in enumerate(rows)
+        Sight(tick) if place in records.reasons else _build_sight(_SAME.get(channel.lower(), channel), tick, *fields)
+        for place, (channel, tick, *fields) in enumerate(rows)
     ]
 
 

@@ -126,7 +126,7 @@ class Paging:
 
     def _identify(self, channel: str, records: Sequence[bytes]) -> list[Row]:
         """What rows are known by."""
-        sights = zip(records, inspect_records(records, self.time_zone, channel), strict=True)
+        sights = zip(records, inspect_records(records, self.time_zone, [channel] * len(records)), strict=True)
         return [(channel, record) if one.key is None else (channel, one.key, one.identity) for record, one in sights]
 
 

@@ -145,7 +145,8 @@ async def _read_rest(query: Query[Settings, Options], paging: Paging, fetch: Fet
     entries = await _fetch_entries(fetch, query, paging.offset)
     fresh = paging.keep_fresh(entries) if paging.follows(entries) else []
     entries = [entry for entry in fresh if entry.count is not None]
-    sights = [one for entry in entries for one in inspect_records(entry.listed, paging.time_zone, entry.name)]
+    rows = [(entry.name, record) for entry in entries for record in entry.listed]
+    sights = inspect_records([record for _, record in rows], paging.time_zone, [name for name, _ in rows])
     return _to_instants([one.at for one in sights])
 
 
@@ -166,19 +167,16 @@ def _decode(response: Response, *, check_counts: bool) -> Iterator[Entry]:
 
 def _split(answer: _Answer, time_zone: str, owners: Owners) -> Iterator[tuple[str, Page]]:
     """An answer's pages with the names of their channels; at least one, the last with the cursor."""
-    seen = [
-        (entry.name, record, one)
-        for entry in answer.entries
-        for record, one in zip(entry.records, inspect_records(entry.records, time_zone, entry.name), strict=True)
-    ]
+    rows = [(entry.name, record) for entry in answer.entries for record in entry.records]
+    sights = inspect_records([record for _, record in rows], time_zone, [name for name, _ in rows])
     found: dict[tuple[str, bool], list[tuple[bytes, int | None]]] = {}
-    shared = _find_shared([one for *_, one in seen], owners)
-    for n, (name, record, one) in enumerate(seen):
+    shared = _find_shared(sights, owners)
+    for n, ((name, record), one) in enumerate(zip(rows, sights, strict=True)):
         found.setdefault((name, n in shared), []).append((record, one.at))
-    for n, ((name, is_shared), rows) in enumerate((found or {("", False): []}).items(), start=1):
+    for n, ((name, is_shared), some) in enumerate((found or {("", False): []}).items(), start=1):
         written = write_context(name, time_zone, shared=is_shared)
         cursor = answer.cursor if n == len(found) or not found else ""
-        yield name, Page([record for record, _ in rows], _to_instants([at for _, at in rows]), written, cursor)
+        yield name, Page([record for record, _ in some], _to_instants([at for _, at in some]), written, cursor)
 
 
 def _to_instants(ticks: Sequence[int | None]) -> Instants:

@@ -26,6 +26,12 @@ def spell_guids(texts: pa.StringArray) -> pa.StringArray:
     return pc.if_else(known, digits, texts)
 
 
+def spell_repeated_guids(texts: pa.StringArray) -> pa.StringArray:
+    """The same where few different ones come often: each is spelled once."""
+    coded = texts.dictionary_encode()
+    return spell_guids(coded.dictionary).take(coded.indices)
+
+
 def are_placeholders(ids: pa.StringArray) -> pa.BooleanArray:
     """Which ids say that there is none: blanks, zeros in any spelling (above all the empty GUID), minus one."""
     return pc.or_(pc.equal(pc.utf8_ltrim(ids, " \t\r\n0.{}()-"), ""), pc.equal(ids, "-1"))

@@ -14,7 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract import Mapped
-from airflow_provider_interactions.vendors.dynamics_marketing.guids import are_placeholders, spell_guids
+from airflow_provider_interactions.vendors.dynamics_marketing.guids import (
+    are_placeholders,
+    spell_guids,
+    spell_repeated_guids,
+)
 from airflow_provider_interactions.vendors.dynamics_marketing.vocabulary import map_type
 from airflow_provider_interactions.vendors.shared.records import Records, map_words
 
@@ -33,11 +37,11 @@ def map_records(raw: pa.RecordBatch) -> Mapped:
         "native_type": records.require(types, "InteractionType"),
         "channel": map_words(types, lambda name: map_type(name)[0]),
         "action": map_words(types, lambda name: map_type(name)[1]),
-        "campaign_id": spell_guids(records.text("CustomerJourneyId")),
-        "message_id": spell_guids(records.text("MessageId")),
+        "campaign_id": spell_repeated_guids(records.text("CustomerJourneyId")),
+        "message_id": spell_repeated_guids(records.text("MessageId")),
     }
     # A ContactId that only repeats the contact asked for has its column.
-    records.take_where("ContactId", pc.equal(spell_guids(records.peek_text("ContactId")), records.contact_ids))
+    records.take_where("ContactId", pc.equal(spell_repeated_guids(records.peek_text("ContactId")), records.contact_ids))
     return records.finish(columns)
 
 

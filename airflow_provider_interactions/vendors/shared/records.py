@@ -104,9 +104,8 @@ class Records:
 
     def take_where(self, name: str, mask: pa.BooleanArray) -> None:
         """Take a field of some records, as it has a column of its own there."""
-        for fields, chosen in zip(self.fields, mask.to_pylist(), strict=True):
-            if chosen:
-                fields.pop(name, None)
+        for place in pc.indices_nonzero(mask).to_pylist():
+            self.fields[place].pop(name, None)
 
     def peek_text(self, name: str, read: ReadText = json.read_text) -> pa.StringArray:
         """A field as ``text``, which stays in ``attributes``."""
@@ -167,7 +166,8 @@ class Records:
             texts = _TEXTS.decode(b"[%s]" % joined) if b'"' in joined else _split(joined, len(values))
         except (*UNREADABLE, ValueError):
             texts = [self._read_text(row, value, name, read) for row, value in enumerate(values)]
-        return pa.array([text or None for text in texts], pa.string())
+        found = pa.array(texts, pa.string())
+        return null_where(found, pc.equal(found, ""))
 
     def finish(self, columns: Mapping[str, pa.Array]) -> Mapped:
         """The mapping's result: these columns, what is left as ``attributes``, and the rejects."""
@@ -218,6 +218,8 @@ def replace_unusual(texts: pa.StringArray, usual: str, replace: Callable[[str], 
 
 def null_where(values: pa.Array, mask: pa.BooleanArray) -> pa.Array:
     """Values, null where the mask says yes."""
+    if not pc.any(mask).as_py():
+        return values
     return pc.if_else(pc.fill_null(mask, False), pa.scalar(None, values.type), values)
 
 
