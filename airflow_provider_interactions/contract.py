@@ -170,15 +170,6 @@ class Page:
     total: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The origin of a record, as a raw row has it."""
-
-    contact: Contact
-    native_type: str = ""
-    context: str = ""
-
-
 class Interaction(msgspec.Struct, kw_only=True):
     """The canonical columns that come from the record itself; ``schema.CANONICAL`` has their meaning.
 

@@ -1,8 +1,19 @@
 """One record through a vendor's mapping, for tests that look at single rows."""
 
-from airflow_provider_interactions.contract import Asked, Interaction, Vendor
+from dataclasses import dataclass
+
+from airflow_provider_interactions.contract import Contact, Interaction, Vendor
 from airflow_provider_interactions.errors import RecordRejected
 from airflow_provider_interactions.mapping import build_batch, list_interactions, map_batch
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The origin of a record, as a raw row has it."""
+
+    contact: Contact
+    native_type: str = ""
+    context: str = ""
 
 
 def map_record(vendor: Vendor, payload: bytes, asked: Asked) -> Interaction:

@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from airflow_provider_interactions.contract import Asked, Contact
+from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.vendors import NAMES, VENDORS
-from tests.mapped import map_record
+from tests.mapped import Asked, map_record
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 INSTANTS = ("occurred_at", "delivered_at", "updated_at")

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_interactions.connection import build_credentials, build_options
-from airflow_provider_interactions.contract import Asked, Contact, Query, Request, Response
+from airflow_provider_interactions.contract import Contact, Query, Request, Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
     BadResponse,
@@ -37,7 +37,7 @@ from airflow_provider_interactions.vendors.capillary.auth import read_token
 from airflow_provider_interactions.vendors.capillary.responses import mend
 from airflow_provider_interactions.vendors.shared.statuses import STATUSES
 from airflow_provider_interactions.window import ALWAYS
-from tests.mapped import map_record
+from tests.mapped import Asked, map_record
 
 CAPILLARY = VENDORS["capillary"]
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "capillary.json").read_text())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_interactions import contacts, contract
 from airflow_provider_interactions.connection import build_credentials, build_options
-from airflow_provider_interactions.contract import Asked, Contact, Query, Response
+from airflow_provider_interactions.contract import Contact, Query, Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
     BadResponse,
@@ -37,7 +37,7 @@ from airflow_provider_interactions.vendors.dynamics_marketing.vendor import choo
 from airflow_provider_interactions.vendors.dynamics_marketing.vocabulary import KINDS
 from airflow_provider_interactions.vendors.shared import encoding
 from airflow_provider_interactions.window import Window
-from tests.mapped import map_record
+from tests.mapped import Asked, map_record
 
 DYNAMICS = VENDORS["dynamics_marketing"]
 CASES = Path(__file__).parents[1] / "cases"

@@ -15,7 +15,7 @@ from lxml import etree
 
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.connection import build_credentials, build_options
-from airflow_provider_interactions.contract import Asked, Contact, Response
+from airflow_provider_interactions.contract import Contact, Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
     BadResponse,
@@ -39,7 +39,7 @@ from airflow_provider_interactions.vendors.luminate_online import errors, mappin
 from airflow_provider_interactions.vendors.luminate_online.vendor import VENDOR, choose_range
 from airflow_provider_interactions.vendors.shared.records import read_instants
 from airflow_provider_interactions.window import Window
-from tests.mapped import map_record
+from tests.mapped import Asked, map_record
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/luminate_online.json").read_text())
 NS = 'xmlns="http://convio.com/crm/v1.0" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'

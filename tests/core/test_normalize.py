@@ -14,7 +14,7 @@ from airflow_provider_interactions.lake.manifest import Counts, Manifest
 from airflow_provider_interactions.normalize import pipeline as module
 from airflow_provider_interactions.normalize.pipeline import normalize
 from airflow_provider_interactions.schema import CANONICAL, REJECTS
-from tests.mapped import map_record
+from tests.mapped import Asked, map_record
 
 IDS = [f"{n:032X}" for n in range(1, 200)]
 
@@ -271,7 +271,7 @@ def test_whatever_lands_is_a_row_a_reject_or_a_repeat(memory_desk, all_payloads)
 
 @given(payloads)
 def test_any_bytes_are_mapped_or_rejected(payload):
-    from airflow_provider_interactions.contract import Asked, Contact
+    from airflow_provider_interactions.contract import Contact
     from airflow_provider_interactions.vendors import VENDORS
 
     for vendor in VENDORS.values():

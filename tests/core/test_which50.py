@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_interactions.connection import build_credentials, build_options
-from airflow_provider_interactions.contract import Asked, Contact, Query, Request, Response
+from airflow_provider_interactions.contract import Contact, Query, Request, Response
 from airflow_provider_interactions.errors import (
     AuthRejected,
     BadResponse,
@@ -34,7 +34,7 @@ from airflow_provider_interactions.vendors.which50.auth import read_token
 from airflow_provider_interactions.vendors.which50.responses import read_time
 from airflow_provider_interactions.vendors.which50.vocabulary import KINDS
 from airflow_provider_interactions.window import ALWAYS
-from tests.mapped import map_record
+from tests.mapped import Asked, map_record
 
 WHICH50 = VENDORS["which50"]
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "which50.json").read_text())

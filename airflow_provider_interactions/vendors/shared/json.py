@@ -163,14 +163,3 @@ def to_utc(moment: datetime | None) -> datetime | None:
     if moment is None or moment.tzinfo is UTC:
         return moment
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def collect_attributes(record: dict[str, msgspec.Raw], columns: Iterable[str]) -> str:
-    """JSON text of the fields without a column, values byte for byte as the vendor wrote them."""
-    taken = frozenset(columns)
-    rest = msgspec.json.encode({key: value for key, value in record.items() if key not in taken})
-    try:
-        return rest.decode()
-    except UnicodeDecodeError:
-        reason = "a field is not valid UTF-8"
-        raise RecordRejected(reason) from None
