@@ -8,8 +8,7 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,19 +21,9 @@ sys.path.insert(0, str(DOCS))
 import example
 import make
 
-from airflow_provider_interactions import contacts
-from airflow_provider_interactions.connection import build_credentials, build_options
-from airflow_provider_interactions.extract import commit
-from airflow_provider_interactions.extract.job import Job
-from airflow_provider_interactions.extract.run import extract
-from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
-from airflow_provider_interactions.http.retry import Limits
-from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.load import duckdb as load
-from airflow_provider_interactions.normalize import pipeline
 from airflow_provider_interactions.sandbox import Sandbox, SandboxConfig, serve
 from airflow_provider_interactions.vendors import VENDORS
-from airflow_provider_interactions.window import Window
+from tests.vendor_week import load_week
 
 #: Every page by its path from the folder docs: ``airflow.md``, ``reference/hooks.md``, ``../README.md``.
 PAGES = {path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8") for path in make.find_pages().values()} | {
@@ -45,7 +34,6 @@ BLOCK = re.compile(
 )
 #: These need a lake that is filled; other tests run them.
 NO_AIRFLOW = ("snippet: digest", "snippet: result")
-WEEK = Window.of("2026-01-01", "2026-01-08")
 TYPES = ["EmailSent", "EmailOpened", "FormSubmitted"]
 
 
@@ -128,31 +116,9 @@ def built(tmp_path_factory):
     config = SandboxConfig(contacts=3, options={"dynamics_marketing": {"types": TYPES}})
     with serve(config) as sandbox:
         for name in VENDORS:
-            load_vendor(sandbox, name, folder / "lake")
+            options = {"types": TYPES} if name == "dynamics_marketing" else {}
+            load_week(sandbox, name, folder / "lake", options)
         yield Built(folder, sandbox)
-
-
-def load_vendor(sandbox, name, lake):
-    """Extract, normalize and load one vendor."""
-    vendor, known = VENDORS[name], sandbox.connections[name]
-    fields = (known["host"], known.get("login", ""), known["password"])
-    job = Job(
-        vendor=vendor,
-        credentials=build_credentials(vendor, *fields, extra={**known["extra"], "account": "acme"}),
-        lake=Lake.at(str(lake)),
-        window=WEEK,
-        contacts=contacts.check_contacts(vendor, sandbox.contacts(name)),
-        options=build_options(vendor, {"types": TYPES} if name == "dynamics_marketing" else {}),
-        # No careful start: a run of ten requests would spend its time waiting.
-        limits=Limits(rate=RateTuning(first_rate=UNLIMITED)),
-        extracted_at=datetime(2026, 1, 8, 1, tzinfo=UTC),
-    )
-    again = replace(
-        job, window=Window.of("2026-01-03", "2026-01-04"), extracted_at=job.extracted_at + timedelta(days=1)
-    )
-    for one in (job, again):
-        manifest = pipeline.normalize(one.lake, commit.commit_window(one.lake, [extract(one)]))
-        load.load(one.lake, manifest, str(lake / "interactions.duckdb"))
 
 
 def make_environment(**more):
