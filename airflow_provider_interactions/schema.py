@@ -8,12 +8,16 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.csv
 
+from airflow_provider_interactions.errors import ConfigError
+
 INSTANT = pa.timestamp("us", "UTC")
 WORD = pa.dictionary(pa.int32(), pa.string())  # for columns with few distinct values
 
 
-def _field(name: str, kind: pa.DataType, meaning: str, *, null: bool = True) -> pa.Field:
-    return pa.field(name, kind, nullable=null, metadata={"meaning": meaning})
+def _field(name: str, kind: pa.DataType, meaning: str, *, null: bool = True, since: int = 1) -> pa.Field:
+    """A column. ``since`` is the schema version that added it; a column added later must allow nulls."""
+    later = {"since": str(since)} if since > 1 else {}
+    return pa.field(name, kind, nullable=null, metadata={"meaning": meaning, **later})
 
 
 #: One row per record as the vendor sent it. All vendors have the same columns, also when a vendor adds fields.
@@ -77,6 +81,9 @@ CANONICAL = pa.schema(
 
 KEY = ("vendor", "account", "interaction_id")
 
+#: Columns that say when a row was read, not what happened: a row that differs only here is unchanged.
+READING = frozenset(("extracted_at",))
+
 CHANNELS = frozenset(
     {
         *("email", "sms", "voice", "whatsapp", "line", "zalo", "viber", "push"),
@@ -105,3 +112,37 @@ ANSWER = pa.schema(
 
 
 CONTACTS = pa.schema([pa.field("contact_id", pa.string(), False), pa.field("contact_id_kind", pa.string(), False)])
+
+
+def find_since(column: pa.Field) -> int:
+    """The schema version that added a column."""
+    return int((column.metadata or {}).get(b"since", 1))
+
+
+def find_version(columns: pa.Schema) -> int:
+    """The version of a table's schema. Columns are only ever added, so it is that of the newest column."""
+    return max(map(find_since, columns))
+
+
+def refuse_newer(found: int, columns: pa.Schema, what: str) -> None:
+    """Raise ConfigError if files or a table have a newer schema than this code: it would lose their newer columns."""
+    if found > find_version(columns):
+        msg = (
+            f"{what} has schema version {found}, but this version of the package knows only version "
+            f"{find_version(columns)}. Upgrade airflow-provider-interactions here; nothing was changed."
+        )
+        raise ConfigError(msg)
+
+
+def fit_columns(rows: pa.RecordBatch, columns: pa.Schema) -> pa.RecordBatch:
+    """Rows that an older version of the code wrote, with nulls in the columns added since, in the schema's order."""
+    if rows.schema.equals(columns):
+        return rows
+    added = {column.name: pa.nulls(rows.num_rows, column.type) for column in columns if find_since(column) > 1}
+    arrays = [
+        added[column.name]
+        if column.name in added and column.name not in rows.schema.names
+        else rows.column(column.name).cast(column.type)
+        for column in columns
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=columns)

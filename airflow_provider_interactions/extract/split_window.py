@@ -114,6 +114,7 @@ def _join_pieces(long: Manifest, pieces: Sequence[Manifest], width: timedelta | 
         windows=len(pieces),
         width=width,
         digest="",
+        schema_version=max((piece.schema_version for piece in pieces), default=long.schema_version),
     )
 
 

@@ -67,6 +67,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     lengths as little-endian 32-bit integers. Times are UTC. A run over several windows extracts them as one long
     window, to be split into ``windows`` of ``width``. Steps pass such a manifest on but never publish it: each of its
     windows has its own. ``asked`` is a digest of source and options (`Job.asked`), empty if it was not recorded.
+    ``schema_version`` is the version of the canonical columns in its files (`schema.find_version`).
     """
 
     vendor: str
@@ -85,6 +86,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     windows: int = 1
     width: timedelta | None = None
     asked: str = ""
+    schema_version: int = 1
 
     def to_split(self, width: timedelta | None) -> Manifest:
         """The same manifest, to be split into windows of ``width``; None keeps one window."""

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from airflow_provider_interactions.errors import Unreconciled, WindowSuperseded
 from airflow_provider_interactions.lake.manifest import File, Manifest, count_rows
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.schema import CANONICAL, fit_columns, refuse_newer
 from airflow_provider_interactions.window import Window
 
 #: Default rows of a batch: pyarrow's own default.
@@ -27,6 +28,16 @@ def read_rows(lake: Lake, files: Iterable[File], rows: int = BATCH_ROWS) -> Iter
     for file in files:
         with lake.fs.open(lake.full(file.path), "rb") as stream:
             yield from pq.ParquetFile(stream).iter_batches(rows)
+
+
+def read_canonical(lake: Lake, manifest: Manifest, columns: pa.Schema = CANONICAL) -> Iterator[pa.RecordBatch]:
+    """The canonical rows of a manifest, also of one that an older version of the code wrote. Raises FileNotFoundError.
+
+    Columns added since are null. Raises ConfigError if a newer version of the code wrote the files.
+    """
+    refuse_newer(manifest.schema_version, columns, f"Window {manifest.window}")
+    for rows in read_rows(lake, manifest.files):
+        yield fit_columns(rows, columns)
 
 
 def read_window(lake: Lake, raw: Manifest, files: Iterable[File], rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:

@@ -1,16 +1,19 @@
-"""Load canonical Parquet into a database: merge by key, newest wins, one transaction. One module per target."""
+"""Load canonical Parquet into a table: merge by key, newest wins, one transaction. One module per kind of target."""
 
 from __future__ import annotations
 
 import logging
-from types import ModuleType
+from collections.abc import Iterable
+from typing import Protocol
 
 import msgspec
 
-from airflow_provider_interactions.errors import ConfigError, LoadError
+from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.errors import LoadError, WindowSuperseded
 from airflow_provider_interactions.extract.commit import refuse_other
 from airflow_provider_interactions.extract.split_window import join_again, read_current
 from airflow_provider_interactions.lake.manifest import Manifest
+from airflow_provider_interactions.lake.reader import describe_superseded
 from airflow_provider_interactions.lake.storage import Lake
 
 log = logging.getLogger(__name__)
@@ -19,7 +22,8 @@ log = logging.getLogger(__name__)
 class Loaded(msgspec.Struct, frozen=True):
     """Row counts of a load. ``rows`` are all rows of the window. ``merged`` are duplicates among them.
 
-    ``unchanged`` rows were already in the table, equal or newer.
+    ``unchanged`` rows were already in the table, equal or newer. ``removed`` rows were in the table and are no longer
+    in the window; only a target that replaces whole windows removes rows.
     ``inserted`` + ``updated`` + ``unchanged`` + ``merged`` = ``rows``.
     """
 
@@ -28,26 +32,65 @@ class Loaded(msgspec.Struct, frozen=True):
     updated: int
     unchanged: int
     merged: int
+    removed: int = 0
 
 
-def load_window(lake: Lake, manifest: Manifest, database: str, table: str) -> tuple[Manifest, Loaded]:
+class Target(Protocol):
+    """One table of the user's. Each operation is one transaction: it happens as a whole, or the table is unchanged.
+
+    A row of the window replaces the one of the same key if it was extracted at the same time or later, and differs in
+    another column than ``extracted_at``. So ``extracted_at`` of a row in the table is the extraction that changed it.
+    """
+
+    def prepare(self) -> None:
+        """Make the table if it is absent; add the columns that newer versions of the schema have.
+
+        Raises LoadError if it is another table or the user may not do that, and ConfigError if the table's schema is
+        newer than this code.
+        """
+
+    def load(self, lake: Lake, manifest: Manifest) -> Loaded:
+        """Prepare the table and load a normalized window into it.
+
+        Once it has the table to itself it calls `require_current`, so that a window never goes back to an older
+        version. Raises LoadError, WindowSuperseded, and Unreconciled if the files do not hold the manifest's rows.
+        """
+
+    def erase(self, vendor: str, account: str, contacts: Iterable[Contact]) -> int:
+        """Remove all rows of these contacts. Returns the number of removed rows. Raises LoadError."""
+
+    def describe(self) -> tuple[str, str]:
+        """The namespace and the name of the table by OpenLineage's naming conventions. Holds no secret."""
+
+
+def load_window(lake: Lake, manifest: Manifest, target: Target) -> tuple[Manifest, Loaded]:
     """Load the currently published version of a normalized window. Start again if another run replaces it meanwhile.
 
-    Returns the manifest of the loaded version. Raises LoadError (the table is unchanged), Unreconciled if an extraction
-    with other options or contacts has replaced the window, and ConfigError if DuckDB is not installed.
+    Returns the manifest of the loaded version. Raises LoadError (the table is unchanged), and Unreconciled if an
+    extraction with other options or contacts has replaced the window.
     """
-    duckdb, manifest = _import_duckdb(), find_current(lake, manifest)
+    manifest = find_current(lake, manifest)
     while True:
         try:
-            done = duckdb.load(lake, manifest, database, table)
-        except LoadError:
+            done = target.load(lake, manifest)
+        except (LoadError, WindowSuperseded):
             newer = find_current(lake, manifest)
             if newer.paths == manifest.paths:
                 raise
             manifest = newer
         else:
-            _log_counts(manifest, done)
+            _log_counts(manifest, done, target.describe())
             return manifest, done
+
+
+def require_current(lake: Lake, manifest: Manifest) -> None:
+    """Raise WindowSuperseded unless this version of the window is the published one.
+
+    A target calls it while it has the table to itself. So if two versions of a window are loaded at once, the newer one
+    is always the last.
+    """
+    if find_current(lake, manifest).paths != manifest.paths:
+        raise WindowSuperseded(describe_superseded(manifest))
 
 
 def find_current(lake: Lake, manifest: Manifest) -> Manifest:
@@ -72,17 +115,9 @@ def _accept(mine: Manifest, found: Manifest) -> None:
     )
 
 
-def _import_duckdb() -> ModuleType:
-    try:
-        from airflow_provider_interactions.load import duckdb
-    except ModuleNotFoundError as missing:
-        msg = "DuckDB is not installed. Install it with: pip install 'airflow-provider-interactions[duckdb]'."
-        raise ConfigError(msg) from missing
-    return duckdb
-
-
-def _log_counts(manifest: Manifest, done: Loaded) -> None:
+def _log_counts(manifest: Manifest, done: Loaded, table: tuple[str, str]) -> None:
     log.info(
-        "%s, window %s: %d rows loaded, %d inserted, %d updated, %d unchanged, %d merged",
-        *(manifest.vendor, manifest.window, done.rows, done.inserted, done.updated, done.unchanged, done.merged),
+        "%s, window %s: %d rows loaded into %s, %d inserted, %d updated, %d unchanged, %d merged, %d removed",
+        *(manifest.vendor, manifest.window, done.rows, table[1]),
+        *(done.inserted, done.updated, done.unchanged, done.merged, done.removed),
     )

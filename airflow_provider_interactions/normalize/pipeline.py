@@ -27,7 +27,7 @@ from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize.repeats import Deduplicator
 from airflow_provider_interactions.normalize.rows import build_rejects, join_rows, slice_batch, to_rows
 from airflow_provider_interactions.rejects import SHARE, are_too_many, explain_way_on, list_reasons
-from airflow_provider_interactions.schema import CANONICAL, REJECTS
+from airflow_provider_interactions.schema import CANONICAL, REJECTS, find_version
 from airflow_provider_interactions.vendors import find_vendor as vendor_named
 
 #: Rows in one step: so few that the intermediate results fit into the processor's cache.
@@ -140,7 +140,10 @@ class _CanonicalWriter:
             repeated=self.landed - self.canonical - self.rejected,
         )
         files = tuple(sorted((file for file in self.written if file not in rejects), key=lambda file: file.path))
-        manifest = msgspec.structs.replace(self.raw, files=files, rejects=rejects, counts=counts)
+        version = find_version(CANONICAL)
+        manifest = msgspec.structs.replace(
+            self.raw, files=files, rejects=rejects, counts=counts, schema_version=version
+        )
         reconcile_normalized(self.raw, manifest)
         self._refuse_superseded()
         former = self.lake.read(manifest.place.manifest, Manifest)

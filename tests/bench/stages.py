@@ -97,14 +97,14 @@ def _writing(lake, files):
 def load():
     """The normalized window into DuckDB twice; seconds of each, without start-up, and of DuckDB's own statement."""
     from airflow_provider_interactions.lake.manifest import Manifest
-    from airflow_provider_interactions.load import duckdb
+    from airflow_provider_interactions.load.duckdb import DuckDBTable
 
     asked = job()
     manifest = asked.lake.read(asked.place.manifest, Manifest)
     seconds = []
     for _ in range(2):
         began = time.monotonic()
-        rows = duckdb.load(asked.lake, manifest, f"{LAKE}/table.duckdb").rows
+        rows = DuckDBTable(f"{LAKE}/table.duckdb").load(asked.lake, manifest).rows
         seconds.append(time.monotonic() - began)
     files = [asked.lake.full(file.path) for file in manifest.files]
     return {"rows": rows, "first": seconds[0], "again": seconds[1], "alone": _created(files)}

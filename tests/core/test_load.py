@@ -22,7 +22,9 @@ from airflow_provider_interactions.errors import ConfigError, LoadError, Unrecon
 from airflow_provider_interactions.lake.manifest import Counts, pack
 from airflow_provider_interactions.load import Loaded
 from airflow_provider_interactions.load import duckdb as module
-from airflow_provider_interactions.load.duckdb import load, quote_name
+from airflow_provider_interactions.load.duckdb import DuckDBTable
+from airflow_provider_interactions.load.duckdb_schema import sql_type
+from airflow_provider_interactions.load.sql import quote_name
 from airflow_provider_interactions.normalize.pipeline import normalize
 from airflow_provider_interactions.schema import CANONICAL, KEY
 from airflow_provider_interactions.window import Window
@@ -34,6 +36,10 @@ IDS = [f"{n:032X}" for n in range(1, 40)]
 @pytest.fixture
 def database(tmp_path):
     return str(tmp_path / "warehouse" / "all.duckdb")
+
+
+def load(lake, manifest, database, table="interactions"):
+    return DuckDBTable(database, table).load(lake, manifest)
 
 
 def query(database, sql):
@@ -173,14 +179,14 @@ FULL = """
 import resource, signal, sys, json
 from airflow_provider_interactions.errors import LoadError
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.load.duckdb import load
+from airflow_provider_interactions.load.duckdb import DuckDBTable
 from airflow_provider_interactions.lake.manifest import unpack
 lake, database, room = sys.argv[1:]
 manifest = unpack(json.loads(sys.stdin.readline()))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(room), resource.RLIM_INFINITY))
 try:
-    load(Lake.at(lake), manifest, database)
+    DuckDBTable(database).load(Lake.at(lake), manifest)
 except LoadError as wrong:
     print(type(wrong).__name__, wrong)
 """
@@ -267,7 +273,7 @@ def test_a_table_of_another_shape_is_left_as_it_is(desk, database):
     Path(database).parent.mkdir()
     query(database, "CREATE TABLE interactions AS SELECT 'mine' AS precious")
     manifest = desk.normalized(desk.record())
-    with pytest.raises(LoadError, match=r"DuckDB refused the rows of window \[2026-01-02T.*the table is unchanged"):
+    with pytest.raises(LoadError, match=r"DuckDB refused the rows of table "interactions" .*the table is unchanged"):
         load(desk.lake, manifest, database)
     assert query(database, "SELECT * FROM interactions") == [("mine",)]
 
@@ -276,7 +282,7 @@ def test_nobody_is_quoted_when_a_table_does_not_fit(desk, database):
     """DuckDB names the value that it cannot convert: here who was asked about."""
     Path(database).parent.mkdir()
     columns = ", ".join(
-        f'"{field.name}" {"TINYINT" if field.name == "contact_id" else module._sql_type(field)}' for field in CANONICAL
+        f'"{field.name}" {"TINYINT" if field.name == "contact_id" else sql_type(field)}' for field in CANONICAL
     )
     query(database, f"CREATE TABLE interactions ({columns})")
     manifest = desk.normalized(desk.record())
@@ -323,19 +329,19 @@ def test_a_file_that_is_no_database_is_told_at_once(desk, tmp_path):
 
 def test_a_database_below_a_file_is_a_config_error(desk, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="Check the database argument"):
+    with pytest.raises(ConfigError, match="Check its path"):
         load(desk.lake, desk.normalized(), str(tmp_path / "file" / "x" / "all.duckdb"))
 
 
 LOAD = """
 import json, sys
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.load.duckdb import load
+from airflow_provider_interactions.load.duckdb import DuckDBTable
 from airflow_provider_interactions.lake.manifest import unpack
 lake, database = sys.argv[1:]
 print("ready", flush=True)
 for manifest in json.loads(sys.stdin.readline()):
-    load(Lake.at(lake), unpack(manifest), database)
+    DuckDBTable(database).load(Lake.at(lake), unpack(manifest))
 """
 
 
@@ -369,5 +375,5 @@ def test_which_of_two_alike_is_kept_does_not_depend_on_their_order(desk, order):
     twice = [{**row, "contact_id": name} for name in ("a", "b")][::order]
     with duckdb.connect() as connection:
         connection.register("arrived", pa.Table.from_pylist(twice, CANONICAL))
-        connection.execute(module._FRESH)
+        connection.execute(module.build_fresh(CANONICAL))
         assert connection.execute("SELECT contact_id FROM fresh").fetchall() == [("a",)]

@@ -11,7 +11,7 @@ from airflow_provider_interactions.extract import commit, run
 from airflow_provider_interactions.lake import parquet
 from airflow_provider_interactions.lake.manifest import Counts, File, reconcile_normalized
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.load import duckdb
+from airflow_provider_interactions.load.duckdb import DuckDBTable
 from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
 
 
@@ -102,7 +102,7 @@ def test_a_canonical_file_that_was_tampered_with_is_not_loaded(done, what, tmp_p
     spec, _, normalized = done
     rewritten(rig.lake_of(spec), normalized.files[0], CHANGES[what])
     with pytest.raises((Unreconciled, LoadError)):
-        duckdb.load(rig.lake_of(spec), normalized, str(tmp_path / "db"))
+        DuckDBTable(str(tmp_path / "db")).load(rig.lake_of(spec), normalized)
     with pytest.raises(InteractionsError):
         rig.seen(spec)
 

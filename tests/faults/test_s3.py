@@ -26,7 +26,7 @@ from airflow_provider_interactions.lake import reader as lake_reader
 from airflow_provider_interactions.lake.manifest import Manifest, unpack
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.load.duckdb import load as loaded
+from airflow_provider_interactions.load.duckdb import DuckDBTable
 from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
 from airflow_provider_interactions.schema import RAW
 
@@ -83,7 +83,7 @@ def test_the_same_rows_as_on_a_disk(sandbox, vendor, place, tmp_path):
         raw, canonical = rig.run(spec)
         assert rig.told(rig.seen(spec)[1]) == rig.expected(sandbox, vendor)
         database = str(tmp_path / f"{disk}.duckdb")
-        assert loaded(rig.lake_of(spec), canonical, database).inserted == canonical.counts.canonical
+        assert DuckDBTable(database).load(rig.lake_of(spec), canonical).inserted == canonical.counts.canonical
         with duckdb.connect(database) as connection:
             rows = connection.execute("SELECT * FROM interactions ORDER BY ALL").fetchall()
         found.append((rows, [(file.rows, file.bytes) for file in raw.files], raw.digest))
