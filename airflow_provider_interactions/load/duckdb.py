@@ -154,9 +154,7 @@ def _build_same(manifest: Manifest) -> str:
     return f"old.interaction_id = new.interaction_id AND {mine}"
 
 
-def _stage_rows(
-    connection: duckdb.DuckDBPyConnection, columns: pa.Schema, lake: Lake, manifest: Manifest
-) -> None:
+def _stage_rows(connection: duckdb.DuckDBPyConnection, columns: pa.Schema, lake: Lake, manifest: Manifest) -> None:
     """Name the window's rows ``arrived``. DuckDB reads local files itself; other files pass as Arrow batches."""
     refuse_newer(manifest.schema_version, columns, f"Window {manifest.window}")
     if lake.local and manifest.files:

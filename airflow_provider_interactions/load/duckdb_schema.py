@@ -63,7 +63,7 @@ def _read_version(connection: duckdb.DuckDBPyConnection, table: str) -> int | No
     return int(found[1]) if found else None
 
 
-def _describe(connection: duckdb.DuckDBPyConnection, name: str) -> list[tuple[str, str, str, str, str]]:
+def _describe(connection: duckdb.DuckDBPyConnection, name: str) -> list[tuple[str, str, str, str, str | None]]:
     """Name, type, YES or NO for null, key, default. PRAGMA table_info of DuckDB 1.2 fails on some quoted names."""
     return connection.execute(f"DESCRIBE {name}").fetchall()  # type: ignore[no-any-return]
 

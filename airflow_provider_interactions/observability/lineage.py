@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -23,15 +24,15 @@ FLOW = {
 }
 
 
-def build_lineage(summary: Summary, lake: Lake, table: tuple[str, str] | None = None) -> Any:
-    """The lineage of a step. ``table`` is the namespace and the name of the table that a load writes."""
+def build_lineage(summary: Summary, lake: Lake, tables: Sequence[tuple[str, str]] = ()) -> Any:
+    """The lineage of a step. ``tables`` are the namespaces and names of the tables that a load writes."""
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    source, target = (_name_dataset(what, summary, lake, table) for what in FLOW[summary.stage])
     reads, writes = FLOW[summary.stage]
+    targets = tables if writes == "table" else [_name_dataset(writes, summary, lake)]
     return OperatorLineage(
-        inputs=[_build_input(*source, find_schema(reads))],
-        outputs=[_build_output(*target, find_schema(writes), summary)],
+        inputs=[_build_input(*_name_dataset(reads, summary, lake), find_schema(reads))],
+        outputs=[_build_output(*target, find_schema(writes), summary) for target in targets],
     )
 
 
@@ -43,12 +44,10 @@ def find_schema(what: str) -> pa.Schema | None:
     return schemas.get(what)
 
 
-def _name_dataset(what: str, summary: Summary, lake: Lake, table: tuple[str, str] | None) -> tuple[str, str]:
+def _name_dataset(what: str, summary: Summary, lake: Lake) -> tuple[str, str]:
     """Namespace and name of a dataset, by OpenLineage's naming conventions for files and buckets."""
     if what == "vendor":
         return f"{summary.vendor}://{summary.account}", "interactions"
-    if what == "table":
-        return table or ("unknown", "interactions")
     from airflow_provider_interactions.lake.paths import escape_segment
 
     vendor, account = escape_segment(summary.vendor), escape_segment(summary.account)

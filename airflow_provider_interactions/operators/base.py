@@ -75,12 +75,13 @@ class LakeOperator(BaseOperator):
         """Datasets, schema, rows and bytes. OpenLineage calls this when the task has succeeded."""
         from airflow_provider_interactions.observability import lineage
 
-        return None if self.summary is None else lineage.build_lineage(self.summary, open_lake(self.lake), self.target)
+        if self.summary is None:
+            return None
+        return lineage.build_lineage(self.summary, open_lake(self.lake), self.describe_tables())
 
-    @property
-    def target(self) -> tuple[str, str] | None:
-        """OpenLineage's namespace and name of the table that the step writes; None if it writes no table."""
-        return None
+    def describe_tables(self) -> list[tuple[str, str]]:
+        """OpenLineage's namespace and name of each table that the step writes; empty if it writes no table."""
+        return []
 
 
 class VendorOperator(LakeOperator):

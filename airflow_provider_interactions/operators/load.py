@@ -7,22 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
-from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.observability.summary import summarize_loaded
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
+from airflow_provider_interactions.runtime.targets import Targets, open_targets
 from airflow_provider_interactions.runtime.xcom import describe_window, find_triggering_manifest, unpack_batches
 from airflow_provider_interactions.window import zulu
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.lake.manifest import Manifest
-    from airflow_provider_interactions.load import Loaded
-
-#: Default name of the DuckDB file in a local lake.
-DATABASE = "interactions.duckdb"
-
-NO_DATABASE = "The lake is not on a local disk, so there is no default path for the DuckDB file."
+    from airflow_provider_interactions.load import Loaded, Target
 
 
 class LoadInteractionsOperator(LakeOperator):
@@ -32,68 +27,84 @@ class LoadInteractionsOperator(LakeOperator):
 
     :param manifest: the output of NormalizeInteractionsOperator; default: the manifest that the triggering asset event
         names
-    :param database: path of the DuckDB file, which is created if it does not exist; default: ``interactions.duckdb``
-        in the lake, if the lake is on a local disk
+    :param target: where the table is: the id of an Airflow connection, or the path of a DuckDB file, which is created
+        if it does not exist; a list of them; or a dict of them with the name of the table in each. Default:
+        ``interactions.duckdb`` in the lake, if the lake is on a local disk
     :param table: name of the table, with a schema if needed
+    :param database: the path of a DuckDB file; the same as ``target``
     """
 
     stage = "load"
 
-    template_fields: Sequence[str] = (*LakeOperator.template_fields, "manifest", "database", "table")
+    template_fields: Sequence[str] = (*LakeOperator.template_fields, "manifest", "target", "table", "database")
 
     def __init__(
         self,
         *,
         manifest: Mapping[str, Any] | None = None,
-        database: str | None = None,
+        target: Targets = None,
         table: str = "interactions",
+        database: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if target and database:
+            msg = f"{type(self).__name__} {self.task_id}: give target or database, not both."
+            raise ValueError(msg)
         self.manifest = manifest
-        self.database = database
+        self.target = target
         self.table = table
+        self.database = database
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Load in one transaction. If the database refuses the rows, it stays unchanged, and the task retries."""
+        """Load in one transaction a target. If a database refuses the rows, it stays unchanged, and the task retries.
+
+        Targets are loaded one after the other. A retry finds what is loaded already, and changes nothing there.
+        """
         from airflow_provider_interactions.load import load_window
 
         with raise_for_airflow():
-            lake, manifest = open_lake(self.lake), self._read_manifest(context)
+            lake, manifest, targets = open_lake(self.lake), self._read_manifest(context), self._open_targets()
+        loaded = []
         with raise_for_airflow(*describe_window([manifest])):
-            manifest, result = load_window(lake, manifest, self._find_database(), self.table)
+            for target in targets:
+                manifest, result = load_window(lake, manifest, target)
+                loaded.append(result)
         return self.finish(
-            context, summarize_loaded(self.stage, manifest, result), self._build_result(manifest, result)
+            context,
+            summarize_loaded(self.stage, manifest, loaded[0]),
+            _build_result(manifest, [target.describe() for target in targets], loaded),
         )
 
-    @property
-    def target(self) -> tuple[str, str] | None:
-        """The DuckDB file, and the table in it."""
-        return f"duckdb://{self._find_database()}", self.table
+    def describe_tables(self) -> list[tuple[str, str]]:
+        """The tables that the task writes."""
+        return [target.describe() for target in self._open_targets()]
+
+    def _open_targets(self) -> list[Target]:
+        return open_targets(self.target or self.database, self.table, open_lake(self.lake))
 
     def _read_manifest(self, context: Context) -> Manifest:
         if self.manifest is None:
             return find_triggering_manifest(context, open_lake(self.lake))
         return unpack_batches(self.manifest)[0]
 
-    def _find_database(self) -> str:
-        if self.database:
-            return self.database
-        lake = open_lake(self.lake)
-        if not lake.local:
-            raise ConfigError(f"{NO_DATABASE} Give the operator a database.")
-        return lake.full(DATABASE)
 
-    def _build_result(self, manifest: Manifest, result: Loaded) -> dict[str, Any]:
-        import msgspec
+def _build_result(manifest: Manifest, tables: Sequence[tuple[str, str]], loaded: Sequence[Loaded]) -> dict[str, Any]:
+    """The window, its counts, and what was done in each table. ``table`` and ``loaded`` are those of the first."""
+    import msgspec
 
-        return {
-            "vendor": manifest.vendor,
-            "account": manifest.account,
-            "window_start": zulu(manifest.window_start),
-            "window_end": zulu(manifest.window_end),
-            "windows": manifest.windows,
-            "table": self.table,
-            "counts": msgspec.to_builtins(manifest.counts),
-            "loaded": msgspec.to_builtins(result),
-        }
+    done = [
+        {"address": address, "table": table, "loaded": msgspec.to_builtins(result)}
+        for (address, table), result in zip(tables, loaded, strict=True)
+    ]
+    return {
+        "vendor": manifest.vendor,
+        "account": manifest.account,
+        "window_start": zulu(manifest.window_start),
+        "window_end": zulu(manifest.window_end),
+        "windows": manifest.windows,
+        "counts": msgspec.to_builtins(manifest.counts),
+        "table": done[0]["table"],
+        "loaded": done[0]["loaded"],
+        "targets": done,
+    }

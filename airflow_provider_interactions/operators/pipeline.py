@@ -12,8 +12,9 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow_provider_interactions.observability.assets import Stage, asset
 from airflow_provider_interactions.operators.contacts import ListContactsOperator
 from airflow_provider_interactions.operators.extract import ExtractInteractionsOperator
-from airflow_provider_interactions.operators.load import NO_DATABASE, LoadInteractionsOperator
+from airflow_provider_interactions.operators.load import LoadInteractionsOperator
 from airflow_provider_interactions.operators.normalize import NormalizeInteractionsOperator
+from airflow_provider_interactions.runtime.targets import NO_TARGET, Targets
 from airflow_provider_interactions.window import Instant
 
 #: Stages whose tasks have an asset as an outlet.
@@ -79,8 +80,9 @@ class NormalizeArguments(CommonArguments, total=False):
 class LoadArguments(CommonArguments, total=False):
     """Arguments of ``load``."""
 
-    database: str | None
+    target: Targets
     table: str
+    database: str | None
 
 
 class Arguments(ListArguments, ExtractArguments, NormalizeArguments, LoadArguments, total=False):
@@ -114,7 +116,7 @@ def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arg
     the assets ``interactions_<conn_id, else vendor>_normalized`` and ``…_loaded``. With ``load=False``, the rows stay
     in the lake, for a warehouse that reads Parquet.
 
-    Raises TypeError for an unknown argument, and ValueError if the DuckDB file has no path.
+    Raises TypeError for an unknown argument, and ValueError if the rows have no target.
     """
     _reject_unknown(arguments)
     chosen: dict[str, Any] = {**_limit_tasks(vendor, arguments), **arguments}
@@ -132,19 +134,19 @@ def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arg
     )
     if not load:
         return Pipeline(contacts, extract, normalize, None)
-    _require_database(arguments)
+    _require_target(arguments)
     load_task = LoadInteractionsOperator(
         task_id="load", outlets=outlets["loaded"], **_select(LoadArguments, chosen, manifest=normalize.output)
     )
     return Pipeline(contacts, extract, normalize, load_task)
 
 
-def _require_database(chosen: Mapping[str, Any]) -> None:
-    """Raise ValueError while Airflow parses the DAG, not in its last task: a DuckDB file needs a local disk."""
+def _require_target(chosen: Mapping[str, Any]) -> None:
+    """Raise ValueError while Airflow parses the DAG, not in its last task: the default target needs a local disk."""
     lake = chosen.get("lake") or conf.get("interactions", "lake", fallback="")
     remote = "://" in lake and "{{" not in lake and not lake.startswith(LOCAL_SCHEMES)
-    if remote and chosen.get("database") is None:
-        msg = f"{NO_DATABASE} Give interactions_pipeline a database, or load=False to keep the rows in the lake only."
+    if remote and chosen.get("target") is None and chosen.get("database") is None:
+        msg = f"{NO_TARGET} Give interactions_pipeline a target, or load=False to keep the rows in the lake only."
         raise ValueError(msg)
 
 
