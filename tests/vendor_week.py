@@ -11,7 +11,7 @@ from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.load import duckdb as load
+from airflow_provider_interactions.load.duckdb import DuckDBTable
 from airflow_provider_interactions.normalize import pipeline
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window
@@ -39,4 +39,4 @@ def load_week(sandbox, name, lake, options):
     )
     for one in (job, again):
         manifest = pipeline.normalize(one.lake, commit.commit_window(one.lake, [extract(one)]))
-        load.load(one.lake, manifest, str(lake / "interactions.duckdb"))
+        DuckDBTable(str(lake / "interactions.duckdb")).load(one.lake, manifest)

@@ -345,4 +345,4 @@ def test_a_window_that_is_replaced_while_it_is_loaded_is_loaded_as_it_is_now(lak
     newer = run()
     monkeypatch.setattr(load, "find_current", looked)
     assert loaded(lake, former)["loaded"]["rows"] == newer["counts"]["canonical"] > 0
-    assert len(looks) == 2
+    assert len(looks) > 1
