@@ -36,7 +36,7 @@ from airflow_provider_interactions.http.throttle import Throttle
 from airflow_provider_interactions.http.tokens import TokenCache, Tokens, read_token
 
 #: Times that one request may be refused with 401, each time with another token; tokens may expire on the way.
-MOST_REFUSALS = 5
+MOST_REFUSALS = 3
 
 
 @dataclass(slots=True)
@@ -118,24 +118,23 @@ class Client:
                     raise
 
     async def _send_with_token(self, request: Request) -> Response:
-        """Send a request, again with another token after each 401."""
-        refusals = 0
-        while True:
-            async with self.throttle.acquire() as turn:
-                # Only now: while a request waits for its turn, a token may expire or be refused.
-                token = await self.tokens.current()
+        """Send a request, again with another token after each 401.
+
+        Other requests may use up the tokens. The last try has a token of its own: if that is refused, it is forbidden.
+        """
+        for refusals in range(MOST_REFUSALS):
+            last = refusals == MOST_REFUSALS - 1
+            async with self.throttle.acquire(ahead=refusals > 0) as turn, self.tokens.use(alone=last) as token:
                 response = await self._send(self.auth.apply(request, token))
                 error = self._classify(response)
                 if error is None:
                     self.tokens.accept(token)
                     self.throttle.record_success(turn)
                     return response
-                if not isinstance(error, AuthRejected):
+                if last or not isinstance(error, AuthRejected):
                     raise error
-            refusals += 1
-            if refusals == MOST_REFUSALS:  # other requests pass with such tokens: this one is forbidden
-                raise error
             self.tokens.refuse(token, error)  # raises it, unless a new token may help
+        raise AssertionError  # unreachable: the last try returns or raises
 
     def _classify(self, response: Response) -> VendorError | None:
         error = self.vendor.classify(response)

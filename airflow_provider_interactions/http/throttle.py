@@ -76,12 +76,13 @@ class Throttle:
         return cls(most, first if proven else 1.0, documented, patience, tuning or RateTuning(), first)
 
     @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[Turn]:
+    async def acquire(self, *, ahead: bool = False) -> AsyncIterator[Turn]:
         """Wait for a place among the requests in flight, for the gate, and for the next turn.
 
+        A request that has waited once already, and must be sent again at once, goes ``ahead`` of the others.
         A ``Throttled`` that is raised inside closes the gate; its ``retry_after`` is then the seconds of the pause.
         """
-        await self._take_place()
+        await self._take_place(ahead=ahead)
         try:
             turn = await self._wait_for_turn()
             try:
@@ -134,13 +135,16 @@ class Throttle:
             self.quick_places = max(1.0, QUICK_SHARE * self.in_flight)
             self.places, self.first_places = max(1.0, min(self.places / 2, REOPENING_IN_FLIGHT)), 1.0
 
-    async def _take_place(self) -> None:
+    async def _take_place(self, *, ahead: bool) -> None:
         """Wait for a place, first come, first served: a response that comes before an earlier one waits in memory."""
         if not self.waiting and self.in_flight < int(self.places):
             self.in_flight += 1
             return
         place = asyncio.get_running_loop().create_future()
-        self.waiting.append(place)
+        if ahead:
+            self.waiting.appendleft(place)
+        else:
+            self.waiting.append(place)
         try:
             await place
         except asyncio.CancelledError:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from airflow_provider_interactions.contract import Auth, Response, Token
@@ -53,13 +54,25 @@ class Tokens:
     verdict: AuthRejected | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def current(self) -> str:
-        """A token to use now. Raises the token host's error; after a refusal always, without another request."""
+    @asynccontextmanager
+    async def use(self, *, alone: bool = False) -> AsyncIterator[str]:
+        """A token for one request: that of all requests, or a new one that no other request uses before.
+
+        Raises the token host's error; after a refusal always, without another request.
+        """
+        if alone:
+            async with self.lock:
+                self._has_usable()  # raises the verdict
+                self.cache.token = ""
+                token = await self._request()
+                yield token.value
+                self._store(token)
+            return
         if not self._has_usable():
             async with self.lock:
                 if not self._has_usable():
-                    return await self._renew()
-        return self.cache.token
+                    self._store(await self._request())
+        yield self.cache.token
 
     def accept(self, token: str) -> None:
         """Note that the vendor accepted this token."""
@@ -80,14 +93,16 @@ class Tokens:
             raise self.verdict
         return self.cache.is_usable(asyncio.get_running_loop().time())
 
-    async def _renew(self) -> str:
+    def _store(self, token: Token) -> None:
+        self.cache.store(token, asyncio.get_running_loop().time())
+
+    async def _request(self) -> Token:
         acquire = self.cache.auth.acquire
         try:
-            token = await (asyncio.to_thread(acquire) if acquire is not None else self.request())
+            return await (asyncio.to_thread(acquire) if acquire is not None else self.request())
         except AuthRejected as error:
             self.verdict = error
             raise
-        return self.cache.store(token, asyncio.get_running_loop().time())
 
 
 def read_token(auth: Auth, response: Response) -> Token:

@@ -7,8 +7,8 @@ table.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from airflow_provider_interactions.lake.reader import read_canonical
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import Loaded, require_current
 from airflow_provider_interactions.load.duckdb_schema import explain_misfit, prepare_table, sql_type
-from airflow_provider_interactions.load.duckdb_turn import is_full, open_in_turn
+from airflow_provider_interactions.load.duckdb_turn import MOTHERDUCK, is_full, open_in_turn, open_motherduck
 from airflow_provider_interactions.load.sql import build_newer, build_order, list_names, quote_name, quote_text
 from airflow_provider_interactions.schema import CANONICAL, KEY, find_since, refuse_newer
 
@@ -32,11 +32,18 @@ TURN = 300.0
 
 @dataclass(frozen=True, slots=True)
 class DuckDBTable:
-    """A table in a DuckDB file. Both are made if they are absent. ``columns`` differ from the default in tests only."""
+    """A table in a DuckDB file, or in MotherDuck. Both are made if they are absent.
 
-    database: str
+    ``database`` is a path, or MotherDuck's address (``md:name``). ``storage_version`` is the format of a new file:
+    tools with an older DuckDB cannot read the default of a newer one. ``token`` is MotherDuck's. ``columns`` differ
+    from the default in tests only.
+    """
+
+    database: str = field(repr=False)  # MotherDuck's address can hold a token
     table: str = "interactions"
-    columns: pa.Schema = CANONICAL
+    columns: pa.Schema = field(default=CANONICAL, repr=False)
+    storage_version: str = ""
+    token: str = field(default="", repr=False)
 
     def prepare(self) -> None:
         """Make the table, or add the columns that it lacks. Raises as `Target.prepare` says."""
@@ -63,13 +70,12 @@ class DuckDBTable:
 
     def describe(self) -> tuple[str, str]:
         """The file's address, and the table's name."""
-        return f"duckdb://{self.database}", self.table
+        return f"duckdb://{self.database.partition('?')[0]}", self.table
 
     @contextmanager
     def _transaction(self, explain: Callable[[Exception], str]) -> Iterator[duckdb.DuckDBPyConnection]:
         """A transaction with the prepared table. Raises LoadError, with an explanation, for what DuckDB refuses."""
-        _make_folder(self.database)
-        with open_in_turn(self.database, TURN) as connection:
+        with self._open() as connection:
             try:
                 connection.execute("SET preserve_insertion_order = false")  # lets DuckDB insert on all cores
                 connection.begin()
@@ -82,6 +88,12 @@ class DuckDBTable:
                     connection.rollback()
                 # Do not pass DuckDB's message on: it can quote a value, such as a person's identifier.
                 raise LoadError(explain(wrong)) from None
+
+    def _open(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        if self.database.startswith(MOTHERDUCK):
+            return open_motherduck(self.database, self.token)
+        _make_folder(self.database)
+        return open_in_turn(self.database, TURN, self.storage_version)
 
 
 def _explain(table: str, wrong: Exception) -> str:
@@ -160,12 +172,13 @@ def _stage_rows(connection: duckdb.DuckDBPyConnection, columns: pa.Schema, lake:
     if lake.local and manifest.files:
         files = ", ".join(quote_text(lake.full(file.path)) for file in manifest.files)
         rows = f"SELECT * FROM read_parquet([{files}], hive_partitioning = false, union_by_name = true)"  # noqa: S608 - quoted
-        added = ", ".join(f'NULL::{sql_type(field)} AS "{field.name}"' for field in columns if find_since(field) > 1)
+        later = [column for column in columns if find_since(column) > 1]
+        added = ", ".join(f'NULL::{sql_type(column)} AS "{column.name}"' for column in later)
         if added:  # files of an older version have nulls in the columns added since
             rows = f"SELECT {added} WHERE false UNION ALL BY NAME {rows}"
         connection.execute(f"CREATE OR REPLACE TEMP VIEW arrived AS SELECT {list_names(columns)} FROM ({rows})")  # noqa: S608 - quoted
         return
-    wanted = ", ".join(f'"{field.name}" {sql_type(field)}' for field in columns)
+    wanted = ", ".join(f'"{column.name}" {sql_type(column)}' for column in columns)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE arrived ({wanted})")
     if manifest.files:
         batches = pa.RecordBatchReader.from_batches(columns, read_canonical(lake, manifest, columns))

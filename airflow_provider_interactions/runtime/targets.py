@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from airflow.sdk import BaseHook, Connection
 
@@ -23,7 +24,7 @@ DATABASE = "interactions.duckdb"
 NO_TARGET = "The lake is not on a local disk, so there is no default path for the DuckDB file."
 
 #: Beginnings and endings of what is a DuckDB database, not a connection id.
-_DUCKDB_STARTS = ("md:", "duckdb:", "file:")
+_DUCKDB_STARTS = ("md:", "duckdb:")
 _DUCKDB_ENDS = (".duckdb", ".db", ".ddb")
 
 
@@ -67,14 +68,35 @@ def _pair_with_tables(targets: Targets, table: str, lake: Lake) -> list[tuple[st
     return [(name, table) for name in targets]
 
 
-def _open_duckdb(database: str, table: str) -> Target:
+def _open_duckdb(address: str, table: str) -> Target:
+    """A file by its path, or by ``duckdb:///path?storage_version=v1.2.0``; or MotherDuck's address."""
+    path, version = address, ""
+    if address.startswith("duckdb:"):
+        split = urlsplit(address)
+        path, version = unquote(split.path), dict(parse_qsl(split.query)).get("storage_version", "")
+    return _build_duckdb(path, table, storage_version=version)
+
+
+def _build_duckdb(path: str, table: str, **more: str) -> Target:
     kind = _import("duckdb", "DuckDBTable", "duckdb")
-    return kind(database, table)  # type: ignore[no-any-return]
+    return kind(path, table, **more)  # type: ignore[no-any-return]
 
 
-def _build_duckdb(connection: Connection, table: str, lake: Lake) -> Target:  # noqa: ARG001 - all builders are alike
-    """Airflow's DuckDB connection: the file's path is the host."""
-    return _open_duckdb(connection.host or "", table)
+def _open_duckdb_connection(connection: Connection, table: str, lake: Lake) -> Target:  # noqa: ARG001 - as all builders
+    """The type of the package airflow-provider-duckdb: a path as host; or MotherDuck's database as schema, and token.
+
+    The extra ``storage_version`` chooses the format of a new file.
+    """
+    if connection.host:
+        version = str(connection.extra_dejson.get("storage_version") or "")
+        return _build_duckdb(connection.host, table, storage_version=version)
+    if not connection.password:
+        msg = (
+            f"Connection {connection.conn_id} names no DuckDB file. Set the path of the file as host; for MotherDuck "
+            "leave host empty, and set the database as schema and the token as password."
+        )
+        raise ConfigError(msg)
+    return _build_duckdb(f"md:{connection.schema or ''}", table, token=connection.password)
 
 
 def _import(module: str, name: str, extra: str) -> Any:
@@ -91,5 +113,5 @@ def _import(module: str, name: str, extra: str) -> Any:
 
 #: The targets by connection type. Each builder gets the connection, the table's name and the lake.
 BUILDERS: Mapping[str, Callable[[Connection, str, Lake], Target]] = {
-    "duckdb": _build_duckdb,
+    "duckdb": _open_duckdb_connection,
 }

@@ -346,3 +346,16 @@ def test_a_window_that_is_replaced_while_it_is_loaded_is_loaded_as_it_is_now(lak
     monkeypatch.setattr(load, "find_current", looked)
     assert loaded(lake, former)["loaded"]["rows"] == newer["counts"]["canonical"] > 0
     assert len(looks) > 1
+
+
+def test_a_load_writes_all_targets(lake, people, tmp_path):
+    batches = listed(lake, WEEK, contacts=people, options=FEW)
+    window = normalized(lake, [extracted(lake, {"params": {}}, options=FEW, batch=batch) for batch in batches])
+    paths, rows = [str(tmp_path / f"{name}.duckdb") for name in "ab"], window["counts"]["canonical"]
+    done = loaded(lake, window, target=paths)
+    assert [one["loaded"]["inserted"] for one in done["targets"]] == [rows, rows]
+    assert [one["address"] for one in done["targets"]] == [f"duckdb://{path}" for path in paths]
+    assert rows > 0
+    for path in paths:
+        with duckdb.connect(path, read_only=True) as connection:
+            assert connection.execute("SELECT count(*) FROM interactions").fetchone() == (rows,)

@@ -236,6 +236,15 @@ def test_a_token_that_expired_is_replaced_once(rig, who):
     assert rig.stats["tokens_issued"] == 2
 
 
+@pytest.mark.parametrize("waiting", [3, 40])
+def test_tokens_of_few_uses_serve_any_number_of_waiting_requests(rig, who, waiting):
+    """A request whose token was used up goes first with the next one, before the others use that up as well."""
+    rig.faults(path="WhoAmI", kind="expire_tokens", uses=2)
+    answers = rig.fetch(*[who] * waiting, concurrency=3)
+    assert {getattr(answer, "status", answer) for answer in answers} == {200}
+    assert rig.stats["tokens_issued"] <= waiting
+
+
 def test_a_permanent_401_costs_two_tokens_and_ends_every_request(rig, who):
     rig.faults(path="WhoAmI", kind="reject_tokens")
     errors = rig.fetch(*[who] * 40)

@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 import uuid
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,9 +19,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_interactions import schema
+from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError, LoadError, Unreconciled
 from airflow_provider_interactions.lake.manifest import Counts, pack
-from airflow_provider_interactions.load import Loaded
+from airflow_provider_interactions.load import Loaded, duckdb_turn
 from airflow_provider_interactions.load import duckdb as module
 from airflow_provider_interactions.load.duckdb import DuckDBTable
 from airflow_provider_interactions.load.duckdb_schema import sql_type
@@ -377,3 +380,119 @@ def test_which_of_two_alike_is_kept_does_not_depend_on_their_order(desk, order):
         connection.register("arrived", pa.Table.from_pylist(twice, CANONICAL))
         connection.execute(module.build_fresh(CANONICAL))
         assert connection.execute("SELECT contact_id FROM fresh").fetchall() == [("a",)]
+
+
+def test_a_reader_holds_up_nobody(desk, database, monkeypatch, caplog):
+    """A program reads the file for long: the load goes on in a copy, and the reader keeps what it has open."""
+    monkeypatch.setattr(duckdb_turn, "PATIENCE", 0.5)
+    first, _, third = versions(desk)
+    load(desk.lake, first, database)
+    caplog.set_level("INFO")
+    with reading(database) as reader:
+        assert load(desk.lake, third, database).inserted == 1
+        assert ask(reader) == 2
+        assert [path.name for path in Path(database).parent.iterdir()] == [Path(database).name]
+    assert len(table(database)) == 3
+    assert "loading into a copy" in caplog.text
+    assert str(Path(database).parent) not in caplog.text
+
+
+def test_a_failed_load_beside_a_reader_leaves_the_file(desk, database, monkeypatch):
+    monkeypatch.setattr(duckdb_turn, "PATIENCE", 0.5)
+    load(desk.lake, desk.normalized(desk.record()), database)
+    manifest = desk.normalized(desk.record(InteractionId=IDS[1]), account="other")
+    tampered = msgspec.structs.replace(manifest, counts=manifest.counts + Counts(canonical=1))
+    with reading(database), pytest.raises(Unreconciled):
+        load(desk.lake, tampered, database)
+    assert len(table(database)) == 1
+    assert [path.name for path in Path(database).parent.iterdir()] == [Path(database).name]
+
+
+def test_loads_beside_a_reader_take_turns(desk, database):
+    """Each of two loads would copy the file, and the second would undo the first."""
+    load(desk.lake, desk.normalized(desk.record(), account="first"), database)
+    accounts = [desk.normalized(desk.record(), account=f"account {n}") for n in range(4)]
+    begin = [sys.executable, "-c", LOAD, desk.lake.root, database]
+    with reading(database):
+        loaders = [
+            subprocess.Popen(begin, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in "123"
+        ]
+        for loader, part in zip(loaders, (accounts[:2], accounts[1:3], accounts[2:]), strict=True):
+            assert loader.stdout.readline() == "ready\n"
+            loader.stdin.write(json.dumps([pack(manifest) for manifest in part]) + "\n")
+            loader.stdin.flush()
+        for loader in loaders:
+            loader.communicate(timeout=120)
+            assert loader.returncode == 0
+    assert len(table(database)) == 5
+
+
+READ = """
+import duckdb, sys
+with duckdb.connect(sys.argv[1], read_only=True) as connection:
+    for _ in sys.stdin:
+        print(connection.execute("SELECT count(*) FROM interactions").fetchone()[0], flush=True)
+"""
+
+
+@contextmanager
+def reading(database):
+    """Another process that has the file open for reading."""
+    begin = [sys.executable, "-c", READ, database]
+    with subprocess.Popen(begin, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+        assert ask(reader) >= 0
+        yield reader
+        reader.communicate(timeout=30)
+
+
+def ask(reader):
+    reader.stdin.write("count\n")
+    reader.stdin.flush()
+    return int(reader.stdout.readline())
+
+
+@pytest.mark.parametrize("version", ["v1.2.0", "v1.0.0"])
+def test_a_file_of_an_older_format_is_made_and_loaded_again(desk, database, version):
+    for _ in range(2):
+        manifest = desk.normalized(desk.record(), desk.record(InteractionId=IDS[1]))
+        DuckDBTable(database, storage_version=version).load(desk.lake, manifest)
+    [[tags]] = query(database, "SELECT tags FROM duckdb_databases() WHERE database_name = current_database()")
+    assert tags["storage_version"].startswith(version[:4])
+    assert len(table(database)) == 2
+
+
+def newer():
+    """The canonical columns of a version to come."""
+    return CANONICAL.append(schema._field("person", pa.string(), "a column to come", since=2))
+
+
+def test_a_column_of_a_newer_version_is_added_to_table_and_rows(desk, database):
+    first, _, third = versions(desk)
+    load(desk.lake, first, database)
+    table_of_2 = DuckDBTable(database, columns=newer())
+    assert table_of_2.load(desk.lake, third) == Loaded(rows=3, inserted=1, updated=2, unchanged=0, merged=0)
+    assert query(database, "SELECT person FROM interactions") == [(None,)] * 3
+    with pytest.raises(ConfigError, match=r"The table interactions has schema version 2.*Upgrade"):
+        load(desk.lake, third, database)
+    table_of_2.prepare()
+    assert len(query(database, "DESCRIBE interactions")) == len(CANONICAL) + 1
+
+
+def test_files_of_a_newer_version_are_not_loaded_by_older_code(desk, database):
+    manifest = msgspec.structs.replace(desk.normalized(desk.record()), schema_version=2)
+    with pytest.raises(ConfigError, match=r"has schema version 2.*Upgrade"):
+        load(desk.lake, manifest, database)
+
+
+def test_erased_contacts_are_gone_and_nobody_else(desk, database):
+    records = [(contact, desk.record(InteractionId=key)) for contact, key in zip("abc", IDS, strict=False)]
+    for contact, record in records:
+        load(desk.lake, desk.normalized(record, contact=contact), database)
+    place = DuckDBTable(database)
+    vendor, account = query(database, "SELECT DISTINCT vendor, account FROM interactions")[0]
+    known = [Contact(*row) for row in query(database, "SELECT contact_id, contact_id_kind FROM interactions")]
+    assert place.erase(vendor, "another", known) == 0
+    assert place.erase(vendor, account, []) == 0
+    assert place.erase(vendor, account, [Contact(known[0].id, "email")]) == 0
+    assert place.erase(vendor, account, [*known[:2], known[0]]) == 2
+    assert query(database, "SELECT contact_id FROM interactions") == [(known[2].id,)]

@@ -10,6 +10,11 @@ from airflow_provider_interactions.errors import AuthRejected
 from airflow_provider_interactions.http.tokens import TokenCache, Tokens
 
 
+async def take(tokens):
+    async with tokens.use() as token:
+        return token
+
+
 def test_tokens_are_renewed_before_they_end():
     asked = []
 
@@ -19,9 +24,9 @@ def test_tokens_are_renewed_before_they_end():
 
     async def use():
         tokens = Tokens(TokenCache(contract.Auth(lambda request, _: request, ask=Request("POST", "http://t/"))), ask)
-        first = [await tokens.current() for _ in range(3)]
+        first = [await take(tokens) for _ in range(3)]
         await asyncio.sleep(0.095)  # nine tenths of its life
-        return [*first, await tokens.current()]
+        return [*first, await take(tokens)]
 
     assert asyncio.run(use()) == ["token 1", "token 1", "token 1", "token 2"]
 
@@ -29,10 +34,10 @@ def test_tokens_are_renewed_before_they_end():
 def test_a_vendor_without_tokens_is_refused_once():
     async def use():
         tokens = Tokens(TokenCache(contract.Auth(lambda request, _: request)), None)
-        assert await tokens.current() == ""
+        assert await take(tokens) == ""
         with pytest.raises(AuthRejected):
             tokens.refuse("", AuthRejected("no", status=401))
         with pytest.raises(AuthRejected, match="no"):
-            await tokens.current()
+            await take(tokens)
 
     asyncio.run(use())

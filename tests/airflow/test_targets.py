@@ -1,0 +1,73 @@
+"""Which table a load writes: a path, a connection by its type, several at once."""
+
+import json
+
+import pytest
+
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.load.duckdb import DuckDBTable
+from airflow_provider_interactions.operators import LoadInteractionsOperator
+from airflow_provider_interactions.runtime.targets import open_targets
+
+
+@pytest.fixture
+def local(tmp_path):
+    return Lake.at(str(tmp_path / "lake"))
+
+
+@pytest.fixture
+def define(monkeypatch):
+    """Define an Airflow connection by its fields."""
+
+    def set_variable(conn_id, **fields):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(fields))
+        return conn_id
+
+    return set_variable
+
+
+def test_no_target_is_a_file_in_the_lake(local):
+    assert open_targets(None, "t", local) == [DuckDBTable(local.full("interactions.duckdb"), "t")]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("/data/x.duckdb", DuckDBTable("/data/x.duckdb", "t")),
+        ("x.db", DuckDBTable("x.db", "t")),
+        ("duckdb:///data/a%20b.db?storage_version=v1.2.0", DuckDBTable("/data/a b.db", "t", storage_version="v1.2.0")),
+        ("md:crm", DuckDBTable("md:crm", "t")),
+    ],
+)
+def test_a_path_is_a_duckdb_file(local, name, expected):
+    assert open_targets(name, "t", local) == [expected]
+
+
+def test_a_duckdb_connection_names_a_file_or_motherduck(local, define):
+    define("local_file", conn_type="duckdb", host="/data/x.duckdb", extra={"storage_version": "v1.2.0"})
+    define("cloud", conn_type="duckdb", schema="crm", password="a-secret-token")
+    [file, cloud] = open_targets(["local_file", "cloud"], "t", local)
+    assert file == DuckDBTable("/data/x.duckdb", "t", storage_version="v1.2.0")
+    assert cloud == DuckDBTable("md:crm", "t", token="a-secret-token")
+    assert "secret" not in repr(cloud) + str(cloud.describe())
+
+
+def test_a_duckdb_connection_without_a_path_is_explained(local, define):
+    with pytest.raises(ConfigError, match="Connection bare names no DuckDB file"):
+        open_targets(define("bare", conn_type="duckdb"), "t", local)
+
+
+def test_a_connection_of_another_type_is_explained(local, define):
+    with pytest.raises(ConfigError, match=r"Connection web is of type http, which is no target.*duckdb.*postgres"):
+        open_targets(define("web", conn_type="http"), "t", local)
+
+
+def test_a_dict_gives_each_target_its_table(local):
+    targets = open_targets({"a.duckdb": "crm.one", "b.duckdb": "two"}, "unused", local)
+    assert [(one.database, one.table) for one in targets] == [("a.duckdb", "crm.one"), ("b.duckdb", "two")]
+
+
+def test_target_and_database_are_not_given_together():
+    with pytest.raises(ValueError, match="give target or database, not both"):
+        LoadInteractionsOperator(task_id="load", manifest={}, target="a.duckdb", database="b.duckdb")
