@@ -1,0 +1,115 @@
+"""The table in Iceberg: make it, add columns of newer versions of the schema, and refuse a table that differs."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table
+from pyiceberg.transforms import IdentityTransform
+from pyiceberg.types import IcebergType, IntegerType, NestedField, StringType, TimestamptzType
+
+from airflow_provider_interactions.errors import LoadError
+from airflow_provider_interactions.schema import INSTANT, find_since, find_version, refuse_newer
+
+#: The table's property with its schema version. Tables without one were made by version 1.
+VERSION = "interactions.schema-version"
+
+#: A file of the lake has one value in each of these columns, so it is added as it is. With the account among them no
+#: other tool's compaction mixes accounts in a file. The start of a window is kept exact: pyiceberg computes days only
+#: with a further package when it writes.
+PARTITIONS = ("vendor", "account", "window_start")
+
+#: Properties of a new table. Users may change them.
+PROPERTIES = {
+    # Bounds are cut at 16 characters by default. With exact ones, the files of a window are found by metadata alone.
+    "write.metadata.metrics.column.vendor": "full",
+    "write.metadata.metrics.column.account": "full",
+    "write.metadata.metrics.column.attributes": "counts",
+    # Without these three, metadata grow with each commit for ever.
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "10",
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+    "history.expire.max-snapshot-age-ms": str(24 * 60 * 60 * 1000),
+}
+
+
+def prepare_table(catalog: Catalog, identifier: tuple[str, ...], columns: pa.Schema) -> Table:
+    """Load the table. Make it if it is absent, and add the columns that it lacks; none is dropped or retyped.
+
+    Raises LoadError if it is another table, and ConfigError if its schema is newer than this code.
+    """
+    try:
+        table = catalog.load_table(identifier)
+    except (NoSuchTableError, NoSuchNamespaceError):
+        table = _create_table(catalog, identifier, columns)
+    name, version = ".".join(identifier), str(find_version(columns))
+    refuse_newer(int(table.properties.get(VERSION, 1)), columns, f"The table {name}")
+    present = {field.name for field in table.schema().fields}
+    added = [column for column in columns if find_since(column) > 1 and column.name not in present]
+    _refuse_other_columns(table, name, columns, {column.name for column in added})
+    if added or table.properties.get(VERSION) != version:
+        with table.transaction() as change:
+            with change.update_schema() as schema:
+                for column in added:
+                    schema.add_column(column.name, iceberg_type(column), doc=_read_meaning(column))
+            change.set_properties({VERSION: version})
+    return table
+
+
+def iceberg_type(field: pa.Field) -> IcebergType:
+    """Iceberg's type of a canonical column."""
+    kinds: dict[pa.DataType, IcebergType] = {INSTANT: TimestamptzType(), pa.int32(): IntegerType()}
+    return kinds.get(field.type, StringType())
+
+
+def _create_table(catalog: Catalog, identifier: tuple[str, ...], columns: pa.Schema) -> Table:
+    catalog.create_namespace_if_not_exists(identifier[:-1])
+    schema = Schema(
+        *(
+            NestedField(n, column.name, iceberg_type(column), required=not column.nullable, doc=_read_meaning(column))
+            for n, column in enumerate(columns, 1)
+        )
+    )
+    fields = [
+        PartitionField(schema.find_field(name).field_id, 1000 + n, IdentityTransform(), name)
+        for n, name in enumerate(PARTITIONS)
+    ]
+    names = schema.name_mapping.model_dump_json()  # the lake's files have names, but no field ids
+    return catalog.create_table_if_not_exists(
+        identifier,
+        schema,
+        partition_spec=PartitionSpec(*fields),
+        properties={
+            **PROPERTIES,
+            VERSION: str(find_version(columns)),
+            "schema.name-mapping.default": names,
+            "comment": "Contact interactions. Key: vendor, account, interaction_id; the newest version counts.",
+        },
+    )
+
+
+def _read_meaning(column: pa.Field) -> str:
+    return str((column.metadata or {}).get(b"meaning", b"").decode())
+
+
+def _refuse_other_columns(table: Table, name: str, columns: pa.Schema, added: set[str]) -> None:
+    """Raise LoadError, with their names, for missing columns, wrong types, and other columns that are required."""
+    found = {field.name: field for field in table.schema().fields}
+    wanted = {column.name: iceberg_type(column) for column in columns if column.name not in added}
+    problems = {
+        "missing columns:": [one for one in wanted if one not in found],
+        "columns of another type:": [
+            f"{one} {found[one].field_type}, not {kind}"
+            for one, kind in wanted.items()
+            if one in found and found[one].field_type != kind
+        ],
+        "required columns:": [one for one, field in found.items() if field.required and one not in columns.names],
+    }
+    text = "; ".join(f"{what} {', '.join(names)}" for what, names in problems.items() if names)
+    if text:
+        msg = f"The Iceberg table {name} does not fit ({text}); it is unchanged. Name another table; the load makes it."
+        raise LoadError(msg)
