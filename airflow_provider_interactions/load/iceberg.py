@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 import stamina
+from pyiceberg.catalog import load_catalog
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table import Table, Transaction
 
@@ -23,7 +24,7 @@ from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.lake.manifest import Manifest, count_rows
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import Loaded, require_current
-from airflow_provider_interactions.load.iceberg_catalog import is_conflict, open_catalog
+from airflow_provider_interactions.load.iceberg_catalog import explain_errors, is_conflict
 from airflow_provider_interactions.load.iceberg_history import expire_all, expire_old
 from airflow_provider_interactions.load.iceberg_schema import prepare_table
 from airflow_provider_interactions.load.iceberg_windows import plan_replacement, select_contacts
@@ -43,14 +44,14 @@ class IcebergTable:
     SQL databases keep with each table. ``columns`` differ from the default in tests only.
     """
 
-    properties: Mapping[str, str] = field(repr=False)  # they hold credentials
+    properties: Mapping[str, str] = field(repr=False)  # they hold credentials, of the lake's storage too
     table: str = "interactions"
     columns: pa.Schema = field(default=CANONICAL, repr=False)
     name: str = "interactions"
 
     def prepare(self) -> None:
         """Make the table, or add the columns that it lacks. Raises as `Target.prepare` says."""
-        self._retry(None, lambda table: table)
+        self._retry(lambda table: table)
 
     def load(self, lake: Lake, manifest: Manifest) -> Loaded:
         """Replace the manifest's windows in one commit. Does not commit if the table has their files already.
@@ -59,7 +60,7 @@ class IcebergTable:
         """
         refuse_newer(manifest.schema_version, self.columns, f"Window {manifest.window}")
         _require_rows(manifest, count_rows(manifest.files), manifest.counts.canonical)
-        done = self._retry(lake, lambda table: _replace(table, lake, manifest))
+        done = self._retry(lambda table: _replace(table, lake, manifest))
         # A newer version without rows makes no commit that this one could have met, so look once more.
         require_current(lake, manifest)
         return done
@@ -71,7 +72,7 @@ class IcebergTable:
         Erase here before the lake removes its files: a file that is gone cannot be rewritten.
         """
         where = select_contacts(vendor, account, contacts)
-        return 0 if where is None else self._retry(None, lambda table: _erase(table, where))
+        return 0 if where is None else self._retry(lambda table: _erase(table, where))
 
     def describe(self) -> tuple[str, str]:
         """The catalogue's address, without credentials, and the table's name with its namespace."""
@@ -86,13 +87,14 @@ class IcebergTable:
         parts = tuple(self.table.split("."))
         return parts if len(parts) > 1 else ("default", *parts)
 
-    def _retry(self, lake: Lake | None, change: Callable[[Table], Result]) -> Result:
+    def _retry(self, change: Callable[[Table], Result]) -> Result:
         """Change the prepared table. Start again, with the table as it is then, if another commit came first."""
-        with open_catalog(self.name, self.properties, lake) as catalog:
-            for attempt in stamina.retry_context(
-                on=is_conflict, attempts=TRIES, timeout=None, wait_initial=FIRST_PAUSE, wait_max=LAST_PAUSE
-            ):
-                with attempt:
+        again = stamina.retry_context(
+            on=is_conflict, attempts=TRIES, timeout=None, wait_initial=FIRST_PAUSE, wait_max=LAST_PAUSE
+        )
+        with explain_errors(self.properties):
+            for attempt in again:
+                with attempt, load_catalog(self.name, **self.properties) as catalog:
                     return change(prepare_table(catalog, self.identifier, self.columns))
         raise AssertionError  # the last attempt returns or raises
 

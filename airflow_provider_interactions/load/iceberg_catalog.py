@@ -1,4 +1,4 @@
-"""Open an Iceberg catalogue with pyiceberg, and turn what it refuses into errors that say what to do."""
+"""What pyiceberg needs to open a catalogue and its files, and errors that say what to do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.exceptions import CommitFailedException, NotInstalledError, ValidationException
 
 from airflow_provider_interactions.errors import ConfigError, InteractionsError, LoadError
@@ -21,6 +20,9 @@ logging.getLogger("pyiceberg.io.pyarrow").setLevel(logging.ERROR)
 #: pyiceberg's property for each of s3fs's own options.
 _S3 = {"key": "s3.access-key-id", "secret": "s3.secret-access-key", "token": "s3.session-token"}
 _S3_CLIENT = {"endpoint_url": "s3.endpoint", "region_name": "s3.region"}
+
+_CONFLICTS = (CommitFailedException, ValidationException)
+_DATABASE = ("IntegrityError", "OperationalError", "ProgrammingError")
 
 
 def build_local(folder: str) -> dict[str, str]:
@@ -36,15 +38,10 @@ def build_local(folder: str) -> dict[str, str]:
 
 
 @contextmanager
-def open_catalog(name: str, properties: Mapping[str, str], lake: Lake | None) -> Iterator[Catalog]:
-    """The catalogue. The lake's own credentials open its files, unless the catalogue's properties name others.
-
-    Raises ConfigError for properties that pyiceberg cannot use, and LoadError, with an explanation, for what the
-    catalogue or the storage refuses in the block.
-    """
+def explain_errors(properties: Mapping[str, str]) -> Iterator[None]:
+    """Raise ConfigError for properties that pyiceberg cannot use, and LoadError for what the catalogue refuses."""
     try:
-        with load_catalog(name, **{**build_storage(lake), **properties}) as catalog:
-            yield catalog
+        yield
     except InteractionsError:
         raise
     except (NotInstalledError, ImportError) as wrong:
@@ -57,19 +54,20 @@ def open_catalog(name: str, properties: Mapping[str, str], lake: Lake | None) ->
 
 
 def is_conflict(wrong: Exception) -> bool:
-    """Whether another commit came first, or the catalogue's database was busy: starting again may help."""
-    if isinstance(wrong, CommitFailedException | ValidationException):
-        return True
+    """Whether starting again may help: another commit came first, or another load made the same thing first.
+
+    A catalogue in a database says the latter, or that the database is busy, by its client's errors.
+    """
     kind = type(wrong)
-    return kind.__module__.startswith("sqlalchemy.") and kind.__name__ == "OperationalError"
+    return isinstance(wrong, _CONFLICTS) or (kind.__module__.startswith("sqlalchemy.") and kind.__name__ in _DATABASE)
 
 
-def build_storage(lake: Lake | None) -> dict[str, str]:
+def build_storage(lake: Lake) -> dict[str, str]:
     """Properties for pyiceberg to open the files of an S3 lake, from the options that its client was made with.
 
     Without keys among them the client found its credentials in the environment, where pyiceberg looks, too.
     """
-    options: Mapping[str, Any] = getattr(lake.fs, "storage_options", {}) if lake is not None else {}
+    options: Mapping[str, Any] = getattr(lake.fs, "storage_options", {})
     client: Mapping[str, Any] = {**(options.get("client_kwargs") or {}), **options}
     found = {name: options.get(option) for option, name in _S3.items()}
     found |= {name: client.get(option) for option, name in _S3_CLIENT.items()}
@@ -83,13 +81,12 @@ def _explain(wrong: Exception) -> str:
             "A data file is missing that the lake's manifest or the Iceberg table refers to; the table is unchanged. "
             "Run the extraction of the window again."
         )
-    if is_conflict(wrong):
+    if isinstance(wrong, _CONFLICTS):
         return f"Other commits to the Iceberg table kept coming first ({kind}); the table is unchanged. Clear the task."
     if isinstance(wrong, OSError | pa.ArrowException):
         return (
-            f"The files of the Iceberg table or of the lake cannot be read or written ({kind}); the table is "
-            "unchanged. "
-            "Check the storage's address, space and permissions, and that both catalogue and lake may be used."
+            f"The Iceberg catalogue, the table's files or the lake cannot be reached ({kind}); the table is unchanged. "
+            "Check their addresses, the space and the permissions, and that the catalogue's storage can read the lake."
         )
     return (
         f"The Iceberg catalogue or table refused the load ({kind}); the table is unchanged. Check the catalogue's "

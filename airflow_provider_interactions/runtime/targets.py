@@ -1,7 +1,8 @@
-"""Open the tables to load into: each is a DuckDB file, or an Airflow connection whose type decides what it is."""
+"""Open the tables to load into: a DuckDB file, a folder of Iceberg, or an Airflow connection of a known type."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -15,7 +16,7 @@ from airflow_provider_interactions.lake.storage import Lake
 if TYPE_CHECKING:
     from airflow_provider_interactions.load import Target
 
-#: One target, several, or several with a table each: a connection id, or the path of a DuckDB file.
+#: One target, several, or several with a table each: a connection id, or the path of a DuckDB file or Iceberg folder.
 Targets: TypeAlias = "str | Sequence[str] | Mapping[str, str] | None"
 
 #: Name of the DuckDB file in a local lake, if no target is given.
@@ -26,6 +27,9 @@ NO_TARGET = "The lake is not on a local disk, so there is no default path for th
 #: Beginnings and endings of what is a DuckDB database, not a connection id.
 _DUCKDB_STARTS = ("md:", "duckdb:")
 _DUCKDB_ENDS = (".duckdb", ".db", ".ddb")
+
+#: The folder of an Iceberg catalogue in SQLite ends so. The address alone is this folder in a local lake.
+_ICEBERG_END, _ICEBERG = ".iceberg", "iceberg:"
 
 
 def open_targets(targets: Targets, table: str, lake: Lake) -> list[Target]:
@@ -38,6 +42,8 @@ def open_targets(targets: Targets, table: str, lake: Lake) -> list[Target]:
 
 def open_target(name: str, table: str, lake: Lake) -> Target:
     """One table, by the path of a DuckDB file or by a connection id. Raises ConfigError."""
+    if is_iceberg(name):
+        return _open_iceberg_folder(_find_folder(name, lake), table, lake)
     if is_duckdb(name):
         return _open_duckdb(name, table)
     connection = BaseHook.get_connection(name)
@@ -54,6 +60,11 @@ def open_target(name: str, table: str, lake: Lake) -> Target:
 def is_duckdb(name: str) -> bool:
     """Whether a target is a DuckDB database: a path, or an address of DuckDB. Connection ids have no slashes."""
     return "/" in name or "\\" in name or name.startswith(_DUCKDB_STARTS) or name.endswith(_DUCKDB_ENDS)
+
+
+def is_iceberg(name: str) -> bool:
+    """Whether a target is the folder of an Iceberg catalogue; see ``_ICEBERG``."""
+    return name == _ICEBERG or name.rstrip("/").endswith(_ICEBERG_END)
 
 
 def _pair_with_tables(targets: Targets, table: str, lake: Lake) -> list[tuple[str, str]]:
@@ -99,6 +110,38 @@ def _open_duckdb_connection(connection: Connection, table: str, lake: Lake) -> T
     return _build_duckdb(f"md:{connection.schema or ''}", table, token=connection.password)
 
 
+def _find_folder(name: str, lake: Lake) -> str:
+    if name != _ICEBERG:
+        return name
+    if not lake.local:
+        msg = f"The lake is not on a local disk. Instead of {_ICEBERG}, give a connection of type iceberg."
+        raise ConfigError(msg)
+    return lake.full(f"interactions{_ICEBERG_END}")
+
+
+def _open_iceberg_folder(folder: str, table: str, lake: Lake) -> Target:
+    properties = _import("iceberg_catalog", "build_local", "iceberg")(folder)
+    return _build_iceberg(properties, table, lake)
+
+
+def _open_iceberg_connection(connection: Connection, table: str, lake: Lake) -> Target:
+    """Airflow's Iceberg connection, understood as its own hook does: any catalogue that pyiceberg knows."""
+    properties = {
+        name: value if isinstance(value, str) else json.dumps(value) for name, value in connection.extra_dejson.items()
+    }
+    if connection.host:
+        properties["uri"] = connection.host.rstrip("/")
+    if properties.setdefault("type", "rest") == "rest" and connection.login and connection.password:
+        properties["credential"] = f"{connection.login}:{connection.password}"
+    return _build_iceberg(properties, table, lake, name=connection.conn_id)
+
+
+def _build_iceberg(properties: Mapping[str, str], table: str, lake: Lake, **name: str) -> Target:
+    storage = _import("iceberg_catalog", "build_storage", "iceberg")(lake)
+    kind = _import("iceberg", "IcebergTable", "iceberg")
+    return kind({**storage, **properties}, table, **name)  # type: ignore[no-any-return]
+
+
 def _import(module: str, name: str, extra: str) -> Any:
     """A class of a target's module. Raises ConfigError if the packages of its extra are not installed."""
     try:
@@ -114,4 +157,5 @@ def _import(module: str, name: str, extra: str) -> Any:
 #: The targets by connection type. Each builder gets the connection, the table's name and the lake.
 BUILDERS: Mapping[str, Callable[[Connection, str, Lake], Target]] = {
     "duckdb": _open_duckdb_connection,
+    "iceberg": _open_iceberg_connection,
 }

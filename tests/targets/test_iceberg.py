@@ -1,0 +1,405 @@
+"""Iceberg: the table holds the lake's own files, a window is replaced in one commit, and other engines agree."""
+
+import threading
+import warnings
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import msgspec
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyiceberg.catalog import load_catalog
+
+from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.errors import ConfigError, LoadError, Unreconciled
+from airflow_provider_interactions.extract.split_window import merge_for_xcom
+from airflow_provider_interactions.lake.manifest import Manifest
+from airflow_provider_interactions.lake.paths import WindowPaths
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.load import Loaded, iceberg, load_window
+from airflow_provider_interactions.load.iceberg import IcebergTable
+from airflow_provider_interactions.load.iceberg_catalog import build_local, build_storage
+from airflow_provider_interactions.load.iceberg_history import expire, expire_old
+from airflow_provider_interactions.load.iceberg_schema import VERSION
+from airflow_provider_interactions.schema import CANONICAL, _field
+from airflow_provider_interactions.window import Window
+from tests.core.conftest import NAME, Desk
+
+DAYS = [Window.of(f"2026-01-{day:02d}", f"2026-01-{day + 1:02d}") for day in range(1, 6)]
+HOURS = Window.of("2026-01-02T00:00:00Z", "2026-01-02T18:00:00Z")
+LONG = Window(DAYS[0].start, DAYS[-1].end)
+DAY = timedelta(days=1)
+NEWER = pa.schema([*CANONICAL, _field("person_id", pa.string(), "whose identifier that is", since=2)])
+
+#: Times of extractions: later numbers are later.
+AT = [datetime(2026, 5, 1, tzinfo=UTC) + n * DAY for n in range(20)]
+
+
+@pytest.fixture
+def desk(tmp_path):
+    # The account's folder is percent-encoded: every reader must take the path as it is.
+    return Desk(Lake.at(str(tmp_path / "lake")))
+
+
+@pytest.fixture
+def table(tmp_path):
+    return IcebergTable(build_local(str(tmp_path / "warehouse.iceberg")))
+
+
+def land(desk, window, ids, at=AT[0], note="a", contact="c1"):
+    """A normalized window with these interactions, at noon of its first day."""
+    time = (window.start + DAY / 2).isoformat().replace("+00:00", "Z")
+    payloads = [desk.record(InteractionId=f"{n + 1:032X}", Timestamp=time, Note=note) for n in ids]
+    return desk.normalized(*payloads, window=window, extracted_at=at, contact=contact, account="a:b/c")
+
+
+def find(desk, window):
+    """The published manifest of a window, if there is one."""
+    return desk.lake.read(WindowPaths(NAME, "a:b/c", window).manifest, Manifest)
+
+
+def opened(table):
+    with load_catalog(table.name, **table.properties) as catalog:
+        return catalog.load_table(table.identifier)
+
+
+def read(table):
+    """All rows, by DuckDB, of the files that the current snapshot has."""
+    files = [task.file.file_path.removeprefix("file://") for task in opened(table).scan().plan_files()]
+    if not files:
+        return []
+    names = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    sql = (
+        "SELECT window_start::VARCHAR, interaction_id, extracted_at::VARCHAR, attributes, contact_id"
+        f" FROM read_parquet([{names}], hive_partitioning = false, union_by_name = true)"
+    )
+    with duckdb.connect() as connection:
+        return sorted(connection.execute(sql).fetchall())
+
+
+def snapshots(table):
+    return len(opened(table).metadata.snapshots)
+
+
+def commits(table):
+    """The number of commits so far."""
+    return len(opened(table).metadata.metadata_log)
+
+
+def test_a_first_load_adds_the_lakes_own_files(desk, table):
+    manifest = land(desk, DAYS[0], range(3))
+    assert table.load(desk.lake, manifest) == Loaded(3, 3, 0, 0, 0)
+    files = [task.file.file_path for task in opened(table).scan().plan_files()]
+    assert files == [desk.lake.url(file.path) for file in manifest.files]
+    assert len(read(table)) == 3
+
+
+def test_a_second_load_makes_no_commit(desk, table):
+    manifest = land(desk, DAYS[0], range(3))
+    table.load(desk.lake, manifest)
+    before = opened(table).metadata_location
+    assert table.load(desk.lake, manifest) == Loaded(3, 0, 0, 3, 0)
+    assert opened(table).metadata_location == before
+
+
+def test_a_replaced_window_loses_what_the_vendor_no_longer_returns(desk, table):
+    table.load(desk.lake, land(desk, DAYS[0], range(3)))
+    table.load(desk.lake, land(desk, DAYS[1], range(3, 5)))
+    made = commits(table)
+    done = table.load(desk.lake, land(desk, DAYS[0], range(2), AT[1], note="b"))
+    assert done == Loaded(2, 2, 0, 0, 0, removed=3)
+    assert commits(table) == made + 1
+    assert [row[1][-1] for row in read(table)] == ["1", "2", "4", "5"]
+
+
+def test_a_window_that_is_empty_now_is_emptied(desk, table):
+    table.load(desk.lake, land(desk, DAYS[0], range(3)))
+    assert table.load(desk.lake, land(desk, DAYS[0], [], AT[1])) == Loaded(0, 0, 0, 0, 0, removed=3)
+    assert read(table) == []
+    before = opened(table).metadata_location
+    assert table.load(desk.lake, land(desk, DAYS[0], [], AT[2])) == Loaded(0, 0, 0, 0, 0)
+    assert opened(table).metadata_location == before
+
+
+def join(pieces):
+    long = msgspec.structs.replace(pieces[0], window_start=LONG.start, window_end=LONG.end, files=())
+    return merge_for_xcom([long], pieces, DAY)
+
+
+def test_many_windows_are_one_commit(desk, table):
+    pieces = [land(desk, window, range(10 * n, 10 * n + n)) for n, window in enumerate(DAYS)]
+    table.prepare()
+    made = commits(table)
+    assert table.load(desk.lake, join(pieces)) == Loaded(10, 10, 0, 0, 0)
+    assert commits(table) == made + 1
+    pieces[2] = land(desk, DAYS[2], range(50, 55), AT[1])
+    assert table.load(desk.lake, join(pieces)) == Loaded(13, 5, 0, 8, 0, removed=2)
+    assert commits(table) == made + 2
+    assert len(read(table)) == 13
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from([*DAYS, LONG, Window(DAYS[1].start, DAYS[3].start), HOURS]),
+            st.lists(st.integers(0, 12), max_size=4, unique=True),
+            st.booleans(),
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_the_table_is_always_what_the_lake_has(tmp_path_factory, steps):
+    """Windows of any length, one in another, again and again: the rows of a window change with that window alone."""
+    folder = tmp_path_factory.mktemp("mirror")
+    desk, table = Desk(Lake.at(str(folder / "lake"))), IcebergTable(build_local(str(folder / "t.iceberg")))
+    expected = {}
+    for n, (window, ids, wide) in enumerate(steps):
+        manifest = land(desk, window, ids, AT[n])
+        before = expected.get(window, 0)
+        if wide and window in DAYS:
+            pieces = [find(desk, one) or land(desk, one, [], AT[n]) for one in DAYS]
+            for one, piece in zip(DAYS, pieces, strict=True):
+                expected[one] = piece.counts.canonical
+            table.load(desk.lake, join(pieces))
+        else:
+            done = table.load(desk.lake, manifest)
+            assert (done.inserted, done.removed) == (len(ids), before)
+            expected[window] = len(ids)
+    rows = opened(table).scan(selected_fields=("window_start", "window_end")).to_arrow().to_pylist()
+    found = Counter(Window(row["window_start"], row["window_end"]) for row in rows)
+    assert found == {window: count for window, count in expected.items() if count}
+    assert len(read(table)) == sum(found.values())
+
+
+def changed_meanwhile(monkeypatch, act):
+    """Call ``act`` once, right before the next commit of a load: after it has planned what to replace."""
+    current, pending = iceberg.require_current, [act]
+
+    def check(lake, manifest):
+        current(lake, manifest)
+        if pending:
+            pending.pop()()
+
+    monkeypatch.setattr(iceberg, "require_current", check)
+
+
+@pytest.mark.parametrize("filled", [False, True])
+def test_a_commit_to_another_window_meanwhile_does_no_harm(desk, table, monkeypatch, filled):
+    if filled:
+        table.load(desk.lake, land(desk, DAYS[0], range(7)))
+    first, other = land(desk, DAYS[0], range(3), AT[1]), land(desk, DAYS[1], range(3, 8), AT[1])
+    changed_meanwhile(monkeypatch, lambda: IcebergTable(table.properties).load(desk.lake, other))
+    assert table.load(desk.lake, first) == Loaded(3, 3, 0, 0, 0, removed=7 if filled else 0)
+    assert len(read(table)) == 8
+
+
+@pytest.mark.parametrize("filled", [False, True])
+@pytest.mark.parametrize("newer", [0, 4])
+def test_an_older_version_of_a_window_never_stays(desk, table, monkeypatch, filled, newer):
+    """Another run publishes and loads a newer version between this load's check and its commit."""
+    if filled:
+        table.load(desk.lake, land(desk, DAYS[0], range(7)))
+    older = land(desk, DAYS[0], range(3), AT[1])
+    keep = desk.lake.fs.cat_file(desk.lake.full(older.files[0].path))
+
+    def replace():
+        manifest = land(desk, DAYS[0], range(10, 10 + newer), AT[2])
+        IcebergTable(table.properties).load(desk.lake, manifest)
+        desk.lake.fs.pipe_file(desk.lake.full(older.files[0].path), keep)  # as if normalize kept former files
+
+    changed_meanwhile(monkeypatch, replace)
+    found, done = load_window(desk.lake, older, table)
+    assert (found.extracted_at, done.rows) == (AT[2], newer)
+    assert len(read(table)) == newer
+
+
+def test_two_loads_of_a_window_at_once_leave_one_version(desk, table):
+    manifest = land(desk, DAYS[0], range(5))
+    results, barrier = [], threading.Barrier(4)
+
+    def run():
+        barrier.wait()
+        results.append(IcebergTable(table.properties).load(desk.lake, manifest))
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results, key=lambda one: one.inserted) == [Loaded(5, 0, 0, 5, 0)] * 3 + [Loaded(5, 5, 0, 0, 0)]
+    assert len(read(table)) == 5
+
+
+def test_loads_of_many_windows_at_once_all_arrive(desk, table):
+    manifests = [land(desk, window, range(10 * n, 10 * n + 3)) for n, window in enumerate(DAYS)]
+    threads = [threading.Thread(target=IcebergTable(table.properties).load, args=(desk.lake, one)) for one in manifests]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(read(table)) == 15
+
+
+def test_a_missing_file_leaves_the_table_unchanged(desk, table):
+    table.load(desk.lake, land(desk, DAYS[0], range(3)))
+    manifest = land(desk, DAYS[1], range(3, 5))
+    desk.lake.remove(manifest.paths)
+    before = opened(table).metadata_location
+    with pytest.raises(LoadError, match="data file is missing"):
+        table.load(desk.lake, manifest)
+    assert opened(table).metadata_location == before
+
+
+def test_files_with_other_rows_than_the_manifest_says_are_refused(desk, table):
+    manifest = land(desk, DAYS[0], range(3))
+    [file] = manifest.files
+    wrong = msgspec.structs.replace(
+        manifest,
+        files=(msgspec.structs.replace(file, rows=4),),
+        counts=msgspec.structs.replace(manifest.counts, canonical=4),
+    )
+    for one in (wrong, msgspec.structs.replace(wrong, counts=manifest.counts)):
+        with pytest.raises(Unreconciled, match=r"rows are in the manifest|not in"):
+            table.load(desk.lake, one)
+    assert read(table) == []
+
+
+def test_erase_removes_all_rows_of_the_contacts_and_their_history(desk, table):
+    table.load(desk.lake, land(desk, DAYS[0], range(3), contact="c1"))
+    table.load(desk.lake, land(desk, DAYS[1], range(3, 5), contact="c2"))
+    table.load(desk.lake, land(desk, DAYS[2], range(5, 9), contact="c1"))
+    assert table.erase(NAME, "a:b/c", [Contact("c3"), Contact("c1", "email")]) == 0
+    assert table.erase(NAME, "other", [Contact("c1")]) == 0
+    assert table.erase(NAME, "a:b/c", []) == 0
+    kind = opened(table).scan(limit=1).to_arrow()["contact_id_kind"][0].as_py()
+    assert table.erase(NAME, "a:b/c", [Contact("c1", kind), Contact("c1", kind)]) == 7
+    assert {row[-1] for row in read(table)} == {"c2"}
+    assert snapshots(table) == 1
+    kept = {task.file.file_path for task in opened(table).scan().plan_files()}
+    assert kept <= {desk.lake.url(path) for path in desk.files()}  # whole files went, so none was rewritten
+
+
+def test_erase_rewrites_files_of_several_contacts_and_a_later_load_puts_the_lakes_back(desk, table, tmp_path):
+    manifest = mixed(desk)
+    table.load(desk.lake, manifest)
+    kind = opened(table).scan(limit=1).to_arrow()["contact_id_kind"][0].as_py()
+    assert table.erase(NAME, "a:b/c", [Contact("c1", kind)]) == 1
+    assert table.erase(NAME, "a:b/c", [Contact("c3", kind)]) == 1
+    assert [row[-1] for row in read(table)] == ["c2"]
+    own = list((tmp_path / "warehouse.iceberg").rglob("*.parquet"))
+    assert len(own) == 1  # the first rewrite still had c3 in it
+    assert table.load(desk.lake, manifest) == Loaded(3, 3, 0, 0, 0, removed=1)
+
+
+def mixed(desk):
+    """One window of three contacts."""
+    raw = land(desk, DAYS[0], range(1))
+    [rows] = [desk.rows(raw.files)]
+    many = [{**rows[0], "contact_id": f"c{n}", "interaction_id": f"i{n}"} for n in (1, 2, 3)]
+    table = pa.Table.from_pylist(many, schema=CANONICAL)
+    import pyarrow.parquet as pq
+
+    pq.write_table(table, desk.lake.full(raw.files[0].path))
+    file = msgspec.structs.replace(raw.files[0], rows=3)
+    return msgspec.structs.replace(raw, files=(file,), counts=msgspec.structs.replace(raw.counts, canonical=3))
+
+
+def test_a_newer_schema_adds_a_column_and_older_code_refuses_it(desk, table):
+    manifest = land(desk, DAYS[0], range(3))
+    table.load(desk.lake, manifest)
+    newer = IcebergTable(table.properties, columns=NEWER)
+    assert newer.load(desk.lake, manifest) == Loaded(3, 0, 0, 3, 0)
+    assert newer.load(desk.lake, land(desk, DAYS[1], range(3, 5))).inserted == 2
+    rows = opened(table).scan().to_arrow()
+    assert rows.column_names == NEWER.names
+    assert rows["person_id"].null_count == 5
+    assert opened(table).properties[VERSION] == "2"
+    assert opened(table).schema().find_field("person_id").doc == "whose identifier that is"
+    with pytest.raises(ConfigError, match="Upgrade"):
+        table.load(desk.lake, manifest)
+
+
+@pytest.mark.parametrize(
+    ("columns", "why"),
+    [
+        ([("a", pa.string(), True)], "missing columns: vendor"),
+        (
+            [
+                *((f.name, pa.int32() if f.name == "count" else f.type, f.nullable) for f in CANONICAL),
+                ("more", pa.int32(), False),
+            ],
+            "required columns: more",
+        ),
+        ([(f.name, pa.string(), f.nullable) for f in CANONICAL], "occurred_at string, not timestamptz"),
+    ],
+)
+def test_a_table_that_is_another_one_is_refused(desk, table, columns, why):
+    from pyiceberg.schema import Schema
+    from pyiceberg.types import NestedField
+
+    from airflow_provider_interactions.load.iceberg_schema import iceberg_type
+
+    fields = [pa.field(name, kind, null) for name, kind, null in columns]
+    with load_catalog(table.name, **table.properties) as catalog:
+        catalog.create_namespace("default")
+        made = [NestedField(n, f.name, iceberg_type(f), required=not f.nullable) for n, f in enumerate(fields, 1)]
+        catalog.create_table(table.identifier, Schema(*made))
+    with pytest.raises(LoadError, match=why):
+        table.load(desk.lake, land(desk, DAYS[0], range(3)))
+
+
+def test_old_snapshots_go_with_their_files(desk, table, tmp_path):
+    kept = opened_after(table, desk)
+    folder = tmp_path / "warehouse.iceberg"
+    before = len(list(folder.rglob("*.avro")))
+    assert expire_old(kept, datetime.now(UTC) + 2 * DAY) == 0  # too few to be worth it
+    heads = {ref.snapshot_id for ref in kept.metadata.refs.values()}
+    assert expire(kept, [one for one in kept.metadata.snapshots if one.snapshot_id not in heads]) > 0
+    assert len(list(folder.rglob("*.avro"))) < before
+    assert snapshots(table) == 1
+    assert len(read(table)) == 3
+    assert opened(table).scan().to_arrow().num_rows == 3
+
+
+def opened_after(table, desk):
+    for n in range(4):
+        table.load(desk.lake, land(desk, DAYS[0], range(3), AT[n]))
+    return opened(table)
+
+
+def test_credentials_are_in_no_text():
+    made = IcebergTable({"type": "rest", "uri": "https://u:secret@host/x?token=secret", "credential": "id:secret"})
+    assert "secret" not in repr(made) + str(made.describe())
+    assert made.describe() == ("https://host/x", "default.interactions")
+
+
+def test_the_lakes_s3_credentials_open_its_files():
+    client = {"endpoint_url": "http://127.0.0.1:1", "region_name": "eu"}
+    lake = Lake.at("s3://bucket/lake", key="k", secret="s", client_kwargs=client)
+    assert build_storage(lake) == {
+        "s3.access-key-id": "k",
+        "s3.secret-access-key": "s",
+        "s3.endpoint": "http://127.0.0.1:1",
+        "s3.region": "eu",
+    }
+    assert build_storage(Lake.at("/tmp/x")) == {}
+
+
+def test_no_pyiceberg_logs_and_no_warnings(desk, table, caplog):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table.load(desk.lake, land(desk, DAYS[0], range(3)))
+    assert not [one for one in caplog.records if one.name.startswith("pyiceberg")]
+
+
+def test_what_pyiceberg_cannot_open_is_explained(desk):
+    manifest = land(desk, DAYS[0], range(3))
+    with pytest.raises(ConfigError, match="pip install"):
+        IcebergTable({"type": "hive", "uri": "thrift://127.0.0.1:1"}).load(desk.lake, manifest)
+    with pytest.raises(LoadError, match="cannot be reached"):
+        IcebergTable({"type": "rest", "uri": "http://127.0.0.1:1"}).load(desk.lake, manifest)
