@@ -97,8 +97,8 @@ def _take_notes(records: Records) -> list[list[dict[str, Any]]]:
     found: list[list[Any]] = []
     for place, fields in enumerate(records.fields):
         note: Any = fields.pop("note", None)
-        notes = [one for one in note if one is not None] if isinstance(note, list) else [note] if note else []
-        if not {dict}.issuperset(map(type, notes)):
+        notes = [one for one in (note if isinstance(note, list) else [note]) if one is not None]
+        if not all(isinstance(one, dict) for one in notes):
             records.reject(place, "note is not an object")
             notes = []
         if notes:

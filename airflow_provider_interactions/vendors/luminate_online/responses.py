@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -44,9 +43,6 @@ _FAILURES = frozenset({"error", "errors", "errorresponse", "exception", "fault",
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _CONTROL = re.compile(rb"[\x00-\x1f]")
 _DECODER = msgspec.json.Decoder(float_hook=str)  # no number passes through a float
-
-#: Levels of a JSON value that ``tidy`` follows: Python's own limit of 1,000 calls would depend on the caller's depth.
-_MAX_LEVELS = 480
 
 
 class _Peeked(msgspec.Struct, gc=False, rename=None):
@@ -111,22 +107,14 @@ def read_fields(payload: bytes) -> Any:
         raise BadResponse(msg) from None
 
 
-def tidy(value: Any, levels: int = _MAX_LEVELS) -> Any:
-    """A value as both formats have it: trimmed text, None for every form of nothing, dicts and lists of such.
-
-    Dicts are changed in place: a copy of each would take half as long again. Raises RecursionError below the last
-    level.
-    """
-    if levels == 0:
-        raise RecursionError
+def tidy(value: Any) -> Any:
+    """A value as both formats have it: trimmed text, None for every form of nothing, dicts and lists of such."""
     if isinstance(value, str):
         return value.strip() or None
-    if isinstance(value, dict):
-        for key, part in value.items():  # most members are text: a call for each would double the time
-            value[key] = (part.strip() or None) if type(part) is str else tidy(part, levels - 1)
-        return value or None
+    if isinstance(value, dict):  # most members are text: a call for each would double the time
+        return {key: (part.strip() or None) if type(part) is str else tidy(part) for key, part in value.items()} or None
     if isinstance(value, list):
-        return list(map(tidy, value, repeat(levels - 1)))  # one call a level, as above
+        return [tidy(part) for part in value]
     if value is None:
         return None
     return str(value).lower() if isinstance(value, bool) else str(value)
