@@ -30,11 +30,12 @@ def read_rows(lake: Lake, files: Iterable[File], rows: int = BATCH_ROWS) -> Iter
             yield from pq.ParquetFile(stream).iter_batches(rows)
 
 
-def read_canonical(lake: Lake, manifest: Manifest, columns: pa.Schema = CANONICAL) -> Iterator[pa.RecordBatch]:
+def read_canonical(lake: Lake, manifest: Manifest, columns: pa.Schema | None = None) -> Iterator[pa.RecordBatch]:
     """The canonical rows of a manifest, also of one that an older version of the code wrote. Raises FileNotFoundError.
 
     Columns added since are null. Raises ConfigError if a newer version of the code wrote the files.
     """
+    columns = CANONICAL if columns is None else columns
     refuse_newer(manifest.schema_version, columns, f"Window {manifest.window}")
     for rows in read_rows(lake, manifest.files):
         yield fit_columns(rows, columns)
@@ -52,12 +53,15 @@ def read_published(lake: Lake, path: str) -> tuple[Manifest, pa.Table] | None:
     """The manifest at a path of the lake (``WindowPaths.manifest``, ``raw_manifest``) and all rows of its files.
 
     Reads one version of the window, never a mixture, even while others publish. Returns None if nothing is published
-    there. Raises Unreconciled if files of the current manifest are missing, or hold another number of rows.
+    there. Canonical rows of an older version of the code have nulls in the columns added since. Raises Unreconciled if
+    files of the current manifest are missing, or hold another number of rows, and ConfigError for a newer schema.
     """
     manifest = lake.read(path, Manifest)
     while manifest is not None:
+        canonical = path == manifest.place.manifest
         try:
-            return manifest, _read_table(lake, manifest)
+            rows = read_canonical(lake, manifest) if canonical else read_rows(lake, manifest.files)
+            return manifest, _build_table(manifest, list(rows))
         except FileNotFoundError:
             former, manifest = manifest, lake.read(path, Manifest)
             if former == manifest:
@@ -68,8 +72,7 @@ def read_published(lake: Lake, path: str) -> tuple[Manifest, pa.Table] | None:
     return None
 
 
-def _read_table(lake: Lake, manifest: Manifest) -> pa.Table:
-    batches = list(read_rows(lake, manifest.files))
+def _build_table(manifest: Manifest, batches: list[pa.RecordBatch]) -> pa.Table:
     found, expected = sum(batch.num_rows for batch in batches), count_rows(manifest.files)
     if found != expected:
         msg = f"The files of window {manifest.window} hold {found} rows, the manifest says {expected}. Run it again."

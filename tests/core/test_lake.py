@@ -5,16 +5,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pyarrow as pa
 import pytest
 from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import contacts, contract
+from airflow_provider_interactions import contacts, contract, schema
 from airflow_provider_interactions.errors import BadResponse, ConfigError, LakeUnavailable, TooManyRejects, Unreconciled
 from airflow_provider_interactions.extract import commit, raw_table, raw_writer
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.run import extract
+from airflow_provider_interactions.lake import reader
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, join_batches, pack, unpack
 from airflow_provider_interactions.lake.paths import WindowPaths, escape_segment
 from airflow_provider_interactions.lake.storage import Lake
@@ -315,3 +317,28 @@ def test_what_is_held_becomes_a_table_after_rows_pages_or_bytes(desk, monkeypatc
         assert landing.full
         landing.flush()
         assert not landing.full
+
+
+def test_windows_of_an_older_schema_are_read_with_nulls(desk, monkeypatch):
+    """Columns are only ever added: a window that the version before wrote has nulls in the column added since."""
+    manifest = desk.normalized(desk.record())
+    newer = schema.CANONICAL.append(schema._field("person", pa.string(), "a column to come", since=2))
+    monkeypatch.setattr(reader, "CANONICAL", newer)
+    _, rows = reader.read_published(desk.lake, manifest.place.manifest)
+    assert rows.schema.equals(newer)
+    assert rows.column("person").to_pylist() == [None]
+    assert rows.column("interaction_id").null_count == 0
+
+
+def test_windows_of_a_newer_schema_are_refused(desk):
+    manifest = desk.normalized(desk.record())
+    desk.lake.publish(manifest.place.manifest, msgspec.structs.replace(manifest, schema_version=2))
+    with pytest.raises(ConfigError, match="schema version 2, but this version of the package knows only version 1"):
+        reader.read_published(desk.lake, manifest.place.manifest)
+
+
+def test_a_file_without_a_column_of_the_first_version_is_no_canonical_file(desk):
+    manifest = desk.normalized(desk.record())
+    [batch] = reader.read_rows(desk.lake, manifest.files)
+    with pytest.raises(KeyError, match="channel"):
+        schema.fit_columns(batch.drop_columns(["channel"]), schema.CANONICAL)
