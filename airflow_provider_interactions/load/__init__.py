@@ -93,6 +93,14 @@ def require_current(lake: Lake, manifest: Manifest) -> None:
         raise WindowSuperseded(describe_superseded(manifest))
 
 
+def explain_files(manifest: Manifest, wrong: Exception) -> str:
+    """The message for files of a window that are missing or cannot be read."""
+    return (
+        f"The files of window {manifest.window} in the lake are missing or damaged ({type(wrong).__name__}); the table "
+        "is unchanged. Run the extraction again."
+    )
+
+
 def find_current(lake: Lake, manifest: Manifest) -> Manifest:
     """The currently published version of the window. Another run may have replaced it and removed its files."""
     if manifest.width is not None:

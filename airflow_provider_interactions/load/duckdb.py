@@ -20,7 +20,7 @@ from airflow_provider_interactions.errors import ConfigError, LoadError, Unrecon
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.reader import read_canonical
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.load import Loaded, require_current
+from airflow_provider_interactions.load import Loaded, explain_files, require_current
 from airflow_provider_interactions.load.duckdb_schema import explain_misfit, prepare_table, sql_type
 from airflow_provider_interactions.load.duckdb_turn import MOTHERDUCK, is_full, open_in_turn, open_motherduck
 from airflow_provider_interactions.load.sql import build_newer, build_order, list_names, quote_name, quote_text
@@ -109,10 +109,7 @@ def _explain_load(lake: Lake, manifest: Manifest, table: str, wrong: Exception) 
     there = all(lake.fs.exists(lake.full(file.path)) for file in manifest.files)
     if is_full(wrong) or (there and isinstance(wrong, duckdb.Error)):
         return f"Window {manifest.window} was not loaded. {_explain(table, wrong)}"
-    return (
-        f"The files of window {manifest.window} in the lake are missing or damaged ({type(wrong).__name__}); the table "
-        "is unchanged. Run the extraction again."
-    )
+    return explain_files(manifest, wrong)
 
 
 def _make_folder(database: str) -> None:

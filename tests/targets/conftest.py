@@ -1,8 +1,26 @@
 """Real servers, each started once in a test session (with xdist: in a worker); see ``tests/servers.py``."""
 
 import pytest
+from hypothesis import settings
 
+from airflow_provider_interactions.lake.storage import Lake
 from tests import servers
+
+# The same examples in every run: what fails in CI fails at a desk. No folder is left in the checkout.
+settings.register_profile("targets", max_examples=25, deadline=None, derandomize=True, database=None)
+settings.load_profile("targets")
+
+
+@pytest.fixture
+def lake(tmp_path):
+    """An empty lake on the disk."""
+    return Lake.at(str(tmp_path / "lake"))
+
+
+@pytest.fixture
+def duckdb_file(tmp_path):
+    """The path of a DuckDB file that is not there yet."""
+    return str(tmp_path / "all.duckdb")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,234 @@
+"""Load the canonical rows of a window into a table of PostgreSQL, by ADBC.
+
+Rows come by COPY into a temporary table, which writes no WAL. One transaction then writes those that are new or differ;
+see `Target`. Loading windows again, in any order, gives the same table.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+import adbc_driver_manager as adbc
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+
+from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.errors import LoadError, Unreconciled
+from airflow_provider_interactions.lake.manifest import Manifest
+from airflow_provider_interactions.lake.reader import read_canonical
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.load import Loaded, explain_files, require_current
+from airflow_provider_interactions.load.postgres_errors import explain, explain_connection
+from airflow_provider_interactions.load.postgres_rows import NUL, Rows, replace_nul
+from airflow_provider_interactions.load.postgres_schema import (
+    Found,
+    add_key,
+    find_table,
+    prepare_table,
+    split_name,
+    sql_type,
+    table_columns,
+)
+from airflow_provider_interactions.load.sql import build_newer, build_order, list_names, quote_name, quote_text
+from airflow_provider_interactions.schema import CANONICAL, CONTACTS, KEY
+
+log = logging.getLogger(__name__)
+
+#: Seconds to wait for another load of the same vendor and account, or for a program that has the table locked.
+TURN = 900.0
+
+#: The rows of the window and of the table that are the same interaction. All of the key, so that its index is used.
+_SAME = " AND ".join(f'old."{name}" = new."{name}"' for name in KEY)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresTable:
+    """A table in PostgreSQL, made if it is absent. ``uri`` is libpq's: ``postgresql://user:password@host/database``.
+
+    ``attributes`` is the type of that column in a table that is made; a table that exists keeps its type. ``columns``
+    differ from the default in tests only.
+    """
+
+    uri: str = field(repr=False)
+    table: str = "interactions"
+    columns: pa.Schema = field(default=CANONICAL, repr=False)
+    attributes: Literal["text", "jsonb"] = "text"
+
+    def __post_init__(self) -> None:
+        """Refuse a name that cannot be a table's. Raises ConfigError."""
+        split_name(self.table)
+
+    def prepare(self) -> None:
+        """Make the table, or add the columns that it lacks. Raises as `Target.prepare` says."""
+        with self._transaction() as cursor:
+            self._prepare(cursor)
+
+    def load(self, lake: Lake, manifest: Manifest) -> Loaded:
+        """Merge a normalized window into the table. Raises as `Target.load` says."""
+        with self._transaction() as cursor:
+            found = self._prepare(cursor)
+            staged = _stage_rows(cursor, found, self.columns, lake, manifest)
+            _lock(cursor, _name_share(found, manifest.vendor, manifest.account))
+            require_current(lake, manifest)
+            done = _merge(cursor, self.table, table_columns(self.columns, jsonb=found.jsonb), found, staged)
+            if staged != manifest.counts.canonical:
+                msg = (
+                    f"{manifest.counts.canonical} rows are in the manifest, {staged} in its files. The table is "
+                    "unchanged. Run the extraction again; if that does not help, report this as a defect."
+                )
+                raise Unreconciled(msg)
+            if staged and not found.keyed:
+                add_key(cursor, self.table)
+        return done
+
+    def erase(self, vendor: str, account: str, contacts: Iterable[Contact]) -> int:
+        """Remove all rows of these contacts, and return their number. Raises LoadError."""
+        persons = sorted({(replace_nul(one.id), one.kind) for one in contacts})
+        with self._transaction() as cursor:
+            found = find_table(cursor, self.table, self.columns)
+            if found is None or not persons:
+                return 0
+            rows = pa.Table.from_pylist(
+                [dict(zip(CONTACTS.names, one, strict=True)) for one in persons], schema=CONTACTS
+            )
+            cursor.adbc_ingest("erased", rows, mode="create", temporary=True)
+            _lock(cursor, _name_share(found, vendor, account))
+            same = "old.contact_id = erased.contact_id AND old.contact_id_kind = erased.contact_id_kind"
+            mine = f"old.vendor = {quote_text(vendor)} AND old.account = {quote_text(account)}"
+            return _write(cursor, f"DELETE FROM {quote_name(self.table)} old USING erased WHERE {same} AND {mine}")  # noqa: S608 - quoted
+
+    def describe(self) -> tuple[str, str]:
+        """The server, and the names of database, schema and table."""
+        place = urlsplit(self.uri)
+        schema, table = split_name(self.table)
+        return f"postgres://{_find_server(self.uri)}", f"{unquote(place.path[1:])}.{schema or 'public'}.{table}"
+
+    def _prepare(self, cursor: Any) -> Found:
+        """The table, ready for rows. Who must change it has it alone until the end of the transaction."""
+        found = find_table(cursor, self.table, self.columns)
+        if found is None or not found.is_ready(self.columns):
+            _lock(cursor, f"interactions/{self.table}")
+            found = prepare_table(cursor, self.table, self.columns, jsonb=self.attributes == "jsonb")
+        return found
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        """A cursor in a transaction. Raises LoadError, with an explanation, for what PostgreSQL refuses."""
+        try:
+            connection = dbapi.connect(self.uri)
+        except adbc.Error as wrong:
+            raise LoadError(explain_connection(_find_server(self.uri), wrong)) from None
+        try:
+            with closing(connection.cursor()) as cursor:
+                cursor.execute(f"SET LOCAL lock_timeout = {round(TURN * 1000)}")
+                yield cursor
+            connection.commit()
+        except adbc.Error as wrong:
+            with suppress(adbc.Error):
+                connection.rollback()
+            # Do not pass the message on: it can quote a value, such as a person's identifier.
+            raise LoadError(explain(connection, self.table, wrong, TURN)) from None
+        finally:
+            with suppress(adbc.Error):  # a broken connection; the server rolls back what was not committed
+                connection.close()
+
+
+def _stage_rows(cursor: Any, found: Found, columns: pa.Schema, lake: Lake, manifest: Manifest) -> int:
+    """Copy the rows of the window to the temporary table ``arrived``, and return their number."""
+    rows = Rows(read_canonical(lake, manifest, columns), columns, jsonb=found.jsonb)
+    wanted = ", ".join(f'"{one.name}" {sql_type(one)}' for one in rows.schema)
+    cursor.execute(f"CREATE TEMP TABLE arrived ({wanted}) ON COMMIT DROP")
+    try:
+        cursor.adbc_ingest("arrived", rows.to_reader(), mode="append", temporary=True)
+    except adbc.Error:
+        if isinstance(rows.fault, (OSError, pa.ArrowException)):
+            raise LoadError(explain_files(manifest, rows.fault)) from None
+        if rows.fault is not None:
+            raise rows.fault from None
+        raise
+    if rows.nuls:
+        log.warning("%d texts had a NUL character, which PostgreSQL cannot hold; the table has %s", rows.nuls, NUL)
+    if rows.unfit:
+        log.warning("attributes of %d rows differ from what the vendor sent; see attributes_raw", rows.unfit)
+    [number] = _query(cursor, "SELECT count(*) FROM arrived")
+    return int(number)
+
+
+def _merge(cursor: Any, table: str, columns: pa.Schema, found: Found, staged: int) -> Loaded:
+    """Write the staged rows that are new, or newer and different. Reads only, if there are none.
+
+    The rows to write are found first and kept apart. That takes less time than MERGE, and the counts are exact in
+    versions whose MERGE returns none.
+    """
+    merged = _write(cursor, _build_dedupe(columns))
+    name, new, names = quote_name(table), _select_new(columns, jsonb=found.jsonb), list_names(columns)
+    [filled] = _query(cursor, f"SELECT EXISTS (SELECT FROM {name})")  # noqa: S608 - quoted
+    if not filled:
+        inserted = _write(cursor, f"INSERT INTO {name} ({names}) SELECT {names} FROM {new}")  # noqa: S608 - quoted
+        return Loaded(staged, inserted, 0, 0, merged)
+    matches = f"FROM {new} LEFT JOIN {name} old ON {_SAME} WHERE old.vendor IS NULL OR ({build_newer(columns)})"
+    changes = f"SELECT {list_names(columns, 'new.')}, old.ctid AS place {matches}"
+    cursor.execute(f"CREATE TEMP TABLE changes ON COMMIT DROP AS {changes}")
+    changed, known = _query(cursor, "SELECT count(*), count(place) FROM changes")
+    sets = ", ".join(f'"{one}" = new."{one}"' for one in columns.names if one not in KEY)
+    where = f"old.ctid = new.place AND {_SAME}"
+    updated = _write(cursor, f"UPDATE {name} old SET {sets} FROM changes new WHERE {where}") if known else 0  # noqa: S608 - quoted
+    source = f"SELECT {names} FROM changes WHERE place IS NULL"  # noqa: S608 - quoted
+    inserted = _write(cursor, f"INSERT INTO {name} ({names}) {source}") if changed > known else 0
+    if (updated, inserted) != (known, changed - known):
+        msg = f"Another program changed rows of table {table} at the same time, so nothing was loaded. Load again."
+        raise LoadError(msg)
+    return Loaded(staged, inserted, updated, staged - merged - changed, merged)
+
+
+def _build_dedupe(columns: pa.Schema) -> str:
+    """The statement that keeps the newest row of each interaction, if one is in a window twice, as of two contacts.
+
+    A manifest has one vendor and account, so the id alone is the key of its rows.
+    """
+    twice = "SELECT interaction_id FROM arrived GROUP BY interaction_id HAVING count(*) > 1"
+    rank = f"row_number() OVER (PARTITION BY interaction_id ORDER BY {build_order(columns)})"
+    ranked = f"SELECT ctid AS mine, {rank} AS rank FROM arrived WHERE interaction_id IN ({twice})"  # noqa: S608 - constants
+    return f"DELETE FROM arrived USING ({ranked}) ranked WHERE arrived.ctid = mine AND rank > 1"  # noqa: S608 - constants
+
+
+def _select_new(columns: pa.Schema, *, jsonb: bool) -> str:
+    """The staged rows as ``new``, with the types of the table."""
+    names = list_names(columns)
+    if jsonb:  # ADBC cannot send jsonb
+        names = names.replace('"attributes"', '"attributes"::jsonb AS "attributes"')
+    return f"(SELECT {names} FROM arrived) new"  # noqa: S608 - quoted
+
+
+def _name_share(found: Found, vendor: str, account: str) -> str:
+    """What a load has to itself: the rows of one vendor and account. Loads of others go on beside it."""
+    return f"interactions/{found.oid}/{vendor}/{account}"
+
+
+def _lock(cursor: Any, what: str) -> None:
+    """Wait until no other transaction has this lock, and have it until the end of the transaction."""
+    _query(cursor, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))::text", (what,))
+
+
+def _query(cursor: Any, sql: str, values: tuple[str, ...] = ()) -> tuple[Any, ...]:
+    """The only row."""
+    cursor.execute(sql, values or None)
+    [row] = cursor.fetchall()
+    return tuple(row)
+
+
+def _write(cursor: Any, sql: str) -> int:
+    """Run a statement, and return the number of rows that it wrote. ADBC counts none if it has parameters."""
+    cursor.execute(sql)
+    return int(cursor.rowcount)
+
+
+def _find_server(uri: str) -> str:
+    """Host and port, without user and password."""
+    server = urlsplit(uri).netloc.rpartition("@")[2]
+    return server if ":" in server else f"{server}:5432"

@@ -1,0 +1,73 @@
+"""The targets that the behaviour suite runs against. A new target is one class here, and its name in ``CASES``.
+
+``fixture`` names the pytest fixture whose value is the place of the tables: a path or a URL, as text. ``replaces`` says
+that the target replaces whole windows instead of merging rows by key.
+"""
+
+import duckdb
+import psycopg
+
+from airflow_provider_interactions.load.sql import quote_name
+from airflow_provider_interactions.schema import CANONICAL
+
+
+class DuckDB:
+    """A table in a DuckDB file."""
+
+    fixture, replaces = "duckdb_file", False
+
+    @staticmethod
+    def open(place, table="interactions", columns=CANONICAL):
+        """The target."""
+        from airflow_provider_interactions.load.duckdb import DuckDBTable
+
+        return DuckDBTable(place, table, columns)
+
+    @staticmethod
+    def read(place, table="interactions"):
+        """All rows, as dictionaries with times in UTC. By another way than the target's own."""
+        with duckdb.connect(place) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            return connection.sql(f"FROM {quote_name(table)}").to_arrow_table().to_pylist()
+
+    @staticmethod
+    def make_other(place, table="interactions"):
+        """A table of the same name that is not ours, with one row."""
+        with duckdb.connect(place) as connection:
+            connection.execute(f"CREATE TABLE {quote_name(table)} AS SELECT 'mine' AS precious, 1 AS vendor")
+
+
+class Postgres:
+    """A table in PostgreSQL."""
+
+    fixture, replaces = "database", False
+
+    @staticmethod
+    def open(place, table="interactions", columns=CANONICAL):
+        """The target."""
+        from airflow_provider_interactions.load.postgres import PostgresTable
+
+        return PostgresTable(place, table, columns)
+
+    @staticmethod
+    def read(place, table="interactions"):
+        """All rows, as dictionaries with times in UTC. By another driver than the target's own."""
+        with psycopg.connect(place, options="-c TimeZone=UTC", row_factory=psycopg.rows.dict_row) as connection:
+            return connection.execute(f"SELECT * FROM {quote_name(table)}").fetchall()
+
+    @staticmethod
+    def make_other(place, table="interactions"):
+        """A table of the same name that is not ours, with one row."""
+        with psycopg.connect(place) as connection:
+            connection.execute(f"CREATE TABLE {quote_name(table)} AS SELECT 'mine' AS precious, 1 AS vendor")
+
+    @staticmethod
+    def restrict(place):
+        """The place as a user has it who may not make tables, and what the error must grant."""
+        with psycopg.connect(place) as connection:
+            connection.execute("DROP ROLE IF EXISTS reader")
+            connection.execute("CREATE ROLE reader LOGIN PASSWORD 'reads'")
+        return place.replace("postgres:secret@", "reader:reads@"), 'GRANT CREATE ON SCHEMA "public" TO reader'
+
+
+CASES = (DuckDB, Postgres)

@@ -1,0 +1,381 @@
+"""What every target of the table does alike. ``cases.py`` lists the targets."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.errors import ConfigError, LoadError, Unreconciled, WindowSuperseded
+from airflow_provider_interactions.lake.manifest import Counts, pack
+from airflow_provider_interactions.load import Loaded
+from airflow_provider_interactions.schema import CANONICAL, KEY, _field
+from airflow_provider_interactions.window import Window
+from tests.targets.cases import CASES
+from tests.targets.windows import ACCOUNT, DAY, VENDOR, read_at, row, write
+
+ROOT = Path(__file__).parents[2]
+NEXT_DAY = Window.of("2026-01-03", "2026-01-04")
+BOTH_DAYS = Window.of("2026-01-02", "2026-01-04")
+
+#: The columns as a later version of the package may have them.
+NEWER = CANONICAL.append(_field("topic", pa.string(), "what it was about", since=2))
+
+MERGING = [case for case in CASES if not case.replaces]
+
+
+def parametrize(cases=CASES):
+    return pytest.mark.parametrize("case", cases, ids=lambda case: case.__name__)
+
+
+@pytest.fixture
+def place(request, case):
+    return request.getfixturevalue(case.fixture)
+
+
+def read(case, place, *columns, table="interactions"):
+    """The rows in the order of their keys: some columns of them."""
+    columns = columns or CANONICAL.names
+    rows = ({name: one[name] for name in (*KEY, *columns)} for one in case.read(place, table))
+    return [tuple(one[name] for name in columns) for one in sorted(rows, key=lambda one: [one[key] for key in KEY])]
+
+
+@parametrize()
+def test_a_first_load_has_every_value(case, place, lake):
+    full = row(
+        "1",
+        **{field.name: f"{field.name} é 🚀 ' \" \\ \n" for field in CANONICAL if field.type == pa.string()},
+        count=-(2**31),
+        delivered_at=read_at(-1),
+        updated_at=read_at(0).replace(microsecond=1),
+    )
+    sparse = row("2", status="", subject=None)
+    done = case.open(place).load(lake, write(lake, [full, sparse]))
+    assert done == Loaded(rows=2, inserted=2, updated=0, unchanged=0, merged=0)
+    shared = {
+        "vendor": VENDOR,
+        "account": ACCOUNT,
+        "extracted_at": read_at(0),
+        "window_start": DAY.start,
+        "window_end": DAY.end,
+    }
+    wanted = [{**dict.fromkeys(CANONICAL.names), **one, **shared} for one in (sparse, full)]
+    key = "interaction_id é 🚀 ' \" \\ \n"
+    found = {one["interaction_id"]: one for one in case.read(place)}
+    assert found == {"2": wanted[0], key: wanted[1]}
+
+
+@parametrize()
+def test_a_second_load_changes_nothing(case, place, lake):
+    manifest = write(lake, [row(n) for n in range(30)])
+    target = case.open(place)
+    target.load(lake, manifest)
+    before = read(case, place)
+    assert target.load(lake, manifest) == Loaded(rows=30, inserted=0, updated=0, unchanged=30, merged=0)
+    assert read(case, place) == before
+
+
+@parametrize()
+def test_rows_that_were_only_read_again_are_unchanged(case, place, lake):
+    target = case.open(place)
+    target.load(lake, write(lake, [row(1), row(2)], 1))
+    done = target.load(lake, write(lake, [row(1), row(2, subject="other"), row(3)], 2))
+    assert done == Loaded(rows=3, inserted=1, updated=1, unchanged=1, merged=0)
+    assert read(case, place, "interaction_id", "subject") == [("1", None), ("2", "other"), ("3", None)]
+
+
+@parametrize(MERGING)
+def test_a_row_that_was_only_read_again_keeps_its_extraction(case, place, lake):
+    target = case.open(place)
+    target.load(lake, write(lake, [row(1), row(2)], 1))
+    target.load(lake, write(lake, [row(1), row(2, subject="other")], 2))
+    assert read(case, place, "extracted_at") == [(read_at(1),), (read_at(2),)]
+
+
+@parametrize(MERGING)
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1)])
+def test_the_newest_wins_in_any_order(case, place, lake, order):
+    windows = [DAY, BOTH_DAYS, Window.of("2026-01-01", "2026-01-04")]
+    rows = [[row(key, subject=f"seen {day}") for key in range(2 if day < 2 else 3)] for day in range(3)]
+    manifests = [write(lake, rows[day], day, window=windows[day]) for day in range(3)]
+    for which in order:
+        case.open(place).load(lake, manifests[which])
+    assert read(case, place, "interaction_id", "subject") == [(str(key), "seen 2") for key in range(3)]
+
+
+@parametrize(MERGING)
+def test_the_same_interaction_of_two_contacts_is_one_row(case, place, lake):
+    twice = [row(1, contact_id="b"), row(1, contact_id="a"), row(2)]
+    manifest = write(lake, twice)
+    target = case.open(place)
+    assert target.load(lake, manifest) == Loaded(rows=3, inserted=2, updated=0, unchanged=0, merged=1)
+    assert target.load(lake, manifest) == Loaded(rows=3, inserted=0, updated=0, unchanged=2, merged=1)
+    assert read(case, place, "contact_id") == [("a",), ("c1",)]
+
+
+@parametrize()
+def test_an_empty_window_makes_an_empty_table(case, place, lake):
+    assert case.open(place).load(lake, write(lake, [])) == Loaded(0, 0, 0, 0, 0)
+    assert read(case, place) == []
+    assert case.open(place).load(lake, write(lake, [row(1)], 1)).inserted == 1
+
+
+@parametrize()
+def test_prepare_makes_the_table_and_may_be_repeated(case, place, lake):
+    target = case.open(place)
+    target.prepare()
+    assert read(case, place) == []
+    target.load(lake, write(lake, [row(1)]))
+    target.prepare()
+    assert len(read(case, place)) == 1
+
+
+@parametrize()
+def test_vendors_and_accounts_do_not_meet(case, place, lake):
+    target = case.open(place)
+    for vendor, account in (("which50", "one"), ("which50", "two"), ("capillary", "one")):
+        done = target.load(lake, write(lake, [row(1, subject=account)], vendor=vendor, account=account))
+        assert done.inserted == 1
+    assert read(case, place, "vendor", "subject") == [("capillary", "one"), ("which50", "one"), ("which50", "two")]
+
+
+@parametrize()
+def test_a_version_that_was_replaced_is_not_loaded(case, place, lake):
+    former = write(lake, [row(1)], 1)
+    write(lake, [row(1, subject="newer")], 2)
+    with pytest.raises(WindowSuperseded):
+        case.open(place).load(lake, former)
+
+
+@parametrize()
+def test_missing_and_damaged_files_change_nothing(case, place, lake):
+    target = case.open(place)
+    target.load(lake, write(lake, [row(1)]))
+    for damage in (lambda path: path.write_bytes(path.read_bytes()[:-9]), Path.unlink):
+        manifest = write(lake, [row(1, subject="x"), row(2)], 1)
+        damage(Path(lake.full(manifest.files[0].path)))
+        with pytest.raises(LoadError, match="the table is unchanged"):
+            target.load(lake, manifest)
+    assert read(case, place, "interaction_id", "subject") == [("1", None)]
+
+
+@parametrize()
+def test_fewer_rows_than_the_manifest_says_are_not_loaded(case, place, lake):
+    target = case.open(place)
+    target.prepare()
+    manifest = write(lake, [row(1)])
+    tampered = replace(manifest, counts=manifest.counts + Counts(canonical=1))
+    with pytest.raises(Unreconciled, match="2 rows are in the manifest, 1 in its files"):
+        target.load(lake, tampered)
+    assert read(case, place) == []
+
+
+@parametrize()
+def test_a_table_that_is_not_ours_is_left_as_it_is(case, place, lake):
+    case.make_other(place)
+    with pytest.raises(LoadError, match=r"missing columns: account, .*vendor .*the table is unchanged"):
+        case.open(place).load(lake, write(lake, [row(1)]))
+    assert case.read(place) == [{"precious": "mine", "vendor": 1}]
+
+
+@parametrize([case for case in CASES if hasattr(case, "restrict")])
+def test_the_error_of_a_user_who_may_not_make_tables_names_the_grant(case, place, lake):
+    theirs, grant = case.restrict(place)
+    with pytest.raises(LoadError) as refused:
+        case.open(theirs).load(lake, write(lake, [row(1)]))
+    assert grant in str(refused.value)
+
+
+@parametrize()
+@pytest.mark.parametrize("name", ['we"ird; DROP TABLE x', "select", "ä ö", "Mixed", "inter'actions", "a-b\\c $1 %s"])
+def test_any_table_name_is_a_name_and_nothing_else(case, place, lake, name):
+    target = case.open(place, name)
+    assert target.load(lake, write(lake, [row(1)])).inserted == 1
+    assert target.load(lake, write(lake, [row(1, subject="x")], 1)).updated == 1
+    assert read(case, place, "subject", table=name) == [("x",)]
+    assert target.erase(VENDOR, ACCOUNT, [Contact("c1")]) == 1
+    assert read(case, place, table=name) == []
+
+
+@parametrize()
+def test_an_erasure_removes_the_contact_of_one_account(case, place, lake):
+    target = case.open(place)
+    for account in ("one", "two"):
+        rows = [row(1, contact_id="a'b"), row(2, contact_id="x"), row(3, contact_id="a'b", contact_id_kind="email")]
+        target.load(lake, write(lake, rows, account=account))
+    assert target.erase(VENDOR, "one", [Contact("a'b"), Contact("a'b"), Contact("nobody")]) == 1
+    assert target.erase(VENDOR, "one", []) == 0
+    left = read(case, place, "account", "interaction_id")
+    assert left == [("one", "2"), ("one", "3"), ("two", "1"), ("two", "2"), ("two", "3")]
+
+
+@parametrize()
+def test_a_table_has_a_namespace_and_a_name_without_secrets(case, place):
+    target = case.open(place, "crm")
+    namespace, name = target.describe()
+    assert "://" in namespace
+    assert name.endswith("crm")
+    assert "secret" not in f"{namespace}{name}{target!r}"
+
+
+@parametrize()
+def test_a_column_is_added_to_a_table_of_the_version_before(case, place, lake):
+    case.open(place).load(lake, write(lake, [row(1), row(2)], 1))
+    newer = case.open(place, columns=NEWER)
+    done = newer.load(lake, write(lake, [row(1), row(2, topic="news"), row(3, topic="x")], 2, columns=NEWER))
+    assert done == Loaded(rows=3, inserted=1, updated=1, unchanged=1, merged=0)
+    assert read(case, place, "topic") == [(None,), ("news",), ("x",)]
+
+
+@parametrize()
+def test_files_of_the_version_before_load_into_a_newer_table(case, place, lake):
+    newer = case.open(place, columns=NEWER)
+    newer.load(lake, write(lake, [row(1, topic="news")], columns=NEWER))
+    assert newer.load(lake, write(lake, [row(2)], window=NEXT_DAY)).inserted == 1
+    assert read(case, place, "topic") == [("news",), (None,)]
+
+
+@parametrize()
+def test_older_code_refuses_what_is_newer(case, place, lake):
+    old = case.open(place)
+    newer_files = write(lake, [row(1, topic="news")], columns=NEWER)
+    with pytest.raises(ConfigError, match="schema version 2"):
+        old.load(lake, newer_files)
+    case.open(place, columns=NEWER).load(lake, newer_files)
+    before = case.read(place)
+    for refused in (lambda: old.load(lake, write(lake, [row(2)], window=NEXT_DAY)), old.prepare):
+        with pytest.raises(ConfigError, match="schema version 2"):
+            refused()
+    assert case.read(place) == before
+
+
+@contextmanager
+def loading(case, lake, place):
+    """A process that is ready to load, and ends with the block."""
+    command = [sys.executable, "-m", "tests.targets.load_windows", case.__name__, lake.root, place]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, **pipes) as process:
+        assert process.stdout.readline() == "ready\n"
+        yield process
+        process.kill()
+
+
+def begin(process, *manifests):
+    process.stdin.write(json.dumps([pack(one) for one in manifests]) + "\n")
+    process.stdin.flush()
+
+
+@parametrize()
+def test_two_loads_at_once_leave_what_one_after_the_other_would(case, place, lake):
+    """The first loads make the table; the others meet in one window, and in windows that have rows in common."""
+    windows = [Window.of("2026-01-02", f"2026-01-{day:02}") for day in range(3, 9)]
+    manifests = [
+        write(lake, [row(key, subject=f"seen {n}") for key in range(500)], n, window=window)
+        for n, window in enumerate(windows)
+    ]
+    with ExitStack() as stack:
+        loaders = [stack.enter_context(loading(case, lake, place)) for _ in range(2)]
+        for loader, part in zip(loaders, (manifests, [*reversed(manifests), manifests[0]]), strict=True):
+            begin(loader, *part)
+        done = [json.loads(loader.stdout.readline()) for loader in loaders]
+    rows = read(case, place, "interaction_id", "subject")
+    if case.replaces:
+        assert len(rows) == 500 * len(windows)
+    else:
+        assert sum(one["inserted"] for part in done for one in part) == 500
+        assert rows == sorted((str(key), "seen 5") for key in range(500))
+
+
+@parametrize()
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_a_killed_load_leaves_the_table_as_it_was_or_loaded(case, place, lake, share):
+    target = case.open(place)
+    target.load(lake, write(lake, [row(key) for key in range(20_000)]))
+    before = sorted(read(case, place, "interaction_id", "subject"))
+    newer = [row(key, subject="newer" * 20) for key in range(40_000)]
+    began = time.monotonic()
+    case.open(place, "beside").load(lake, write(lake, newer, window=NEXT_DAY))
+    lasts = time.monotonic() - began
+    manifest = write(lake, newer, 1)
+    with loading(case, lake, place) as process:
+        begin(process, manifest)
+        time.sleep(lasts * share)
+        process.kill()
+        process.wait()
+    after = sorted((str(key), "newer" * 20) for key in range(40_000))
+    assert sorted(read(case, place, "interaction_id", "subject")) in (before, after)
+    done = target.load(lake, manifest)
+    assert done.rows == done.inserted + done.updated + done.unchanged == 40_000
+    assert sorted(read(case, place, "interaction_id", "subject")) == after
+
+
+WINDOWS = (DAY, NEXT_DAY, BOTH_DAYS)
+ROWS = st.lists(
+    st.builds(
+        row,
+        st.integers(0, 4),
+        contact_id=st.sampled_from("ab"),
+        subject=st.sampled_from([None, "", "x"]),
+    ),
+    max_size=6,
+    unique_by=lambda one: (one["interaction_id"], one["contact_id"]),
+)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("extract"), st.sampled_from(WINDOWS), st.integers(0, 3), ROWS),
+        st.tuples(st.just("again"), st.sampled_from(WINDOWS)),
+        st.tuples(st.just("erase"), st.sampled_from("ab")),
+    ),
+    max_size=8,
+)
+
+
+def merge_rows(rows, manifest, table):
+    """The table after a load by the rules of ``Target``, and the counts. Key and extraction are beside each row."""
+    newest, counts = {}, {"inserted": 0, "updated": 0, "unchanged": 0}
+    for one in sorted(rows, key=lambda one: one["contact_id"], reverse=True):
+        newest[one["interaction_id"]] = (one["contact_id"], one["subject"], manifest.window_start, manifest.window_end)
+    for key, content in newest.items():
+        old = table.get(key)
+        if old is None:
+            counts["inserted"] += 1
+        elif manifest.extracted_at >= old[-1] and content != old[:-1]:
+            counts["updated"] += 1
+        else:
+            counts["unchanged"] += 1
+            continue
+        table[key] = (*content, manifest.extracted_at)
+    return Loaded(rows=len(rows), merged=len(rows) - len(newest), **counts)
+
+
+@parametrize(MERGING)
+@given(steps=STEPS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_sequence_of_extractions_gives_what_a_simple_model_gives(case, place, lake, steps):
+    name = f"t{time.monotonic_ns()}"
+    target, published, model = case.open(place, name), {}, {}
+    target.prepare()
+    for kind, what, *more in steps:
+        if kind == "erase":
+            gone = [key for key, one in model.items() if one[0] == what]
+            assert target.erase(VENDOR, f"{ACCOUNT} {name}", [Contact(what)]) == len(gone)
+            model = {key: one for key, one in model.items() if key not in gone}
+            continue
+        if kind == "extract":
+            day, rows = more
+            published[what] = write(lake, rows, day, window=what, account=f"{ACCOUNT} {name}"), rows
+        if what in published:
+            manifest, rows = published[what]
+            assert target.load(lake, manifest) == merge_rows(rows, manifest, model)
+    columns = ("interaction_id", "contact_id", "subject", "window_start", "window_end", "extracted_at")
+    assert read(case, place, *columns, table=name) == [(key, *one) for key, one in sorted(model.items())]
