@@ -1,4 +1,4 @@
-"""Real servers for tests, from packages of the index: PostgreSQL, and SeaweedFS as an S3 store.
+"""Real servers for tests, from packages of the index: PostgreSQL, and two S3 stores, SeaweedFS and moto.
 
 Each is a context manager that starts a server of its own on free ports of the loopback address, with data in a
 temporary folder, and ends it by its process id. A server that does not start is an error. ``tests/targets/conftest.py``
@@ -7,6 +7,7 @@ has them as fixtures.
 
 import contextlib
 import json
+import logging
 import os
 import pwd
 import shutil
@@ -104,6 +105,23 @@ def seaweedfs():
         environment = {**os.environ, "TMPDIR": str(folder)}  # its log files
         with running(command, folder, server.client.list_buckets, env=environment):
             yield server
+
+
+@contextlib.contextmanager
+def moto():
+    """The S3 server of the package moto, in a thread of this process; an ``S3Server`` that looks at no keys."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request
+    server = ThreadedMotoServer(LOOPBACK, 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield S3Server(f"http://{host}:{port}")
+    server.stop()
+
+
+#: The S3 servers that a lake is tried on.
+S3_SERVERS = {"moto": moto, "seaweedfs": seaweedfs}
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ Nothing below this folder imports Airflow; see ``tests/no_airflow.py`` for how C
 """
 
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -19,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # for the modules that tests and
 import rig
 
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
+from tests import servers
 
 # The same examples in every run: what fails in CI fails at a desk. No folder is left in the checkout.
 settings.register_profile(
@@ -83,24 +83,14 @@ def processes(_uploads, tmp_path_factory):
         process.close()
 
 
-@pytest.fixture(scope="session")
-def s3():
-    """An S3 server with one bucket, and the environment in which every S3 client finds it; the bucket's URL."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "key")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        boto3.client("s3").create_bucket(Bucket="lakes")
+@pytest.fixture(scope="session", params=servers.S3_SERVERS)
+def s3(request):
+    """Each S3 server with one bucket, and the environment in which every S3 client finds it; the bucket's URL."""
+    with servers.S3_SERVERS[request.param]() as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        server.client.create_bucket(Bucket="lakes")
         yield "s3://lakes"
-    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,11 @@
-"""A lake on S3: a real client against a real server, over a socket, with the rows and promises of a disk.
+"""A lake on S3: a real client against two real servers, over a socket, with the rows and promises of a disk.
 
 The reader is this process, whose client has listed and read everything before; the writers are others, and are killed.
 """
 
 import gc
 import logging
+import os
 import re
 import signal
 import threading
@@ -25,7 +26,7 @@ from airflow_provider_interactions.extract import checkpoint, commit, raw_table,
 from airflow_provider_interactions.lake import reader as lake_reader
 from airflow_provider_interactions.lake.manifest import Manifest, unpack
 from airflow_provider_interactions.lake.parquet import Writer
-from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.lake.storage import UNCACHED, Lake
 from airflow_provider_interactions.load.duckdb import DuckDBTable
 from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
 from airflow_provider_interactions.schema import RAW
@@ -42,10 +43,14 @@ def place(s3, request):
     return f"{s3}/{re.sub(r'[^a-zA-Z0-9]+', '-', request.node.name)}"
 
 
-@cache
 def server():
     """Another client, that remembers nothing."""
-    return boto3.client("s3")
+    return client_of(os.environ["AWS_ENDPOINT_URL"])
+
+
+@cache
+def client_of(endpoint):
+    return boto3.client("s3", endpoint_url=endpoint)
 
 
 def keys(url):
@@ -57,7 +62,7 @@ def keys(url):
 
 
 def copied(url, to):
-    fs, root = fsspec.url_to_fs(url)
+    fs, root = fsspec.url_to_fs(url, **UNCACHED)
     for key in keys(url):
         fs.cp_file(f"{root}/{key}", f"{to.removeprefix('s3://')}/{key}")
     return to
