@@ -27,6 +27,8 @@ KEPT = timedelta(days=30)
 def remove_orphan_files(lake: Lake, place: WindowPaths, now: datetime) -> None:
     """Remove what is left of a window's dead runs, and what its account has kept for long enough."""
     _remove_expired(lake, place, now)
+    for layer in ("raw", "interactions", "history"):
+        lake.abort_uploads(place.of_account(layer), now - AGE)
     old = [path for folder, prefix in _list_folders(place) for path in expired_files(lake, folder, now, prefix)]
     if old:
         # Checkpoints before manifests: a checkpoint goes after its files were published.

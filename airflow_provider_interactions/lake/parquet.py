@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from airflow_provider_interactions.errors import Unreconciled
+from airflow_provider_interactions.errors import InteractionsError, Unreconciled
 from airflow_provider_interactions.lake.manifest import File
-from airflow_provider_interactions.lake.storage import Lake, NewFile, write_error
+from airflow_provider_interactions.lake.storage import Lake, NewFile, is_storage_fault, translate_faults
 
 COMPRESSION = "zstd"
 
@@ -28,12 +28,13 @@ class Writer:
         words = [column.name for column in schema if pa.types.is_dictionary(column.type)]
         ordered = [name for name in schema.names if name not in LONG]
         try:
-            self._parquet = pq.ParquetWriter(
-                self._file.stream, schema, compression=COMPRESSION, use_dictionary=words, write_statistics=ordered
-            )
-        except OSError as fault:
+            with translate_faults():
+                self._parquet = pq.ParquetWriter(
+                    self._file.stream, schema, compression=COMPRESSION, use_dictionary=words, write_statistics=ordered
+                )
+        except InteractionsError:
             self._file.discard()
-            raise write_error(fault) from fault
+            raise
 
     def write(self, rows: pa.RecordBatch | pa.Table) -> None:
         """Append one row group. If that fails, remove the file and raise as ``storage.write_error`` says."""
@@ -60,17 +61,19 @@ class Writer:
 
     def discard(self) -> None:
         """Remove the unfinished file."""
-        with contextlib.suppress(OSError, ValueError):  # a full disk, a closed stream
+        try:
             self._parquet.close()
+        except Exception as fault:  # a full disk, a closed stream, a store that cannot be reached
+            if not isinstance(fault, ValueError) and not is_storage_fault(fault):
+                raise
         self._parquet.is_open = False  # otherwise pyarrow closes it again on garbage collection
         self._file.discard()
 
     @contextlib.contextmanager
     def _whole_or_nothing(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as fault:
-            self.discard()
-            if isinstance(fault, OSError):
-                raise write_error(fault) from fault
-            raise
+        with translate_faults():
+            try:
+                yield
+            except BaseException:
+                self.discard()
+                raise

@@ -22,7 +22,7 @@ import contextlib
 import errno
 import posixpath
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -31,7 +31,7 @@ import fsspec
 import msgspec
 from fsspec.spec import AbstractBufferedFile
 
-from airflow_provider_interactions.errors import ConfigError, LakeUnavailable
+from airflow_provider_interactions.errors import ConfigError, InteractionsError, LakeUnavailable
 from airflow_provider_interactions.lake.paths import timestamp
 
 T = TypeVar("T")
@@ -89,22 +89,18 @@ class Lake:
         """Make the folder of a path, if the file system has folders. Raises as ``write_error`` says."""
         if not OBJECT_STORES.isdisjoint(self._protocols):
             return
-        try:
+        with translate_faults():
             self.fs.makedirs(posixpath.dirname(self.full(path)), exist_ok=True)
-        except OSError as wrong:
-            raise write_error(wrong) from wrong
 
     def publish(self, path: str, value: Any) -> None:
         """Write a small JSON object atomically: readers see either the former object or this one."""
         self.prepare(path)
         data = msgspec.json.encode(value)
-        try:
+        with translate_faults():
             if self.local:
                 self._rename_into(path, data)
             else:
                 self.fs.pipe_file(self.full(path), data)  # one PUT is atomic on object stores
-        except OSError as wrong:
-            raise write_error(wrong) from wrong
 
     def _rename_into(self, path: str, data: bytes) -> None:
         file = NewFile(self, path)
@@ -153,10 +149,30 @@ class Lake:
         """Give up a file that is being written. An object never appears; a local file is closed."""
         # The discard method of local streams works only inside fsspec's transactions.
         close = stream.close if self.local else getattr(stream, "discard", stream.close)
-        with contextlib.suppress(OSError, ValueError):  # a full disk, a closed stream
+        try:
             close()
+        except Exception as fault:
+            # A full disk, a closed stream, a store that is away. Google answers 499 when it gave a file up.
+            if not isinstance(fault, ValueError) and not is_storage_fault(fault):
+                raise
         if isinstance(stream, AbstractBufferedFile):
             stream.closed = True  # otherwise it uploads its data, or fails to, on garbage collection
+
+    def abort_uploads(self, folder: str, before: datetime) -> None:
+        """Abort the uploads to S3 below a folder that began before an instant (UTC), by processes that were killed.
+
+        Their parts are invisible but cost money. Other stores drop such parts by themselves after a week. Needs the
+        permissions to list and abort uploads. Without them a rule of the bucket must do it.
+        """
+        if not hasattr(self.fs, "call_s3"):
+            return
+        bucket, _, prefix = self.full(folder).partition("/")
+        with contextlib.suppress(PermissionError):
+            found = self.fs.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=f"{prefix}/")
+            for upload in found.get("Uploads", ()):
+                if upload["Initiated"] < before:
+                    name = {"Key": upload["Key"], "UploadId": upload["UploadId"]}
+                    self.fs.call_s3("abort_multipart_upload", Bucket=bucket, **name)
 
     @property
     def local(self) -> bool:
@@ -180,10 +196,11 @@ class NewFile:
         self._temporary = lake.temporary(path) if lake.local else path
         lake.prepare(path)
         try:
-            self.stream = lake.fs.open(lake.full(self._temporary), "wb")
-        except OSError as wrong:
+            with translate_faults():
+                self.stream = lake.fs.open(lake.full(self._temporary), "wb")
+        except InteractionsError:
             self._remove()
-            raise write_error(wrong) from wrong
+            raise
 
     def close(self) -> None:
         """Close the file and give it its name."""
@@ -210,12 +227,38 @@ class NewFile:
 #: Errors of the file system that a retry does not cure.
 _LASTING = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.ENAMETOOLONG))
 _REFUSED = (PermissionError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
+_REFUSED_STATUS = frozenset((400, 401, 403, 404))
+
+#: The drivers of object stores raise errors of these packages where a disk raises OSError.
+_DRIVERS = frozenset(("aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google"))
 
 
-def write_error(fault: OSError) -> ConfigError | LakeUnavailable:
-    """The error for a file that the file system refuses: ConfigError if a retry cannot help, else LakeUnavailable."""
-    why = fault.strerror or type(fault).__name__
-    if not isinstance(fault, _REFUSED) and fault.errno not in _LASTING:
+def is_storage_fault(fault: BaseException) -> bool:
+    """Whether an error is a file system's own: an OSError, or an error of an object store's driver."""
+    packages = {kind.__module__.partition(".")[0] for kind in type(fault).__mro__}
+    return isinstance(fault, OSError) or not _DRIVERS.isdisjoint(packages)
+
+
+@contextlib.contextmanager
+def translate_faults() -> Iterator[None]:
+    """Raise what ``write_error`` makes of a file system's own error. Other errors pass."""
+    try:
+        yield
+    except Exception as fault:
+        if is_storage_fault(fault):
+            raise write_error(fault) from fault
+        raise
+
+
+def write_error(fault: Exception) -> ConfigError | LakeUnavailable:
+    """The error for a file that the file system refuses: ConfigError if a retry cannot help, else LakeUnavailable.
+
+    The message holds no text of the driver's, which may name keys and people.
+    """
+    why = getattr(fault, "strerror", None) or type(fault).__name__
+    status = getattr(fault, "status_code", getattr(fault, "code", None))  # of Azure's driver, of Google's
+    lasting = getattr(fault, "errno", None) in _LASTING or status in _REFUSED_STATUS
+    if not isinstance(fault, _REFUSED) and not lasting:
         return LakeUnavailable(
             f"The lake did not accept a file ({why}). If a retry does not help, ask the operators of the lake."
         )

@@ -89,6 +89,7 @@ def s3(request):
     with servers.S3_SERVERS[request.param]() as server, pytest.MonkeyPatch.context() as patch:
         for name, value in server.environment.items():
             patch.setenv(name, value)
+        patch.setenv("INTERACTIONS_S3", request.param)
         server.client.create_bucket(Bucket="lakes")
         yield "s3://lakes"
 
