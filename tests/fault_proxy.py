@@ -26,6 +26,7 @@ class Proxy(ThreadingHTTPServer):
 
     - ``slow``: 503 SlowDown, and the server never sees the request.
     - ``cut``: half of the body reaches the server, then both connections end.
+    - ``499`` or any number: an answer with this status and no body, and the server never sees the request.
     - ``mute``: the server does it, and the client's connection ends without an answer.
 
     ``seen`` has the method, path and harm of each request.
@@ -56,8 +57,8 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         harm = self.server.choose(self.command, self.path)
         self.server.seen.append((self.command, self.path, harm))
-        if harm == "slow":
-            self.answer(503, {}, SLOW_DOWN)
+        if harm == "slow" or (harm or "").isdigit():
+            self.answer(*((503, {}, SLOW_DOWN) if harm == "slow" else (int(harm), {}, b"")))
             return
         upstream = http.client.HTTPConnection(self.server.server, timeout=60)
         self.send_on(upstream, body[: len(body) // 2] if harm == "cut" else body)

@@ -1,4 +1,4 @@
-"""Real servers for tests, from packages of the index: PostgreSQL, and two S3 stores, SeaweedFS and moto.
+"""Real servers for tests, from packages of the index: PostgreSQL, SeaweedFS and moto for S3, an emulator of Google's.
 
 Each is a context manager that starts a server of its own on free ports of the loopback address, with data in a
 temporary folder, and ends it by its process id. A server that does not start is an error. ``tests/targets/conftest.py``
@@ -13,6 +13,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import sys
 import sysconfig
 import tempfile
 import time
@@ -122,6 +123,17 @@ def moto():
 
 #: The S3 servers that a lake is tried on.
 S3_SERVERS = {"moto": moto, "seaweedfs": seaweedfs}
+
+
+@contextlib.contextmanager
+def gcs_emulator(bucket):
+    """The package gcp-storage-emulator with one bucket, in memory; its URL."""
+    with _folder() as folder:
+        [port] = free_ports(1)
+        command = [sys.executable, "-m", "gcp_storage_emulator", "start", f"--host={LOOPBACK}", f"--port={port}"]
+        command += ["--in-memory", f"--default-bucket={bucket}", "--quiet"]
+        with running(command, folder, lambda: socket.create_connection((LOOPBACK, port), 5).close()):
+            yield f"http://{LOOPBACK}:{port}"
 
 
 @contextlib.contextmanager

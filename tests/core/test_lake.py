@@ -342,3 +342,44 @@ def test_a_file_without_a_column_of_the_first_version_is_no_canonical_file(desk)
     [batch] = reader.read_rows(desk.lake, manifest.files)
     with pytest.raises(KeyError, match="channel"):
         schema.fit_columns(batch.drop_columns(["channel"]), schema.CANONICAL)
+
+
+def driver_error(package, **facts):
+    """An error of an object store's driver: no OSError, and with a text that names people."""
+    kind = type("DriverError", (Exception,), {"__module__": f"{package}.errors"})
+    error = type("Special", (kind,), {"__module__": "somewhere.else"})("https://x/c1?key=hush")
+    vars(error).update(facts)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (driver_error("gcsfs", code=503), LakeUnavailable),
+        (driver_error("gcsfs", code=403), ConfigError),
+        (driver_error("azure", status_code=409), LakeUnavailable),
+        (driver_error("azure", status_code=404), ConfigError),
+        (driver_error("botocore"), LakeUnavailable),
+        (driver_error("aiohttp"), LakeUnavailable),
+    ],
+)
+def test_a_drivers_own_error_is_one_of_the_lakes(desk, fault, expected, monkeypatch):
+    def refuse(*_, **__):
+        raise fault
+
+    monkeypatch.setattr(desk.lake.fs, "open", refuse)
+    with pytest.raises(expected, match="The lake") as told:
+        desk.lake.publish("manifests/m.json", {})
+    assert "hush" not in str(told.value)
+    with pytest.raises(expected, match="The lake"):
+        desk.land(desk.record())
+    assert desk.files() == []
+
+
+def test_a_defect_is_no_fault_of_the_store(desk, monkeypatch):
+    def refuse(*_, **__):
+        raise KeyError
+
+    monkeypatch.setattr(desk.lake.fs, "open", refuse)
+    with pytest.raises(KeyError):
+        desk.lake.publish("manifests/m.json", {})
