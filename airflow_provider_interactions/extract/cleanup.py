@@ -30,6 +30,8 @@ def remove_orphan_files(lake: Lake, place: WindowPaths, now: datetime) -> None:
     for layer in ("raw", "interactions", "history"):
         lake.abort_uploads(place.of_account(layer), now - AGE)
     old = [path for folder, prefix in _list_folders(place) for path in expired_files(lake, folder, now, prefix)]
+    manifest = lake.read(place.manifest, Manifest)
+    old += expired_versions(lake, place, now, AGE, manifest.extracted_at if manifest else now)
     if old:
         # Checkpoints before manifests: a checkpoint goes after its files were published.
         keep = list_landed_files(lake, place) | list_referenced(lake, place.folder("raw"))
@@ -59,10 +61,26 @@ def expired_files(lake: Lake, folder: str, now: datetime, prefix: str = "") -> l
     return [f"{folder}/{name}" for name in names if (at := read_timestamp(name)) and now - at >= AGE]
 
 
+def expired_versions(lake: Lake, place: WindowPaths, now: datetime, age: timedelta, current: datetime) -> list[str]:
+    """Canonical files of a window whose successor was made ``age`` or longer ago: no reader needs them any more.
+
+    The instants in the names give the order of the versions. ``current`` is an instant of the published version, which
+    has no files if the window is empty. The last version counts from its own instant. The manifest's files may be
+    among the result.
+    """
+    versions: dict[datetime, list[str]] = {current: []}
+    for day in place.window.days():
+        folder = place.day_folder(f"{day}")
+        for name in lake.list_names(folder):
+            if name.startswith(f"{place.window.slug}-") and (at := read_timestamp(name)):
+                versions.setdefault(at, []).append(f"{folder}/{name}")
+    instants = sorted(versions)
+    followers = zip(instants, [*instants[1:], instants[-1]], strict=True)
+    return [path for at, later in followers if now - later >= age for path in versions[at]]
+
+
 def _list_folders(place: WindowPaths) -> Iterator[tuple[str, str]]:
     yield place.folder("raw"), ""
     yield place.folder("rejects"), ""
     folder, _, name = place.manifest.rpartition("/")
     yield folder, f"{name}-"
-    for day in place.window.days():
-        yield place.day_folder(f"{day}"), f"{place.window.slug}-"

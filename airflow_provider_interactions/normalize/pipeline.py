@@ -11,14 +11,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Self
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_interactions.errors import TooManyRejects, WindowSuperseded
+from airflow_provider_interactions.errors import ConfigError, TooManyRejects, WindowSuperseded
+from airflow_provider_interactions.extract.cleanup import AGE, expired_versions
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, list_referenced, reconcile_normalized
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.paths import timestamp
@@ -39,15 +40,27 @@ HELD_ROWS, HELD_BYTES = 65_536, 32 * 1024 * 1024
 log = logging.getLogger(__name__)
 
 
-def normalize(lake: Lake, raw: Manifest, *, rejects_share: float = SHARE, now: datetime | None = None) -> Manifest:
+def normalize(
+    lake: Lake,
+    raw: Manifest,
+    *,
+    rejects_share: float = SHARE,
+    keep_former: timedelta = timedelta(0),
+    now: datetime | None = None,
+) -> Manifest:
     """Write and publish the canonical rows and the rejects of a raw window. Returns the window's new manifest.
 
     Raises TooManyRejects above the threshold, or if no record can be read (publishes nothing canonical, keeps the
     rejects), Unreconciled if counts do not add up, and WindowSuperseded if another extraction of the window was
-    published meanwhile. ``now`` is the instant (aware) in the names of the files.
+    published meanwhile. Canonical files of a former version stay until the version after it is ``keep_former`` old, for
+    tables that consist of these files; raises ConfigError if that is more than a day. ``now`` is the instant (aware) in
+    the names of the files.
     """
+    if keep_former > AGE:
+        msg = f"keep_former is {keep_former}, but former files are kept for {AGE} at most. Give a shorter time."
+        raise ConfigError(msg)
     vendor = vendor_named(raw.vendor)
-    with _CanonicalWriter(lake, raw, timestamp(now or datetime.now(UTC))) as output:
+    with _CanonicalWriter(lake, raw, now or datetime.now(UTC), keep_former) as output:
         for batch in _read_batches(lake, raw):
             found = to_rows(batch, vendor, output.seen)
             output.write(batch, found.rows, build_rejects(batch, found.rejected))
@@ -60,7 +73,8 @@ class _CanonicalWriter:
 
     lake: Lake
     raw: Manifest
-    run: str
+    now: datetime
+    keep_former: timedelta
     seen: Deduplicator = field(default_factory=Deduplicator)
     days: dict[str, Writer] = field(default_factory=dict)
     held: dict[str, list[pa.RecordBatch]] = field(default_factory=dict)
@@ -102,7 +116,7 @@ class _CanonicalWriter:
             self._flush()
         if bad.num_rows:
             if self.rejects is None:
-                path = f"{self.raw.place.folder('rejects')}/rejects-{self.run}.parquet"
+                path = f"{self.raw.place.folder('rejects')}/rejects-{timestamp(self.now)}.parquet"
                 self.rejects = Writer(self.lake, path, REJECTS)
             self.rejects.write(bad)
             self.reasons.update(bad.column("reason").to_pylist())
@@ -122,7 +136,7 @@ class _CanonicalWriter:
         for day, batches in held.items():
             if day not in self.days:
                 folder = self.raw.place.day_folder(day)
-                path = f"{folder}/{self.raw.window.slug}-{self.run}.parquet"
+                path = f"{folder}/{self.raw.window.slug}-{timestamp(self.now)}.parquet"
                 self.days[day] = Writer(self.lake, path, CANONICAL)
             self.days[day].write(join_rows(batches))
 
@@ -151,8 +165,16 @@ class _CanonicalWriter:
         self.published = True
         if former is not None:
             kept = manifest.paths | self.raw.paths | list_referenced(self.lake, manifest.place.folder("raw"))
-            self.lake.remove(sorted(former.paths - kept))
+            self.lake.remove(sorted(self._find_old(former) - kept))
         return manifest
+
+    def _find_old(self, former: Manifest) -> frozenset[str]:
+        """The former version's files. With ``keep_former``, canonical files only once it has passed, of any version."""
+        if not self.keep_former:
+            return former.paths
+        canonical = frozenset(file.path for file in former.files)
+        expired = expired_versions(self.lake, former.place, self.now, self.keep_former, self.now)
+        return (former.paths - canonical).union(expired)
 
     def _refuse_superseded(self) -> None:
         """Raise WindowSuperseded unless this raw window is published: a slow run must not replace a newer one."""

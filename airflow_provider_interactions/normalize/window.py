@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 
 from airflow_provider_interactions.errors import WindowSuperseded
 from airflow_provider_interactions.extract.commit import commit_or_follow, read_newer
@@ -14,11 +15,18 @@ from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize.pipeline import normalize
 from airflow_provider_interactions.rejects import SHARE
 
+#: Normalizes one raw window, with its settings given already.
+Finish = Callable[[Lake, Manifest], Manifest]
+
 log = logging.getLogger(__name__)
 
 
 def normalize_run(
-    lake: Lake, batches: Sequence[Manifest], rejects_share: float | None = None, width: timedelta | None = None
+    lake: Lake,
+    batches: Sequence[Manifest],
+    rejects_share: float | None = None,
+    width: timedelta | None = None,
+    keep_former: timedelta = timedelta(0),
 ) -> Manifest:
     """Commit the batches of a run and normalize them. Returns the manifest for the next step.
 
@@ -26,30 +34,31 @@ def normalize_run(
     ``width`` overrides the width of the batches. Raises as ``commit_window`` and ``normalize`` do.
     """
     share = SHARE if rejects_share is None else rejects_share
+    finish = partial(normalize, rejects_share=share, keep_former=keep_former)
     decided = batches[0].width if batches else None
     if decided is None:
-        return _normalize_current(lake, commit_or_follow(lake, batches), share)
-    return _normalize_pieces(lake, batches, width or decided, share)
+        return _normalize_current(lake, commit_or_follow(lake, batches), finish)
+    return _normalize_pieces(lake, batches, width or decided, finish)
 
 
-def _normalize_pieces(lake: Lake, batches: Sequence[Manifest], width: timedelta, share: float) -> Manifest:
+def _normalize_pieces(lake: Lake, batches: Sequence[Manifest], width: timedelta, finish: Finish) -> Manifest:
     try:
-        done = [_normalize_current(lake, raw, share) for raw in split_run(lake, batches, width)]
+        done = [_normalize_current(lake, raw, finish) for raw in split_run(lake, batches, width)]
     except WindowSuperseded as superseded:  # an earlier try of this task has already split it
         pieces = find_pieces(lake, batches, width)
         if pieces is None:
             raise
         log.info("Only the windows that it was split into are left; normalizing them again (%s)", superseded)
-        done = [_normalize_current(lake, raw, share) for raw in pieces]
+        done = [_normalize_current(lake, raw, finish) for raw in pieces]
     drop_source(lake, batches)
     return merge_for_xcom(batches, done, width)
 
 
-def _normalize_current(lake: Lake, raw: Manifest, share: float) -> Manifest:
+def _normalize_current(lake: Lake, raw: Manifest, finish: Finish) -> Manifest:
     """Normalize a raw window. If another run commits the window meanwhile, normalize that version."""
     while True:
         try:
-            done = normalize(lake, raw, rejects_share=share)
+            done = finish(lake, raw)
         except WindowSuperseded as superseded:
             raw = read_newer(lake, raw, superseded)
         else:

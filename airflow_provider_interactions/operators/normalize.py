@@ -31,6 +31,8 @@ class NormalizeInteractionsOperator(LakeOperator):
         task chose
     :param rejects_share: the share of records that may be unreadable before the task fails; default: 0.05, or ten
         records if that is more. The task also fails if no record can be read, unless this is 1
+    :param keep_former: how long the Parquet files of a replaced window stay, for tables that consist of these files
+        (Iceberg) and for their readers: at most a day, as ``timedelta``. Default: they go at once
     """
 
     stage = "normalize"
@@ -43,12 +45,14 @@ class NormalizeInteractionsOperator(LakeOperator):
         manifests: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         width: timedelta | None = None,
         rejects_share: float | None = None,
+        keep_former: timedelta = timedelta(0),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.manifests = manifests
         self.width = width
         self.rejects_share = rejects_share
+        self.keep_former = keep_former
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Commit the raw window, normalize it and commit the result."""
@@ -58,7 +62,7 @@ class NormalizeInteractionsOperator(LakeOperator):
         with raise_for_airflow():
             batches = self._read_batches(context)
         with raise_for_airflow(*describe_window(batches)):
-            manifest = normalize_run(open_lake(self.lake), batches, self.rejects_share, self.width)
+            manifest = normalize_run(open_lake(self.lake), batches, self.rejects_share, self.width, self.keep_former)
         return self.finish(context, summarize_normalized(self.stage, manifest), pack(manifest))
 
     def _read_batches(self, context: Context) -> list[Manifest]:

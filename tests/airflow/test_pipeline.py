@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -134,3 +135,19 @@ def test_it_runs(execution_api, sandbox, lake):
     expected = sandbox.oracle(VENDOR, "2026-01-02", "2026-01-03").interactions
     assert (counts["contacts"], counts["canonical"]) == (5, expected)
     assert api.labels == [f"{n} of 3: contacts {which}" for n, which in ((1, "1-2"), (3, "5-5"), (2, "3-4"))]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "kept"),
+    [
+        ({}, timedelta(0)),
+        ({"target": "warehouse"}, timedelta(0)),
+        ({"target": "/data/lake.iceberg"}, timedelta(days=1)),
+        ({"target": ["warehouse", "iceberg:"]}, timedelta(days=1)),
+        ({"target": {"a.duckdb": "t", "b.iceberg/": "t"}}, timedelta(days=1)),
+        ({"target": "b.iceberg", "keep_former": timedelta(0)}, timedelta(0)),
+        ({"target": "warehouse", "keep_former": timedelta(hours=3)}, timedelta(hours=3)),
+    ],
+)
+def test_readers_of_iceberg_have_a_day_until_former_files_go(chosen, kept):
+    assert made(VENDOR, **chosen)[1].normalize.keep_former == kept

@@ -1,7 +1,9 @@
 """Raw to canonical: a row, a reject with its reason and bytes, or a repeat. Nothing else happens to a record."""
 
 import re
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from uuid import UUID
 
 import msgspec
@@ -9,8 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_interactions.errors import RecordRejected, TooManyRejects, Unreconciled, WindowSuperseded
+from airflow_provider_interactions.errors import (
+    ConfigError,
+    RecordRejected,
+    TooManyRejects,
+    Unreconciled,
+    WindowSuperseded,
+)
+from airflow_provider_interactions.extract import commit
 from airflow_provider_interactions.lake.manifest import Counts, Manifest
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize import pipeline as module
 from airflow_provider_interactions.normalize.pipeline import normalize
 from airflow_provider_interactions.schema import CANONICAL, REJECTS
@@ -300,3 +310,50 @@ def test_a_slow_run_does_not_undo_a_newer_one(desk, monkeypatch):
         manifest = desk.lake.read(path, Manifest)
         assert manifest.counts.landed == 2
         assert all(desk.lake.fs.exists(desk.lake.full(file)) for file in manifest.paths)
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def make_desk(memory_desk, tmp_path_factory):
+    """Makes empty desks: each example of a property needs one of its own."""
+    return lambda: replace(memory_desk, lake=Lake.at(str(tmp_path_factory.mktemp("lake"))))
+
+
+steps = st.lists(st.tuples(st.integers(1, 30), st.integers(0, 2), st.booleans()), min_size=2, max_size=6)
+
+
+@given(steps=steps, keep=st.sampled_from([0, 5, 24]))
+def test_former_files_stay_until_their_successor_is_old_enough(make_desk, steps, keep):
+    """A table that consists of the lake's files, and its readers, need them until the new ones are committed.
+
+    A version is of a new extraction, whose commit removes orphan files, or of the same one. It may be empty.
+    """
+    desk, now, versions, raw = make_desk(), datetime.now(UTC), [], None
+
+    def check():
+        there = {path for path in desk.files() if path.startswith("interactions/")}
+        assert versions[-1][1] <= there
+        for (_, paths), (later, _) in pairwise(versions):
+            assert now - later >= keep * HOUR or paths <= there
+        return there
+
+    for gap, number, again in steps:
+        now += gap * HOUR
+        if raw is None or not again:
+            records = [desk.record(InteractionId=f"{n + 1:032X}") for n in range(number)]
+            raw = commit.commit_window(desk.lake, [desk.land(*records, extracted_at=now)], now=now)
+            if versions:
+                check()
+        manifest = normalize(desk.lake, raw, keep_former=keep * HOUR, now=now)
+        versions.append((now, {file.path for file in manifest.files}))
+        there = check()
+        full = [one for one in versions if one[1] or one is versions[-1]]
+        for (_, paths), (later, _) in pairwise(full):
+            assert now - later < keep * HOUR or not paths & there
+
+
+def test_former_files_are_kept_for_a_day_at_most(desk):
+    with pytest.raises(ConfigError, match="1 day, 0:00:00 at most"):
+        normalize(desk.lake, desk.land(desk.record()), keep_former=25 * HOUR)

@@ -24,6 +24,7 @@ from airflow_provider_interactions.load.iceberg import IcebergTable
 from airflow_provider_interactions.load.iceberg_catalog import build_local, build_storage
 from airflow_provider_interactions.load.iceberg_history import expire, expire_old
 from airflow_provider_interactions.load.iceberg_schema import VERSION
+from airflow_provider_interactions.normalize.pipeline import normalize
 from airflow_provider_interactions.schema import CANONICAL, _field
 from airflow_provider_interactions.window import Window
 from tests.core.conftest import NAME, Desk
@@ -174,6 +175,20 @@ def test_the_table_is_always_what_the_lake_has(tmp_path_factory, steps):
     found = Counter(Window(row["window_start"], row["window_end"]) for row in rows)
     assert found == {window: count for window, count in expected.items() if count}
     assert len(read(table)) == sum(found.values())
+
+
+@pytest.mark.parametrize("keep", [timedelta(0), DAY])
+def test_readers_of_a_replaced_window_need_its_former_files_until_the_commit(desk, table, keep):
+    raw = desk.land(desk.record(), desk.record(InteractionId="B" * 32))
+    table.load(desk.lake, normalize(desk.lake, raw))
+    newer = normalize(desk.lake, raw, keep_former=keep)
+    if keep:
+        assert len(read(table)) == 2
+    else:
+        with pytest.raises(duckdb.IOException, match="No files found"):
+            read(table)
+    assert table.load(desk.lake, newer) == Loaded(2, 2, 0, 0, 0, removed=2)
+    assert len(read(table)) == 2
 
 
 def changed_meanwhile(monkeypatch, act):
