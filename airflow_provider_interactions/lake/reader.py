@@ -27,7 +27,10 @@ def read_rows(lake: Lake, files: Iterable[File], rows: int = BATCH_ROWS) -> Iter
     """The rows of some Parquet files in order, at most ``rows`` in a batch. Raises FileNotFoundError."""
     for file in files:
         with lake.fs.open(lake.full(file.path), "rb") as stream:
-            yield from pq.ParquetFile(stream).iter_batches(rows)
+            parquet = pq.ParquetFile(stream)
+            # By row group: otherwise pyarrow fetches the whole file before the first batch.
+            for group in range(parquet.num_row_groups):
+                yield from parquet.iter_batches(rows, row_groups=[group])
 
 
 def read_canonical(lake: Lake, manifest: Manifest, columns: pa.Schema | None = None) -> Iterator[pa.RecordBatch]:

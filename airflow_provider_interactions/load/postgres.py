@@ -18,7 +18,7 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
 from airflow_provider_interactions.contract import Contact
-from airflow_provider_interactions.errors import LoadError, Unreconciled
+from airflow_provider_interactions.errors import ConfigError, LoadError, Unreconciled
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.reader import read_canonical
 from airflow_provider_interactions.lake.storage import Lake
@@ -60,8 +60,11 @@ class PostgresTable:
     attributes: Literal["text", "jsonb"] = "text"
 
     def __post_init__(self) -> None:
-        """Refuse a name that cannot be a table's. Raises ConfigError."""
+        """Refuse a name that cannot be a table's, and an unknown type. Raises ConfigError."""
         split_name(self.table)
+        if self.attributes not in ("text", "jsonb"):
+            msg = f"attributes can be text or jsonb in PostgreSQL, not {self.attributes!r}."
+            raise ConfigError(msg)
 
     def prepare(self) -> None:
         """Make the table, or add the columns that it lacks. Raises as `Target.prepare` says."""

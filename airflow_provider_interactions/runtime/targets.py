@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from airflow.sdk import BaseHook, Connection
 
@@ -21,6 +21,9 @@ Targets: TypeAlias = "str | Sequence[str] | Mapping[str, str] | None"
 
 #: Name of the DuckDB file in a local lake, if no target is given.
 DATABASE = "interactions.duckdb"
+
+#: The extra of a connection that holds options of the table, for types whose other extras are the driver's.
+OPTIONS = "interactions"
 
 NO_TARGET = "The lake is not on a local disk, so there is no default path for the DuckDB file."
 
@@ -142,10 +145,45 @@ def _build_iceberg(properties: Mapping[str, str], table: str, lake: Lake, **name
     return kind({**storage, **properties}, table, **name)  # type: ignore[no-any-return]
 
 
+def _open_postgres_connection(connection: Connection, table: str, lake: Lake) -> Target:  # noqa: ARG001 - as all builders
+    """Airflow's own type. The extra ``interactions`` holds options of the table: ``{"attributes": "jsonb"}``."""
+    kind = _import("postgres", "PostgresTable", "postgres")
+    hook = _import_hook("postgres.hooks.postgres", "PostgresHook", "postgres")(connection=connection)
+    extra = connection.extra_dejson
+    options = extra.get(OPTIONS) or {}
+    if not isinstance(options, dict) or options.keys() - {"attributes"}:
+        msg = (
+            f'The extra {OPTIONS} of connection {connection.conn_id} may hold only {{"attributes": "text" or "jsonb"}}.'
+        )
+        raise ConfigError(msg)
+    others = {name: value for name, value in extra.items() if name not in {OPTIONS, *hook.ignored_extra_options}}
+    return kind(build_libpq_uri(hook.get_uri(), others), table, **options)  # type: ignore[no-any-return]
+
+
+def build_libpq_uri(uri: str, more: Mapping[str, object]) -> str:
+    """SQLAlchemy's address of a PostgreSQL database as libpq reads it, with more of libpq's parameters.
+
+    SQLAlchemy names its driver in the scheme, writes spaces as they are, and as plus signs behind the question mark.
+    """
+    address, _, query = uri.partition("?")
+    scheme, _, rest = address.partition("://")
+    parameters = [*parse_qsl(query, keep_blank_values=True), *((name, str(value)) for name, value in more.items())]
+    return f"{scheme.partition('+')[0]}://{rest.replace(' ', '%20')}?{urlencode(parameters, quote_via=quote)}"
+
+
 def _import(module: str, name: str, extra: str) -> Any:
     """A class of a target's module. Raises ConfigError if the packages of its extra are not installed."""
+    return _import_from(f"airflow_provider_interactions.load.{module}", name, extra)
+
+
+def _import_hook(module: str, name: str, extra: str) -> Any:
+    """The same of a hook of one of Airflow's providers."""
+    return _import_from(f"airflow.providers.{module}", name, extra)
+
+
+def _import_from(module: str, name: str, extra: str) -> Any:
     try:
-        return getattr(import_module(f"airflow_provider_interactions.load.{module}"), name)
+        return getattr(import_module(module), name)
     except ModuleNotFoundError as missing:
         msg = (
             f"{missing.name} is not installed, and this target needs it. Install it with: "
@@ -157,5 +195,6 @@ def _import(module: str, name: str, extra: str) -> Any:
 #: The targets by connection type. Each builder gets the connection, the table's name and the lake.
 BUILDERS: Mapping[str, Callable[[Connection, str, Lake], Target]] = {
     "duckdb": _open_duckdb_connection,
+    "postgres": _open_postgres_connection,
     "iceberg": _open_iceberg_connection,
 }

@@ -1,0 +1,53 @@
+"""A PostgreSQL table by Airflow's own connection type: every field and extra reaches the driver, and no log."""
+
+import json
+
+import psycopg.conninfo
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.runtime.targets import open_target
+
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=12)
+
+
+@pytest.fixture
+def opened(monkeypatch, tmp_path):
+    def open_with(extra):
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "postgres", "extra": extra}))
+        return open_target("warehouse", "interactions", Lake.at(str(tmp_path)))
+
+    return open_with
+
+
+@given(password=TEXT, login=TEXT, schema=TEXT, application=TEXT)
+@example(password="a b+c%20/@:?#&=", login="a@b", schema="d b", application="x y+z&sslmode=disable")
+def test_every_field_and_extra_reaches_libpq(password, login, schema, application):
+    with pytest.MonkeyPatch.context() as patch:
+        extra = {"sslmode": "verify-full", "application_name": application, "keepalives_idle": 30, "cursor": "x"}
+        fields = {"host": "db.example.org", "login": login, "password": password, "schema": schema, "port": 5433}
+        value = {"conn_type": "postgres", "extra": extra, **fields}
+        patch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(value))
+        target = open_target("warehouse", "interactions", Lake.at("/nowhere"))
+    assert psycopg.conninfo.conninfo_to_dict(target.uri) == {
+        "host": "db.example.org",
+        "port": "5433",
+        "user": login,
+        "password": password,
+        "dbname": schema,
+        "sslmode": "verify-full",
+        "application_name": application,
+        "keepalives_idle": "30",
+    }
+    assert repr(target) == "PostgresTable(table='interactions', attributes='text')"
+    assert target.describe()[0] == "postgres://db.example.org:5433"
+
+
+def test_options_of_the_table_are_in_the_extra(opened):
+    assert opened({"interactions": {"attributes": "jsonb"}}).attributes == "jsonb"
+    for wrong in ({"attributes": "json"}, {"partitions": "month"}, "jsonb"):
+        with pytest.raises(ConfigError, match="attributes"):
+            opened({"interactions": wrong})
