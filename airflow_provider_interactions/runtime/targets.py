@@ -12,6 +12,7 @@ from airflow.sdk import BaseHook, Connection
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.runtime.warehouses import build_snowflake
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.load import Target
@@ -197,4 +198,5 @@ BUILDERS: Mapping[str, Callable[[Connection, str, Lake], Target]] = {
     "duckdb": _open_duckdb_connection,
     "postgres": _open_postgres_connection,
     "iceberg": _open_iceberg_connection,
+    "snowflake": build_snowflake,
 }

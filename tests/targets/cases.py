@@ -4,6 +4,9 @@
 that the target replaces whole windows instead of merging rows by key.
 """
 
+import os
+from contextlib import closing
+
 import duckdb
 import psycopg
 
@@ -70,4 +73,49 @@ class Postgres:
         return place.replace("postgres:secret@", "reader:reads@"), 'GRANT CREATE ON SCHEMA "public" TO reader'
 
 
-CASES = (DuckDB, Postgres)
+class Snowflake:
+    """A table in fakesnow, which speaks Snowflake's protocol: real driver, real statements, run on DuckDB."""
+
+    fixture, replaces = "fakesnow", False
+
+    @staticmethod
+    def connect(place):
+        """A connection; the place is the server's port."""
+        import snowflake.connector
+
+        known = {"user": "user", "password": "secret", "account": "acme", "database": "LAKE", "schema": "CRM"}
+        address = {"host": "127.0.0.1", "port": int(place), "protocol": "http"}
+        # The double answers 500 to what it cannot do, and the driver would try that again for minutes.
+        return snowflake.connector.connect(**known, **address, network_timeout=5, autocommit=True)
+
+    @classmethod
+    def open(cls, place, table="interactions", columns=CANONICAL):
+        """The target."""
+        from airflow_provider_interactions.load.dialects.snowflake import Snowflake
+        from airflow_provider_interactions.load.warehouse import WarehouseTable
+
+        address = ("snowflake://acme", f"LAKE.CRM.{table}")
+        return WarehouseTable(Snowflake(), lambda: closing(cls.connect(place)), table, *address, columns)
+
+    @classmethod
+    def read(cls, place, table="interactions"):
+        """All rows, as dictionaries with times in UTC."""
+        with closing(cls.connect(place)) as connection, connection.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM {cls.quote(table)}")
+            names = [column[0].lower() for column in cursor.description]
+            return [dict(zip(names, one, strict=True)) for one in cursor.fetchall()]
+
+    @classmethod
+    def make_other(cls, place, table="interactions"):
+        """A table of the same name that is not ours, with one row."""
+        with closing(cls.connect(place)) as connection, connection.cursor() as cursor:
+            cursor.execute(f"CREATE TABLE {cls.quote(table)} AS SELECT 'mine' AS precious, 1 AS vendor")
+
+    @staticmethod
+    def quote(table):
+        """A plain name in upper case, as Snowflake folds it."""
+        return quote_name(table.upper() if table.isidentifier() and table.isascii() else table)
+
+
+#: Some targets need an environment of their own, which names them here.
+CASES = tuple(globals()[name] for name in os.environ.get("TARGETS", "DuckDB,Postgres").split(","))

@@ -37,6 +37,15 @@ def database(postgres):
         yield url
 
 
+@pytest.fixture
+def fakesnow():
+    """The port of a double of Snowflake without any table, in a thread of this process."""
+    import fakesnow
+
+    with fakesnow.server() as server:
+        yield str(server["port"])
+
+
 @pytest.fixture(scope="session")
 def seaweedfs():
     """An S3 server: its endpoint and keys, and the variables in which clients find it (``servers.S3Server``)."""

@@ -1,0 +1,285 @@
+"""What SQL warehouses differ in: names, types, statements, and how a window's files reach a staging table.
+
+`Dialect` has what most share; a module each has the rest. ``docs/sql`` has every statement as each warehouse gets it.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import pyarrow as pa
+
+from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.lake.manifest import Manifest
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.load.sql import build_distinct, build_newer, build_order
+from airflow_provider_interactions.schema import KEY, find_since
+
+
+class Result(NamedTuple):
+    """What a statement returned: its rows, the names of their columns, and the rows that it changed (-1: unknown)."""
+
+    rows: list[tuple[Any, ...]]
+    names: list[str]
+    changed: int
+
+
+class Session(Protocol):
+    """A connection that runs statements, each in a transaction of its own unless one was begun by a statement."""
+
+    def run(self, sql: str, values: Sequence[str] = ()) -> Result:
+        """Run a statement. ``values`` replace the markers in it. Raises what the driver raises."""
+
+
+class DbApiSession:
+    """A session on a connection of Python's DB-API, as Airflow's hooks return it."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+
+    def run(self, sql: str, values: Sequence[str] = (), **options: Any) -> Result:
+        """Run a statement. ``options`` are those of the driver's cursor."""
+        with closing(self.connection.cursor()) as cursor:
+            cursor.execute(sql, *([list(values)] if values else []), **options)
+            described = cursor.description or ()
+            rows = [tuple(row) for row in cursor.fetchall()] if described else []
+            return Result(rows, [column[0].lower() for column in described], cursor.rowcount)
+
+
+@dataclass(frozen=True)
+class Dialect(ABC):
+    """One kind of warehouse. ``table`` is always a name as the user wrote it, ``source`` is SQL for the staged rows."""
+
+    #: The name of the warehouse, for messages, and sqlglot's name of its SQL.
+    title: ClassVar[str]
+    sqlglot: ClassVar[str]
+    #: The types of columns, by kind: text, instant, integer; and patterns of the names under which it describes them.
+    types: ClassVar[Mapping[str, str]]
+    fits: ClassVar[Mapping[str, str]]
+    #: What the user must be granted.
+    grants: ClassVar[str]
+    #: Patterns of errors: another load was in the way; the user may not do that; the table is absent.
+    conflict: ClassVar[re.Pattern[str]]
+    denied: ClassVar[re.Pattern[str]]
+    absent: ClassVar[re.Pattern[str]]
+    #: The marker of a value in a statement, and the quote around a name.
+    mark: ClassVar[str] = "%s"
+    quotes: ClassVar[str] = '"'
+    escaped_quote: ClassVar[str] = "''"
+    #: Statements around the merge, where it is more than one statement.
+    begin: ClassVar[Sequence[str]] = ()
+    commit: ClassVar[Sequence[str]] = ()
+    rollback: ClassVar[Sequence[str]] = ()
+
+    def make_lock(self, table: str) -> Sequence[str]:  # noqa: ARG002 - not every warehouse needs one
+        """The statements that make what `take_lock` needs."""
+        return ()
+
+    def take_lock(self, table: str) -> Sequence[str]:  # noqa: ARG002 - not every warehouse has one
+        """The statements that let no other load into the table until the transaction ends."""
+        return ()
+
+    def open(self, connection: Any) -> Session:
+        """A session on a new connection."""
+        return DbApiSession(connection)
+
+    def quote(self, name: str) -> str:
+        """A column's or a table's name as an identifier. Dots separate database, schema and table."""
+        mark = self.quotes
+        return ".".join(f"{mark}{part.replace(mark, mark * 2)}{mark}" for part in name.split("."))
+
+    def kind(self, field: pa.Field) -> str:
+        """The kind of a column: text, instant or integer."""
+        if pa.types.is_timestamp(field.type):
+            return "instant"
+        return "integer" if pa.types.is_integer(field.type) else "text"
+
+    def sql_type(self, field: pa.Field) -> str:
+        """The warehouse's type of a canonical column."""
+        return self.types[self.kind(field)]
+
+    def list_names(self, columns: pa.Schema, prefix: str = "") -> str:
+        """The quoted column names, by commas."""
+        return ", ".join(f"{prefix}{self.quote(name)}" for name in columns.names)
+
+    def list_columns(self, columns: pa.Schema, *, stage: bool = False) -> str:
+        """The columns of a new table, each on a line. A staging table has neither conditions nor comments."""
+        return ",\n".join(f"  {self._define(field, stage=stage)}" for field in columns)
+
+    def _define(self, field: pa.Field, *, stage: bool) -> str:
+        plain = f"{self.quote(field.name)} {self.sql_type(field)}"
+        return plain if stage else f"{plain}{'' if field.nullable else ' NOT NULL'}{self.comment_column(field)}"
+
+    def comment_column(self, field: pa.Field) -> str:
+        """The comment in a column's definition, where the warehouse has such comments."""
+        return f" COMMENT {self.quote_value(field.metadata[b'meaning'].decode())}" if field.metadata else ""
+
+    @abstractmethod
+    def create_table(self, table: str, columns: pa.Schema) -> str:
+        """The statement that makes the table if it is absent."""
+
+    @abstractmethod
+    def read_columns(self, table: str) -> str:
+        """The query for the columns of a table: rows that begin with a name and a type."""
+
+    @abstractmethod
+    def read_comment(self, table: str) -> str:
+        """The query for the comment of a table: at most one row."""
+
+    def set_comment(self, table: str, text: str) -> str:
+        """The statement that sets the comment of a table."""
+        return f"COMMENT ON TABLE {self.quote(table)} IS {self.quote_value(text)}"
+
+    def add_column(self, table: str, field: pa.Field) -> str:
+        """The statement that adds a column to a table."""
+        return f"ALTER TABLE {self.quote(table)} ADD COLUMN {self._define(field.with_metadata({}), stage=False)}"
+
+    @abstractmethod
+    def stage(self, session: Any, lake: Lake, manifest: Manifest, table: str, columns: pa.Schema) -> Any:
+        """A context in which the rows of a window are in the warehouse; it yields the SQL that names them.
+
+        Raises ConfigError if the warehouse cannot reach the lake.
+        """
+
+    @abstractmethod
+    def merge(self, table: str, source: str, columns: pa.Schema, manifest: Manifest) -> list[str]:
+        """The statements that merge the staged rows into the table."""
+
+    @abstractmethod
+    def count_merged(self, results: Sequence[Result]) -> tuple[int, int]:
+        """The inserted and the updated rows, from what those statements returned."""
+
+    def count_deleted(self, result: Result) -> int:
+        """The rows that a DELETE removed."""
+        return result.changed
+
+    def erase(self, session: Any, table: str, vendor: str, account: str, contacts: Sequence[Contact]) -> int:
+        """Delete the rows of some contacts, and return their number. Identifiers are values, never part of the SQL."""
+        erased = 0
+        for some in _chunk(contacts, 100):
+            values = [vendor, account, *(text for one in some for text in (one.id, one.kind))]
+            erased += self.count_deleted(session.run(self.delete_contacts(table, len(some)), values))
+        return erased
+
+    def delete_contacts(self, table: str, number: int) -> str:
+        """The statement that deletes the rows of a number of contacts."""
+        account = " AND ".join(f"{self.quote(name)} = {self.mark}" for name in KEY[:2])
+        one = " AND ".join(f"{self.quote(name)} = {self.mark}" for name in ("contact_id", "contact_id_kind"))
+        persons = " OR ".join([f"({one})"] * number)
+        name = self.quote(table).replace("%", "%%" if self.mark == "%s" else "%")
+        return f"DELETE FROM {name}\nWHERE {account} AND ({persons})"  # noqa: S608 - quoted
+
+    def count_staged(self, source: str) -> str:
+        """The query for the number of staged rows, and of their keys."""
+        return f"SELECT count(*), count(DISTINCT {self.quote('interaction_id')})\nFROM {source}"
+
+    def keep_newest(self, source: str, columns: pa.Schema) -> str:
+        """SQL for the newest of the staged rows of each key. One manifest has one vendor and account."""
+        newest = f"PARTITION BY {self.quote('interaction_id')} ORDER BY {build_order(columns, self.quote)}"
+        names = self.list_names(columns)
+        ranked = f"SELECT {names}, row_number() OVER ({newest}) AS nth FROM {source}"  # noqa: S608 - quoted
+        return f"(SELECT {names} FROM ({ranked}) ranked WHERE nth = 1)"  # noqa: S608 - quoted
+
+    def distinct(self, new: str, old: str, *, null: bool) -> str:
+        """The condition that two values differ; two nulls are equal."""
+        return build_distinct(new, old, null=null)
+
+    def newer(self, columns: pa.Schema) -> str:
+        """The condition under which a row of the window replaces that of the table; see `build_newer`."""
+        return build_newer(columns, self.quote, self.distinct)
+
+    def of_account(self, manifest: Manifest, prefix: str = "old.") -> str:
+        """The condition for rows of the manifest's account. As constants, it lets a warehouse skip other data."""
+        pairs = zip(KEY, (manifest.vendor, manifest.account), strict=False)
+        return " AND ".join(f"{prefix}{self.quote(name)} = {self.quote_value(value)}" for name, value in pairs)
+
+    def quote_value(self, text: str) -> str:
+        """A text as a literal. In all of these warehouses a backslash begins an escape sequence."""
+        escaped = text.replace("\\", "\\\\")
+        return "'" + escaped.replace("'", self.escaped_quote) + "'"
+
+    def same(self, manifest: Manifest) -> str:
+        """The condition under which a row of the window and one of the table are the same interaction."""
+        key = self.quote("interaction_id")
+        return f"old.{key} = new.{key} AND {self.of_account(manifest)}"
+
+
+class MergingDialect(Dialect):
+    """A warehouse whose MERGE is one atomic statement that counts what it did."""
+
+    quotes = "`"
+    escaped_quote = "\\'"
+
+    def merge(self, table: str, source: str, columns: pa.Schema, manifest: Manifest) -> list[str]:
+        """The one statement."""
+        changed = [name for name in columns.names if name not in KEY]
+        sets = ", ".join(f"{self.quote(name)} = new.{self.quote(name)}" for name in changed)
+        return [
+            f"MERGE INTO {self.quote(table)} AS old\n"
+            f"USING {source} AS new\n"
+            f"ON {self.same(manifest)}\n"
+            f"WHEN MATCHED AND {self.newer(columns)}\n"
+            f"THEN UPDATE SET {sets}\n"
+            f"WHEN NOT MATCHED THEN INSERT ({self.list_names(columns)})\n"
+            f"VALUES ({self.list_names(columns, 'new.')})"
+        ]
+
+
+class ReplacingDialect(Dialect):
+    """A warehouse with transactions: delete the rows that are replaced, then insert all that are absent."""
+
+    begin = ("BEGIN",)
+    commit = ("COMMIT",)
+    rollback = ("ROLLBACK",)
+
+    def merge(self, table: str, source: str, columns: pa.Schema, manifest: Manifest) -> list[str]:
+        """The two statements."""
+        name, key = self.quote(table), self.quote("interaction_id")
+        same = self.same(manifest)
+        replaced = f"SELECT new.{key} FROM {source} new JOIN {name} old\nON {same}\nWHERE {self.newer(columns)}"  # noqa: S608 - quoted
+        there = f"SELECT 1 FROM {name} old WHERE {same}"  # noqa: S608 - quoted
+        return [
+            f"DELETE FROM {name}\nWHERE {self.of_account(manifest, '')} AND {key} IN (\n{replaced})",  # noqa: S608 - quoted
+            f"INSERT INTO {name} ({self.list_names(columns)})\n"
+            f"SELECT {self.list_names(columns, 'new.')}\n"
+            f"FROM {source} new\n"
+            f"WHERE NOT EXISTS ({there})",
+        ]
+
+    def count_merged(self, results: Sequence[Result]) -> tuple[int, int]:
+        """Each deleted row is inserted again in its new version."""
+        deleted, inserted = (self.count_deleted(result) for result in results)
+        return inserted - deleted, deleted
+
+
+def list_present(manifest: Manifest, columns: pa.Schema) -> pa.Schema:
+    """The columns that the files of a window have: an older version of the code wrote fewer."""
+    return pa.schema([column for column in columns if find_since(column) <= manifest.schema_version])
+
+
+@contextmanager
+def drop_after(session: Session, *statements: str) -> Iterator[None]:
+    """Run statements at last, which remove what a load has made. They do not hide why it failed."""
+    try:
+        yield
+    except BaseException:
+        for sql in statements:
+            _try(session, sql)
+        raise
+    for sql in statements:
+        session.run(sql)
+
+
+def _try(session: Session, sql: str) -> None:
+    with suppress(Exception):
+        session.run(sql)
+
+
+def _chunk(contacts: Sequence[Contact], size: int) -> Iterator[Sequence[Contact]]:
+    for start in range(0, len(contacts), size):
+        yield contacts[start : start + size]

@@ -1,0 +1,236 @@
+"""Load the canonical rows of a window into a table of an SQL warehouse; `dialects` has what each one does differently.
+
+The warehouse reads the window's files itself, into a staging table, which one atomic merge brings into the table. Where
+the warehouse has transactions and a lock, loads take turns. Elsewhere a load that meets another one is refused by the
+warehouse, and tries again; and each looks once more after its merge whether its window is still the published one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+import stamina
+
+from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.errors import InteractionsError, LoadError, Unreconciled
+from airflow_provider_interactions.lake.manifest import Manifest
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.load import Loaded, require_current
+from airflow_provider_interactions.load.dialects import Dialect, Session
+from airflow_provider_interactions.schema import CANONICAL, find_since, find_version, refuse_newer
+
+#: The table's comment holds its schema version.
+COMMENT = "Contact interactions, schema version {}"
+_VERSION = re.compile(r"schema version (\d+)")
+
+#: How often, and for how many seconds at most, to try a merge that meets another load.
+ATTEMPTS, PATIENCE = 10, 300.0
+
+
+@dataclass(frozen=True)
+class WarehouseTable:
+    """A table in a warehouse. ``connect`` opens a connection as a context; nothing is opened before it is called.
+
+    ``address`` is the namespace of the warehouse by OpenLineage's naming, ``full_name`` the table's name there.
+    ``columns`` differ from the default in tests only.
+    """
+
+    dialect: Dialect
+    connect: Callable[[], AbstractContextManager[Any]]
+    table: str
+    address: str
+    full_name: str
+    columns: pa.Schema = CANONICAL
+
+    def prepare(self) -> None:
+        """Make the table, or add the columns that it lacks. Raises as `Target.prepare` says."""
+        with self._session(self._explain) as session:
+            prepare_table(session, self.dialect, self.table, self.columns)
+
+    def load(self, lake: Lake, manifest: Manifest) -> Loaded:
+        """Merge a normalized window into the table. Raises as `Target.load` says."""
+        refuse_newer(manifest.schema_version, self.columns, f"Window {manifest.window}")
+        with self._session(partial(self._explain_load, lake, manifest)) as session:
+            prepare_table(session, self.dialect, self.table, self.columns)
+            if not manifest.files:
+                _require_rows(manifest, 0)
+                require_current(lake, manifest)
+                return Loaded(0, 0, 0, 0, 0)
+            with self.dialect.stage(session, lake, manifest, self.table, self.columns) as source:
+                return self._merge(session, lake, manifest, source)
+
+    def erase(self, vendor: str, account: str, contacts: Iterable[Contact]) -> int:
+        """Remove all rows of these contacts, and return their number. Raises LoadError."""
+        with self._session(self._explain) as session:
+            prepare_table(session, self.dialect, self.table, self.columns)
+            return self.dialect.erase(session, self.table, vendor, account, tuple(dict.fromkeys(contacts)))
+
+    def describe(self) -> tuple[str, str]:
+        """The warehouse's address, and the table's name."""
+        return self.address, self.full_name
+
+    def _merge(self, session: Session, lake: Lake, manifest: Manifest, source: str) -> Loaded:
+        [(rows, distinct)] = session.run(self.dialect.count_staged(source)).rows
+        _require_rows(manifest, rows)
+        if distinct < rows:
+            source = self.dialect.keep_newest(source, self.columns)
+        for attempt in stamina.retry_context(on=self._is_conflict, attempts=ATTEMPTS, timeout=PATIENCE):
+            with attempt, _transaction(session, self.dialect):
+                inserted, updated = self._merge_once(session, lake, manifest, source)
+                if min(inserted, updated, distinct - inserted - updated) < 0:
+                    msg = (
+                        f"{distinct} rows were to be merged, but {self.dialect.title} counts {inserted} inserted and "
+                        f"{updated} updated ones. Report this as a defect."
+                    )
+                    raise Unreconciled(msg)
+                require_current(lake, manifest)
+        return Loaded(rows, inserted, updated, distinct - inserted - updated, rows - distinct)
+
+    def _merge_once(self, session: Session, lake: Lake, manifest: Manifest, source: str) -> tuple[int, int]:
+        for sql in self.dialect.take_lock(self.table):
+            session.run(sql)
+        require_current(lake, manifest)
+        statements = self.dialect.merge(self.table, source, self.columns, manifest)
+        return self.dialect.count_merged([session.run(sql) for sql in statements])
+
+    def _is_conflict(self, wrong: Exception) -> bool:
+        return not isinstance(wrong, InteractionsError) and self.dialect.conflict.search(_read_error(wrong)) is not None
+
+    @contextmanager
+    def _session(self, explain: Callable[[Exception], str]) -> Iterator[Session]:
+        """A session. Raises LoadError, with an explanation, for what the warehouse refuses."""
+        try:
+            with self.connect() as connection:
+                yield self.dialect.open(connection)
+        except Exception as wrong:  # drivers share no base class, and Airflow's hooks raise errors of their own
+            if isinstance(wrong, InteractionsError) or _is_defect(wrong):
+                raise
+            # Do not pass the warehouse's message on: it can quote a value, such as a person's identifier.
+            raise LoadError(explain(wrong)) from None
+
+    def _explain(self, wrong: Exception) -> str:
+        title, why = self.dialect.title, _name_error(wrong)
+        if self.dialect.denied.search(_read_error(wrong)):
+            return (
+                f"{title} does not let this user load into table {self.table} ({why}); the table is unchanged. The user "
+                f"needs {self.dialect.grants}."
+            )
+        return (
+            f"{title} refused the rows of table {self.table} ({why}); the table is unchanged. Look at the "
+            f"connection, and at {title}'s history of queries. If the table was not made by this provider, name another one; the load "
+            "makes it."
+        )
+
+    def _explain_load(self, lake: Lake, manifest: Manifest, wrong: Exception) -> str:
+        if all(lake.fs.exists(lake.full(file.path)) for file in manifest.files):
+            return f"Window {manifest.window} was not loaded. {self._explain(wrong)}"
+        return (
+            f"Files of window {manifest.window} are missing in the lake ({_name_error(wrong)}); the table is "
+            "unchanged. Run the extraction again."
+        )
+
+
+def prepare_table(session: Session, dialect: Dialect, table: str, columns: pa.Schema) -> None:
+    """Make the table if it is absent, and add the columns that it lacks. Columns are never dropped or retyped.
+
+    Raises LoadError if it is another table, and ConfigError if its schema is newer than this code.
+    """
+    found = _find_columns(session, dialect, table)
+    version = _find_table_version(session, dialect, table) if found else 0
+    refuse_newer(version, columns, f"The table {table}")
+    if not found:
+        session.run(dialect.create_table(table, columns))
+        found = _find_columns(session, dialect, table)
+    added = [field for field in columns if find_since(field) > 1 and field.name not in found]
+    for field in added:
+        session.run(dialect.add_column(table, field))
+    _refuse_other_columns(dialect, table, columns, found.keys() | {field.name for field in added}, found)
+    if version != find_version(columns):
+        session.run(dialect.set_comment(table, COMMENT.format(find_version(columns))))
+    for sql in dialect.make_lock(table):
+        session.run(sql)
+
+
+def _find_columns(session: Session, dialect: Dialect, table: str) -> dict[str, str]:
+    """The types of the table's columns by name; empty if there is no such table."""
+    try:
+        rows = session.run(dialect.read_columns(table)).rows
+    except Exception as wrong:
+        if dialect.absent.search(_read_error(wrong)):
+            return {}
+        raise
+    return {str(row[0]).lower(): str(row[1]).upper() for row in rows}
+
+
+def _find_table_version(session: Session, dialect: Dialect, table: str) -> int:
+    """The schema version in the table's comment; 1 without one."""
+    rows = session.run(dialect.read_comment(table)).rows
+    found = _VERSION.search(str(rows[0][-1]) if rows else "")
+    return int(found[1]) if found else 1
+
+
+def _refuse_other_columns(
+    dialect: Dialect, table: str, columns: pa.Schema, names: Iterable[str], types: dict[str, str]
+) -> None:
+    """Raise LoadError, with their names, for missing columns and wrong types. Further columns are allowed."""
+    missing = [name for name in columns.names if name not in names]
+    other = [
+        f"{field.name} {types[field.name]}, not {dialect.sql_type(field)}"
+        for field in columns
+        if field.name in types and not re.match(dialect.fits[dialect.kind(field)], types[field.name])
+    ]
+    problems = {"missing columns:": missing, "columns of another type:": other}
+    found = "; ".join(f"{what} {', '.join(which)}" for what, which in problems.items() if which)
+    if found:
+        msg = (
+            f"{dialect.title} has another table {table} ({found}); the table is unchanged. Name another table; the load "
+            "makes it."
+        )
+        raise LoadError(msg)
+
+
+def _require_rows(manifest: Manifest, staged: int) -> None:
+    if staged != manifest.counts.canonical:
+        msg = (
+            f"{manifest.counts.canonical} rows are in the manifest, {staged} in its files. The table is unchanged. Run "
+            "the extraction again; if that does not help, report this as a defect."
+        )
+        raise Unreconciled(msg)
+
+
+@contextmanager
+def _transaction(session: Session, dialect: Dialect) -> Iterator[None]:
+    for sql in dialect.begin:
+        session.run(sql)
+    try:
+        yield
+        for sql in dialect.commit:
+            session.run(sql)
+    except BaseException:
+        with suppress(Exception):  # after a lost connection, the warehouse has rolled back
+            for sql in dialect.rollback:
+                session.run(sql)
+        raise
+
+
+def _is_defect(wrong: Exception) -> bool:
+    """Whether an error is one of Python itself, which neither a driver nor a file system raises."""
+    return type(wrong).__module__ == "builtins" and not isinstance(wrong, OSError)
+
+
+def _read_error(wrong: Exception) -> str:
+    """All that an error says, to look for its kind in it. It can hold a value of a person's: never show it."""
+    return " ".join(str(part) for part in (type(wrong).__name__, getattr(wrong, "sqlstate", ""), wrong))
+
+
+def _name_error(wrong: Exception) -> str:
+    """The class of an error, with its code where the driver has one."""
+    code = getattr(wrong, "sqlstate", None) or getattr(wrong, "errno", None) or getattr(wrong, "code", None)
+    name = type(wrong).__name__
+    return f"{name} {code}" if isinstance(code, int | str) and str(code).isalnum() else name
