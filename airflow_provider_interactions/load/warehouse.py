@@ -118,13 +118,13 @@ class WarehouseTable:
         title, why = self.dialect.title, _name_error(wrong)
         if self.dialect.denied.search(_read_error(wrong)):
             return (
-                f"{title} does not let this user load into table {self.table} ({why}); the table is unchanged. The user "
-                f"needs {self.dialect.grants}."
+                f"{title} does not let this user load into table {self.table} ({why}); the table is unchanged. The "
+                f"user needs {self.dialect.grants}."
             )
         return (
-            f"{title} refused the rows of table {self.table} ({why}); the table is unchanged. Look at the "
-            f"connection, and at {title}'s history of queries. If the table was not made by this provider, name another one; the load "
-            "makes it."
+            f"{title} refused the rows of table {self.table} ({why}); the table is unchanged. Look at the connection, "
+            f"and at {title}'s history of queries. If the table was not made by this provider, name another one; the "
+            "load makes it."
         )
 
     def _explain_load(self, lake: Lake, manifest: Manifest, wrong: Exception) -> str:
@@ -189,8 +189,8 @@ def _refuse_other_columns(
     found = "; ".join(f"{what} {', '.join(which)}" for what, which in problems.items() if which)
     if found:
         msg = (
-            f"{dialect.title} has another table {table} ({found}); the table is unchanged. Name another table; the load "
-            "makes it."
+            f"{dialect.title} has another table {table} ({found}); the table is unchanged. Name another table; the "
+            "load makes it."
         )
         raise LoadError(msg)
 

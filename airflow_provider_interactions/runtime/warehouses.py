@@ -20,7 +20,9 @@ def build_snowflake(connection: Connection, table: str, lake: Lake) -> Target:  
     from airflow_provider_interactions.load.dialects.snowflake import Snowflake
     from airflow_provider_interactions.load.warehouse import WarehouseTable
 
-    kind = _import_hook("airflow.providers.snowflake.hooks.snowflake", "SnowflakeHook", "snowflake")
+    kind = _import_hook(
+        "airflow.providers.snowflake.hooks.snowflake", "SnowflakeHook", "apache-airflow-providers-snowflake"
+    )
     extra = connection.extra_dejson
     # Times without a zone in Parquet files would otherwise be read in the time zone of the user's account.
     parameters = {**(extra.get("session_parameters") or {}), "TIMEZONE": "UTC"}
@@ -41,20 +43,23 @@ def _read_extra(extra: dict[str, Any], name: str) -> str:
     return str(extra.get(name) or extra.get(f"extra__snowflake__{name}") or "")
 
 
-def _complete(table: str, place: list[str | None]) -> str:
+def _complete(table: str, place: list[str]) -> str:
     """The table's name with those of database and schema, from the connection where the table has none."""
     parts = table.split(".")
     missing = place[: max(0, 3 - len(parts))]
     return ".".join(filter(None, (*missing, *parts)))
 
 
-def _import_hook(module: str, name: str, extra: str) -> Any:
-    """A hook of one of Airflow's providers. Raises ConfigError if the provider is not installed."""
+def _import_hook(module: str, name: str, package: str) -> Any:
+    """A hook of one of Airflow's providers. Raises ConfigError if the provider is not installed.
+
+    There are no extras for them: they pin packages that this project needs newer, so no lock could have them all.
+    """
     try:
         return getattr(import_module(module), name)
     except ModuleNotFoundError as missing:
         msg = (
-            f"{missing.name} is not installed, and this target needs it. Install it with: "
-            f"pip install 'airflow-provider-interactions[{extra}]'."
+            f"{missing.name} is not installed, and this target needs Airflow's provider. Install it with: pip install "
+            f"{package}."
         )
         raise ConfigError(msg) from missing

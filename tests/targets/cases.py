@@ -5,6 +5,7 @@ that the target replaces whole windows instead of merging rows by key.
 """
 
 import os
+import re
 from contextlib import closing
 
 import duckdb
@@ -80,13 +81,14 @@ class Snowflake:
 
     @staticmethod
     def connect(place):
-        """A connection; the place is the server's port."""
+        """A connection; the place is the server's port and a database."""
         import snowflake.connector
 
-        known = {"user": "user", "password": "secret", "account": "acme", "database": "LAKE", "schema": "CRM"}
-        address = {"host": "127.0.0.1", "port": int(place), "protocol": "http"}
+        port, _, database = place.partition("/")
+        known = {"user": "user", "password": "secret", "account": "acme", "database": database, "schema": "CRM"}
+        address = {"host": "127.0.0.1", "port": int(port), "protocol": "http"}
         # The double answers 500 to what it cannot do, and the driver would try that again for minutes.
-        return snowflake.connector.connect(**known, **address, network_timeout=5, autocommit=True)
+        return snowflake.connector.connect(**known, **address, network_timeout=2, autocommit=True)
 
     @classmethod
     def open(cls, place, table="interactions", columns=CANONICAL):
@@ -94,16 +96,29 @@ class Snowflake:
         from airflow_provider_interactions.load.dialects.snowflake import Snowflake
         from airflow_provider_interactions.load.warehouse import WarehouseTable
 
-        address = ("snowflake://acme", f"LAKE.CRM.{table}")
-        return WarehouseTable(Snowflake(), lambda: closing(cls.connect(place)), table, *address, columns)
+        class Double(Snowflake):
+            """Where Snowflake waits for a lock, the double refuses an update of the same row, with 500."""
+
+            conflict = re.compile("InternalServerError|TransactionContext")
+
+        address = ("snowflake://acme", f"CRM.{table}")
+        return WarehouseTable(Double(), lambda: closing(cls.connect(place)), table, *address, columns)
 
     @classmethod
     def read(cls, place, table="interactions"):
         """All rows, as dictionaries with times in UTC."""
         with closing(cls.connect(place)) as connection, connection.cursor() as cursor:
-            cursor.execute(f"SELECT * FROM {cls.quote(table)}")
-            names = [column[0].lower() for column in cursor.description]
-            return [dict(zip(names, one, strict=True)) for one in cursor.fetchall()]
+            names = [column.name for column in cursor.describe(f"SELECT * FROM {cls.quote(table)}")]
+            # The double answers with 1970 where a time is null, so ask for that as well.
+            wanted = ", ".join(f'"{name}", "{name}" IS NULL' for name in names)
+            cursor.execute(f"SELECT {wanted} FROM {cls.quote(table)}")
+            return [
+                {
+                    name.lower(): None if null else value
+                    for name, value, null in zip(names, one[::2], one[1::2], strict=True)
+                }
+                for one in cursor.fetchall()
+            ]
 
     @classmethod
     def make_other(cls, place, table="interactions"):

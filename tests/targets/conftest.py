@@ -1,5 +1,7 @@
 """Real servers, each started once in a test session (with xdist: in a worker); see ``tests/servers.py``."""
 
+import time
+
 import pytest
 from hypothesis import settings
 
@@ -37,13 +39,19 @@ def database(postgres):
         yield url
 
 
-@pytest.fixture
-def fakesnow():
-    """The port of a double of Snowflake without any table, in a thread of this process."""
-    import fakesnow
+@pytest.fixture(scope="session")
+def fakesnow_server():
+    """The port of a double of Snowflake, in a thread of this process."""
+    from fakesnow import server
 
-    with fakesnow.server() as server:
-        yield str(server["port"])
+    with server() as running:
+        yield running["port"]
+
+
+@pytest.fixture
+def fakesnow(fakesnow_server):
+    """The double's port and, after a slash, the name of a database that only this test uses."""
+    return f"{fakesnow_server}/LAKE_{time.monotonic_ns()}"
 
 
 @pytest.fixture(scope="session")

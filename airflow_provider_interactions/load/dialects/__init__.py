@@ -219,7 +219,7 @@ class MergingDialect(Dialect):
         """The one statement."""
         changed = [name for name in columns.names if name not in KEY]
         sets = ", ".join(f"{self.quote(name)} = new.{self.quote(name)}" for name in changed)
-        return [
+        merge = (
             f"MERGE INTO {self.quote(table)} AS old\n"
             f"USING {source} AS new\n"
             f"ON {self.same(manifest)}\n"
@@ -227,7 +227,8 @@ class MergingDialect(Dialect):
             f"THEN UPDATE SET {sets}\n"
             f"WHEN NOT MATCHED THEN INSERT ({self.list_names(columns)})\n"
             f"VALUES ({self.list_names(columns, 'new.')})"
-        ]
+        )
+        return [merge]
 
 
 class ReplacingDialect(Dialect):
@@ -243,13 +244,9 @@ class ReplacingDialect(Dialect):
         same = self.same(manifest)
         replaced = f"SELECT new.{key} FROM {source} new JOIN {name} old\nON {same}\nWHERE {self.newer(columns)}"  # noqa: S608 - quoted
         there = f"SELECT 1 FROM {name} old WHERE {same}"  # noqa: S608 - quoted
-        return [
-            f"DELETE FROM {name}\nWHERE {self.of_account(manifest, '')} AND {key} IN (\n{replaced})",  # noqa: S608 - quoted
-            f"INSERT INTO {name} ({self.list_names(columns)})\n"
-            f"SELECT {self.list_names(columns, 'new.')}\n"
-            f"FROM {source} new\n"
-            f"WHERE NOT EXISTS ({there})",
-        ]
+        delete = f"DELETE FROM {name}\nWHERE {self.of_account(manifest, '')} AND {key} IN (\n{replaced})"  # noqa: S608 - quoted
+        insert = f"INSERT INTO {name} ({self.list_names(columns)})\nSELECT {self.list_names(columns, 'new.')}"
+        return [delete, f"{insert}\nFROM {source} new\nWHERE NOT EXISTS ({there})"]
 
     def count_merged(self, results: Sequence[Result]) -> tuple[int, int]:
         """Each deleted row is inserted again in its new version."""
