@@ -7,7 +7,10 @@ warehouse, and tries again; and each looks once more after its merge whether its
 
 from __future__ import annotations
 
+import logging
+import random
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -15,7 +18,6 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
-import stamina
 
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import InteractionsError, LoadError, Unreconciled
@@ -25,12 +27,14 @@ from airflow_provider_interactions.load import Loaded, require_current
 from airflow_provider_interactions.load.dialects import Dialect, Session
 from airflow_provider_interactions.schema import CANONICAL, find_since, find_version, refuse_newer
 
+log = logging.getLogger(__name__)
+
 #: The table's comment holds its schema version.
 COMMENT = "Contact interactions, schema version {}"
 _VERSION = re.compile(r"schema version (\d+)")
 
-#: How often, and for how many seconds at most, to try a merge that meets another load.
-ATTEMPTS, PATIENCE = 10, 300.0
+#: Seconds to wait at most before each new attempt of a merge that met another load.
+PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 30.0)
 
 
 @dataclass(frozen=True)
@@ -80,24 +84,42 @@ class WarehouseTable:
         _require_rows(manifest, rows)
         if distinct < rows:
             source = self.dialect.keep_newest(source, self.columns)
-        for attempt in stamina.retry_context(on=self._is_conflict, attempts=ATTEMPTS, timeout=PATIENCE):
-            with attempt, _transaction(session, self.dialect):
-                inserted, updated = self._merge_once(session, lake, manifest, source)
-                if min(inserted, updated, distinct - inserted - updated) < 0:
-                    msg = (
-                        f"{distinct} rows were to be merged, but {self.dialect.title} counts {inserted} inserted and "
-                        f"{updated} updated ones. Report this as a defect."
-                    )
-                    raise Unreconciled(msg)
-                require_current(lake, manifest)
+        inserted, updated = self._merge_in_turn(session, lake, manifest, source, distinct)
         return Loaded(rows, inserted, updated, distinct - inserted - updated, rows - distinct)
 
-    def _merge_once(self, session: Session, lake: Lake, manifest: Manifest, source: str) -> tuple[int, int]:
-        for sql in self.dialect.take_lock(self.table):
-            session.run(sql)
-        require_current(lake, manifest)
-        statements = self.dialect.merge(self.table, source, self.columns, manifest)
-        return self.dialect.count_merged([session.run(sql) for sql in statements])
+    def _merge_in_turn(
+        self, session: Session, lake: Lake, manifest: Manifest, source: str, distinct: int
+    ) -> tuple[int, int]:
+        """Merge, and try again if the warehouse refuses that because of another load; the inserted and updated rows."""
+        # stamina would log the warehouse's message, which can hold a value of a person's.
+        for pause in PAUSES:
+            try:
+                return self._merge_once(session, lake, manifest, source, distinct)
+            except Exception as wrong:
+                if not self._is_conflict(wrong):
+                    raise
+            log.info("%s met another load (%s); trying again", self.table, self.dialect.title)
+            time.sleep(random.uniform(0, pause))  # noqa: S311 - so that two loads do not meet again
+        return self._merge_once(session, lake, manifest, source, distinct)
+
+    def _merge_once(
+        self, session: Session, lake: Lake, manifest: Manifest, source: str, distinct: int
+    ) -> tuple[int, int]:
+        with _transaction(session, self.dialect):
+            for sql in self.dialect.take_lock(self.table):
+                session.run(sql)
+            require_current(lake, manifest)
+            statements = self.dialect.merge(self.table, source, self.columns, manifest)
+            inserted, updated = self.dialect.count_merged([session.run(sql) for sql in statements])
+            if min(inserted, updated, distinct - inserted - updated) < 0:
+                msg = (
+                    f"{distinct} rows were to be merged, but {self.dialect.title} counts {inserted} inserted and "
+                    f"{updated} updated ones. Report this as a defect."
+                )
+                raise Unreconciled(msg)
+            # Without a lock, another load may have published and merged a newer version meanwhile: load that one again.
+            require_current(lake, manifest)
+        return inserted, updated
 
     def _is_conflict(self, wrong: Exception) -> bool:
         return not isinstance(wrong, InteractionsError) and self.dialect.conflict.search(_read_error(wrong)) is not None
