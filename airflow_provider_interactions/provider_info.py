@@ -85,6 +85,17 @@ POOLS = {
     "default": "False",
 }
 
+SHARED_LIMIT = {
+    "description": (
+        "Whether the tasks of one account share its rate limit, by a small file in the lake's folder limits. Only for "
+        "lakes on a local disk, or on S3 and stores that know its conditional writes. On other lakes, each task keeps "
+        "to the limit by itself."
+    ),
+    "version_added": "0.1.0",
+    "type": "boolean",
+    "example": "True",
+    "default": "False",
+}
 
 #: The names of the link classes, without their ending.
 LINKS = ("Manifest", "Parquet", "Lines")
@@ -110,7 +121,7 @@ def get_provider_info() -> dict[str, Any]:
         "config": {
             "interactions": {
                 "description": "Contact interactions: the lake and its tasks.",
-                "options": {"lake": LAKE, "browse": BROWSE, "pools": POOLS},
+                "options": {"lake": LAKE, "browse": BROWSE, "pools": POOLS, "shared_limit": SHARED_LIMIT},
             }
         },
     }

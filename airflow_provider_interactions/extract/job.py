@@ -15,6 +15,7 @@ from airflow_provider_interactions.contract import Contact, Credentials, Options
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.extract.checkpoint import AGE, FORM, CheckpointStore
 from airflow_provider_interactions.http.retry import Limits
+from airflow_provider_interactions.http.shared_limit import Sharing
 from airflow_provider_interactions.lake.manifest import Counts
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
@@ -61,6 +62,7 @@ class Job:
     ``undated`` ones, too; or ``everything``, whatever its time. More unreadable times than ``rejects_share`` of all
     that came fail the extraction. ``source`` says where the contacts come from, the same in every run of a pipeline.
     ``extracted_at`` is the instant (aware) that every row of this extraction carries.
+    ``sharing`` says where the tasks of the account divide its limit; None keeps to the limit alone.
     ``generation`` changes when a task is cleared: a finished checkpoint of an earlier generation is not used
     again. ``listed`` is the list that the contacts come from, where it is longer, and ``first`` the place in the
     whole list at which that begins, from 0: errors name places. ``answered`` are contacts of an earlier extraction
@@ -79,6 +81,7 @@ class Job:
     history_age: timedelta = HISTORY_AGE
     on_missing: Literal["record", "allow", "fail"] = "record"
     limits: Limits | None = None
+    sharing: Sharing | None = None
     progress: Callable[[Progress], None] | None = None
     resume: str | None = None
     resume_age: timedelta = AGE

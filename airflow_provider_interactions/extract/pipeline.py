@@ -89,7 +89,10 @@ async def land_pages(job: Job, folder: str = "") -> Manifest:
 
     Starts over when pages that were believed to be the last ones may have been cut, see ``page_cap``.
     """
-    async with connect(job.vendor, job.credentials, concurrency=job.concurrency, limits=job.limits) as client:
+    connection = connect(
+        job.vendor, job.credentials, concurrency=job.concurrency, limits=job.limits, sharing=job.sharing
+    )
+    async with connection as client:
         fresh: Checkpoint | None = None
         while True:
             writer, rows, answers = _open_writer(job, folder, fresh)

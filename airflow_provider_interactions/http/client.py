@@ -32,6 +32,8 @@ from airflow_provider_interactions.errors import (
 )
 from airflow_provider_interactions.http.proxy import connection_error, find_proxy, resolve_url
 from airflow_provider_interactions.http.retry import Limits, Tries, read_retry_after
+from airflow_provider_interactions.http.shared_limit import Sharing, share_limit
+from airflow_provider_interactions.http.shares import AccountLimit
 from airflow_provider_interactions.http.throttle import Throttle
 from airflow_provider_interactions.http.tokens import TokenCache, Tokens, read_token
 
@@ -195,9 +197,17 @@ class Client:
 
 @asynccontextmanager
 async def connect(
-    vendor: Vendor, credentials: Credentials, *, concurrency: int | None = None, limits: Limits | None = None
+    vendor: Vendor,
+    credentials: Credentials,
+    *,
+    concurrency: int | None = None,
+    limits: Limits | None = None,
+    sharing: Sharing | None = None,
 ) -> AsyncIterator[Client]:
-    """Open a connection to a vendor; raises ConfigError when its fields cannot be used. Use inside one event loop."""
+    """Open a connection to a vendor; raises ConfigError when its fields cannot be used. Use inside one event loop.
+
+    With ``sharing``, the connection shares the limit of its account with other tasks, see ``shares``.
+    """
     limits = limits or Limits()
     auth = vendor.auth(credentials)
     async with aiohttp.ClientSession(
@@ -211,7 +221,10 @@ async def connect(
         session._retry_connection = False  # noqa: SLF001 - there is no public switch
         allowed = choose_pace(vendor, credentials.settings, concurrency)
         throttle = Throttle.start(allowed, limits.patience, tuning=limits.rate, proven=auth.has_tokens)
-        yield Client(vendor, credentials, auth, session, throttle, limits)
+        account = choose_pace(vendor, credentials.settings)
+        limit = AccountLimit(max(account.concurrency, allowed.concurrency), allowed.concurrency)
+        async with share_limit(sharing, limit, throttle, vendor.name):
+            yield Client(vendor, credentials, auth, session, throttle, limits)
 
 
 def _body(request: Request) -> bytes | None:

@@ -11,8 +11,12 @@ A limit is a number of requests in any *period* of a length. Times are the event
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 
+import msgspec
+
+from airflow_provider_interactions.http.shares import Learned, Report
 from airflow_provider_interactions.http.sliding_window import SlidingWindow, Turn
 
 #: Vendors document limits over round periods; in seconds.
@@ -20,6 +24,16 @@ ROUND_PERIODS = (1.0, 10.0, 60.0, 300.0, 600.0, 3600.0)
 
 #: Requests per second that no longer hold anything back.
 UNLIMITED = 100_000.0
+
+#: Seconds between two looks at what only another task can change: the share of the limit, or what all learned.
+LOOK_AGAIN = 0.02
+
+#: Up to so many seconds of period, a task that gives up a part of the rate waits until it has used no more than the
+#: rest. Over longer periods, requests go out evenly, so that the parts fit together at once.
+LONGEST_HANDOVER = 10.0
+
+#: So many requests more than its part count as none: what is in a period varies by one or two.
+FEW = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +122,11 @@ class LearnedRate:
     last refusal showed, ``agreements`` how many in a row showed about the same. ``flow`` is how many
     requests a second the vendor counted between refusals, as measured from ``counted`` in ``counted_for`` seconds.
     ``proven`` is the rate that held before the current attempt at more, and zero while there is no attempt.
+
+    All rates are those of the account. ``share`` is the part of them that this task may use, and ``quota`` keeps that
+    part. ``period`` is the period of the limit in seconds. For ``lesson_seconds`` after a pause, the tasks of the
+    account find out together what they learn; after that, each learns for itself. A task that was not refused itself
+    waits for that until ``lesson_until``.
     """
 
     tuning: RateTuning = field(default_factory=RateTuning)
@@ -128,6 +147,10 @@ class LearnedRate:
     growth_share: float = field(init=False)
     proven: float = 0.0
     hold_factor: float = 1.0
+    share: float = 1.0
+    period: float = 0.0
+    lesson_seconds: float = 0.0
+    lesson_until: float = 0.0
 
     def __post_init__(self) -> None:
         self.per_second, self.lower_share = self.tuning.first_rate, self.tuning.lower_share / 2
@@ -135,7 +158,11 @@ class LearnedRate:
 
     def seconds_to_wait(self, now: float) -> float:
         """Seconds until the next request may go out; zero or less if it may."""
+        if not self.share or now < self.lesson_until:
+            return LOOK_AGAIN
         if now >= self.stretch.reopens_at:
+            if now < self.stretch.reopens_at + self.lesson_seconds:
+                return LOOK_AGAIN
             self._learn(self.stretch)
         if not self.stretch.refused:
             self._grow(now)
@@ -145,7 +172,7 @@ class LearnedRate:
         """Count a request that goes out."""
         self.stretch.opened_at = self.stretch.opened_at or turn.sent_at
         slack = self.tuning.slack_share * self.quota.seconds if self.quota else self.tuning.first_slack
-        self.next_at = max(self.next_at, turn.sent_at - slack) + 1 / self.per_second
+        self.next_at = max(self.next_at, turn.sent_at - slack) + 1 / (self.per_second * self.share)
         if self.quota:
             self.quota.add(turn.sent_at)
 
@@ -169,6 +196,57 @@ class LearnedRate:
             self.stretch.refused_at, self.stretch.retry_after = turn.sent_at, retry_after
         self.stretch.refused += 1
         self.stretch.reopens_at = self.next_at = reopens_at
+
+    @property
+    def explores(self) -> bool:
+        """Whether it still grows towards a limit that it does not know."""
+        return self.quota is None and self.per_second < UNLIMITED
+
+    def use_share(self, share: float, now: float) -> None:
+        """Use another part of the account's rate, from 0 to 1."""
+        if share > self.share:
+            self.next_at = min(self.next_at, now + 1 / (self.per_second * share))
+        self.share = share
+        if self.quota and share:
+            self._set_rate(self.quota, self.per_second)
+
+    def used_share(self, now: float) -> float:
+        """The part of the account's limit that this task has used up in the current period, if that is short."""
+        if not self.quota or self.period > LONGEST_HANDOVER:
+            return 0.0
+        return max(0, self.quota.count(now) - FEW) / max(1.0, self.per_second * self.period)
+
+    def report(self) -> Report:
+        """What this task has seen since the gate opened."""
+        seen = self.stretch
+        return Report(seen.accepted, seen.refused, max(0.0, seen.open_for), seen.retry_after)
+
+    def find_lesson(self, total: Report) -> Learned:
+        """What all tasks of the account together saw teaches. This rate stays as it is."""
+        fresh, seen = deepcopy(self), deepcopy(self.stretch)
+        # The others' reports may be old. Once a limit is known, all send at their parts of one rate.
+        known = round(seen.accepted / self.share) if self.quota and self.share else 0
+        seen.accepted, seen.refused, seen.retry_after = max(total.accepted, known), total.refused, total.retry_after
+        seen.opened_at = seen.refused_at - total.open_for
+        fresh._learn(seen)  # noqa: SLF001 - its own kind
+        grow_in = max(0.0, fresh.grow_from - seen.reopens_at)
+        values = {name: getattr(fresh, name) for name in Learned.__struct_fields__ if hasattr(fresh, name)}
+        return msgspec.convert(values | {"seconds": fresh.period, "grow_in": grow_in, "refused": seen.refused}, Learned)
+
+    def follow(self, learned: Learned, now: float) -> None:
+        """Take over what the tasks of the account learned together."""
+        for name in Learned.__struct_fields__:
+            if hasattr(self, name):
+                setattr(self, name, getattr(learned, name))
+        if learned.seconds:
+            self.quota, self.period = self.quota or SlidingWindow(1, learned.seconds), learned.seconds
+        self.use_share(self.share, now)
+        self.grow_from, self.lesson_until = now + learned.grow_in, 0.0
+        pause = self.stretch.reopens_at
+        opens_at = pause if now < pause < float("inf") else now
+        refused_at = self.stretch.refused_at or now
+        self.earlier = Stretch(self.stretch.opened_at, refused=learned.refused, refused_at=refused_at)
+        self.stretch = Stretch(opens_at)
 
     def _learn(self, seen: Stretch) -> None:
         """Learn from what was accepted and refused until the gate closed."""
@@ -204,13 +282,16 @@ class LearnedRate:
         many = accepted >= tuning.handful and seen.refused >= tuning.enough_refused
         if agree or many or accepted >= tuning.enough_accepted:
             seconds = guess_period(seen.open_for, seen.retry_after)
-            self.quota = SlidingWindow(accepted, seconds)
+            self.quota, self.period = SlidingWindow(accepted, seconds), seconds
             self._set_rate(self.quota, accepted / seconds * (1 - tuning.margin))
         else:
             self.per_second = min(self.per_second, tuning.first_rate)
 
     def _correct_rate(self, quota: SlidingWindow, seen: Stretch, *, same: bool) -> None:
-        """The rate, or what was tried beyond it, is too high."""
+        """The rate, or what was tried beyond it, is too high.
+
+        Where tasks learn together, one early refusal may come from a task that had not heard of the last lesson.
+        """
         tuning, rate = self.tuning, self.per_second
         soon = seen.open_for < tuning.soon_periods * quota.seconds
         lower = rate * (1 - tuning.lower_share)
@@ -219,7 +300,7 @@ class LearnedRate:
             self._set_rate(quota, self.proven)
         elif same and seen.open_for < tuning.flow_periods * quota.seconds:
             self._set_rate(quota, min(lower, self.flow))
-        elif soon and 2 * seen.accepted < quota.requests:
+        elif soon and 2 * seen.accepted < quota.requests / self.share and (self.agreements or not self.lesson_seconds):
             at_least = 0.0 if self.agreements else rate / 2
             self.hold_factor = 1.0
             self._set_rate(quota, min(lower, max(self.flow, at_least)))
@@ -230,9 +311,10 @@ class LearnedRate:
 
     def _set_rate(self, quota: SlidingWindow, rate: float) -> None:
         """Follow a rate: a period has a whole number of requests, so its length gives way."""
-        quota.requests = max(1, round(rate * quota.seconds))
-        quota.seconds = quota.requests / rate
-        self.per_second = rate
+        self.per_second, part = rate, rate * self.share
+        quota.requests = max(1, round(part * self.period))
+        quota.seconds = quota.requests / part
+        self.period = quota.seconds if self.share == 1 else self.period
 
     def _grow(self, now: float) -> None:
         self.grow_from = self.grow_from or now

@@ -34,6 +34,10 @@ class SlidingWindow:
             return 0.0
         return self.arrivals[-self.requests] + self.seconds - now
 
+    def count(self, now: float) -> int:
+        """How many requests arrived in the current period."""
+        return len(self.arrivals) - bisect_right(self.arrivals, now - self.seconds)
+
     def add(self, sent_at: float) -> None:
         """Count a request, as if it arrived when it was sent."""
         insort(self.arrivals, sent_at)

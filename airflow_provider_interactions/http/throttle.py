@@ -12,12 +12,13 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from airflow_provider_interactions.contract import Pace
 from airflow_provider_interactions.errors import Throttled
 from airflow_provider_interactions.http.concurrency_limit import LearnedConcurrency
-from airflow_provider_interactions.http.rate_limit import LearnedRate, RateTuning
+from airflow_provider_interactions.http.rate_limit import LOOK_AGAIN, LearnedRate, RateTuning
+from airflow_provider_interactions.http.shares import Grant
 from airflow_provider_interactions.http.sliding_window import SlidingWindow, Turn
 
 #: Seconds to wait after a refusal that names no time: the first, doubled for each further one up to the last.
@@ -39,6 +40,9 @@ class Throttle:
 
     ``most`` is the upper bound of requests in flight, ``places`` how many there may be now, ``quick_places`` up to
     which number they come back quickly after a refusal. ``first_places`` is how many the first response allows.
+
+    If tasks share the account's limit (`shares`), ``grant`` is this task's part of it, which holds until
+    ``granted_until``. ``refused`` is set by every refusal, ``pace`` is the documented limit of the whole account.
     """
 
     most: int
@@ -48,12 +52,16 @@ class Throttle:
     tuning: RateTuning = field(default_factory=RateTuning)
     first_places: float = 1.0
     quick_places: float = float("inf")
+    grant: Grant | None = None
+    granted_until: float = float("inf")
+    refused: asyncio.Event = field(default_factory=asyncio.Event)
     in_flight: int = 0
     sent: int = 0
     even_at: float = 0.0
     last_took: float = 0.0
     paused_until: float = 0.0
     refusals: int = 0
+    pace: SlidingWindow = field(init=False)
     rate: LearnedRate = field(init=False)
     concurrency: LearnedConcurrency = field(default_factory=LearnedConcurrency)
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
@@ -61,6 +69,7 @@ class Throttle:
 
     def __post_init__(self) -> None:
         self.rate = LearnedRate(self.tuning)
+        self.pace = replace(self.documented) if self.documented else SlidingWindow(1, 0.0)
 
     @classmethod
     def start(
@@ -95,6 +104,22 @@ class Throttle:
         finally:
             self._leave_place()
 
+    def use_grant(self, grant: Grant) -> None:
+        """Use another part of the account's limit from now on; requests in flight go on."""
+        self.grant, self.most = grant, grant.places
+        self.places = min(float(grant.places), max(self.places, 1.0))
+        self.rate.use_share(grant.share, asyncio.get_running_loop().time())
+        if self.documented and grant.share:
+            part = self.pace.requests * grant.share
+            self.documented.requests, self.documented.seconds = max(1, int(part)), self.pace.seconds / min(1.0, part)
+        self._hand_on_places()
+
+    def used_grant(self) -> Grant:
+        """What this task still uses of the account's limit, however much less it should use by now."""
+        now = asyncio.get_running_loop().time()
+        documented = self.documented.count(now) / self.pace.requests if self.documented else 0.0
+        return Grant(self.sent, min(1.0, max(documented, self.rate.used_share(now))))
+
     def record_success(self, turn: Turn) -> None:
         """Allow more in flight: twice as many with every round of responses, above a refused number one a round."""
         self.refusals = 0
@@ -110,6 +135,7 @@ class Throttle:
         now = asyncio.get_running_loop().time()
         first = turn.sent_at >= self.paused_until  # of many refusals at once, the first one sets the pace
         self.refusals += first
+        self.refused.set()
         backoff = min(LAST_PAUSE, FIRST_PAUSE * 2.0 ** min(max(0, self.refusals - 1), 10))
         retry_after = refusal.retry_after or backoff  # zero, or a date that has passed, says no more than no header
         pause = max(retry_after, backoff)
@@ -165,10 +191,12 @@ class Throttle:
                 if closed_for > self.patience:
                     msg = "the vendor asks to slow down for longer than this run may wait"
                     raise Throttled(msg, retry_after=closed_for)
-                await asyncio.sleep(wait)
+                await asyncio.sleep(wait if self.grant is None else min(wait, LOOK_AGAIN))
             return self._start_turn(loop.time())
 
     def _seconds_to_wait(self, now: float) -> float:
+        if self.grant is not None and (self.sent >= self.most or not self.grant.share or now >= self.granted_until):
+            return LOOK_AGAIN
         waits = [self.paused_until - now, self.even_at - now, self.rate.seconds_to_wait(now)]
         if self.documented:
             waits.append(self.documented.seconds_to_wait(now))
@@ -180,7 +208,7 @@ class Throttle:
         # The last response counts, too, if it was quicker: one slow response must not hold back what follows.
         usual = min(self.rate.quick, self.last_took)
         even_from = max(self.even_at, now - self.tuning.catch_up_seconds)
-        self.even_at = even_from + self.tuning.even_share * usual / int(self.places)
+        self.even_at = even_from + self.tuning.even_share * usual / max(1, int(self.places))
         self.rate.record_sent(turn)
         if self.documented:
             self.documented.add(now)

@@ -53,7 +53,16 @@ class WindowPaths:
 
     def of_account(self, layer: str) -> str:
         """The account's folder in a layer: ``raw/vendor=…/account=…``."""
-        return f"{layer}/vendor={escape_segment(self.vendor)}/account={escape_segment(self.account)}"
+        return _join_account(layer, self.vendor, self.account)
+
+
+def name_ledger(vendor: str, account: str) -> str:
+    """The file in which the tasks of an account divide its limit."""
+    return f"{_join_account('limits', vendor, account)}.json"
+
+
+def _join_account(layer: str, vendor: str, account: str) -> str:
+    return f"{layer}/vendor={escape_segment(vendor)}/account={escape_segment(account)}"
 
 
 def escape_segment(text: str) -> str:

@@ -10,6 +10,7 @@
     unfinished/vendor=…/account=…/window=…/       checkpoints of extractions that are running or that failed
     manifests/vendor=…/account=…/window=….json    the manifests of normalized windows
     requests/vendor=…/account=…/                  results of data subject requests
+    limits/vendor=…/account=….json                which tasks share the account's limit at the moment
 
 Every name is a function of vendor, account, window, batch and the instant of the run, so runs never overwrite each
 other's files. A commit replaces the manifest last. A reader that starts at the manifest sees either the former version
@@ -87,7 +88,7 @@ class Lake:
 
     def prepare(self, path: str) -> None:
         """Make the folder of a path, if the file system has folders. Raises as ``write_error`` says."""
-        if not OBJECT_STORES.isdisjoint(self._protocols):
+        if not OBJECT_STORES.isdisjoint(self.protocols):
             return
         with translate_faults():
             self.fs.makedirs(posixpath.dirname(self.full(path)), exist_ok=True)
@@ -177,12 +178,13 @@ class Lake:
     @property
     def local(self) -> bool:
         """Whether the lake is on a local disk, where a rename is atomic."""
-        return "file" in self._protocols
+        return "file" in self.protocols
 
     @property
-    def _protocols(self) -> tuple[str, ...]:
+    def protocols(self) -> frozenset[str]:
+        """The names of the lake's scheme."""
         known = self.fs.protocol
-        return known if isinstance(known, tuple) else (known,)
+        return frozenset(known if isinstance(known, tuple) else (known,))
 
 
 class NewFile:

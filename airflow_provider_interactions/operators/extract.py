@@ -25,6 +25,7 @@ from airflow_provider_interactions.runtime.context import (
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.progress import make_reporter
+from airflow_provider_interactions.runtime.shared_limit import choose_sharing
 from airflow_provider_interactions.runtime.sources import read_list
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ class ExtractInteractionsOperator(VendorOperator):
     If the chosen window is longer than ``width``, the manifest says into how many windows it will be split.
 
     Map the operator over the output of ListContactsOperator: ``.partial(…).expand(batch=contacts.output)``. One task
-    sends as many requests as the vendor allows. So set ``max_active_tis_per_dag=1`` or use a pool.
+    sends as many requests as the vendor allows. Tasks of one account share its limit if the lake is on a local disk or
+    on S3 (``[interactions] shared_limit``). Otherwise set ``max_active_tis_per_dag=1`` or use a pool.
 
     :param batch: a reference made by ListContactsOperator; it also holds the window
     :param contacts: identifiers instead of a batch, for a run of one task
@@ -126,6 +128,7 @@ class ExtractInteractionsOperator(VendorOperator):
             batch=reference.batch,
             batches=reference.batches,
             concurrency=self.concurrency,
+            sharing=choose_sharing(lake, hook),
             history_age=HISTORY_AGE if age is None else age,
             on_missing=self.on_missing,
             rejects_share=rejects.SHARE if self.rejects_share is None else self.rejects_share,

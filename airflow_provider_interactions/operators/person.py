@@ -18,6 +18,7 @@ from airflow_provider_interactions.runtime.context import pick_given
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.progress import make_reporter
+from airflow_provider_interactions.runtime.shared_limit import choose_sharing
 from airflow_provider_interactions.window import Instant, instant
 
 if TYPE_CHECKING:
@@ -134,7 +135,8 @@ class ContactInteractionsOperator(LakeOperator):
 
         lake = open_lake(self.lake)
         progress = make_reporter(self.log.info, f"{hook.vendor.name}, {request.when}")
-        return answer_request(lake, request, hook.credentials, progress=progress)
+        sharing = choose_sharing(lake, hook, ahead=True)
+        return answer_request(lake, request, hook.credentials, progress=progress, sharing=sharing)
 
     def _build_result(self, answer: Answer) -> dict[str, Any]:
         import msgspec

@@ -31,6 +31,7 @@ from airflow_provider_interactions.errors import ConfigError, VendorError
 from airflow_provider_interactions.extract.job import Job, Progress
 from airflow_provider_interactions.extract.pipeline import land_pages
 from airflow_provider_interactions.http.retry import Limits
+from airflow_provider_interactions.http.shared_limit import Sharing
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.paths import WindowPaths, timestamp
 from airflow_provider_interactions.lake.storage import Lake
@@ -114,11 +115,13 @@ def answer_request(
     *,
     progress: Callable[[Progress], None] | None = None,
     limits: Limits | None = None,
+    sharing: Sharing | None = None,
     now: datetime | None = None,
 ) -> Answer:
     """Ask the vendor, write the three files and return the content of the last one. After an error, no file remains.
 
     Raises VendorError, and Unreconciled if a record is unaccounted for. ``now`` (aware) is the time of the request.
+    ``sharing`` is as in ``Job``.
     """
     with _open_memory_lake() as memory:
         job = Job(
@@ -132,6 +135,7 @@ def answer_request(
             progress=progress,
             keeps="undated" if request.window else "everything",
             limits=limits,
+            sharing=sharing,
             extracted_at=now or datetime.now(UTC),
         )
         manifest = _land(job, request)

@@ -115,6 +115,19 @@ def landed():
     return run.extract(job(concurrency=IN_FLIGHT)).counts.landed
 
 
+def shared():
+    """One of several tasks that share the limit of their account by a ledger in the lake."""
+    from airflow_provider_interactions.extract import run
+    from airflow_provider_interactions.http.shared_limit import Sharing
+    from airflow_provider_interactions.lake.paths import name_ledger
+    from airflow_provider_interactions.lake.swap import open_shared_object
+
+    asked = job(types=None, batch=int(os.environ["BENCH_BATCH"]))
+    ledger = open_shared_object(asked.lake, name_ledger(NAME, asked.credentials.account))
+    sharing = Sharing(ledger) if "BENCH_ALONE" not in os.environ else None
+    return run.extract(replace(asked, sharing=sharing)).counts.requests
+
+
 def whole():
     """From the vendor to the canonical table."""
     from airflow_provider_interactions.extract import commit, run

@@ -1,0 +1,123 @@
+"""Small objects in the lake that several tasks change: by compare and swap, where the lake can do that.
+
+On a local disk a lock file guards the comparison, and a rename replaces the file. On S3 and stores like it, a
+conditional PUT does both: ``If-None-Match`` for the first version, ``If-Match`` with the ETag for later ones. Whether
+a network file system honours the lock is up to its server.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_interactions.lake.storage import Lake
+
+#: The ETag of no object, for asking a store whether it compares at all.
+NO_ETAG = '"00000000000000000000000000000000"'
+
+#: What S3 says if the object is another one by now, or if two writes met.
+LOST = frozenset(("PreconditionFailed", "ConditionalRequestConflict", "412", "409"))
+
+
+def open_shared_object(lake: Lake, path: str) -> LocalObject | S3Object | None:
+    """A file of the lake that several tasks may change; None if this lake cannot compare and swap."""
+    if lake.local:
+        return LocalObject(Path(lake.full(path)))
+    if lake.protocols & {"s3", "s3a"}:
+        return S3Object(lake.fs, lake.full(path))
+    return None
+
+
+@dataclass(slots=True)
+class LocalObject:
+    """A file on a local disk; a version is the content itself. Look at it every so many ``seconds``."""
+
+    path: Path
+    seconds: float = 0.2
+
+    def read(self) -> tuple[bytes, str]:
+        """Its content and its version; both empty if there is no such file. Raises OSError."""
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            return b"", ""
+        return data, data.decode()
+
+    def swap(self, data: bytes, version: str) -> str | None:
+        """Replace that version; returns the new one, None if the content has changed. Raises OSError."""
+        with self._lock():
+            if self.read()[1] != version:
+                return None
+            new = self.path.with_name(f"{self.path.name}.new")  # one at a time, under the lock
+            new.write_bytes(data)
+            new.replace(self.path)
+            return data.decode()
+
+    def check(self) -> bool:
+        """Whether a comparison comes before each write: always."""
+        return True
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Hold the lock file. The kernel lets it go when a process dies."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.path.with_name(f"{self.path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+@dataclass(slots=True)
+class S3Object:
+    """An object of an S3 store; a version is its ETag. Look at it every so many ``seconds``."""
+
+    fs: Any
+    path: str
+    seconds: float = 2.0
+    data: bytes = b""
+    version: str = ""
+
+    def read(self) -> tuple[bytes, str]:
+        """Its content and its version; both empty if there is none. Raises OSError.
+
+        The ETag comes first: if the object changes between the two calls, the swap is lost.
+        """
+        try:
+            version = str(self.fs.info(self.path, refresh=True)["ETag"])
+            if version != self.version:
+                self.data, self.version = self.fs.cat_file(self.path), version
+        except FileNotFoundError:
+            return b"", ""
+        return self.data, version
+
+    def swap(self, data: bytes, version: str) -> str | None:
+        """Replace that version; returns the new one, None if the content has changed. Raises OSError."""
+        try:
+            written = self.fs.pipe_file(self.path, data, **({"IfMatch": version} if version else {"mode": "create"}))
+        except OSError as refusal:
+            if is_lost(refusal):
+                return None
+            raise
+        self.data, self.version = data, str(written["ETag"])
+        return self.version
+
+    def check(self) -> bool:
+        """Whether the store compares before it writes: it must refuse to replace a version that never was."""
+        return self.swap(self.read()[0], NO_ETAG) is None
+
+
+def is_lost(refusal: OSError) -> bool:
+    """Whether a store refused a write because the object is another one by now, or is gone."""
+    cause: BaseException | None = refusal
+    while cause is not None:
+        if str(getattr(cause, "response", {}).get("Error", {}).get("Code")) in LOST:
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return isinstance(refusal, FileExistsError | FileNotFoundError)
