@@ -76,14 +76,14 @@ def build_storage(lake: Lake) -> dict[str, str]:
 
 def _explain(wrong: Exception) -> str:
     kind = type(wrong).__name__
-    if isinstance(wrong, FileNotFoundError):
+    if isinstance(wrong, FileNotFoundError | pa.ArrowInvalid):
         return (
-            "A data file is missing that the lake's manifest or the Iceberg table refers to; the table is unchanged. "
-            "Run the extraction of the window again."
+            "A data file that the lake's manifest or the Iceberg table names is missing or damaged; the table is "
+            "unchanged. Run the extraction of the window again."
         )
     if isinstance(wrong, _CONFLICTS):
         return f"Other commits to the Iceberg table kept coming first ({kind}); the table is unchanged. Clear the task."
-    if isinstance(wrong, OSError | pa.ArrowException):
+    if isinstance(wrong, OSError):
         return (
             f"The Iceberg catalogue, the table's files or the lake cannot be reached ({kind}); the table is unchanged. "
             "Check their addresses, the space and the permissions, and that the catalogue's storage can read the lake."

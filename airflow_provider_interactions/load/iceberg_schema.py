@@ -111,5 +111,8 @@ def _refuse_other_columns(table: Table, name: str, columns: pa.Schema, added: se
     }
     text = "; ".join(f"{what} {', '.join(names)}" for what, names in problems.items() if names)
     if text:
-        msg = f"The Iceberg table {name} does not fit ({text}); it is unchanged. Name another table; the load makes it."
+        msg = (
+            f"The Iceberg table {name} does not fit ({text}); the table is unchanged. Name another table; the load "
+            "makes it."
+        )
         raise LoadError(msg)

@@ -6,7 +6,7 @@ A window's files are known by metadata alone: each has the bounds of ``window_st
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import reduce
@@ -72,13 +72,15 @@ def select_account(vendor: str, account: str, where: BooleanExpression) -> Any:
     return _p.And(_p.EqualTo("vendor", vendor), _p.EqualTo("account", account), where)
 
 
-def _group_files(manifest: Manifest) -> Mapping[Window, list[File]]:
-    """The files of each window of the manifest. Names of files begin with their window's."""
-    windows = [manifest.window] if manifest.width is None else list(manifest.window.split(manifest.width))
-    by_slug: dict[str, list[File]] = {window.slug: [] for window in windows}
+def _group_files(manifest: Manifest) -> Mapping[Window, Sequence[File]]:
+    """The files of each window of the manifest. With several windows, names of files begin with their window's."""
+    if manifest.width is None:
+        return {manifest.window: manifest.files}
+    windows = {window.slug: window for window in manifest.window.split(manifest.width)}
+    found: dict[Window, list[File]] = {window: [] for window in windows.values()}
     for file in manifest.files:
-        by_slug[posixpath.basename(file.path).rpartition("-")[0]].append(file)
-    return dict(zip(windows, by_slug.values(), strict=True))
+        found[windows[posixpath.basename(file.path).rpartition("-")[0]]].append(file)
+    return found
 
 
 def _read_window(table: Table, file: DataFile) -> Window | None:

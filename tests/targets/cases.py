@@ -10,6 +10,7 @@ from contextlib import closing
 
 import duckdb
 import psycopg
+import pyarrow as pa
 
 from airflow_provider_interactions.load.sql import quote_name
 from airflow_provider_interactions.schema import CANONICAL
@@ -132,5 +133,39 @@ class Snowflake:
         return quote_name(table.upper() if table.isidentifier() and table.isascii() else table)
 
 
+class Iceberg:
+    """A table in Iceberg, with a catalogue in SQLite."""
+
+    fixture, replaces = "iceberg_folder", True
+
+    @staticmethod
+    def open(place, table="interactions", columns=CANONICAL):
+        """The target."""
+        from airflow_provider_interactions.load.iceberg import IcebergTable
+        from airflow_provider_interactions.load.iceberg_catalog import build_local
+
+        return IcebergTable(build_local(place), table, columns)
+
+    @staticmethod
+    def read(place, table="interactions"):
+        """All rows, as dictionaries with times in UTC. ``.ci/test-engines`` has them read by other engines."""
+        from pyiceberg.catalog import load_catalog
+
+        target = Iceberg.open(place, table)
+        with load_catalog(target.name, **target.properties) as catalog:
+            return catalog.load_table(target.identifier).scan().to_arrow().to_pylist()
+
+    @staticmethod
+    def make_other(place, table="interactions"):
+        """A table of the same name that is not ours, with one row."""
+        from pyiceberg.catalog import load_catalog
+
+        target = Iceberg.open(place, table)
+        rows = pa.table({"precious": ["mine"], "vendor": pa.array([1], pa.int32())})
+        with load_catalog(target.name, **target.properties) as catalog:
+            catalog.create_namespace(target.identifier[:-1])
+            catalog.create_table(target.identifier, rows.schema).append(rows)
+
+
 #: Some targets need an environment of their own, which names them here.
-CASES = tuple(globals()[name] for name in os.environ.get("TARGETS", "DuckDB,Postgres").split(","))
+CASES = tuple(globals()[name] for name in os.environ.get("TARGETS", "DuckDB,Postgres,Iceberg").split(","))

@@ -66,3 +66,9 @@ def bucket(seaweedfs):
     """The name of a bucket on SeaweedFS that only this test uses."""
     with servers.bucket(seaweedfs) as name:
         yield name
+
+
+@pytest.fixture
+def iceberg_folder(tmp_path):
+    """The folder of an Iceberg catalogue that only this test uses."""
+    return str(tmp_path / "warehouse.iceberg")

@@ -7,6 +7,7 @@ import json
 import sys
 
 import msgspec
+import stamina
 
 from airflow_provider_interactions.lake.manifest import unpack
 from airflow_provider_interactions.lake.storage import Lake
@@ -16,6 +17,7 @@ from tests.targets import cases
 def main():
     """Load what the input names."""
     name, lake, place = sys.argv[1:]
+    stamina.instrumentation.set_on_retry_hooks([])  # structlog would write to the same output
     target = getattr(cases, name).open(place)
     sys.stdout.write("ready\n")
     sys.stdout.flush()

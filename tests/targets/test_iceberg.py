@@ -265,7 +265,7 @@ def test_a_missing_file_leaves_the_table_unchanged(desk, table):
     manifest = land(desk, DAYS[1], range(3, 5))
     desk.lake.remove(manifest.paths)
     before = opened(table).metadata_location
-    with pytest.raises(LoadError, match="data file is missing"):
+    with pytest.raises(LoadError, match="missing or damaged"):
         table.load(desk.lake, manifest)
     assert opened(table).metadata_location == before
 
