@@ -51,7 +51,7 @@ class IcebergTable:
 
     def prepare(self) -> None:
         """Make the table, or add the columns that it lacks. Raises as `Target.prepare` says."""
-        self._retry(lambda table: table)
+        self.change(lambda table: table)
 
     def load(self, lake: Lake, manifest: Manifest) -> Loaded:
         """Replace the manifest's windows in one commit. Does not commit if the table has their files already.
@@ -60,7 +60,7 @@ class IcebergTable:
         """
         refuse_newer(manifest.schema_version, self.columns, f"Window {manifest.window}")
         _require_rows(manifest, count_rows(manifest.files), manifest.counts.canonical)
-        done = self._retry(lambda table: _replace(table, lake, manifest))
+        done = self.change(lambda table: _replace(table, lake, manifest))
         # A newer version without rows makes no commit that this one could have met, so look once more.
         require_current(lake, manifest)
         return done
@@ -72,7 +72,7 @@ class IcebergTable:
         Erase here before the lake removes its files: a file that is gone cannot be rewritten.
         """
         where = select_contacts(vendor, account, contacts)
-        return 0 if where is None else self._retry(lambda table: _erase(table, where))
+        return 0 if where is None else self.change(lambda table: _erase(table, where))
 
     def describe(self) -> tuple[str, str]:
         """The catalogue's address, without credentials, and the table's name with its namespace."""
@@ -87,15 +87,15 @@ class IcebergTable:
         parts = tuple(self.table.split("."))
         return parts if len(parts) > 1 else ("default", *parts)
 
-    def _retry(self, change: Callable[[Table], Result]) -> Result:
-        """Change the prepared table. Start again, with the table as it is then, if another commit came first."""
+    def change(self, work: Callable[[Table], Result]) -> Result:
+        """Work on the prepared table. Start again, with the table as it is then, if another commit came first."""
         again = stamina.retry_context(
             on=is_conflict, attempts=TRIES, timeout=None, wait_initial=FIRST_PAUSE, wait_max=LAST_PAUSE
         )
         with explain_errors(self.properties):
             for attempt in again:
                 with attempt, load_catalog(self.name, **self.properties) as catalog:
-                    return change(prepare_table(catalog, self.identifier, self.columns))
+                    return work(prepare_table(catalog, self.identifier, self.columns))
         raise AssertionError  # the last attempt returns or raises
 
 

@@ -67,9 +67,15 @@ def select_contacts(vendor: str, account: str, contacts: Iterable[Contact]) -> B
     return select_account(vendor, account, reduce(_p.Or, theirs)) if theirs else None
 
 
-def select_account(vendor: str, account: str, where: BooleanExpression) -> Any:
-    """The filter for one vendor and account."""
-    return _p.And(_p.EqualTo("vendor", vendor), _p.EqualTo("account", account), where)
+def select_account(vendor: str, account: str, *where: BooleanExpression) -> Any:
+    """The filter for one vendor and account, and further conditions."""
+    return _p.And(_p.EqualTo("vendor", vendor), _p.EqualTo("account", account), *where)
+
+
+def select_ids(ids: Iterable[str]) -> BooleanExpression:
+    """The filter for the interactions with these ids."""
+    found: BooleanExpression = _p.In("interaction_id", set(ids))
+    return found
 
 
 def _group_files(manifest: Manifest) -> Mapping[Window, Sequence[File]]:

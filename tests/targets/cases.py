@@ -153,7 +153,7 @@ class Iceberg:
 
         target = Iceberg.open(place, table)
         with load_catalog(target.name, **target.properties) as catalog:
-            return catalog.load_table(target.identifier).scan().to_arrow().to_pylist()
+            return catalog.load_table(target.identifier).scan().to_arrow_batch_reader().read_all().to_pylist()
 
     @staticmethod
     def make_other(place, table="interactions"):

@@ -23,11 +23,13 @@ from airflow_provider_interactions.load import Loaded, iceberg, load_window
 from airflow_provider_interactions.load.iceberg import IcebergTable
 from airflow_provider_interactions.load.iceberg_catalog import build_local, build_storage
 from airflow_provider_interactions.load.iceberg_history import expire, expire_old
+from airflow_provider_interactions.load.iceberg_newest import build_newest_sql, compact
 from airflow_provider_interactions.load.iceberg_schema import VERSION
 from airflow_provider_interactions.normalize.pipeline import normalize
 from airflow_provider_interactions.schema import CANONICAL, _field
 from airflow_provider_interactions.window import Window
 from tests.core.conftest import NAME, Desk
+from tests.targets.windows import NOON, row, write
 
 DAYS = [Window.of(f"2026-01-{day:02d}", f"2026-01-{day + 1:02d}") for day in range(1, 6)]
 HOURS = Window.of("2026-01-02T00:00:00Z", "2026-01-02T18:00:00Z")
@@ -171,7 +173,13 @@ def test_the_table_is_always_what_the_lake_has(tmp_path_factory, steps):
             done = table.load(desk.lake, manifest)
             assert (done.inserted, done.removed) == (len(ids), before)
             expected[window] = len(ids)
-    rows = opened(table).scan(selected_fields=("window_start", "window_end")).to_arrow().to_pylist()
+    rows = (
+        opened(table)
+        .scan(selected_fields=("window_start", "window_end"))
+        .to_arrow_batch_reader()
+        .read_all()
+        .to_pylist()
+    )
     found = Counter(Window(row["window_start"], row["window_end"]) for row in rows)
     assert found == {window: count for window, count in expected.items() if count}
     assert len(read(table)) == sum(found.values())
@@ -418,3 +426,68 @@ def test_what_pyiceberg_cannot_open_is_explained(desk):
         IcebergTable({"type": "hive", "uri": "thrift://127.0.0.1:1"}).load(desk.lake, manifest)
     with pytest.raises(LoadError, match="cannot be reached"):
         IcebergTable({"type": "rest", "uri": "http://127.0.0.1:1"}).load(desk.lake, manifest)
+
+
+def read_all(table):
+    return opened(table).scan().to_arrow_batch_reader().read_all()
+
+
+def query_newest(rows, columns):
+    """What the view shows, by DuckDB."""
+    with duckdb.connect() as connection:
+        connection.register("versions", rows)
+        return connection.sql(build_newest_sql("versions", columns)).to_arrow_table().cast(rows.schema)
+
+
+def in_order(rows):
+    return sorted(map(repr, rows.to_pylist()))
+
+
+ROWS = st.lists(
+    st.builds(
+        row,
+        st.integers(0, 5),
+        contact_id=st.sampled_from("ab"),
+        subject=st.sampled_from([None, "", "x", "Ä"]),
+        occurred_at=st.sampled_from([NOON, NOON + timedelta(hours=1)]),
+        count=st.sampled_from([None, 1, -1]),
+    ),
+    max_size=5,
+)
+
+
+@given(loads=st.lists(st.tuples(st.sampled_from([*DAYS, LONG]), st.integers(0, 2), ROWS, st.booleans()), max_size=5))
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_compaction_leaves_what_the_view_shows(tmp_path_factory, loads):
+    folder = tmp_path_factory.mktemp("newest")
+    lake, table = Lake.at(str(folder / "lake")), IcebergTable(build_local(str(folder / "t.iceberg")))
+    table.prepare()
+    for window, at, rows, other in loads:
+        table.load(lake, write(lake, rows, at, window=window, account="other" if other else "acme"))
+    before = read_all(table)
+    shown = query_newest(before, CANONICAL)
+    assert compact(table) == before.num_rows - shown.num_rows
+    assert in_order(read_all(table)) == in_order(shown)
+    location = opened(table).metadata_location
+    assert compact(table) == 0
+    assert opened(table).metadata_location == location
+
+
+def test_a_window_loaded_after_a_compaction_is_whole_again(desk, table):
+    first = land(desk, DAYS[0], range(3), AT[0])
+    for manifest in (first, land(desk, Window(DAYS[0].start, DAYS[1].end), range(4), AT[1])):
+        table.load(desk.lake, manifest)
+    assert compact(table) == 3
+    assert len(read(table)) == 4
+    assert table.load(desk.lake, first) == Loaded(3, 3, 0, 0, 0)
+    assert compact(table) == 3
+    assert len(read(table)) == 4
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_a_newer_table_is_compacted_with_all_its_columns(desk, table, version):
+    columns = NEWER if version == "2" else CANONICAL
+    IcebergTable(table.properties, columns=columns).load(desk.lake, land(desk, DAYS[0], range(3), AT[0]))
+    IcebergTable(table.properties, columns=columns).load(desk.lake, land(desk, LONG, range(3), AT[1]))
+    assert compact(IcebergTable(table.properties, columns=columns)) == 3
+    assert read_all(table).column_names == columns.names
