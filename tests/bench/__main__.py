@@ -10,6 +10,7 @@ from pathlib import Path
 
 import requests as http
 
+from tests.bench.iceberg import iceberg
 from tests.bench.processes import LIGHT, NAME, RETURNS_MEMORY, environment, run, sandbox, stats
 from tests.bench.vendors import normalize, profile, vendors
 
@@ -170,7 +171,21 @@ def imports(_share):
     yield "import of the operators, on top of airflow.sdk", f"{best:.0f} ms", "≤ 100 ms"
 
 
-SCENARIOS = (bulk, normalize, vendors, latency, retried, limited, people, killed, paging, memory, imports, profile)
+SCENARIOS = (
+    bulk,
+    normalize,
+    vendors,
+    latency,
+    retried,
+    limited,
+    people,
+    killed,
+    paging,
+    memory,
+    imports,
+    profile,
+    iceberg,
+)
 
 
 def build_parser():
