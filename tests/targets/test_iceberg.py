@@ -491,3 +491,23 @@ def test_a_newer_table_is_compacted_with_all_its_columns(desk, table, version):
     IcebergTable(table.properties, columns=columns).load(desk.lake, land(desk, LONG, range(3), AT[1]))
     assert compact(IcebergTable(table.properties, columns=columns)) == 3
     assert read_all(table).column_names == columns.names
+
+
+def test_a_lake_and_tables_on_s3(seaweedfs, bucket, tmp_path):
+    """The table's files are the lake's, which pyiceberg opens with the credentials of the lake's own client."""
+    client = {"endpoint_url": seaweedfs.endpoint, "region_name": "us-east-1"}
+    lake = Lake.at(f"s3://{bucket}/lake", key=seaweedfs.key, secret=seaweedfs.secret, client_kwargs=client)
+    properties = {
+        **build_storage(lake),
+        **build_local(str(tmp_path / "c.iceberg")),
+        "warehouse": f"s3://{bucket}/tables",
+    }
+    table = IcebergTable(properties)
+    manifest = write(lake, [row(n, contact_id=f"c{n}") for n in range(3)])
+    assert table.load(lake, manifest) == Loaded(3, 3, 0, 0, 0)
+    assert table.load(lake, manifest) == Loaded(3, 0, 0, 3, 0)
+    assert table.load(lake, write(lake, [row(n, contact_id=f"c{n}") for n in range(2)], 1)).removed == 3
+    assert table.erase(NAME, "acme", [Contact("c1")]) == 1
+    rows = read_all(table).to_pylist()
+    assert [one["interaction_id"] for one in rows] == ["0"]
+    assert seaweedfs.secret not in repr(table)
