@@ -74,6 +74,14 @@ BROWSE = {
     "default": "",
 }
 
+REDSHIFT_ROLE = {
+    "description": "ARN of the IAM role by which Redshift reads the lake. Default: the cluster's default role.",
+    "version_added": "0.1.0",
+    "type": "string",
+    "example": "arn:aws:iam::123456789012:role/lake-reader",
+    "default": "",
+}
+
 POOLS = {
     "description": (
         "Whether pipelines run the tasks that call a vendor in the Airflow pool named like the connection, for "
@@ -121,7 +129,13 @@ def get_provider_info() -> dict[str, Any]:
         "config": {
             "interactions": {
                 "description": "Contact interactions: the lake and its tasks.",
-                "options": {"lake": LAKE, "browse": BROWSE, "pools": POOLS, "shared_limit": SHARED_LIMIT},
+                "options": {
+                    "lake": LAKE,
+                    "browse": BROWSE,
+                    "pools": POOLS,
+                    "shared_limit": SHARED_LIMIT,
+                    "redshift_iam_role": REDSHIFT_ROLE,
+                },
             }
         },
     }

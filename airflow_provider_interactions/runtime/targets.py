@@ -12,7 +12,12 @@ from airflow.sdk import BaseHook, Connection
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.runtime.warehouses import build_snowflake
+from airflow_provider_interactions.runtime.warehouses import (
+    build_bigquery,
+    build_databricks,
+    build_redshift,
+    build_snowflake,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.load import Target
@@ -199,4 +204,8 @@ BUILDERS: Mapping[str, Callable[[Connection, str, Lake], Target]] = {
     "postgres": _open_postgres_connection,
     "iceberg": _open_iceberg_connection,
     "snowflake": build_snowflake,
+    "gcpbigquery": build_bigquery,
+    "google_cloud_platform": build_bigquery,
+    "redshift": build_redshift,
+    "databricks": build_databricks,
 }

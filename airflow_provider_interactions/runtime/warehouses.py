@@ -38,6 +38,65 @@ def build_snowflake(connection: Connection, table: str, lake: Lake) -> Target:  
     )
 
 
+def build_bigquery(connection: Connection, table: str, lake: Lake) -> Target:  # noqa: ARG001 - as all builders
+    """Google's connection, also that of its other services. The extra names the project, unless the table does."""
+    from airflow_provider_interactions.load.dialects.bigquery import BigQuery
+    from airflow_provider_interactions.load.warehouse import WarehouseTable
+
+    kind = _import_hook(
+        "airflow.providers.google.cloud.hooks.bigquery", "BigQueryHook", "apache-airflow-providers-google"
+    )
+    hook, extra = kind(gcp_conn_id=connection.conn_id), connection.extra_dejson
+    project = extra.get("project") or extra.get("extra__google_cloud_platform__project") or ""
+    return WarehouseTable(
+        BigQuery(),
+        lambda: closing(hook.get_client(hook.project_id, extra.get("location"))),
+        table,
+        "bigquery",
+        _complete(table, [project, ""]),
+    )
+
+
+def build_redshift(connection: Connection, table: str, lake: Lake) -> Target:  # noqa: ARG001 - as all builders
+    """The role that reads the lake is ``[interactions] redshift_iam_role``, by default the cluster's default role.
+
+    It is no extra of the connection: Airflow's hook gives all of them to the driver, which refuses unknown ones.
+    """
+    from airflow.sdk import conf
+
+    from airflow_provider_interactions.load.dialects.redshift import Redshift
+    from airflow_provider_interactions.load.warehouse import WarehouseTable
+
+    module = "airflow.providers.amazon.aws.hooks.redshift_sql"
+    hook = _import_hook(module, "RedshiftSQLHook", "apache-airflow-providers-amazon redshift-connector")(
+        redshift_conn_id=connection.conn_id
+    )
+    return WarehouseTable(
+        Redshift(iam_role=conf.get("interactions", "redshift_iam_role", fallback="")),
+        lambda: closing(hook.get_conn()),
+        table,
+        f"redshift://{connection.host or ''}:{connection.port or 5439}",
+        _complete(table, [connection.schema or "", "public"]),
+    )
+
+
+def build_databricks(connection: Connection, table: str, lake: Lake) -> Target:  # noqa: ARG001 - as all builders
+    """The extra names the SQL warehouse by ``http_path``, as Airflow's hook wants it."""
+    from airflow_provider_interactions.load.dialects.databricks import Databricks
+    from airflow_provider_interactions.load.warehouse import WarehouseTable
+
+    module = "airflow.providers.databricks.hooks.databricks_sql"
+    kind = _import_hook(module, "DatabricksSqlHook", "apache-airflow-providers-databricks")
+    hook, extra = kind(databricks_conn_id=connection.conn_id), connection.extra_dejson
+    return WarehouseTable(
+        Databricks(),
+        lambda: closing(hook.get_conn()),
+        table,
+        f"databricks://{(connection.host or '').removeprefix('https://')}",
+        _complete(table, [extra.get("catalog", ""), extra.get("schema", "default")]),
+    )
+
+
 def _read_extra(extra: dict[str, Any], name: str) -> str:
     """A value of the extra, also under the long name that older versions of Airflow's form gave it."""
     return str(extra.get(name) or extra.get(f"extra__snowflake__{name}") or "")

@@ -71,3 +71,18 @@ def test_a_dict_gives_each_target_its_table(local):
 def test_target_and_database_are_not_given_together():
     with pytest.raises(ValueError, match="give target or database, not both"):
         LoadInteractionsOperator(task_id="load", manifest={}, target="a.duckdb", database="b.duckdb")
+
+
+@pytest.mark.parametrize(
+    ("kind", "package"),
+    [
+        ("snowflake", "apache-airflow-providers-snowflake"),
+        ("gcpbigquery", "apache-airflow-providers-google"),
+        ("google_cloud_platform", "apache-airflow-providers-google"),
+        ("redshift", "apache-airflow-providers-amazon redshift-connector"),
+        ("databricks", "apache-airflow-providers-databricks"),
+    ],
+)
+def test_a_warehouse_needs_airflows_provider_for_it(local, define, kind, package):
+    with pytest.raises(ConfigError, match=rf"pip install {package}\.$"):
+        open_targets(define("warehouse", conn_type=kind), "crm.t", local)

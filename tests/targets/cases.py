@@ -167,5 +167,52 @@ class Iceberg:
             catalog.create_table(target.identifier, rows.schema).append(rows)
 
 
+class OnDuckDB:
+    """A warehouse for which nothing runs here: its statements, translated by sqlglot, run on DuckDB.
+
+    This finds wrong logic in them, and what the warehouse's own parser would accept no more than sqlglot's does.
+    """
+
+    fixture, replaces = "duckdb_file", False
+
+    @classmethod
+    def open(cls, place, table="interactions", columns=CANONICAL):
+        """The target."""
+        from airflow_provider_interactions.load.warehouse import WarehouseTable
+        from tests.targets.translated import DIALECTS, connect
+
+        dialect = DIALECTS[cls.__name__]()
+        name = f"crm.{table}" if cls.__name__ == "BigQuery" else table
+        return WarehouseTable(dialect, lambda: connect(dialect, place, name), name, "test://", name, columns)
+
+    @classmethod
+    def read(cls, place, table="interactions"):
+        """All rows, as dictionaries with times in UTC."""
+        return DuckDB.read(place, f"crm.{table}" if cls.__name__ == "BigQuery" else table)
+
+    @classmethod
+    def make_other(cls, place, table="interactions"):
+        """A table of the same name that is not ours, with one row."""
+        if cls.__name__ == "BigQuery":
+            with duckdb.connect(place) as connection:
+                connection.execute("CREATE SCHEMA crm")
+        DuckDB.make_other(place, f"crm.{table}" if cls.__name__ == "BigQuery" else table)
+
+
+class Redshift(OnDuckDB):
+    """Redshift's statements, on DuckDB."""
+
+
+class BigQuery(OnDuckDB):
+    """BigQuery's statements, on DuckDB."""
+
+
+class Databricks(OnDuckDB):
+    """Databricks' statements, on DuckDB."""
+
+
 #: Some targets need an environment of their own, which names them here.
-CASES = tuple(globals()[name] for name in os.environ.get("TARGETS", "DuckDB,Postgres,Iceberg").split(","))
+CASES = tuple(
+    globals()[name]
+    for name in os.environ.get("TARGETS", "DuckDB,Postgres,Iceberg,Redshift,BigQuery,Databricks").split(",")
+)

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import pyarrow as pa
 
 from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load.sql import build_distinct, build_newer, build_order
@@ -67,6 +68,8 @@ class Dialect(ABC):
     conflict: ClassVar[re.Pattern[str]]
     denied: ClassVar[re.Pattern[str]]
     absent: ClassVar[re.Pattern[str]]
+    #: Schemes of the addresses from which the warehouse reads files.
+    stores: ClassVar[Sequence[str]] = ()
     #: The marker of a value in a statement, and the quote around a name.
     mark: ClassVar[str] = "%s"
     quotes: ClassVar[str] = '"'
@@ -139,6 +142,18 @@ class Dialect(ABC):
         """The statement that adds a column to a table."""
         return f"ALTER TABLE {self.quote(table)} ADD COLUMN {self._define(field.with_metadata({}), stage=False)}"
 
+    def locate(self, lake: Lake, path: str) -> str:
+        """The address under which the warehouse reads a file of the lake. Raises ConfigError if it cannot."""
+        url = find_url(lake, path)
+        scheme = url.partition("://")[0]
+        if scheme not in self.stores:
+            msg = (
+                f"{self.title} reads the lake's files itself, and cannot read them at {scheme}://. Use a lake at "
+                f"{' or '.join(f'{store}://' for store in self.stores)}."
+            )
+            raise ConfigError(msg)
+        return url
+
     @abstractmethod
     def stage(self, session: Any, lake: Lake, manifest: Manifest, table: str, columns: pa.Schema) -> Any:
         """A context in which the rows of a window are in the warehouse; it yields the SQL that names them.
@@ -191,7 +206,7 @@ class Dialect(ABC):
 
     def newer(self, columns: pa.Schema) -> str:
         """The condition under which a row of the window replaces that of the table; see `build_newer`."""
-        return build_newer(columns, self.quote, self.distinct)
+        return build_newer(columns, self.quote, self.distinct).replace(" OR new.", "\n  OR new.")
 
     def of_account(self, manifest: Manifest, prefix: str = "old.") -> str:
         """The condition for rows of the manifest's account. As constants, it lets a warehouse skip other data."""
@@ -252,6 +267,20 @@ class ReplacingDialect(Dialect):
         """Each deleted row is inserted again in its new version."""
         deleted, inserted = (self.count_deleted(result) for result in results)
         return inserted - deleted, deleted
+
+
+#: Names of fsspec for the schemes of the stores' own addresses.
+_SCHEMES = {"s3a": "s3", "gcs": "gs", "abfs": "abfss", "az": "abfss"}
+
+
+def find_url(lake: Lake, path: str) -> str:
+    """The address of a file in the lake, as the store's own tools write it."""
+    scheme, _, rest = lake.url(path).partition("://")
+    scheme = _SCHEMES.get(scheme, scheme)
+    if scheme == "abfss" and "@" not in rest:
+        container, _, rest = rest.partition("/")
+        rest = f"{container}@{lake.fs.account_name}.dfs.core.windows.net/{rest}"
+    return f"{scheme}://{rest}"
 
 
 def list_present(manifest: Manifest, columns: pa.Schema) -> pa.Schema:
