@@ -11,6 +11,7 @@ from pathlib import Path
 import requests as http
 
 from tests.bench.iceberg import iceberg
+from tests.bench.postgres import postgres
 from tests.bench.processes import LIGHT, NAME, RETURNS_MEMORY, environment, run, sandbox, stats
 from tests.bench.vendors import normalize, profile, vendors
 
@@ -185,6 +186,7 @@ SCENARIOS = (
     imports,
     profile,
     iceberg,
+    postgres,
 )
 
 
