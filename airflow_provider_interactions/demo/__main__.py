@@ -23,6 +23,11 @@ def build_parser() -> argparse.ArgumentParser:
     parse.add_argument("--ui", action="store_true", help="keep Airflow running until Ctrl-C")
     parse.add_argument("--home", type=Path, default=Path(".demo"), help="folder for all files (default: .demo)")
     parse.add_argument("--port", type=int, default=0, help="port of Airflow's UI and API (default: any free one)")
+    parse.add_argument(
+        "--target",
+        type=_check_target,
+        help="load into PostgreSQL as well: postgres for a server of the demo's own, or postgresql://user:password@host/db",
+    )
     return parse
 
 
@@ -33,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check_packages()
         from airflow_provider_interactions.demo import scenario
 
-        return scenario.run(wanted.days, wanted.contacts, wanted.home.absolute(), wanted.port, ui=wanted.ui)
+        home = wanted.home.absolute()
+        return scenario.run(wanted.days, wanted.contacts, home, wanted.port, ui=wanted.ui, target=wanted.target)
     except DemoError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
@@ -53,6 +59,13 @@ def _check_packages() -> None:
         needed = f"The demo needs {', '.join(missing)}, which this Python lacks."
         message = f"{needed} Install airflow-provider-interactions[demo]."
         raise DemoError(message)
+
+
+def _check_target(text: str) -> str:
+    if text != "postgres" and not text.startswith(("postgresql://", "postgres://")):
+        message = "must be postgres, or the URL of a database: postgresql://…"
+        raise argparse.ArgumentTypeError(message)
+    return text
 
 
 def _limit_to(most: int) -> Callable[[str], int]:

@@ -21,7 +21,8 @@ from airflow_provider_interactions.sandbox import Expected, Fact, digest
 from airflow_provider_interactions.window import Window
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_COLUMNS = (
+#: What is read of the table; ``occurred_at`` in microseconds since 1970.
+COLUMNS = (
     "occurred_at", "contact_id", "interaction_id", "native_type", "status", "subject", "campaign_id", "campaign_name",
     "message_id", "count", "attributes",
 )  # fmt: skip
@@ -78,7 +79,11 @@ class Finding:
 
 def check(database: Path, oracle: Oracle, vendor: str, windows: Sequence[Window]) -> list[Finding]:
     """Compare each window's rows, and last all rows of the vendor, with what exists; windows are neighbours."""
-    rows = read_rows(database, vendor)
+    return check_rows(read_rows(database, vendor), oracle, vendor, windows)
+
+
+def check_rows(rows: Sequence[Fact], oracle: Oracle, vendor: str, windows: Sequence[Window]) -> list[Finding]:
+    """The same for rows that were read already."""
     each = [
         _check_rows(oracle, vendor, window, str(window), [row for row in rows if _is_inside(window, row)])
         for window in windows
@@ -90,14 +95,14 @@ def check(database: Path, oracle: Oracle, vendor: str, windows: Sequence[Window]
 
 def read_rows(database: Path, vendor: str, table: str = "interactions") -> list[Fact]:
     """A vendor's rows of the table as facts; raises DemoError when they cannot be read."""
-    columns = ", ".join(f'"{name}"' for name in _COLUMNS).replace('"occurred_at"', "epoch_us(occurred_at)")
+    columns = ", ".join(f'"{name}"' for name in COLUMNS).replace('"occurred_at"', "epoch_us(occurred_at)")
     sql = f'SELECT {columns} FROM "{table}" WHERE vendor = ?'  # noqa: S608 - names of its own
     try:
         with duckdb.connect(str(database), read_only=True) as connection:
             rows = connection.execute(sql, [vendor]).fetchall()
     except duckdb.Error as wrong:
         raise DemoError(f"The table {table} cannot be read from {database.name}: {wrong}") from wrong
-    return [_build_fact(vendor, row) for row in rows]
+    return [build_fact(vendor, row) for row in rows]
 
 
 def choose_person(database: Path, people: Mapping[str, Sequence[str]]) -> list[str]:
@@ -139,8 +144,9 @@ def _check_rows(oracle: Oracle, vendor: str, window: Window, where: str, rows: S
     return Finding(vendor, where, expected.interactions, len(rows), found, expected.digest, differs)
 
 
-def _build_fact(vendor: str, row: Sequence[Any]) -> Fact:
-    values = dict(zip(_COLUMNS, row, strict=True))
+def build_fact(vendor: str, row: Sequence[Any]) -> Fact:
+    """A row of the table, as the values of `COLUMNS`."""
+    values = dict(zip(COLUMNS, row, strict=True))
     return Fact(vendor=vendor, **(values | {"attributes": _parse_attributes(values["attributes"])}))
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
 from rich.console import Console
 
-from airflow_provider_interactions.demo import airflow, backfill, report, sandbox_process
-from airflow_provider_interactions.demo.check import Finding, check, choose_person
+from airflow_provider_interactions.demo import airflow, backfill, postgres, report, sandbox_process
+from airflow_provider_interactions.demo.check import Finding, check, check_rows, choose_person
 from airflow_provider_interactions.demo.errors import DemoError, Interrupted
 from airflow_provider_interactions.demo.paths import Paths, prepare_home
 from airflow_provider_interactions.demo.rest import Api
@@ -35,17 +35,25 @@ class Context:
     running: Supervisor
     out: Console
     begun: float = field(default_factory=time.monotonic)
+    warehouse: str | None = field(default=None, repr=False)
 
     def say(self, text: str, style: str = "") -> None:
         """Print one line, with the seconds since the start."""
         self.out.print(f"{time.monotonic() - self.begun:5.1f} s  {text}", style=style, markup=False, soft_wrap=True)
 
 
-def run(days: int, contacts: int, home: Path, port: int, *, ui: bool) -> int:
-    """Start everything, fill the windows through Airflow, check, report, stop; returns the exit code."""
+def run(days: int, contacts: int, home: Path, port: int, *, ui: bool, target: str | None = None) -> int:
+    """Start everything, fill the windows through Airflow, check, report, stop; returns the exit code.
+
+    ``target`` is a PostgreSQL database's URL, or `postgres.OWN`, to load into as well.
+    """
     paths, windows = Paths(home), [Window.day(FIRST + timedelta(days=n)) for n in range(days)]
-    with prepare_home(paths), supervise() as running:
-        context = Context(paths, windows, running, report.create_console())
+    with ExitStack() as opened:
+        opened.enter_context(prepare_home(paths))
+        folder = opened.enter_context(ExitStack())  # of PostgreSQL's data, which goes once the server has ended
+        running = opened.enter_context(supervise())
+        warehouse = folder.enter_context(postgres.serve(running, paths, target)) if target else None
+        context = Context(paths, windows, running, report.create_console(), warehouse=warehouse)
         port = airflow.find_free_port(port)
         context.say(f"Sandbox: {len(SOURCES)} vendors with {contacts} contacts each")
         sandbox = sandbox_process.start(running, paths, windows, contacts)
@@ -60,6 +68,10 @@ def run(days: int, contacts: int, home: Path, port: int, *, ui: bool) -> int:
 def _start_airflow(context: Context, sandbox: SandboxProcess, port: int, *, ui: bool) -> Api:
     context.say(f"Airflow: database, scheduler, DAG processor, API at http://{airflow.HOST}:{port} (takes about 20 s)")
     given = {**sandbox.connections, **sandbox_process.build_variables(sandbox, context.paths)}
+    if context.warehouse:
+        context.say("PostgreSQL: each load writes the table there, too")
+        given |= {f"AIRFLOW_CONN_{postgres.CONNECTION.upper()}": context.warehouse}
+        given |= {"INTERACTIONS_POSTGRES": postgres.CONNECTION}
     settings = airflow.build_environment(context.paths, port, given, os.environ)
     return airflow.start(context.running, context.paths, settings, for_people=ui)
 
@@ -91,6 +103,7 @@ def _check_table(context: Context, sandbox: SandboxProcess, api: Api) -> int:
     context.say("Check: compare every row of the table with the sandbox's own list")
     outcomes = {source.vendor: backfill.read_outcomes(api, source) for source in SOURCES}
     findings = {vendor: check(database, sandbox, vendor, context.windows) for vendor in outcomes}
+    others = _check_warehouse(context, sandbox) if context.warehouse else {}
     for part in (
         report.build_table(outcomes, findings),
         report.build_digests(findings),
@@ -103,7 +116,13 @@ def _check_table(context: Context, sandbox: SandboxProcess, api: Api) -> int:
     _print_query(
         context, "One person's history at all vendors (in the sandbox, a person's ids share one number):", history
     )
-    return _print_result(context, findings)
+    return _print_result(context, findings) | (_print_result(context, others, "PostgreSQL") if others else 0)
+
+
+def _check_warehouse(context: Context, sandbox: SandboxProcess) -> dict[str, list[Finding]]:
+    url = context.warehouse or ""
+    vendors = [source.vendor for source in SOURCES]
+    return {name: check_rows(postgres.read_rows(url, name), sandbox, name, context.windows) for name in vendors}
 
 
 def _print_query(context: Context, title: str, command: str) -> None:
@@ -111,14 +130,15 @@ def _print_query(context: Context, title: str, command: str) -> None:
     context.out.print(report.run_query(command).rstrip(), markup=False, soft_wrap=True)
 
 
-def _print_result(context: Context, findings: Mapping[str, Sequence[Finding]]) -> int:
+def _print_result(context: Context, findings: Mapping[str, Sequence[Finding]], place: str = "DuckDB") -> int:
     wrong = report.list_differences(findings)
     context.out.print()
     for sentence in wrong:
-        context.say(f"WRONG: {sentence}", "red")
+        context.say(f"WRONG in {place}: {sentence}", "red")
     if not wrong:
         total = sum(each[-1].found for each in findings.values())
-        context.say(f"All {total:,} interactions are in the table, each once and unchanged.", "green")
+        where = "the table" if place == "DuckDB" else f"the table in {place}"
+        context.say(f"All {total:,} interactions are in {where}, each once and unchanged.", "green")
     return int(bool(wrong))
 
 

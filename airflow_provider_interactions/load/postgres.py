@@ -42,6 +42,11 @@ log = logging.getLogger(__name__)
 #: Seconds to wait for another load of the same vendor and account, or for a program that has the table locked.
 TURN = 900.0
 
+#: PostgreSQL's default of 4 MB makes it join a million rows in many parts, by files, in about half as much time again.
+_RAISE_MEMORY = (
+    "SELECT set_config('work_mem', greatest(65536, pg_size_bytes(current_setting('work_mem')) / 1024)::text, true)"
+)
+
 #: The rows of the window and of the table that are the same interaction. All of the key, so that its index is used.
 _SAME = " AND ".join(f'old."{name}" = new."{name}"' for name in KEY)
 
@@ -129,6 +134,7 @@ class PostgresTable:
         try:
             with closing(connection.cursor()) as cursor:
                 cursor.execute(f"SET LOCAL lock_timeout = {round(TURN * 1000)}")
+                _query(cursor, _RAISE_MEMORY)
                 yield cursor
             connection.commit()
         except adbc.Error as wrong:

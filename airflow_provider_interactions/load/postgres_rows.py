@@ -22,6 +22,9 @@ _SUSPECT = r"\\u0000|\\u[dD][89a-fA-F]|[0-9]{300}|[0-9][eE][+-]?[0-9]{3}"
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*')
 _LONGEST_NUMBER = 300
 
+#: Rows that ADBC encodes before it sends them. With fewer, the server works while the next ones are encoded.
+_SENT_ROWS = 4096
+
 _T = TypeVar("_T")
 
 
@@ -48,7 +51,8 @@ class Rows:
 
     def _stream(self) -> Iterator[pa.RecordBatch]:
         try:
-            yield from read_ahead(map(self._fit, self.batches))
+            for batch in read_ahead(map(self._fit, self.batches)):
+                yield from (batch.slice(start, _SENT_ROWS) for start in range(0, batch.num_rows, _SENT_ROWS))
         except Exception as fault:  # ADBC would make it an error of its own
             self.fault = fault
             raise
