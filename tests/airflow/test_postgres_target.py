@@ -2,9 +2,9 @@
 
 import json
 
-import psycopg.conninfo
+import psycopg2.extensions
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_interactions.errors import ConfigError
@@ -23,6 +23,7 @@ def opened(monkeypatch, tmp_path):
     return open_with
 
 
+@settings(deadline=None, derandomize=True, database=None, max_examples=50)
 @given(password=TEXT, login=TEXT, schema=TEXT, application=TEXT)
 @example(password="a b+c%20/@:?#&=", login="a@b", schema="d b", application="x y+z&sslmode=disable")
 def test_every_field_and_extra_reaches_libpq(password, login, schema, application):
@@ -32,7 +33,7 @@ def test_every_field_and_extra_reaches_libpq(password, login, schema, applicatio
         value = {"conn_type": "postgres", "extra": extra, **fields}
         patch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(value))
         target = open_target("warehouse", "interactions", Lake.at("/nowhere"))
-    assert psycopg.conninfo.conninfo_to_dict(target.uri) == {
+    assert psycopg2.extensions.parse_dsn(target.uri) == {
         "host": "db.example.org",
         "port": "5433",
         "user": login,
