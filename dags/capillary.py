@@ -15,9 +15,6 @@ from airflow_provider_interactions.operators import interactions_pipeline
 
 WHEN = {**params.WHEN, "section": "Window"}
 
-# The path of a DuckDB file, the id of a connection to PostgreSQL, or both. By default a DuckDB file in the lake.
-TARGETS = [os.environ[name] for name in ("INTERACTIONS_DUCKDB", "INTERACTIONS_POSTGRES") if name in os.environ] or None
-
 with DAG(
     dag_id="capillary_interactions",
     # Do not write a bare "@daily": in Airflow 3, its runs have an empty data interval.
@@ -38,5 +35,5 @@ with DAG(
         "capillary",
         contacts_file="{{ var.value.capillary_contacts }}",  # text, CSV or Parquet: s3://aws@bucket/file.csv
         kind="mobile",
-        target=TARGETS,
+        target=[os.environ[name] for name in ("INTERACTIONS_DUCKDB", "INTERACTIONS_POSTGRES") if name in os.environ],
     )

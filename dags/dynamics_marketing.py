@@ -15,9 +15,6 @@ from airflow_provider_interactions.operators import interactions_pipeline
 
 WHEN = {**params.WHEN, "section": "Window"}
 
-# The path of a DuckDB file, the id of a connection to PostgreSQL, or both. By default a DuckDB file in the lake.
-TARGETS = [os.environ[name] for name in ("INTERACTIONS_DUCKDB", "INTERACTIONS_POSTGRES") if name in os.environ] or None
-
 with DAG(
     dag_id="dynamics_marketing_interactions",
     # Do not write a bare "@daily": in Airflow 3, its runs have an empty data interval.
@@ -34,4 +31,7 @@ with DAG(
     tags=["interactions", "dynamics_marketing"],
 ):
     # The table is in a DuckDB file. The default is interactions.duckdb in the lake.
-    interactions_pipeline("dynamics_marketing", target=TARGETS)
+    interactions_pipeline(
+        "dynamics_marketing",
+        target=[os.environ[name] for name in ("INTERACTIONS_DUCKDB", "INTERACTIONS_POSTGRES") if name in os.environ],
+    )

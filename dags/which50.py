@@ -15,9 +15,6 @@ from airflow_provider_interactions.operators import interactions_pipeline
 
 WHEN = {**params.WHEN, "section": "Window"}
 
-# The path of a DuckDB file, the id of a connection to PostgreSQL, or both. By default a DuckDB file in the lake.
-TARGETS = [os.environ[name] for name in ("INTERACTIONS_DUCKDB", "INTERACTIONS_POSTGRES") if name in os.environ] or None
-
 with DAG(
     dag_id="which50_interactions",
     # Do not write a bare "@daily": in Airflow 3, its runs have an empty data interval.
@@ -35,4 +32,7 @@ with DAG(
     tags=["interactions", "which50"],
 ):
     # This takes all contact lists. For some of them, give for example options={"contact_lists": [7]}.
-    interactions_pipeline("which50", target=TARGETS)
+    interactions_pipeline(
+        "which50",
+        target=[os.environ[name] for name in ("INTERACTIONS_DUCKDB", "INTERACTIONS_POSTGRES") if name in os.environ],
+    )

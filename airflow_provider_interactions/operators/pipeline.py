@@ -150,7 +150,7 @@ def _require_target(chosen: Mapping[str, Any]) -> None:
     """Raise ValueError while Airflow parses the DAG, not in its last task: the default target needs a local disk."""
     lake = chosen.get("lake") or conf.get("interactions", "lake", fallback="")
     remote = "://" in lake and "{{" not in lake and not lake.startswith(LOCAL_SCHEMES)
-    if remote and chosen.get("target") is None and chosen.get("database") is None:
+    if remote and not chosen.get("target") and not chosen.get("database"):
         msg = f"{NO_TARGET} Give interactions_pipeline a target, or load=False to keep the rows in the lake only."
         raise ValueError(msg)
 
