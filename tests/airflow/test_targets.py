@@ -86,3 +86,20 @@ def test_target_and_database_are_not_given_together():
 def test_a_warehouse_needs_airflows_provider_for_it(local, define, kind, package):
     with pytest.raises(ConfigError, match=rf"pip install {package}\.$"):
         open_targets(define("warehouse", conn_type=kind), "crm.t", local)
+
+
+def test_an_iceberg_target_is_a_folder_or_a_connection_as_airflows_own_hook_reads_it(local, define, tmp_path):
+    from airflow_provider_interactions.load.iceberg import IcebergTable
+
+    extra = {"warehouse": "s3://w/", "s3.path-style-access": True}
+    define("rest", conn_type="iceberg", host="https://c.test/v1/", login="id", password="a-secret", extra=extra)
+    define("glue", conn_type="iceberg", login="id", password="a-secret", extra={"type": "glue"})
+    [beside, folder, rest, glue] = open_targets(["iceberg:", f"{tmp_path}/x.iceberg", "rest", "glue"], "crm.t", local)
+    assert beside.properties["warehouse"] == f"file://{local.root}/interactions.iceberg"
+    assert folder.properties["uri"] == f"sqlite:///{tmp_path}/x.iceberg/catalog.db?timeout=60"
+    known = {"type": "rest", "uri": "https://c.test/v1", "credential": "id:a-secret"}
+    assert rest == IcebergTable({"warehouse": "s3://w/", "s3.path-style-access": "true", **known}, "crm.t", name="rest")
+    assert glue == IcebergTable({"type": "glue"}, "crm.t", name="glue")
+    assert "secret" not in repr(rest) + str(rest.describe())
+    with pytest.raises(ConfigError, match="give a connection of type iceberg"):
+        open_targets("iceberg:", "t", Lake.at("memory://lake"))
