@@ -128,6 +128,15 @@ def test_one_task_answers_for_a_person_of_every_vendor(run, sandbox, lake, name)
     assert {json.loads(line)["contact_id"] for line in lines} == {who}
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_it_shares_the_limit_of_its_account_if_that_is_switched_on(run, lake, people, monkeypatch, shared):
+    monkeypatch.setenv("AIRFLOW__INTERACTIONS__SHARED_LIMIT", str(shared))
+    _, result = run(contacts=people[:1])
+    assert result.state == "success", result.error
+    ledgers = [json.loads(path.read_text()) for path in Path(lake, "limits").rglob("*.json")]
+    assert [ledger["entries"] for ledger in ledgers] == ([{}] if shared else [])
+
+
 def test_its_value_is_the_result_of_the_run(run, people):
     api, _ = run(contacts=people[:1])
     # Airflow 3.2 knows no results, and is told of none.

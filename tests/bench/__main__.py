@@ -12,7 +12,7 @@ import requests as http
 
 from tests.bench.iceberg import iceberg
 from tests.bench.postgres import postgres
-from tests.bench.processes import LIGHT, NAME, RETURNS_MEMORY, environment, run, sandbox, stats
+from tests.bench.processes import LIGHT, NAME, RETURNS_MEMORY, environment, run, run_side_by_side, sandbox, stats
 from tests.bench.vendors import normalize, profile, vendors
 
 
@@ -129,6 +129,30 @@ def limited(share):
             )
 
 
+def shared(share):
+    """Tasks of one account that share its limit by a ledger in the lake, on a local disk; all start at one time."""
+    for number in (2, 4):
+        contacts = int(150 * share) // number
+        with sandbox("--contacts", contacts, "--latency", 0.05, "--rate-limit", "100/1", *LIGHT) as url:
+            with tempfile.TemporaryDirectory() as folder:
+                run_side_by_side("shared", environment(url, Path(folder, "lake")), number)
+            seen = stats(url)
+        accepted = seen["requests"] - seen["refused"]
+        refused = 100 * seen["refused"] / accepted
+        yield (
+            f"{number} tasks share a hidden limit of 100 requests/s: share used, refused, sent during Retry-After",
+            f"{accepted / seen['seconds']:.1f} %, {refused:.2f} %, {seen['sent_during_pause']}",
+            "≥ 95 %, ≤ 1 %, 0",
+        )
+    with sandbox("--contacts", int(100 * share), "--latency", 0.2, *LIGHT) as url:
+        with tempfile.TemporaryDirectory() as folder:
+            run_side_by_side("shared", environment(url, Path(folder, "lake")), 4)
+        seen = stats(url)
+    full = seen["requests"] * 0.2 / 52
+    measured = f"{seen['max_in_flight']}, {seen['seconds'] / full:.2f} × the least time"
+    yield "4 tasks share 52 requests in flight: the most at one time", measured, "≤ 52, ≤ 1.2 ×"
+
+
 def people(share):
     """One contact that is not there, and a secret that is wrong."""
     contacts = int(500 * share)
@@ -179,6 +203,7 @@ SCENARIOS = (
     latency,
     retried,
     limited,
+    shared,
     people,
     killed,
     paging,

@@ -124,7 +124,7 @@ def shared():
 
     asked = job(types=None, batch=int(os.environ["BENCH_BATCH"]))
     ledger = open_shared_object(asked.lake, name_ledger(NAME, asked.credentials.account))
-    sharing = Sharing(ledger) if "BENCH_ALONE" not in os.environ else None
+    sharing = Sharing(ledger)
     return run.extract(replace(asked, sharing=sharing)).counts.requests
 
 

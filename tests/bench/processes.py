@@ -86,6 +86,15 @@ def run(name, env, module="jobs", kill_after=None):
     return Run(json.loads(said.splitlines()[-1]) if said else None, wall, cpu, usage.ru_maxrss / 1024)
 
 
+def run_side_by_side(name, env, number):
+    """Run a job so many times at once, each as another batch."""
+    command = [sys.executable, "-m", "tests.bench.jobs", name]
+    environments = [{**INSTALLED, **KEEPS_MEMORY, **env, "BENCH_BATCH": str(n)} for n in range(number)]
+    started = [subprocess.Popen(command, env=one, stdout=subprocess.DEVNULL) for one in environments]
+    codes = [one.wait() for one in started]
+    assert not any(codes), f"{name} failed"
+
+
 def stats(url):
     """The sandbox's counters."""
     return http.get(f"{url}/_sandbox/stats", timeout=60).json()[NAME]
