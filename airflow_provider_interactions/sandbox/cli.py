@@ -22,6 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The arguments; defaults are those of `SandboxConfig`."""
     default = SandboxConfig()
     parse = argparse.ArgumentParser(prog="python -m airflow_provider_interactions.sandbox", description=__doc__)
+    parse.add_argument("--host", default=default.host, help="address to listen on (default: this machine only)")
     parse.add_argument("--port", type=int, default=default.port, help="0 takes any free port (default)")
     parse.add_argument("--seed", type=int, default=default.seed)
     parse.add_argument("--contacts", type=int, default=default.contacts)
@@ -71,7 +72,7 @@ def read_config(arguments: argparse.Namespace) -> SandboxConfig:
             refused_count=arguments.refused_count,
             lengthen_seconds=arguments.lengthen,
         )
-    same = ("port", "seed", "contacts", "start", "days", "per_contact", "shapes", "latency", "concurrency")
+    same = ("host", "port", "seed", "contacts", "start", "days", "per_contact", "shapes", "latency", "concurrency")
     values = {name: getattr(arguments, name) for name in same}
     return SandboxConfig(rate_limit=limit, options=read_options(arguments.options), **values)
 

@@ -30,7 +30,9 @@ class RateLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that decides what a sandbox holds and how it behaves; equal configs give equal worlds."""
 
-    #: TCP port on 127.0.0.1; 0 takes any free one
+    #: address to listen on; 0.0.0.0 lets other machines in, which is for containers: nothing here is secret or safe
+    host: str = "127.0.0.1"
+    #: TCP port; 0 takes any free one
     port: int = 0
     seed: int = 7
     contacts: int = 20

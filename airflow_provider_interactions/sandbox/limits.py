@@ -8,7 +8,7 @@ agrees with the pages, not necessarily with the vendor.
 
 For every vendor:
 
-- Plain HTTP on 127.0.0.1 only: no TLS, no HTTP/2, no compression, no proxy in between.
+- Plain HTTP, on 127.0.0.1 unless another host is given: no TLS, no HTTP/2, no compression, no proxy in between.
 - Rate limits count per vendor in one process, in a sliding window or a token bucket (`RateLimit.kind`). A pause is as
   long as the limit needs for one more request, rounded up to whole seconds. Most vendors publish neither.
 - Text, names and addresses are made up; sizes and frequencies of types are not those of a real audience.

@@ -22,8 +22,6 @@ from airflow_provider_interactions.sandbox.wire_faults import refuse, respond
 
 T = TypeVar("T")
 
-#: the only address the sandbox ever binds
-HOST = "127.0.0.1"
 _STOP_SECONDS = 0.1
 #: what nginx logs for a client that closed the connection; also the status of the fault ``reset``
 _CLOSED = 499
@@ -147,11 +145,11 @@ async def _listen(state: State) -> tuple[web.AppRunner, str]:
     runner = web.AppRunner(build_application(state), access_log=None, shutdown_timeout=_STOP_SECONDS)
     await runner.setup()
     try:
-        await web.TCPSite(runner, HOST, state.config.port, backlog=1024).start()
+        await web.TCPSite(runner, state.config.host, state.config.port, backlog=1024).start()
     except BaseException:
         await runner.cleanup()
         raise
-    return runner, f"http://{HOST}:{runner.addresses[0][1]}"
+    return runner, f"http://{state.config.host}:{runner.addresses[0][1]}"
 
 
 @contextmanager
