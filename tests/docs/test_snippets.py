@@ -1,6 +1,7 @@
 """Every command and every piece of Python on the pages: run, or where that needs a vendor or an index, taken apart."""
 
 import importlib
+import itertools
 import json
 import os
 import re
@@ -169,6 +170,28 @@ def check_dbt(words, _answers, _served):
     assert words[1] in {"deps", "build", "source"}
 
 
+def check_docker(words, _answers, _served):
+    """``tests/deploy`` runs what the file says, where there is no engine: here only that the services are there."""
+    services = yaml.safe_load((REPOSITORY / "docker-compose.yaml").read_text())["services"]
+    assert words[1] == "compose"
+    assert words[2] in {"up", "ps", "exec", "down"}
+    scaled = [word.partition("=")[0] for before, word in itertools.pairwise(words) if before == "--scale"]
+    assert {*scaled, *(words[3:4] if words[2] == "exec" else ())} <= set(services)
+
+
+def check_kubectl(words, _answers, _served):
+    """Nobody has a cluster here: only that the chart's values name the secret."""
+    assert words[1:4] == ["create", "secret", "generic"]
+    assert words[4] in (REPOSITORY / "docs/kubernetes/values.yaml").read_text()
+
+
+def check_helm(words, _answers, _served):
+    """Nobody has Helm here: only that the files are there."""
+    assert words[1] in {"repo", "install"}
+    files = [word for before, word in itertools.pairwise(words) if before == "--values"]
+    assert [file for file in files if not (REPOSITORY / file).exists()] == []
+
+
 CHECKS = {
     "export ": check_export,
     "pip ": check_pip,
@@ -178,6 +201,9 @@ CHECKS = {
     "airflow ": check_airflow,
     "curl ": check_curl,
     "dbt ": check_dbt,
+    "docker ": check_docker,
+    "kubectl ": check_kubectl,
+    "helm ": check_helm,
 }
 
 

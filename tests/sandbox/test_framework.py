@@ -208,7 +208,7 @@ def test_arguments_become_a_config():
     assert read_config(build_parser().parse_args([])) == SandboxConfig()
 
 
-@pytest.mark.parametrize("arguments, host", [([], "127.0.0.1"), (["--host", "127.0.0.2"], "127.0.0.2")])
+@pytest.mark.parametrize(("arguments", "host"), [([], "127.0.0.1"), (["--host", "127.0.0.2"], "127.0.0.2")])
 def test_it_listens_at_the_given_host_and_no_other(arguments, host):
     with serve(read_config(build_parser().parse_args(arguments))) as sandbox:
         assert urlsplit(sandbox.url).hostname == host
