@@ -131,5 +131,7 @@ def test_what_the_image_copies_exists(compose, file):
 
 @pytest.mark.parametrize("name", ["make_secrets", "prepare"])
 def test_scripts_of_containers_are_where_the_file_says(file, name):
-    assert f"/opt/interactions/deploy/{name}.py" in file.read_text()
-    assert Path(importlib.util.find_spec(f"deploy.{name}").origin) == file.parent / "deploy" / f"{name}.py"
+    assert f"/opt/interactions/docs/compose/{name}.py" in file.read_text()
+    assert (
+        Path(importlib.util.find_spec(f"docs.compose.{name}").origin) == file.parent / "docs" / "compose" / f"{name}.py"
+    )

@@ -6,7 +6,7 @@ import stat
 import pytest
 from cryptography.fernet import Fernet
 
-from deploy import make_secrets
+from docs.compose import make_secrets
 
 
 def read(folder):
