@@ -236,8 +236,8 @@ def test_lake_that_cannot_be_written(people, tmp_path):
         ("", "set [interactions] lake"),
         ("nonsense://bucket/path", "The lake at nonsense:// cannot be opened (ValueError). Check the scheme"),
         (
-            "gs://bucket/path",
-            "The lake at gs:// cannot be opened (ImportError). Check the scheme, and install its driver",
+            "oss://bucket/path",
+            "The lake at oss:// cannot be opened (ImportError). Check the scheme, and install its driver",
         ),
         (
             "s3://aws_default@bucket/path",
