@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from airflow_provider_interactions.errors import InteractionsError, Unreconciled
+from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.lake.manifest import File
 from airflow_provider_interactions.lake.storage import Lake, NewFile, is_storage_fault, translate_faults
 
@@ -32,7 +32,7 @@ class Writer:
                 self._parquet = pq.ParquetWriter(
                     self._file.stream, schema, compression=COMPRESSION, use_dictionary=words, write_statistics=ordered
                 )
-        except InteractionsError:
+        except BaseException:  # also of a task that is asked to stop, which is an exception at any instant
             self._file.discard()
             raise
 

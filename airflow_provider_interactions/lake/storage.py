@@ -32,7 +32,7 @@ import fsspec
 import msgspec
 from fsspec.spec import AbstractBufferedFile
 
-from airflow_provider_interactions.errors import ConfigError, InteractionsError, LakeUnavailable
+from airflow_provider_interactions.errors import ConfigError, LakeUnavailable
 from airflow_provider_interactions.lake.paths import timestamp
 
 T = TypeVar("T")
@@ -200,7 +200,7 @@ class NewFile:
         try:
             with translate_faults():
                 self.stream = lake.fs.open(lake.full(self._temporary), "wb")
-        except InteractionsError:
+        except BaseException:  # also of a task that is asked to stop, which is an exception at any instant
             self._remove()
             raise
 

@@ -91,6 +91,9 @@ class _CanonicalWriter:
     writing: Future[None] | None = None
 
     def __enter__(self) -> Self:
+        # Start the thread while nothing is written: if a task is asked to stop while a pool starts its thread, the pool
+        # does not know the thread, and shutdown() does not wait for what it writes.
+        self.thread.submit(int).result()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -92,7 +92,7 @@ def test_killed_at_any_operation_of_publishing(prepared, process, worlds, tmp_pa
 def test_asked_to_stop_at_any_operation(prepared, process, worlds, tmp_path, disk):
     """As Airflow does it: an exception at any instant, also between a manifest's publication and what comes next."""
     folder, manifest, after, steps = prepared[disk]
-    for at in [*points(steps, 6), *range(steps - 16, steps)]:
+    for at in range(1, steps + 1, 2):
         spec = {**after, "lake": copied(folder, tmp_path / f"{at}")}
         told = process.run(spec, "publish", "normalize", manifests=[manifest], die={"at": at, "how": "TERM"})
         assert told == {"error": "SystemExit"}
