@@ -22,7 +22,8 @@ class About:
     identifier for one person, the default first. ``bulk_kind`` is the kind that stands for everyone at once, None if
     the vendor has none. ``types`` are the documented interaction types. ``labels`` and ``placeholders`` belong to the
     standard fields of a connection. ``form`` holds one field for each of the vendor's own settings. ``url`` is the
-    address of the vendor's documentation.
+    address of the vendor's documentation. ``instead`` says which other way the vendor offers for more contacts than can
+    be asked for one by one, as a whole sentence.
     """
 
     name: str
@@ -34,6 +35,7 @@ class About:
     bulk_kind: str | None = None
     types: tuple[str, ...] = ()
     url: str | None = None
+    instead: str | None = None
 
     @property
     def hook(self) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -236,6 +237,33 @@ class Pace:
     source: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PageRule:
+    """How many requests the answer to one query takes, for plans.
+
+    ``rows`` is the most rows of a page, None if a response holds everything. Each further page repeats ``overlap`` rows
+    of the one before. ``marks_end`` says whether the vendor marks the last page; if not, another request confirms some
+    of the last pages, see ``page_cap``. ``margin`` is the time beyond the window that is asked for as well.
+    """
+
+    rows: int | None = None
+    overlap: int = 0
+    marks_end: bool = True
+    margin: timedelta = timedelta(0)
+
+    def count_pages(self, rows: int) -> int:
+        """The requests for so many rows, without those that confirm a last page."""
+        if self.rows is None or rows <= self.rows:
+            return 1
+        return 1 + ceil((rows - self.rows) / max(1, self.rows - self.overlap))
+
+    def count_last_rows(self, rows: int) -> int:
+        """The rows on the last page of so many."""
+        if self.rows is None or rows <= self.rows:
+            return rows
+        return self.overlap + (rows - self.rows - 1) % max(1, self.rows - self.overlap) + 1
+
+
 #: A vendor's paging loop: a generator that awaits nothing but the given fetch. It yields every record that may lie in
 #: the window. It may yield more records, never fewer.
 Pages = Callable[[Fetch, Query[SettingsT, OptionsT], Window], AsyncGenerator[Page, None]]
@@ -267,6 +295,11 @@ def ask_once(contact: Contact, settings: SettingsT, options: OptionsT) -> Iterat
     yield Query(contact, settings, options)
 
 
+def answer_at_once(settings: Settings, options: Options) -> PageRule:  # noqa: ARG001 - the same for all
+    """The default of ``Vendor.page_rule``: one response holds the whole answer to a query."""
+    return PageRule()
+
+
 def classify_by_status(response: Response) -> VendorError | None:
     """The default of ``Vendor.classify``: the HTTP status decides, and a web page is always an error."""
     verdict = status.judge(response.status)
@@ -282,9 +315,10 @@ class Vendor(Generic[SettingsT, OptionsT]):
     ``identifier(text, kind)`` returns an identifier in its one spelling, None for a text that cannot be one;
     ``identifiers`` describes them in an error message. ``thorough`` are options that make the records of a person
     complete at the cost of more calls.
-    ``queries`` says what to ask for one contact, ``classify`` which error a response stands for (None: read it), and
-    ``probe`` is the cheapest request that proves the credentials. ``map_records`` maps a raw batch
-    (pyarrow.RecordBatch with at least the columns of ``mapping.NEEDED``) to canonical columns.
+    ``queries`` says what to ask for one contact, ``page_rule`` in which pages the answers come, ``classify`` which
+    error a response stands for (None: read it), and ``probe`` is the cheapest request that proves the credentials.
+    ``map_records`` maps a raw batch (pyarrow.RecordBatch with at least the columns of ``mapping.NEEDED``) to canonical
+    columns.
     """
 
     about: About
@@ -298,6 +332,7 @@ class Vendor(Generic[SettingsT, OptionsT]):
     identifier: Callable[[str, str], str | None] = spell_identifier
     identifiers: str = ""
     queries: Callable[[Contact, SettingsT, OptionsT], Iterable[Query[SettingsT, OptionsT]]] = ask_once
+    page_rule: Callable[[SettingsT, OptionsT], PageRule] = answer_at_once
     classify: Callable[[Response], VendorError | None] = classify_by_status
     contacts: ContactListing[SettingsT, OptionsT] | None = None
     filters_by_date: bool = True

@@ -38,6 +38,9 @@ import msgspec
 Rest = Callable[[Any], Awaitable[Sequence[datetime | None]]]
 
 
+#: A run of fewer contacts confirms every short page: that costs it fewer than 100 requests.
+TRUSTING_FROM = 100
+
 #: A confirmation that is due waits for the size with most doubt. With each other page it asks for less.
 PATIENCE = 0.98
 

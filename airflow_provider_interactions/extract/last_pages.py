@@ -8,10 +8,7 @@ from datetime import datetime
 from airflow_provider_interactions.contract import Fetch
 from airflow_provider_interactions.errors import ContactError, VendorError
 from airflow_provider_interactions.extract.job import Job
-from airflow_provider_interactions.page_cap import Doubt, Evidence, PageCap
-
-#: A run of fewer contacts confirms every short page: that costs it fewer than 100 requests.
-TRUSTING_FROM = 100
+from airflow_provider_interactions.page_cap import TRUSTING_FROM, Doubt, Evidence, PageCap
 
 
 class PagesCut(Exception):

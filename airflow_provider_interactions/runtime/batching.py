@@ -17,18 +17,11 @@ from airflow.sdk import conf
 
 from airflow_provider_interactions.connection import choose_pace
 from airflow_provider_interactions.contacts import Batch
-from airflow_provider_interactions.contract import Contact, Options, Pace, Settings, Vendor
+from airflow_provider_interactions.contract import Contact, Options, Settings, Vendor
 from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.plan import requests
+from airflow_provider_interactions.plan.requests import MOST_TASKS, estimate_rate
 from airflow_provider_interactions.window import Window
-
-#: Seconds that a task should take at the vendor's documented rate.
-TASK_SECONDS = 300.0
-
-#: The most tasks that the computed batch size makes. For longer lists, batches grow instead.
-MOST_TASKS = 200
-
-#: Seconds that one response takes, as an estimate for vendors that publish no rate.
-RESPONSE_SECONDS = 0.2
 
 
 class Reference(Batch, frozen=True, kw_only=True):
@@ -79,17 +72,9 @@ def choose_batch_size(
     at least.
     """
     queries = sum(1 for contact in sample for _ in vendor.queries(contact, settings, options))
-    seconds = contacts * queries / max(1, len(sample)) / estimate_rate(choose_pace(vendor, settings))
-    tasks = min(MOST_TASKS, _read_max_tasks(), max(1, round(seconds / TASK_SECONDS)))
-    return max(1, ceil(contacts / tasks))
-
-
-def estimate_rate(pace: Pace) -> float:
-    """Requests per second: the rate that a vendor allows or that its concurrency gives, whichever is less."""
-    by_concurrency = pace.concurrency / RESPONSE_SECONDS
-    if pace.requests is None or not pace.seconds:
-        return by_concurrency
-    return min(by_concurrency, pace.requests / pace.seconds)
+    rate = estimate_rate(choose_pace(vendor, settings))
+    most = min(MOST_TASKS, _read_max_tasks())
+    return requests.choose_batch_size(contacts, contacts * queries // max(1, len(sample)), rate, most)
 
 
 def check_size(size: int, contacts: int) -> int:

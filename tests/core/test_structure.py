@@ -18,7 +18,7 @@ FLOORS = (
     {"contacts", "provider_info", "params"},
     {"extract"},
     {"normalize"},
-    {"load", "person", "hooks"},
+    {"load", "person", "hooks", "plan"},
     {"runtime"},
     {"observability"},
     {"operators"},

@@ -15,11 +15,11 @@ from airflow_provider_interactions.connection import build_credentials, build_op
 from airflow_provider_interactions.errors import Unavailable
 from airflow_provider_interactions.extract import commit, run
 from airflow_provider_interactions.extract.job import Job
-from airflow_provider_interactions.extract.last_pages import TRUSTING_FROM
 from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.reader import read_published
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.page_cap import TRUSTING_FROM
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import ALWAYS, Window

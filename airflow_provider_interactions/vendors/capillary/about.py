@@ -22,4 +22,5 @@ ABOUT = About(
     person_kinds=("mobile", "email", "external_id"),
     types=tuple(CHANNELS),
     url="https://docs.capillarytech.com/",
+    instead='The vendor\'s data export ("Messages") holds the same messages for all customers.',
 )

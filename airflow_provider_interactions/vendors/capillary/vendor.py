@@ -23,7 +23,17 @@ from typing import Literal
 import pyarrow as pa
 
 from airflow_provider_interactions import contract
-from airflow_provider_interactions.contract import Contact, Fetch, Pace, Page, Query, Request, Response, Vendor
+from airflow_provider_interactions.contract import (
+    Contact,
+    Fetch,
+    Pace,
+    Page,
+    PageRule,
+    Query,
+    Request,
+    Response,
+    Vendor,
+)
 from airflow_provider_interactions.errors import Incomplete, Stalled
 from airflow_provider_interactions.instants import Instants
 from airflow_provider_interactions.schema import INSTANT
@@ -73,6 +83,13 @@ class _Answer:
 
     entries: Sequence[Entry]
     cursor: str = ""
+
+
+def page_rule(settings: Settings, options: Options) -> PageRule:
+    """v2: the whole history at once. v1.1: pages that overlap by a row and do not say which is the last one."""
+    if settings.api == "v2":
+        return PageRule()
+    return PageRule(_choose_page_size(options), overlap=1, marks_end=False)
 
 
 async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -> AsyncGenerator[Page, None]:  # noqa: ARG001 - unfiltered
@@ -234,6 +251,7 @@ VENDOR = Vendor(
     settings=Settings,
     options=Options,
     identifiers="a mobile number, an email or an external_id, and not be empty",
+    page_rule=page_rule,
     pages=pages,
     map_records=map_records,
     auth=auth,

@@ -26,4 +26,8 @@ ABOUT = About(
     },
     types=TYPES,
     url="https://learn.microsoft.com/dynamics365/customer-insights/",
+    instead=(
+        "The successor, Customer Insights - Journeys, keeps this history in tables, which a Microsoft Fabric shortcut "
+        "reads for all contacts at once."
+    ),
 )

@@ -24,6 +24,7 @@ from airflow_provider_interactions.contract import (
     Fetch,
     Pace,
     Page,
+    PageRule,
     Query,
     Request,
     Vendor,
@@ -40,6 +41,9 @@ from airflow_provider_interactions.vendors.dynamics_marketing.vocabulary import 
 from airflow_provider_interactions.window import Window
 
 log = logging.getLogger(__name__)
+
+#: Days that are asked for before and after a window's own days, see ``choose_days``.
+MARGIN = timedelta(days=3)
 
 
 class Options(contract.Options, frozen=True, kw_only=True):
@@ -63,6 +67,11 @@ class Options(contract.Options, frozen=True, kw_only=True):
 def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Query[Settings, Options]]:
     """One question per interaction type: the action takes exactly one."""
     return (Query(person, settings, options, native_type) for native_type in dict.fromkeys(options.types))
+
+
+def page_rule(settings: Settings, options: Options) -> PageRule:  # noqa: ARG001 - the action's version is the same
+    """Pages of ``page_size`` rows; without it of the action's own size, which is unpublished: taken as large enough."""
+    return PageRule(options.page_size, margin=MARGIN)
 
 
 async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -> AsyncGenerator[Page, None]:
@@ -125,6 +134,7 @@ VENDOR = Vendor(
     identifier=lambda text, _: spell_guid(text),
     identifiers="the GUID of its contactid (kind contact_id)",
     queries=queries,
+    page_rule=page_rule,
     pages=pages,
     map_records=map_records,
     auth=auth,

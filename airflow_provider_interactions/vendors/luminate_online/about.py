@@ -19,4 +19,5 @@ ABOUT = About(
     bulk_kind="everyone",
     # No types: here they are numbers of the site's own.
     url="https://open.convio.com/api/",
+    instead="Interactions of public custom types can be read for everyone at once, with the kind everyone.",
 )

@@ -22,7 +22,17 @@ from functools import partial
 import pyarrow as pa
 
 from airflow_provider_interactions import contract
-from airflow_provider_interactions.contract import Contact, Fetch, Pace, Page, Query, Request, Response, Vendor
+from airflow_provider_interactions.contract import (
+    Contact,
+    Fetch,
+    Pace,
+    Page,
+    PageRule,
+    Query,
+    Request,
+    Response,
+    Vendor,
+)
 from airflow_provider_interactions.errors import BadResponse, ConfigError, ContactError, Incomplete, RequestRejected
 from airflow_provider_interactions.instants import Instants
 from airflow_provider_interactions.vendors.luminate_online import responses
@@ -103,6 +113,11 @@ def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Q
         msg = "luminate_online: for everyone at once, the option types must name public custom interaction types."
         raise ConfigError(msg)
     return (Query(person, settings, options, native_type) for native_type in types or [None])
+
+
+def page_rule(settings: Settings, options: Options) -> PageRule:  # noqa: ARG001 - both formats have the same pages
+    """Pages that overlap by a row and do not say which is the last one."""
+    return PageRule(max(2, options.page_size or PAGE_SIZE), overlap=1, marks_end=False)
 
 
 async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -> AsyncGenerator[Page, None]:
@@ -299,6 +314,7 @@ VENDOR = Vendor(
     identifier=spell_identifier,
     identifiers="cons_id (digits), member_id or email, or as * of kind everyone for the bulk route",
     queries=queries,
+    page_rule=page_rule,
     pages=pages,
     map_records=map_records,
     auth=auth,

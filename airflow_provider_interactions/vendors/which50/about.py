@@ -23,4 +23,5 @@ ABOUT = About(
         "response_format": ask_choice("Response format", "What to ask for. Default: json.", "json", "xml"),
     },
     types=tuple(KINDS),
+    instead="The vendor's webhooks send events as they happen. This package does not receive them.",
 )
