@@ -23,6 +23,7 @@ from airflow_provider_interactions.contract import Contact, Credentials, Options
 from airflow_provider_interactions.errors import ConfigError, VendorError
 from airflow_provider_interactions.http.client import connect
 from airflow_provider_interactions.http.retry import Limits
+from airflow_provider_interactions.http.shared_limit import Sharing
 from airflow_provider_interactions.identifiers import is_name_only, spell_identifier
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.paths import WindowPaths, timestamp
@@ -63,14 +64,18 @@ def check_identifiers(vendor: Vendor, ids: Iterable[object], kind: str | None = 
 
 
 def list_from_vendor(
-    vendor: Vendor, credentials: Credentials, options: Options, limits: Limits | None = None
+    vendor: Vendor,
+    credentials: Credentials,
+    options: Options,
+    limits: Limits | None = None,
+    sharing: Sharing | None = None,
 ) -> Iterator[Any]:
     """Pages of all contacts that the vendor lists. Raises ConfigError if the vendor has no list of contacts."""
     if vendor.contacts is None:
         msg = f"{vendor.name} offers no list of its contacts. Give them to the operator: a list, a file or a query."
         raise ConfigError(msg)
     with asyncio.Runner() as runner:
-        session = connect(vendor, credentials, limits=limits)
+        session = connect(vendor, credentials, limits=limits, sharing=sharing)
         client = runner.run(session.__aenter__())
         try:
             pages = vendor.contacts(client.fetch, credentials.settings, options)

@@ -61,7 +61,7 @@ class Witnesses:
 
     def _asks_for_patience(self, error: Unavailable) -> bool:
         """Whether the vendor asked for a pause that is longer than a try waits. The task is then retried after it."""
-        return (error.retry_after or 0.0) > self.client.limits.patience
+        return (error.retry_after or 0.0) > self.client.limits.most_pause
 
     def _find_witness(self, doubtful: Contact) -> Contact | None:
         """Another contact that was answered: in this try, or before."""

@@ -116,7 +116,8 @@ class Client:
                 self.counters.throttled += refusal.status is not None  # else the gate was closed for too long
                 now = asyncio.get_running_loop().time()
                 deadline = now + self.limits.patience if deadline is None else deadline
-                if now + (refusal.retry_after or 0.0) > deadline:
+                pause = refusal.retry_after or 0.0
+                if now + pause > deadline or pause > self.limits.most_pause:
                     raise
 
     async def _send_with_token(self, request: Request) -> Response:
@@ -220,7 +221,7 @@ async def connect(
         # aiohttp would send again what broke on a reused connection: past the throttle, and uncounted.
         session._retry_connection = False  # noqa: SLF001 - there is no public switch
         allowed = choose_pace(vendor, credentials.settings, concurrency)
-        throttle = Throttle.start(allowed, limits.patience, tuning=limits.rate, proven=auth.has_tokens)
+        throttle = Throttle.start(allowed, limits.most_pause, tuning=limits.rate, proven=auth.has_tokens)
         account = choose_pace(vendor, credentials.settings)
         limit = AccountLimit(max(account.concurrency, allowed.concurrency), allowed.concurrency)
         async with share_limit(sharing, limit, throttle, vendor.name):

@@ -39,7 +39,8 @@ class Limits:
     0.5 + 1 + 2 + 4 + 8 + 16 + 30 seconds lie between eight tries.
 
     ``patience`` is how many seconds a vendor may refuse a request for its rate limit before the run ends with
-    Throttled. ``first_wait`` is the seconds before the first retry of a fault, doubled each time up to ``last_wait``.
+    Throttled. One pause that is longer than ``longest_pause`` ends the run at once, so that the task can be deferred.
+    ``first_wait`` is the seconds before the first retry of a fault, doubled each time up to ``last_wait``.
     ``body`` and ``bodies`` are the most bytes of one response, and of all that are being read at one time. ``rate``
     is how the vendor's rate limit is learned.
     """
@@ -48,11 +49,17 @@ class Limits:
     tries: int = 8
     odd_tries: int = 4
     patience: float = 1800.0
+    longest_pause: float = float("inf")
     first_wait: float = 0.5
     last_wait: float = 30.0
     body: int = BODY_LIMIT
     bodies: int = BODIES_LIMIT
     rate: RateTuning = field(default_factory=RateTuning)
+
+    @property
+    def most_pause(self) -> float:
+        """Seconds of a pause up to which the run waits; after a longer one the task comes back."""
+        return min(self.patience, self.longest_pause)
 
 
 @dataclass(slots=True)
@@ -72,7 +79,7 @@ class Tries:
         asked = error.retry_after or 0.0 if isinstance(error, Unavailable) else 0.0
         jitter = random.uniform(0, self.limits.first_wait)  # noqa: S311 - no secret depends on it
         backoff = backoff_seconds(self.failed, self.limits) + jitter
-        return max(asked, backoff) if asked <= self.limits.patience else False
+        return max(asked, backoff) if asked <= self.limits.most_pause else False
 
 
 def backoff_seconds(failed: int, limits: Limits) -> float:

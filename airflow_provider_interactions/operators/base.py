@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 
-from airflow.sdk import BaseOperator, BaseOperatorLink
+from airflow.sdk import BaseOperator, BaseOperatorLink, Context
 from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
 from airflow_provider_interactions.connection import build_options
 from airflow_provider_interactions.contract import Options
+from airflow_provider_interactions.errors import VendorError
 from airflow_provider_interactions.hooks.base import InteractionsHook
 from airflow_provider_interactions.observability.assets import emit_events
 from airflow_provider_interactions.observability.links import ManifestLink
 from airflow_provider_interactions.observability.metrics import send_metrics
 from airflow_provider_interactions.observability.summary import Summary
 from airflow_provider_interactions.runtime.context import DAY, resolve_window
+from airflow_provider_interactions.runtime.deferral import DEFERRABLE, find_resume_time
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.retry import POLICY, RETRIES, keep_defaults
-from airflow_provider_interactions.window import Instant, Window
+from airflow_provider_interactions.window import Instant, Window, zulu
 
 Result = TypeVar("Result")
 
@@ -94,6 +97,8 @@ class VendorOperator(LakeOperator):
     :param end: end of the window, exclusive
     :param width: length of a partition. A longer window is split into windows of this length. Default: one day
     :param options: options of the vendor; the vendor's page in the documentation lists them
+    :param deferrable: whether the task gives up its slot if the vendor asks for a pause of more than a minute. The
+        triggerer waits, and the task continues after the pause. Default: ``[operators] default_deferrable``
     """
 
     template_fields: Sequence[str] = (*LakeOperator.template_fields, "vendor", "conn_id", "start", "end", "options")
@@ -107,6 +112,7 @@ class VendorOperator(LakeOperator):
         end: Instant | None = None,
         width: timedelta = DAY,
         options: Mapping[str, Any] | None = None,
+        deferrable: bool = DEFERRABLE,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -119,6 +125,7 @@ class VendorOperator(LakeOperator):
         self.end = end
         self.width = width
         self.options = options
+        self.deferrable = deferrable
 
     def hook(self) -> InteractionsHook:
         """The connection's hook. It reads the connection when one of its properties is first used."""
@@ -132,6 +139,27 @@ class VendorOperator(LakeOperator):
         """The vendor's options, checked; raises ConfigError that names a wrong option."""
         options: Options = build_options(hook.vendor, self.options)
         return options
+
+    @contextmanager
+    def defer_long_pause(self) -> Iterator[None]:
+        """Defer the task if the vendor asks for a long pause, so that it uses up no retry. Else the error passes."""
+        try:
+            yield
+        except VendorError as error:
+            moment = find_resume_time(error) if self.deferrable else None
+            if moment is None:
+                raise
+            self._defer_until(moment)
+
+    def resume(self, context: Context, event: Any = None) -> Any:  # noqa: ARG002 - as Airflow calls it
+        """Continue after the pause. The extraction finds its checkpoint."""
+        return self.execute(context)
+
+    def _defer_until(self, moment: datetime) -> None:
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        self.log.warning("rate limited: the task gives up its slot and continues after %s", zulu(moment))
+        self.defer(trigger=DateTimeTrigger(moment=moment), method_name="resume")
 
     @property
     def subject(self) -> str:

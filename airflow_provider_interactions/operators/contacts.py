@@ -13,12 +13,15 @@ from airflow_provider_interactions.contract import Contact, Options
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.hooks.base import InteractionsHook
 from airflow_provider_interactions.lake.paths import WindowPaths
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.observability.summary import summarize_list
 from airflow_provider_interactions.operators.base import VendorOperator
 from airflow_provider_interactions.runtime import sources
 from airflow_provider_interactions.runtime.context import choose_split_width, is_aligned, pick_given
+from airflow_provider_interactions.runtime.deferral import choose_limits
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
+from airflow_provider_interactions.runtime.shared_limit import choose_sharing
 from airflow_provider_interactions.window import Window
 
 
@@ -88,7 +91,7 @@ class ListContactsOperator(VendorOperator):
                 "scheduled runs, so the lake will hold windows that overlap. Choose a start and an end at boundaries.",
                 *(window, width),
             )
-        with raise_for_airflow(self.subject, f"window {window}"):
+        with self.defer_long_pause(), raise_for_airflow(self.subject, f"window {window}"):
             return self._store_list(context, window, width)
 
     def _store_list(self, context: Context, window: Window, width: timedelta | None) -> list[dict[str, Any]]:
@@ -98,7 +101,7 @@ class ListContactsOperator(VendorOperator):
         hook, lake = self.hook(), open_lake(self.lake)
         options = self.read_options(hook)
         place = WindowPaths(hook.vendor.name, hook.credentials.account, window)
-        path, count = contacts.write_list(lake, place, self._list_pages(hook, options), datetime.now(UTC))
+        path, count = contacts.write_list(lake, place, self._list_pages(hook, options, lake), datetime.now(UTC))
         size = self._choose_batch_size(
             hook, options, contacts.read_batch(lake, contacts.Batch(path, 0, 1, 0, 1)), count
         )
@@ -122,12 +125,13 @@ class ListContactsOperator(VendorOperator):
             return batching.choose_batch_size(hook.vendor, hook.credentials.settings, options, contacts, sample)
         return batching.check_size(self.batch_size, contacts)
 
-    def _list_pages(self, hook: InteractionsHook, options: Options) -> Iterable[Sequence[Contact]]:
+    def _list_pages(self, hook: InteractionsHook, options: Options, lake: Lake) -> Iterable[Sequence[Contact]]:
         from airflow_provider_interactions import contacts as lists
 
         ids = self._read_identifiers(lists.make_accepter(hook.vendor, pick_given(self.kind)))
         if ids is None:
-            return lists.list_from_vendor(hook.vendor, hook.credentials, options)
+            limits, sharing = choose_limits(deferrable=self.deferrable), choose_sharing(lake, hook)
+            return lists.list_from_vendor(hook.vendor, hook.credentials, options, limits, sharing)
         return lists.check_identifiers(hook.vendor, ids, pick_given(self.kind))
 
     def _hash_source(self) -> str:

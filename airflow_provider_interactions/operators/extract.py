@@ -22,6 +22,7 @@ from airflow_provider_interactions.runtime.context import (
     pick_given,
     read_history_age,
 )
+from airflow_provider_interactions.runtime.deferral import choose_limits
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.progress import make_reporter
@@ -103,7 +104,7 @@ class ExtractInteractionsOperator(VendorOperator):
             age = read_history_age(context, self.history_age, self.refresh)
         if self.batch is not None:
             _set_label(context, reference.label, self.map_index_template or "{{ interactions_batch }}")
-        with raise_for_airflow(self.subject, f"window {reference.window}"):
+        with self.defer_long_pause(), raise_for_airflow(self.subject, f"window {reference.window}"):
             job = self._build_job(reference, age, identify_run(context, self.retries or 0))
             manifest = extract(job).to_split(reference.width)
         counts = manifest.counts
@@ -128,6 +129,7 @@ class ExtractInteractionsOperator(VendorOperator):
             batch=reference.batch,
             batches=reference.batches,
             concurrency=self.concurrency,
+            limits=choose_limits(deferrable=self.deferrable),
             sharing=choose_sharing(lake, hook),
             history_age=HISTORY_AGE if age is None else age,
             on_missing=self.on_missing,

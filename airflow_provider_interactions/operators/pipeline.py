@@ -44,6 +44,7 @@ class VendorArguments(CommonArguments, total=False):
     end: Instant | None
     width: timedelta
     options: Mapping[str, Any] | None
+    deferrable: bool
     pool: str | None
 
 
