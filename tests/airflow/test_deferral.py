@@ -41,7 +41,7 @@ def context():
 
 
 @pytest.mark.usefixtures("connection")
-def test_a_long_pause_defers_and_the_checkpoint_goes_on(sandbox, extraction, context, people, monkeypatch):
+def test_a_long_pause_defers_and_the_checkpoint_goes_on(sandbox, extraction, context, monkeypatch):
     monkeypatch.setattr(tracker, "EVERY", 0.0)
     sandbox.faults([{**MINUTES, "after": 40}])
     task = extraction(concurrency=1)
