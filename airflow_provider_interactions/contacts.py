@@ -25,6 +25,7 @@ from airflow_provider_interactions.http.client import connect
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.http.shared_limit import Sharing
 from airflow_provider_interactions.identifiers import is_name_only, spell_identifier
+from airflow_provider_interactions.lake.faults import READING_CONTACTS, translate_faults
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.paths import WindowPaths, timestamp
 from airflow_provider_interactions.lake.storage import Lake
@@ -109,7 +110,7 @@ def read_file(
     ending = path.rsplit(".", 1)[-1].lower()
     readers = {"parquet": _read_parquet, "csv": _read_csv, "tsv": _read_csv}
     try:
-        with closing(fs.open(path, "rb")) as stream:
+        with translate_faults(READING_CONTACTS), closing(fs.open(path, "rb")) as stream:
             values = readers.get(ending, _read_lines)(stream, column, accepts)
             yield from (value for value in values if value not in (None, ""))
     except FileNotFoundError:
@@ -161,7 +162,7 @@ def cut_batches(path: str, contacts: int, size: int) -> list[Batch]:
 def read_batch(lake: Lake, batch: Batch) -> list[Contact]:
     """The contacts of a batch. Raises ConfigError if the list is gone."""
     try:
-        with closing(lake.fs.open(lake.full(batch.path), "rb")) as stream:
+        with lake.open(batch.path) as stream:
             rows = _read_slice(pq.ParquetFile(stream), batch.first, batch.count)
     except FileNotFoundError:
         msg = f"The list of contacts {batch.path} is no longer in the lake. Run the step that lists contacts again."

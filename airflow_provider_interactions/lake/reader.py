@@ -26,7 +26,7 @@ BATCH_ROWS = 65_536
 def read_rows(lake: Lake, files: Iterable[File], rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
     """The rows of some Parquet files in order, at most ``rows`` in a batch. Raises FileNotFoundError."""
     for file in files:
-        with lake.fs.open(lake.full(file.path), "rb") as stream:
+        with lake.open(file.path) as stream:
             parquet = pq.ParquetFile(stream)
             # By row group: otherwise pyarrow fetches the whole file before the first batch.
             for group in range(parquet.num_row_groups):

@@ -20,7 +20,6 @@ of a window or the new one, never a mixture. The commit then removes the files o
 from __future__ import annotations
 
 import contextlib
-import errno
 import posixpath
 import uuid
 from collections.abc import Iterable, Iterator
@@ -32,7 +31,8 @@ import fsspec
 import msgspec
 from fsspec.spec import AbstractBufferedFile
 
-from airflow_provider_interactions.errors import ConfigError, LakeUnavailable
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.lake.faults import READING, REMOVING, is_storage_fault, translate_faults
 from airflow_provider_interactions.lake.paths import timestamp
 
 T = TypeVar("T")
@@ -87,7 +87,7 @@ class Lake:
         return str(self.fs.unstrip_protocol(self.full(path)))
 
     def prepare(self, path: str) -> None:
-        """Make the folder of a path, if the file system has folders. Raises as ``write_error`` says."""
+        """Make the folder of a path, if the file system has folders. Raises as ``faults.describe_fault`` says."""
         if not OBJECT_STORES.isdisjoint(self.protocols):
             return
         with translate_faults():
@@ -117,34 +117,68 @@ class Lake:
         return f"{path}-{timestamp(datetime.now(UTC))}-{uuid.uuid4().hex[:8]}.tmp"
 
     def read(self, path: str, kind: type[T]) -> T | None:
-        """Read a published object; None if there is none."""
+        """Read a published object; None if there is none. Raises as ``faults.describe_fault`` says."""
         try:
-            return msgspec.json.decode(self.fs.cat_file(self.full(path)), type=kind)
+            return msgspec.json.decode(self.read_bytes(path), type=kind)
         except FileNotFoundError:
             return None
 
+    def read_bytes(self, path: str) -> bytes:
+        """The content of a small file. Raises FileNotFoundError, else as ``faults.describe_fault`` says."""
+        with translate_faults(READING):
+            return bytes(self.fs.cat_file(self.full(path)))
+
+    @contextlib.contextmanager
+    def open(self, path: str) -> Iterator[Any]:
+        """A file to read from, closed afterwards. The same errors, also for what is read from it inside the block."""
+        with translate_faults(READING), contextlib.closing(self.fs.open(self.full(path), "rb")) as stream:
+            yield stream
+
+    def size(self, path: str) -> int:
+        """The size of a file in bytes. Raises FileNotFoundError, else as ``faults.describe_fault`` says."""
+        with translate_faults(READING):
+            return int(self.fs.size(self.full(path)))
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such a file or folder. Raises as ``faults.describe_fault`` says.
+
+        Drivers' own ``exists`` answers no if the store cannot be reached.
+        """
+        try:
+            with translate_faults(READING):
+                self.fs.info(self.full(path))
+        except FileNotFoundError:
+            return False
+        return True
+
     def remove(self, paths: Iterable[str]) -> None:
-        """Delete files that nothing refers to any more. Ignores files that are already gone."""
+        """Delete files that nothing refers to any more. Ignores files that are already gone. Raises as ``read``."""
         for path in paths:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError), translate_faults(REMOVING):
                 self.fs.rm_file(self.full(path))
 
+    def remove_folder(self, folder: str) -> None:
+        """Delete a folder with everything in it, if it exists. Raises as ``read``."""
+        with contextlib.suppress(FileNotFoundError), translate_faults(REMOVING):
+            self.fs.rm(self.full(folder), recursive=True)
+
     def list_names(self, folder: str) -> list[str]:
-        """The names of the files in a folder, sorted; empty if the folder does not exist. Raises ConfigError."""
-        full = self.full(folder)
+        """The names of the files in a folder, sorted; empty if the folder does not exist. Raises as ``read``."""
         for _ in range(LISTINGS):
             try:
-                return sorted(map(posixpath.basename, self.fs.ls(full, detail=False, refresh=True)))
+                with translate_faults(READING):
+                    return sorted(map(posixpath.basename, self.fs.ls(self.full(folder), detail=False, refresh=True)))
             except FileNotFoundError:
                 # A file that vanished during the listing raises the same error, and must not hide the other files.
-                if not self.fs.exists(full):
+                if not self.exists(folder):
                     return []
         msg = "The lake changes too fast to be listed. Check whether many tasks write the same window at the same time."
         raise ConfigError(msg)
 
     def list_files(self, folder: str) -> list[str]:
-        """The paths of all files below a folder, at any depth, relative to the root and unsorted."""
-        return [path.removeprefix(f"{self.root}/") for path in self.fs.find(self.full(folder))]
+        """The paths of all files below a folder, at any depth, relative to the root, unsorted. Raises as ``read``."""
+        with translate_faults(READING):
+            return [path.removeprefix(f"{self.root}/") for path in self.fs.find(self.full(folder))]
 
     def abandon(self, stream: Any) -> None:
         """Give up a file that is being written. An object never appears; a local file is closed."""
@@ -168,7 +202,7 @@ class Lake:
         if not hasattr(self.fs, "call_s3"):
             return
         bucket, _, prefix = self.full(folder).partition("/")
-        with contextlib.suppress(PermissionError):
+        with translate_faults(REMOVING), contextlib.suppress(PermissionError):
             found = self.fs.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=f"{prefix}/")
             for upload in found.get("Uploads", ()):
                 if upload["Initiated"] < before:
@@ -206,14 +240,15 @@ class NewFile:
 
     def close(self) -> None:
         """Close the file and give it its name."""
-        self.stream.close()
-        if self._temporary != self.path:
-            self.lake.fs.mv(self.lake.full(self._temporary), self.lake.full(self.path))
+        with translate_faults():
+            self.stream.close()
+            if self._temporary != self.path:
+                self.lake.fs.mv(self.lake.full(self._temporary), self.lake.full(self.path))
 
     @property
     def size(self) -> int:
         """The size of the finished file in bytes."""
-        return int(self.lake.fs.size(self.lake.full(self.path)))
+        return self.lake.size(self.path)
 
     def discard(self) -> None:
         """Remove the unfinished file."""
@@ -224,44 +259,3 @@ class NewFile:
         # Without a temporary name, a file of this name comes from an earlier try: keep it.
         if self._temporary != self.path:
             self.lake.remove([self._temporary])
-
-
-#: Errors of the file system that a retry does not cure.
-_LASTING = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.ENAMETOOLONG))
-_REFUSED = (PermissionError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
-_REFUSED_STATUS = frozenset((400, 401, 403, 404))
-
-#: The drivers of object stores raise errors of these packages where a disk raises OSError.
-_DRIVERS = frozenset(("aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google"))
-
-
-def is_storage_fault(fault: BaseException) -> bool:
-    """Whether an error is a file system's own: an OSError, or an error of an object store's driver."""
-    packages = {kind.__module__.partition(".")[0] for kind in type(fault).__mro__}
-    return isinstance(fault, OSError) or not _DRIVERS.isdisjoint(packages)
-
-
-@contextlib.contextmanager
-def translate_faults() -> Iterator[None]:
-    """Raise what ``write_error`` makes of a file system's own error. Other errors pass."""
-    try:
-        yield
-    except Exception as fault:
-        if is_storage_fault(fault):
-            raise write_error(fault) from fault
-        raise
-
-
-def write_error(fault: Exception) -> ConfigError | LakeUnavailable:
-    """The error for a file that the file system refuses: ConfigError if a retry cannot help, else LakeUnavailable.
-
-    The message holds no text of the driver's, which may name keys and people.
-    """
-    why = getattr(fault, "strerror", None) or type(fault).__name__
-    status = getattr(fault, "status_code", getattr(fault, "code", None))  # of Azure's driver, of Google's
-    lasting = getattr(fault, "errno", None) in _LASTING or status in _REFUSED_STATUS
-    if not isinstance(fault, _REFUSED) and not lasting:
-        return LakeUnavailable(
-            f"The lake did not accept a file ({why}). If a retry does not help, ask the operators of the lake."
-        )
-    return ConfigError(f"The lake cannot be written ({why}). Check its address, its free space and your permissions.")

@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from airflow_provider_interactions.contract import Contact
-from airflow_provider_interactions.errors import ConfigError, LoadError, Unreconciled
+from airflow_provider_interactions.errors import ConfigError, InteractionsError, LoadError, Unreconciled
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.reader import read_canonical
 from airflow_provider_interactions.lake.storage import Lake
@@ -106,7 +106,7 @@ def _explain(table: str, wrong: Exception) -> str:
 
 
 def _explain_load(lake: Lake, manifest: Manifest, table: str, wrong: Exception) -> str:
-    there = all(lake.fs.exists(lake.full(file.path)) for file in manifest.files)
+    there = all(lake.exists(file.path) for file in manifest.files)
     if is_full(wrong) or (there and isinstance(wrong, duckdb.Error)):
         return f"Window {manifest.window} was not loaded. {_explain(table, wrong)}"
     return explain_files(manifest, wrong)
@@ -178,10 +178,31 @@ def _stage_rows(connection: duckdb.DuckDBPyConnection, columns: pa.Schema, lake:
     wanted = ", ".join(f'"{column.name}" {sql_type(column)}' for column in columns)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE arrived ({wanted})")
     if manifest.files:
-        batches = pa.RecordBatchReader.from_batches(columns, read_canonical(lake, manifest, columns))
-        connection.register("batches", batches)
-        connection.execute("INSERT INTO arrived BY NAME SELECT * FROM batches")
+        batches = Batches(read_canonical(lake, manifest, columns))
+        connection.register("batches", pa.RecordBatchReader.from_batches(columns, batches))
+        try:
+            connection.execute("INSERT INTO arrived BY NAME SELECT * FROM batches")
+        except duckdb.Error:
+            if isinstance(batches.fault, InteractionsError):
+                raise batches.fault from None
+            raise
         connection.unregister("batches")
+
+
+@dataclass(slots=True)
+class Batches:
+    """Rows, and what ended them early: DuckDB would make it an error of its own."""
+
+    rows: Iterator[pa.RecordBatch]
+    fault: Exception | None = None
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """The same rows. Raises the same errors."""
+        try:
+            yield from self.rows
+        except Exception as fault:
+            self.fault = fault
+            raise
 
 
 def _query_numbers(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[str] = ()) -> list[int]:

@@ -150,7 +150,7 @@ class WarehouseTable:
         )
 
     def _explain_load(self, lake: Lake, manifest: Manifest, wrong: Exception) -> str:
-        if all(lake.fs.exists(lake.full(file.path)) for file in manifest.files):
+        if all(lake.exists(file.path) for file in manifest.files):
             return f"Window {manifest.window} was not loaded. {self._explain(wrong)}"
         return (
             f"Files of window {manifest.window} are missing in the lake ({_name_error(wrong)}); the table is "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby, pairwise
@@ -15,10 +14,11 @@ import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract import Vendor
 from airflow_provider_interactions.extract.outcomes import read_outcomes
+from airflow_provider_interactions.lake.faults import translate_faults
 from airflow_provider_interactions.lake.manifest import File, Manifest
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.reader import read_rows
-from airflow_provider_interactions.lake.storage import Lake, NewFile, write_error
+from airflow_provider_interactions.lake.storage import Lake, NewFile
 from airflow_provider_interactions.normalize.repeats import Deduplicator
 from airflow_provider_interactions.normalize.rows import build_rejects, slice_batch, to_rows
 from airflow_provider_interactions.schema import ANSWER
@@ -168,29 +168,21 @@ class LinesWriter:
         self._file = NewFile(lake, path)
 
     def write(self, rows: Iterable[Row]) -> None:
-        """Append rows. Raises the errors of ``storage.write_error`` if the file system refuses them."""
-        with _map_write_errors():
+        """Append rows. Raises the errors of ``faults.describe_fault`` if the file system refuses them."""
+        with translate_faults():
             for row in rows:
                 self._file.stream.write(encode_line(row) + b"\n")
                 self.rows += 1
 
     def close(self) -> File:
         """Finish the file and give it its name."""
-        with _map_write_errors():
+        with translate_faults():
             self._file.close()
         return File(self._file.path, self.rows, self._file.size)
 
     def discard(self) -> None:
         """Remove the unfinished file."""
         self._file.discard()
-
-
-@contextmanager
-def _map_write_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as fault:
-        raise write_error(fault) from fault
 
 
 #: The readable file omits these columns if the record is readable: the other columns hold the same data.

@@ -1,9 +1,8 @@
-"""A lake at gs:// on an emulator, with Google's own kind of errors. Google's service itself has not been tried."""
+"""A lake at gs:// on an emulator, with Google's own kind of errors. See also test_reading.py."""
 
 import os
 from datetime import timedelta
 
-import fsspec
 import pyarrow as pa
 import pytest
 import rig
@@ -13,28 +12,12 @@ from airflow_provider_interactions.extract import commit
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.storage import Lake
-from tests import servers
-from tests.fault_proxy import fault_proxy
 
 SCHEMA = pa.schema([("payload", pa.binary())])
 PART = 5 * 2**20
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _gcs():
-    """The emulator, and the environment in which gcsfs finds it without keys."""
-    with (
-        servers.gcs_emulator("lakes") as server,
-        fault_proxy(server) as proxy,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        # Google's documentation: 499 to an upload that is given up. The emulator would answer 501.
-        proxy.choose = lambda method, path: "499" if method == "DELETE" and "upload_id" in path else None
-        patch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
-        patch.setitem(fsspec.config.conf, "gs", {"token": "anon"})
-        # Else gcsfs asks by gRPC which kind of bucket this is, and waits a minute for an emulator that has none.
-        patch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
-        yield
+pytestmark = pytest.mark.usefixtures("gcs")
 
 
 def test_the_oracles_rows_and_no_other_object(sandbox, vendor):

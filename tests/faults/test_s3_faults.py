@@ -1,7 +1,6 @@
 """A lake on two S3 servers behind a proxy that throttles, fails and cuts: whole or not at all, and nothing stays."""
 
 import os
-import re
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -32,7 +31,7 @@ def proxy(s3):
 @pytest.fixture
 def place(s3, request):
     """A prefix for each test."""
-    return f"{s3}/{re.sub(r'[^a-zA-Z0-9]+', '-', request.node.name)}"
+    return s3.folder(request.node.name)
 
 
 @pytest.fixture
@@ -110,7 +109,7 @@ def test_a_large_file_that_fails_at_a_part_or_at_the_end_leaves_no_part(lake, pr
     assert keys(lake) == (set(), [])
 
 
-def test_uploads_of_killed_processes_are_aborted_after_a_day(lake):
+def test_uploads_of_killed_processes_are_aborted_after_a_day(s3, lake):
     """Those of this account only, and never one that may be under way."""
     place = rig.WindowPaths(VENDOR, "acme", rig.WHOLE)
     other = rig.WindowPaths(VENDOR, "acme2", rig.WHOLE)
@@ -119,7 +118,7 @@ def test_uploads_of_killed_processes_are_aborted_after_a_day(lake):
     for key in (mine, theirs):
         boto3.client("s3").create_multipart_upload(Bucket=bucket, Key=key)
     now = datetime.now(UTC)
-    if "seaweedfs" in os.environ["INTERACTIONS_S3"]:  # to moto every upload is of the year 2010
+    if s3.name == "seaweedfs":  # to moto every upload is of the year 2010
         cleanup.remove_orphan_files(lake, place, now + timedelta(hours=23))
         assert sorted(keys(lake)[1]) == sorted([mine, theirs])
     cleanup.remove_orphan_files(lake, place, now + timedelta(hours=25))

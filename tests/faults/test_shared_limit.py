@@ -40,7 +40,7 @@ def wait_until(condition, seconds=60):
 
 
 def lakes(s3, tmp_path):
-    return {"disk": str(tmp_path / "lake"), "s3": f"{s3}/{uuid.uuid4().hex}"}
+    return {"disk": str(tmp_path / "lake"), "s3": f"{s3.url}/{uuid.uuid4().hex}"}
 
 
 @pytest.mark.parametrize(("where", "number"), [("s3", 2), ("disk", 3)])

@@ -11,6 +11,7 @@ import signal
 import sys
 import traceback
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 
 import rig
@@ -49,8 +50,8 @@ def _fate(command):
     open_contacts.MEMORY_BYTES = command.get("memory", open_contacts.MEMORY_BYTES)
     if "every" in command:
         tracker.EVERY, tracker.SHARE = command["every"], 0.0
-    if command["spec"]["disk"] == "s3":
-        _on_s3(fate)
+    if command["spec"]["disk"] in STORES:
+        STORES[command["spec"]["disk"]](fate)
     if "fsize" in command:
         import resource
 
@@ -68,7 +69,7 @@ def _fate(command):
     return fate
 
 
-def _on_s3(fate):
+def on_s3(fate):
     """Every call that changes something is an operation, and so is the moment after it, when nobody knows yet."""
     from s3fs import S3FileSystem
 
@@ -84,6 +85,48 @@ def _on_s3(fate):
         return answer
 
     S3FileSystem._call_s3 = counted
+
+
+def on_azure(fate):
+    """The same of every request to Azure."""
+    from azure.core.pipeline.transport import AioHttpTransport
+
+    send = AioHttpTransport.send
+
+    async def counted(self, request, **more):
+        changes = request.method not in {"GET", "HEAD"}
+        if changes:
+            fate.step()
+        answer = await send(self, request, **more)
+        if changes:
+            fate.step()
+        return answer
+
+    AioHttpTransport.send = counted
+
+
+def on_gcs(fate):
+    """The same of every request to Google."""
+    from gcsfs import GCSFileSystem
+
+    send = GCSFileSystem._request
+
+    async def counted(self, method, *arguments, **more):
+        if method != "GET":
+            fate.step()
+        answer = await send(self, method, *arguments, **more)
+        if method != "GET":
+            fate.step()
+        return answer
+
+    GCSFileSystem._request = counted
+
+
+#: How to count the operations of an object store, by the kind of disk in the spec.
+STORES = {"s3": on_s3, "azure": on_azure, "gcs": on_gcs}
+
+#: What a store's client is imported as: once, and not in each child.
+CLIENTS = {"s3": "s3fs", "azure": "adlfs", "gcs": "gcsfs"}
 
 
 def _terminated(*_):
@@ -124,8 +167,8 @@ def main():
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # stamina may log there
     for line in sys.stdin:
         commands = json.loads(line)
-        if any(one["spec"]["disk"] == "s3" for one in commands):
-            import s3fs  # noqa: F401 - once, and not in each child
+        for disk in CLIENTS.keys() & {one["spec"]["disk"] for one in commands}:
+            import_module(CLIENTS[disk])
         pids = [start(command) for command in commands]
         tell(out, pids)
         tell(out, [ended(pid) for pid in pids])

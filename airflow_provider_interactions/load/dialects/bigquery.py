@@ -141,7 +141,7 @@ class BigQuery(MergingDialect):
                 session.load_urls(staging, [find_url(lake, file.path) for file in manifest.files], present)
             else:
                 for file in manifest.files:
-                    with lake.fs.open(lake.full(file.path), "rb") as stream:
+                    with lake.open(file.path) as stream:
                         session.load_stream(staging, stream, present)
             yield self.quote(staging)
 

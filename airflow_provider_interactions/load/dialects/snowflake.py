@@ -103,7 +103,7 @@ class Snowflake(ReplacingDialect):
                 session.run(self._copy(staging, f"@{self.external_stage}", present, f"FILES = ({names})"))
         else:
             for number, file in enumerate(manifest.files):
-                with lake.fs.open(lake.full(file.path), "rb") as stream:
+                with lake.open(file.path) as stream:
                     _put(session, stream, files, number)
             session.run(self._copy(staging, f"@{files}", present))
         yield staging
