@@ -10,8 +10,10 @@ from airflow.sdk import Context
 
 from airflow_provider_interactions.observability.summary import summarize_normalized
 from airflow_provider_interactions.operators.base import LakeOperator
+from airflow_provider_interactions.runtime.context import DAY
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
+from airflow_provider_interactions.runtime.targets import Targets, is_made_of_files, list_names
 from airflow_provider_interactions.runtime.xcom import describe_window, find_triggering_manifest, unpack_batches
 
 if TYPE_CHECKING:
@@ -31,13 +33,16 @@ class NormalizeInteractionsOperator(LakeOperator):
         task chose
     :param rejects_share: the share of records that may be unreadable before the task fails; default: 0.05, or ten
         records if that is more. The task also fails if no record can be read, unless this is 1
+    :param target: where the rows will be loaded, as for LoadInteractionsOperator; it decides the default of
+        ``keep_former``
     :param keep_former: how long the Parquet files of a replaced window stay, for tables that consist of these files
-        (Iceberg) and for their readers: at most a day, as ``timedelta``. Default: they go at once
+        (Iceberg) and for their readers: at most a day, as ``timedelta``. Default: a day if a target is in Iceberg,
+        else they go at once
     """
 
     stage = "normalize"
 
-    template_fields: Sequence[str] = (*LakeOperator.template_fields, "manifests")
+    template_fields: Sequence[str] = (*LakeOperator.template_fields, "manifests", "target")
 
     def __init__(
         self,
@@ -45,13 +50,15 @@ class NormalizeInteractionsOperator(LakeOperator):
         manifests: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
         width: timedelta | None = None,
         rejects_share: float | None = None,
-        keep_former: timedelta = timedelta(0),
+        target: Targets = None,
+        keep_former: timedelta | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.manifests = manifests
         self.width = width
         self.rejects_share = rejects_share
+        self.target = target
         self.keep_former = keep_former
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -60,10 +67,15 @@ class NormalizeInteractionsOperator(LakeOperator):
         from airflow_provider_interactions.normalize.window import normalize_run
 
         with raise_for_airflow():
-            batches = self._read_batches(context)
+            batches, keep = self._read_batches(context), self._find_keep_former()
         with raise_for_airflow(*describe_window(batches)):
-            manifest = normalize_run(open_lake(self.lake), batches, self.rejects_share, self.width, self.keep_former)
+            manifest = normalize_run(open_lake(self.lake), batches, self.rejects_share, self.width, keep)
         return self.finish(context, summarize_normalized(self.stage, manifest), pack(manifest))
+
+    def _find_keep_former(self) -> timedelta:
+        if self.keep_former is not None:
+            return self.keep_former
+        return DAY if any(map(is_made_of_files, list_names(self.target))) else timedelta(0)
 
     def _read_batches(self, context: Context) -> list[Manifest]:
         if self.manifests is None:

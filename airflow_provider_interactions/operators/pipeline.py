@@ -14,8 +14,7 @@ from airflow_provider_interactions.operators.contacts import ListContactsOperato
 from airflow_provider_interactions.operators.extract import ExtractInteractionsOperator
 from airflow_provider_interactions.operators.load import LoadInteractionsOperator
 from airflow_provider_interactions.operators.normalize import NormalizeInteractionsOperator
-from airflow_provider_interactions.runtime.context import DAY
-from airflow_provider_interactions.runtime.targets import NO_TARGET, Targets, is_iceberg
+from airflow_provider_interactions.runtime.targets import NO_TARGET, Targets
 from airflow_provider_interactions.window import Instant
 
 #: Stages whose tasks have an asset as an outlet.
@@ -77,7 +76,8 @@ class NormalizeArguments(CommonArguments, total=False):
 
     width: timedelta
     rejects_share: float | None
-    keep_former: timedelta
+    target: Targets
+    keep_former: timedelta | None
 
 
 class LoadArguments(CommonArguments, total=False):
@@ -119,13 +119,13 @@ def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arg
     the assets ``interactions_<conn_id, else vendor>_normalized`` and ``…_loaded``. With ``load=False``, the rows stay
     in the lake, for a warehouse that reads Parquet.
 
-    A table in Iceberg consists of the lake's files, so those of a replaced window stay for a day if a target is the
-    folder of an Iceberg catalogue. If it is a connection, its type is not known yet: set ``keep_former`` to a day.
+    A table in Iceberg consists of the lake's files, so those of a replaced window stay for a day if a target is in
+    Iceberg.
 
     Raises TypeError for an unknown argument, and ValueError if the rows have no target.
     """
     _reject_unknown(arguments)
-    chosen: dict[str, Any] = {**_limit_tasks(vendor, arguments), **_keep_files(arguments), **arguments}
+    chosen: dict[str, Any] = {**_limit_tasks(vendor, arguments), **arguments}
     listing = _select(ListArguments, chosen)
     if any(arguments.get(source) is not None for source in SOURCES):
         listing.pop("pool", None)
@@ -154,13 +154,6 @@ def _require_target(chosen: Mapping[str, Any]) -> None:
     if remote and not chosen.get("target") and not chosen.get("database"):
         msg = f"{NO_TARGET} Give interactions_pipeline a target, or load=False to keep the rows in the lake only."
         raise ValueError(msg)
-
-
-def _keep_files(chosen: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The readers of an Iceberg table need a window's former files until its new ones are committed."""
-    target = chosen.get("target") or ()
-    names = [target] if isinstance(target, str) else list(target)
-    return {"keep_former": DAY} if any(map(is_iceberg, names)) else {}
 
 
 def _limit_tasks(vendor: str | None, chosen: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -39,6 +39,7 @@ _DUCKDB_ENDS = (".duckdb", ".db", ".ddb")
 
 #: The folder of an Iceberg catalogue in SQLite ends so. The address alone is this folder in a local lake.
 _ICEBERG_END, _ICEBERG = ".iceberg", "iceberg:"
+_ICEBERG_TYPE = "iceberg"
 
 
 def open_targets(targets: Targets, table: str, lake: Lake) -> list[Target]:
@@ -66,6 +67,11 @@ def open_target(name: str, table: str, lake: Lake) -> Target:
     return build(connection, table, lake)
 
 
+def is_made_of_files(name: str) -> bool:
+    """Whether a target's table consists of the lake's own files: a folder of Iceberg, or a connection to it."""
+    return is_iceberg(name) or (not is_duckdb(name) and BaseHook.get_connection(name).conn_type == _ICEBERG_TYPE)
+
+
 def is_duckdb(name: str) -> bool:
     """Whether a target is a DuckDB database: a path, or an address of DuckDB. Connection ids have no slashes."""
     return "/" in name or "\\" in name or name.startswith(_DUCKDB_STARTS) or name.endswith(_DUCKDB_ENDS)
@@ -76,16 +82,19 @@ def is_iceberg(name: str) -> bool:
     return name == _ICEBERG or name.rstrip("/").endswith(_ICEBERG_END)
 
 
+def list_names(targets: Targets) -> list[str]:
+    """The connection ids and addresses of some targets; none for the default."""
+    return [targets] if isinstance(targets, str) else list(targets or ())
+
+
 def _pair_with_tables(targets: Targets, table: str, lake: Lake) -> list[tuple[str, str]]:
     if not targets:
         if not lake.local:
             raise ConfigError(f"{NO_TARGET} Give the operator a target.")
         return [(lake.full(DATABASE), table)]
-    if isinstance(targets, str):
-        return [(targets, table)]
     if isinstance(targets, Mapping):
         return list(targets.items())
-    return [(name, table) for name in targets]
+    return [(name, table) for name in list_names(targets)]
 
 
 def _open_duckdb(address: str, table: str) -> Target:
@@ -202,7 +211,7 @@ def _import_from(module: str, name: str, extra: str) -> Any:
 BUILDERS: Mapping[str, Callable[[Connection, str, Lake], Target]] = {
     "duckdb": _open_duckdb_connection,
     "postgres": _open_postgres_connection,
-    "iceberg": _open_iceberg_connection,
+    _ICEBERG_TYPE: _open_iceberg_connection,
     "snowflake": build_snowflake,
     "gcpbigquery": build_bigquery,
     "google_cloud_platform": build_bigquery,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from airflow.sdk import DAG, TaskGroup, task
@@ -140,14 +141,29 @@ def test_it_runs(execution_api, sandbox, lake):
 @pytest.mark.parametrize(
     ("chosen", "kept"),
     [
-        ({}, timedelta(0)),
-        ({"target": "warehouse"}, timedelta(0)),
-        ({"target": "/data/lake.iceberg"}, timedelta(days=1)),
-        ({"target": ["warehouse", "iceberg:"]}, timedelta(days=1)),
-        ({"target": {"a.duckdb": "t", "b.iceberg/": "t"}}, timedelta(days=1)),
-        ({"target": "b.iceberg", "keep_former": timedelta(0)}, timedelta(0)),
-        ({"target": "warehouse", "keep_former": timedelta(hours=3)}, timedelta(hours=3)),
+        ({}, False),
+        ({"target": ["postgres_default", "a.duckdb"]}, False),
+        ({"target": "warehouse"}, True),
+        ({"target": ["postgres_default", "iceberg:"]}, True),
+        ({"target": {"postgres_default": "t", "warehouse": "t"}}, True),
+        ({"target": "warehouse", "keep_former": timedelta(0)}, False),
+        ({"keep_former": timedelta(hours=3)}, True),
     ],
 )
-def test_readers_of_iceberg_have_a_day_until_former_files_go(chosen, kept):
-    assert made(VENDOR, **chosen)[1].normalize.keep_former == kept
+def test_former_files_stay_for_a_day_if_a_target_is_in_iceberg(sandbox, execution_api, lake, chosen, kept):
+    """Whether a connection is one to Iceberg is known only when the task runs."""
+    _, pipeline = made(VENDOR, contacts=sandbox.contacts(VENDOR)[:1], lake=lake, **chosen)
+    connections = {
+        f"{VENDOR}_default": sandbox.connections[VENDOR],
+        "warehouse": {"conn_type": "iceberg", "extra": {}},
+        "postgres_default": {"conn_type": "postgres", "extra": {}},
+    }
+    files = []
+    for _ in range(2):
+        api = execution_api(connections=connections)
+        for one, at in ((pipeline.list_contacts, -1), (pipeline.extract, 0), (pipeline.normalize, -1)):
+            assert api.run(one, map_index=at).error is None
+        files.append({path.name for path in Path(lake).glob("interactions/**/*.parquet")})
+    assert files[0]
+    assert (files[0] <= files[1]) is kept
+    assert files[1] > files[0] or not files[0] & files[1]
