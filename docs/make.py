@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import api
+import deploy_parts
 import picture
 import pyarrow as pa
 import sandbox_parts
@@ -67,6 +68,7 @@ PARTS: dict[str, Callable[..., str]] = {
     "config": sandbox_parts.describe_config,
     "api": api.describe_api,
     "walk": walk.describe_walk,
+    "celery": deploy_parts.describe_settings,
 }
 
 

@@ -19,7 +19,7 @@ def compose(file):
     return read_compose(file)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack(file, tmp_path_factory):
     """All services, with two workers."""
     with Stack(file, tmp_path_factory.mktemp("stack")) as stack:

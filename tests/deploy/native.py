@@ -8,7 +8,7 @@ port by a free one, and each path of a container by a folder. The rest is stood 
 - the image of PostgreSQL makes the user and the database of its environment; tests/servers.py starts the server;
 - ``curl`` and ``wget`` of a health check are a request from here, ``pg_isready`` is a connection.
 
-Users of containers, restarts and memory are not looked at. Processes are ended by their own process groups.
+Users of containers and memory are not looked at. Each container is a session of processes, and ends as one.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import yaml
 
 from tests import servers
@@ -59,7 +60,15 @@ class Container:
     folder: Path
     paths: dict
     process: subprocess.Popen | None = None
+    command: list = field(default_factory=list)
     environment: dict = field(default_factory=dict)
+
+    @property
+    def processes(self):
+        """Ids and titles of those that live, also of tasks, which have process groups of their own."""
+        mine = [pid for pid in psutil.pids() if self.process and _find_session(pid) == self.process.pid]
+        titles = {pid: _read_title(pid) for pid in mine}
+        return {pid: title for pid, title in titles.items() if title}
 
 
 class Stack:
@@ -79,6 +88,8 @@ class Stack:
         return self
 
     def __exit__(self, *_):
+        for container in self.containers.values():
+            _terminate(container)
         for container in reversed(self.containers.values()):
             stop(container)
         self._stack.close()
@@ -164,7 +175,12 @@ class Stack:
         command = [self.exchange(word, container) for word in command]
         if command[1:3] == ["celery", "worker"]:
             command += ["--celery-hostname", f"celery@{container.name}"]  # a container's own name for its machine
-        with (container.folder / "log").open("w") as log:
+        container.command = command
+        self._run(container)
+
+    def _run(self, container):
+        command = container.command
+        with (container.folder / "log").open("a") as log:
             container.process = subprocess.Popen(
                 [shutil.which(command[0], path=container.environment["PATH"]), *command[1:]],
                 cwd=container.folder,
@@ -173,6 +189,16 @@ class Stack:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def kill(self, name):
+        """End a container as its host does when it loses power."""
+        _kill(self.containers[name])
+
+    def restart(self, name):
+        """Stop a container, start it again with what it had, and wait until it is well."""
+        stop(self.containers[name])
+        self._run(self.containers[name])
+        self.wait(name)
 
     def wait(self, name):
         """Until a container is healthy, or has succeeded if it has no health check. Raises RuntimeError."""
@@ -235,12 +261,36 @@ def answers(url):
 
 
 def stop(container):
-    """End a container's process group: politely, then for certain."""
-    process = container.process
-    if process is None:
+    """End a container: politely, then for certain."""
+    if container.process is None:
         return
-    for number, patience in ((signal.SIGTERM, 20), (signal.SIGKILL, 20)):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(patience)
+    _terminate(container)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        container.process.wait(20)
+    _kill(container)
+
+
+def _terminate(container):
+    if container.process is not None and container.process.poll() is None:
+        os.killpg(container.process.pid, signal.SIGTERM)
+
+
+def _kill(container):
+    while living := container.processes:
+        for pid in living:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        container.process.poll()
+        time.sleep(0.05)
+    container.process.wait(20)
+
+
+def _find_session(pid):
+    with contextlib.suppress(ProcessLookupError):
+        return os.getsid(pid)
+
+
+def _read_title(pid):
+    """A process's command line, which programs may change; nothing if it has ended."""
+    with contextlib.suppress(psutil.Error):
+        return " ".join(psutil.Process(pid).cmdline())

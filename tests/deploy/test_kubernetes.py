@@ -84,12 +84,3 @@ def test_the_image_is_the_one_of_the_compose_file(folder, compose):
     assert [word for pair in words for word in pair if word not in inline] == []
     version = yaml.safe_load((folder / "values.yaml").read_text())["airflowVersion"]
     assert f"apache/airflow:{version}-" in recipe
-
-
-def test_the_table_of_settings_has_what_the_stack_uses(folder, compose):
-    page = (folder.parent / "deploy.md").read_text()
-    rows = re.findall(r"^\| `\[(\w+)\] (\w+)` \| `([^`]+)`", page, re.MULTILINE)
-    environment = compose["services"]["worker"]["environment"]
-    used = [(section, option, environment.get(f"AIRFLOW__{section}__{option}".upper())) for section, option, _ in rows]
-    assert used == rows
-    assert len(rows) == 3

@@ -11,32 +11,18 @@ import psycopg
 import pytest
 import requests
 
+from tests.deploy.rest import Api
+
 DAG = "sandbox_dynamics_marketing"
 DAYS = 7
 
 
-class Api:
-    """Airflow's REST API, as a person's browser uses it."""
-
-    def __init__(self, stack):
-        self.url = f"http://127.0.0.1:{stack.ports['8080']}"
-        self.session = requests.Session()
-        self.session.trust_env = False
-        token = self.session.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]
-        self.session.headers["Authorization"] = f"Bearer {token}"
-
-    def get(self, path, **options):
-        response = self.session.get(f"{self.url}/api/v2/{path}", timeout=30, **options)
-        response.raise_for_status()
-        return response.json()
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def api(stack):
     return Api(stack)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def runs(stack, api):
     """The runs of the unpaused DAG once none is under way; nobody has touched anything."""
     end = time.monotonic() + 240
