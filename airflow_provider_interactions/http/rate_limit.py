@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass, field
+from math import ceil
 
 import msgspec
 
-from airflow_provider_interactions.http.shares import Learned, Report
+from airflow_provider_interactions.http.shares import LONGEST_HANDOVER, Learned, Report
 from airflow_provider_interactions.http.sliding_window import SlidingWindow, Turn
 
 #: Vendors document limits over round periods; in seconds.
@@ -27,10 +28,6 @@ UNLIMITED = 100_000.0
 
 #: Seconds between two looks at what only another task can change: the share of the limit, or what all learned.
 LOOK_AGAIN = 0.02
-
-#: Up to so many seconds of period, a task that gives up a part of the rate waits until it has used no more than the
-#: rest. Over longer periods, requests go out evenly, so that the parts fit together at once.
-LONGEST_HANDOVER = 10.0
 
 #: So many requests more than its part count as none: what is in a period varies by one or two.
 FEW = 2
@@ -310,9 +307,13 @@ class LearnedRate:
             self._set_rate(quota, rate * (1 - self.lower_share))
 
     def _set_rate(self, quota: SlidingWindow, rate: float) -> None:
-        """Follow a rate: a period has a whole number of requests, so its length gives way."""
+        """Follow a rate: a period has a whole number of requests, so its length gives way.
+
+        For a part of a limit it only gets longer: in a period, all parts together then have no more than the limit.
+        """
         self.per_second, part = rate, rate * self.share
-        quota.requests = max(1, round(part * self.period))
+        fit = round if self.share == 1 else ceil
+        quota.requests = max(1, fit(part * self.period))
         quota.seconds = quota.requests / part
         self.period = quota.seconds if self.share == 1 else self.period
 

@@ -40,7 +40,11 @@ LIVELY_SECONDS = 10.0
 LESSON_SECONDS = 5.0
 
 #: What tasks learn together is lower by this share than what they saw: no task knows when the others send.
-MARGIN = 0.01
+MARGIN = 0.005
+
+#: Seconds that a learned rate holds before more is tried. The ledger says which tasks end, so an attempt finds only a
+#: limit that the vendor has changed.
+HOLD_SECONDS = 300.0
 
 #: Attempts at one renewal while others renew at the same time.
 SWAPS = 20
@@ -52,9 +56,13 @@ _ALONE = (
 
 
 class SharedObject(Protocol):
-    """Where the ledger is; ``lake.swap`` has the implementations."""
+    """Where the ledger is; ``lake.swap`` has the implementations.
+
+    ``seconds`` lie between two renewals while nothing goes on, ``glance`` between two looks at what others wrote.
+    """
 
     seconds: float
+    glance: float
 
     def read(self) -> tuple[bytes, str]:
         """The content and its version; both empty if there is none."""
@@ -114,18 +122,17 @@ class SharedLimit:
             self._go_alone(whole)
             return False
         rate = self.throttle.rate
-        rate.lesson_seconds, rate.tuning = LESSON_SECONDS, replace(rate.tuning, margin=MARGIN)
+        rate.lesson_seconds = LESSON_SECONDS
+        rate.tuning = replace(rate.tuning, margin=MARGIN, hold_seconds=HOLD_SECONDS)
         return True
 
     async def keep(self) -> None:
         """Renew the entry for as long as the task runs."""
         whole = Grant(self.limit.most, 1.0)
         while True:
-            with suppress(TimeoutError):
-                self.throttle.refused.clear()
-                async with asyncio.timeout(self._seconds_to_next()):
-                    await self.throttle.refused.wait()
             try:
+                await self._wait_and_watch(asyncio.get_running_loop().time() + self._seconds_to_next())
+                self.throttle.refused.clear()  # a refusal that comes from here on is renewed for at once
                 await self._renew()
             except Exception as fault:  # noqa: BLE001 - as above; the warning names it
                 self._survive(fault)
@@ -133,6 +140,16 @@ class SharedLimit:
                 self._warn(TimeoutError("no part of the limit became free"))
                 self._go_alone(whole)
                 return
+
+    async def _wait_and_watch(self, until: float) -> None:
+        """Wait for a refusal or for the next renewal, and look meanwhile whether another task was refused."""
+        loop, refused = asyncio.get_running_loop(), self.throttle.refused
+        while (left := until - loop.time()) > 0 and not refused.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left, self.sharing.ledger.glance)):
+                    await refused.wait()
+            if left > self.sharing.ledger.glance and not refused.is_set():
+                self._follow((await self._read())[0])
 
     async def leave(self) -> None:
         """Give back what this task has, as far as the store can be reached; else the others wait for its expiry."""
@@ -171,10 +188,11 @@ class SharedLimit:
         if self.name not in ledger.entries:
             had = Grant()  # a newcomer, or one that was away for too long
         self.throttle.use_grant(Grant(min(had.places, fair.places), min(had.share, fair.share)))
-        ledger, grant = shares.renew(ledger, self.name, entry, self.limit, self.throttle.used_grant())
+        held = self.observer.held_by_leavers(asyncio.get_running_loop().time())
+        ledger, grant = shares.renew(ledger, self.name, entry, self.limit, self.throttle.used_grant(), held)
         self.throttle.use_grant(Grant(min(had.places, grant.places), min(had.share, grant.share)))
-        held = ledger.entries[self.name]
-        self.fair = grant.places == held.places == fair.places and held.share <= fair.share * 1.01 <= 1.02 * grant.share
+        own = ledger.entries[self.name]
+        self.fair = grant.places == own.places == fair.places and own.share <= fair.share * 1.01 <= 1.02 * grant.share
         return self._publish(ledger), grant
 
     def _publish(self, ledger: Ledger) -> Ledger:

@@ -15,7 +15,7 @@ itself `FENCE` seconds after it began its last renewal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -23,6 +23,10 @@ import msgspec
 #: Seconds after which a task that could not renew its entry stops sending, and after which others drop its entry. The
 #: time between the two is for requests in flight to end, and for timers that are late.
 FENCE, EXPIRY = 8.0, 14.0
+
+#: Up to so many seconds of period, a part of the rate changes hands only when the vendor no longer counts what the last
+#: task sent by it. Over longer periods, requests go out evenly, so that the parts fit together at once.
+LONGEST_HANDOVER = 10.0
 
 #: An entry whose last renewal was so many seconds ago belongs to an earlier run, however much two clocks differ.
 ABANDONED = 3600.0
@@ -116,16 +120,21 @@ class Grant:
 
 @dataclass(slots=True)
 class Observer:
-    """What one task saw of the others: the count of each one's renewals, and since when (own clock) it has stayed."""
+    """What one task saw of the others: each one's last entry, and since when (own clock) it has stayed.
 
-    seen: dict[str, tuple[int, float]] = field(default_factory=dict)
+    ``left`` is what those that are gone had of the rate, and when (own clock) the vendor no longer counts it.
+    """
+
+    seen: dict[str, tuple[Entry, float]] = field(default_factory=dict)
+    left: list[tuple[float, float]] = field(default_factory=list)
 
     def drop_expired(self, ledger: Ledger, asked: float, read: float, unix: float) -> Ledger:
         """The ledger without entries of tasks that ended. It was read between ``asked`` and ``read``, by own clock."""
         found = {}
         for name, entry in ledger.entries.items():
-            beat, since = self.seen.get(name, (-1, 0.0))
-            found[name] = (entry.beat, since if beat == entry.beat else read)
+            known, since = self.seen.get(name, (None, 0.0))
+            found[name] = (entry, since if known and known.beat == entry.beat else read)
+        self._note_leavers(found.keys(), ledger.learned, read)
         self.seen = found
         alive = {
             name: entry
@@ -133,6 +142,16 @@ class Observer:
             if asked - found[name][1] < EXPIRY and unix - entry.at < ABANDONED
         }
         return msgspec.structs.replace(ledger, entries=alive)
+
+    def _note_leavers(self, present: Collection[str], learned: Learned | None, now: float) -> None:
+        """The vendor still counts what they sent in the current period, if a limit of a short period is known."""
+        period = learned.seconds if learned and learned.seconds <= LONGEST_HANDOVER else 0.0
+        gone = [entry.share for name, (entry, _) in self.seen.items() if name not in present]
+        self.left = [one for one in self.left if one[1] > now] + [(share, now + period) for share in gone]
+
+    def held_by_leavers(self, now: float) -> float:
+        """The part of the rate that nobody may take yet."""
+        return sum(share for share, until in self.left if until > now)
 
 
 def find_fair_grant(entries: Mapping[str, Entry], name: str, limit: AccountLimit) -> Grant:
@@ -153,22 +172,28 @@ def find_fair_grant(entries: Mapping[str, Entry], name: str, limit: AccountLimit
     return Grant(min(limit.most, max(1, each + (group.index(name) < rest))), share / len(group))
 
 
-def find_free_grant(entries: Mapping[str, Entry], name: str, limit: AccountLimit) -> Grant:
-    """What nobody else holds. A reserve is free only for requests about people, and for nobody beside them."""
+def find_free_grant(entries: Mapping[str, Entry], name: str, limit: AccountLimit, held: float = 0.0) -> Grant:
+    """What nobody else holds. A reserve is free only for requests about people, and for nobody beside them.
+
+    ``held`` is the part of the rate that tasks which are gone have just used.
+    """
     others = [entry for other, entry in entries.items() if other != name]
     keeps = not any(entry.ahead for entry in entries.values())
     places = limit.places - limit.reserved_places * keeps - sum(entry.places for entry in others)
-    share = 1 - RESERVED_SHARE * keeps - sum(entry.share for entry in others)
+    share = 1 - held - RESERVED_SHARE * keeps - sum(entry.share for entry in others)
     return Grant(max(places, int(len(entries) > limit.places)), max(0.0, share))
 
 
-def renew(ledger: Ledger, name: str, entry: Entry, limit: AccountLimit, used: Grant) -> tuple[Ledger, Grant]:
+def renew(
+    ledger: Ledger, name: str, entry: Entry, limit: AccountLimit, used: Grant, held: float = 0.0
+) -> tuple[Ledger, Grant]:
     """The ledger with a renewed entry, and what the task may use from when it is written.
 
     ``entry`` has what is new about the task, ``used`` what it still uses, however much less it should have now.
+    ``held`` is as in `find_free_grant`.
     """
     entries = {**ledger.entries, name: entry}
-    fair, free = find_fair_grant(entries, name, limit), find_free_grant(entries, name, limit)
+    fair, free = find_fair_grant(entries, name, limit), find_free_grant(entries, name, limit, held)
     grant = Grant(min(fair.places, free.places), min(fair.share, free.share))
     places, share = max(grant.places, used.places), max(grant.share, used.share)
     entries[name] = msgspec.structs.replace(entry, places=places, share=share)

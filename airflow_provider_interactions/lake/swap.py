@@ -35,10 +35,14 @@ def open_shared_object(lake: Lake, path: str) -> LocalObject | S3Object | None:
 
 @dataclass(slots=True)
 class LocalObject:
-    """A file on a local disk; a version is the content itself. Look at it every so many ``seconds``."""
+    """A file on a local disk; a version is the content itself.
+
+    Renew an entry every so many ``seconds``, look at the file at each ``glance``.
+    """
 
     path: Path
     seconds: float = 0.2
+    glance: float = 0.02
 
     def read(self) -> tuple[bytes, str]:
         """Its content and its version; both empty if there is no such file. Raises OSError."""
@@ -76,11 +80,12 @@ class LocalObject:
 
 @dataclass(slots=True)
 class S3Object:
-    """An object of an S3 store; a version is its ETag. Look at it every so many ``seconds``."""
+    """An object of an S3 store; a version is its ETag. A ``glance`` is one HEAD request."""
 
     fs: Any
     path: str
     seconds: float = 2.0
+    glance: float = 0.2
     data: bytes = b""
     version: str = ""
 

@@ -79,12 +79,14 @@ class Vendor:
     """What one vendor saw. Its pauses are whole seconds, as the header wants them.
 
     ``outward`` is the share of the latency before it decides. The rest follows, unless it ``refuses_at_once``.
+    ``news`` is the seconds until a refusal of one task can be known to the others.
     """
 
     limit: object
     latency: float = 0.02
     outward: float = 0.25
     refuses_at_once: bool = False
+    news: float = 0.0
     accepted: int = 0
     refused: int = 0
     in_pause: int = 0
@@ -98,7 +100,7 @@ class Vendor:
         now = loop.time()
         self.first = self.first or now
         # Requests on their way when the pause began could not know of it.
-        self.in_pause += self.pause_from + self.latency + 2 * JITTER + 0.02 < now < self.pause_until
+        self.in_pause += self.pause_from + self.latency + 2 * JITTER + 0.02 + self.news < now < self.pause_until
         admitted = self.limit.admit(now)
         if not admitted:
             self.refused += 1
