@@ -78,7 +78,8 @@ def run(name, env, module="jobs", kill_after=None):
         while stats(env["BENCH_URL"])["requests"] < kill_after:
             time.sleep(0.01)
         process.kill()
-    said = process.stdout.read()
+    with process.stdout:
+        said = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert kill_after or process.returncode == 0, f"{name} failed"
@@ -87,12 +88,13 @@ def run(name, env, module="jobs", kill_after=None):
 
 
 def run_side_by_side(name, env, number):
-    """Run a job so many times at once, each as another batch."""
+    """Run a job so many times at once, each as another batch; returns what each one said."""
     command = [sys.executable, "-m", "tests.bench.jobs", name]
     environments = [{**INSTALLED, **KEEPS_MEMORY, **env, "BENCH_BATCH": str(n)} for n in range(number)]
-    started = [subprocess.Popen(command, env=one, stdout=subprocess.DEVNULL) for one in environments]
-    codes = [one.wait() for one in started]
-    assert not any(codes), f"{name} failed"
+    started = [subprocess.Popen(command, env=one, stdout=subprocess.PIPE, text=True) for one in environments]
+    said = [one.communicate()[0] for one in started]
+    assert not any(one.returncode for one in started), f"{name} failed"
+    return [json.loads(text.splitlines()[-1]) for text in said]
 
 
 def stats(url):

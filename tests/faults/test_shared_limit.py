@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.swap import open_shared_object
-from tests.bench.processes import LIGHT, environment, sandbox, stats
+from tests.bench.processes import LIGHT, environment, run, sandbox, stats
 
 
 @contextlib.contextmanager
@@ -64,6 +64,29 @@ def test_the_documented_requests_in_flight_are_never_exceeded_though_one_is_kill
             assert [one.wait() for one in started[1:]] == [0, 0]
         seen = stats(url)
     assert 26 < seen["max_in_flight"] <= 52
+
+
+def test_a_request_for_one_person_beside_a_backfill_exceeds_nothing(tmp_path):
+    with sandbox("--contacts", 60, "--latency", 0.2, *LIGHT) as url:
+        lake = str(tmp_path / "lake")
+        with tasks(url, lake, 2, folder=str(tmp_path)) as started:
+            wait_until(lambda: stats(url)["requests"] > 500)
+            seconds = run("person", environment(url, lake)).said
+            assert [one.poll() for one in started] == [None, None]
+        seen = stats(url)
+    assert 26 < seen["max_in_flight"] <= 52
+    assert seconds < 15  # of a machine that may be busy; the backfill takes a minute
+
+
+def test_a_place_that_cannot_be_used_holds_up_no_task(tmp_path):
+    (lake := tmp_path / "lake").mkdir()
+    (lake / "limits").write_text("not a folder")
+    with sandbox("--contacts", 5, "--latency", 0.05, *LIGHT) as url:
+        with tasks(url, str(lake), 2, folder=str(tmp_path)) as started:
+            assert [one.wait() for one in started] == [0, 0]
+        seen = stats(url)
+    assert seen["requests"] >= 2 * 5 * 40
+    assert seen["max_in_flight"] <= 2 * 52
 
 
 @pytest.mark.parametrize("where", ["disk", "s3"])
