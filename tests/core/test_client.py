@@ -217,7 +217,7 @@ def test_a_vendor_who_admits_fewer_at_a_time_is_asked_by_fewer(limited, who):
 
 def test_no_more_requests_in_flight_than_allowed(limited, who):
     rig = limited()
-    rig.faults(path="WhoAmI", kind="delay", seconds=0.01)
+    rig.faults(path="WhoAmI", kind="delay", seconds=0.05)
     rig.fetch(*[who] * 30, concurrency=5)
     assert rig.stats["max_in_flight"] == 5
 
