@@ -29,7 +29,12 @@ with DAG(
             values_display=params.VENDORS,
         ),
         "contacts": Param(
-            [], type="array", items={"type": "string"}, title="Identifiers", description="One on each line."
+            [],
+            type="array",
+            items={"type": "string"},
+            minItems=1,
+            title="Identifiers",
+            description="One on each line.",
         ),
         "kind": Param(
             None,
@@ -54,6 +59,6 @@ with DAG(
     },
     default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
     doc_md=__doc__,
-    tags=["interactions", "request"],
+    tags=["interactions", "example", "request"],
 ):
     ContactInteractionsOperator(task_id="answer")

@@ -13,7 +13,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, Param
 from airflow_provider_interactions import params
 from airflow_provider_interactions.operators import interactions_pipeline
 
-WHEN = {**params.WHEN, "section": "Window"}
+WHEN = {**params.WHEN, "section": "Window of a single run (leave empty in a backfill)"}
 
 with DAG(
     dag_id="luminate_online_interactions",
@@ -28,7 +28,7 @@ with DAG(
     },
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": 2},
     doc_md=__doc__,
-    tags=["interactions", "luminate_online"],
+    tags=["interactions", "example", "luminate_online"],
 ):
     interactions_pipeline(
         "luminate_online",

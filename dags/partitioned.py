@@ -21,7 +21,7 @@ from airflow_provider_interactions.operators import (
 VENDOR = "which50"
 RAW, NORMALIZED = asset(VENDOR, "raw"), asset(VENDOR, "normalized")
 
-COMMON = {"catchup": False, "doc_md": __doc__, "tags": ["interactions", "partitioned", VENDOR]}
+COMMON = {"catchup": False, "doc_md": __doc__, "tags": ["interactions", "example", "partitioned", VENDOR]}
 
 with DAG(
     dag_id="partitioned_extract",

@@ -13,7 +13,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, Param
 from airflow_provider_interactions import params
 from airflow_provider_interactions.operators import interactions_pipeline
 
-WHEN = {**params.WHEN, "section": "Window"}
+WHEN = {**params.WHEN, "section": "Window of a single run (leave empty in a backfill)"}
 
 with DAG(
     dag_id="which50_interactions",
@@ -29,7 +29,7 @@ with DAG(
     },
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": 2},
     doc_md=__doc__,
-    tags=["interactions", "which50"],
+    tags=["interactions", "example", "which50"],
 ):
     # This takes all contact lists. For some of them, give for example options={"contact_lists": [7]}.
     interactions_pipeline(

@@ -23,6 +23,7 @@ from airflow_provider_interactions.runtime.context import DAY, resolve_window
 from airflow_provider_interactions.runtime.deferral import DEFERRABLE, find_resume_time
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.retry import POLICY, RETRIES, keep_defaults
+from airflow_provider_interactions.runtime.timetables import require_intervals
 from airflow_provider_interactions.window import Instant, Window, zulu
 
 Result = TypeVar("Result")
@@ -119,6 +120,8 @@ class VendorOperator(LakeOperator):
         if not vendor and not conn_id:
             msg = f"{type(self).__name__} {self.task_id}: give vendor, conn_id, or both."
             raise ValueError(msg)
+        if start is None:
+            require_intervals(self.dag if self.has_dag() else None)
         self.vendor = vendor
         self.conn_id = conn_id or f"{vendor}_default"
         self.start = start

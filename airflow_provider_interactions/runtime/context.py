@@ -22,6 +22,18 @@ WHAT_TO_WRITE = (
     '{"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}, and declare both in the DAG.'
 )
 
+#: How to start a run by hand so that it has a window.
+BY_HAND = (
+    "A run that is started by hand has a window only if you give it one: a logical date (airflow dags trigger "
+    "--logical-date 2026-01-02T00:00:00Z reads the day before it), or the params start and end, for example "
+    '{"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}, which the DAG must declare.'
+)
+
+NOT_IN_BACKFILL = (
+    "This run belongs to a backfill, and the params start and end are given, so each of its runs would read that whole "
+    "time again. Leave both empty in a backfill, or trigger a single run with them."
+)
+
 UNDATED = (
     "This run processes a partition, and Airflow 3.2 does not give tasks the partition's date. Use Airflow 3.3, or "
     'schedule the DAG with CronDataIntervalTimetable("@daily", timezone="UTC"), or give the run the params start and '
@@ -40,11 +52,14 @@ def resolve_window(
     """The window of a run: arguments or params ``start`` and ``end``; else the partition; else the data interval.
 
     A partition starts at its date and has the length ``width``. Raises ConfigError, which says what to write, if the
-    run has none of the three, if the window is naive, empty or reversed, and if a partition is not over yet.
+    run has none of the three, if the window is naive, empty or reversed, if a partition is not over yet, and for params
+    in a backfill.
     """
     params = context.get("params") or {}
     first, last = pick_given(start, params.get("start")), pick_given(end, params.get("end"))
     if first is not None or last is not None:
+        if (start, end) != (first, last) and _is_run(context, "backfill"):
+            raise ConfigError(NOT_IN_BACKFILL)
         return _read_explicit(first, last)
     partition = context.get("partition_date")
     if partition is not None:
@@ -52,7 +67,13 @@ def resolve_window(
         return _require_over(Window.of(begin, begin + width))
     if getattr(context.get("dag_run"), "partition_key", None) and "partition_date" not in context:
         raise ConfigError(UNDATED)
-    return _read_interval(context.get("data_interval_start"), context.get("data_interval_end"))
+    advice = BY_HAND if _is_run(context, "manual") else WHAT_TO_WRITE
+    return _read_interval(context.get("data_interval_start"), context.get("data_interval_end"), advice)
+
+
+def _is_run(context: Mapping[str, Any], kind: str) -> bool:
+    """Whether Airflow made the run in this way: backfill, manual, scheduled, and so on."""
+    return getattr(context.get("dag_run"), "run_type", None) == kind  # type: ignore[no-any-return]
 
 
 def pick_given(*values: T | None) -> T | None:
@@ -73,16 +94,12 @@ def _read_explicit(start: Instant | None, end: Instant | None) -> Window:
     return Window.of(start, end)
 
 
-def _read_interval(start: datetime | None, end: datetime | None) -> Window:
+def _read_interval(start: datetime | None, end: datetime | None, advice: str) -> Window:
     if start is None or end is None:
-        msg = (
-            f"This run has no window: it has no data interval, no partition date, and no start and end. {WHAT_TO_WRITE}"
-        )
+        msg = f"This run has no window: it has no data interval, no partition date, and no start and end. {advice}"
         raise ConfigError(msg)
     if start == end:
-        msg = (
-            f"This run has no window: its data interval is empty (it starts and ends at {zulu(start)}). {WHAT_TO_WRITE}"
-        )
+        msg = f"This run has no window: its data interval is empty (it starts and ends at {zulu(start)}). {advice}"
         raise ConfigError(msg)
     return Window.of(start, end)
 

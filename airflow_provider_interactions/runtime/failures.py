@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,22 +10,31 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundExceptio
 
 from airflow_provider_interactions.errors import InteractionsError
 
+log = logging.getLogger(__name__)
+
 
 @contextmanager
 def raise_for_airflow(*facts: str) -> Iterator[None]:
     """Raise AirflowFailException if a retry cannot help. Errors with ``retry`` pass, so that Airflow retries.
 
-    Messages stay unchanged. Each of ``facts`` (connection, window) is added to a message that lacks it.
+    Messages stay unchanged. Each of ``facts`` (connection, window) is added to a message that lacks it. The message is
+    logged alone, before the traceback that Airflow logs.
     """
     try:
         yield
     except InteractionsError as error:
+        message = _add_facts(str(error), facts)
+        log.error("%s", message)  # noqa: TRY400 - alone, without a traceback
         if error.retry:
             raise
-        raise AirflowFailException(_add_facts(str(error), facts)) from error
+        # Without the cause, which says the same: its traceback would hide the sentence in the task's log.
+        log.debug("The error behind it", exc_info=error)
+        raise AirflowFailException(message) from None
     except AirflowNotFoundException as error:
         msg = f"{error}. Add it under Admin, Connections, or as the environment variable AIRFLOW_CONN_…"
-        raise AirflowFailException(_add_facts(msg, facts)) from error
+        message = _add_facts(msg, facts)
+        log.error("%s", message)  # noqa: TRY400 - alone, without a traceback
+        raise AirflowFailException(message) from None
 
 
 def _add_facts(message: str, facts: tuple[str, ...]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from airflow.sdk import conf
 from airflow.sdk.bases.operator import get_merged_defaults
 from airflow.sdk.definitions.mappedoperator import OperatorPartial
+from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 
 from airflow_provider_interactions.errors import InteractionsError
 
@@ -44,6 +45,12 @@ def find_delay(exception: BaseException) -> timedelta | None:
     return None
 
 
+def is_variable_missing(exception: BaseException) -> bool:
+    """Whether a template names an Airflow variable that does not exist. Airflow renders it before the operator runs."""
+    errors = (error.error for error in walk_causes(exception) if isinstance(error, AirflowRuntimeError))
+    return any(error.error is ErrorType.VARIABLE_NOT_FOUND for error in errors)
+
+
 try:
     from airflow.sdk import RetryDecision, RetryPolicy
 except ImportError:  # Airflow 3.2
@@ -51,7 +58,10 @@ except ImportError:  # Airflow 3.2
 else:
 
     class InteractionsRetryPolicy(RetryPolicy):
-        """Retry after the delay that the vendor asked for. Without one, the task's own settings apply."""
+        """Retry after the delay that the vendor asked for. Without one, the task's own settings apply.
+
+        If a template names a variable that does not exist, the task fails at once.
+        """
 
         def evaluate(
             self,
@@ -61,6 +71,8 @@ else:
             context: Any = None,  # noqa: ARG002 - the exception is enough to decide
         ) -> RetryDecision:
             """Decide about a retry; Airflow shows the reason at the task instance."""
+            if is_variable_missing(exception):
+                return RetryDecision.fail(reason="an Airflow variable is missing; add it under Admin, Variables")
             delay = find_delay(exception)
             if delay is None:
                 return RetryDecision.default()

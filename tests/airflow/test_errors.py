@@ -39,7 +39,7 @@ def every(cls):
 
 
 @pytest.mark.parametrize("cls", every(errors.InteractionsError), ids=lambda cls: cls.__name__)
-def test_every_error_fails_now_or_is_retried(cls):
+def test_every_error_fails_now_or_is_retried(cls, caplog):
     error = cls("what happened")
     with pytest.raises((AirflowFailException, errors.InteractionsError)) as raised, raise_for_airflow():
         raise error
@@ -48,7 +48,9 @@ def test_every_error_fails_now_or_is_retried(cls):
     else:
         assert type(raised.value) is AirflowFailException
         assert str(raised.value) == str(error)
-        assert raised.value.__cause__ is error
+        assert raised.value.__context__ is error
+        assert raised.value.__suppress_context__  # a second traceback would hide the sentence
+    assert [record.getMessage() for record in caplog.records] == [str(error)]
 
 
 def test_retried_are_those_that_time_can_cure():
@@ -84,8 +86,8 @@ def failing(task, context=DAY):
         task.execute(context)
     message = str(failure.value)
     assert SECRET not in message
-    assert isinstance(failure.value.__cause__, errors.InteractionsError | AirflowNotFoundException)
-    return failure.value.__cause__, message
+    assert isinstance(failure.value.__context__, errors.InteractionsError | AirflowNotFoundException)
+    return failure.value.__context__, message
 
 
 def extraction(lake, people, **arguments):
@@ -95,10 +97,10 @@ def extraction(lake, people, **arguments):
 
 
 CONNECTIONS = {
-    "wrong secret": ({"password": SECRET}, {}, errors.AuthRejected, "Check login and password"),
+    "wrong secret": ({"password": SECRET}, {}, errors.AuthRejected, "Check client id and client secret"),
     "unknown tenant": ({}, {"tenant_id": "contoso.example"}, errors.AuthRejected, "Check tenant_id"),
     "unknown extra key": ({}, {"tenant": "x"}, errors.ConfigError, "unknown field `tenant`. Known keys: account,"),
-    "no secret": ({"password": ""}, {}, errors.ConfigError, "password (the client secret) is empty"),
+    "no secret": ({"password": ""}, {}, errors.ConfigError, "client secret (password) is empty"),
     "plain http": ({}, {"allow_http": False}, errors.ConfigError, 'set "allow_http": true in the extra'),
 }
 
@@ -372,7 +374,7 @@ class TestInTheTaskRunner:
         _, result = self.run(execution_api, given, lake, people, password=SECRET)
         assert result.state == "failed"
         logged = "".join(capfd.readouterr())
-        assert "Check login and password" in logged
+        assert "Check client id and client secret" in logged
         assert SECRET not in logged
 
     def test_what_time_can_cure_is_retried(self, execution_api, sandbox, lake, people):

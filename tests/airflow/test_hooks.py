@@ -175,8 +175,8 @@ WRONG_FIELDS = {
     "host without scheme": ({"host": "org.example"}, {}, "host must be a full URL that starts with https://"),
     "plain http": ({}, {"allow_http": None}, "plain http://"),
     "no tenant": ({}, {"tenant_id": None}, "tenant_id is empty"),
-    "no client id": ({"login": ""}, {}, "login (the client id) is empty"),
-    "no secret": ({"password": None}, {}, "password (the client secret) is empty"),
+    "no client id": ({"login": ""}, {}, "client id (login) is empty"),
+    "no secret": ({"password": None}, {}, "client secret (password) is empty"),
     "unknown extra key": ({}, {"tenant": "x"}, "unknown field `tenant`"),
     "wrong type in extra": ({}, {"verify_tls": "no"}, "Expected `bool | null`"),
 }
@@ -231,9 +231,9 @@ NOWHERE = "there is nothing at this address. Check the connection's host"
 def refusals(sandbox):
     given = sandbox.connections[VENDOR]
     return {
-        "wrong secret": ({"password": "not-the-secret"}, {}, "Check login and password"),
+        "wrong secret": ({"password": "not-the-secret"}, {}, "Check client id and client secret"),
         "unknown tenant": ({}, {"tenant_id": "00000000-0000-0000-0000-000000000000"}, "Check tenant_id"),
-        "unknown app": ({"login": "nobody"}, {}, "Check login and tenant_id"),
+        "unknown app": ({"login": "nobody"}, {}, "Check client id and tenant_id"),
         "wrong scope": ({}, {"scope": f"{given['host']}"}, "must be the organisation's URL followed by /.default"),
         "unreachable": ({"host": f"http://127.0.0.1:{closed_port()}"}, {}, "Check the connection's host"),
         "unreachable token host": ({}, {"authority": f"http://127.0.0.1:{closed_port()}"}, "cannot be reached"),

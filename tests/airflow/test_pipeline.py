@@ -7,7 +7,15 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from airflow.sdk import DAG, TaskGroup, task
+from airflow.sdk import (
+    DAG,
+    CronDataIntervalTimetable,
+    CronPartitionTimetable,
+    CronTriggerTimetable,
+    MultipleCronTriggerTimetable,
+    TaskGroup,
+    task,
+)
 
 from airflow_provider_interactions.operators import interactions_pipeline
 from airflow_provider_interactions.operators.pipeline import Arguments
@@ -33,6 +41,39 @@ def test_a_table_without_a_place_is_told_while_the_dag_is_read(monkeypatch):
     ):
         with DAG("d", schedule=None):
             assert interactions_pipeline("which50", **given).normalize
+
+
+EMPTY = [
+    "@daily",
+    timedelta(days=1),
+    CronTriggerTimetable("0 3 * * *", timezone="UTC"),
+    MultipleCronTriggerTimetable("0 3 * * *", "0 5 * * *", timezone="UTC"),
+]
+
+
+@pytest.mark.parametrize("schedule", EMPTY, ids=str)
+def test_a_schedule_without_windows_is_refused_while_the_dag_is_read(schedule, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__SCHEDULER__CREATE_CRON_DATA_INTERVALS", "False")
+    with DAG("d", schedule=schedule), pytest.raises(ValueError, match="DAG d would have no window"):
+        interactions_pipeline("which50")
+    with DAG("d", schedule=schedule):
+        interactions_pipeline("which50", start="2026-01-01", end="2026-01-02")
+    with DAG("d", schedule=schedule, params={"start": "2026-01-01", "end": "2026-01-02"}):
+        interactions_pipeline("which50")
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        *(None, "@once", CronDataIntervalTimetable("@daily", timezone="UTC")),
+        CronTriggerTimetable("0 3 * * *", timezone="UTC", interval=timedelta(days=1)),
+        CronPartitionTimetable("0 0 * * *", timezone="UTC", key_format="%Y-%m-%d", run_offset=-1),
+    ],
+    ids=str,
+)
+def test_other_schedules_pass(schedule):
+    with DAG("d", schedule=schedule):
+        interactions_pipeline("which50")
 
 
 def test_six_lines_make_four_tasks_in_a_row():

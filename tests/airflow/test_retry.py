@@ -94,6 +94,14 @@ def test_what_cannot_succeed_is_not_tried_again(api, lake):
     assert (result.state, api.retried["state"]) == ("failed", "failed")
 
 
+def test_a_missing_variable_is_not_tried_again(api):
+    """With policies of Airflow 3.3. Airflow 3.2 retries it, because it renders templates before the operator runs."""
+    with DAG("d", schedule=None):
+        contacts = ListContactsOperator(task_id="list", vendor=VENDOR, lake="{{ var.value.nowhere }}")
+    result = api.run(contacts, max_tries=3)
+    assert result.state == ("failed" if POLICY else "up_for_retry")
+
+
 def pair(**arguments):
     """An operator, and one that is mapped."""
     contacts = ListContactsOperator(task_id="list", vendor=VENDOR, **arguments)

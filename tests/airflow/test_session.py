@@ -172,7 +172,7 @@ def test_wrong_secret_says_what_to_check_and_not_what_it_was(sandbox):
         pytest.raises(AuthRejected) as refused,
     ):
         client.get(WHO)
-    assert "Check login and password" in str(refused.value)
+    assert "Check client id and client secret" in str(refused.value)
     assert str(refused.value).startswith("dynamics_marketing: ")
     assert "not-the-secret" not in str(refused.value)
 

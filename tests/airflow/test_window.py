@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
 import pendulum
 import pytest
+from airflow.sdk.api.datamodels._generated import DagRunType
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.runtime.context import resolve_window
@@ -71,6 +73,28 @@ def test_arguments_beat_params():
     assert resolve_window(context, "2026-05-01", datetime(2026, 5, 2, tzinfo=UTC)) == Window.of(
         "2026-05-01", "2026-05-02"
     )
+
+
+MANY = {"start": "2026-03-01", "end": "2026-04-01"}
+
+
+def test_params_in_a_backfill_would_read_the_whole_time_once_for_each_run():
+    context = {**interval(D, NEXT), "params": MANY, "dag_run": made_by(DagRunType.BACKFILL)}
+    with pytest.raises(ConfigError, match="Leave both empty in a backfill"):
+        resolve_window(context)
+    assert resolve_window({**context, "params": {"start": None, "end": ""}}) == day(D)
+    assert resolve_window(context, **MANY) == Window.of(*MANY.values())  # the author's own arguments
+    assert resolve_window({**context, "dag_run": made_by(DagRunType.MANUAL)}) == Window.of(*MANY.values())
+
+
+def test_a_run_by_hand_is_not_advised_to_change_the_schedule():
+    with pytest.raises(ConfigError, match="--logical-date") as raised:
+        resolve_window({"params": {}, "dag_run": made_by(DagRunType.MANUAL)})
+    assert "Timetable" not in str(raised.value)
+
+
+def made_by(kind):
+    return SimpleNamespace(run_type=kind, partition_key=None)
 
 
 def test_a_partition_is_as_wide_as_it_is_said_to_be():

@@ -705,13 +705,13 @@ def test_another_cloud_and_another_scope():
     ("fields", "told"),
     [
         ({"tenant_id": None}, "tenant_id is empty"),
-        ({"login": ""}, r"login \(the client id\) is empty"),
-        ({"password": ""}, r"password \(the client secret\) is empty"),
+        ({"login": ""}, r"client id \(login\) is empty"),
+        ({"password": ""}, r"client secret \(password\) is empty"),
         ({"authority": "http://login.example.org"}, "authority is plain http://"),
         ({"authority": "login.microsoftonline.com"}, "authority must be a full URL"),
         ({"credential": "certificate"}, "certificate_path is empty"),
         ({"credential": "certificate", "certificate_path": "/nowhere.pem"}, "The certificate cannot be read"),
-        ({"credential": "certificate", "certificate_path": "/nowhere.pem", "login": ""}, "login .* is empty"),
+        ({"credential": "certificate", "certificate_path": "/nowhere.pem", "login": ""}, "client id .* is empty"),
     ],
 )
 def test_credentials_that_cannot_be_used_are_named(fields, told):

@@ -20,9 +20,9 @@ AUTHORITY = "https://login.microsoftonline.com"
 
 #: What to do about a refusal, by its ``error``.
 WHAT_TO_DO = {
-    "invalid_client": "the client id or secret was refused, or the secret expired. Check login and password",
-    "unauthorized_client": "the tenant does not know this app, or it is disabled. Check login and tenant_id",
-    "invalid_request": "the token host rejected the request as wrong. Check tenant_id, authority, login and scope",
+    "invalid_client": "the client id or secret was refused, or the secret expired. Check client id and client secret",
+    "unauthorized_client": "the tenant does not know this app, or it is disabled. Check client id and tenant_id",
+    "invalid_request": "the token host rejected the request as wrong. Check tenant_id, authority, client id and scope",
     "invalid_scope": "the scope is malformed. It must be the organisation's URL followed by /.default",
     "invalid_resource": "the tenant does not know this organisation. Check host and scope",
 }
@@ -31,7 +31,7 @@ WHAT_TO_DO = {
 #: AADSTS numbers that say more than ``error`` does ("Microsoft Entra authentication and authorization error codes").
 NUMBERS = {
     90002: "the tenant is unknown, or belongs to another cloud's token host. Check tenant_id and authority",
-    90011: "the token host cannot identify the client: its ids are ambiguous. Check login and tenant_id",
+    90011: "the token host cannot identify the client: its ids are ambiguous. Check client id and tenant_id",
     900382: "the tenant belongs to another cloud's token host. Check authority",
     900432: "the tenant belongs to another cloud's token host. Check authority",
 }
@@ -60,10 +60,10 @@ def auth(credentials: Credentials[Settings]) -> Auth:
         return Auth(
             shared.send_bearer, acquire=azure.use_managed_identity(credentials.login, _choose_scope(credentials))
         )
-    shared.require(ABOUT.name, {"tenant_id": settings.tenant_id, "login (the client id)": credentials.login})
+    shared.require(ABOUT.name, {"tenant_id": settings.tenant_id, "client id (login)": credentials.login})
     if settings.credential == "certificate":
         return Auth(shared.send_bearer, acquire=_use_certificate(credentials), secrets=(credentials.password,))
-    shared.require(ABOUT.name, {"password (the client secret)": credentials.password})
+    shared.require(ABOUT.name, {"client secret (password)": credentials.password})
     url = f"{_check_authority(settings)}/{quote(settings.tenant_id or '', safe='')}/oauth2/v2.0/token"
     return shared.sign_oauth2(
         url, credentials.login, credentials.password, read_token, scope=_choose_scope(credentials)
@@ -79,7 +79,7 @@ def _explain(refusal: shared.Members) -> str:
     """What to do about a refusal. Its AADSTS numbers are for people only: clients must not branch on them."""
     numbers, name = refusal.get("error_codes"), str(refusal.get("error"))
     known = [NUMBERS[n] for n in numbers if isinstance(n, int) and n in NUMBERS] if isinstance(numbers, list) else []
-    default = WHAT_TO_DO.get(name, "the token host refused the app. Check tenant_id, login and password")
+    default = WHAT_TO_DO.get(name, "the token host refused the app. Check tenant_id, client id and client secret")
     return known[0] if known else default
 
 

@@ -63,7 +63,7 @@ def _acquire_from(credential: TokenCredential, scope: str) -> Acquire:
         except ClientAuthenticationError as wrong:
             if isinstance(wrong.__cause__, AzureError):  # the library says the same of a host that is not there
                 raise Unavailable(away) from None
-            msg = "azure-identity could not get a token. Check tenant_id, login and the certificate or identity"
+            msg = "azure-identity could not get a token. Check tenant_id, client id and the certificate or identity"
             raise AuthRejected(msg) from None
         except AzureError:
             raise Unavailable(away) from None
