@@ -67,6 +67,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     lengths as little-endian 32-bit integers. Times are UTC. A run over several windows extracts them as one long
     window, to be split into ``windows`` of ``width``. Steps pass such a manifest on but never publish it: each of its
     windows has its own. ``asked`` is a digest of source and options (`Job.asked`), empty if it was not recorded.
+    The first ``late`` of the windows are older than the run's own window, and were read again.
     ``schema_version`` is the version of the canonical columns in its files (`schema.find_version`).
     """
 
@@ -87,10 +88,24 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     width: timedelta | None = None
     asked: str = ""
     schema_version: int = 1
+    late: int = 0
 
-    def to_split(self, width: timedelta | None) -> Manifest:
+    def to_split(self, width: timedelta | None, late: int = 0) -> Manifest:
         """The same manifest, to be split into windows of ``width``; None keeps one window."""
-        return self if width is None else replace(self, width=width, windows=self.window.count(width))
+        return self if width is None else replace(self, width=width, windows=self.window.count(width), late=late)
+
+    def part_late(self) -> list[Manifest]:
+        """The manifest itself; in two, the late windows first, if the run read late windows again.
+
+        Only for a manifest that is passed on. The files of each part are found by ``load.find_current``.
+        """
+        if not self.late or self.width is None:
+            return [self]
+        own = self.window_start + self.late * self.width
+        return [
+            replace(self, window_end=own, windows=self.late),
+            replace(self, window_start=own, windows=self.windows - self.late, late=0),
+        ]
 
     @property
     def window(self) -> Window:
@@ -146,6 +161,7 @@ def join_batches(manifests: Iterable[Manifest]) -> Manifest:
         counts=sum((part.counts for part in parts), Counts()),
         digest=first.digest if len(parts) == 1 else "",
         asked=first.asked,
+        late=first.late,
     )
 
 

@@ -34,6 +34,12 @@ class Loaded(msgspec.Struct, frozen=True):
     merged: int
     removed: int = 0
 
+    def __add__(self, other: Loaded) -> Loaded:
+        return Loaded(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
+
+
+NOTHING = Loaded(0, 0, 0, 0, 0)
+
 
 class Target(Protocol):
     """One table of the user's. Each operation is one transaction: it happens as a whole, or the table is unchanged.
@@ -81,6 +87,18 @@ def load_window(lake: Lake, manifest: Manifest, target: Target) -> tuple[Manifes
         else:
             _log_counts(manifest, done, target.describe())
             return manifest, done
+
+
+def load_run(lake: Lake, manifest: Manifest, target: Target) -> tuple[Manifest, Loaded, Loaded]:
+    """Load all windows of a run, as ``load_window`` does. Returns all counts, and those of the late windows among them.
+
+    Late windows are older than the run's own, which a run with ``lookback`` reads again. They are a transaction of
+    their own, before the other one.
+    """
+    *before, own = manifest.part_late()
+    late = [load_window(lake, part, target)[1] for part in before]
+    found, done = load_window(lake, own, target)
+    return (manifest, late[0] + done, late[0]) if late else (found, done, NOTHING)
 
 
 def require_current(lake: Lake, manifest: Manifest) -> None:

@@ -1,10 +1,10 @@
 """Metrics through Airflow's own statistics: StatsD or OpenTelemetry, as the deployment is configured.
 
-The counters are ``interactions.requests``, ``.rows``, ``.throttles``, ``.retries`` and ``.rejects``. The timer is
-``interactions.duration``. Each has the tags ``vendor`` and ``stage`` (list, extract, publish, normalize, load,
-request). Plain StatsD drops tags and would sum the stages. So each metric is also sent under a name of its own,
-``interactions.rows.<vendor>.<stage>``, unless Airflow's ``[metrics] legacy_names_on`` is off. Airflow does the same
-with its own metrics.
+The counters are ``interactions.requests``, ``.rows``, ``.throttles``, ``.retries``, ``.rejects`` and ``.late`` (rows
+that a load changed in windows before the run's own). The timer is ``interactions.duration``. Each has the tags
+``vendor`` and ``stage`` (list, extract, publish, normalize, load, request). Plain StatsD drops tags and would sum the
+stages. So each metric is also sent under a name of its own, ``interactions.rows.<vendor>.<stage>``, unless Airflow's
+``[metrics] legacy_names_on`` is off. Airflow does the same with its own metrics.
 
 Metrics are sent when a task has succeeded. Airflow itself counts failures (``ti_failures``).
 """

@@ -87,8 +87,9 @@ def summarize_normalized(stage: str, manifest: Manifest) -> Summary:
     return _summarize_manifest(stage, manifest, counts.canonical, _find_path(manifest), counters)
 
 
-def summarize_loaded(stage: str, manifest: Manifest, result: Loaded) -> Summary:
-    """The summary of a loaded window."""
+def summarize_loaded(stage: str, manifest: Manifest, result: Loaded, late: Loaded | None = None) -> Summary:
+    """The summary of a loaded window. ``late`` are the counts of the windows before the run's own."""
+    news = late.inserted + late.updated + late.removed if late else 0
     return _summarize(
         stage,
         manifest.place,
@@ -98,7 +99,7 @@ def summarize_loaded(stage: str, manifest: Manifest, result: Loaded) -> Summary:
         _find_path(manifest),
         rejected=manifest.counts.rejected,
         windows=manifest.windows,
-        counters={"rows": result.rows},
+        counters={"rows": result.rows, "late": news},
     )
 
 

@@ -19,12 +19,12 @@ from airflow_provider_interactions.observability.assets import emit_events
 from airflow_provider_interactions.observability.links import ManifestLink
 from airflow_provider_interactions.observability.metrics import send_metrics
 from airflow_provider_interactions.observability.summary import Summary
-from airflow_provider_interactions.runtime.context import DAY, resolve_window
+from airflow_provider_interactions.runtime.context import DAY, Span, choose_split_width, look_back, resolve_window
 from airflow_provider_interactions.runtime.deferral import DEFERRABLE, find_resume_time
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.retry import POLICY, RETRIES, keep_defaults
 from airflow_provider_interactions.runtime.timetables import require_intervals
-from airflow_provider_interactions.window import Instant, Window, zulu
+from airflow_provider_interactions.window import Instant, zulu
 
 Result = TypeVar("Result")
 
@@ -97,6 +97,8 @@ class VendorOperator(LakeOperator):
         UTC. Default: the run's own window
     :param end: end of the window, exclusive
     :param width: length of a partition. A longer window is split into windows of this length. Default: one day
+    :param lookback: number of windows before its own that a scheduled run reads again, because vendors add and change
+        interactions later. They are counted apart. Backfills and runs by hand do not look back. Default: 0
     :param options: options of the vendor; the vendor's page in the documentation lists them
     :param deferrable: whether the task gives up its slot if the vendor asks for a pause of more than a minute. The
         triggerer waits, and the task continues after the pause. Default: ``[operators] default_deferrable``
@@ -112,6 +114,7 @@ class VendorOperator(LakeOperator):
         start: Instant | None = None,
         end: Instant | None = None,
         width: timedelta = DAY,
+        lookback: int = 0,
         options: Mapping[str, Any] | None = None,
         deferrable: bool = DEFERRABLE,
         **kwargs: Any,
@@ -121,12 +124,13 @@ class VendorOperator(LakeOperator):
             msg = f"{type(self).__name__} {self.task_id}: give vendor, conn_id, or both."
             raise ValueError(msg)
         if start is None:
-            require_intervals(self.dag if self.has_dag() else None)
+            require_intervals(self.get_dag())
         self.vendor = vendor
         self.conn_id = conn_id or f"{vendor}_default"
         self.start = start
         self.end = end
         self.width = width
+        self.lookback = lookback
         self.options = options
         self.deferrable = deferrable
 
@@ -134,9 +138,12 @@ class VendorOperator(LakeOperator):
         """The connection's hook. It reads the connection when one of its properties is first used."""
         return InteractionsHook(self.conn_id, vendor=self.vendor)
 
-    def window(self, context: Mapping[str, Any]) -> Window:
-        """The run's window; raises ConfigError if the run has none."""
-        return resolve_window(context, self.start, self.end, self.width)
+    def find_span(self, context: Mapping[str, Any]) -> Span:
+        """What the run reads; raises ConfigError if the run has no window, or too many."""
+        own = resolve_window(context, self.start, self.end, self.width)
+        window = look_back(context, own, self.lookback, self.width)
+        late = window.count(self.width) - 1 if window != own else 0
+        return Span(window, choose_split_width(context, self.start, window, self.width, late), late)
 
     def read_options(self, hook: InteractionsHook) -> Options:
         """The vendor's options, checked; raises ConfigError that names a wrong option."""

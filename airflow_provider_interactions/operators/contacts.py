@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, ClassVar, Literal
 
@@ -17,12 +17,11 @@ from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.observability.summary import summarize_list
 from airflow_provider_interactions.operators.base import VendorOperator
 from airflow_provider_interactions.runtime import sources
-from airflow_provider_interactions.runtime.context import choose_split_width, is_aligned, pick_given
+from airflow_provider_interactions.runtime.context import Span, is_aligned, pick_given
 from airflow_provider_interactions.runtime.deferral import choose_limits
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.shared_limit import choose_sharing
-from airflow_provider_interactions.window import Window
 
 
 class ListContactsOperator(VendorOperator):
@@ -82,9 +81,8 @@ class ListContactsOperator(VendorOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """List the contacts, store the list and cut it into batches; fails at once if a retry cannot help."""
         with raise_for_airflow(self.subject):
-            window = self.window(context)
-            # Before the first request: this fails if there are too many windows.
-            width = choose_split_width(context, self.start, window, self.width)
+            span = self.find_span(context)
+        window, width, _ = span
         if width and not is_aligned(window, width):
             self.log.warning(
                 "Window %s does not start and end at a boundary of %s in UTC. Its parts differ from the windows of "
@@ -93,8 +91,10 @@ class ListContactsOperator(VendorOperator):
             )
         with self.defer_long_pause(), raise_for_airflow(self.subject, f"window {window}"):
             return self._store_list(context, window, width)
+        with raise_for_airflow(self.subject, f"window {window}"):
+            return self._store_list(context, span)
 
-    def _store_list(self, context: Context, window: Window, width: timedelta | None) -> list[dict[str, Any]]:
+    def _store_list(self, context: Context, span: Span) -> list[dict[str, Any]]:
         from airflow_provider_interactions import contacts
         from airflow_provider_interactions.runtime.batching import make_reference
 
@@ -102,6 +102,8 @@ class ListContactsOperator(VendorOperator):
         options = self.read_options(hook)
         place = WindowPaths(hook.vendor.name, hook.credentials.account, window)
         path, count = contacts.write_list(lake, place, self._list_pages(hook, options, lake), datetime.now(UTC))
+        place = WindowPaths(hook.vendor.name, hook.credentials.account, span.window)
+        path, count = contacts.write_list(lake, place, self._list_pages(hook, options), datetime.now(UTC))
         size = self._choose_batch_size(
             hook, options, contacts.read_batch(lake, contacts.Batch(path, 0, 1, 0, 1)), count
         )
@@ -112,8 +114,8 @@ class ListContactsOperator(VendorOperator):
             )
             raise ConfigError(msg)
         batches = contacts.cut_batches(path, count, size)
-        self.log.info("%s, window %s: %d contacts in %d batches", hook.vendor.name, window, count, len(batches))
-        references = [make_reference(batch, window, width, self._hash_source()) for batch in batches]
+        self.log.info("%s, window %s: %d contacts in %d batches", hook.vendor.name, span.window, count, len(batches))
+        references = [make_reference(batch, *span, source=self._hash_source()) for batch in batches]
         return self.finish(context, summarize_list(self.stage, place, path, count), references)
 
     def _choose_batch_size(

@@ -17,7 +17,6 @@ from airflow_provider_interactions.observability.summary import summarize_extrac
 from airflow_provider_interactions.operators.base import VendorOperator
 from airflow_provider_interactions.runtime.context import (
     Run,
-    choose_split_width,
     identify_run,
     pick_given,
     read_history_age,
@@ -106,7 +105,7 @@ class ExtractInteractionsOperator(VendorOperator):
             _set_label(context, reference.label, self.map_index_template or "{{ interactions_batch }}")
         with self.defer_long_pause(), raise_for_airflow(self.subject, f"window {reference.window}"):
             job = self._build_job(reference, age, identify_run(context, self.retries or 0))
-            manifest = extract(job).to_split(reference.width)
+            manifest = extract(job).to_split(reference.width, reference.late)
         counts = manifest.counts
         self.log.info(
             "%s: landed %d records of %d contacts, with %d requests",
@@ -150,9 +149,8 @@ class ExtractInteractionsOperator(VendorOperator):
             raise ConfigError(msg)
         if self.batch is not None:
             return read_reference(self.batch)
-        window = self.window(context)
-        width = choose_split_width(context, self.start, window, self.width)
-        return Reference("", 0, 0, 0, 1, window_start=window.start, window_end=window.end, width=width)
+        window, width, late = self.find_span(context)
+        return Reference("", 0, 0, 0, 1, window_start=window.start, window_end=window.end, width=width, late=late)
 
     def _read_contacts(self, hook: InteractionsHook, lake: Lake, reference: Reference) -> list[Contact]:
         from airflow_provider_interactions import contacts

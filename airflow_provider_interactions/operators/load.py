@@ -61,18 +61,18 @@ class LoadInteractionsOperator(LakeOperator):
 
         Targets are loaded one after the other. A retry finds what is loaded already, and changes nothing there.
         """
-        from airflow_provider_interactions.load import load_window
+        from airflow_provider_interactions.load import load_run
 
         with raise_for_airflow():
             lake, manifest, targets = open_lake(self.lake), self._read_manifest(context), self._open_targets()
         loaded = []
         with raise_for_airflow(*describe_window([manifest])):
             for target in targets:
-                manifest, result = load_window(lake, manifest, target)
-                loaded.append(result)
+                manifest, *results = load_run(lake, manifest, target)
+                loaded.append(results)
         return self.finish(
             context,
-            summarize_loaded(self.stage, manifest, loaded[0]),
+            summarize_loaded(self.stage, manifest, *loaded[0]),
             _build_result(manifest, [target.describe() for target in targets], loaded),
         )
 
@@ -89,13 +89,18 @@ class LoadInteractionsOperator(LakeOperator):
         return unpack_batches(self.manifest)[0]
 
 
-def _build_result(manifest: Manifest, tables: Sequence[tuple[str, str]], loaded: Sequence[Loaded]) -> dict[str, Any]:
-    """The window, its counts, and what was done in each table. ``table`` and ``loaded`` are those of the first."""
+def _build_result(
+    manifest: Manifest, tables: Sequence[tuple[str, str]], loaded: Sequence[Sequence[Loaded]]
+) -> dict[str, Any]:
+    """The window, its counts, and what was done in each table. ``table`` and ``loaded`` are those of the first.
+
+    ``late`` counts the rows of windows before the run's own; ``loaded`` includes them.
+    """
     import msgspec
 
     done = [
-        {"address": address, "table": table, "loaded": msgspec.to_builtins(result)}
-        for (address, table), result in zip(tables, loaded, strict=True)
+        {"address": address, "table": table, "loaded": msgspec.to_builtins(all_rows), "late": msgspec.to_builtins(late)}
+        for (address, table), (all_rows, late) in zip(tables, loaded, strict=True)
     ]
     return {
         "vendor": manifest.vendor,
@@ -106,5 +111,6 @@ def _build_result(manifest: Manifest, tables: Sequence[tuple[str, str]], loaded:
         "counts": msgspec.to_builtins(manifest.counts),
         "table": done[0]["table"],
         "loaded": done[0]["loaded"],
+        "late": done[0]["late"],
         "targets": done,
     }

@@ -42,6 +42,7 @@ class VendorArguments(CommonArguments, total=False):
     start: Instant | None
     end: Instant | None
     width: timedelta
+    lookback: int
     options: Mapping[str, Any] | None
     deferrable: bool
     pool: str | None
@@ -113,6 +114,8 @@ def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arg
     vendor allows. With ``pool``, the tasks that call the vendor take a slot of that pool instead. A pool also counts
     the tasks of other DAGs. ``[interactions] pools`` in the configuration chooses the pool with the connection's name.
     Create the pool first: Airflow does not run a task whose pool is missing.
+
+    With ``lookback=3``, each scheduled run also reads the three windows before its own again, for late interactions.
 
     If ``start`` and ``end`` cover more than ``width`` (default: one day), the run writes windows of that length. For
     several connections in one DAG, call this function in a ``TaskGroup`` for each connection. Other DAGs can wait for

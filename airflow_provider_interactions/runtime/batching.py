@@ -27,13 +27,14 @@ from airflow_provider_interactions.window import Window
 class Reference(Batch, frozen=True, kw_only=True):
     """A batch of contacts and the run's window, so that all tasks of a run use the same window.
 
-    ``width`` is the length of the windows that a longer window is split into, None for one window. ``source`` is the
-    same as in a Job.
+    ``width`` is the length of the windows that a longer window is split into, None for one window. The first ``late``
+    of them are older than the run's own window. ``source`` is the same as in a Job.
     """
 
     window_start: datetime
     window_end: datetime
     width: timedelta | None = None
+    late: int = 0
     source: str = ""
 
     @property
@@ -47,10 +48,12 @@ class Reference(Batch, frozen=True, kw_only=True):
         return f"{self.batch + 1} of {self.batches}: contacts {self.first + 1:,}-{self.first + self.count:,}"
 
 
-def make_reference(batch: Batch, window: Window, width: timedelta | None = None, source: str = "") -> dict[str, Any]:
+def make_reference(
+    batch: Batch, window: Window, width: timedelta | None = None, late: int = 0, *, source: str = ""
+) -> dict[str, Any]:
     """A reference to a batch, as plain JSON values."""
-    values = msgspec.structs.asdict(batch)
-    reference = Reference(**values, window_start=window.start, window_end=window.end, width=width, source=source)
+    values = {**msgspec.structs.asdict(batch), "width": width, "late": late, "source": source}
+    reference = Reference(**values, window_start=window.start, window_end=window.end)
     return dict(msgspec.to_builtins(reference))
 
 

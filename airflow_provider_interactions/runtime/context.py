@@ -73,7 +73,7 @@ def resolve_window(
 
 def _is_run(context: Mapping[str, Any], kind: str) -> bool:
     """Whether Airflow made the run in this way: backfill, manual, scheduled, and so on."""
-    return getattr(context.get("dag_run"), "run_type", None) == kind  # type: ignore[no-any-return]
+    return getattr(context.get("dag_run"), "run_type", None) == kind
 
 
 def pick_given(*values: T | None) -> T | None:
@@ -104,20 +104,42 @@ def _read_interval(start: datetime | None, end: datetime | None, advice: str) ->
     return Window.of(start, end)
 
 
+#: Runs that read again the windows before their own. Others have a window that somebody chose.
+_LOOKING_BACK = ("scheduled", "asset_triggered")
+
+
+def look_back(context: Mapping[str, Any], window: Window, windows: int, width: timedelta) -> Window:
+    """The run's window, and the ``windows`` before it, which a scheduled run reads again for late data.
+
+    Returns the window alone for other runs: backfills, and runs by hand. Raises ConfigError if the window is not one
+    of length ``width`` that starts at a boundary of UTC days, or of ``width`` if that is shorter.
+    """
+    if not windows or not any(_is_run(context, kind) for kind in _LOOKING_BACK):
+        return window
+    if window.end - window.start != width or not _is_boundary(window.start, min(width, DAY)):
+        msg = (
+            f"lookback reads windows of {width} again that start at a boundary in UTC, and this run's window is "
+            f"{window}. Schedule the DAG in UTC, with width as long as its data interval, or leave lookback out."
+        )
+        raise ConfigError(msg)
+    return Window(window.start - windows * width, window.end)
+
+
 #: The most windows that one run writes: about three years of days.
 MOST_WINDOWS = 1_000
 
 
 def choose_split_width(
-    context: Mapping[str, Any], start: Instant | None, window: Window, width: timedelta
+    context: Mapping[str, Any], start: Instant | None, window: Window, width: timedelta, late: int = 0
 ) -> timedelta | None:
     """``width`` if the run's window must be split into windows of that length, else None.
 
-    A window is split if it is longer than ``width`` and comes from the argument ``start`` or from the run's param. The
-    windows of timetables already have the right length. Raises ConfigError if one run would write too many windows.
+    A window is split if it is longer than ``width`` and comes from the argument ``start`` or from the run's param, or
+    if it holds ``late`` windows before the run's own. The windows of timetables already have the right length. Raises
+    ConfigError if one run would write too many windows.
     """
     params = context.get("params") or {}
-    if pick_given(start, params.get("start")) is None:
+    if not late and pick_given(start, params.get("start")) is None:
         return None
     number = window.count(width)
     if number > MOST_WINDOWS:
@@ -131,8 +153,11 @@ def choose_split_width(
 
 def is_aligned(window: Window, width: timedelta) -> bool:
     """Whether a window consists of whole windows of this width, counted from midnight UTC."""
-    midnight = datetime(1970, 1, 1, tzinfo=UTC)
-    return not any((moment - midnight) % width for moment in (window.start, window.end))
+    return all(_is_boundary(moment, width) for moment in (window.start, window.end))
+
+
+def _is_boundary(moment: datetime, width: timedelta) -> bool:
+    return not (moment - datetime(1970, 1, 1, tzinfo=UTC)) % width
 
 
 #: How templates write booleans.
@@ -169,6 +194,17 @@ def _read_age(value: object) -> timedelta:
         msg = f"history_age is {value!r}. Give a timedelta or seconds. Zero fetches all histories again."
         raise ConfigError(msg)
     return age
+
+
+class Span(NamedTuple):
+    """What a run reads: one window, to be split into windows of ``width`` unless that is None.
+
+    The first ``late`` of them are older than the run's own window.
+    """
+
+    window: Window
+    width: timedelta | None = None
+    late: int = 0
 
 
 class Run(NamedTuple):
