@@ -90,8 +90,6 @@ class ListContactsOperator(VendorOperator):
                 *(window, width),
             )
         with self.defer_long_pause(), raise_for_airflow(self.subject, f"window {window}"):
-            return self._store_list(context, window, width)
-        with raise_for_airflow(self.subject, f"window {window}"):
             return self._store_list(context, span)
 
     def _store_list(self, context: Context, span: Span) -> list[dict[str, Any]]:
@@ -100,10 +98,8 @@ class ListContactsOperator(VendorOperator):
 
         hook, lake = self.hook(), open_lake(self.lake)
         options = self.read_options(hook)
-        place = WindowPaths(hook.vendor.name, hook.credentials.account, window)
-        path, count = contacts.write_list(lake, place, self._list_pages(hook, options, lake), datetime.now(UTC))
         place = WindowPaths(hook.vendor.name, hook.credentials.account, span.window)
-        path, count = contacts.write_list(lake, place, self._list_pages(hook, options), datetime.now(UTC))
+        path, count = contacts.write_list(lake, place, self._list_pages(hook, options, lake), datetime.now(UTC))
         size = self._choose_batch_size(
             hook, options, contacts.read_batch(lake, contacts.Batch(path, 0, 1, 0, 1)), count
         )
