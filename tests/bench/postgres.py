@@ -143,12 +143,12 @@ def _merged(url, table, lake, manifest, how):
         found = find_table(cursor, table, CANONICAL)
         if how == "merge":
             cursor.execute("SET LOCAL work_mem TO DEFAULT")
-        staged = module._stage_rows(cursor, found, CANONICAL, lake, manifest)
+        module._stage_rows(cursor, found, CANONICAL, lake, manifest)
         cursor.execute("SELECT pg_backend_pid()")
         [pid] = cursor.fetchone()
         began, cpu = time.monotonic(), _read_cpu(pid)
         if how == "ours":
-            module._merge(cursor, table, CANONICAL, found, staged)
+            module.merge(cursor, table, CANONICAL, jsonb=False)
         else:
             cursor.execute(MERGE.format(table))
         return Spent(time.monotonic() - began, _read_cpu(pid) - cpu)

@@ -9,7 +9,7 @@ from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.schema import CANONICAL
 from airflow_provider_interactions.window import Window
 
-HALF_YEAR = Window.of("2026-01-01", "2026-07-01")
+PLACE = WindowPaths("dynamics_marketing", "acme", Window.of("2026-01-01", "2026-07-01"))
 
 #: One row per number. In the second version, every tenth row has other attributes.
 _ROWS = """
@@ -40,17 +40,16 @@ def write_rows(lake, version, rows):
         for batch in found.to_arrow_reader(65_536):
             writer.write(pa.RecordBatch.from_arrays(list(map(_fit, batch.columns, CANONICAL)), schema=CANONICAL))
     file = writer.close()
-    place = WindowPaths("dynamics_marketing", "acme", HALF_YEAR)
     manifest = Manifest(
-        vendor=place.vendor,
-        account=place.account,
-        window_start=HALF_YEAR.start,
-        window_end=HALF_YEAR.end,
-        extracted_at=HALF_YEAR.end,
+        vendor=PLACE.vendor,
+        account=PLACE.account,
+        window_start=PLACE.window.start,
+        window_end=PLACE.window.end,
+        extracted_at=PLACE.window.end,
         files=(file,),
         counts=Counts(landed=rows, canonical=rows),
     )
-    lake.publish(place.manifest, manifest)
+    lake.publish(PLACE.manifest, manifest)
     return manifest
 
 

@@ -75,6 +75,12 @@ class Postgres:
         return place.replace("postgres:secret@", "reader:reads@"), 'GRANT CREATE ON SCHEMA "public" TO reader'
 
 
+class OlderPostgres(Postgres):
+    """A table in PostgreSQL 16, which merges by other statements than 17 and later."""
+
+    fixture = "older_database"
+
+
 class Snowflake:
     """A table in fakesnow, which speaks Snowflake's protocol: real driver, real statements, run on DuckDB."""
 
@@ -214,5 +220,7 @@ class Databricks(OnDuckDB):
 #: Some targets need an environment of their own, which names them here.
 CASES = tuple(
     globals()[name]
-    for name in os.environ.get("TARGETS", "DuckDB,Postgres,Iceberg,Redshift,BigQuery,Databricks").split(",")
+    for name in os.environ.get("TARGETS", "DuckDB,Postgres,OlderPostgres,Iceberg,Redshift,BigQuery,Databricks").split(
+        ","
+    )
 )

@@ -40,6 +40,20 @@ def database(postgres):
 
 
 @pytest.fixture(scope="session")
+def older_postgres():
+    """The same of an older version."""
+    with servers.postgres(package=servers.OLDER_PACKAGE) as url:
+        yield url
+
+
+@pytest.fixture
+def older_database(older_postgres):
+    """The URL of a database there that only this test uses."""
+    with servers.database(older_postgres) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def fakesnow_server():
     """The port of a double of Snowflake, in a thread of this process."""
     from fakesnow import server

@@ -17,9 +17,12 @@ from msgspec.structs import replace
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError, LoadError, Unreconciled, WindowSuperseded
 from airflow_provider_interactions.lake.manifest import Counts, pack
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import Loaded
 from airflow_provider_interactions.schema import CANONICAL, KEY, _field
 from airflow_provider_interactions.window import Window
+from tests.bench.peak import load
+from tests.bench.rows import write_rows
 from tests.targets.cases import CASES
 from tests.targets.windows import ACCOUNT, DAY, VENDOR, read_at, row, write
 
@@ -387,3 +390,21 @@ def test_any_sequence_of_extractions_gives_what_a_simple_model_gives(case, place
             assert target.load(lake, manifest) == merge_rows(rows, manifest, model)
     columns = ("interaction_id", "contact_id", "subject", "window_start", "window_end", "extracted_at")
     assert read(case, place, *columns, table=name) == [(key, *one) for key, one in sorted(model.items())]
+
+
+#: Rows of two windows for each target that runs here as it is. DuckDB fills its limit of memory before it is bounded.
+SIZES = {"DuckDB": (1_000_000, 3_000_000), "Postgres": (300_000, 900_000), "Iceberg": (300_000, 900_000)}
+
+
+@parametrize([case for case in CASES if case.__name__ in SIZES])
+def test_memory_does_not_grow_with_the_rows(case, place, tmp_path):
+    peaks = []
+    for n, rows in enumerate(SIZES[case.__name__]):
+        lakes = [Lake.at(str(tmp_path / f"{n}-{version}")) for version in (1, 2)]
+        found = []
+        for version, lake in enumerate(lakes, 1):
+            write_rows(lake, version, rows)
+            found.append(load(case.__name__, place, lake, f"rows_{rows}"))
+        assert [one["loaded"]["rows"] for one in found] == [rows, rows]
+        peaks.append([one["peak"] for one in found])
+    assert all(more < 1.25 * few for few, more in zip(*peaks, strict=True)), peaks

@@ -1,13 +1,9 @@
 """What only the target for PostgreSQL does; ``test_behaviour.py`` has what all targets do."""
 
 import json
-import os
-import subprocess
-import sys
 import traceback
 from contextlib import contextmanager
 from decimal import Decimal
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,17 +12,14 @@ from hypothesis import strategies as st
 
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError, LoadError
-from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import Loaded
 from airflow_provider_interactions.load import postgres as module
 from airflow_provider_interactions.load.postgres import PostgresTable
 from airflow_provider_interactions.load.postgres_rows import fit_json
 from airflow_provider_interactions.load.postgres_schema import sql_type
 from airflow_provider_interactions.schema import CANONICAL
-from tests.bench.rows import write_rows
 from tests.targets.windows import ACCOUNT, VENDOR, row, write
 
-ROOT = Path(__file__).parents[2]
 CUT = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
     " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
@@ -53,7 +46,7 @@ def cut_at(monkeypatch, database, name):
         yield
 
 
-@pytest.mark.parametrize("step", ["_stage_rows", "read_canonical", "_lock", "require_current", "_merge", "add_key"])
+@pytest.mark.parametrize("step", ["_stage_rows", "read_canonical", "_lock", "require_current", "merge", "add_key"])
 def test_a_connection_that_is_cut_leaves_nothing_half_loaded(database, lake, monkeypatch, step):
     first = write(lake, [row(key) for key in range(1000)], 1)
     with cut_at(monkeypatch, database, step), pytest.raises(LoadError, match="connection to PostgreSQL broke") as cut:
@@ -300,31 +293,3 @@ def test_loads_of_two_accounts_do_not_wait_for_each_other(database, lake, monkey
     monkeypatch.setattr(module, "require_current", meanwhile)
     assert target.load(lake, write(lake, [row(1, subject="x")], 1)).updated == 1
     assert done[1].inserted == 1
-
-
-PEAK = r"""
-import re, sys
-from pathlib import Path
-from airflow_provider_interactions.lake.manifest import Manifest
-from airflow_provider_interactions.lake.paths import WindowPaths
-from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.load.postgres import PostgresTable
-url, folder, manifest = sys.argv[1:]
-lake = Lake.at(folder)
-PostgresTable(url).load(lake, lake.read(manifest, Manifest))
-# Not ru_maxrss: that begins with the memory of the process that started this one.
-print(int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 1024)
-"""
-
-
-def test_memory_does_not_grow_with_the_rows(database, tmp_path):
-    peaks = []
-    for rows in (300_000, 900_000):
-        lake = Lake.at(str(tmp_path / str(rows)))
-        manifest = write_rows(lake, 1, rows)
-        command = [sys.executable, "-c", PEAK, database, lake.root, manifest.place.manifest]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-        peaks.append(float(done.stdout))
-        assert query(database, "SELECT count(*) FROM interactions") == [(rows,)]
-    assert peaks[1] < 1.15 * peaks[0], peaks
