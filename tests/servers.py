@@ -10,6 +10,7 @@ import fcntl
 import json
 import logging
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import sysconfig
 import tempfile
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from airflow_provider_interactions.demo.postgres_server import PACKAGE, build_commands
@@ -63,7 +65,7 @@ def postgres(user="postgres", password="secret", port=None, package=PACKAGE):
     """A PostgreSQL server of the demo's kind, from a package; the URL of its first database, as its superuser."""
     with _folder() as folder:
         commands = build_commands(folder, port or free_ports(1)[0], user, password, package)
-        subprocess.run(commands.initdb, cwd=folder, stdout=subprocess.DEVNULL, check=True)
+        _run(commands.initdb, folder)
         with running([*commands.postgres, "-c", "fsync=off"], folder, lambda: _connects(commands.url)):
             yield commands.url
 
@@ -172,7 +174,7 @@ def _install_azurite():
                 shutil.copy(wanted / name, folder)
             npm = _node() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
             command = [_node() / "bin" / "node", npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            _run(command, folder, {})
+            _run(command, folder)
             done.write_text(lines)
     return folder
 
@@ -241,6 +243,13 @@ def _folder():
     # Short, and below a folder that everybody may enter: pytest's own temporary folders are closed to others.
     with tempfile.TemporaryDirectory(prefix="interactions-") as name:
         yield Path(name)
+
+
+def _run(command, folder):
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        message = f"{command[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        raise RuntimeError(message)
 
 
 def _connects(url):
