@@ -30,6 +30,13 @@ WHEN = {
     "pattern": r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2}))?$",
 }
 
+#: The field ``plan``: the run logs what it would take, and extracts nothing.
+PLAN = {
+    "type": "boolean",
+    "title": "Plan only",
+    "description": "Log what the run would take in requests, hours and files. Extract nothing.",
+}
+
 #: The interaction types that a vendor documents, in its own words. Empty if each site numbers its own types.
 TYPES = {about.name: about.types for about in list_abouts()}
 

@@ -25,6 +25,7 @@ with DAG(
     params={
         "start": Param(None, title="Start", description="One or more days, for example 2026-01-31T00:00:00Z", **WHEN),
         "end": Param(None, title="End", description="Exclusive", **WHEN),
+        "plan": Param(False, **params.PLAN),
         "refresh": Param(False, type="boolean", title="Refresh", description="Fetch all histories again"),
     },
     default_args={"retries": 3, "retry_delay": timedelta(minutes=1), "retry_exponential_backoff": 2},

@@ -21,6 +21,7 @@ import deploy_parts
 import picture
 import pyarrow as pa
 import sandbox_parts
+import sizing_parts
 import vendor_parts
 import walk
 from markup import format_code, format_table
@@ -67,6 +68,11 @@ PARTS: dict[str, Callable[..., str]] = {
     "options": sandbox_parts.describe_options,
     "config": sandbox_parts.describe_config,
     "api": api.describe_api,
+    "sizing assumptions": sizing_parts.describe_assumptions,
+    "sizing billion": sizing_parts.describe_billion,
+    "sizing day": sizing_parts.describe_day,
+    "sizing types": sizing_parts.describe_types,
+    "sizing ways": sizing_parts.describe_ways,
     "walk": walk.describe_walk,
     "celery": deploy_parts.describe_settings,
 }

@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any, ClassVar, Literal
 
 from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_interactions.contract import Contact, Options
 from airflow_provider_interactions.errors import ConfigError
@@ -21,6 +22,7 @@ from airflow_provider_interactions.runtime.context import Span, is_aligned, pick
 from airflow_provider_interactions.runtime.deferral import choose_limits
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
+from airflow_provider_interactions.runtime.planning import wants_plan
 from airflow_provider_interactions.runtime.shared_limit import choose_sharing
 
 
@@ -32,6 +34,8 @@ class ListContactsOperator(VendorOperator):
 
     Give one of ``contacts``, ``contacts_file`` and ``contacts_sql``, or none of them for the vendor's own list. Files
     and queries are read as streams, so they may be of any size.
+
+    If the run's param ``plan`` is true, the task logs what the run would take, stores nothing and skips the run.
 
     :param contacts: identifiers
     :param contacts_file: address of a file of identifiers, in any object storage that Airflow supports. The ending
@@ -90,7 +94,22 @@ class ListContactsOperator(VendorOperator):
                 *(window, width),
             )
         with self.defer_long_pause(), raise_for_airflow(self.subject, f"window {window}"):
+            if wants_plan(context):
+                self._show_plan(span)
             return self._store_list(context, span)
+
+    def _show_plan(self, span: Span) -> None:
+        """Log the plan of the run and skip the task, and with it the run. Stores nothing."""
+        from airflow_provider_interactions.plan.text import describe_plan
+        from airflow_provider_interactions.runtime.planning import plan_task
+
+        hook, lake = self.hook(), open_lake(self.lake)
+        options = self.read_options(hook)
+        contacts = len({contact for page in self._list_pages(hook, options, lake) for contact in page})
+        chosen = {"kind": pick_given(self.kind), "batch_size": self.batch_size}
+        text = describe_plan(plan_task(hook, lake, options, contacts, span.window, span.width, **chosen))
+        self.log.info("The plan of this run:\n%s", text)
+        raise AirflowSkipException("This run has the param plan, so it ends here. Run it without to extract.")
 
     def _store_list(self, context: Context, span: Span) -> list[dict[str, Any]]:
         from airflow_provider_interactions import contacts

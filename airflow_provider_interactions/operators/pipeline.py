@@ -89,14 +89,21 @@ class LoadArguments(CommonArguments, total=False):
     database: str | None
 
 
-class Arguments(ListArguments, ExtractArguments, NormalizeArguments, LoadArguments, total=False):
+class ApproveArguments(CommonArguments, total=False):
+    """Arguments of ``approve``."""
+
+    conn_id: str | None
+    max_requests: int | str
+
+
+class Arguments(ListArguments, ApproveArguments, ExtractArguments, NormalizeArguments, LoadArguments, total=False):
     """All arguments of ``interactions_pipeline``; the documentation of each operator explains its own."""
 
 
 class Pipeline(NamedTuple):
     """The tasks of one connection, so that you can put other tasks before and after them.
 
-    ``load`` is None if it was left out.
+    ``load`` is None if it was left out. The task ``approve`` of ``max_requests`` is between the first two.
     """
 
     list_contacts: ListContactsOperator
@@ -122,6 +129,10 @@ def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arg
     the assets ``interactions_<conn_id, else vendor>_normalized`` and ``…_loaded``. With ``load=False``, the rows stay
     in the lake, for a warehouse that reads Parquet.
 
+    With ``max_requests``, a task ``approve`` follows ``list_contacts``. If the plan of the run has more requests, it
+    waits until a person approves it in Airflow's UI. A rejected run is skipped. Each run of a backfill has a plan of
+    its own.
+
     A table in Iceberg consists of the lake's files, so those of a replaced window stay for a day if a target is in
     Iceberg.
 
@@ -135,6 +146,7 @@ def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arg
     contacts = ListContactsOperator(task_id="list_contacts", vendor=vendor, **listing)
     partial = ExtractInteractionsOperator.partial(task_id="extract", vendor=vendor, **_select(ExtractArguments, chosen))
     extract = partial.expand(batch=contacts.output)
+    _add_approval(contacts, extract, vendor, chosen)
     outlets = {stage: [asset(arguments.get("conn_id") or str(vendor), stage)] for stage in ASSET_STAGES}
     normalize = NormalizeInteractionsOperator(
         task_id="normalize",
@@ -148,6 +160,19 @@ def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arg
         task_id="load", outlets=outlets["loaded"], **_select(LoadArguments, chosen, manifest=normalize.output)
     )
     return Pipeline(contacts, extract, normalize, load_task)
+
+
+def _add_approval(
+    contacts: ListContactsOperator, extract: MappedOperator, vendor: str | None, chosen: Mapping[str, Any]
+) -> None:
+    """Add the task that stops a run whose plan is too large, if there is a ``max_requests``."""
+    if chosen.get("max_requests") is None:
+        return
+    # Airflow's approvals take a tenth of a second to import.
+    from airflow_provider_interactions.operators.approve import ApprovePlanOperator
+
+    known = _select(ApproveArguments, chosen, batches=contacts.output, vendor_options=chosen.get("options"))
+    ApprovePlanOperator(task_id="approve", vendor=vendor, **known).set_downstream(extract)
 
 
 def _require_target(chosen: Mapping[str, Any]) -> None:

@@ -171,16 +171,17 @@ def read_history_age(context: Mapping[str, Any], age: object = None, refresh: ob
     seconds; ``refresh`` makes it zero. Raises ConfigError for any other value.
     """
     params = context.get("params") or {}
-    if _read_bool(pick_given(refresh, params.get("refresh"))):
+    if read_switch("refresh", pick_given(refresh, params.get("refresh"))):
         return timedelta(0)
     chosen = pick_given(age, params.get("history_age"))
     return None if chosen is None else _read_age(chosen)
 
 
-def _read_bool(value: object) -> bool:
-    flag = BOOLEANS.get(str(value).lower()) if value is not None else False
+def read_switch(name: str, value: object) -> bool:
+    """A boolean of a run's params or of a template; no for one that was not given. Raises ConfigError for any other."""
+    flag = BOOLEANS.get(str(value).lower()) if pick_given(value) is not None else False
     if flag is None:
-        msg = f"refresh is {value!r}. Give true or false."
+        msg = f"{name} is {value!r}. Give true or false."
         raise ConfigError(msg)
     return flag
 

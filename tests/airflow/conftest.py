@@ -124,7 +124,7 @@ class FakeExecutionApi:
 
     def __init__(self, window=WINDOW, conf=None, connections=None):
         start, end = window
-        self.xcom, self.states, self.labels, self.rendered = {}, [], [], []
+        self.xcom, self.states, self.labels, self.rendered, self.questions = {}, [], [], [], []
         self.connections = connections or {}
         self.dag_run = {
             "dag_id": "d",
@@ -174,6 +174,9 @@ class FakeExecutionApi:
             return self._xcom(request, path, body)
         if path.startswith("connections/"):
             return self._connection(path.split("/")[-1])
+        if path.startswith("hitlDetails/"):
+            self.questions.append(body)
+            return httpx.Response(201, json=body)
         return httpx.Response(200, json={"message": "ok"})
 
     def _context(self, _):

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from airflow_provider_interactions import contacts as lists
 from airflow_provider_interactions.connection import build_credentials, build_options
+from airflow_provider_interactions.extract.commit import commit_window
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.normalize.pipeline import normalize
 from airflow_provider_interactions.plan.requests import count_requests
 from airflow_provider_interactions.plan.run import Figures, learn_figures, plan_run
 from airflow_provider_interactions.plan.text import describe_plan
@@ -201,3 +203,38 @@ def test_more_contacts_never_take_less(name, contacts, days, width):
     assert one.wide.requests <= one.daily.requests
     assert one.fits == (not one.advice)
     assert describe_plan(one)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "batches", "types"),
+    [("which50", 120, 3, ()), ("dynamics_marketing", 40, 2, TYPES[:3]), ("luminate_online", 60, 1, ())],
+)
+def test_requests_and_files_of_a_day_are_those_in_the_lake(name, number, batches, types, world, tmp_path):
+    """The pages about sizing are computed by the same function."""
+    job = build_job(
+        world, name, tmp_path, number, Window.of("2026-01-02", "2026-01-03"), **({"types": types} if types else {})
+    )
+    world.reset()
+    lists.write_list(job.lake, job.place, [job.contacts], job.extracted_at)
+    size = number // batches
+    parts = [
+        extract(replace(job, contacts=job.contacts[n * size : (n + 1) * size], batch=n, batches=batches))
+        for n in range(batches)
+    ]
+    manifest = normalize(job.lake, commit_window(job.lake, parts))
+    plan = plan_run(
+        job.vendor,
+        number,
+        job.window,
+        settings=job.credentials.settings,
+        options=job.options,
+        figures=learn_figures([manifest]),
+        batch_size=size,
+    )
+    by_path = world.stats()[name]["by_path"]
+    asked = sum(count for path, count in by_path.items() if "token" not in path)
+    # Who has rows is not known before, and of Luminate Online these cost another request.
+    assert plan.wide.requests == pytest.approx(asked, rel=0.3 if name == "luminate_online" else 0.0)
+    assert plan.wide.files == sum(path.is_file() for path in tmp_path.rglob("*"))
+    assert plan.wide.rows == manifest.counts.canonical
+    assert plan.wide.tasks == batches + 3
