@@ -41,8 +41,12 @@ AIRFLOW_SECONDS = 1.35
 #: Megabytes of one task: the largest of the measured peaks of all vendors, rounded up (docs/speed.md).
 TASK_MEGABYTES = 450
 
-#: Bytes of memory for each contact, while all are listed, and for those of one task (measured).
-LISTED_BYTES, ASKED_BYTES = 450, 1_500
+#: Megabytes of the task that lists contacts, without them (measured).
+LISTING_MEGABYTES = 100
+
+#: Bytes of memory for each contact, while all are listed, and for those of one task. Measured with a million contacts
+#: of a list, and from 1,000 to 16,000 contacts of a task (Which50, histories of three rows), and rounded up.
+LISTED_BYTES, ASKED_BYTES = 200, 6_000
 
 #: The most rows of a raw file.
 FILE_ROWS = 65_536
@@ -232,7 +236,7 @@ def _count_fetch(load: _Load, days: float) -> int:
 
 def _estimate_memory(load: _Load) -> int:
     largest = load.asked / load.batches * ASKED_BYTES / 1e6 + TASK_MEGABYTES
-    return ceil(max(largest, load.asked * LISTED_BYTES / 1e6))
+    return ceil(max(largest, load.asked * LISTED_BYTES / 1e6 + LISTING_MEGABYTES))
 
 
 def _count_files(load: _Load, rows: float, days: float) -> int:
