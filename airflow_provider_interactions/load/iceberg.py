@@ -1,8 +1,8 @@
 """Load windows into an Iceberg table: the very Parquet files that normalize wrote become the table's files.
 
 A window is replaced whole, in one commit, and no row is rewritten. So the table mirrors the lake: rows that the vendor
-no longer returns go, and an interaction that two windows hold is there twice. `iceberg_newest` has a view, and a
-compaction, that leave the newest version.
+no longer returns go, and an interaction that two windows hold is there twice. `iceberg_view` has a view
+of the newest versions, and `iceberg_newest` a compaction.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The newest version of each interaction in an Iceberg table, where several windows hold it: as a view, or for good.
+"""Leave only the newest version of each interaction in an Iceberg table, where several windows hold it.
 
 Windows overlap if their lengths changed, or if a vendor moved an interaction to another time.
 """
@@ -11,20 +11,8 @@ from pyiceberg.table import Table
 
 from airflow_provider_interactions.load.iceberg import IcebergTable
 from airflow_provider_interactions.load.iceberg_history import expire_old
+from airflow_provider_interactions.load.iceberg_view import LATEST, list_rest
 from airflow_provider_interactions.load.iceberg_windows import select_account, select_ids
-from airflow_provider_interactions.load.sql import list_names
-from airflow_provider_interactions.schema import CANONICAL, KEY
-
-#: Of the versions of one interaction, the first in this order is the newest. All columns take part, so that the choice
-#: does not depend on the order of the rows.
-_LATEST = ("extracted_at", "occurred_at")
-
-
-def build_newest_sql(table: str, columns: pa.Schema = CANONICAL) -> str:
-    """The query of a view on the newest versions, for any SQL engine. ``table`` is its name there, quoted if needed."""
-    order = [f"{name} DESC" for name in _LATEST] + [f'"{name}" NULLS LAST' for name in _list_rest(columns)]
-    version = f"row_number() OVER (PARTITION BY {', '.join(KEY)} ORDER BY {', '.join(order)}) AS version"
-    return f"SELECT {list_names(columns)} FROM (SELECT *, {version} FROM {table}) versions WHERE version = 1"  # noqa: S608 - the user's own name
 
 
 def compact(target: IcebergTable) -> int:
@@ -38,10 +26,6 @@ def compact(target: IcebergTable) -> int:
         target.change(lambda table, one=one: _compact_account(table, *one))  # type: ignore[misc]
         for one in accounts
     )
-
-
-def _list_rest(columns: pa.Schema) -> list[str]:
-    return [name for name in columns.names if name not in (*_LATEST, *KEY)]
 
 
 def _list_accounts(table: Table) -> list[tuple[str, str]]:
@@ -73,8 +57,8 @@ def _compact_account(table: Table, vendor: str, account: str) -> int:
 
 def _choose_newest(versions: pa.Table) -> pa.Table:
     """One row of each interaction of an account: the same that the view shows."""
-    order = [("interaction_id", "ascending"), *((name, "descending") for name in _LATEST)]
-    order += [(name, "ascending") for name in _list_rest(versions.schema)]
+    order = [("interaction_id", "ascending"), *((name, "descending") for name in LATEST)]
+    order += [(name, "ascending") for name in list_rest(versions.schema)]
     # Nulls come last, as in the view: pyarrow's default, whose argument has changed between its versions.
     rows = versions.take(pc.sort_indices(versions, sort_keys=order))
     ids = rows["interaction_id"].combine_chunks()

@@ -12,6 +12,7 @@ from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import IcebergType, IntegerType, NestedField, StringType, TimestamptzType
 
 from airflow_provider_interactions.errors import LoadError
+from airflow_provider_interactions.load.iceberg_view import publish_view
 from airflow_provider_interactions.schema import INSTANT, find_since, find_version, refuse_newer
 
 #: The table's property with its schema version. Tables without one were made by version 1.
@@ -46,6 +47,7 @@ def prepare_table(catalog: Catalog, identifier: tuple[str, ...], columns: pa.Sch
         table = catalog.load_table(identifier)
     except (NoSuchTableError, NoSuchNamespaceError):
         table = _create_table(catalog, identifier, columns)
+        publish_view(catalog, identifier, table.schema(), columns)
     name, version = ".".join(identifier), str(find_version(columns))
     refuse_newer(int(table.properties.get(VERSION, 1)), columns, f"The table {name}")
     present = {field.name for field in table.schema().fields}
@@ -57,6 +59,7 @@ def prepare_table(catalog: Catalog, identifier: tuple[str, ...], columns: pa.Sch
                 for column in added:
                     schema.add_column(column.name, iceberg_type(column), doc=_read_meaning(column))
             change.set_properties({VERSION: version})
+        publish_view(catalog, identifier, table.schema(), columns)
     return table
 
 

@@ -16,7 +16,8 @@ from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load.iceberg import IcebergTable
 from airflow_provider_interactions.load.iceberg_catalog import build_local
-from airflow_provider_interactions.load.iceberg_newest import build_newest_sql, compact
+from airflow_provider_interactions.load.iceberg_newest import compact
+from airflow_provider_interactions.load.iceberg_view import build_newest_sql
 from airflow_provider_interactions.schema import CANONICAL, _field
 from airflow_provider_interactions.window import Window
 from tests.targets.windows import ACCOUNT, DAY, VENDOR, row, write

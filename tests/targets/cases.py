@@ -4,6 +4,7 @@
 that the target replaces whole windows instead of merging rows by key.
 """
 
+import json
 import os
 import re
 from contextlib import closing
@@ -152,25 +153,39 @@ class Iceberg:
 
         return IcebergTable(build_local(place), table, columns)
 
-    @staticmethod
-    def read(place, table="interactions"):
+    @classmethod
+    def read(cls, place, table="interactions"):
         """All rows, as dictionaries with times in UTC. ``.ci/test-engines`` has them read by other engines."""
         from pyiceberg.catalog import load_catalog
 
-        target = Iceberg.open(place, table)
+        target = cls.open(place, table)
         with load_catalog(target.name, **target.properties) as catalog:
             return catalog.load_table(target.identifier).scan().to_arrow_batch_reader().read_all().to_pylist()
 
-    @staticmethod
-    def make_other(place, table="interactions"):
+    @classmethod
+    def make_other(cls, place, table="interactions"):
         """A table of the same name that is not ours, with one row."""
         from pyiceberg.catalog import load_catalog
 
-        target = Iceberg.open(place, table)
+        target = cls.open(place, table)
         rows = pa.table({"precious": ["mine"], "vendor": pa.array([1], pa.int32())})
         with load_catalog(target.name, **target.properties) as catalog:
             catalog.create_namespace(target.identifier[:-1])
             catalog.create_table(target.identifier, rows.schema).append(rows)
+
+
+class IcebergRest(Iceberg):
+    """The same with a REST catalogue, which keeps the table's metadata on S3, and refuses some names of tables."""
+
+    fixture, plain_names = "rest_catalogue", True
+
+    @staticmethod
+    def open(place, table="interactions", columns=CANONICAL):
+        """The target."""
+        from airflow_provider_interactions.load.iceberg import IcebergTable
+
+        properties = json.loads(place)
+        return IcebergTable(properties, f"{properties.pop('namespace')}.{table}", columns)
 
 
 class OnDuckDB:
@@ -218,9 +233,5 @@ class Databricks(OnDuckDB):
 
 
 #: Some targets need an environment of their own, which names them here.
-CASES = tuple(
-    globals()[name]
-    for name in os.environ.get("TARGETS", "DuckDB,Postgres,OlderPostgres,Iceberg,Redshift,BigQuery,Databricks").split(
-        ","
-    )
-)
+DEFAULT = "DuckDB,Postgres,OlderPostgres,Iceberg,IcebergRest,Redshift,BigQuery,Databricks"
+CASES = tuple(globals()[name] for name in os.environ.get("TARGETS", DEFAULT).split(","))

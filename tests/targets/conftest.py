@@ -1,5 +1,7 @@
 """Real servers, each started once in a test session (with xdist: in a worker); see ``tests/servers.py``."""
 
+import json
+import os
 import time
 
 import pytest
@@ -80,6 +82,19 @@ def bucket(seaweedfs):
     """The name of a bucket on SeaweedFS that only this test uses."""
     with servers.bucket(seaweedfs) as name:
         yield name
+
+
+@pytest.fixture(scope="session")
+def catalogue():
+    """A REST catalogue of Iceberg (``servers.S3Server.iceberg``)."""
+    with servers.seaweedfs(iceberg=True) as server:
+        yield server
+
+
+@pytest.fixture
+def rest_catalogue(catalogue):
+    """The catalogue's properties, as JSON, with a namespace that only this test uses."""
+    return json.dumps({**catalogue.iceberg, "namespace": f"test_{os.getpid()}_{time.monotonic_ns()}"})
 
 
 @pytest.fixture

@@ -206,7 +206,7 @@ def test_the_error_of_a_user_who_may_not_make_tables_names_the_grant(case, place
     assert grant in str(refused.value)
 
 
-@parametrize()
+@parametrize([case for case in CASES if not getattr(case, "plain_names", False)])
 @pytest.mark.parametrize("name", ['we"ird; DROP TABLE x', "select", "ä ö", "Mixed", "inter'actions", "a-b\\c $1 %s"])
 def test_any_table_name_is_a_name_and_nothing_else(case, place, lake, name):
     target = case.open(place, name)

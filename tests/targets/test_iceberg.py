@@ -1,14 +1,17 @@
 """Iceberg: the table holds the lake's own files, a window is replaced in one commit, and other engines agree."""
 
+import json
 import threading
 import warnings
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import duckdb
 import msgspec
 import pyarrow as pa
 import pytest
+import sqlglot
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyiceberg.catalog import load_catalog
@@ -19,12 +22,13 @@ from airflow_provider_interactions.extract.split_window import merge_for_xcom
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.load import Loaded, iceberg, load_window
+from airflow_provider_interactions.load import Loaded, iceberg, iceberg_view, load_window
 from airflow_provider_interactions.load.iceberg import IcebergTable
 from airflow_provider_interactions.load.iceberg_catalog import build_local, build_storage
 from airflow_provider_interactions.load.iceberg_history import expire, expire_old
-from airflow_provider_interactions.load.iceberg_newest import build_newest_sql, compact
+from airflow_provider_interactions.load.iceberg_newest import compact
 from airflow_provider_interactions.load.iceberg_schema import VERSION
+from airflow_provider_interactions.load.iceberg_view import QUOTES, build_newest_sql
 from airflow_provider_interactions.normalize.pipeline import normalize
 from airflow_provider_interactions.schema import CANONICAL, _field
 from airflow_provider_interactions.window import Window
@@ -511,3 +515,72 @@ def test_a_lake_and_tables_on_s3(seaweedfs, bucket, tmp_path):
     rows = read_all(table).to_pylist()
     assert [one["interaction_id"] for one in rows] == ["0"]
     assert seaweedfs.secret not in repr(table)
+
+
+@pytest.fixture
+def rest(rest_catalogue):
+    """A table in a REST catalogue, which says that it has views."""
+    properties = {**json.loads(rest_catalogue), "view-endpoints-supported": "true"}
+    return IcebergTable(properties, f"{properties.pop('namespace')}.select")
+
+
+def find_view(table):
+    with load_catalog(table.name, **table.properties) as catalog:
+        return catalog.load_view((*table.identifier[:-1], f"{table.identifier[-1]}_newest"))
+
+
+def query_view(table):
+    """What the view shows, by its text for each engine, translated for DuckDB, of the files that the table has."""
+    files = [task.file.file_path.removeprefix("file://") for task in opened(table).scan().plan_files()]
+    found = []
+    for dialect in QUOTES:
+        query = sqlglot.parse_one(find_view(table).sql_for(dialect).sql, read=dialect)
+        [source] = query.find_all(sqlglot.exp.Table)
+        assert [part.name for part in source.parts] == list(table.identifier)
+        source.replace(sqlglot.exp.to_table("rows"))
+        with duckdb.connect() as connection:
+            connection.execute(f"CREATE VIEW rows AS FROM read_parquet({files}, union_by_name = true)")
+            found.append(connection.sql(query.sql(dialect="duckdb")).to_arrow_table().sort_by("interaction_id"))
+    assert found[0] == found[1]
+    return found[0]
+
+
+def test_a_catalogue_with_views_has_one_of_the_newest_versions(desk, rest):
+    for n, window in enumerate((DAYS[0], LONG)):
+        rest.load(desk.lake, land(desk, window, range(n, 3), AT[n], note=f"n{n}"))
+    assert len(opened(rest).scan().to_arrow_batch_reader().read_all()) == 5
+    shown = query_view(rest)
+    assert [one["attributes"] for one in shown.to_pylist()] == ['{"Note":"n0"}', '{"Note":"n1"}', '{"Note":"n1"}']
+    assert compact(rest) == 2
+    left = opened(rest).scan().to_arrow_batch_reader().read_all().sort_by("interaction_id")
+    assert left.to_pylist() == shown.to_pylist()
+
+
+def test_the_view_has_the_columns_of_the_newest_version(rest):
+    rest.prepare()
+    assert "person_id" not in find_view(rest).schema().column_names
+    replace(rest, columns=NEWER).prepare()
+    assert find_view(rest).schema().column_names == NEWER.names
+    assert '"person_id"' in find_view(rest).sql_for("trino").sql
+
+
+def test_a_view_of_this_name_that_is_not_ours_stays(rest):
+    from pyiceberg.view.metadata import SQLViewRepresentation, ViewRepresentation, ViewVersion
+
+    text = ViewRepresentation(SQLViewRepresentation(type="sql", sql="SELECT 1 AS mine", dialect="trino"))
+    schema = pa.schema([("mine", pa.int32())])
+    with load_catalog(rest.name, **rest.properties) as catalog:
+        catalog.create_namespace(rest.identifier[:-1])
+        version = ViewVersion(schema_id=0, representations=[text], default_namespace=rest.identifier[:-1])
+        catalog.create_view((*rest.identifier[:-1], "select_newest"), schema, version)
+    for columns in (CANONICAL, NEWER):
+        replace(rest, columns=columns).prepare()
+        assert find_view(rest).sql_for("trino").sql == "SELECT 1 AS mine"
+
+
+def test_a_catalogue_that_refuses_the_view_has_the_table_all_the_same(desk, rest, monkeypatch, caplog):
+    """It may need a right of its own. Here the catalogue refuses the view's name."""
+    monkeypatch.setattr(iceberg_view, "ENDING", " Newest")
+    assert rest.load(desk.lake, land(desk, DAYS[0], range(3))).inserted == 3
+    assert len(opened(rest).scan().to_arrow_batch_reader().read_all()) == 3
+    assert "The catalogue refused the view" in caplog.text
