@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from airflow.sdk import BaseHook, Connection
+from airflow.sdk.exceptions import AirflowException
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.storage import Lake
@@ -172,7 +173,26 @@ def _open_postgres_connection(connection: Connection, table: str, lake: Lake) ->
         )
         raise ConfigError(msg)
     others = {name: value for name, value in extra.items() if name not in {OPTIONS, *hook.ignored_extra_options}}
+    if extra.get("iam"):
+        _use_token(connection, hook)
     return kind(build_libpq_uri(hook.get_uri(), others), table, **options)  # type: ignore[no-any-return]
+
+
+def _use_token(connection: Connection, hook: Any) -> None:
+    """Put a token of AWS or Azure, which replaces the password, into the hook's connection.
+
+    Not all versions of the hook do that for its address. Raises ConfigError if the cloud's provider is not installed,
+    or its connection is absent.
+    """
+    try:
+        connection.login, connection.password, connection.port = hook.get_iam_token(connection)
+    except (AirflowException, ImportError) as missing:
+        msg = (
+            f"The extra iam of connection {connection.conn_id} asks for a token, and there is none: {missing} Mend that, "
+            "or remove the extra and set a password."
+        )
+        raise ConfigError(msg) from missing
+    connection.extra = json.dumps({**connection.extra_dejson, "iam": False})
 
 
 def build_libpq_uri(uri: str, more: Mapping[str, object]) -> str:

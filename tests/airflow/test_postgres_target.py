@@ -4,6 +4,7 @@ import json
 
 import psycopg2.extensions
 import pytest
+from airflow.providers.postgres.hooks.postgres import PostgresHook
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -52,3 +53,29 @@ def test_options_of_the_table_are_in_the_extra(opened):
     for wrong in ({"attributes": "json"}, {"partitions": "month"}, "jsonb"):
         with pytest.raises(ConfigError, match="attributes"):
             opened({"interactions": wrong})
+
+
+def test_a_token_takes_the_place_of_the_password(opened, monkeypatch):
+    """The hook asks for it once. Its request would leave this machine, so it is not made here."""
+    asked = []
+
+    def get_token(_hook, connection):
+        asked.append(connection.conn_id)
+        return "lake", "db.example.org:5432/?Action=connect&X-Amz-Signature=a%2Fb+c==", 5439
+
+    monkeypatch.setattr(PostgresHook, "get_iam_token", get_token)
+    target = opened({"iam": True, "aws_conn_id": "aws", "sslmode": "require"})
+    assert asked == ["warehouse"]
+    assert psycopg2.extensions.parse_dsn(target.uri) == {
+        "user": "lake",
+        "password": "db.example.org:5432/?Action=connect&X-Amz-Signature=a%2Fb+c==",
+        "port": "5439",
+        "sslmode": "require",
+    }
+
+
+def test_a_token_without_the_clouds_provider_is_explained(opened):
+    with pytest.raises(
+        ConfigError, match=r"extra iam of connection warehouse.*providers-amazon not installed"
+    ):
+        opened({"iam": True})
