@@ -75,7 +75,5 @@ def test_a_token_takes_the_place_of_the_password(opened, monkeypatch):
 
 
 def test_a_token_without_the_clouds_provider_is_explained(opened):
-    with pytest.raises(
-        ConfigError, match=r"extra iam of connection warehouse.*providers-amazon not installed"
-    ):
+    with pytest.raises(ConfigError, match=r"extra iam of connection warehouse.*providers-amazon not installed"):
         opened({"iam": True})

@@ -179,8 +179,10 @@ def test_columns_that_do_not_fit_are_named(database, lake, change, named):
     assert query(database, "SELECT count(*) FROM interactions") == [(0,)]
 
 
-def test_a_table_of_the_users_own_may_have_more_and_be_partitioned(database, lake):
+@pytest.mark.parametrize("server", ["database", "older_database"])
+def test_a_table_of_the_users_own_may_have_more_and_be_partitioned(request, server, lake):
     """Partitions by a part of the key; the row's place alone does not name it there."""
+    database = request.getfixturevalue(server)
     fields = ", ".join(
         f'"{field.name}" {sql_type(field).replace("text", "varchar")}' for field in reversed(list(CANONICAL))
     )
@@ -200,6 +202,17 @@ def test_a_table_of_the_users_own_may_have_more_and_be_partitioned(database, lak
         ("capillary", "b", 9),
         ("which50", "b", 9),
     ]
+
+
+def test_a_table_in_partitions_by_time_is_refused(database, lake):
+    """Its key must hold the time. So an interaction whose time the vendor corrects would be there twice."""
+    fields = ", ".join(f'"{field.name}" {sql_type(field)}' for field in CANONICAL)
+    key = "PRIMARY KEY (vendor, account, interaction_id, occurred_at)"
+    query(database, f"CREATE TABLE interactions ({fields}, {key}) PARTITION BY RANGE (occurred_at)")
+    query(database, "CREATE TABLE of_all PARTITION OF interactions DEFAULT")
+    with pytest.raises(LoadError, match=r"PostgreSQL refused the rows of table interactions \(SQLSTATE"):
+        PostgresTable(database).load(lake, write(lake, [row(1)]))
+    assert query(database, "SELECT count(*) FROM interactions") == [(0,)]
 
 
 def test_a_view_is_no_table(database, lake):
