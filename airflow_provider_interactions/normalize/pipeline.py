@@ -6,29 +6,28 @@ found contact by contact. Makes no vendor call, so a newer version of the code c
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec.structs import replace
 
-from airflow_provider_interactions.errors import ConfigError, TooManyRejects, WindowSuperseded
-from airflow_provider_interactions.extract.cleanup import AGE, expired_versions
-from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, list_referenced, reconcile_normalized
+from airflow_provider_interactions.errors import TooManyRejects
+from airflow_provider_interactions.lake.manifest import Counts, File, Manifest
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.paths import timestamp
-from airflow_provider_interactions.lake.reader import describe_superseded, read_window
+from airflow_provider_interactions.lake.reader import read_window
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.normalize.publish import Publication, publish
 from airflow_provider_interactions.normalize.repeats import Deduplicator
 from airflow_provider_interactions.normalize.rows import build_rejects, join_rows, slice_batch, to_rows
-from airflow_provider_interactions.rejects import SHARE, are_too_many, explain_way_on, list_reasons
-from airflow_provider_interactions.schema import CANONICAL, REJECTS, find_version
+from airflow_provider_interactions.rejects import SHARE
+from airflow_provider_interactions.schema import CANONICAL, REJECTS
 from airflow_provider_interactions.vendors import find_vendor as vendor_named
 
 #: Rows in one step: so few that the intermediate results fit into the processor's cache.
@@ -36,8 +35,6 @@ BATCH_ROWS = 8_192
 
 #: Rows, or their bytes in memory, to buffer before a write: larger row groups read faster.
 HELD_ROWS, HELD_BYTES = 65_536, 32 * 1024 * 1024
-
-log = logging.getLogger(__name__)
 
 
 def normalize(
@@ -56,25 +53,32 @@ def normalize(
     tables that consist of these files; raises ConfigError if that is more than a day. ``now`` is the instant (aware) in
     the names of the files.
     """
-    if keep_former > AGE:
-        msg = f"keep_former is {keep_former}, but former files are kept for {AGE} at most. Give a shorter time."
-        raise ConfigError(msg)
-    vendor = vendor_named(raw.vendor)
-    with _CanonicalWriter(lake, raw, now or datetime.now(UTC), keep_former) as output:
-        for batch in _read_batches(lake, raw):
-            found = to_rows(batch, vendor, output.seen)
-            output.write(batch, found.rows, build_rejects(batch, found.rejected))
-        return output.publish(rejects_share)
+    chosen = Publication(rejects_share, keep_former, now or datetime.now(UTC))
+    with _CanonicalWriter(lake, raw, chosen.now) as output:
+        return publish(lake, raw, [output.write_all()], chosen)
+
+
+def normalize_part(lake: Lake, raw: Manifest, now: datetime) -> Manifest:
+    """Write the canonical rows and the rejects of a part of a raw window (`split_raw`), for ``publish``.
+
+    ``now`` is the instant (aware) in the names of the files, the same for all parts. A repeated call writes other files
+    with the same rows: the first ones may be published. Raises WindowSuperseded if another extraction has replaced the
+    raw files.
+    """
+    with _CanonicalWriter(lake, raw, now, f"-{raw.batch:05d}-{uuid.uuid4().hex[:8]}") as output:
+        part = output.write_all()
+        output.kept = True
+        return part
 
 
 @dataclass(slots=True)
 class _CanonicalWriter:
-    """Writes the files of a normalized window. Removes them unless they are published."""
+    """Writes the files of a normalized window, or of a part of it. Removes them unless they are kept or published."""
 
     lake: Lake
     raw: Manifest
     now: datetime
-    keep_former: timedelta
+    suffix: str = ""
     seen: Deduplicator = field(default_factory=Deduplicator)
     days: dict[str, Writer] = field(default_factory=dict)
     held: dict[str, list[pa.RecordBatch]] = field(default_factory=dict)
@@ -84,9 +88,9 @@ class _CanonicalWriter:
     landed: int = 0
     canonical: int = 0
     rejected: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
     written: list[File] = field(default_factory=list)
-    published: bool = False
+    rejects_files: tuple[File, ...] = ()
+    kept: bool = False
     thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     writing: Future[None] | None = None
 
@@ -96,15 +100,26 @@ class _CanonicalWriter:
         self.thread.submit(int).result()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.thread.shutdown()
-        if not self.published:
-            for writer in (*self.days.values(), *([self.rejects] if self.rejects else [])):
-                writer.discard()
-            # An exception (as when Airflow ends a task) can come right after the manifest was published.
-            current = self.lake.read(self.raw.place.manifest, Manifest)
-            kept = current.paths if current else frozenset[str]()
-            self.lake.remove(file.path for file in self.written if file.path not in kept)
+        if kind is None or self.kept:
+            return
+        for writer in (*self.days.values(), *([self.rejects] if self.rejects else [])):
+            writer.discard()
+        # An exception (as when Airflow ends a task) can come right after the manifest was published.
+        current = self.lake.read(self.raw.place.manifest, Manifest)
+        kept = current.paths if current else frozenset[str]()
+        if issubclass(kind, TooManyRejects):  # keep the rejects for inspection
+            kept |= {file.path for file in self.rejects_files}
+        self.lake.remove(file.path for file in self.written if file.path not in kept)
+
+    def write_all(self) -> Manifest:
+        """Write the rows of the raw files. Returns the manifest of what was written."""
+        vendor = vendor_named(self.raw.vendor)
+        for batch in _read_batches(self.lake, self.raw):
+            found = to_rows(batch, vendor, self.seen)
+            self.write(batch, found.rows, build_rejects(batch, found.rejected))
+        return self._close()
 
     def write(self, batch: pa.RecordBatch, good: pa.RecordBatch, bad: pa.RecordBatch) -> None:
         """Append the rows of one raw batch: canonical rows by UTC day, rejects to a file of their own."""
@@ -119,10 +134,9 @@ class _CanonicalWriter:
             self._flush()
         if bad.num_rows:
             if self.rejects is None:
-                path = f"{self.raw.place.folder('rejects')}/rejects-{timestamp(self.now)}.parquet"
+                path = f"{self.raw.place.folder('rejects')}/rejects-{self._stamp}.parquet"
                 self.rejects = Writer(self.lake, path, REJECTS)
             self.rejects.write(bad)
-            self.reasons.update(bad.column("reason").to_pylist())
 
     def _flush(self) -> None:
         """Write the buffered rows in a thread, beside the mapping of the next ones."""
@@ -139,71 +153,32 @@ class _CanonicalWriter:
         for day, batches in held.items():
             if day not in self.days:
                 folder = self.raw.place.day_folder(day)
-                path = f"{folder}/{self.raw.window.slug}-{timestamp(self.now)}.parquet"
+                path = f"{folder}/{self.raw.window.slug}-{self._stamp}.parquet"
                 self.days[day] = Writer(self.lake, path, CANONICAL)
             self.days[day].write(join_rows(batches))
 
-    def publish(self, share: float) -> Manifest:
-        """Close the files, check the counts, replace the window's manifest, remove the files of the former version."""
-        rejects = self._close_rejects()
-        self._refuse_too_many(share, rejects)
+    @property
+    def _stamp(self) -> str:
+        return timestamp(self.now) + self.suffix
+
+    def _close(self) -> Manifest:
+        """Close all files."""
         self._flush()
         self._wait()
         while self.days:
             self.written.append(self.days.popitem()[1].close())
-        counts = self.raw.counts + Counts(
+        files = tuple(sorted(self.written, key=lambda file: file.path))
+        if self.rejects is not None:
+            writer, self.rejects = self.rejects, None
+            self.rejects_files = (writer.close(),)
+            self.written.extend(self.rejects_files)
+        counts = Counts(
+            landed=self.landed,
             canonical=self.canonical,
             rejected=self.rejected,
             repeated=self.landed - self.canonical - self.rejected,
         )
-        files = tuple(sorted((file for file in self.written if file not in rejects), key=lambda file: file.path))
-        version = find_version(CANONICAL)
-        manifest = msgspec.structs.replace(
-            self.raw, files=files, rejects=rejects, counts=counts, schema_version=version
-        )
-        reconcile_normalized(self.raw, manifest)
-        self._refuse_superseded()
-        former = self.lake.read(manifest.place.manifest, Manifest)
-        self.lake.publish(manifest.place.manifest, manifest)
-        self.published = True
-        if former is not None:
-            kept = manifest.paths | self.raw.paths | list_referenced(self.lake, manifest.place.folder("raw"))
-            self.lake.remove(sorted(self._find_old(former) - kept))
-        return manifest
-
-    def _find_old(self, former: Manifest) -> frozenset[str]:
-        """The former version's files. With ``keep_former``, canonical files only once it has passed, of any version."""
-        if not self.keep_former:
-            return former.paths
-        canonical = frozenset(file.path for file in former.files)
-        expired = expired_versions(self.lake, former.place, self.now, self.keep_former, self.now)
-        return (former.paths - canonical).union(expired)
-
-    def _refuse_superseded(self) -> None:
-        """Raise WindowSuperseded unless this raw window is published: a slow run must not replace a newer one."""
-        current = self.lake.read(self.raw.place.raw_manifest, Manifest)
-        if current is None or current.paths != self.raw.paths:
-            raise WindowSuperseded(describe_superseded(self.raw))
-
-    def _close_rejects(self) -> tuple[File, ...]:
-        if self.rejects is None:
-            return ()
-        writer, self.rejects = self.rejects, None
-        self.written.append(writer.close())
-        return (self.written[-1],)
-
-    def _refuse_too_many(self, share: float, rejects: Sequence[File]) -> None:
-        if not self.rejected:
-            return
-        summary = (
-            f"{self.rejected} of {self.landed} records of {self.raw.vendor} in window {self.raw.window} cannot be "
-            f"read: {list_reasons(self.reasons)}. Their bytes are in {rejects[0].path}"
-        )
-        if are_too_many(self.rejected, self.landed, share, none_left=not self.canonical):
-            self.written.clear()  # keep the rejects for inspection
-            reason = f"{summary}; {explain_way_on(none_left=not self.canonical)}."
-            raise TooManyRejects(reason)
-        log.warning("%s.", summary)
+        return replace(self.raw, files=files, outcomes=(), undated=(), rejects=self.rejects_files, counts=counts)
 
 
 def _read_batches(lake: Lake, raw: Manifest) -> Iterator[pa.RecordBatch]:

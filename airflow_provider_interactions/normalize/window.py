@@ -37,24 +37,24 @@ def normalize_run(
     finish = partial(normalize, rejects_share=share, keep_former=keep_former)
     decided = batches[0].width if batches else None
     if decided is None:
-        return _normalize_current(lake, commit_or_follow(lake, batches), finish)
+        return normalize_current(lake, commit_or_follow(lake, batches), finish)
     return _normalize_pieces(lake, batches, width or decided, finish)
 
 
 def _normalize_pieces(lake: Lake, batches: Sequence[Manifest], width: timedelta, finish: Finish) -> Manifest:
     try:
-        done = [_normalize_current(lake, raw, finish) for raw in split_run(lake, batches, width)]
+        done = [normalize_current(lake, raw, finish) for raw in split_run(lake, batches, width)]
     except WindowSuperseded as superseded:  # an earlier try of this task has already split it
         pieces = find_pieces(lake, batches, width)
         if pieces is None:
             raise
         log.info("Only the windows that it was split into are left; normalizing them again (%s)", superseded)
-        done = [_normalize_current(lake, raw, finish) for raw in pieces]
+        done = [normalize_current(lake, raw, finish) for raw in pieces]
     drop_source(lake, batches)
     return merge_for_xcom(batches, done, width)
 
 
-def _normalize_current(lake: Lake, raw: Manifest, finish: Finish) -> Manifest:
+def normalize_current(lake: Lake, raw: Manifest, finish: Finish) -> Manifest:
     """Normalize a raw window. If another run commits the window meanwhile, normalize that version."""
     while True:
         try:

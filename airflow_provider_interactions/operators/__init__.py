@@ -4,6 +4,7 @@ from airflow_provider_interactions.operators.contacts import ListContactsOperato
 from airflow_provider_interactions.operators.extract import ExtractInteractionsOperator
 from airflow_provider_interactions.operators.load import LoadInteractionsOperator
 from airflow_provider_interactions.operators.normalize import NormalizeInteractionsOperator
+from airflow_provider_interactions.operators.parts import NormalizePartOperator, SplitWindowOperator
 from airflow_provider_interactions.operators.person import ContactInteractionsOperator
 from airflow_provider_interactions.operators.pipeline import Pipeline, interactions_pipeline
 from airflow_provider_interactions.operators.publish import PublishInteractionsOperator
@@ -14,7 +15,9 @@ __all__ = [
     "ListContactsOperator",
     "LoadInteractionsOperator",
     "NormalizeInteractionsOperator",
+    "NormalizePartOperator",
     "Pipeline",
     "PublishInteractionsOperator",
+    "SplitWindowOperator",
     "interactions_pipeline",
 ]

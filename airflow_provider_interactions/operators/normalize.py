@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
@@ -29,6 +29,8 @@ class NormalizeInteractionsOperator(LakeOperator):
 
     :param manifests: the output of ExtractInteractionsOperator: one manifest, or those of all mapped tasks; default:
         the manifest that the triggering asset event names
+    :param split: the output of SplitWindowOperator, if several tasks have normalized the window
+    :param parts: the output of NormalizePartOperator, mapped over ``split``; this operator then only publishes them
     :param width: length of the windows that a longer window is split into; default: the length that the run's first
         task chose
     :param rejects_share: the share of records that may be unreadable before the task fails; default: 0.05, or ten
@@ -42,12 +44,14 @@ class NormalizeInteractionsOperator(LakeOperator):
 
     stage = "normalize"
 
-    template_fields: Sequence[str] = (*LakeOperator.template_fields, "manifests", "target")
+    template_fields: Sequence[str] = (*LakeOperator.template_fields, "manifests", "split", "parts", "target")
 
     def __init__(
         self,
         *,
         manifests: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        split: Sequence[Mapping[str, Any]] | None = None,
+        parts: Sequence[Mapping[str, Any]] | None = None,
         width: timedelta | None = None,
         rejects_share: float | None = None,
         target: Targets = None,
@@ -56,6 +60,8 @@ class NormalizeInteractionsOperator(LakeOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.manifests = manifests
+        self.split = split
+        self.parts = parts
         self.width = width
         self.rejects_share = rejects_share
         self.target = target
@@ -64,18 +70,30 @@ class NormalizeInteractionsOperator(LakeOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Commit the raw window, normalize it and commit the result."""
         from airflow_provider_interactions.lake.manifest import pack
-        from airflow_provider_interactions.normalize.window import normalize_run
 
         with raise_for_airflow():
             batches, keep = self._read_batches(context), self._find_keep_former()
         with raise_for_airflow(*describe_window(batches)):
-            manifest = normalize_run(open_lake(self.lake), batches, self.rejects_share, self.width, keep)
+            manifest = self._normalize(batches, keep)
         return self.finish(context, summarize_normalized(self.stage, manifest), pack(manifest))
 
     def _find_keep_former(self) -> timedelta:
         if self.keep_former is not None:
             return self.keep_former
         return DAY if any(map(is_made_of_files, list_names(self.target))) else timedelta(0)
+
+    def _normalize(self, batches: Sequence[Manifest], keep: timedelta) -> Manifest:
+        from airflow_provider_interactions.lake.manifest import unpack
+        from airflow_provider_interactions.normalize.parts import publish_parts
+        from airflow_provider_interactions.normalize.window import normalize_run
+
+        lake = open_lake(self.lake)
+        if not self.split or batches[0].width is not None:
+            return normalize_run(lake, batches, self.rejects_share, self.width, keep)
+        split = [unpack(one["part"]) for one in self.split]
+        now = datetime.fromisoformat(self.split[0]["now"])
+        parts = unpack_batches(self.parts or ())
+        return publish_parts(lake, split, parts, self.rejects_share, keep, now)
 
     def _read_batches(self, context: Context) -> list[Manifest]:
         if self.manifests is None:

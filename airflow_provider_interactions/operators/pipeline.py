@@ -14,6 +14,7 @@ from airflow_provider_interactions.operators.contacts import ListContactsOperato
 from airflow_provider_interactions.operators.extract import ExtractInteractionsOperator
 from airflow_provider_interactions.operators.load import LoadInteractionsOperator
 from airflow_provider_interactions.operators.normalize import NormalizeInteractionsOperator
+from airflow_provider_interactions.operators.parts import NormalizePartOperator, SplitWindowOperator
 from airflow_provider_interactions.runtime.targets import NO_TARGET, Targets
 from airflow_provider_interactions.window import Instant
 
@@ -81,6 +82,12 @@ class NormalizeArguments(CommonArguments, total=False):
     keep_former: timedelta | None
 
 
+class SplitArguments(CommonArguments, total=False):
+    """Arguments of ``split``, which exists only with ``normalize_files``."""
+
+    normalize_files: int | None
+
+
 class LoadArguments(CommonArguments, total=False):
     """Arguments of ``load``."""
 
@@ -96,7 +103,9 @@ class ApproveArguments(CommonArguments, total=False):
     max_requests: int | str
 
 
-class Arguments(ListArguments, ApproveArguments, ExtractArguments, NormalizeArguments, LoadArguments, total=False):
+class Arguments(
+    ListArguments, ApproveArguments, ExtractArguments, NormalizeArguments, SplitArguments, LoadArguments, total=False
+):
     """All arguments of ``interactions_pipeline``; the documentation of each operator explains its own."""
 
 
@@ -133,6 +142,10 @@ def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arg
     waits until a person approves it in Airflow's UI. A rejected run is skipped. Each run of a backfill has a plan of
     its own.
 
+    ``normalize`` is one task, in bounded memory. For windows of many raw files, ``normalize_files`` adds two tasks
+    before it: ``split`` cuts the window into parts of that many files, and ``normalize_parts``, mapped over them,
+    writes their rows. ``normalize`` then only publishes them, all at once.
+
     A table in Iceberg consists of the lake's files, so those of a replaced window stay for a day if a target is in
     Iceberg.
 
@@ -151,7 +164,7 @@ def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arg
     normalize = NormalizeInteractionsOperator(
         task_id="normalize",
         outlets=outlets["normalized"],
-        **_select(NormalizeArguments, chosen, manifests=extract.output),
+        **_select(NormalizeArguments, chosen, manifests=extract.output, **_split_window(chosen, extract)),
     )
     if not load:
         return Pipeline(contacts, extract, normalize, None)
@@ -173,6 +186,17 @@ def _add_approval(
 
     known = _select(ApproveArguments, chosen, batches=contacts.output, vendor_options=chosen.get("options"))
     ApprovePlanOperator(task_id="approve", vendor=vendor, **known).set_downstream(extract)
+
+
+def _split_window(chosen: Mapping[str, Any], extract: MappedOperator) -> dict[str, Any]:
+    """The tasks that normalize a window part by part, if the DAG's author wants them, as arguments of ``normalize``."""
+    files, common = chosen.get("normalize_files"), _select(CommonArguments, chosen)
+    if files is None:
+        return {}
+    options: dict[str, Any] = {"manifests": extract.output, "files": files, **common}
+    split = SplitWindowOperator(task_id="split", **options)
+    parts = NormalizePartOperator.partial(task_id="normalize_parts", **common).expand(part=split.output)
+    return {"split": split.output, "parts": parts.output}
 
 
 def _require_target(chosen: Mapping[str, Any]) -> None:

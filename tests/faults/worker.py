@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import traceback
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 
@@ -18,9 +18,10 @@ import rig
 from disks import Fate
 
 from airflow_provider_interactions.errors import InteractionsError
-from airflow_provider_interactions.extract import commit, open_contacts, raw_table, run, tracker
+from airflow_provider_interactions.extract import commit, open_contacts, raw_table, raw_writer, run, tracker
 from airflow_provider_interactions.http import client
 from airflow_provider_interactions.lake import manifest, reader
+from airflow_provider_interactions.normalize import parts
 from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
 
 
@@ -34,11 +35,35 @@ def perform(command):
             found = [run.extract(job)]
         elif step == "publish":
             found = commit.commit_window(job.lake, found or [manifest.unpack(one) for one in command["manifests"]])
+        elif step in PARTS:
+            found = PARTS[step](job.lake, command)
         else:
             raw = found or reader.read_published(job.lake, job.place.raw_manifest)[0]
             found = normalize_pipeline.normalize(job.lake, raw, now=datetime.fromisoformat(now) if now else None)
-    found = found[0] if isinstance(found, list) else found
-    return {"manifest": manifest.pack(found), "steps": fate.steps}
+    found = found if isinstance(found, list) else [found]
+    return {"manifest": manifest.pack(found[0]), "manifests": list(map(manifest.pack, found)), "steps": fate.steps}
+
+
+def _unpack(command, name):
+    return [manifest.unpack(one) for one in command[name]]
+
+
+def _split(lake, command):
+    return parts.commit_and_split(lake, _unpack(command, "manifests"), 1)
+
+
+def _normalize_part(lake, command):
+    [part] = _unpack(command, "manifests")
+    return parts.normalize_split(lake, part, datetime.fromisoformat(command["now"]))
+
+
+def _publish_parts(lake, command):
+    now = datetime.fromisoformat(command["now"])
+    return parts.publish_parts(lake, _unpack(command, "split"), _unpack(command, "manifests"), None, timedelta(0), now)
+
+
+#: The tasks that normalize a window in parts.
+PARTS = {"split": _split, "part": _normalize_part, "join": _publish_parts}
 
 
 def _fate(command):
@@ -47,6 +72,7 @@ def _fate(command):
     if die.get("how") == "TERM":  # as Airflow does it: an exception, wherever the program is
         signal.signal(signal.SIGTERM, _terminated)
     raw_table.PART_ROWS = command.get("part_rows", raw_table.PART_ROWS)
+    raw_writer.HELD_ROWS = command.get("held_rows", raw_writer.HELD_ROWS)
     open_contacts.MEMORY_BYTES = command.get("memory", open_contacts.MEMORY_BYTES)
     if "every" in command:
         tracker.EVERY, tracker.SHARE = command["every"], 0.0
