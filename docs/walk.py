@@ -16,7 +16,7 @@ WALK: Mapping[str, Sequence[tuple[str, str]]] = {
     ),
     "normalize": (
         ("normalize/window.py", "Commits the raw files of all batches as one window, and normalizes it."),
-        ("normalize/pipeline.py", "Reads the raw files, writes rows by day and rejects, and publishes the manifest."),
+        ("normalize/pipeline.py", "Reads the raw files, writes rows by day and rejects; publish.py commits them."),
         ("normalize/rows.py", "Decides for each record: row, reject or repeat."),
         ("vendors/<name>/mapping.py", "Maps the fields of many records at once to the columns of the table."),
     ),
