@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Protocol, get_args, get_origin
+from urllib.parse import urlsplit
 
 import msgspec
 
 from airflow_provider_interactions.contract import Credentials, OptionsT, Pace, Settings, SettingsT, T, Vendor
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.urls import check_url, spell_host
+
+#: Ports that do not change the host's address. Airflow's Test button sends 0 if the form's port is empty.
+IMPLIED_PORTS = (None, 0, 443)
 
 
 def build_credentials(
@@ -31,6 +35,72 @@ def build_credentials(
     url = check_url(host or "", f"{vendor.name}: the connection's host", allow_http=settings.allow_http)
     base = f"{url.scheme}://{spell_host(url)}{url.path}".rstrip("/")
     return Credentials(base, login or "", password or "", settings)
+
+
+class ConnectionFields(Protocol):
+    """The fields of a connection, as Airflow's own class has them. Outside of Airflow, ``shell`` has such a class."""
+
+    @property
+    def conn_id(self) -> str:
+        """The connection's id."""
+
+    @property
+    def conn_type(self) -> str | None:
+        """The connection's type."""
+
+    @property
+    def host(self) -> str | None:
+        """The host, or a URL."""
+
+    @property
+    def login(self) -> str | None:
+        """The login."""
+
+    @property
+    def password(self) -> str | None:
+        """The password."""
+
+    @property
+    def schema(self) -> str | None:
+        """The schema; for databases, the name of the database."""
+
+    @property
+    def port(self) -> int | None:
+        """The port."""
+
+    @property
+    def extra(self) -> str | None:
+        """The extra as it is stored: JSON."""
+
+    @property
+    def extra_dejson(self) -> Any:
+        """The extra's value; an empty dict if it is not JSON."""
+
+
+def read_credentials(vendor: Vendor[SettingsT, OptionsT], connection: ConnectionFields) -> Credentials[SettingsT]:
+    """Check a connection and build its Credentials. Raises ConfigError that names the wrong field."""
+    host = add_port(connection.host or "", connection.port)
+    return build_credentials(vendor, host, connection.login or "", connection.password or "", read_extra(connection))
+
+
+def add_port(host: str, port: int | None) -> str:
+    """A host with the connection's port in it, unless the host has a port, or the port is 443, 0 or None."""
+    try:
+        parts = urlsplit(host.strip())
+        if port in IMPLIED_PORTS or not parts.netloc or parts.port is not None:
+            return host
+    except ValueError:
+        return host  # a malformed port: the check of the host raises the error
+    return parts._replace(netloc=f"{parts.netloc}:{port}").geturl()
+
+
+def read_extra(connection: ConnectionFields) -> Mapping[str, Any]:
+    """The connection's extra as a mapping. Raises ConfigError if it is not a JSON object."""
+    extra = connection.extra_dejson
+    if not isinstance(extra, Mapping) or (not extra and (connection.extra or "{}").strip() not in ("{}", "null")):
+        msg = f"{connection.conn_type}: the extra of connection {connection.conn_id} is not a JSON object."
+        raise ConfigError(msg)
+    return extra
 
 
 def choose_pace(vendor: Vendor, settings: Settings, concurrency: int | None = None) -> Pace:

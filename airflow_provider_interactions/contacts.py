@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
+from hashlib import sha256
 from itertools import islice
 from typing import Any
 
@@ -120,6 +121,22 @@ def read_file(
     except (KeyError, pa.ArrowInvalid) as error:
         msg = f"The file of contacts cannot be read as {ending} ({type(error).__name__}). Check format and column."
         raise ConfigError(msg) from None
+
+
+def hash_source(
+    file: str | None = None,
+    column: str | None = None,
+    sql: str | None = None,
+    sql_conn_id: str | None = None,
+    kind: str | None = None,
+    *,
+    listed: bool = False,
+) -> str:
+    """A short hash of where contacts come from, for ``Job.source``: the same in every run of a pipeline.
+
+    ``listed`` says that identifiers were given one by one. The hash does not include them.
+    """
+    return sha256(repr([file, column, sql, sql_conn_id, kind, listed]).encode()).hexdigest()[:16]
 
 
 def make_accepter(vendor: Vendor, kind: str | None) -> Callable[[str], bool]:

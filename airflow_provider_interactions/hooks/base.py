@@ -5,33 +5,24 @@ The import of this module is cheap: methods import the HTTP libraries when they 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import urlsplit
 
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
 from airflow_provider_interactions import vendors
-from airflow_provider_interactions.connection import build_credentials, build_options
+from airflow_provider_interactions.connection import build_options, read_credentials
 from airflow_provider_interactions.contract import Auth, Credentials, Interaction, Response, Token, Vendor
-from airflow_provider_interactions.errors import ConfigError, ContactError, InteractionsError, RecordRejected
+from airflow_provider_interactions.errors import ConfigError, InteractionsError, RecordRejected
 from airflow_provider_interactions.window import Instant, Window
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from airflow_provider_interactions.http.requests_session import VendorSession
-
-#: Seconds that the Test button waits for a response. Airflow itself gives up after 60.
-TEST_TIMEOUT = 20.0
-
-#: Ports that do not change the host's address. Airflow's Test button sends 0 if the form's port is empty.
-IMPLIED_PORTS = (None, 0, 443)
 
 #: The shortest text that Airflow masks. It logs a warning for shorter ones, because they would hide half of a log.
 SHORTEST_SECRET = 5
@@ -68,12 +59,8 @@ class InteractionsHook(BaseHook):
     @cached_property
     def credentials(self) -> Credentials:
         """The connection's fields, checked. Raises ConfigError that names the wrong field."""
-        connection = self.connection
-        _require_same_type(self.vendor, connection)
-        host = add_port(connection.host or "", connection.port)
-        return build_credentials(
-            self.vendor, host, connection.login or "", connection.password or "", read_extra(connection)
-        )
+        vendors.require_type(self.vendor, self.conn_id, self.connection.conn_type)
+        return read_credentials(self.vendor, self.connection)
 
     def get_conn(self) -> VendorSession:
         """A ``requests.Session`` that signs calls, for any endpoint of the vendor. URLs may be paths on its host."""
@@ -113,11 +100,12 @@ class InteractionsHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Send the vendor's cheapest request. Returns whether it worked, and a sentence that says what to correct."""
+        from airflow_provider_interactions.http.probe import probe
+
         try:
-            asyncio.run(_probe(self.vendor, self.credentials))
+            return True, probe(self.vendor, self.credentials)
         except InteractionsError as error:
             return False, str(error)
-        return True, f"{self.vendor.title} accepted the credentials at {self.credentials.host}."
 
 
 def name_hook(vendor: str) -> tuple[str, str, str]:
@@ -128,33 +116,6 @@ def name_hook(vendor: str) -> tuple[str, str, str]:
 def mask_vendor(vendor: Vendor) -> Vendor:
     """The same vendor. Airflow masks each of its secrets and tokens in logs as soon as it is known."""
     return replace(vendor, auth=lambda credentials: _mask_auth(vendor.auth(credentials)))
-
-
-def add_port(host: str, port: int | None) -> str:
-    """A host with the connection's port in it, unless the host has a port, or the port is 443, 0 or None."""
-    try:
-        parts = urlsplit(host.strip())
-        if port in IMPLIED_PORTS or not parts.netloc or parts.port is not None:
-            return host
-    except ValueError:
-        return host  # a malformed port: the check of the host raises the error
-    return parts._replace(netloc=f"{parts.netloc}:{port}").geturl()
-
-
-def read_extra(connection: Connection) -> Mapping[str, Any]:
-    """The connection's extra as a mapping. Raises ConfigError if it is not a JSON object."""
-    extra = connection.extra_dejson
-    if not isinstance(extra, Mapping) or (not extra and (connection.extra or "{}").strip() not in ("{}", "null")):
-        msg = f"{connection.conn_type}: the extra of connection {connection.conn_id} is not a JSON object."
-        raise ConfigError(msg)
-    return extra
-
-
-def _require_same_type(vendor: Vendor, connection: Connection) -> None:
-    # Allow other types: connections in secrets backends often have the type "generic" or "http".
-    if connection.conn_type in vendors.VENDORS and connection.conn_type != vendor.name:
-        msg = f"{vendor.name}: connection {connection.conn_id} is of type {connection.conn_type}. Name another one."
-        raise ConfigError(msg)
 
 
 def _mask_auth(auth: Auth) -> Auth:
@@ -189,13 +150,3 @@ def _require_both(start: Instant | None, end: Instant | None) -> tuple[Instant, 
 
 def _refuse(_: bytes, rejection: RecordRejected) -> None:
     raise rejection
-
-
-async def _probe(vendor: Vendor, credentials: Credentials) -> None:
-    # Use the engine and not requests, so that the test meets the same TLS, proxies and tokens as an extraction.
-    from airflow_provider_interactions.http.client import connect
-    from airflow_provider_interactions.http.retry import Limits
-
-    async with connect(vendor, credentials, limits=Limits(timeout=TEST_TIMEOUT, tries=1, patience=0)) as client:
-        with suppress(ContactError):  # some vendors need a contact in a call, but check credentials first
-            await client.fetch(vendor.probe(credentials.settings), lambda response: response)

@@ -20,6 +20,15 @@ def stream_interactions(job: Job, on_reject: OnReject) -> Iterator[Interaction]:
 
     Calls ``on_reject`` for each record that cannot be read, or has the id of another record. Raises VendorError.
     """
+    for payload, found in stream_records(job):
+        if isinstance(found, Interaction):
+            yield found
+        else:
+            on_reject(payload, found)
+
+
+def stream_records(job: Job) -> Iterator[tuple[bytes, Interaction | RecordRejected]]:
+    """The same, each interaction with the vendor's own bytes; for a record that cannot be read, the reason."""
     seen = Deduplicator()
     for query, page in fetch_pages(job):
         records = [
@@ -31,6 +40,6 @@ def stream_interactions(job: Job, on_reject: OnReject) -> Iterator[Interaction]:
             rows = dict(zip(found.places.to_pylist(), list_interactions(found.rows), strict=True))
             for place, payload in enumerate(batch.column("payload")):
                 if place in rows:
-                    yield rows[place]
+                    yield payload.as_py(), rows[place]
                 elif place in found.rejected:
-                    on_reject(payload.as_py(), RecordRejected(found.rejected[place]))
+                    yield payload.as_py(), RecordRejected(found.rejected[place])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any, ClassVar, Literal
 
 from airflow.sdk import Context
@@ -152,9 +151,11 @@ class ListContactsOperator(VendorOperator):
         return lists.check_identifiers(hook.vendor, ids, pick_given(self.kind))
 
     def _hash_source(self) -> str:
-        """A short hash of where the contacts come from. It does not include the identifiers given as ``contacts``."""
-        arguments = [self.contacts_file, self.column, self.contacts_sql, self.contacts_conn_id, self.kind]
-        return sha256(repr([*map(pick_given, arguments), self.contacts is not None]).encode()).hexdigest()[:16]
+        """A short hash of where the contacts come from, for ``Job.source``."""
+        from airflow_provider_interactions.contacts import hash_source
+
+        arguments = (self.contacts_file, self.column, self.contacts_sql, self.contacts_conn_id, self.kind)
+        return hash_source(*map(pick_given, arguments), listed=self.contacts is not None)
 
     def _read_identifiers(self, accepts: Callable[[str], bool]) -> Iterable[object] | None:
         match sources.choose_source(

@@ -17,7 +17,6 @@ from airflow_provider_interactions.params import require_kind, require_types
 from airflow_provider_interactions.runtime.context import pick_given
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
-from airflow_provider_interactions.runtime.progress import make_reporter
 from airflow_provider_interactions.runtime.shared_limit import choose_sharing
 from airflow_provider_interactions.window import Instant, instant
 
@@ -131,6 +130,7 @@ class ContactInteractionsOperator(LakeOperator):
         return request
 
     def _answer_request(self, hook: InteractionsHook, request: PersonRequest) -> Answer:
+        from airflow_provider_interactions.extract.progress import make_reporter
         from airflow_provider_interactions.person.request import answer_request
 
         lake = open_lake(self.lake)

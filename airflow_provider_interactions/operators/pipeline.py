@@ -15,7 +15,8 @@ from airflow_provider_interactions.operators.extract import ExtractInteractionsO
 from airflow_provider_interactions.operators.load import LoadInteractionsOperator
 from airflow_provider_interactions.operators.normalize import NormalizeInteractionsOperator
 from airflow_provider_interactions.operators.parts import NormalizePartOperator, SplitWindowOperator
-from airflow_provider_interactions.runtime.targets import NO_TARGET, Targets
+from airflow_provider_interactions.runtime.targets import Targets
+from airflow_provider_interactions.targets import NO_TARGET
 from airflow_provider_interactions.window import Instant
 
 #: Stages whose tasks have an asset as an outlet.

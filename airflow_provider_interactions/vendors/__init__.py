@@ -51,6 +51,18 @@ def find_vendor(name: str) -> Vendor:
         raise ConfigError(msg) from None
 
 
+def require_type(vendor: Vendor, conn_id: str, conn_type: str | None) -> None:
+    """Raise ConfigError if a connection is of another vendor's type.
+
+    Other types pass: connections in secrets backends often have the type "generic" or "http".
+    """
+    from airflow_provider_interactions.errors import ConfigError
+
+    if conn_type in NAMES and conn_type != vendor.name:
+        msg = f"{vendor.name}: connection {conn_id} is of type {conn_type}. Name another one."
+        raise ConfigError(msg)
+
+
 def read_about(name: str) -> About:
     """The facts about a vendor, without its code."""
     found: About = _import_part(name, "about").ABOUT

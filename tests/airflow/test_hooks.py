@@ -9,9 +9,9 @@ import warnings
 import pytest
 
 from airflow_provider_interactions import hooks
+from airflow_provider_interactions.connection import add_port
 from airflow_provider_interactions.errors import ConfigError, ContactNotFound, RecordRejected, ServiceRemoved
 from airflow_provider_interactions.hooks import DynamicsMarketingHook, InteractionsHook
-from airflow_provider_interactions.hooks.base import add_port
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window
 

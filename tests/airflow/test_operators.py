@@ -13,13 +13,13 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_interactions import load
+from airflow_provider_interactions.extract.progress import make_reporter
 from airflow_provider_interactions.operators import (
     ExtractInteractionsOperator,
     ListContactsOperator,
     LoadInteractionsOperator,
     NormalizeInteractionsOperator,
 )
-from airflow_provider_interactions.runtime.progress import make_reporter
 from airflow_provider_interactions.sandbox import Fact, digest
 from airflow_provider_interactions.window import Window
 
@@ -205,7 +205,7 @@ def test_what_an_upstream_task_or_a_template_gives_is_a_template_field():
 
 def test_progress_is_logged_without_anything_personal(sandbox, lake, people, monkeypatch, capfd):
     monkeypatch.setattr(
-        "airflow_provider_interactions.operators.extract.make_reporter", partial(make_reporter, every=0.0)
+        "airflow_provider_interactions.extract.progress.make_reporter", partial(make_reporter, every=0.0)
     )
     whole(lake, DAY, FEW)
     said = "".join(capfd.readouterr())
@@ -218,7 +218,7 @@ def test_progress_is_logged_without_anything_personal(sandbox, lake, people, mon
 
 def test_a_pause_is_told_while_it_lasts(sandbox, lake, people, monkeypatch, capfd):
     monkeypatch.setattr(
-        "airflow_provider_interactions.operators.extract.make_reporter", partial(make_reporter, every=1.0)
+        "airflow_provider_interactions.extract.progress.make_reporter", partial(make_reporter, every=1.0)
     )
     sandbox.faults([{"kind": "throttle", "path": "LoadInteractions", "retry_after": 4, "times": 1}])
     extracted(lake, DAY, contacts=people, options=FEW)
@@ -297,7 +297,7 @@ class TestBatchSize:
 class TestProgress:
     def test_line(self):
         from airflow_provider_interactions.extract.job import Progress
-        from airflow_provider_interactions.runtime.progress import format_line
+        from airflow_provider_interactions.extract.progress import format_line
 
         said = format_line(Progress(contacts=200, done=50, rows=1234, requests=2000, throttled=3), 10)
         assert said == (
@@ -306,7 +306,7 @@ class TestProgress:
 
     def test_a_try_that_goes_on_counts_its_own_speed(self):
         from airflow_provider_interactions.extract.job import Progress
-        from airflow_provider_interactions.runtime.progress import format_line
+        from airflow_provider_interactions.extract.progress import format_line
 
         found, now = Progress(200, 100, 0, 1000, 0), Progress(200, 150, 0, 1500, 0)
         assert format_line(now, 10, found).endswith("1,500 requests (50/s), throttled 0 times, about 10 s left")
@@ -314,7 +314,7 @@ class TestProgress:
 
     def test_waiting(self):
         from airflow_provider_interactions.extract.job import Progress
-        from airflow_provider_interactions.runtime.progress import format_line
+        from airflow_provider_interactions.extract.progress import format_line
 
         until = datetime(2026, 1, 1, 12, 3, 19, 1, tzinfo=UTC)
         said = format_line(Progress(200, 50, 0, 0, 0, paused_until=until), 10)
@@ -322,7 +322,7 @@ class TestProgress:
 
     def test_speaks_every_few_seconds_only(self):
         from airflow_provider_interactions.extract.job import Progress
-        from airflow_provider_interactions.runtime.progress import make_reporter
+        from airflow_provider_interactions.extract.progress import make_reporter
 
         times, said = iter([0.0, 1.0, 6.0, 7.0, 11.5]), []
         report = make_reporter(said.append, "who", every=5.0, clock=lambda: next(times))

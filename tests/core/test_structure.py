@@ -19,6 +19,7 @@ FLOORS = (
     {"extract"},
     {"normalize"},
     {"load", "person", "hooks", "plan"},
+    {"targets"},
     {"runtime"},
     {"observability"},
     {"operators"},

@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from airflow_provider_interactions.extract.job import Progress
+from airflow_provider_interactions.extract.job import Progress
 
 #: Seconds between two lines.
 EVERY = 5.0

@@ -1,0 +1,164 @@
+"""Open a table of a kind that needs none of Airflow: DuckDB, Iceberg, PostgreSQL. By a path, or by a connection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+from airflow_provider_interactions.connection import ConnectionFields
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.lake.storage import Lake
+
+if TYPE_CHECKING:
+    from airflow_provider_interactions.load import Target
+
+#: Name of the DuckDB file in a local lake, if no target is given.
+DATABASE = "interactions.duckdb"
+
+#: The extra of a connection that holds options of the table, for types whose other extras are the driver's.
+OPTIONS = "interactions"
+
+NO_TARGET = "The lake is not on a local disk, so there is no default path for the DuckDB file."
+
+#: Beginnings and endings of what is a DuckDB database, not a connection id.
+_DUCKDB_STARTS = ("md:", "duckdb:")
+_DUCKDB_ENDS = (".duckdb", ".db", ".ddb")
+
+#: The folder of an Iceberg catalogue in SQLite ends so. The address alone is this folder in a local lake.
+_ICEBERG_END, _ICEBERG = ".iceberg", "iceberg:"
+
+
+def find_default(lake: Lake) -> str:
+    """The target where none is given: a DuckDB file in a local lake. Raises ConfigError for another lake."""
+    if not lake.local:
+        raise ConfigError(f"{NO_TARGET} Give a target.")
+    return lake.full(DATABASE)
+
+
+def open_by_path(name: str, table: str, lake: Lake) -> Target | None:
+    """The table at the path of a DuckDB file or of an Iceberg folder; None if the name is neither."""
+    if is_iceberg(name):
+        return _open_iceberg_folder(_find_folder(name, lake), table, lake)
+    return _open_duckdb(name, table) if is_duckdb(name) else None
+
+
+def is_duckdb(name: str) -> bool:
+    """Whether a target is a DuckDB database: a path, or an address of DuckDB. Connection ids have no slashes."""
+    return "/" in name or "\\" in name or name.startswith(_DUCKDB_STARTS) or name.endswith(_DUCKDB_ENDS)
+
+
+def is_iceberg(name: str) -> bool:
+    """Whether a target is the folder of an Iceberg catalogue; see ``_ICEBERG``."""
+    return name == _ICEBERG or name.rstrip("/").endswith(_ICEBERG_END)
+
+
+def _open_duckdb(address: str, table: str) -> Target:
+    """A file by its path, or by ``duckdb:///path?storage_version=v1.2.0``; or MotherDuck's address."""
+    path, version = address, ""
+    if address.startswith("duckdb:"):
+        split = urlsplit(address)
+        path, version = unquote(split.path), dict(parse_qsl(split.query)).get("storage_version", "")
+    return _build_duckdb(path, table, storage_version=version)
+
+
+def _build_duckdb(path: str, table: str, **more: str) -> Target:
+    kind = _import("duckdb", "DuckDBTable", "duckdb")
+    return kind(path, table, **more)  # type: ignore[no-any-return]
+
+
+def open_duckdb_connection(connection: ConnectionFields, table: str, lake: Lake) -> Target:  # noqa: ARG001 - as all builders
+    """The type of the package airflow-provider-duckdb: a path as host; or MotherDuck's database as schema, and token.
+
+    The extra ``storage_version`` chooses the format of a new file.
+    """
+    if connection.host:
+        version = str(connection.extra_dejson.get("storage_version") or "")
+        return _build_duckdb(connection.host, table, storage_version=version)
+    if not connection.password:
+        msg = (
+            f"Connection {connection.conn_id} names no DuckDB file. Set the path of the file as host; for MotherDuck "
+            "leave host empty, and set the database as schema and the token as password."
+        )
+        raise ConfigError(msg)
+    return _build_duckdb(f"md:{connection.schema or ''}", table, token=connection.password)
+
+
+def _find_folder(name: str, lake: Lake) -> str:
+    if name != _ICEBERG:
+        return name
+    if not lake.local:
+        msg = f"The lake is not on a local disk. Instead of {_ICEBERG}, give a connection of type iceberg."
+        raise ConfigError(msg)
+    return lake.full(f"interactions{_ICEBERG_END}")
+
+
+def _open_iceberg_folder(folder: str, table: str, lake: Lake) -> Target:
+    properties = _import("iceberg_catalog", "build_local", "iceberg")(folder)
+    return _build_iceberg(properties, table, lake)
+
+
+def open_iceberg_connection(connection: ConnectionFields, table: str, lake: Lake) -> Target:
+    """Airflow's Iceberg connection, understood as its own hook does: any catalogue that pyiceberg knows."""
+    properties = {
+        name: value if isinstance(value, str) else json.dumps(value) for name, value in connection.extra_dejson.items()
+    }
+    if connection.host:
+        properties["uri"] = connection.host.rstrip("/")
+    if properties.setdefault("type", "rest") == "rest" and connection.login and connection.password:
+        properties["credential"] = f"{connection.login}:{connection.password}"
+    return _build_iceberg(properties, table, lake, name=connection.conn_id)
+
+
+def _build_iceberg(properties: Mapping[str, str], table: str, lake: Lake, **name: str) -> Target:
+    storage = _import("iceberg_catalog", "build_storage", "iceberg")(lake)
+    kind = _import("iceberg", "IcebergTable", "iceberg")
+    return kind({**storage, **properties}, table, **name)  # type: ignore[no-any-return]
+
+
+def build_postgres(connection: ConnectionFields, table: str, uri: str, ignored: Collection[str] = ()) -> Target:
+    """A table at SQLAlchemy's address of a PostgreSQL database. Extras of the connection are parameters of libpq.
+
+    The extra ``interactions`` holds options of the table: ``{"attributes": "jsonb"}``. Extras in ``ignored`` are not
+    libpq's.
+    """
+    kind = _import("postgres", "PostgresTable", "postgres")
+    extra = connection.extra_dejson
+    options = extra.get(OPTIONS) or {}
+    if not isinstance(options, dict) or options.keys() - {"attributes"}:
+        msg = (
+            f'The extra {OPTIONS} of connection {connection.conn_id} may hold only {{"attributes": "text" or "jsonb"}}.'
+        )
+        raise ConfigError(msg)
+    others = {name: value for name, value in extra.items() if name not in {OPTIONS, *ignored}}
+    return kind(build_libpq_uri(uri, others), table, **options)  # type: ignore[no-any-return]
+
+
+def build_libpq_uri(uri: str, more: Mapping[str, object]) -> str:
+    """SQLAlchemy's address of a PostgreSQL database as libpq reads it, with more of libpq's parameters.
+
+    SQLAlchemy names its driver in the scheme, writes spaces as they are, and as plus signs behind the question mark.
+    """
+    address, _, query = uri.partition("?")
+    scheme, _, rest = address.partition("://")
+    parameters = [*parse_qsl(query, keep_blank_values=True), *((name, str(value)) for name, value in more.items())]
+    return f"{scheme.partition('+')[0]}://{rest.replace(' ', '%20')}?{urlencode(parameters, quote_via=quote)}"
+
+
+def _import(module: str, name: str, extra: str) -> Any:
+    """A class of a target's module. Raises ConfigError if the packages of its extra are not installed."""
+    return import_from(f"airflow_provider_interactions.load.{module}", name, extra)
+
+
+def import_from(module: str, name: str, extra: str) -> Any:
+    """A name of a module. Raises ConfigError, which says what to install, if there is no such module."""
+    try:
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError as missing:
+        msg = (
+            f"{missing.name} is not installed, and this target needs it. Install it with: "
+            f"pip install 'airflow-provider-interactions[{extra}]'."
+        )
+        raise ConfigError(msg) from missing
