@@ -64,7 +64,7 @@ class PersonRequest:
     @property
     def span(self) -> Window:
         """The window of the vendor's queries."""
-        return self.window or _all_time(self.vendor)
+        return self.window or all_time(self.vendor)
 
     @property
     def when(self) -> str:
@@ -164,12 +164,12 @@ def _check_people(vendor: Vendor, ids: Iterable[object], kind: str | None) -> di
 def _read_window(vendor: Vendor, start: Instant | None, end: Instant | None) -> Window | None:
     if start is None and end is None:
         return None
-    full = _all_time(vendor)
+    full = all_time(vendor)
     return Window(full.start if start is None else instant(start), full.end if end is None else instant(end))
 
 
-def _all_time(vendor: Vendor) -> Window:
-    # A vendor that filters by date may refuse the year 1.
+def all_time(vendor: Vendor) -> Window:
+    """The window of everything that a vendor has. One that filters by date may refuse the year 1."""
     return ALWAYS if vendor.filters_by_date else EVER
 
 

@@ -8,7 +8,7 @@ import os
 import shlex
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +77,18 @@ def read_config(arguments: argparse.Namespace) -> SandboxConfig:
     return SandboxConfig(rate_limit=limit, options=read_options(arguments.options), **values)
 
 
+def list_variables(sandbox: Sandbox) -> dict[str, str]:
+    """Airflow's environment variables of the vendors' connections."""
+    return {
+        f"AIRFLOW_CONN_{name.upper()}_DEFAULT": json.dumps(connection, separators=(",", ":"))
+        for name, connection in sandbox.connections.items()
+    }
+
+
 def format_banner(sandbox: Sandbox) -> str:
     """What a person needs to paste: connections as environment lines, and where the oracle answers."""
     lines = [f"sandbox at {sandbox.url}  (its own endpoints: {sandbox.url}/_sandbox)", ""]
-    for name, connection in sandbox.connections.items():
-        value = json.dumps(connection, separators=(",", ":"))
-        lines.append(f"export AIRFLOW_CONN_{name.upper()}_DEFAULT={shlex.quote(value)}")
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in list_variables(sandbox).items()]
     lines += [
         "",
         "what exists:",
@@ -98,15 +104,20 @@ def write_ready_file(path: Path, sandbox: Sandbox) -> None:
     temporary.replace(path)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM."""
+def print_banner(sandbox: Sandbox) -> None:
+    """Print what a person needs to paste."""
+    print(format_banner(sandbox), flush=True)
+
+
+def main(arguments: Sequence[str] | None = None, announce: Callable[[Sandbox], None] = print_banner) -> int:
+    """Serve until SIGINT or SIGTERM. ``announce`` is called once the sandbox listens."""
     parsed = build_parser().parse_args(arguments)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with serve(read_config(parsed)) as sandbox:
         sandbox.faults(parsed.faults)
-        print(format_banner(sandbox), flush=True)
+        announce(sandbox)
         if parsed.ready_file:
             write_ready_file(parsed.ready_file, sandbox)
         stop.wait()

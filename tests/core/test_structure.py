@@ -25,8 +25,15 @@ FLOORS = (
     {"operators"},
 )
 
-#: They stand beside: the sandbox imports nothing of the package, the demo is a user of it.
-BESIDE = {"sandbox": {"sandbox"}, "demo": {"demo", "sandbox", "lake", "window", "vendors"}}
+#: The rooms that the shell uses: those below ``runtime``, and the sandbox. It needs no Airflow.
+BELOW_AIRFLOW = set().union(*FLOORS[: FLOORS.index({"runtime"})]) - {"hooks"}
+
+#: They stand beside: the sandbox imports nothing of the package, shell and demo are users of it.
+BESIDE = {
+    "sandbox": {"sandbox"},
+    "shell": BELOW_AIRFLOW | {"sandbox"},
+    "demo": {"demo", "sandbox", "lake", "window", "vendors"},
+}
 
 
 def room(module):

@@ -1,0 +1,302 @@
+"""The commands and their options. What a command does is imported when it runs, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from airflow_provider_interactions import __version__
+from airflow_provider_interactions.shell.session import Session, open_session
+
+if TYPE_CHECKING:
+    from airflow_provider_interactions.shell.sources import ContactChoice, Source
+
+app = typer.Typer(
+    name="interactions",
+    help="Contact interactions from marketing systems, from a terminal and without Airflow. Connections come from "
+    "Airflow's environment variables (AIRFLOW_CONN_…) or from interactions.toml.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Vendor = Annotated[str, typer.Argument(help="Name of the vendor, for example which50.", show_default=False)]
+ConnId = Annotated[str | None, typer.Option(help="Id of the connection. Default: VENDOR_default.")]
+Contact = Annotated[
+    list[str] | None, typer.Option(help="Identifier of a contact; may be repeated. '-' reads lines of standard input.")
+]
+ContactsFile = Annotated[
+    str | None,
+    typer.Option(help="File of identifiers, at any address: Parquet, CSV, or text with one on each line. '-': stdin."),
+]
+Column = Annotated[str | None, typer.Option(help="Column of the file. Default: the first.")]
+Kind = Annotated[str | None, typer.Option(help="Kind of the identifiers. Default: the vendor's first kind.")]
+Day = Annotated[str | None, typer.Option(help="One day, for example 2026-01-31, UTC.")]
+Start = Annotated[str | None, typer.Option(help="Start: a date (midnight UTC), or a time with its zone.")]
+End = Annotated[str | None, typer.Option(help="End, which does not belong to the time itself.")]
+Width = Annotated[str, typer.Option(help="Length of the windows, such as 6h, 1d or 1w.")]
+Missing = Annotated[bool, typer.Option("--missing", help="Leave out windows that the lake has already.")]
+Options = Annotated[list[str] | None, typer.Option("--option", help="Option of the vendor, NAME=VALUE.")]
+LakeUrl = Annotated[
+    str | None, typer.Option("--lake", help="Folder or URL of the lake. Default: AIRFLOW__INTERACTIONS__LAKE.")
+]
+Account = Annotated[str | None, typer.Option(help="Account in the lake. Default: the connection's.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON, for machines.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="TOML file with connections. Default: interactions.toml.")
+]
+
+
+def main() -> None:
+    """Run the command line; ends the program with an exit code of ``exits.Exit``."""
+    app(prog_name="interactions")
+
+
+@app.callback(invoke_without_command=True)
+def show_version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Contact interactions from marketing systems, from a terminal and without Airflow."""
+    if version:
+        sys.stdout.write(f"{__version__}\n")
+        raise typer.Exit
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def sandbox(context: typer.Context, *, json: Json = False, debug: Debug = False) -> None:
+    """Run a stand-in for the vendors, and print the connections to it. Its own options follow; see --help."""
+    with open_session("sandbox", json, debug, None) as session:
+        from airflow_provider_interactions.shell.sandbox import run_sandbox
+
+        run_sandbox(session, context.args)
+
+
+@app.command("test")
+def try_connection(
+    vendor: Vendor, *, conn_id: ConnId = None, config: ConfigFile = None, json: Json = False, debug: Debug = False
+) -> None:
+    """Send the vendor's cheapest request, to prove a connection."""
+    with open_session("test", json, debug, config) as session:
+        from airflow_provider_interactions.http.probe import probe
+        from airflow_provider_interactions.shell.sources import open_source
+
+        source = open_source(session, vendor, conn_id)
+        message = probe(source.vendor, source.credentials)
+        session.result |= {"vendor": vendor, "account": source.credentials.account, "message": message}
+        session.say(message)
+
+
+@app.command()
+def contacts(
+    vendor: Vendor,
+    *,
+    conn_id: ConnId = None,
+    limit: Annotated[int, typer.Option(min=0, help="The most contacts. 0: all.")] = 20,
+    contacts_file: ContactsFile = None,
+    column: Column = None,
+    kind: Kind = None,
+    option: Options = None,
+    config: ConfigFile = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List the vendor's contacts, or check those of a file. Piped, it prints one identifier on each line."""
+    with open_session("contacts", json, debug, config) as session:
+        from airflow_provider_interactions.shell.people import show_contacts
+        from airflow_provider_interactions.shell.sources import ContactChoice, list_contacts, open_source
+
+        source = open_source(session, vendor, conn_id, option or ())
+        choice = ContactChoice(file=contacts_file, column=column, kind=kind)
+        show_contacts(session, list_contacts(source, choice), limit)
+
+
+@app.command()
+def preview(
+    vendor: Vendor,
+    *,
+    conn_id: ConnId = None,
+    contact: Contact = None,
+    kind: Kind = None,
+    limit: Annotated[int, typer.Option(min=1, help="The most interactions.")] = 20,
+    start: Start = None,
+    end: End = None,
+    in_sandbox: Annotated[bool, typer.Option("--sandbox", help="Ask a sandbox of its own. Needs no account.")] = False,
+    option: Options = None,
+    config: ConfigFile = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show a few interactions, canonical beside raw. Nothing is written."""
+    with open_session("preview", json, debug, config) as session:
+        from airflow_provider_interactions.shell import preview as command
+        from airflow_provider_interactions.shell.sources import ContactChoice, list_contacts
+        from airflow_provider_interactions.shell.windows import choose_span
+
+        choice = ContactChoice(ids=contact or (), kind=kind)
+        with _open_source(session, vendor, conn_id, choice, option, in_sandbox=in_sandbox) as (source, chosen):
+            window = choose_span(source.vendor, start, end)
+            command.preview(session, source, list_contacts(source, chosen), window, limit)
+
+
+@app.command()
+def extract(
+    vendor: Vendor,
+    *,
+    conn_id: ConnId = None,
+    contact: Contact = None,
+    contacts_file: ContactsFile = None,
+    column: Column = None,
+    kind: Kind = None,
+    day: Day = None,
+    start: Start = None,
+    end: End = None,
+    width: Width = "1d",
+    missing: Missing = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Fetch histories again, whatever their age.")] = False,
+    on_missing: Annotated[
+        Literal["record", "allow", "fail"], typer.Option(help="What to do about contacts that the vendor lacks.")
+    ] = "record",
+    option: Options = None,
+    lake: LakeUrl = None,
+    config: ConfigFile = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write the vendor's records of each window to the lake, unchanged, as the operator does."""
+    with open_session("extract", json, debug, config) as session:
+        from airflow_provider_interactions.shell.sources import ContactChoice, open_source, require_contacts
+        from airflow_provider_interactions.shell.steps import extract_windows
+        from airflow_provider_interactions.shell.windows import choose_windows
+
+        windows, store = choose_windows(day, start, end, width), session.config.open_lake(lake)
+        source = open_source(session, vendor, conn_id, option or ())
+        choice = ContactChoice(contact or (), contacts_file, column, kind)
+        extract_windows(
+            session,
+            source,
+            store,
+            windows,
+            require_contacts(source, choice),
+            asked=choice.source,
+            missing=missing,
+            refresh=refresh,
+            on_missing=on_missing,
+        )
+
+
+@app.command()
+def normalize(
+    vendor: Vendor,
+    *,
+    conn_id: ConnId = None,
+    account: Account = None,
+    day: Day = None,
+    start: Start = None,
+    end: End = None,
+    width: Width = "1d",
+    missing: Missing = False,
+    lake: LakeUrl = None,
+    config: ConfigFile = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Turn the raw records of each window into rows of the table, and rejects. Asks no vendor."""
+    with open_session("normalize", json, debug, config) as session:
+        from airflow_provider_interactions.shell.steps import normalize_windows
+        from airflow_provider_interactions.shell.windows import choose_windows
+
+        windows, store = choose_windows(day, start, end, width), session.config.open_lake(lake)
+        name = account or _find_account(session, vendor, conn_id)
+        normalize_windows(session, store, vendor, name, windows, missing=missing)
+
+
+@app.command()
+def load(
+    vendor: Vendor,
+    *,
+    conn_id: ConnId = None,
+    account: Account = None,
+    day: Day = None,
+    start: Start = None,
+    end: End = None,
+    width: Width = "1d",
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Path of a DuckDB file, or id of a connection; may be repeated. Default: a file in the lake."
+        ),
+    ] = None,
+    table: Annotated[str, typer.Option(help="Name of the table.")] = "interactions",
+    lake: LakeUrl = None,
+    config: ConfigFile = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Merge the rows of each window into a table; the newest version of a row wins."""
+    with open_session("load", json, debug, config) as session:
+        from airflow_provider_interactions.shell.steps import load_windows
+        from airflow_provider_interactions.shell.targets import open_targets
+        from airflow_provider_interactions.shell.windows import choose_windows
+
+        windows, store = choose_windows(day, start, end, width), session.config.open_lake(lake)
+        name = account or _find_account(session, vendor, conn_id)
+        load_windows(session, store, vendor, name, windows, open_targets(target or (), table, store, session.config))
+
+
+@app.command()
+def person(
+    vendor: Vendor,
+    *,
+    contact: Annotated[
+        list[str], typer.Option(help="Identifier of a person; may be repeated. '-' reads lines of standard input.")
+    ],
+    conn_id: ConnId = None,
+    kind: Kind = None,
+    start: Start = None,
+    end: End = None,
+    type_: Annotated[list[str] | None, typer.Option("--type", help="Only this type; may be repeated.")] = None,
+    show: Annotated[bool, typer.Option("--show", help="Print the records, too: personal data.")] = False,
+    option: Options = None,
+    lake: LakeUrl = None,
+    config: ConfigFile = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write everything that a vendor knows about given people to three files in the lake."""
+    with open_session("person", json, debug, config) as session:
+        from airflow_provider_interactions.shell.people import answer, check_people
+        from airflow_provider_interactions.shell.sources import open_source
+
+        store = session.config.open_lake(lake)
+        source = open_source(session, vendor, conn_id, option or ())
+        answer(session, source, check_people(source, contact, kind, start, end, type_ or ()), store, show=show)
+
+
+def _find_account(session: Session, vendor: str, conn_id: str | None) -> str:
+    from airflow_provider_interactions.shell.sources import open_source
+
+    return open_source(session, vendor, conn_id).credentials.account
+
+
+@contextmanager
+def _open_source(
+    session: Session,
+    vendor: str,
+    conn_id: str | None,
+    choice: ContactChoice,
+    option: list[str] | None,
+    *,
+    in_sandbox: bool,
+) -> Iterator[tuple[Source, ContactChoice]]:
+    from airflow_provider_interactions.shell.sandbox import open_sandbox
+    from airflow_provider_interactions.shell.sources import open_source
+
+    if not in_sandbox:
+        yield open_source(session, vendor, conn_id, option or ()), choice
+        return
+    with open_sandbox(vendor, choice, option or ()) as found:
+        yield found

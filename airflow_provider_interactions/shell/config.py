@@ -1,0 +1,97 @@
+"""Where the shell finds connections and the lake: Airflow's environment variables, then a TOML file."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.shell.connections import PREFIX, Connection, build_connection, parse_connection
+
+#: The file that is read if none is given.
+FILE = "interactions.toml"
+
+#: Airflow's variables of this package's configuration.
+LAKE = "AIRFLOW__INTERACTIONS__LAKE"
+SHARED_LIMIT = "AIRFLOW__INTERACTIONS__SHARED_LIMIT"
+
+NO_LAKE = f"No lake is set. Give --lake, a folder or a URL, or set {LAKE}."
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The content of a TOML file. A connection is a table of the fields of its JSON form, or its URI."""
+
+    lake: str = ""
+    connections: dict[str, str | dict[str, Any]] = {}
+
+    def find_connection(self, conn_id: str) -> Connection:
+        """A connection by its id: from the environment, else from the file. Raises ConfigError if there is none."""
+        name = f"{PREFIX}{conn_id.upper()}"
+        found = os.environ.get(name) or self.connections.get(conn_id)
+        if not found:
+            msg = (
+                f"There is no connection {conn_id}. Set the environment variable {name}, or add "
+                f"[connections.{conn_id}] to {FILE}."
+            )
+            raise ConfigError(msg)
+        return parse_connection(conn_id, found) if isinstance(found, str) else build_connection(conn_id, found)
+
+    def open_lake(self, url: str | None) -> Lake:
+        """The lake at an address; default: the environment's, else the file's. Raises ConfigError."""
+        address = url or os.environ.get(LAKE) or self.lake
+        if not address:
+            raise ConfigError(NO_LAKE)
+        if "@" in address.partition("://")[2].partition("/")[0]:
+            msg = (
+                "The lake's address holds a connection (@), which only Airflow can open. Leave it out, and let the "
+                "storage's own driver find its credentials."
+            )
+            raise ConfigError(msg)
+        return Lake.at(address)
+
+
+def read_config(path: Path | None) -> Config:
+    """Read a TOML file; default: ``interactions.toml`` in this folder, if it exists. Raises ConfigError."""
+    file = path or Path(FILE)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if path is None:
+            return Config()
+        raise ConfigError(f"There is no file {file}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read ({type(error).__name__}).") from None
+    return _convert(file, text)
+
+
+def _convert(file: Path, text: str) -> Config:
+    try:
+        return msgspec.convert(tomllib.loads(text), Config)
+    except tomllib.TOMLDecodeError:
+        msg = f"{file} is not valid TOML."
+    except msgspec.ValidationError as error:
+        msg = f"{file} cannot be used: {error}."
+    raise ConfigError(msg)
+
+
+def is_open_to_others(path: Path | None, config: Config) -> bool:
+    """Whether other users of this machine can read a file that holds connections."""
+    file = path or Path(FILE)
+    return bool(config.connections) and os.name == "posix" and bool(file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+
+
+def read_switch(environment: Mapping[str, str], name: str) -> bool:
+    """A switch of Airflow's configuration, as Airflow reads its words. Raises ConfigError for another word."""
+    word = environment.get(name, "false").strip().lower()
+    if word in {"t", "true", "1"}:
+        return True
+    if word in {"f", "false", "0"}:
+        return False
+    raise ConfigError(f"{name} is neither true nor false.")

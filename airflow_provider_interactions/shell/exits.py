@@ -1,0 +1,66 @@
+"""How a command ends: its exit code by the kind of error, so that a script knows what to do next."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from airflow_provider_interactions.errors import (
+    AuthRejected,
+    BadResponse,
+    ConfigError,
+    ContactError,
+    Incomplete,
+    InteractionsError,
+    RecordRejected,
+    RequestRejected,
+    ServiceRemoved,
+    Stalled,
+    Unreconciled,
+)
+
+
+class Exit(IntEnum):
+    """The exit codes. 2 is what the shell's parser of options uses."""
+
+    OK = 0
+    DEFECT = 1
+    USAGE = 2
+    CONFIG = 3
+    REFUSED = 4
+    RETRY = 5
+    RESPONSE = 6
+    DATA = 7
+    INTERRUPTED = 130
+    #: The reader of the output has gone, as with ``| head``.
+    CLOSED = 141
+
+
+#: What each code means, for the documentation.
+MEANINGS = {
+    Exit.OK: "Done.",
+    Exit.DEFECT: "A defect of this program. `--debug` shows the traceback. Please report it.",
+    Exit.USAGE: "The command line is wrong.",
+    Exit.CONFIG: "A connection, an option or an address is wrong. Correct it.",
+    Exit.REFUSED: "The vendor refused the credentials, the request or the contact, or has removed the service.",
+    Exit.RETRY: "The vendor, the lake or the database is busy or away. Run the command again later.",
+    Exit.RESPONSE: "A response of the vendor is incomplete, or not of the documented shape.",
+    Exit.DATA: "Too few records can be read, or counts do not add up. Nothing was replaced.",
+    Exit.INTERRUPTED: "Stopped with Ctrl-C. The same command continues.",
+    Exit.CLOSED: "The program that read the output has ended.",
+}
+
+_KINDS: tuple[tuple[tuple[type[InteractionsError], ...], Exit], ...] = (
+    ((ConfigError,), Exit.CONFIG),
+    ((AuthRejected, RequestRejected, ServiceRemoved, ContactError), Exit.REFUSED),
+    ((BadResponse, Stalled, Incomplete), Exit.RESPONSE),
+    ((RecordRejected, Unreconciled), Exit.DATA),
+)
+
+
+def choose_exit(error: BaseException) -> Exit:
+    """The exit code of an error."""
+    if isinstance(error, KeyboardInterrupt):
+        return Exit.INTERRUPTED
+    if isinstance(error, InteractionsError) and error.retry:
+        return Exit.RETRY
+    return next((code for kinds, code in _KINDS if isinstance(error, kinds)), Exit.DEFECT)
