@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 from airflow_provider_interactions.contract import Interaction
 from airflow_provider_interactions.errors import RecordRejected
@@ -27,7 +27,7 @@ def stream_interactions(job: Job, on_reject: OnReject) -> Iterator[Interaction]:
             on_reject(payload, found)
 
 
-def stream_records(job: Job) -> Iterator[tuple[bytes, Interaction | RecordRejected]]:
+def stream_records(job: Job) -> Generator[tuple[bytes, Interaction | RecordRejected]]:
     """The same, each interaction with the vendor's own bytes; for a record that cannot be read, the reason."""
     seen = Deduplicator()
     for query, page in fetch_pages(job):

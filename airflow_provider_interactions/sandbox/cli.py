@@ -17,11 +17,14 @@ import msgspec
 from airflow_provider_interactions.sandbox.config import SandboxConfig, parse_rate_limit
 from airflow_provider_interactions.sandbox.server import Sandbox, serve
 
+#: How the command is called, unless another one calls it.
+PROGRAM = "python -m airflow_provider_interactions.sandbox"
 
-def build_parser() -> argparse.ArgumentParser:
+
+def build_parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """The arguments; defaults are those of `SandboxConfig`."""
     default = SandboxConfig()
-    parse = argparse.ArgumentParser(prog="python -m airflow_provider_interactions.sandbox", description=__doc__)
+    parse = argparse.ArgumentParser(prog=program, description=__doc__)
     parse.add_argument("--host", default=default.host, help="address to listen on (default: this machine only)")
     parse.add_argument("--port", type=int, default=default.port, help="0 takes any free port (default)")
     parse.add_argument("--seed", type=int, default=default.seed)
@@ -109,9 +112,13 @@ def print_banner(sandbox: Sandbox) -> None:
     print(format_banner(sandbox), flush=True)
 
 
-def main(arguments: Sequence[str] | None = None, announce: Callable[[Sandbox], None] = print_banner) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    announce: Callable[[Sandbox], None] = print_banner,
+    program: str = PROGRAM,
+) -> int:
     """Serve until SIGINT or SIGTERM. ``announce`` is called once the sandbox listens."""
-    parsed = build_parser().parse_args(arguments)
+    parsed = build_parser(program).parse_args(arguments)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -11,13 +11,18 @@ from typing import Any
 import msgspec
 
 from airflow_provider_interactions.contract import Contact, Interaction
-from airflow_provider_interactions.errors import RecordRejected
+from airflow_provider_interactions.errors import RecordRejected, VendorError
 from airflow_provider_interactions.extract.job import Job
+from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize.stream import stream_records
+from airflow_provider_interactions.person.request import all_time
 from airflow_provider_interactions.shell.session import Session
 from airflow_provider_interactions.shell.sources import Source
 from airflow_provider_interactions.window import Window, zulu
+
+#: A person waits for the answer, so a vendor that is away or busy is not waited for as long as by a task.
+LIMITS = Limits(timeout=30.0, tries=3, odd_tries=2, patience=30.0)
 
 #: Columns that the table leaves out: the record beside it has the same.
 BESIDE = frozenset({"attributes"})
@@ -25,8 +30,12 @@ BESIDE = frozenset({"attributes"})
 
 def preview(session: Session, source: Source, contacts: Iterable[Contact], window: Window, limit: int) -> None:
     """Show up to ``limit`` records of the contacts in a window. Raises VendorError."""
-    with closing(_read_records(source, contacts, window)) as records:
-        found = list(islice(records, limit))
+    try:
+        with closing(_read_records(source, contacts, window)) as records:
+            found = list(islice(records, limit))
+    except VendorError as error:
+        error.window = "" if window == all_time(source.vendor) else error.window
+        raise
     session.result |= {"vendor": source.vendor.name, "account": source.credentials.account, "interactions": found}
     title = f"{source.vendor.title}: {len(found)} records"
     session.show_table(("canonical", "raw"), map(_describe, found), title=title, show_lines=True)
@@ -43,9 +52,11 @@ def _read_records(source: Source, contacts: Iterable[Contact], window: Window) -
             window=window,
             contacts=[contact],
             options=source.options,
+            limits=LIMITS,
         )
-        for payload, found in stream_records(job):
-            yield _build_record(contact, payload, found)
+        with closing(stream_records(job)) as records:
+            for payload, found in records:
+                yield _build_record(contact, payload, found)
 
 
 def _build_record(contact: Contact, payload: bytes, found: Interaction | RecordRejected) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def run_sandbox(session: Session, arguments: Sequence[str]) -> None:
         session.say("next, in another terminal, after pasting the lines above:")
         session.say(f"interactions preview which50 --contact {first} --limit 20")
 
-    main(arguments, announce)
+    main(arguments, announce, program="interactions sandbox")
 
 
 @contextmanager

@@ -34,6 +34,14 @@ from airflow_provider_interactions.shell.exits import Exit, choose_exit
 from airflow_provider_interactions.shell.printable import make_lines_printable, make_printable
 
 
+class _Screen(Console):
+    """A console that leaves it to the session what to do if the output's reader has gone."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error again, instead of ending the program."""
+        raise  # noqa: PLE0704 - rich calls this where the error is handled
+
+
 @dataclass
 class Session:
     """One run of a command. ``result`` is what ``--json`` prints; a command fills it while it works."""
@@ -47,7 +55,7 @@ class Session:
     @cached_property
     def screen(self) -> Console:
         """Stdout, for people."""
-        return Console(markup=False, highlight=False, emoji=False, soft_wrap=False)
+        return _Screen(markup=False, highlight=False, emoji=False)
 
     @cached_property
     def notes(self) -> Console:

@@ -1,0 +1,455 @@
+"""Every command, as a process of its own, against the sandbox over a socket."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import time
+import unicodedata
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from rich.cells import cell_len
+
+from airflow_provider_interactions.vendors import NAMES, VENDORS
+
+SPAN = ("2026-01-01T00:00:00Z", "2026-01-04T00:00:00Z")
+DATES = ("--start", "2026-01-01", "--end", "2026-01-04")
+#: All time of a sandbox's world, and of what lies around it.
+EVER = ("1900-01-01T00:00:00Z", "2100-01-01T00:00:00Z")
+
+
+def choose(vendor):
+    """What a vendor needs so that the sandbox's types are asked for, and no others."""
+    return ("--option", 'types=["EmailSent", "FormSubmitted"]') if vendor == "dynamics_marketing" else ()
+
+
+def write_contacts(shell, vendor):
+    path = shell.folder / "contacts.txt"
+    path.write_text("\n".join(shell.sandbox.contacts(vendor)))
+    return "--contacts-file", path
+
+
+# test, contacts, preview
+
+
+@pytest.mark.parametrize("vendor", NAMES)
+def test_a_connection_is_proved(shell, vendor):
+    out, err = shell.run("test", vendor)
+    assert out == f"{VENDORS[vendor].title} accepted the credentials at {shell.sandbox.url}/{host_of(shell, vendor)}.\n"
+    assert err == ""
+    assert shell.ask("test", vendor)["message"] in out
+
+
+def host_of(shell, vendor):
+    return shell.sandbox.connections[vendor]["host"].removeprefix(f"{shell.sandbox.url}/").rstrip("/")
+
+
+def test_contacts_are_lines_that_other_commands_read(shell):
+    listed = shell.ask("contacts", "which50", "--limit", "0")["contacts"]
+    out, _ = shell.run("contacts", "which50", "--limit", "0")
+    assert out.splitlines() == [one["id"] for one in listed]
+    assert sorted(out.splitlines()) == sorted(shell.sandbox.contacts("which50"))
+    assert len(shell.ask("contacts", "which50", "--limit", "2")["contacts"]) == 2
+    (shell.folder / "all.txt").write_text(out)
+    read = shell.ask("contacts", "which50", "--limit", "0", "--contacts-file", "all.txt")
+    assert read["contacts"] == listed
+
+
+def test_a_vendor_without_a_list_is_explained(shell):
+    _, err = shell.run("contacts", "capillary", code=3)
+    assert err == "capillary offers no list of its contacts. Give --contact or --contacts-file.\n"
+
+
+@pytest.mark.parametrize("vendor", NAMES)
+def test_a_preview_shows_what_exists_beside_the_vendors_own_bytes(shell, vendor):
+    person = shell.sandbox.contacts(vendor)[0]
+    words = ("preview", vendor, "--contact", person, *choose(vendor))
+    found = shell.ask(*words, "--limit", "1000")["interactions"]
+    assert len(found) == shell.sandbox.oracle(vendor, *EVER, contact=person).interactions > 0
+    for one in found:
+        assert one["canonical"]["native_type"] in one["raw"] or one["canonical"]["interaction_id"] in one["raw"]
+    assert len(shell.ask(*words, "--limit", "2")["interactions"]) == 2
+    within = shell.ask(*words, "--limit", "1000", *DATES)["interactions"]
+    assert len(within) == shell.sandbox.oracle(vendor, *SPAN, contact=person).interactions
+
+
+def test_a_preview_fits_eighty_columns(shell):
+    out, _ = shell.run("preview", "which50", "--contact", shell.sandbox.contacts("which50")[0])
+    lines = out.splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    assert sum("interaction_id:" in line for line in lines) == 20 or len(lines) > 20
+    assert "raw" in lines[2]
+
+
+def test_a_preview_needs_no_account_with_a_sandbox_of_its_own(shell):
+    for name in shell.variables():
+        del shell.environment[name]
+    for vendor in NAMES:
+        assert shell.ask("preview", vendor, "--sandbox", "--limit", "3")["interactions"]
+
+
+# extract, normalize, load
+
+
+@pytest.mark.parametrize("vendor", NAMES)
+def test_windows_are_loaded_from_a_terminal(shell, vendor):
+    file = write_contacts(shell, vendor)
+    extracted = shell.ask("extract", vendor, *DATES, *file, *choose(vendor))["windows"]
+    assert [one["start"][:10] for one in extracted] == ["2026-01-01", "2026-01-02", "2026-01-03"]
+    normalized = shell.ask("normalize", vendor, *DATES)["windows"]
+    loaded = shell.ask("load", vendor, *DATES)["windows"]
+    expected = shell.sandbox.oracle(vendor, *SPAN).interactions
+    assert sum(one["counts"]["canonical"] for one in normalized) == expected > 0
+    assert sum(one["counts"]["inserted"] for one in loaded) == expected
+    with duckdb.connect(shell.folder / "lake/interactions.duckdb", read_only=True) as database:
+        assert database.execute("SELECT count(*) FROM interactions").fetchall() == [(expected,)]
+
+
+def test_windows_that_are_there_can_be_left_out(shell):
+    words = ("which50", *DATES, "--missing")
+    first = shell.ask("extract", "which50", "--day", "2026-01-02")
+    assert shell.ask("extract", *words)["windows"][1]["counts"] is None
+    assert first["windows"][0]["counts"]["landed"] > 0
+    before = shell.sandbox.stats()["which50"]["requests"]
+    out, _ = shell.run("extract", *words)
+    assert out.count("in the lake already") == 3
+    assert shell.sandbox.stats()["which50"]["requests"] - before <= 10  # the list of contacts
+    shell.run("normalize", *words)
+    assert all(one["counts"] is None for one in shell.ask("normalize", *words)["windows"])
+    shell.run("extract", "which50", "--day", "2026-01-02")
+    assert [one["counts"] is None for one in shell.ask("normalize", *words)["windows"]] == [True, False, True]
+
+
+def test_tables_and_progress_fit_eighty_columns(shell):
+    for step in ("extract", "normalize", "load"):
+        out, err = shell.run(step, "which50", *DATES)
+        assert "2026-01-02" in out
+        assert max(map(cell_len, out.splitlines())) <= 80
+        assert "\x1b" not in out + err
+
+
+def test_a_window_can_have_another_width(shell):
+    found = shell.ask("extract", "which50", "--day", "2026-01-02", "--width", "12h")["windows"]
+    assert [one["end"] for one in found] == ["2026-01-02T12:00:00Z", "2026-01-03T00:00:00Z"]
+
+
+def test_several_targets_and_a_connection(shell):
+    shell.environment["AIRFLOW_CONN_HOUSE"] = json.dumps({"conn_type": "duckdb", "host": str(shell.folder / "x.db")})
+    shell.run("extract", "which50", "--day", "2026-01-02")
+    shell.run("normalize", "which50", "--day", "2026-01-02")
+    targets = ("--target", "house", "--target", "./y.duckdb")
+    found = shell.ask("load", "which50", "--day", "2026-01-02", *targets, "--table", "crm")["windows"]
+    assert len({one["table"] for one in found}) == 2
+    for file in ("x.db", "y.duckdb"):
+        with duckdb.connect(shell.folder / file, read_only=True) as database:
+            [[rows]] = database.execute("SELECT count(*) FROM crm").fetchall()
+        assert rows == found[0]["counts"]["rows"] > 0
+
+
+# person
+
+
+@pytest.mark.parametrize("vendor", NAMES)
+def test_a_persons_data_is_in_the_files_and_nowhere_else(shell, vendor):
+    someone = shell.sandbox.contacts(vendor)[0]
+    out, err = shell.run("person", vendor, "--contact", "-", *choose(vendor), given=f"{someone}\n")
+    assert someone not in out + err
+    found = shell.ask("person", vendor, "--contact", someone, *choose(vendor))
+    assert found["counts"]["canonical"] == shell.sandbox.oracle(vendor, *EVER, contact=someone).interactions > 0
+    table = pq.read_table(shell.folder / "lake" / found["parquet"]["path"])
+    assert table.num_rows == found["parquet"]["rows"] == found["lines"]["rows"]
+    assert "records" not in found
+
+
+def test_a_persons_data_is_shown_if_asked_for(shell):
+    someone = shell.sandbox.contacts("which50")[0]
+    words = ("person", "which50", "--contact", someone, "--show")
+    found = shell.ask(*words)
+    assert len(found["records"]) == found["lines"]["rows"] > 0
+    out, err = shell.run(*words)
+    assert found["records"][0]["interaction_id"] in re.sub(r"\s|│", "", out)
+    assert "occurred_at" not in err
+    assert max(map(cell_len, (line for line in out.splitlines() if line.startswith("│")))) <= 80
+
+
+# How a command ends
+
+
+def test_a_wrong_command_line(shell):
+    for words in (["nosuch"], ["preview"], ["preview", "which50", "--limit", "0"], ["test", "which50", "--nosuch"]):
+        out, err = shell.run(*words, code=2)
+        assert out == ""
+        assert "Usage" in err
+
+
+def test_a_missing_connection_is_named(shell):
+    _, err = shell.run("test", "which50", "--conn-id", "other", code=3)
+    assert err.splitlines() == [
+        (
+            "There is no connection other. Set the environment variable AIRFLOW_CONN_OTHER, or add [connections.other] to "
+            "interactions.toml."
+        )
+    ]
+    assert shell.ask("test", "which50", "--conn-id", "other", code=3)["type"] == "ConfigError"
+
+
+def test_no_lake_is_named(shell):
+    del shell.environment["AIRFLOW__INTERACTIONS__LAKE"]
+    _, err = shell.run("normalize", "which50", "--day", "2026-01-02", code=3)
+    assert err == "No lake is set. Give --lake, a folder or a URL, or set AIRFLOW__INTERACTIONS__LAKE.\n"
+
+
+def test_steps_say_which_step_is_missing(shell):
+    _, err = shell.run("normalize", "which50", "--day", "2026-01-02", code=3)
+    assert "Run: interactions extract" in err
+    _, err = shell.run("load", "which50", "--day", "2026-01-02", code=3)
+    assert "Run: interactions normalize" in err
+
+
+def test_refused_credentials(shell):
+    known = {**shell.sandbox.connections["which50"], "password": "a-wrong-secret"}
+    shell.environment["AIRFLOW_CONN_WHICH50_DEFAULT"] = json.dumps(known)
+    error = shell.ask("test", "which50", code=4)
+    assert error["type"] == "AuthRejected"
+    assert error["retry"] is False
+    assert "a-wrong-secret" not in json.dumps(error)
+
+
+def test_a_vendor_that_is_busy_or_away(shell):
+    shell.sandbox.faults([{"kind": "throttle", "retry_after": 40}])
+    error = shell.ask("test", "which50", code=5)
+    assert (error["type"], error["retry"], error["retry_after"]) == ("Throttled", True, 40.0)
+    shell.sandbox.faults([{"kind": "status", "status": 503}])
+    assert shell.ask("test", "which50", code=5)["type"] == "Unavailable"
+
+
+def test_a_response_of_another_shape(shell):
+    shell.sandbox.faults([{"kind": "status", "status": 200, "body": '{"odd": 1}', "path": "communications"}])
+    someone = shell.sandbox.contacts("which50")[0]
+    assert shell.ask("preview", "which50", "--contact", someone, code=6)["type"] == "BadResponse"
+
+
+def test_records_that_cannot_be_read(shell):
+    rename = {"kind": "replace", "path": "communications", "find": '"Interaction":', "put": '"Was":'}
+    shell.sandbox.faults([rename])
+    shell.run("extract", "which50", "--day", "2026-01-02")
+    assert shell.ask("normalize", "which50", "--day", "2026-01-02", code=7)["type"] == "TooManyRejects"
+
+
+def test_a_defect_is_a_sentence_and_with_debug_a_traceback(shell):
+    (shell.folder / "lake").write_text("a file where the lake should be")
+    process = shell.start("extract", "which50", "--day", "2026-01-02", "--debug")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode in {1, 3, 5}
+    assert "Traceback" in err
+
+
+def test_a_reader_that_goes_is_no_error(shell):
+    process = shell.start("preview", "which50", "--sandbox", "--limit", "500")
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stdin.close()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 141
+    assert err == ""
+
+
+# Hostile input
+
+#: A fault that changes the names in Which50's records.
+NAMES_OF_RECORDS = {"kind": "replace", "path": "communications", "find": r'"Name": ?"(?:[^"\\]|\\.)*"'}
+HOSTILE = r"\u001b]0;pwned\u0007\u001b[2J\u009b31m\u202eevil\r\b"
+
+
+def test_control_characters_of_a_vendor_reach_no_terminal(shell):
+    shell.sandbox.faults([{**NAMES_OF_RECORDS, "put": f'"Name": "{HOSTILE}"'.replace("\\", "\\\\")}])
+    someone = shell.sandbox.contacts("which50")[0]
+    for words in (("preview", "which50"), ("preview", "which50", "--json"), ("person", "which50", "--show")):
+        out, err = shell.run(*words, "--contact", someone)
+        assert "pwned" in out
+        obeyed = {one for one in out + err if unicodedata.category(one) in {"Cc", "Cf", "Zl", "Zp"}}
+        assert obeyed <= {"\n"}, words
+
+
+def test_a_record_cannot_draw_with_markup(shell):
+    shell.sandbox.faults([{**NAMES_OF_RECORDS, "put": '"Name": "[red]x[/nosuch]"'}])
+    out, _ = shell.run("preview", "which50", "--contact", shell.sandbox.contacts("which50")[0])
+    assert "[red]x[/nosuch]" in out
+
+
+# Secrets
+
+
+@pytest.mark.parametrize("vendor", NAMES)
+def test_no_secret_is_printed(shell, vendor):
+    known = shell.sandbox.connections[vendor]
+    secrets = {known["password"], str(known["extra"].get("api_key") or known["password"])}
+    shell.sandbox.faults([{"kind": "status", "status": 400, "path": "a"}])
+    for words in (("test", vendor), ("test", vendor, "--debug"), ("test", vendor, "--json")):
+        process = shell.start(*words)
+        out, err = process.communicate(timeout=60)
+        assert not [secret for secret in secrets if secret in out + err]
+
+
+# The TOML file
+
+
+def test_connections_and_lake_from_a_file(shell):
+    known = shell.sandbox.connections["which50"]
+    del shell.environment["AIRFLOW_CONN_WHICH50_DEFAULT"]
+    del shell.environment["AIRFLOW__INTERACTIONS__LAKE"]
+    extra = "\n".join(f"{name} = {json.dumps(value)}" for name, value in known["extra"].items())
+    file = shell.folder / "interactions.toml"
+    file.write_text(
+        f'lake = "elsewhere"\n[connections.which50_default]\nhost = "{known["host"]}"\n'
+        f'conn_type = "which50"\npassword = "{known["password"]}"\n[connections.which50_default.extra]\n{extra}\n'
+    )
+    file.chmod(0o644)
+    _, err = shell.run("extract", "which50", "--day", "2026-01-02")
+    assert "chmod 600 interactions.toml" in err
+    assert (shell.folder / "elsewhere/raw").exists()
+    file.chmod(0o600)
+    assert "chmod" not in shell.run("test", "which50")[1]
+    file.rename(shell.folder / "my.toml")
+    shell.run("test", "which50", code=3)
+    shell.run("test", "which50", "--config", "my.toml")
+    shell.environment["AIRFLOW_CONN_WHICH50_DEFAULT"] = json.dumps({**known, "password": "another"})
+    shell.run("test", "which50", "--config", "my.toml", code=4)
+
+
+@pytest.mark.parametrize(
+    "text", ["[connections", "lake = 1", "nosuch = 1", '[connections.which50_default]\nnosuch = "a-secret-value"']
+)
+def test_a_wrong_file_is_explained_without_its_values(shell, text):
+    del shell.environment["AIRFLOW_CONN_WHICH50_DEFAULT"]
+    (shell.folder / "interactions.toml").write_text(text)
+    _, err = shell.run("test", "which50", code=3)
+    assert "a-secret-value" not in err
+    assert len(err.splitlines()) <= 2
+
+
+# Ctrl-C
+
+
+def wait_for(condition, seconds=60):
+    for _ in range(int(seconds / 0.05)):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it took too long")
+
+
+def test_ctrl_c_leaves_a_state_that_the_same_command_continues(limited):
+    slow = limited(contacts=40, days=3, latency=0.2, per_contact=3)
+    words = ("extract", "which50", *DATES, "--missing", "--contacts-file", "all.txt")
+    (slow.folder / "all.txt").write_text("\n".join(slow.sandbox.contacts("which50")))
+    process = slow.start(*words)
+    unfinished = slow.folder / "lake/unfinished"
+    wait_for(lambda: list(unfinished.rglob("done-*.json")))
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "The same command with --missing continues there" in err
+    asked = slow.sandbox.stats()["which50"]["requests"]
+    windows = slow.ask(*words)["windows"]
+    assert sum(one["counts"]["landed"] for one in windows) == slow.sandbox.oracle("which50", *SPAN).interactions > 0
+    total = slow.sandbox.stats()["which50"]["requests"]
+    slow.sandbox.reset()
+    fresh = ("extract", "which50", *DATES, "--contacts-file", "all.txt", "--lake", "fresh")
+    slow.ask(*fresh)
+    assert total - asked < slow.sandbox.stats()["which50"]["requests"]  # what had landed was not asked for again
+
+
+def test_ctrl_c_in_json(limited):
+    slow = limited(contacts=40, latency=0.5)
+    process = slow.start("extract", "which50", "--day", "2026-01-02", "--json")
+    wait_for(lambda: slow.sandbox.stats()["which50"]["requests"] > 3)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert json.loads(out)["error"]["type"] == "KeyboardInterrupt"
+
+
+# The sandbox
+
+
+def test_the_sandbox_prints_what_the_next_terminal_needs(shell):
+    process = shell.start("sandbox", "--contacts", "3")
+    try:
+        lines = [process.stdout.readline()]
+        while "interactions preview" not in lines[-1]:
+            lines.append(process.stdout.readline())
+        script = "\n".join(line.strip() for line in lines if line.startswith("export "))
+        for name in shell.variables():
+            del shell.environment[name]
+        shown = subprocess.run(
+            ["bash", "-c", f"{script}\nenv"], env=shell.environment, capture_output=True, text=True, check=True
+        ).stdout
+        shell.environment |= dict(
+            line.partition("=")[::2] for line in shown.splitlines() if line.startswith("AIRFLOW_CONN_")
+        )
+        assert len(script.splitlines()) == len(NAMES)
+        assert shell.ask(*lines[-1].split()[1:])["interactions"]
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
+        for stream in (process.stdin, process.stdout, process.stderr):
+            stream.close()
+
+
+def test_the_sandbox_speaks_to_machines(shell):
+    process = shell.start("sandbox", "--json", "--contacts", "3")
+    try:
+        found = json.loads(process.stdout.readline())
+        assert set(found["result"]["environment"]) == set(shell.variables())
+        shell.environment |= found["result"]["environment"]
+        shell.run("test", "which50")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+        for stream in (process.stdin, process.stdout, process.stderr):
+            stream.close()
+
+
+# On a terminal
+
+
+def test_a_terminal_gets_a_bar_and_stdout_stays_clean(limited):
+    slow = limited(contacts=20, latency=0.2)
+    leader, follower = pty.openpty()
+    command = slow.start("extract", "which50", "--day", "2026-01-02")
+    command.kill()
+    command.communicate()
+    process = subprocess.Popen(
+        command.args, cwd=slow.folder, env=slow.environment | {"TERM": "xterm"}, stdout=subprocess.PIPE, stderr=follower
+    )
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            part = os.read(leader, 4096)
+        except OSError:  # the other end is closed
+            break
+        if not part:
+            break
+        shown += part
+    out = process.stdout.read()
+    process.stdout.close()
+    os.close(leader)
+    assert process.wait(timeout=60) == 0
+    assert "━".encode() in shown
+    assert b"\x1b" not in out
+
+
+def test_help_of_every_command_fits(shell):
+    out, _ = shell.run("--help")
+    commands = re.findall(r"^│ (\w+) ", out, re.MULTILINE)
+    assert {"sandbox", "test", "contacts", "preview", "extract", "normalize", "load", "person"} <= set(commands)
+    for command in commands:
+        out, _ = shell.run(command, "--help")
+        assert max(map(cell_len, out.splitlines())) <= 80
