@@ -17,6 +17,7 @@ from airflow_provider_interactions.errors import (
     Stalled,
     Unreconciled,
 )
+from airflow_provider_interactions.lake.storage import is_storage_fault, write_error
 
 
 class Exit(IntEnum):
@@ -57,10 +58,25 @@ _KINDS: tuple[tuple[tuple[type[InteractionsError], ...], Exit], ...] = (
 )
 
 
+def explain(error: BaseException) -> str:
+    """What is wrong and what to do, in a sentence or two that hold no person's data and no secret."""
+    if isinstance(error, InteractionsError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "Interrupted."
+    # The message of any other error may hold a person's data, or a name of a file.
+    kind = getattr(error, "strerror", None) or type(error).__name__
+    if isinstance(error, Exception) and is_storage_fault(error):
+        return f"The lake or a file cannot be used ({kind}). Check its address, its credentials and your permissions."
+    return f"This is a defect ({type(error).__name__}). Run the command with --debug, and report what it prints."
+
+
 def choose_exit(error: BaseException) -> Exit:
     """The exit code of an error."""
     if isinstance(error, KeyboardInterrupt):
         return Exit.INTERRUPTED
+    if isinstance(error, Exception) and is_storage_fault(error):
+        error = write_error(error)
     if isinstance(error, InteractionsError) and error.retry:
         return Exit.RETRY
     return next((code for kinds, code in _KINDS if isinstance(error, kinds)), Exit.DEFECT)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from airflow_provider_interactions import vendors
 from airflow_provider_interactions.connection import read_credentials
+from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.sandbox import Sandbox, serve
 from airflow_provider_interactions.sandbox.cli import format_banner, list_variables, main
 from airflow_provider_interactions.shell.connections import build_connection
@@ -29,7 +30,11 @@ def run_sandbox(session: Session, arguments: Sequence[str]) -> None:
         session.say("next, in another terminal, after pasting the lines above:")
         session.say(f"interactions preview which50 --contact {first} --limit 20")
 
-    main(arguments, announce, program="interactions sandbox")
+    try:
+        main(arguments, announce, program="interactions sandbox")
+    except OSError as error:
+        msg = f"The sandbox cannot listen there ({error.strerror}). Choose another --port, or 0 for any free one."
+        raise ConfigError(msg) from error
 
 
 @contextmanager

@@ -30,8 +30,11 @@ from rich.text import Text
 
 from airflow_provider_interactions.errors import InteractionsError
 from airflow_provider_interactions.shell.config import FILE, Config, is_open_to_others, read_config
-from airflow_provider_interactions.shell.exits import Exit, choose_exit
+from airflow_provider_interactions.shell.exits import Exit, choose_exit, explain
 from airflow_provider_interactions.shell.printable import make_lines_printable, make_printable
+
+#: The package's own logs are shown.
+ROOT = __name__.partition(".")[0]
 
 
 class _Screen(Console):
@@ -103,7 +106,7 @@ class Session:
     def _report(self, error: BaseException) -> None:
         if self.debug:
             self.notes.print(Text(make_lines_printable("".join(traceback.format_exception(error)))), soft_wrap=True)
-        self.note(_explain(error))
+        self.note(explain(error))
 
 
 @contextmanager
@@ -128,19 +131,10 @@ def print_json(**members: Any) -> None:
     sys.stdout.flush()
 
 
-def _explain(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
-        return "Interrupted."
-    if isinstance(error, InteractionsError):
-        return str(error)
-    # The message of any other error may hold a person's data.
-    return f"This is a defect ({type(error).__name__}). Run the command with --debug, and report what it prints."
-
-
 def _describe(error: BaseException) -> dict[str, Any]:
     return {
         "type": type(error).__name__,
-        "message": _explain(error),
+        "message": explain(error),
         "retry": isinstance(error, InteractionsError) and error.retry,
         "retry_after": getattr(error, "retry_after", None),
     }
@@ -163,4 +157,7 @@ def _set_up_logs(session: Session) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal may lack characters
     stamina.instrumentation.set_on_retry_hooks([])  # structlog would write to stdout; progress counts retries
-    logging.basicConfig(handlers=[_NoteHandler(session.note)], level=logging.WARNING, force=True)
+    # Libraries log what may hold personal data, and say again what the error says.
+    logger = logging.getLogger("" if session.debug else ROOT)
+    logger.addHandler(_NoteHandler(session.note))
+    logging.lastResort = None

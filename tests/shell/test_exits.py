@@ -3,7 +3,7 @@
 import pytest
 
 from airflow_provider_interactions import errors
-from airflow_provider_interactions.shell.exits import MEANINGS, Exit, choose_exit
+from airflow_provider_interactions.shell.exits import MEANINGS, Exit, choose_exit, explain
 
 #: Bases of the tree, which nothing raises.
 BASES = {errors.InteractionsError, errors.VendorError}
@@ -26,5 +26,9 @@ def test_every_code_is_explained():
 
 
 def test_any_other_exception_is_a_defect():
-    assert choose_exit(RuntimeError()) == Exit.DEFECT
+    assert choose_exit(RuntimeError("a person's name")) == Exit.DEFECT
+    assert "person" not in explain(RuntimeError("a person's name"))
+    assert choose_exit(PermissionError(13, "Permission denied", "a person's name")) == Exit.CONFIG
+    assert "person" not in explain(PermissionError(13, "Permission denied", "a person's name"))
+    assert choose_exit(TimeoutError()) == Exit.RETRY
     assert choose_exit(KeyboardInterrupt()) == Exit.INTERRUPTED
