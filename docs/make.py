@@ -27,6 +27,7 @@ import walk
 from markup import format_code, format_table
 
 from airflow_provider_interactions import schema
+from airflow_provider_interactions.shell.exits import MEANINGS
 
 DOCS = Path(__file__).resolve().parent
 PART = re.compile(r"(<!-- made: ([^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -57,6 +58,11 @@ def list_words(name: str) -> str:
     return format_code(sorted(getattr(schema, name)))
 
 
+def list_exits() -> str:
+    """The exit codes of the shell."""
+    return format_table(("exit code", "meaning"), ((str(int(code)), meaning) for code, meaning in MEANINGS.items()))
+
+
 PARTS: dict[str, Callable[..., str]] = {
     "columns": describe_columns,
     "words": list_words,
@@ -75,6 +81,7 @@ PARTS: dict[str, Callable[..., str]] = {
     "sizing ways": sizing_parts.describe_ways,
     "walk": walk.describe_walk,
     "celery": deploy_parts.describe_settings,
+    "exits": list_exits,
 }
 
 

@@ -143,6 +143,44 @@ def preview(
 
 
 @app.command()
+def plan(
+    vendor: Vendor,
+    *,
+    contacts: Annotated[int, typer.Option(min=1, help="Number of contacts.", show_default=False)],
+    conn_id: ConnId = None,
+    kind: Kind = None,
+    day: Day = None,
+    start: Start = None,
+    end: End = None,
+    width: Width = "1d",
+    option: Options = None,
+    lake: LakeUrl = None,
+    config: ConfigFile = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Say what an extraction would take: requests, time, rows. Asks no vendor, and needs no connection."""
+    with open_session("plan", json, debug, config) as session:
+        from airflow_provider_interactions.shell.plan import show_plan
+        from airflow_provider_interactions.shell.windows import choose_windows, parse_width
+        from airflow_provider_interactions.window import Window
+
+        windows = choose_windows(day, start, end, width)
+        span = Window(windows[0].start, windows[-1].end)
+        show_plan(
+            session,
+            vendor,
+            conn_id,
+            span,
+            parse_width(width),
+            contacts=contacts,
+            kind=kind,
+            option=option or (),
+            lake=lake,
+        )
+
+
+@app.command()
 def extract(
     vendor: Vendor,
     *,

@@ -33,19 +33,29 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def find_connection(self, conn_id: str) -> Connection:
         """A connection by its id: from the environment, else from the file. Raises ConfigError if there is none."""
-        name = f"{PREFIX}{conn_id.upper()}"
-        found = os.environ.get(name) or self.connections.get(conn_id)
+        found = self._find_value(conn_id)
         if not found:
             msg = (
-                f"There is no connection {conn_id}. Set the environment variable {name}, or add "
+                f"There is no connection {conn_id}. Set the environment variable {PREFIX}{conn_id.upper()}, or add "
                 f"[connections.{conn_id}] to {FILE}."
             )
             raise ConfigError(msg)
         return parse_connection(conn_id, found) if isinstance(found, str) else build_connection(conn_id, found)
 
+    def has_connection(self, conn_id: str) -> bool:
+        """Whether there is a connection of this id."""
+        return bool(self._find_value(conn_id))
+
+    def _find_value(self, conn_id: str) -> str | dict[str, Any] | None:
+        return os.environ.get(f"{PREFIX}{conn_id.upper()}") or self.connections.get(conn_id)
+
+    def find_lake(self, url: str | None) -> str:
+        """The address of the lake: the given one, else the environment's, else the file's; may be empty."""
+        return url or os.environ.get(LAKE) or self.lake
+
     def open_lake(self, url: str | None) -> Lake:
         """The lake at an address; default: the environment's, else the file's. Raises ConfigError."""
-        address = url or os.environ.get(LAKE) or self.lake
+        address = self.find_lake(url)
         if not address:
             raise ConfigError(NO_LAKE)
         if "@" in address.partition("://")[2].partition("/")[0]:

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -17,7 +18,9 @@ import yaml
 
 from airflow_provider_interactions.connection import build_credentials
 from airflow_provider_interactions.provider_info import get_provider_info
+from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.vendors import VENDORS
+from tests.terminal import Shell
 
 REPOSITORY = Path(__file__).parents[2]
 KNOWN = {"bash", "python", "sql", "yaml"}
@@ -143,6 +146,22 @@ def check_airflow(words, answers, _served):
     assert answers[json.dumps(words)] is None, answers[json.dumps(words)]
 
 
+def check_interactions(words, _answers, served):
+    """Run as it is written, in one folder, where Airflow cannot be imported."""
+    words = words[1:]
+    if words == ["sandbox"]:
+        process = served.shell.start(*words)
+        assert process.stdout.readline().startswith("sandbox at ")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+        return
+    file = words.pop() if ">" in words[-2:] else None
+    out, _ = served.shell.run(*(word for word in words if word != ">"))
+    if file:
+        (served.shell.folder / file).write_text(out)
+
+
 def check_curl(words, _answers, served):
     """As curl would, to the sandbox that the page started before."""
     rest, method, data = [word for word in words[1:] if word != "-s"], "GET", None
@@ -199,6 +218,7 @@ CHECKS = {
     ".uv/bin/uv run ": check_uv,
     "python ": check_python,
     "airflow ": check_airflow,
+    "interactions ": check_interactions,
     "curl ": check_curl,
     "dbt ": check_dbt,
     "docker ": check_docker,
@@ -210,8 +230,9 @@ CHECKS = {
 class Served:
     """The sandbox as the page starts it, but on a free port."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, sandbox):
         self.ready, self.process = folder / "ready.json", None
+        self.shell = Shell(folder, sandbox)
 
     def start(self, words):
         """Start it and wait until it listens; another page's sandbox ends first."""
@@ -241,9 +262,10 @@ class Served:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """One sandbox for all pages, in the order of their commands."""
-    found = Served(tmp_path_factory.mktemp("served"))
-    yield found
-    found.end()
+    with serve(SandboxConfig(contacts=5)) as sandbox:
+        found = Served(tmp_path_factory.mktemp("served"), sandbox)
+        yield found
+        found.end()
 
 
 # The checks themselves
@@ -259,6 +281,7 @@ UNKNOWN_KEY = {"conn_type": "which50", "host": "https://x.example", "password": 
         "export AIRFLOW__INTERACTIONS__NOSUCH=1",
         f"export AIRFLOW_CONN_WHICH50_DEFAULT='{json.dumps(UNKNOWN_KEY)}'",
         "python -m airflow_provider_interactions.demo --nosuch",
+        "interactions preview which50 --nosuch",
         "python3 -m pip install uv && .uv/bin/uv run -q .ci/nosuch",
     ],
 )

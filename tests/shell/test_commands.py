@@ -92,6 +92,28 @@ def test_a_preview_needs_no_account_with_a_sandbox_of_its_own(shell):
         assert shell.ask("preview", vendor, "--sandbox", "--limit", "3")["interactions"]
 
 
+# plan
+
+
+def test_a_plan_needs_nothing_and_learns_from_the_lake(shell):
+    words = ("plan", "which50", "--contacts", "4")
+    bare = shell.ask(*words, *DATES)
+    assert bare["learned_from_windows"] == 0
+    shell.run("extract", "which50", *DATES)
+    shell.run("normalize", "which50", *DATES)
+    learned = shell.ask(*words, *DATES)
+    assert learned["learned_from_windows"] == 3
+    rows = learned["plan"]["daily"]["rows"]
+    assert rows == shell.sandbox.oracle("which50", *SPAN).interactions != bare["plan"]["daily"]["rows"]
+    for name in ("AIRFLOW_CONN_WHICH50_DEFAULT", "AIRFLOW__INTERACTIONS__LAKE"):
+        del shell.environment[name]
+    assert shell.ask(*words, *DATES) == bare
+    out, _ = shell.run(*words, *DATES)
+    assert f"{bare['plan']['daily']['requests']} requests" in out
+    assert "an assumption" in out
+    assert shell.ask("plan", "which50", "--contacts", "4", "--option", "nosuch=1", *DATES, code=3)
+
+
 # extract, normalize, load
 
 
@@ -458,7 +480,7 @@ def test_a_terminal_gets_a_bar_and_stdout_stays_clean(limited):
 def test_help_of_every_command_fits(shell):
     out, _ = shell.run("--help")
     commands = re.findall(r"^│ (\w+) ", out, re.MULTILINE)
-    assert {"sandbox", "test", "contacts", "preview", "extract", "normalize", "load", "person"} <= set(commands)
+    assert {"sandbox", "test", "contacts", "preview", "plan", "extract", "normalize", "load", "person"} <= set(commands)
     for command in commands:
         out, _ = shell.run(command, "--help")
         assert max(map(cell_len, out.splitlines())) <= 80

@@ -1,0 +1,65 @@
+"""What a run would take, before it runs: ``plan_run``, with the account's own figures where the lake has some."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import msgspec
+
+from airflow_provider_interactions import vendors
+from airflow_provider_interactions.connection import build_options
+from airflow_provider_interactions.lake.manifest import Manifest
+from airflow_provider_interactions.lake.paths import WindowPaths
+from airflow_provider_interactions.plan.run import Figures, learn_figures, plan_run
+from airflow_provider_interactions.plan.text import describe_plan
+from airflow_provider_interactions.shell.session import Session
+from airflow_provider_interactions.shell.sources import Source, open_source, read_options
+from airflow_provider_interactions.window import ALWAYS, Window
+
+#: So many windows of the lake, the last ones, say how many rows there are.
+LEARNED = 30
+
+
+def show_plan(
+    session: Session,
+    vendor: str,
+    conn_id: str | None,
+    window: Window,
+    width: timedelta,
+    *,
+    contacts: int,
+    kind: str | None,
+    option: Sequence[str],
+    lake: str | None,
+) -> None:
+    """Print the plan. Without a connection and a lake, it is made of documented limits and of assumptions."""
+    found = vendors.find_vendor(vendor)
+    known = session.config.has_connection(conn_id or f"{vendor}_default")
+    source = open_source(session, vendor, conn_id) if known or conn_id else None
+    manifests = _read_manifests(session, source, lake)
+    figures = learn_figures(manifests) if manifests else Figures()
+    plan = plan_run(
+        found,
+        contacts,
+        window,
+        width=width,
+        kind=kind,
+        settings=source.credentials.settings if source else None,
+        options=build_options(found, read_options(option)),
+        figures=figures,
+    )
+    session.result |= {"plan": msgspec.to_builtins(plan), "learned_from_windows": len(manifests)}
+    session.say(describe_plan(plan))
+    basis = f"{len(manifests)} windows of the lake say so" if manifests else "an assumption: the lake has no window"
+    session.say(f"rows: {figures.rows:.2f} of a contact in a day ({basis})")
+
+
+def _read_manifests(session: Session, source: Source | None, lake: str | None) -> list[Manifest]:
+    """The last windows of the account in the lake; none without a lake, or without a connection to name the account."""
+    if source is None or not session.config.find_lake(lake):
+        return []
+    store = session.config.open_lake(lake)
+    folder = WindowPaths(source.vendor.name, source.credentials.account, ALWAYS).of_account("manifests")
+    names = [name for name in store.list_names(folder) if name.endswith(".json")]
+    return [found for name in names[-LEARNED:] if (found := store.read(f"{folder}/{name}", Manifest)) is not None]
