@@ -16,6 +16,7 @@ from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize.stream import stream_records
+from airflow_provider_interactions.person.report import pluralize
 from airflow_provider_interactions.person.request import all_time
 from airflow_provider_interactions.shell.session import Session
 from airflow_provider_interactions.shell.sources import Source
@@ -37,7 +38,7 @@ def preview(session: Session, source: Source, contacts: Iterable[Contact], windo
         error.window = "" if window == all_time(source.vendor) else error.window
         raise
     session.result |= {"vendor": source.vendor.name, "account": source.credentials.account, "interactions": found}
-    title = f"{source.vendor.title}: {len(found)} records"
+    title = f"{source.vendor.title}: {pluralize(len(found), 'record')}"
     session.show_table(("canonical", "raw"), map(_describe, found), title=title, show_lines=True)
     if not found:
         session.note("There is none in this time. Try another --contact, or another --start and --end.")
