@@ -1,7 +1,9 @@
 """What the package index and Airflow's page of providers show: the wheel's metadata."""
 
 import re
+from configparser import ConfigParser
 from email import message_from_bytes
+from importlib.metadata import EntryPoint
 from zipfile import ZipFile
 
 import pytest
@@ -55,6 +57,15 @@ def test_links_into_the_repository_lead_to_files(tools, metadata, urls):
 
 def test_the_project_names_documentation_source_and_changelog(urls):
     assert set(urls) == {"Documentation", "Source", "Changelog"}
+
+
+def test_the_console_commands_are_installed(wheel):
+    [name] = [name for name in wheel.namelist() if name.endswith(".dist-info/entry_points.txt")]
+    scripts = ConfigParser()
+    scripts.read_string(wheel.read(name).decode())
+    commands = {command: EntryPoint(command, place, "") for command, place in scripts["console_scripts"].items()}
+    assert set(commands) == {"interactions", "interactions-sandbox"}
+    assert all(callable(command.load()) for command in commands.values())
 
 
 def test_the_readmes_figures_are_those_of_the_page_about_speed(tools):
