@@ -17,7 +17,7 @@ from airflow_provider_interactions.errors import (
     Stalled,
     Unreconciled,
 )
-from airflow_provider_interactions.lake.storage import is_storage_fault, write_error
+from airflow_provider_interactions.lake.faults import Purpose, describe_fault, is_storage_fault
 
 
 class Exit(IntEnum):
@@ -50,6 +50,9 @@ MEANINGS = {
     Exit.CLOSED: "The program that read the output has ended.",
 }
 
+#: For what is not read or written by the lake's own functions.
+ANY_FILE = Purpose("The lake or a file does not answer", "The lake or a file cannot be used", absent=False)
+
 _KINDS: tuple[tuple[tuple[type[InteractionsError], ...], Exit], ...] = (
     ((ConfigError,), Exit.CONFIG),
     ((AuthRejected, RequestRejected, ServiceRemoved, ContactError), Exit.REFUSED),
@@ -64,10 +67,9 @@ def explain(error: BaseException) -> str:
         return str(error)
     if isinstance(error, KeyboardInterrupt):
         return "Interrupted."
-    # The message of any other error may hold a person's data, or a name of a file.
-    kind = getattr(error, "strerror", None) or type(error).__name__
     if isinstance(error, Exception) and is_storage_fault(error):
-        return f"The lake or a file cannot be used ({kind}). Check its address, its credentials and your permissions."
+        return str(describe_fault(error, ANY_FILE))
+    # The message of any other error may hold a person's data.
     return f"This is a defect ({type(error).__name__}). Run the command with --debug, and report what it prints."
 
 
@@ -76,7 +78,7 @@ def choose_exit(error: BaseException) -> Exit:
     if isinstance(error, KeyboardInterrupt):
         return Exit.INTERRUPTED
     if isinstance(error, Exception) and is_storage_fault(error):
-        error = write_error(error)
+        error = describe_fault(error, ANY_FILE)
     if isinstance(error, InteractionsError) and error.retry:
         return Exit.RETRY
     return next((code for kinds, code in _KINDS if isinstance(error, kinds)), Exit.DEFECT)
