@@ -128,6 +128,8 @@ def _aware(parsed: datetime, text: str) -> datetime:
 
 def _utc(moment: datetime) -> datetime:
     """A plain datetime in UTC. Airflow provides pendulum's DateTime, which msgspec cannot encode."""
+    if type(moment) is datetime and moment.tzinfo is UTC:
+        return moment
     try:
         utc = moment.astimezone(UTC)
     except OverflowError as error:

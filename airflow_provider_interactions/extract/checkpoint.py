@@ -38,9 +38,10 @@ from airflow_provider_interactions.extract.outcomes import Answer
 from airflow_provider_interactions.extract.raw_table import pack_rows, unpack_rows
 from airflow_provider_interactions.lake.faults import translate_faults
 from airflow_provider_interactions.lake.manifest import File, Manifest, count_rows, list_referenced
-from airflow_provider_interactions.lake.paths import WindowPaths, read_timestamp, timestamp
+from airflow_provider_interactions.lake.paths import WindowPaths, read_timestamp, read_window, timestamp
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.page_cap import Evidence
+from airflow_provider_interactions.window import Window
 
 #: A checkpoint of this age is not continued any more. The next extraction of the account removes it.
 AGE = timedelta(days=1)
@@ -248,6 +249,15 @@ def list_landed_files(lake: Lake, place: WindowPaths) -> frozenset[str]:
     """The data files that checkpoints of a window refer to."""
     found = _read_checkpoints(lake, place.folder("unfinished"))
     return frozenset(path for _, state in found if state for path in state.paths)
+
+
+def list_unfinished(lake: Lake, folder: str) -> Iterator[tuple[Window, datetime]]:
+    """The windows in an account's folder of checkpoints, each with the instant at which it last saved its progress."""
+    for name in lake.list_names(folder):
+        window = read_window(name)
+        for checkpoint, state in _read_checkpoints(lake, f"{folder}/{name}") if window else ():
+            if window and (state or lake.list_names(checkpoint)):
+                yield window, state.saved_at or state.extracted_at if state else _find_last_timestamp(lake, checkpoint)
 
 
 def _read_checkpoints(lake: Lake, window: str) -> Iterator[tuple[str, Checkpoint | None]]:

@@ -11,6 +11,7 @@ from airflow_provider_interactions.errors import Unreconciled, WindowSuperseded
 from airflow_provider_interactions.extract.checkpoint import clear_checkpoints
 from airflow_provider_interactions.extract.cleanup import remove_orphan_files
 from airflow_provider_interactions.lake.manifest import Manifest, join_batches, list_referenced, reconcile
+from airflow_provider_interactions.lake.paths import name_pending, read_timestamp
 from airflow_provider_interactions.lake.reader import describe_superseded
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.window import zulu
@@ -38,6 +39,8 @@ def commit_window(lake: Lake, manifests: Iterable[Manifest], now: datetime | Non
             "%s, window %s: what is replaced was extracted with other options or from another source of contacts. %s",
             *(manifest.vendor, manifest.window, APART),
         )
+    # The mark comes first: a reader that finds it looks at the raw manifest.
+    lake.publish(name_pending(manifest.place, manifest.extracted_at), {"raw": manifest.place.raw_manifest})
     lake.publish(manifest.place.raw_manifest, manifest)
     if former is not None:
         # Read once more: should another task have published meanwhile, its files must stay.
@@ -45,6 +48,13 @@ def commit_window(lake: Lake, manifests: Iterable[Manifest], now: datetime | Non
     clear_checkpoints(lake, manifest)
     remove_orphan_files(lake, manifest.place, now or datetime.now(UTC))
     return manifest
+
+
+def clear_pending(lake: Lake, raw: Manifest) -> None:
+    """Remove the marks of a raw window that has been normalized, and those of its former versions."""
+    folder, prefix = raw.place.of_account("pending"), f"window={raw.window.slug}-"
+    marks = [name for name in lake.list_names(folder) if name.startswith(prefix)]
+    lake.remove(f"{folder}/{name}" for name in marks if (at := read_timestamp(name)) and at <= raw.extracted_at)
 
 
 def commit_or_follow(lake: Lake, batches: Sequence[Manifest]) -> Manifest:

@@ -26,7 +26,7 @@ class File(msgspec.Struct, frozen=True):
     bytes: int
 
 
-class Counts(msgspec.Struct, frozen=True, kw_only=True):
+class Counts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Rows and requests. Each is counted once and never estimated.
 
     ``received`` = ``outside`` (over-read: not in the window) + ``undated`` (their time cannot be read: rejected

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import quote
+from typing import Protocol
+from urllib.parse import quote, unquote
 
+from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.window import Window
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AccountPaths:
+    """The folders of one account."""
+
+    vendor: str
+    account: str
+
+    def folder(self, layer: str) -> str:
+        """The account's folder in a layer: ``raw/vendor=…/account=…``."""
+        return _join_account(layer, self.vendor, self.account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +69,46 @@ class WindowPaths:
     def of_account(self, layer: str) -> str:
         """The account's folder in a layer: ``raw/vendor=…/account=…``."""
         return _join_account(layer, self.vendor, self.account)
+
+
+def name_pending(place: WindowPaths, extracted_at: datetime) -> str:
+    """The mark of a raw window that is not normalized yet, one for each of its versions."""
+    return f"{place.of_account('pending')}/window={place.window.slug}-{timestamp(extracted_at)}.json"
+
+
+def name_index(vendor: str, account: str) -> str:
+    """The account's index of manifests."""
+    return f"{_join_account('index', vendor, account)}.bin"
+
+
+class Listing(Protocol):
+    """What can list the names in a folder."""
+
+    def list_names(self, folder: str) -> list[str]:
+        """The names in a folder, sorted; empty if the folder does not exist."""
+
+
+def list_accounts(lake: Listing, layers: Iterable[str]) -> list[AccountPaths]:
+    """The accounts that have a folder in one of some layers, sorted."""
+    found = set()
+    for layer in layers:
+        for vendor in _read_values(lake.list_names(layer), "vendor"):
+            accounts = lake.list_names(f"{layer}/vendor={escape_segment(vendor)}")
+            found |= {AccountPaths(vendor, account) for account in _read_values(accounts, "account")}
+    return sorted(found)
+
+
+def _read_values(names: Iterable[str], key: str) -> list[str]:
+    return [unquote(name.removeprefix(f"{key}=")) for name in names if name.startswith(f"{key}=")]
+
+
+def read_window(name: str) -> Window | None:
+    """The window of a folder or file that is named ``window=<slug>``; None if the name is another one."""
+    start, _, end = name.removeprefix("window=").removesuffix(".json").partition("-")
+    try:
+        return Window(datetime.fromisoformat(start), datetime.fromisoformat(end))
+    except (ValueError, ConfigError):
+        return None
 
 
 def name_ledger(vendor: str, account: str) -> str:

@@ -11,6 +11,8 @@
     manifests/vendor=…/account=…/window=….json    the manifests of normalized windows
     requests/vendor=…/account=…/                  results of data subject requests
     limits/vendor=…/account=….json                which tasks share the account's limit at the moment
+    pending/vendor=…/account=…/window=…-….json    marks of raw windows that are not normalized yet
+    index/vendor=…/account=….bin                  an index of the account's manifests; may be deleted at any time
 
 Every name is a function of vendor, account, window, batch and the instant of the run, so runs never overwrite each
 other's files. A commit replaces the manifest last. A reader that starts at the manifest sees either the former version
@@ -22,7 +24,7 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -34,6 +36,7 @@ from fsspec.spec import AbstractBufferedFile
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.faults import READING, REMOVING, is_storage_fault, translate_faults
 from airflow_provider_interactions.lake.paths import timestamp
+from airflow_provider_interactions.lake.versions import Version, read_version, scan_versions
 
 T = TypeVar("T")
 
@@ -95,8 +98,11 @@ class Lake:
 
     def publish(self, path: str, value: Any) -> None:
         """Write a small JSON object atomically: readers see either the former object or this one."""
+        self.write(path, msgspec.json.encode(value))
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write a small file atomically. Raises as ``write_error`` says."""
         self.prepare(path)
-        data = msgspec.json.encode(value)
         with translate_faults():
             if self.local:
                 self._rename_into(path, data)
@@ -151,6 +157,22 @@ class Lake:
             return False
         return True
 
+    def read_many(self, paths: Sequence[str], kind: type[T], at_once: int = 1_000) -> Iterator[tuple[str, T]]:
+        """Read published objects, many at a time where the store can do that. Leaves out those that are gone."""
+        for path, data in self.read_files(paths, at_once):
+            yield path, msgspec.json.decode(data, type=kind)
+
+    def read_files(self, paths: Sequence[str], at_once: int = 1_000) -> Iterator[tuple[str, bytes]]:
+        """The same for files of any kind. Holds ``at_once`` of them in memory. Raises as ``read``."""
+        for n in range(0, len(paths), at_once):
+            some = {self.full(path): path for path in paths[n : n + at_once]}
+            with translate_faults(READING):
+                found = self.fs.cat(list(some), on_error="return")
+                for fault in found.values():
+                    if isinstance(fault, Exception) and not isinstance(fault, FileNotFoundError):
+                        raise fault
+            yield from ((some[full], data) for full, data in found.items() if not isinstance(data, Exception))
+
     def remove(self, paths: Iterable[str]) -> None:
         """Delete files that nothing refers to any more. Ignores files that are already gone. Raises as ``read``."""
         for path in paths:
@@ -174,6 +196,17 @@ class Lake:
                     return []
         msg = "The lake changes too fast to be listed. Check whether many tasks write the same window at the same time."
         raise ConfigError(msg)
+
+    def list_versions(self, folder: str) -> dict[str, Version]:
+        """The names in a folder with the version of each; empty if the folder does not exist. Raises as ``read``."""
+        try:
+            with translate_faults(READING):
+                if self.local:
+                    return scan_versions(self.full(folder))
+                found = self.fs.ls(self.full(folder), detail=True, refresh=True)
+        except FileNotFoundError:
+            return {}
+        return {posixpath.basename(info["name"]): read_version(info) for info in found}
 
     def list_files(self, folder: str) -> list[str]:
         """The paths of all files below a folder, at any depth, relative to the root, unsorted. Raises as ``read``."""

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from airflow_provider_interactions.errors import ConfigError, TooManyRejects, Unreconciled, WindowSuperseded
 from airflow_provider_interactions.extract.cleanup import AGE, expired_versions
+from airflow_provider_interactions.extract.commit import clear_pending
 from airflow_provider_interactions.lake.manifest import Counts, Manifest, list_referenced, reconcile_normalized
 from airflow_provider_interactions.lake.reader import describe_superseded, read_rows
 from airflow_provider_interactions.lake.storage import Lake
@@ -54,6 +55,7 @@ def publish(lake: Lake, raw: Manifest, parts: Sequence[Manifest], chosen: Public
     _refuse_superseded(lake, raw)
     former = lake.read(manifest.place.manifest, Manifest)
     lake.publish(manifest.place.manifest, manifest)
+    clear_pending(lake, raw)
     if former is not None:
         kept = manifest.paths | raw.paths | list_referenced(lake, manifest.place.folder("raw"))
         lake.remove(sorted(_find_old(lake, former, chosen) - kept))

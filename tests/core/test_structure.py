@@ -18,7 +18,7 @@ FLOORS = (
     {"contacts", "provider_info", "params"},
     {"extract"},
     {"normalize"},
-    {"load", "person", "hooks", "plan"},
+    {"load", "person", "hooks", "plan", "coverage"},
     {"targets"},
     {"runtime"},
     {"observability"},

@@ -1,0 +1,1 @@
+"""Which windows of which account the lake holds, and how complete each is."""
