@@ -43,6 +43,8 @@ def commit_window(lake: Lake, manifests: Iterable[Manifest], now: datetime | Non
     lake.publish(name_pending(manifest.place, manifest.extracted_at), {"raw": manifest.place.raw_manifest})
     lake.publish(manifest.place.raw_manifest, manifest)
     if former is not None:
+        if former.extracted_at != manifest.extracted_at:
+            lake.remove([name_pending(former.place, former.extracted_at)])
         # Read once more: should another task have published meanwhile, its files must stay.
         lake.remove(sorted(former.paths - manifest.paths - list_referenced(lake, manifest.place.folder("raw"))))
     clear_checkpoints(lake, manifest)

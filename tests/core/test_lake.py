@@ -18,7 +18,7 @@ from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.lake import reader
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, join_batches, pack, unpack
-from airflow_provider_interactions.lake.paths import WindowPaths, escape_segment
+from airflow_provider_interactions.lake.paths import WindowPaths, escape_segment, name_pending
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize import pipeline
 from airflow_provider_interactions.schema import RAW
@@ -157,7 +157,8 @@ def test_a_window_that_is_landed_again_leaves_no_stale_file(any_desk):
     first = any_desk.land(any_desk.record(), any_desk.record(InteractionId="B" * 32))
     second = any_desk.land(any_desk.record(), extracted_at=LATER)
     assert not first.paths & second.paths
-    assert set(any_desk.files()) == {*second.paths, second.place.raw_manifest}
+    mark = name_pending(second.place, second.extracted_at)
+    assert set(any_desk.files()) == {*second.paths, second.place.raw_manifest, mark}
 
 
 def test_another_batch_size_leaves_no_stale_batch(rig, tools):
