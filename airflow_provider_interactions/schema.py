@@ -1,4 +1,4 @@
-"""The Arrow schemas, field by field: raw records, rejects, outcomes, the canonical table, and answers to requests.
+"""The Arrow schemas, field by field: raw records, rejects, outcomes, the canonical table, answers, and the ledger.
 
 Every timestamp is in UTC, in microseconds. This module imports pyarrow, so operators import it late.
 """
@@ -19,6 +19,9 @@ def _field(name: str, kind: pa.DataType, meaning: str, *, null: bool = True, sin
     later = {"since": str(since)} if since > 1 else {}
     return pa.field(name, kind, nullable=null, metadata={"meaning": meaning, **later})
 
+
+#: The possible outcomes of one contact.
+OUTCOME_WORDS = ("ok", "empty", "not_found", "deleted", "failed")
 
 #: One row per record as the vendor sent it. All vendors have the same columns, also when a vendor adds fields.
 RAW = pa.schema(
@@ -76,6 +79,41 @@ CANONICAL = pa.schema(
         _field("extracted_at", INSTANT, "one value per extraction", null=False),
         _field("window_start", INSTANT, "start of the window that produced the row", null=False),
         _field("window_end", INSTANT, "its end, exclusive", null=False),
+    ]
+)
+
+#: One row per try of a step, also of a failed one. It holds no personal data.
+LEDGER = pa.schema(
+    [
+        _field("step", WORD, "list, extract, publish, normalize, load or request", null=False),
+        _field("state", WORD, "success, failed or deferred", null=False),
+        _field("error", WORD, "the kind of error that ended the try"),
+        _field("vendor", WORD, "registry name"),
+        _field("account", WORD, "the organisation: the connection's host unless set"),
+        _field("window_start", INSTANT, "start of the window; null for all time"),
+        _field("window_end", INSTANT, "its end, exclusive"),
+        _field("windows", pa.int32(), "windows that the step wrote", null=False),
+        _field("batch", pa.int32(), "the batch of the window's contacts, from 0"),
+        _field("batches", pa.int32(), "batches of the window"),
+        _field("started_at", INSTANT, "when the try began", null=False),
+        _field("ended_at", INSTANT, "when it ended", null=False),
+        _field("seconds", pa.float64(), "its duration", null=False),
+        _field("requests", pa.int64(), "requests sent by this try", null=False),
+        _field("retries", pa.int64(), "requests sent again after a fault", null=False),
+        _field("throttled", pa.int64(), "refusals to slow down", null=False),
+        _field("throttled_seconds", pa.float64(), "seconds during which nothing was sent because of them", null=False),
+        _field("received_bytes", pa.int64(), "bytes of the vendor's responses, uncompressed", null=False),
+        _field("rows", pa.int64(), "rows written; null if the try failed"),
+        _field("bytes", pa.int64(), "bytes of the files written; null for a table"),
+        _field("rejects", pa.int64(), "records of the window that cannot be read"),
+        _field("contacts", pa.int64(), "contacts asked, of an extraction or a request"),
+        *(_field(name, pa.int64(), f"contacts whose outcome is {name}") for name in OUTCOME_WORDS),
+        _field("dag_id", pa.string(), "the DAG"),
+        _field("run_id", pa.string(), "the run, or a digest of its id if a person chose it"),
+        _field("task_id", pa.string(), "the task"),
+        _field("map_index", pa.int32(), "its place among the mapped tasks; -1 if it is not mapped"),
+        _field("attempt", pa.int32(), "the number of the try, from 1"),
+        _field("version", WORD, "the version of this package", null=False),
     ]
 )
 

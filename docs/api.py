@@ -16,7 +16,7 @@ Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 PARAMETER = re.compile(r"^:param (\w+): (.*?)(?=^:param |\Z)", re.MULTILINE | re.DOTALL)
 #: Methods that Airflow calls, so that nobody else has to.
-AIRFLOWS = {"execute", "pre_execute", "partial", "get_openlineage_facets_on_complete"}
+AIRFLOWS = {"execute", "perform", "partial", "get_openlineage_facets_on_complete"}
 #: Classes whose fields are what a caller gives or gets.
 RECORDS = {"Struct", "NamedTuple", "TypedDict", "Settings", "Options"}
 WIDEST = 110

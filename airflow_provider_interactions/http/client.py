@@ -36,6 +36,7 @@ from airflow_provider_interactions.http.shared_limit import Sharing, share_limit
 from airflow_provider_interactions.http.shares import AccountLimit
 from airflow_provider_interactions.http.throttle import Throttle
 from airflow_provider_interactions.http.tokens import TokenCache, Tokens, read_token
+from airflow_provider_interactions.http.usage import add_usage
 
 #: Times that one request may be refused with 401, each time with another token; tokens may expire on the way.
 MOST_REFUSALS = 3
@@ -145,6 +146,12 @@ class Client:
             error.retry_after = read_retry_after(response)
         return error
 
+    def report_usage(self) -> None:
+        """Add what was sent and received to the step that is being measured."""
+        sent, ahead = self.counters, self.throttle.paused_until - asyncio.get_running_loop().time()
+        paused = self.throttle.paused_seconds - max(0.0, ahead)
+        add_usage(sent.requests, sent.retries, sent.throttled, sent.received, paused)
+
     async def request_token(self) -> Token:
         """Send the token request, which may go to another host than the vendor's, and read its response."""
         request = self.auth.ask
@@ -224,8 +231,12 @@ async def connect(
         throttle = Throttle.start(allowed, limits.most_pause, tuning=limits.rate, proven=auth.has_tokens)
         account = choose_pace(vendor, credentials.settings)
         limit = AccountLimit(max(account.concurrency, allowed.concurrency), allowed.concurrency)
-        async with share_limit(sharing, limit, throttle, vendor.name):
-            yield Client(vendor, credentials, auth, session, throttle, limits)
+        client = Client(vendor, credentials, auth, session, throttle, limits)
+        try:
+            async with share_limit(sharing, limit, throttle, vendor.name):
+                yield client
+        finally:
+            client.report_usage()
 
 
 def _body(request: Request) -> bytes | None:

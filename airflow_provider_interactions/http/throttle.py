@@ -43,6 +43,7 @@ class Throttle:
 
     If tasks share the account's limit (`shares`), ``grant`` is this task's part of it, which holds until
     ``granted_until``. ``refused`` is set by every refusal, ``pace`` is the documented limit of the whole account.
+    ``paused_seconds`` are those of all pauses so far, to their ends.
     """
 
     most: int
@@ -60,6 +61,7 @@ class Throttle:
     even_at: float = 0.0
     last_took: float = 0.0
     paused_until: float = 0.0
+    paused_seconds: float = 0.0
     refusals: int = 0
     pace: SlidingWindow = field(init=False)
     rate: LearnedRate = field(init=False)
@@ -139,6 +141,7 @@ class Throttle:
         backoff = min(LAST_PAUSE, FIRST_PAUSE * 2.0 ** min(max(0, self.refusals - 1), 10))
         retry_after = refusal.retry_after or backoff  # zero, or a date that has passed, says no more than no header
         pause = max(retry_after, backoff)
+        self.paused_seconds += max(0.0, now + pause - max(self.paused_until, now))
         self.paused_until = max(self.paused_until, now + pause)
         if refusal.limit == "concurrency":
             self._learn_concurrency(turn, now, pause, first=first)

@@ -12,10 +12,11 @@ from msgspec.structs import replace
 from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.schema import OUTCOME_WORDS
 from airflow_provider_interactions.window import Window
 
 #: The possible outcomes of one contact.
-OUTCOMES = ("ok", "empty", "not_found", "deleted", "failed")
+OUTCOMES = OUTCOME_WORDS
 
 
 class File(msgspec.Struct, frozen=True):

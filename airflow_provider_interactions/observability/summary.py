@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_interactions.window import zulu
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 Counters = Mapping[str, int]
 
-#: The counts of requests, by their names in metrics.
-CALLS = {"requests": "requests", "retries": "retries", "throttles": "throttled"}
+#: What a step that asks for contacts counts of them.
+CONTACTS = ("contacts", "ok", "empty", "not_found", "deleted", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Summary:
     ``bytes`` is None for a database, because a database does not report the bytes of rows. If a run covers several
     ``windows``, ``path`` is the folder of their manifests. ``window_start`` and ``window_end`` are ISO 8601 in UTC,
     None for all time. ``counters`` are for metrics: they count the work of this step, not of the steps before it.
+    ``outcomes`` count contacts, if the step asks for some.
     """
 
     stage: str
@@ -45,6 +46,7 @@ class Summary:
     rejected: int = 0
     windows: int = 1
     counters: Counters = field(default_factory=dict)
+    outcomes: Counters = field(default_factory=dict)
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -69,15 +71,15 @@ def summarize_list(stage: str, place: WindowPaths, path: str, contacts: int) -> 
 
 def summarize_extracted(stage: str, manifest: Manifest) -> Summary:
     """The summary of an extracted batch."""
-    records = manifest.counts.landed
-    return summarize_raw(stage, manifest, {"rows": records, **_count_calls(manifest.counts)})
+    summary = summarize_raw(stage, manifest)
+    return replace(summary, counters={"rows": manifest.counts.landed}, outcomes=_count_contacts(manifest.counts))
 
 
-def summarize_raw(stage: str, manifest: Manifest, counters: Counters | None = None) -> Summary:
+def summarize_raw(stage: str, manifest: Manifest) -> Summary:
     """The summary of a raw window."""
     single = manifest.windows == 1
     path = manifest.place.raw_manifest if single else manifest.place.of_account("raw")
-    return _summarize_manifest(stage, manifest, manifest.counts.landed, path, counters or {})
+    return _summarize_manifest(stage, manifest, manifest.counts.landed, path, {})
 
 
 def summarize_normalized(stage: str, manifest: Manifest) -> Summary:
@@ -117,7 +119,8 @@ def summarize_answer(stage: str, answer: Answer) -> Summary:
         files=2,
         path=answer.summary,
         rejected=counts.rejected,
-        counters={"rows": counts.canonical, "rejects": counts.rejected, **_count_calls(counts)},
+        counters={"rows": counts.canonical, "rejects": counts.rejected},
+        outcomes=_count_contacts(counts),
     )
 
 
@@ -148,5 +151,5 @@ def _find_path(manifest: Manifest) -> str:
     return path if manifest.windows == 1 else posixpath.dirname(path)
 
 
-def _count_calls(counts: Counts) -> Counters:
-    return {metric: getattr(counts, name) for metric, name in CALLS.items()}
+def _count_contacts(counts: Counts) -> Counters:
+    return {name: getattr(counts, name) for name in CONTACTS}

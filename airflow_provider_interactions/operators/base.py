@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -16,8 +15,8 @@ from airflow_provider_interactions.contract import Options
 from airflow_provider_interactions.errors import VendorError
 from airflow_provider_interactions.hooks.base import InteractionsHook
 from airflow_provider_interactions.observability.assets import emit_events
+from airflow_provider_interactions.observability.ledger import Attempt, record_attempt
 from airflow_provider_interactions.observability.links import ManifestLink
-from airflow_provider_interactions.observability.metrics import send_metrics
 from airflow_provider_interactions.observability.summary import Summary
 from airflow_provider_interactions.runtime.context import DAY, Span, choose_split_width, look_back, resolve_window
 from airflow_provider_interactions.runtime.deferral import DEFERRABLE, find_resume_time
@@ -56,22 +55,26 @@ class LakeOperator(BaseOperator):
         policy = {} if POLICY is None else {"retry_policy": retry_policy}
         super().__init__(retries=retries, **policy, **kwargs)
         self.lake = lake
-        self._start_time: float | None = None
+        self.attempt = Attempt(self.stage, lake)
 
     @classmethod
     def partial(cls, **kwargs: Any) -> OperatorPartial:
         """Make a mapped operator, with this package's default retries and retry policy."""
         return keep_defaults(super().partial(**kwargs), kwargs)
 
-    def pre_execute(self, context: Any) -> None:
-        """Record the start time of the step."""
-        super().pre_execute(context)
-        self._start_time = time.monotonic()
+    def execute(self, context: Context) -> Any:
+        """Perform the step, and record the try in the ledger and in metrics, however it ends."""
+        self.attempt = Attempt(self.stage, self.lake)
+        with record_attempt(self.attempt, context):
+            return self.perform(context)
+
+    def perform(self, context: Context) -> Any:
+        """Do the work of the step. Each operator has its own."""
+        raise NotImplementedError
 
     def finish(self, context: Any, summary: Summary, result: Result) -> Result:
-        """Hand the step's summary to metrics, links, assets and lineage, then return its result."""
-        self.summary = summary
-        send_metrics(summary, None if self._start_time is None else time.monotonic() - self._start_time)
+        """Hand the step's summary to the ledger, metrics, links, assets and lineage, then return its result."""
+        self.summary = self.attempt.summary = summary
         emit_events(context, self.outlets, summary)
         return result
 

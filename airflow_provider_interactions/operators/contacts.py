@@ -81,7 +81,7 @@ class ListContactsOperator(VendorOperator):
         self.batch_size = batch_size
         self.on_empty = on_empty
 
-    def execute(self, context: Context) -> list[dict[str, Any]]:
+    def perform(self, context: Context) -> list[dict[str, Any]]:
         """List the contacts, store the list and cut it into batches; fails at once if a retry cannot help."""
         with raise_for_airflow(self.subject):
             span = self.find_span(context)
@@ -117,6 +117,7 @@ class ListContactsOperator(VendorOperator):
         hook, lake = self.hook(), open_lake(self.lake)
         options = self.read_options(hook)
         place = WindowPaths(hook.vendor.name, hook.credentials.account, span.window)
+        self.attempt.note_window(place)
         path, count = contacts.write_list(lake, place, self._list_pages(hook, options, lake), datetime.now(UTC))
         size = self._choose_batch_size(
             hook, options, contacts.read_batch(lake, contacts.Batch(path, 0, 1, 0, 1)), count

@@ -88,7 +88,7 @@ class ExtractInteractionsOperator(VendorOperator):
         self.on_missing = on_missing
         self.rejects_share = rejects_share
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def perform(self, context: Context) -> dict[str, Any]:
         """Extract the batch; fails at once if a retry cannot help.
 
         A retry continues where the last try ended. So does a failed task that is cleared. A successful task that is
@@ -104,6 +104,7 @@ class ExtractInteractionsOperator(VendorOperator):
             _set_label(context, reference.label, self.map_index_template or "{{ interactions_batch }}")
         with self.defer_long_pause(), raise_for_airflow(self.subject, f"window {reference.window}"):
             job = self._build_job(reference, age, identify_run(context, self.retries or 0))
+            self.attempt.note_window(job.place, job.batch, job.batches)
             manifest = extract(job).to_split(reference.width, reference.late)
         counts = manifest.counts
         self.log.info(

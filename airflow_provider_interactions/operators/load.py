@@ -56,7 +56,7 @@ class LoadInteractionsOperator(LakeOperator):
         self.table = table
         self.database = database
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def perform(self, context: Context) -> dict[str, Any]:
         """Load in one transaction a target. If a database refuses the rows, it stays unchanged, and the task retries.
 
         Targets are loaded one after the other. A retry finds what is loaded already, and changes nothing there.
@@ -65,6 +65,7 @@ class LoadInteractionsOperator(LakeOperator):
 
         with raise_for_airflow():
             lake, manifest, targets = open_lake(self.lake), self._read_manifest(context), self._open_targets()
+            self.attempt.note_window(manifest.place)
         loaded = []
         with raise_for_airflow(*describe_window([manifest])):
             for target in targets:

@@ -67,12 +67,13 @@ class NormalizeInteractionsOperator(LakeOperator):
         self.target = target
         self.keep_former = keep_former
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def perform(self, context: Context) -> dict[str, Any]:
         """Commit the raw window, normalize it and commit the result."""
         from airflow_provider_interactions.lake.manifest import pack
 
         with raise_for_airflow():
             batches, keep = self._read_batches(context), self._find_keep_former()
+            self.attempt.note_batches(batches)
         with raise_for_airflow(*describe_window(batches)):
             manifest = self._normalize(batches, keep)
         return self.finish(context, summarize_normalized(self.stage, manifest), pack(manifest))

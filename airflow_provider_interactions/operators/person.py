@@ -83,7 +83,7 @@ class ContactInteractionsOperator(LakeOperator):
         self.types = types
         self.options = options
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def perform(self, context: Context) -> dict[str, Any]:
         """Check the arguments, call the vendor and write the files; fails at once if a retry cannot help.
 
         A failed task leaves no file.
@@ -134,6 +134,7 @@ class ContactInteractionsOperator(LakeOperator):
         from airflow_provider_interactions.person.request import answer_request
 
         lake = open_lake(self.lake)
+        self.attempt.note_account(hook.vendor.name, hook.credentials.account)
         progress = make_reporter(self.log.info, f"{hook.vendor.name}, {request.when}")
         sharing = choose_sharing(lake, hook, ahead=True)
         return answer_request(lake, request, hook.credentials, progress=progress, sharing=sharing)

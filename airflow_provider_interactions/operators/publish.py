@@ -32,12 +32,13 @@ class PublishInteractionsOperator(LakeOperator):
         super().__init__(**kwargs)
         self.manifests = manifests
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def perform(self, context: Context) -> dict[str, Any]:
         """Join the batches and commit them; fails at once if a retry cannot help."""
         from airflow_provider_interactions.extract.commit import commit_or_follow
         from airflow_provider_interactions.lake.manifest import pack
 
         batches = unpack_batches(self.manifests)
+        self.attempt.note_batches(batches)
         with raise_for_airflow(*describe_window(batches)):
             manifest = commit_or_follow(open_lake(self.lake), batches)
         self.log.info("%s, window %s: committed %d records", manifest.vendor, manifest.window, manifest.counts.landed)

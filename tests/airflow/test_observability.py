@@ -16,6 +16,7 @@ from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsL
 from airflow.sdk.observability.metrics import stats_utils
 from airflow.sdk.observability.stats import Stats
 
+from airflow_provider_interactions.coverage.ledger import read_ledger
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.observability.lineage import FLOW, build_lineage
 from airflow_provider_interactions.observability.links import LinesLink, ManifestLink, ParquetLink
@@ -26,6 +27,7 @@ from airflow_provider_interactions.operators import (
     LoadInteractionsOperator,
     NormalizeInteractionsOperator,
 )
+from airflow_provider_interactions.operators.base import LakeOperator, VendorOperator
 from airflow_provider_interactions.operators.person import ContactInteractionsOperator
 from airflow_provider_interactions.operators.publish import PublishInteractionsOperator
 from airflow_provider_interactions.schema import CANONICAL, RAW
@@ -127,6 +129,7 @@ def test_metrics_are_what_the_manifests_say(run, statsd):
     durations = [found.pop(f"interactions.duration,vendor={VENDOR},stage={stage}") for stage in STAGES]
     assert all(0 < milliseconds < 60_000 for milliseconds, _ in durations)
     assert {kind for _, kind in durations} == {"ms"}
+    assert found.pop(f"interactions.requests,vendor={VENDOR},stage=list")[0] > 0
     expected = {
         ("rows", "list"): 5,
         **{("rows", stage): counts["landed"] for stage in ("extract", "normalize", "load")},
@@ -166,10 +169,76 @@ def test_throttles_retries_and_rejects_are_counted(sandbox, connection, lake, pe
     server = statsd(statsd_influxdb_enabled=True, legacy_names_on=False)
     told = task.execute({"params": {}})["counts"]
     assert (told["rejected"], told["throttled"], told["retries"]) == (1, 1, 1)
-    assert server.ours() == {
+    found = server.ours()
+    found.pop(f"interactions.duration,vendor={VENDOR},stage=request")
+    assert found == {
         f"interactions.{name},vendor={VENDOR},stage=request": (count, "c")
         for name, count in {"requests": told["requests"], "rejects": 1, "throttles": 1, "retries": 1}.items()
     }
+
+
+def test_a_failed_try_sends_what_it_did_and_the_next_one_only_its_own(sandbox, execution_api, lake, people, statsd):
+    sandbox.faults([{"kind": "status", "status": 400, "path": "LoadInteractions", "after": 6, "times": 1}])
+    with DAG("d", schedule=None):
+        task = ExtractInteractionsOperator(task_id="t", vendor=VENDOR, lake=lake, contacts=people, options=FEW)
+    api = execution_api(connections={f"{VENDOR}_default": sandbox.connections[VENDOR]})
+    server = statsd(statsd_influxdb_enabled=True, legacy_names_on=False)
+    assert api.run(task).state == "failed"
+    tags = f",vendor={VENDOR},stage=extract"
+    found = server.ours()
+    assert set(found) == {f"interactions.{name}{tags}" for name in ("requests", "failures")}
+    before = found[f"interactions.requests{tags}"][0]
+    assert api.run(task).state == "success"
+    counts = api.xcom["t", "return_value", -1]["counts"]
+    found = server.ours()
+    assert (
+        before + found[f"interactions.requests{tags}"][0] == counts["requests"] == sandbox.stats()[VENDOR]["requests"]
+    )
+    assert f"interactions.failures{tags}" not in found
+
+
+class TestLedger:
+    def test_every_try_of_every_step_is_a_row(self, run, lake, people):
+        api = run()
+        rows = read_ledger(Lake.at(lake)).to_pylist()
+        assert [row["step"] for row in rows] == list(STAGES)
+        for row in rows:
+            assert (row["state"], row["error"], row["vendor"]) == ("success", None, VENDOR)
+            assert (row["dag_id"], row["task_id"], row["map_index"], row["attempt"]) == ("d", row["step"], -1, 1)
+            assert row["started_at"] < row["ended_at"]
+            assert row["seconds"] > 0
+        counts = api.xcom["normalize", "return_value", -1]["counts"]
+        extracted = rows[STAGES.index("extract")]
+        assert (extracted["requests"], extracted["rows"]) == (counts["requests"], counts["landed"])
+        assert (extracted["contacts"], extracted["ok"]) == (counts["contacts"], counts["ok"])
+        assert extracted["received_bytes"] > 0
+        assert not [person for person in people if person in str(rows)]
+
+    def test_a_failed_try_stays_beside_the_next_one(self, sandbox, execution_api, lake, people):
+        sandbox.faults([{"kind": "status", "status": 400, "path": "LoadInteractions", "after": 6, "times": 1}])
+        with DAG("d", schedule=None):
+            task = ExtractInteractionsOperator(task_id="t", vendor=VENDOR, lake=lake, contacts=people, options=FEW)
+        api = execution_api(connections={f"{VENDOR}_default": sandbox.connections[VENDOR]})
+        api.run(task)
+        api.run(task)
+        rows = read_ledger(Lake.at(lake)).to_pylist()
+        assert [(row["state"], row["error"]) for row in rows] == [("failed", "RequestRejected"), ("success", None)]
+        assert rows[0]["window_start"] == rows[1]["window_start"] is not None
+        assert rows[0]["rows"] is None
+        assert min(row["requests"] for row in rows) > 0
+        assert sum(row["requests"] for row in rows) == api.xcom["t", "return_value", -1]["counts"]["requests"]
+
+    def test_a_ledger_that_cannot_be_written_fails_nothing(self, connection, lake, caplog):
+        Path(lake).mkdir()
+        Path(lake, "ledger").write_text("a file where a folder belongs")
+        ListContactsOperator(task_id="list", conn_id=connection, lake=lake).execute(
+            {"params": {"start": "2026-01-02T00:00:00Z", "end": "2026-01-03T00:00:00Z"}}
+        )
+        assert "This try of the step is not in the ledger" in caplog.text
+
+    def test_every_operator_performs_inside_of_it(self):
+        for kind in (*LakeOperator.__subclasses__(), *VendorOperator.__subclasses__()):
+            assert "execute" not in vars(kind), f"{kind.__name__}: write perform, which execute calls"
 
 
 class TestLink:

@@ -209,7 +209,7 @@ def test_what_is_wrong_fails_at_once_and_says_so(run, sandbox, lake, what, capfd
     assert message in str(result.error)
     assert "ann@example.org" not in "".join(capfd.readouterr())
     assert sum(vendor["requests"] for vendor in sandbox.stats().values()) == 0
-    assert not Path(lake).exists()
+    assert [path.name for path in Path(lake).iterdir()] == ["ledger"]
     assert ("answer", "return_value", -1) not in api.xcom
 
 

@@ -1,0 +1,112 @@
+"""The ledger: one row for every try of every step, also of failed ones. It is only added to.
+
+::
+
+    ledger/date=…/<stamp>-<token>.parquet     one row; the date is the UTC day on which the try ended
+
+Each try writes a file of its own, so tries never wait for each other, and running a window again keeps what the ledger
+knows of earlier runs. It holds counts, kinds of errors and names of tasks, but no personal data. Read it as one table,
+for example with DuckDB: ``SELECT * FROM read_parquet('<lake>/ledger/*/*.parquet')``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Iterable
+from datetime import date, datetime
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from airflow_provider_interactions import __version__
+from airflow_provider_interactions.lake.parquet import Writer
+from airflow_provider_interactions.lake.paths import timestamp
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.schema import LEDGER
+
+#: Ids of runs that Airflow makes: a kind, instants, and eight random letters. People may put names into theirs.
+_MADE_BY_AIRFLOW = re.compile(r"[a-z_]+(__[-0-9T:.+Z]*\d{4}-\d\d-\d\d[-0-9T:.+Z]*)+(__?[A-Za-z0-9]{8})?")
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One try of one step: a row of the ledger. ``schema.LEDGER`` says what the fields mean."""
+
+    step: str
+    state: str
+    started_at: datetime
+    ended_at: datetime
+    seconds: float
+    error: str | None = None
+    vendor: str | None = None
+    account: str | None = None
+    window_start: datetime | None = None
+    window_end: datetime | None = None
+    windows: int = 1
+    batch: int | None = None
+    batches: int | None = None
+    requests: int = 0
+    retries: int = 0
+    throttled: int = 0
+    throttled_seconds: float = 0.0
+    received_bytes: int = 0
+    rows: int | None = None
+    bytes: int | None = None
+    rejects: int | None = None
+    contacts: int | None = None
+    ok: int | None = None
+    empty: int | None = None
+    not_found: int | None = None
+    deleted: int | None = None
+    failed: int | None = None
+    dag_id: str | None = None
+    run_id: str | None = None
+    task_id: str | None = None
+    map_index: int | None = None
+    attempt: int | None = None
+    version: str = __version__
+
+
+def write_step(lake: Lake, step: Step) -> str:
+    """Add a row to the ledger; returns the path of its file. Raises as the lake does if that cannot be written."""
+    name = f"{timestamp(step.ended_at)}-{uuid.uuid4().hex[:12]}.parquet"
+    writer = Writer(lake, f"{_folder(step.ended_at.date())}/{name}", LEDGER)
+    writer.write(_build_table([step]))
+    return writer.close().path
+
+
+def read_ledger(lake: Lake, first: date | None = None, last: date | None = None) -> pa.Table:
+    """The rows of some UTC days, both ends included, in the order in which the tries ended."""
+    chosen = [name for name in lake.list_names("ledger") if _folder_between(name, first, last)]
+    paths = [f"ledger/{day}/{name}" for day in chosen for name in lake.list_names(f"ledger/{day}")]
+    found = [_read_file(lake, path) for path in paths if path.endswith(".parquet")]
+    table = pa.concat_tables([LEDGER.empty_table(), *found], promote_options="default")
+    return table.sort_by("ended_at")
+
+
+def name_run(run_id: str) -> str:
+    """A run's id for the ledger: as it is if Airflow made it, else a digest, because people may write names in it."""
+    if _MADE_BY_AIRFLOW.fullmatch(run_id):
+        return run_id
+    return f"sha256:{hashlib.sha256(run_id.encode()).hexdigest()[:16]}"
+
+
+def _folder(day: date) -> str:
+    return f"ledger/date={day}"
+
+
+def _folder_between(name: str, first: date | None, last: date | None) -> bool:
+    day = name.removeprefix("date=")
+    return (first is None or day >= f"{first}") and (last is None or day <= f"{last}")
+
+
+def _read_file(lake: Lake, path: str) -> pa.Table:
+    with lake.fs.open(lake.full(path), "rb") as stream:
+        return pq.ParquetFile(stream).read().cast(LEDGER)
+
+
+def _build_table(steps: Iterable[Step]) -> pa.Table:
+    rows = [msgspec.structs.asdict(step) for step in steps]
+    return pa.Table.from_pylist(rows, schema=LEDGER)
