@@ -15,7 +15,8 @@ import hashlib
 import re
 import uuid
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -29,6 +30,10 @@ from airflow_provider_interactions.schema import LEDGER
 
 #: Ids of runs that Airflow makes: a kind, instants, and eight random letters. People may put names into theirs.
 _MADE_BY_AIRFLOW = re.compile(r"[a-z_]+(__[-0-9T:.+Z]*\d{4}-\d\d-\d\d[-0-9T:.+Z]*)+(__?[A-Za-z0-9]{8})?")
+
+
+#: How far back DAGs and their accounts are looked for.
+RECENT = timedelta(days=31)
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,10 +85,29 @@ def write_step(lake: Lake, step: Step) -> str:
 def read_ledger(lake: Lake, first: date | None = None, last: date | None = None) -> pa.Table:
     """The rows of some UTC days, both ends included, in the order in which the tries ended."""
     chosen = [name for name in lake.list_names("ledger") if _folder_between(name, first, last)]
-    paths = [f"ledger/{day}/{name}" for day in chosen for name in lake.list_names(f"ledger/{day}")]
-    found = [_read_file(lake, path) for path in paths if path.endswith(".parquet")]
+    names = [f"ledger/{day}/{name}" for day in chosen for name in lake.list_names(f"ledger/{day}")]
+    files = lake.read_files([name for name in names if name.endswith(".parquet")])
+    found = [pq.read_table(pa.BufferReader(data)).cast(LEDGER) for _, data in files]
     table = pa.concat_tables([LEDGER.empty_table(), *found], promote_options="default")
     return table.sort_by("ended_at")
+
+
+def find_accounts(lake: Lake, dag_id: str, today: date) -> set[tuple[str, str]]:
+    """The vendors and accounts that a DAG has worked on in the last ``RECENT`` days."""
+    rows = _read_recent(lake, today)
+    return {(row["vendor"], row["account"]) for row in rows if row["dag_id"] == dag_id and row["vendor"]}
+
+
+def find_dags(lake: Lake, vendor: str, account: str, today: date) -> list[str]:
+    """The DAGs that have extracted windows of an account in the last ``RECENT`` days, sorted."""
+    rows = [row for row in _read_recent(lake, today) if (row["vendor"], row["account"]) == (vendor, account)]
+    return sorted({row["dag_id"] for row in rows if row["step"] == "extract" and row["dag_id"]})
+
+
+def _read_recent(lake: Lake, today: date) -> list[dict[str, Any]]:
+    columns = ["step", "vendor", "account", "dag_id"]
+    found: list[dict[str, Any]] = read_ledger(lake, today - RECENT).select(columns).to_pylist()
+    return found
 
 
 def name_run(run_id: str) -> str:
@@ -100,11 +124,6 @@ def _folder(day: date) -> str:
 def _folder_between(name: str, first: date | None, last: date | None) -> bool:
     day = name.removeprefix("date=")
     return (first is None or day >= f"{first}") and (last is None or day <= f"{last}")
-
-
-def _read_file(lake: Lake, path: str) -> pa.Table:
-    with lake.fs.open(lake.full(path), "rb") as stream:
-        return pq.ParquetFile(stream).read().cast(LEDGER)
 
 
 def _build_table(steps: Iterable[Step]) -> pa.Table:

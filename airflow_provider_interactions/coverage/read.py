@@ -42,9 +42,9 @@ def read_coverage(
 
     ``vendor`` and ``account`` choose some accounts; None chooses all. ``within`` keeps the windows that overlap it and
     looks for gaps in it; the default is, for each account, from its first window to its last. A gap is cut into windows
-    as long as most of the account's windows are, at the instants at which these would begin. ``now`` (aware) tells
-    running extractions from failed ones. Reads few files if little has changed since the last look (see ``index``).
-    Raises as the lake does if it cannot be read.
+    as long as most of the account's windows are, at the instants at which these would begin. Windows that are not over
+    at ``now`` (aware) are no gaps. ``now`` also tells running extractions from failed ones. Reads few files if little
+    has changed since the last look (see ``index``). Raises as the lake does if it cannot be read.
     """
     chosen = [
         place
@@ -76,7 +76,7 @@ def _read_account(lake: Lake, within: Window | None, now: datetime, place: Accou
         if within is None or (entry.start < within.end and within.start < entry.end)
     ]
     gaps = _find_gaps(sorted(done.keys() | newer.keys()), unfinished, within)
-    cells += [_build_gap(place, gap, unfinished, now) for gap in gaps]
+    cells += [_build_gap(place, gap, unfinished, now) for gap in gaps if gap.end <= now]
     return sorted(cells, key=lambda cell: (cell.start, cell.end))
 
 

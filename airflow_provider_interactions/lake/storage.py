@@ -102,7 +102,7 @@ class Lake:
         self.write(path, msgspec.json.encode(value))
 
     def write(self, path: str, data: bytes) -> None:
-        """Write a small file atomically. Raises as ``write_error`` says."""
+        """Write a small file atomically. Raises as ``faults.describe_fault`` says."""
         self.prepare(path)
         with translate_faults():
             if self.local:

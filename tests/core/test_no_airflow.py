@@ -1,4 +1,4 @@
-"""The core, which is the package without hooks, runtime, observability and operators, needs no Airflow."""
+"""The core, which is the package without hooks, runtime, observability, operators and plugin, needs no Airflow."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ IMPORT_THE_CORE = """
 import pkgutil, runpy, sys
 runpy.run_path("tests/no_airflow.py")
 import airflow_provider_interactions as package
-airflows_own = ("hooks", "observability", "operators", "runtime", "plugins", "demo", "example_dags")
+airflows_own = ("hooks", "observability", "operators", "runtime", "plugin", "demo", "example_dags")
 names = [
     module.name
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.", onerror=lambda name: None)

@@ -23,6 +23,7 @@ FLOORS = (
     {"runtime"},
     {"observability"},
     {"operators"},
+    {"plugin"},
 )
 
 #: The rooms that the shell uses: those below ``runtime``, and the sandbox. It needs no Airflow.

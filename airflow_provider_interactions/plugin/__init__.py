@@ -1,0 +1,1 @@
+"""Airflow's UI: the coverage page."""

@@ -1,0 +1,292 @@
+"use strict";
+
+const STATES = {
+  complete: "complete", empty: "empty, but asked", rejects: "with rejects", partial: "contacts failed",
+  stale: "not normalized, or stale", never: "never asked", failed: "failed", running: "running",
+};
+const MARKS = { rejects: "!", partial: "?", stale: "~", failed: "×", running: "…" };
+const GAPS = new Set(["never", "failed"]);
+const DAY = 86400000, PIXELS = 18;
+
+const $ = (id) => document.getElementById(id);
+
+/* The only way in which text reaches the page: as text. */
+function make(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "onclick") node.addEventListener("click", value);
+    else if (value !== null && value !== undefined) node.setAttribute(name, value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+function chooseTheme() {
+  const chosen = localStorage.getItem("theme") || "";
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  document.documentElement.dataset.theme = chosen === "dark" || (chosen !== "light" && dark) ? "dark" : "light";
+}
+
+async function call(path, options) {
+  const response = await fetch(path, { credentials: "same-origin", ...options });
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) {
+    const detail = body.detail;
+    throw new Error(typeof detail === "string" ? detail : `The server answered ${response.status}.`);
+  }
+  return body;
+}
+
+function say(text, isError = false) {
+  $("message").textContent = text;
+  $("message").className = isError ? "error" : "";
+}
+
+const count = (number) => (number === null || number === undefined ? "–" : Number(number).toLocaleString("en"));
+const isMidnight = (text) => text.endsWith("T00:00:00Z");
+const instant = (text) => (text ? text.replace("T", " ").replace(/(:\d\d)(\.\d+)?(Z|\+00:00)$/, "$1 UTC") : "–");
+
+function nameWindow(start, end) {
+  if (isMidnight(start) && isMidnight(end)) {
+    const last = new Date(Date.parse(end) - DAY).toISOString().slice(0, 10);
+    return start.slice(0, 10) === last ? last : `${start.slice(0, 10)} to ${last}`;
+  }
+  return `${instant(start).replace(" UTC", "")} to ${instant(end)}`;
+}
+
+/* ---- the heat map ---- */
+
+let shown = null;
+
+function readFilters() {
+  const form = new FormData($("filters"));
+  const asked = new URLSearchParams();
+  for (const name of ["vendor", "account"]) if (form.get(name)) asked.set(name, form.get(name));
+  if (form.get("start")) asked.set("start", `${form.get("start")}T00:00:00Z`);
+  if (form.get("end")) asked.set("end", new Date(Date.parse(form.get("end")) + DAY).toISOString());
+  return asked;
+}
+
+function setSpan(start, end) {
+  const form = $("filters");
+  form.start.value = start.slice(0, 10);
+  form.end.value = new Date(Date.parse(end) - 1).toISOString().slice(0, 10);
+}
+
+function offer(select, values) {
+  const chosen = select.value;
+  for (const value of values) {
+    if (![...select.options].some((option) => option.value === value)) select.append(make("option", { value }, value));
+  }
+  select.value = chosen;
+}
+
+async function refresh() {
+  say("Loading…");
+  try {
+    shown = await call(`api/coverage?${readFilters()}`);
+  } catch (error) {
+    say(error.message, true);
+    return;
+  }
+  setSpan(shown.start, shown.end);
+  offer($("filters").vendor, shown.accounts.map((one) => one.vendor));
+  offer($("filters").account, shown.accounts.map((one) => one.account));
+  showLegend();
+  const grid = document.createDocumentFragment();
+  for (const account of shown.accounts) grid.append(drawAccount(account));
+  $("grid").replaceChildren(grid);
+  for (const strip of document.querySelectorAll(".strip")) strip.scrollLeft = strip.scrollWidth;
+  say(shown.accounts.length ? "" : "The lake has no window in this time. Run a DAG, or choose another time.");
+}
+
+function showLegend() {
+  const totals = {};
+  for (const { states } of shown.accounts) {
+    for (const [state, number] of Object.entries(states)) totals[state] = (totals[state] || 0) + number;
+  }
+  $("legend").replaceChildren(...Object.entries(STATES).map(([state, text]) =>
+    make("li", {}, make("span", { class: `cell swatch ${state}`, "aria-hidden": "true" }, MARKS[state] || ""),
+      `${text} (${count(totals[state] || 0)})`)));
+}
+
+/* Pixels for each millisecond, so that most windows of the account are squares. */
+function scaleOf(cells) {
+  const widths = cells.map(([start, end]) => Date.parse(end) - Date.parse(start)).sort((one, other) => one - other);
+  return PIXELS / (widths[Math.floor(widths.length / 2)] || DAY);
+}
+
+function drawAccount(account) {
+  const { cells } = account, scale = scaleOf(cells);
+  const first = Date.parse(cells.length ? cells[0][0] : shown.start);
+  const last = Math.max(...cells.map((cell) => Date.parse(cell[1])), first);
+  const time = make("div", { class: "time", role: "group", "aria-label": `${account.vendor}, ${account.account}` });
+  time.style.width = `${(last - first) * scale}px`;
+  time.append(...drawTicks(first, last, scale));
+  cells.forEach((cell, place) => time.append(drawCell(account, cell, place, first, scale)));
+  time.addEventListener("keydown", moveFocus);
+  const gaps = cells.filter((cell) => GAPS.has(cell[2]));
+  return make("section", { class: "account" },
+    make("div", { class: "name" }, make("b", {}, account.account), make("span", {}, account.vendor),
+      make("span", {}, summarize(account.states)), drawFill(account, gaps)),
+    make("div", { class: "strip" }, time));
+}
+
+function summarize(states) {
+  return Object.keys(STATES).filter((state) => states[state])
+    .map((state) => `${count(states[state])} ${STATES[state]}`).join(" · ");
+}
+
+/* A tick a month for days and weeks, a tick a day for hours; none so near to the last one that they overlap. */
+function drawTicks(first, last, scale) {
+  const ticks = [], byDay = scale * DAY > 60;
+  const at = new Date(first);
+  at.setUTCHours(0, 0, 0, 0);
+  let free = -Infinity;
+  for (; at.getTime() < last; at.setUTCDate(at.getUTCDate() + 1)) {
+    const left = (Math.max(at.getTime(), first) - first) * scale;
+    const begins = byDay || at.getUTCDate() === 1 || ticks.length === 0;
+    if (!begins || left < free) continue;
+    const text = at.toISOString().slice(0, byDay || at.getUTCDate() !== 1 ? 10 : 7);
+    const tick = make("span", { class: "tick", "aria-hidden": "true" }, text);
+    tick.style.left = `${left}px`;
+    free = left + 8 * text.length;
+    ticks.push(tick);
+  }
+  return ticks;
+}
+
+function drawCell(account, [start, end, state, rows, rejects, requests, isLate], place, first, scale) {
+  const notes = [`${count(rows)} rows`, rejects ? `${count(rejects)} rejects` : null, isLate ? "a newer history was fetched since" : null];
+  const text = [`${nameWindow(start, end)}: ${STATES[state]}`, ...notes.filter(Boolean)].join(", ");
+  const cell = make("button", {
+    class: `cell ${state}${isLate ? " late" : ""}`, type: "button", title: text, "aria-label": text, "aria-pressed": "false",
+    tabindex: place ? "-1" : "0", onclick: (event) => openWindow(account, start, end, event.currentTarget),
+  }, MARKS[state] || "");
+  cell.style.left = `${(Date.parse(start) - first) * scale}px`;
+  cell.style.width = `${Math.max(4, (Date.parse(end) - Date.parse(start)) * scale - 2)}px`;
+  return cell;
+}
+
+function moveFocus(event) {
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!step || !event.target.classList.contains("cell")) return;
+  const next = step > 0 ? event.target.nextElementSibling : event.target.previousElementSibling;
+  if (next && next.classList.contains("cell")) {
+    event.target.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+    event.preventDefault();
+  }
+}
+
+/* ---- one window ---- */
+
+function closePanel() {
+  $("panel").hidden = true;
+  for (const cell of document.querySelectorAll('.cell[aria-pressed="true"]')) cell.setAttribute("aria-pressed", "false");
+}
+
+function fillPanel(title, ...children) {
+  const close = make("button", { class: "close", type: "button", onclick: closePanel }, "Close");
+  $("panel").replaceChildren(close, make("h2", {}, title), ...children.filter(Boolean));
+  $("panel").hidden = false;
+  $("panel").focus({ preventScroll: true });
+}
+
+async function openWindow(account, start, end, cell) {
+  closePanel();
+  if (cell) cell.setAttribute("aria-pressed", "true");
+  const asked = new URLSearchParams({ vendor: account.vendor, account: account.account, start, end });
+  fillPanel(nameWindow(start, end), make("p", {}, "Loading…"));
+  try {
+    showWindow(await call(`api/window?${asked}`), asked);
+  } catch (error) {
+    fillPanel(nameWindow(start, end), make("p", { class: "warning" }, error.message));
+  }
+}
+
+function listFacts(facts) {
+  const rows = facts.filter(([, value]) => value !== null && value !== undefined)
+    .map(([name, value]) => make("tr", {}, make("th", {}, name), make("td", { class: "number" }, value)));
+  return make("table", {}, ...rows);
+}
+
+const some = (counts) => Object.entries(counts).filter(([, number]) => number).map(([name, number]) => [name, count(number)]);
+
+function showWindow({ cell, reasons, tries }, asked) {
+  const { counts } = cell, extraction = tries.filter((one) => one.step === "extract" && one.state === "success").pop();
+  const facts = [
+    ["Rows", count(cell.rows)], ["Records that cannot be read", count(cell.rejects)], ["Repeated", count(counts.repeated)],
+    ["Contacts", count(counts.contacts)], ...some({
+      "… without an interaction": counts.empty, "… not found": counts.not_found, "… deleted": counts.deleted,
+      "… failed": counts.failed,
+    }),
+    ["Requests", count(counts.requests)], ["Refusals to slow down", count(counts.throttled)], ["Bytes", count(cell.bytes)],
+    ["Duration of the extraction", extraction ? `${extraction.seconds.toFixed(1)} s` : null],
+    ["Extracted", instant(cell.extracted_at)], ["Published", instant(cell.published_at)],
+    ["Newer history", cell.newer_history ? instant(cell.newer_history) : null],
+  ];
+  fillPanel(nameWindow(cell.start, cell.end),
+    make("p", { class: "state" }, make("span", { class: `cell swatch ${cell.state}` }, MARKS[cell.state] || ""), STATES[cell.state]),
+    make("p", {}, `${cell.vendor}, ${cell.account}`),
+    cell.manifest ? listFacts(facts) : null,
+    cell.manifest ? make("p", {}, make("a", { href: `manifest?${asked}`, target: "_blank", rel: "noopener" }, "Manifest")) : null,
+    ...showReasons(reasons, asked), ...showTries(tries));
+}
+
+function showReasons(reasons, asked) {
+  const names = Object.keys(reasons);
+  if (!names.length) return [];
+  const rows = names.map((reason) => make("tr", {}, make("td", {}, reason), make("td", { class: "number" }, count(reasons[reason])),
+    make("td", {}, make("button", { type: "button", onclick: (event) => showRecords(event.currentTarget, reason, asked) }, "Show"))));
+  return [make("h2", {}, "Records that cannot be read"),
+    make("table", {}, make("tr", {}, make("th", {}, "Reason"), make("th", {}, "Records"), make("th", {})), ...rows),
+    make("p", { class: "warning" }, "Records hold personal data. Show them only if you need to.")];
+}
+
+async function showRecords(button, reason, asked) {
+  button.disabled = true;
+  const row = button.closest("tr"), target = make("td", { colspan: "3" }, "Loading…");
+  row.after(make("tr", {}, target));
+  try {
+    const records = await call(`api/rejected?${asked}&${new URLSearchParams({ reason })}`, { method: "POST" });
+    target.replaceChildren(...records.flatMap(({ contact, record }) => [make("div", {}, `Contact ${contact}`), make("pre", {}, record)]));
+  } catch (error) {
+    target.textContent = error.message;
+  }
+}
+
+function showTries(tries) {
+  if (!tries.length) return [];
+  const rows = tries.map((one) => make("tr", {}, make("td", {}, one.step), make("td", {}, one.error || one.state),
+    make("td", { class: "number" }, `${one.seconds.toFixed(1)} s`), make("td", { class: "number" }, count(one.requests)),
+    make("td", {}, instant(one.ended_at)), make("td", {}, one.run_id ? `${one.dag_id}, ${one.run_id}, try ${one.attempt}` : "–")));
+  const names = ["Step", "Result", "Duration", "Requests", "Ended", "Run"].map((name) => make("th", {}, name));
+  return [make("h2", {}, "Runs"), make("div", { class: "wide" }, make("table", {}, make("tr", {}, ...names), ...rows))];
+}
+
+/* ---- fill the gap ---- */
+
+function drawFill() {
+  return null;
+}
+
+/* ---- start ---- */
+
+chooseTheme();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", chooseTheme);
+addEventListener("storage", chooseTheme);
+if ($("filters")) {
+  $("filters").addEventListener("change", refresh);
+  $("filters").addEventListener("submit", (event) => event.preventDefault());
+  for (const button of document.querySelectorAll("[data-days]")) {
+    button.addEventListener("click", () => {
+      const end = Date.parse($("filters").end.value) + DAY;
+      setSpan(new Date(end - button.dataset.days * DAY).toISOString(), new Date(end).toISOString());
+      refresh();
+    });
+  }
+  addEventListener("keydown", (event) => event.key === "Escape" && closePanel());
+  refresh();
+}
