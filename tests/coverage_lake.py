@@ -82,7 +82,7 @@ def fill(lake, account):
         lake.publish(f"{store.folder}/state.json", Checkpoint(extracted_at=at, saved_at=at))
     normalize(lake, land(lake, account, day(1), record(1, day(1).start)))
     note(lake, account, day(8), state="failed", error="Unavailable", attempt=1)
-    note(lake, account, day(8), attempt=2, rows=2)
+    note(lake, account, day(8), attempt=2, rows=2, ended_at=day(8).end + timedelta(minutes=6))
 
 
 STATES = ["complete", "empty", "rejects", "never", "stale", "failed", "running", "complete"]

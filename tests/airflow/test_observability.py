@@ -34,6 +34,8 @@ from airflow_provider_interactions.schema import CANONICAL, RAW
 
 VENDOR = "dynamics_marketing"
 FEW = {"types": ["EmailSent", "EmailOpened", "FormVisited"]}
+#: Requests that may be on their way when one of them fails.
+IN_FLIGHT = 16
 STAGES = ("list", "extract", "publish", "normalize", "load", "request")
 
 
@@ -191,9 +193,9 @@ def test_a_failed_try_sends_what_it_did_and_the_next_one_only_its_own(sandbox, e
     assert api.run(task).state == "success"
     counts = api.xcom["t", "return_value", -1]["counts"]
     found = server.ours()
-    assert (
-        before + found[f"interactions.requests{tags}"][0] == counts["requests"] == sandbox.stats()[VENDOR]["requests"]
-    )
+    sent = before + found[f"interactions.requests{tags}"][0]
+    assert 0 <= sent - sandbox.stats()[VENDOR]["requests"] < IN_FLIGHT, "some were on their way when one failed"
+    assert 0 <= sent - counts["requests"] < IN_FLIGHT, "the manifest knows of those before the last checkpoint"
     assert f"interactions.failures{tags}" not in found
 
 
@@ -226,7 +228,7 @@ class TestLedger:
         assert rows[0]["window_start"] == rows[1]["window_start"] is not None
         assert rows[0]["rows"] is None
         assert min(row["requests"] for row in rows) > 0
-        assert sum(row["requests"] for row in rows) == api.xcom["t", "return_value", -1]["counts"]["requests"]
+        assert 0 <= sum(row["requests"] for row in rows) - sandbox.stats()[VENDOR]["requests"] < IN_FLIGHT
 
     def test_a_ledger_that_cannot_be_written_fails_nothing(self, connection, lake, caplog):
         Path(lake).mkdir()
