@@ -115,9 +115,10 @@ def _name_state(error: BaseException | None) -> str:
 
 
 def _name_error(error: BaseException | None) -> str | None:
-    """The kind of an error: the core's own where Airflow's was raised from it. Never its message."""
-    cause = error.__cause__ if error and isinstance(error.__cause__, InteractionsError) else error
-    return None if cause is None or isinstance(cause, TaskDeferred) else type(cause).__name__
+    """The kind of an error: the core's own where Airflow's was raised because of it. Never its message."""
+    behind = error.__cause__ or error.__context__ if error else None
+    kind = type(behind if isinstance(behind, InteractionsError) else error)
+    return None if error is None or isinstance(error, TaskDeferred) else kind.__name__
 
 
 def _describe_result(summary: Summary) -> dict[str, Any]:
