@@ -85,7 +85,7 @@ CANONICAL = pa.schema(
 #: One row per try of a step, also of a failed one. It holds no personal data.
 LEDGER = pa.schema(
     [
-        _field("step", WORD, "list, extract, publish, normalize, load or request", null=False),
+        _field("step", WORD, "list, extract, publish, split, normalize_part, normalize, load or request", null=False),
         _field("state", WORD, "success, failed or deferred", null=False),
         _field("error", WORD, "the kind of error that ended the try"),
         _field("vendor", WORD, "registry name"),

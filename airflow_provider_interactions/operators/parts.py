@@ -23,6 +23,8 @@ class SplitWindowOperator(LakeOperator):
     :param files: number of raw files in a part; the parts have more if there would be more than 1,000 parts
     """
 
+    stage = "split"
+
     template_fields: Sequence[str] = (*LakeOperator.template_fields, "manifests")
 
     def __init__(
@@ -32,13 +34,14 @@ class SplitWindowOperator(LakeOperator):
         self.manifests = manifests
         self.files = files
 
-    def execute(self, context: Context) -> list[dict[str, Any]]:  # noqa: ARG002 - as Airflow calls it
+    def perform(self, context: Context) -> list[dict[str, Any]]:  # noqa: ARG002 - as all operators have it
         """Commit the raw window and split it. A run over several windows stays one part."""
         from airflow_provider_interactions.lake.manifest import pack
         from airflow_provider_interactions.normalize.parts import commit_and_split
 
         with raise_for_airflow():
             batches = unpack_batches(self.manifests)
+            self.attempt.note_batches(batches)
         with raise_for_airflow(*describe_window(batches)):
             parts = commit_and_split(open_lake(self.lake), batches, self.files)
         self.log.info("%d raw files in %d parts", sum(len(part.files) for part in parts), len(parts))
@@ -54,17 +57,20 @@ class NormalizePartOperator(LakeOperator):
     :param part: a reference made by SplitWindowOperator
     """
 
+    stage = "normalize_part"
+
     template_fields: Sequence[str] = (*LakeOperator.template_fields, "part")
 
     def __init__(self, *, part: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.part = part
 
-    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - as Airflow calls it
+    def perform(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - as all operators have it
         """Normalize the part. Nothing is published."""
         from airflow_provider_interactions.lake.manifest import pack, unpack
         from airflow_provider_interactions.normalize.parts import normalize_split
 
         part = unpack(self.part["part"])
+        self.attempt.note_window(part.place, part.batch, part.batches)
         with raise_for_airflow(*describe_window([part])):
             return pack(normalize_split(open_lake(self.lake), part, datetime.fromisoformat(self.part["now"])))
