@@ -34,7 +34,6 @@ def test_what_is_left_alone_has_the_default_that_the_page_names(environment):
     known = {
         "task_acks_late": celery["task_acks_late"],
         "visibility_timeout": celery["broker_transport_options"]["visibility_timeout"],
-        "execution_api_retries": AirflowConfigParser().get_default_value("workers", "execution_api_retries"),
         "task_queued_timeout": int(float(AirflowConfigParser().get_default_value("scheduler", "task_queued_timeout"))),
     }
     assert {one.name: one.value for one in celery_settings.DEFAULTS} == {name: str(one) for name, one in known.items()}
@@ -60,4 +59,4 @@ def test_what_airflow_does_not_set_is_there(compose, file):
 
 def test_an_option_stands_in_the_table_once():
     options = [one.title for one in (*celery_settings.SECRETS, *celery_settings.SET, *celery_settings.DEFAULTS)]
-    assert len(options) == len(set(options)) == 13
+    assert len(options) == len(set(options)) == 14
