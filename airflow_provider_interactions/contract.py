@@ -317,6 +317,7 @@ class Vendor(Generic[SettingsT, OptionsT]):
     complete at the cost of more calls.
     ``queries`` says what to ask for one contact, ``page_rule`` in which pages the answers come, ``classify`` which
     error a response stands for (None: read it), and ``probe`` is the cheapest request that proves the credentials.
+    ``presence`` is a request whose answer shows whether the service still exists, where ``probe`` does not show it.
     ``map_records`` maps a raw batch (pyarrow.RecordBatch with at least the columns of ``mapping.NEEDED``) to canonical
     columns.
     """
@@ -335,6 +336,7 @@ class Vendor(Generic[SettingsT, OptionsT]):
     page_rule: Callable[[SettingsT, OptionsT], PageRule] = answer_at_once
     classify: Callable[[Response], VendorError | None] = classify_by_status
     contacts: ContactListing[SettingsT, OptionsT] | None = None
+    presence: Callable[[SettingsT], Request] | None = None
     filters_by_date: bool = True
     thorough: Mapping[str, Any] = field(default_factory=dict)
 

@@ -50,8 +50,8 @@ def describe_connection(about: About) -> dict[str, Any]:
         "hook-name": about.title,
         "ui-field-behaviour": {
             "hidden-fields": ["schema"],
-            "relabeling": dict(about.labels),
-            # The port stays visible: Airflow 3.3's Test button fails for a connection whose port is empty.
+            # The port stays visible: Airflow 3.3's Test button says "Bad Request" of a connection whose port is empty.
+            "relabeling": {**about.labels, "port": "Port (443; Airflow 3.3 cannot test without it)"},
             "placeholders": {**about.placeholders, "port": "443"},
         },
         "conn-fields": {**about.form, **COMMON},

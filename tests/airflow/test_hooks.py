@@ -263,6 +263,33 @@ def test_test_button_says_what_to_fix(connect, sandbox, name):
     assert "not-the-secret" not in said
 
 
+ACTION = "msdyncrm_LoadInteractionsPublic"
+
+
+@pytest.mark.parametrize("variant", [{"code": "0x8006088a"}, {"code": "0x80060888"}, {"variant": "no_code"}], ids=str)
+def test_test_button_says_at_once_that_the_service_is_gone(sandbox, variant):
+    sandbox.faults([{"kind": "removed", **variant, "path": ACTION}])
+    worked, said = DynamicsMarketingHook().test_connection()
+    assert not worked
+    assert "Microsoft removed outbound marketing" in said
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 500},
+        {"kind": "status", "status": 400},
+        {"kind": "throttle", "retry_after": 60},
+        {"kind": "html"},
+    ],
+    ids=str,
+)
+def test_any_other_answer_about_nobody_shows_that_the_service_exists(sandbox, fault):
+    sandbox.faults([{**fault, "path": ACTION}])
+    assert DynamicsMarketingHook().test_connection()[0] is True
+    assert sum(sandbox.stats()[VENDOR]["by_fault"].values()) == 1
+
+
 @pytest.mark.parametrize("fault", [{"kind": "status", "status": 500}, {"kind": "throttle", "retry_after": 60}])
 def test_test_button_asks_once(sandbox, fault):
     sandbox.faults([{**fault, "path": "WhoAmI"}])

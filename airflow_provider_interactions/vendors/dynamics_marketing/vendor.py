@@ -92,6 +92,15 @@ def probe(settings: Settings) -> Request:
     return Request("GET", f"/api/data/{settings.api_version}/WhoAmI", headers=HEADERS)
 
 
+def presence(settings: Settings) -> Request:
+    """Ask the action about nobody. WhoAmI works after Microsoft removed the action (May 2026).
+
+    Unverified: what the action answers about an unknown contact, so every answer but "no such action" is accepted.
+    """
+    nobody = Contact("00000000-0000-0000-0000-000000000000", "contact_id")
+    return _ask(Query(nobody, settings, Options(), TYPES[0]), Window.of("2020-01-01", "2020-01-02"), "")
+
+
 def _ask(query: Query[Settings, Options], window: Window, cursor: str) -> Request:
     first, last = _spell_days(window)
     body: dict[str, str | int] = {
@@ -140,6 +149,7 @@ VENDOR = Vendor(
     auth=auth,
     classify=classify,
     probe=probe,
+    presence=presence,
     contacts=contacts,
     # "Service protection API limits" (2026-11): per user and web server 6,000 requests in 300 s, 52 at once "or
     # higher"; real environments are reported to differ, so the engine also learns from refusals.
