@@ -102,9 +102,7 @@ def _build_page_router(airflow_api: str) -> APIRouter:
     @router.get("/coverage")
     def show_page() -> Response:
         page = (STATIC / "coverage.html").read_text(encoding="utf-8")
-        return HTMLResponse(
-            page.replace('name="airflow-api" content=""', f'name="airflow-api" content="{airflow_api}"')
-        )
+        return HTMLResponse(page.replace("{airflow_api}", airflow_api))
 
     @router.get("/static/{name}")
     def send_file(name: str) -> Response:

@@ -240,3 +240,12 @@ def test_a_recent_failure_is_found_though_the_window_is_old(get, lake):
     note(lake, ACCOUNTS[1], day(7), state="failed", error="AuthRejected", ended_at=datetime.now(UTC))
     [found] = get("api/window", **about(7, ACCOUNTS[1]))["tries"]
     assert found["error"] == "AuthRejected"
+
+
+def test_only_inside_of_airflow_does_the_page_know_its_api(page, lake):
+    found = requests.get(f"{page}/coverage", headers=VIEWER, timeout=30).text
+    assert '<meta name="airflow-api" content="">' in found
+    inside = build_app(lambda: lake, require("viewer"), require("editor"), airflow_api="../api/v2")
+    with serve(inside) as url:
+        found = requests.get(f"{url}/coverage", headers=VIEWER, timeout=30).text
+    assert '<meta name="airflow-api" content="../api/v2">' in found

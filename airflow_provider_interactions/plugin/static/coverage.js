@@ -31,7 +31,7 @@ async function call(path, options) {
   const response = await fetch(path, { credentials: "same-origin", ...options });
   const body = await response.json().catch(() => ({}));
   if (!response.ok) {
-    const detail = body.detail;
+    const detail = body.detail?.message || body.detail;
     throw new Error(typeof detail === "string" ? detail : `The server answered ${response.status}.`);
   }
   return body;
@@ -56,12 +56,13 @@ function nameWindow(start, end) {
 
 /* ---- the heat map ---- */
 
-let shown = null;
+let shown = null, chosenDag = null;
 
 function readFilters() {
   const form = new FormData($("filters"));
   const asked = new URLSearchParams();
   for (const name of ["vendor", "account"]) if (form.get(name)) asked.set(name, form.get(name));
+  if (chosenDag) asked.set("dag", chosenDag);
   if (form.get("start")) asked.set("start", `${form.get("start")}T00:00:00Z`);
   if (form.get("end")) asked.set("end", new Date(Date.parse(form.get("end")) + DAY).toISOString());
   return asked;
@@ -97,7 +98,8 @@ async function refresh() {
   for (const account of shown.accounts) grid.append(drawAccount(account));
   $("grid").replaceChildren(grid);
   for (const strip of document.querySelectorAll(".strip")) strip.scrollLeft = strip.scrollWidth;
-  say(shown.accounts.length ? "" : "The lake has no window in this time. Run a DAG, or choose another time.");
+  const what = chosenDag ? `The DAG ${chosenDag} has not worked on the lake in the last month.` : "The lake has no window yet.";
+  say(shown.accounts.length ? "" : `${what} Run a DAG, or choose another time.`);
 }
 
 function showLegend() {
@@ -268,8 +270,86 @@ function showTries(tries) {
 
 /* ---- fill the gap ---- */
 
-function drawFill() {
-  return null;
+const airflow = document.querySelector('meta[name="airflow-api"]')?.content || "";
+
+function drawFill(account, gaps) {
+  if (!airflow || !gaps.length) return null;
+  const text = gaps.length === 1 ? "Fill the gap" : `Fill ${count(gaps.length)} windows`;
+  return make("button", { type: "button", onclick: () => openFill(account, gaps) }, text);
+}
+
+/* Neighbouring windows that are missing, as one range each: a backfill takes a range. */
+function joinGaps(gaps) {
+  const ranges = [];
+  for (const [start, end] of gaps) {
+    const last = ranges[ranges.length - 1];
+    if (last && last.end === start) Object.assign(last, { end, starts: [...last.starts, start] });
+    else ranges.push({ start, end, starts: [start] });
+  }
+  return ranges;
+}
+
+function callAirflow(path, body) {
+  const post = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  return call(`${airflow}/${path}`, body ? post : undefined);
+}
+
+async function openFill(account, gaps) {
+  closePanel();
+  const title = `Fill ${count(gaps.length)} ${gaps.length === 1 ? "window" : "windows"}`;
+  fillPanel(title, make("p", {}, "Loading…"));
+  try {
+    const asked = new URLSearchParams({ vendor: account.vendor, account: account.account });
+    const dags = await call(`api/dags?${asked}`);
+    if (!dags.length) {
+      fillPanel(title, make("p", { class: "warning" }, "No DAG has extracted windows of this account in the last month. Run its DAG once, then come back."));
+      return;
+    }
+    showFill(title, account, gaps, dags);
+  } catch (error) {
+    fillPanel(title, make("p", { class: "warning" }, error.message));
+  }
+}
+
+function showFill(title, account, gaps, dags) {
+  const select = make("select", { name: "dag" }, ...dags.map((dag) => make("option", { value: dag }, dag)));
+  const plans = make("div", { "aria-live": "polite" });
+  const show = () => plans.replaceChildren(...joinGaps(gaps).map((range) => drawRange(range, select.value)));
+  select.addEventListener("change", show);
+  fillPanel(title, make("p", {}, `${account.vendor}, ${account.account}`), make("p", {}, estimate(account, gaps.length)),
+    make("label", {}, "DAG", select), make("p", { class: "warning" }, "Each row is one backfill. A DAG runs one at a time."), plans);
+  show();
+}
+
+function estimate(account, windows) {
+  const known = account.cells.filter((cell) => cell[5] > 0).map((cell) => cell[5]).sort((one, other) => one - other);
+  if (!known.length) return "No window of this account shows how many requests one takes.";
+  const usual = known[Math.floor(known.length / 2)];
+  return `About ${count(usual * windows)} requests, at ${count(usual)} for each window, as windows of this account usually took.`;
+}
+
+/* Airflow's own dry run says which runs a backfill would make. It must be those of the missing windows and no others. */
+function drawRange(range, dag) {
+  const body = { dag_id: dag, from_date: range.start, to_date: range.starts[range.starts.length - 1], reprocess_behavior: "completed" };
+  const result = make("span", {}, "Asking Airflow…");
+  const start = make("button", { type: "button", disabled: "" }, "Start the backfill");
+  const box = make("div", { class: "range" }, make("b", {}, nameWindow(range.start, range.end)), " ", result, " ", start);
+  const stop = (error) => { result.textContent = error.message; start.disabled = true; };
+  callAirflow("backfills/dry_run", body).then(({ backfills }) => {
+    const runs = new Set(backfills.map((run) => Date.parse(run.logical_date || run.partition_date)));
+    const wanted = range.starts.map((text) => Date.parse(text));
+    if (runs.size !== wanted.length || !wanted.every((at) => runs.has(at))) {
+      throw new Error(`This DAG would make ${count(runs.size)} runs for ${count(wanted.length)} windows, at other times. Its windows differ from those of the lake.`);
+    }
+    result.textContent = `${count(runs.size)} ${runs.size === 1 ? "run" : "runs"}`;
+    start.disabled = false;
+  }).catch(stop);
+  start.addEventListener("click", () => {
+    start.disabled = true;
+    result.textContent = "Starting…";
+    callAirflow("backfills", body).then((made) => { result.textContent = `Backfill ${made.id} was started.`; }, stop);
+  });
+  return box;
 }
 
 /* ---- start ---- */
@@ -278,6 +358,7 @@ chooseTheme();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", chooseTheme);
 addEventListener("storage", chooseTheme);
 if ($("filters")) {
+  chosenDag = new URLSearchParams(location.search).get("dag");
   $("filters").addEventListener("change", refresh);
   $("filters").addEventListener("submit", (event) => event.preventDefault());
   for (const button of document.querySelectorAll("[data-days]")) {
