@@ -286,6 +286,28 @@ def load(
 
 
 @app.command()
+def coverage(
+    vendor: Annotated[str | None, typer.Argument(help="Only this vendor.", show_default=False)] = None,
+    *,
+    account: Annotated[str | None, typer.Option(help="Only this account.")] = None,
+    start: Start = None,
+    end: End = None,
+    gaps: Annotated[bool, typer.Option("--gaps", help="Only windows that are missing or failed.")] = False,
+    lake: LakeUrl = None,
+    config: ConfigFile = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show which windows of the lake are complete, and which are missing. Asks no vendor."""
+    with open_session("coverage", json, debug, config) as session:
+        from airflow_provider_interactions.shell.coverage import show_coverage
+        from airflow_provider_interactions.shell.windows import choose_bounds
+
+        within = choose_bounds(start, end)
+        show_coverage(session, session.config.open_lake(lake), vendor, account, within, gaps=gaps)
+
+
+@app.command()
 def person(
     vendor: Vendor,
     *,

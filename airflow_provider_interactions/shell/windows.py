@@ -33,6 +33,15 @@ def choose_span(vendor: Vendor, start: str | None, end: str | None) -> Window:
     return Window(full.start if start is None else instant(start), full.end if end is None else instant(end))
 
 
+def choose_bounds(start: str | None, end: str | None) -> Window | None:
+    """The window of ``--start`` and ``--end``, None without both. Raises ConfigError for one alone."""
+    if start is None and end is None:
+        return None
+    if start is None or end is None:
+        raise ConfigError("Give both --start and --end, or neither.")
+    return Window.of(start, end)
+
+
 def parse_width(text: str) -> timedelta:
     """``6h``, ``1d`` or ``1w``. Raises ConfigError for anything else."""
     found = _WIDTH.fullmatch(text)

@@ -146,10 +146,36 @@ def test_windows_that_are_there_can_be_left_out(shell):
     assert [one["counts"] is None for one in shell.ask("normalize", *words)["windows"]] == [True, False, True]
 
 
+def test_missing_windows_are_shown(shell):
+    """Days 1 and 3 were read, day 2 was not, and day 4 was read but not normalized."""
+    for day in ("2026-01-01", "2026-01-03", "2026-01-04"):
+        shell.run("extract", "which50", "--day", day)
+    for day in ("2026-01-01", "2026-01-03"):
+        shell.run("normalize", "which50", "--day", day)
+    found = shell.ask("coverage")
+    states = [(one["start"], one["state"]) for one in found["windows"]]
+    whole = {"complete", "rejects", "empty"}
+    assert [state in whole for _, state in states] == [True, False, True, False]
+    assert states[1::2] == [("2026-01-02T00:00:00Z", "never"), ("2026-01-04T00:00:00Z", "stale")]
+    truth = [shell.sandbox.oracle("which50", *span).interactions for span in (("2026-01-01", "2026-01-02"),)]
+    assert [found["windows"][0]["rows"]] == truth
+    assert shell.ask("coverage", "which50", "--gaps")["windows"] == [found["windows"][1]]
+    assert shell.ask("coverage", "luminate_online")["windows"] == []
+    assert [
+        one["state"] for one in shell.ask("coverage", "--start", "2026-01-05", "--end", "2026-01-07")["windows"]
+    ] == [
+        "never",
+        "never",
+    ]
+    out, _ = shell.run("coverage", "--gaps")
+    assert "1 of 4 windows are missing." in out
+    shell.ask("coverage", "--start", "2026-01-05", code=3)
+
+
 def test_tables_and_progress_fit_eighty_columns(shell):
-    for step in ("extract", "normalize", "load"):
-        out, err = shell.run(step, "which50", *DATES)
-        assert "2026-01-02" in out
+    for step in ("extract", "normalize", "load", "coverage"):
+        out, err = shell.run(step, "which50", *(DATES if step != "coverage" else ()))
+        assert "2026-01-0" in out
         assert max(map(cell_len, out.splitlines())) <= 80
         assert "\x1b" not in out + err
 
@@ -480,7 +506,8 @@ def test_a_terminal_gets_a_bar_and_stdout_stays_clean(limited):
 def test_help_of_every_command_fits(shell):
     out, _ = shell.run("--help")
     commands = re.findall(r"^│ (\w+) ", out, re.MULTILINE)
-    assert {"sandbox", "test", "contacts", "preview", "plan", "extract", "normalize", "load", "person"} <= set(commands)
+    steps = {"plan", "extract", "normalize", "load", "coverage"}
+    assert {"sandbox", "test", "contacts", "preview", "person", *steps} <= set(commands)
     for command in commands:
         out, _ = shell.run(command, "--help")
         assert max(map(cell_len, out.splitlines())) <= 80
