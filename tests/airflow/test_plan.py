@@ -33,7 +33,7 @@ def test_a_run_with_plan_logs_the_plan_and_stores_nothing(build, sandbox, lake, 
     log = capfd.readouterr().out
     assert "5 contacts" in log
     assert "a scheduled run takes" in log
-    assert not Path(lake).exists()
+    assert [path.name for path in Path(lake).iterdir()] == ["ledger"]  # that the step ran, and nothing else
     methods = sandbox.stats()[NAME]
     assert methods["requests"] == 1, "the list of contacts alone"
 
