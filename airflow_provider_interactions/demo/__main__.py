@@ -6,11 +6,15 @@ import argparse
 import errno
 import sys
 from collections.abc import Callable, Sequence
+from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 from signal import SIGINT
 
 from airflow_provider_interactions.demo.errors import DemoError, Interrupted
+
+#: when the example DAGs begin
+_EARLIEST = date(2026, 1, 1)
 
 _PACKAGES = ("airflow", "aiohttp", "duckdb", "requests", "rich")
 
@@ -19,6 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The arguments."""
     parse = argparse.ArgumentParser(prog="python -m airflow_provider_interactions.demo", description=__doc__)
     parse.add_argument("--days", type=_limit_to(60), default=3, help="number of daily windows (default: 3)")
+    parse.add_argument("--start", type=_read_day, help="first day, YYYY-MM-DD (default: the last day is yesterday)")
     parse.add_argument("--contacts", type=_limit_to(100_000), default=40, help="contacts of each vendor (default: 40)")
     parse.add_argument("--ui", action="store_true", help="keep Airflow running until Ctrl-C")
     parse.add_argument("--home", type=Path, default=Path(".demo"), help="folder for all files (default: .demo)")
@@ -39,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from airflow_provider_interactions.demo import scenario
 
         home = wanted.home.absolute()
-        return scenario.run(wanted.days, wanted.contacts, home, wanted.port, ui=wanted.ui, target=wanted.target)
+        return scenario.run(
+            wanted.days, wanted.contacts, home, wanted.port, ui=wanted.ui, target=wanted.target, start=wanted.start
+        )
     except DemoError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
@@ -59,6 +66,17 @@ def _check_packages() -> None:
         needed = f"The demo needs {', '.join(missing)}, which this Python lacks."
         message = f"{needed} Install airflow-provider-interactions[demo]."
         raise DemoError(message)
+
+
+def _read_day(text: str) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = date.min
+    if day < _EARLIEST:
+        message = f"must be a day from {_EARLIEST} on, as YYYY-MM-DD"
+        raise argparse.ArgumentTypeError(message)
+    return day
 
 
 def _check_target(text: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +19,9 @@ from airflow_provider_interactions.demo.supervisor import Supervisor
 from airflow_provider_interactions.demo.vendors import SOURCES, Source
 
 HOST = "127.0.0.1"
+
+#: the organisation's name in paths and in the table
+ACCOUNT = "museum"
 
 # Logs are read from disk, so nobody needs the servers for them, which would listen on every interface.
 _COMPONENTS = {
@@ -51,7 +55,7 @@ def build_environment(
 ) -> dict[str, str]:
     """All of Airflow's settings. Those of the person's own Airflow are left out.
 
-    ``given`` are its connections and variables as environment variables, ``AIRFLOW_CONN_…`` and ``AIRFLOW_VAR_…``.
+    ``given`` are variables and connections as environment variables, ``AIRFLOW_VAR_…`` and ``AIRFLOW_CONN_…``.
     """
     own = {name: value for name, value in inherited.items() if not name.startswith(("AIRFLOW_", "_AIRFLOW_"))}
     # Tasks reach the API server and the sandbox on this machine, whatever proxy there is for the rest.
@@ -77,6 +81,7 @@ def _build_settings(paths: Paths, port: int, tasks: int) -> dict[str, str]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PARALLELISM": "4",  # SQLite has one writer
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",  # the button Test of the connections page
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{paths.airflow}/airflow.db",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": _CONNECT_ARGS,
@@ -108,21 +113,40 @@ def start(supervisor: Supervisor, paths: Paths, settings: Mapping[str, str], *, 
     supervisor.wait_until(Api(f"http://{url.netloc}").serves_tasks, "Airflow's server of tasks did not get healthy")
     api.login()
     for pool in map(_describe_pool, SOURCES):
-        supervisor.wait_until(partial(_create_pool, api, pool), f"Airflow made no pool {pool['name']}")
+        create(supervisor, api, "pools", pool)
     return api
+
+
+def create(supervisor: Supervisor, api: Api, path: str, body: Mapping[str, Any]) -> None:
+    """Post an object, as soon as Airflow's database is free."""
+    insist(supervisor, partial(api.post, path, body))
+
+
+def insist(supervisor: Supervisor, call: Callable[[], Any]) -> None:
+    """Call until SQLite's one writer is not busy with something else."""
+
+    def succeeds() -> bool:
+        try:
+            call()
+        except NotReady:
+            return False
+        return True
+
+    supervisor.wait_until(succeeds, "Airflow's database was locked, and did not come free")
+
+
+def describe_connection(variable: str, value: str) -> Mapping[str, Any]:
+    """A connection for Airflow's database, out of a variable ``AIRFLOW_CONN_…`` and its JSON."""
+    fields = json.loads(value)
+    name = variable.removeprefix("AIRFLOW_CONN_").lower()
+    # Airflow 3.3 refuses to test a stored connection without a port.
+    own = {"connection_id": name, "port": urlsplit(fields["host"]).port, "description": "A vendor of the sandbox"}
+    return {**fields, **own, "extra": json.dumps({**fields["extra"], "account": ACCOUNT})}
 
 
 def _describe_pool(source: Source) -> Mapping[str, Any]:
     """The pool of a vendor's connection: one task at a time asks it."""
     return {"name": f"{source.vendor}_default", "slots": 1, "description": "Tasks that ask this account at a time"}
-
-
-def _create_pool(api: Api, pool: Mapping[str, Any]) -> bool:
-    try:
-        api.post("pools", pool)
-    except NotReady:
-        return False
-    return True
 
 
 def _build_command(*arguments: str) -> Sequence[str]:

@@ -177,13 +177,13 @@ def list_differences(findings: Mapping[str, Sequence[Finding]]) -> list[str]:
     return [str(finding) for each in findings.values() for finding in each if finding.difference]
 
 
-def list_addresses(airflow: str, sandbox: str, variables: Iterable[str]) -> list[str]:
-    """The addresses to open with --ui; connections only by id."""
-    ids = [variable.removeprefix("AIRFLOW_CONN_").lower() for variable in variables]
+def list_addresses(airflow: str, sandbox: str, answer: str) -> list[str]:
+    """The addresses to open with --ui."""
     return [
         f"Airflow       {airflow}  (no login, this machine only)",
         *(f"DAG           {airflow}/dags/{source.dag_id}" for source in SOURCES),
-        *(f"connection    {name}  (from the environment, so the UI does not list it)" for name in ids),
+        f"connections   {airflow}/connections",
+        f"one person    {answer}",
         f"sandbox       {sandbox}/_sandbox",
     ]
 

@@ -57,15 +57,19 @@ class SandboxProcess:
         return response.content
 
 
-def start(supervisor: Supervisor, paths: Paths, windows: Sequence[Window], contacts: int) -> SandboxProcess:
+def start(
+    supervisor: Supervisor, paths: Paths, windows: Sequence[Window], contacts: int, *, realistic: bool = False
+) -> SandboxProcess:
     """Start a sandbox whose world begins a day before the first window and ends a day after the last.
 
-    The days around are there to be left out: what a vendor answers is wider than what was asked for.
+    The days around are there to be left out: what a vendor answers is wider than what was asked for. A realistic world
+    ends with the last window, since that may be yesterday.
     """
     ready, log = paths.logs / "sandbox.json", paths.logs / "sandbox.log"
     start = windows[0].start.date() - timedelta(days=1)
-    world = {"--contacts": contacts, "--start": start, "--days": len(windows) + 2, "--ready-file": ready}
-    arguments = [str(part) for pair in world.items() for part in pair]
+    days = len(windows) + (1 if realistic else 2)
+    world = {"--contacts": contacts, "--start": start, "--days": days, "--ready-file": ready}
+    arguments = [str(part) for pair in world.items() for part in pair] + ["--realistic"] * realistic
     command = (sys.executable, "-m", "airflow_provider_interactions.sandbox", *arguments)
     supervisor.start("The sandbox", command, os.environ, log)
     supervisor.wait_until(ready.exists, "The sandbox did not start")

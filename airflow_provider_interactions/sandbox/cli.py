@@ -33,6 +33,7 @@ def build_parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     parse.add_argument("--days", type=int, default=default.days)
     parse.add_argument("--per-contact", type=int, help="interactions of each contact (default: 0 to about 60)")
     parse.add_argument("--shapes", type=int, help="distinct histories (default: 16 with --per-contact, else all)")
+    parse.add_argument("--realistic", action="store_true", help="names, texts and times of an ordinary organisation")
     parse.add_argument("--latency", type=float, default=default.latency, help="seconds")
     parse.add_argument("--rate-limit", type=parse_rate_limit, metavar="N/SECONDS")
     kinds = ("sliding_window", "token_bucket")
@@ -75,7 +76,10 @@ def read_config(arguments: argparse.Namespace) -> SandboxConfig:
             refused_count=arguments.refused_count,
             lengthen_seconds=arguments.lengthen,
         )
-    same = ("host", "port", "seed", "contacts", "start", "days", "per_contact", "shapes", "latency", "concurrency")
+    same = (
+        *("host", "port", "seed", "contacts", "start", "days", "per_contact", "shapes", "realistic"),
+        *("latency", "concurrency"),
+    )
     values = {name: getattr(arguments, name) for name in same}
     return SandboxConfig(rate_limit=limit, options=read_options(arguments.options), **values)
 

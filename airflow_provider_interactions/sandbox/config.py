@@ -50,6 +50,8 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     rate_limit: RateLimit | None = None
     #: requests in flight per vendor before 429
     concurrency: int | None = None
+    #: names, texts and times as an organisation has them, for people to look at; False: hard ones, which test a reader
+    realistic: bool = False
     #: per vendor: the fields of that vendor module's ``Options``
     options: dict[str, dict[str, Any]] = {}
 

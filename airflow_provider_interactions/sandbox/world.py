@@ -17,6 +17,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple, TypeVar
 
+from airflow_provider_interactions.sandbox import museum
 from airflow_provider_interactions.sandbox.config import SandboxConfig
 
 T = TypeVar("T")
@@ -69,6 +70,8 @@ class World:
     days: int
     per_contact: int | None
     shapes: int
+    #: looks like an ordinary organisation's, without hard texts and times
+    realistic: bool = False
 
     @property
     def end_us(self) -> int:
@@ -103,6 +106,7 @@ def create_world(config: SandboxConfig) -> World:
         config.days,
         config.per_contact,
         min(shapes, config.contacts),
+        config.realistic,
     )
 
 
@@ -130,6 +134,11 @@ def pick(world: World, among: Sequence[T], *parts: object) -> T:
 def draw_chance(world: World, one_in: int, *parts: object) -> bool:
     """True once in ``one_in`` draws."""
     return draw(world, *parts) % one_in == 0
+
+
+def draw_oddity(world: World, one_in: int, *parts: object) -> bool:
+    """True once in ``one_in`` draws; never in a realistic world."""
+    return not world.realistic and draw_chance(world, one_in, *parts)
 
 
 def draw_hex(world: World, *parts: object, digits: int = 32) -> str:
@@ -184,8 +193,8 @@ def is_active(world: World, index: int) -> bool:
 def get_person(world: World, index: int) -> Person:
     """Name and addresses of a contact; the same for all of a shape, but for the tag."""
     base = get_shape(world, index)
-    first = pick(world, GIVEN_NAMES, "first", base)
-    last = pick(world, FAMILY_NAMES, "last", base)
+    first = pick(world, museum.GIVEN_NAMES if world.realistic else GIVEN_NAMES, "first", base)
+    last = pick(world, museum.FAMILY_NAMES if world.realistic else FAMILY_NAMES, "last", base)
     return Person(first, last, f"c.{get_tag(index)}@example.org", f"+999{get_tag(index)}")
 
 
@@ -207,6 +216,10 @@ def _draw_count(world: World, vendor: str, base: int) -> int:
 
 
 def _draw_instant(world: World, vendor: str, base: int, number: int) -> int:
+    if world.realistic:
+        # On a whole second between 7 in the morning and 10 at night.
+        day = world.start_us + draw(world, vendor, "day", base, number) % world.days * DAY
+        return day + (7 * 3600 + draw(world, vendor, "at", base, number) % (15 * 3600)) * SECOND
     # The first eight of a history sit on the edges where windows are cut; the next shares the eighth's instant.
     day = world.start_us + draw(world, vendor, "day", base, number) % world.days * DAY
     noon = world.start_us + draw(world, vendor, "tie", base) % world.days * DAY + DAY // 2

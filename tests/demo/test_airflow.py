@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from airflow_provider_interactions.demo.airflow import build_environment, find_free_port
+from airflow_provider_interactions.demo.airflow import build_environment, describe_connection, find_free_port
 from airflow_provider_interactions.demo.errors import DemoError
 from airflow_provider_interactions.demo.paths import Paths
 from airflow_provider_interactions.demo.sandbox_process import read_connections
@@ -82,3 +82,15 @@ def test_connections_are_read_as_a_shell_would(tmp_path):
     log = tmp_path / "log"
     log.write_text(f"sandbox at http://127.0.0.1:1\n\nexport AIRFLOW_CONN_X_DEFAULT='{quoted}'\n\nwhat exists:\n")
     assert read_connections(log) == {"AIRFLOW_CONN_X_DEFAULT": value}
+
+
+def test_a_connection_for_airflows_database_says_what_the_variable_says():
+    fields = {"conn_type": "x", "host": "http://127.0.0.1:8123/x", "password": "p%", "extra": {"allow_http": True}}
+    described = describe_connection("AIRFLOW_CONN_X_DEFAULT", json.dumps(fields))
+    assert json.loads(described["extra"]) == {"allow_http": True, "account": "museum"}
+    assert {**described, "extra": fields["extra"]} == {
+        **fields,
+        "connection_id": "x_default",
+        "port": 8123,
+        "description": "A vendor of the sandbox",
+    }

@@ -2,12 +2,14 @@
 
 import errno
 import signal
+from datetime import date
 
 import pytest
 
 from airflow_provider_interactions.demo import __main__ as command
 from airflow_provider_interactions.demo import scenario
 from airflow_provider_interactions.demo.errors import DemoError, Interrupted
+from airflow_provider_interactions.window import Window
 
 
 @pytest.fixture
@@ -34,6 +36,19 @@ def test_days_out_of_range(days, capsys):
     with pytest.raises(SystemExit):
         command.main([f"--days={days}"])
     assert "must be a number from 1 to 60" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("day", ["2025-12-31", "2026-02-30", "yesterday", ""])
+def test_a_start_that_the_dags_do_not_have(day, capsys):
+    with pytest.raises(SystemExit):
+        command.main([f"--start={day}"])
+    assert "must be a day from 2026-01-01 on, as YYYY-MM-DD" in capsys.readouterr().err
+
+
+def test_windows_end_yesterday_or_begin_at_the_start():
+    today, start = date(2026, 5, 7), date(2026, 1, 1)
+    assert scenario.list_windows(2, None, today) == [Window.day(date(2026, 5, day)) for day in (5, 6)]
+    assert scenario.list_windows(2, start, today) == [Window.day(date(2026, 1, day)) for day in (1, 2)]
 
 
 @pytest.mark.parametrize(

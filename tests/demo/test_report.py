@@ -15,6 +15,7 @@ from airflow_provider_interactions.demo.backfill import Outcome, Status, Step
 from airflow_provider_interactions.demo.check import Difference, Finding
 from airflow_provider_interactions.demo.errors import DemoError
 from airflow_provider_interactions.demo.paths import Paths
+from airflow_provider_interactions.demo.vendors import SOURCES
 from airflow_provider_interactions.lake.manifest import Counts
 from airflow_provider_interactions.window import Window
 
@@ -99,10 +100,11 @@ def test_lines_come_now_and_then_and_at_the_end():
     assert [line.split()[0] for line in out.file.getvalue().splitlines()] == ["0", "2"]
 
 
-def test_addresses_name_connections_and_no_secret():
-    lines = report.list_addresses("http://a", "http://s", {"AIRFLOW_CONN_X_DEFAULT": "secret"})
-    assert any("x_default" in line for line in lines)
-    assert "secret" not in "".join(lines)
+def test_addresses_lead_to_every_dag_the_connections_and_the_answer():
+    text = "\n".join(report.list_addresses("http://a", "http://s", "http://a/answer"))
+    expected = [f"http://a/dags/{source.dag_id}" for source in SOURCES]
+    for address in (*expected, "http://a/connections", "http://a/answer", "http://s/_sandbox"):
+        assert re.search(rf" {address}( |$)", text, re.MULTILINE), address
 
 
 TABLE = """

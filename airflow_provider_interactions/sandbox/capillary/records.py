@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from airflow_provider_interactions.sandbox import museum
 from airflow_provider_interactions.sandbox.capillary.options import NAME, Api, Form, Malformed, Options
 from airflow_provider_interactions.sandbox.capillary.people import (
     get_contact_id,
@@ -27,6 +28,7 @@ from airflow_provider_interactions.sandbox.world import (
     World,
     draw,
     draw_chance,
+    draw_oddity,
     get_events,
     get_person,
     get_shape,
@@ -128,7 +130,7 @@ def _create_message(world: World, options: Options, index: int, event: Event) ->
         channel=channel,
         id=None if "no_id" in malformed else get_message_id(index, event.number),
         receiver=f"{BREAK}{who}{BREAK}" if "raw_line_break" in malformed else who,
-        subject=pick(world, _SUBJECTS, *key, "subject"),
+        subject=pick(world, museum.REWARDS if world.realistic else _SUBJECTS, *key, "subject"),
         status=status,
         # Campaigns recur across contacts; a message outside of campaigns has -1, as has one without a user.
         campaign=-1 if draw_chance(world, 3, *key, "solo") else 267_560 + draw(world, *key, "campaign") % 12,
@@ -148,7 +150,7 @@ def _draw_malformed(world: World, options: Options, channel: str, *key: object) 
 
 def _draw_unknown(world: World, *key: object) -> dict[str, Any]:
     """Now and then a field nobody has documented; its number does not survive a detour through a float."""
-    if not draw_chance(world, 9, *key, "unknown"):
+    if not draw_oddity(world, 9, *key, "unknown"):
         return {}
     return {"sandboxDetails": {"nested": [1, 2.5, None, True, {"ключ": "значение 🚀"}], "big": 9007199254740993}}
 

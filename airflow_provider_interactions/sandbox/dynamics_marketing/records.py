@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from airflow_provider_interactions.sandbox.dynamics_marketing import realistic
 from airflow_provider_interactions.sandbox.dynamics_marketing.fields import BARE, FIELDS, GUIDS, NO_JOURNEY, TYPES
 from airflow_provider_interactions.sandbox.expected import Fact
 from airflow_provider_interactions.sandbox.world import (
@@ -16,6 +17,7 @@ from airflow_provider_interactions.sandbox.world import (
     draw_chance,
     draw_guid,
     draw_hex,
+    draw_oddity,
     draw_tagged_guid,
     find_index,
     format_guid,
@@ -148,6 +150,9 @@ def _normalize_guid(text: str | None) -> str | None:
 
 
 def _draw_type(world: World, options: Options, base: int, number: int) -> str:
+    if world.realistic:
+        types = [name for name in realistic.TYPES if name in options.types]
+        return pick(world, types or options.types, NAME, base, number)
     # Every other event is of one of the contact's five favourite types, so that some types have many.
     favourite = draw(world, NAME, "favourite", base, draw(world, NAME, "which", base, number) % 5)
     wide = draw(world, NAME, "type", base, number)
@@ -177,11 +182,15 @@ def _draw_interaction_id(world: World, index: int, *key: object) -> str:
     # The only published record has 32 upper-case digits; a third party's client expects braces and dashes
     # too, unverified.
     plain = draw_hex(world, *key, "interaction", digits=20) + get_tag(index)
+    if world.realistic:
+        return plain.upper()
     return pick(world, (plain.upper(),) * 6 + (format_guid(plain), f"{{{format_guid(plain).upper()}}}"), *key, "dress")
 
 
 def _vary_guid(world: World, plain: str, *key: object) -> str:
     """A GUID: mostly plain, else in braces, upper case or both, as a third party's client expects; unverified."""
+    if world.realistic:
+        return plain
     return pick(world, (plain,) * 5 + (f"{{{plain}}}", plain.upper(), f"{{{plain.upper()}}}"), *key, "dress")
 
 
@@ -191,7 +200,7 @@ def _format_time(at_us: int) -> str:
 
 
 def _draw_value(world: World, index: int, name: str, *key: object) -> Any:
-    if draw_chance(world, 14, *key, name, "null"):
+    if draw_oddity(world, 14, *key, name, "null"):
         return None
     if name in GUIDS or name in {"CustomerJourneyId", "AccountId"}:
         # Ids come from small pools, so that journeys and mails recur across contacts.
@@ -207,6 +216,12 @@ def _draw_scalar(world: World, index: int, name: str, drawn: int) -> Any:
         return drawn % 101 - 50
     if name == "Score":
         return drawn % 1000 / 8
+    if world.realistic:
+        return realistic.choose_text(name, draw(world, NAME, "home", get_shape(world, index)), drawn)
+    return _draw_hard_text(name, drawn)
+
+
+def _draw_hard_text(name: str, drawn: int) -> str:
     if name in _TEXTS:
         return _TEXTS[name][drawn % len(_TEXTS[name])]
     if name.startswith(("Link", "Original", "Page", "Referrer", "Blacklisted")) and name != "PageId":
@@ -216,6 +231,6 @@ def _draw_scalar(world: World, index: int, name: str, drawn: int) -> Any:
 
 def _draw_unknown(world: World, *key: object) -> dict[str, Any]:
     """Now and then a field nobody has documented; its number does not survive a detour through a float."""
-    if not draw_chance(world, 9, *key, "unknown"):
+    if not draw_oddity(world, 9, *key, "unknown"):
         return {}
     return {"SandboxDetails": {"Nested": [1, 2.5, None, True, {"ключ": "значение 🚀"}], "Big": 9007199254740993}}

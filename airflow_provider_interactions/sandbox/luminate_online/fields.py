@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from airflow_provider_interactions.sandbox import museum
 from airflow_provider_interactions.sandbox.world import (
     DAY,
     World,
     draw,
-    draw_chance,
+    draw_oddity,
     get_shape,
     get_tag,
     pick,
@@ -58,13 +59,14 @@ def draw_fields(world: World, index: int, native_type: int, at_us: int, number: 
     key = (NAME, get_shape(world, index), number)
     fields = _vary_fields(world, _draw_interaction(world, index, native_type, at_us, *key), *key)
     # Several notes are in no sample; that the element can repeat is an inference.
+    numbers = (1,) if world.realistic else (1, 1, 1, 1, 1, 0, 2, 3)
     notes = [
         _vary_fields(world, _draw_note(world, index, at_us, order, *key), *key, order)
-        for order in range(pick(world, (1, 1, 1, 1, 1, 0, 2, 3), *key, "notes"))
+        for order in range(pick(world, numbers, *key, "notes"))
     ]
     if notes:
         fields["note"] = notes
-    if draw_chance(world, 9, *key, "unknown"):
+    if draw_oddity(world, 9, *key, "unknown"):
         fields["sandboxField"] = "9007199254740993 ключ 🚀"
     return fields
 
@@ -85,7 +87,8 @@ def find_number(index: int, text: str) -> int | None:
 
 def _draw_interaction(world: World, index: int, native_type: int, at_us: int, *key: Any) -> dict[str, str]:
     contact = get_contact_id(world, index)
-    category, reference, creator, subject, count = _split_draw(draw(world, *key), 5, 4, 2, len(_SUBJECTS), 3)
+    subjects = museum.SUBJECTS if world.realistic else _SUBJECTS
+    category, reference, creator, subject, count = _split_draw(draw(world, *key), 5, 4, 2, len(subjects), 3)
     return {
         "interactionId": _format_id(index, key[-1]),
         "interactionTypeId": str(native_type),
@@ -94,13 +97,14 @@ def _draw_interaction(world: World, index: int, native_type: int, at_us: int, *k
         "consId": contact,
         "createdBy": (contact, _ADMINISTRATOR)[creator],
         "creationDate": _format_date(at_us),
-        "subject": _SUBJECTS[subject],
+        "subject": subjects[subject],
         "count": str(1 + count),
     }
 
 
 def _draw_note(world: World, index: int, at_us: int, order: int, *key: Any) -> dict[str, str]:
-    subject, text, later = _split_draw(draw(world, *key, order), len(_SUBJECTS), len(_TEXTS), 3 * DAY)
+    subjects, texts = (museum.SUBJECTS, museum.NOTES) if world.realistic else (_SUBJECTS, _TEXTS)
+    subject, text, later = _split_draw(draw(world, *key, order), len(subjects), len(texts), 3 * DAY)
     return {
         "categoryId": "1000",
         "typeOfConsNote": "normal",
@@ -111,8 +115,8 @@ def _draw_note(world: World, index: int, at_us: int, order: int, *key: Any) -> d
         "modifiedBy": _ADMINISTRATOR,
         "modifiedDate": _format_date(at_us + later),
         "noteId": f"{7000 + 4 * key[-1] + order}{get_tag(index)}",
-        "subject": _SUBJECTS[subject],
-        "text": _TEXTS[text],
+        "subject": subjects[subject],
+        "text": texts[text],
         "type": "comment",
     }
 
@@ -137,6 +141,8 @@ def _format_date(at_us: int) -> str:
 
 def _vary_fields(world: World, fields: dict[str, str], *key: object) -> dict[str, Any]:
     """Fields as they may arrive: some absent, nil, empty, or with stray white space around them."""
+    if world.realistic:
+        return dict(fields)
     fates = dict(zip(fields, _split_draw(draw(world, *key, "fates"), *(32 for _ in fields)), strict=True))
     absent = {name for name, fate in fates.items() if fate == 0 and name not in _ALWAYS}
     return {name: _vary_value(name, text, fates[name]) for name, text in fields.items() if name not in absent}

@@ -23,7 +23,16 @@ from airflow_provider_interactions.sandbox.which50.formats import (
     write_member,
 )
 from airflow_provider_interactions.sandbox.which50.records import NAME, Options, get_contact_id
-from airflow_provider_interactions.sandbox.world import World, draw, draw_chance, get_person, get_shape, get_tag, retag
+from airflow_provider_interactions.sandbox.world import (
+    World,
+    draw,
+    draw_chance,
+    draw_oddity,
+    get_person,
+    get_shape,
+    get_tag,
+    retag,
+)
 
 _COMMON = ' xmlns="http://schemas.datacontract.org/2004/07/W50Common.Model.DTO"'
 _SCHEMA = "http://www.w3.org/2001/XMLSchema"
@@ -36,15 +45,16 @@ class ContactList(NamedTuple):
     id: int
     name: str
     one_in: int
+    realistic_name: str
 
 
 _LISTS = {
     entry.id: entry
     for entry in (
-        ContactList(101, "Everyone", 1),
-        ContactList(205, "Newsletter 📰", 2),
-        ContactList(317, "Événements & <Gewinnspiele>", 3),
-        ContactList(420, "Nobody yet", 0),
+        ContactList(101, "Everyone", 1, "All contacts"),
+        ContactList(205, "Newsletter 📰", 2, "Newsletter"),
+        ContactList(317, "Événements & <Gewinnspiele>", 3, "Family events"),
+        ContactList(420, "Nobody yet", 0, "New members"),
     )
 }
 
@@ -78,7 +88,8 @@ async def list_contacts(site: Site, request: web.Request) -> web.Response:
 
 def _build_row(site: Site, entry: ContactList) -> dict[str, Any]:
     count = len(list_members(site.world, entry.id)) + site.options.count_off_by
-    return {"Id": entry.id, "Name": entry.name, "Count": count}
+    name = entry.realistic_name if site.world.realistic else entry.name
+    return {"Id": entry.id, "Name": name, "Count": count}
 
 
 @lru_cache(maxsize=8)
@@ -118,12 +129,14 @@ def _draw_values(world: World, base: int) -> dict[str, Any]:
         "Mobile": who.mobile,
         "Points": draw(world, NAME, "points", base) % 5000,
         "Newsletter": draw_chance(world, 2, NAME, "newsletter", base),
-        "Größe <cm>": None if draw_chance(world, 3, NAME, "size", base) else 171.5,
+        "Average gift" if world.realistic else "Größe <cm>": None
+        if draw_chance(world, 3, NAME, "size", base)
+        else 171.5,
     }
 
 
 def _draw_warnings(world: World, base: int) -> list[str] | None:
-    if draw_chance(world, 4, NAME, "warned", base):
+    if draw_oddity(world, 4, NAME, "warned", base):
         return ["Mobile: the number's country is unknown ☎"]
     return None if draw_chance(world, 3, NAME, "no warnings", base) else []
 

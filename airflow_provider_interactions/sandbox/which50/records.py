@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from airflow_provider_interactions.sandbox import museum
 from airflow_provider_interactions.sandbox.expected import Fact
 from airflow_provider_interactions.sandbox.which50.times import Moment, get_irish_minutes
 from airflow_provider_interactions.sandbox.world import (
@@ -21,8 +22,8 @@ from airflow_provider_interactions.sandbox.world import (
     Event,
     World,
     draw,
-    draw_chance,
     draw_hex,
+    draw_oddity,
     find_index,
     get_events,
     get_shape,
@@ -45,6 +46,10 @@ _LIVES = {
     "Event": ("Invited", "Registered", "Attended"),
     "WebForm": ("Opened", "Submitted"),
     "Competition": ("Entered", "Won 🏆"),
+}
+_REALISTIC_LIVES = _LIVES | {
+    "SMS": ("Sent", "Delivered", "Replied"),
+    "Competition": ("Entered", "Entered", "Entered", "Won"),
 }
 _TITLES = (
     "Frühlings-Newsletter 🌷", 'Sale <50% & "more"', "Fáilte go Baile Átha Cliath", "友達紹介キャンペーン", "", None,
@@ -113,7 +118,8 @@ def get_contact_id(world: World, index: int) -> str:
 @lru_cache(maxsize=4096)
 def _draw_template(world: World, base: int) -> str:
     digits = draw_hex(world, NAME, "contact", base, digits=28)
-    return _DRESSES[base % len(_DRESSES)].replace("{head}", digits[:20]).replace("{tail}", digits[20:])
+    dress = "{head}{tag}" if world.realistic else _DRESSES[base % len(_DRESSES)]
+    return dress.replace("{head}", digits[:20]).replace("{tail}", digits[20:])
 
 
 def find_contact(world: World, text: str) -> int | None:
@@ -195,42 +201,52 @@ def _split_lines(body: bytes) -> tuple[tuple[bytes, bytes, bytes], ...]:
 
 def _create_record(world: World, options: Options, base: int, event: Event) -> Record:
     key = (NAME, base, event.number)
-    kind = pick(world, _UNNAMED_TYPES if draw_chance(world, 25, *key, "unnamed") else options.types, *key, "type")
-    asset = draw(world, *key, "asset") % _ASSETS
-    campaign, campaign_name = _draw_campaign(world, draw(world, *key, "campaign") % 10)
+    kind = pick(world, _UNNAMED_TYPES if draw_oddity(world, 25, *key, "unnamed") else options.types, *key, "type")
+    asset, title = _draw_asset(world, kind, *key)
+    campaign, campaign_name = _draw_campaign(world, asset if world.realistic else draw(world, *key, "campaign") % 10)
     earlier, status = _draw_statuses(world, kind, *key)
     fields = {
         "Id": _draw_asset_id(world, kind, asset),
         "Interaction": kind,
-        "Name": pick(world, _TITLES, NAME, "title", kind, asset),
+        "Name": title,
         "Occurred": _draw_occurred(world, options, base, event),
         "Status": status,
         "CampaignId": campaign,
         "CampaignName": campaign_name,
     }
-    note = {"SandboxNote": pick(world, _NOTES, *key, "note")} if draw_chance(world, 9, *key, "unknown") else {}
+    note = {"SandboxNote": pick(world, _NOTES, *key, "note")} if draw_oddity(world, 9, *key, "unknown") else {}
     kept = {name: value for name, value in (fields | note).items() if value is not None or not options.omit_nulls}
     return Record(kept, earlier)
 
 
+def _draw_asset(world: World, kind: str, *key: object) -> tuple[int, str | None]:
+    """The number of an asset among those of its type, and its title."""
+    number = draw(world, *key, "asset")
+    if world.realistic:
+        titles = museum.TITLES.get(kind, museum.CAMPAIGNS)
+        return number % len(titles), titles[number % len(titles)]
+    return number % _ASSETS, pick(world, _TITLES, NAME, "title", kind, number % _ASSETS)
+
+
 def _draw_asset_id(world: World, kind: str, asset: int) -> int:
     # One asset's number does not survive a detour through a float: the page says integer, not how wide.
-    return 2**53 + 1 if asset == 0 else 1 + draw(world, NAME, "asset", kind, asset) % 9000
+    return 2**53 + 1 if asset == 0 and not world.realistic else 1 + draw(world, NAME, "asset", kind, asset) % 9000
 
 
 def _draw_campaign(world: World, number: int) -> tuple[int | None, str | None]:
     """A campaign, or the two ways of having none: null, and the zero of a .NET integer."""
-    if number >= len(_CAMPAIGNS):
+    names = museum.CAMPAIGNS if world.realistic else _CAMPAIGNS
+    if number >= len(names):
         return (None, None) if number % 2 else (0, None)
-    return 10 + draw(world, NAME, "campaign", number) % 990, _CAMPAIGNS[number]
+    return 10 + draw(world, NAME, "campaign", number) % 990, names[number]
 
 
 def _draw_statuses(world: World, kind: str, *key: object) -> tuple[str | None, str | None]:
     """The status before the last one (the same where there was none), and the last one."""
-    if draw_chance(world, 9, *key, "no status"):
+    if draw_oddity(world, 9, *key, "no status"):
         none = pick(world, (None, None, ""), *key, "no status is")
         return none, none
-    life = _LIVES.get(kind, ("Started", "Done"))
+    life = (_REALISTIC_LIVES if world.realistic else _LIVES).get(kind, ("Started", "Done"))
     stage = draw(world, *key, "stage") % len(life)
     return life[max(0, stage - 1)], life[stage]
 
@@ -239,7 +255,7 @@ def _draw_occurred(world: World, options: Options, base: int, event: Event) -> M
     key = (NAME, base, event.number, "occurred")
     if options.offset_minutes is not None:
         offset = options.offset_minutes
-    elif draw_chance(world, 12, *key, "far"):
+    elif draw_oddity(world, 12, *key, "far"):
         offset = pick(world, _FAR_OFFSETS, *key, "offset")
     else:
         offset = get_irish_minutes(event.at_us)
@@ -249,7 +265,7 @@ def _draw_occurred(world: World, options: Options, base: int, event: Event) -> M
 def _draw_fraction(world: World, event: Event, *key: object) -> int:
     """Tenths of microseconds to add: a seventh digit, or one to seven digits on a whole second."""
     drawn = draw(world, *key, "fraction")
-    if event.number < _EDGES or event.at_us % SECOND:
+    if (event.number < _EDGES and not world.realistic) or event.at_us % SECOND:
         return pick(world, (0, 9, 1, 5), *key, "seventh")
     step: int = 10 ** (drawn % 8)
     return drawn % 10_000_000 // step * step
