@@ -149,16 +149,18 @@ def build_libpq_uri(uri: str, more: Mapping[str, object]) -> str:
 
 def _import(module: str, name: str, extra: str) -> Any:
     """A class of a target's module. Raises ConfigError if the packages of its extra are not installed."""
-    return import_from(f"airflow_provider_interactions.load.{module}", name, extra)
+    return import_from(f"airflow_provider_interactions.load.{module}", name, name_extra(extra))
 
 
-def import_from(module: str, name: str, extra: str) -> Any:
+def name_extra(extra: str) -> str:
+    """What pip installs for an extra of this package."""
+    return f"'airflow-provider-interactions[{extra}]'"
+
+
+def import_from(module: str, name: str, requirement: str) -> Any:
     """A name of a module. Raises ConfigError, which says what to install, if there is no such module."""
     try:
         return getattr(import_module(module), name)
     except ModuleNotFoundError as missing:
-        msg = (
-            f"{missing.name} is not installed, and this target needs it. Install it with: "
-            f"pip install 'airflow-provider-interactions[{extra}]'."
-        )
+        msg = f"{missing.name} is not installed, and this target needs it. Install it with: pip install {requirement}."
         raise ConfigError(msg) from missing

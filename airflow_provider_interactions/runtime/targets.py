@@ -23,6 +23,7 @@ from airflow_provider_interactions.targets import (
     import_from,
     is_duckdb,
     is_iceberg,
+    name_extra,
     open_by_path,
     open_duckdb_connection,
     open_iceberg_connection,
@@ -82,7 +83,9 @@ def _pair_with_tables(targets: Targets, table: str, lake: Lake) -> list[tuple[st
 
 def _open_postgres_connection(connection: Connection, table: str, lake: Lake) -> Target:  # noqa: ARG001 - as all builders
     """Airflow's own type. The extra ``interactions`` holds options of the table: ``{"attributes": "jsonb"}``."""
-    hook = import_from("airflow.providers.postgres.hooks.postgres", "PostgresHook", "postgres")(connection=connection)
+    hook = import_from("airflow.providers.postgres.hooks.postgres", "PostgresHook", name_extra("postgres"))(
+        connection=connection
+    )
     if connection.extra_dejson.get("iam"):
         _use_token(connection, hook)
     return build_postgres(connection, table, hook.get_uri(), hook.ignored_extra_options)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from contextlib import closing
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Connection
 
-from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.targets import import_from
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.load import Target
@@ -20,7 +19,7 @@ def build_snowflake(connection: Connection, table: str, lake: Lake) -> Target:  
     from airflow_provider_interactions.load.dialects.snowflake import Snowflake
     from airflow_provider_interactions.load.warehouse import WarehouseTable
 
-    kind = _import_hook(
+    kind = import_from(
         "airflow.providers.snowflake.hooks.snowflake", "SnowflakeHook", "apache-airflow-providers-snowflake"
     )
     extra = connection.extra_dejson
@@ -43,7 +42,7 @@ def build_bigquery(connection: Connection, table: str, lake: Lake) -> Target:  #
     from airflow_provider_interactions.load.dialects.bigquery import BigQuery
     from airflow_provider_interactions.load.warehouse import WarehouseTable
 
-    kind = _import_hook(
+    kind = import_from(
         "airflow.providers.google.cloud.hooks.bigquery", "BigQueryHook", "apache-airflow-providers-google"
     )
     hook, extra = kind(gcp_conn_id=connection.conn_id), connection.extra_dejson
@@ -68,7 +67,7 @@ def build_redshift(connection: Connection, table: str, lake: Lake) -> Target:  #
     from airflow_provider_interactions.load.warehouse import WarehouseTable
 
     module = "airflow.providers.amazon.aws.hooks.redshift_sql"
-    hook = _import_hook(module, "RedshiftSQLHook", "apache-airflow-providers-amazon redshift-connector")(
+    hook = import_from(module, "RedshiftSQLHook", "apache-airflow-providers-amazon redshift-connector")(
         redshift_conn_id=connection.conn_id
     )
     return WarehouseTable(
@@ -86,7 +85,7 @@ def build_databricks(connection: Connection, table: str, lake: Lake) -> Target: 
     from airflow_provider_interactions.load.warehouse import WarehouseTable
 
     module = "airflow.providers.databricks.hooks.databricks_sql"
-    kind = _import_hook(module, "DatabricksSqlHook", "apache-airflow-providers-databricks")
+    kind = import_from(module, "DatabricksSqlHook", "apache-airflow-providers-databricks")
     hook, extra = kind(databricks_conn_id=connection.conn_id), connection.extra_dejson
     return WarehouseTable(
         Databricks(),
@@ -107,18 +106,3 @@ def _complete(table: str, place: list[str]) -> str:
     parts = table.split(".")
     missing = place[: max(0, 3 - len(parts))]
     return ".".join(filter(None, (*missing, *parts)))
-
-
-def _import_hook(module: str, name: str, package: str) -> Any:
-    """A hook of one of Airflow's providers. Raises ConfigError if the provider is not installed.
-
-    There are no extras for them: they pin packages that this project needs newer, so no lock could have them all.
-    """
-    try:
-        return getattr(import_module(module), name)
-    except ModuleNotFoundError as missing:
-        msg = (
-            f"{missing.name} is not installed, and this target needs Airflow's provider. Install it with: pip install "
-            f"{package}."
-        )
-        raise ConfigError(msg) from missing
