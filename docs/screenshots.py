@@ -2,7 +2,7 @@
 
 Needs Debian's chromium, and in this Python what the project does not. Takes two minutes:
 
-    .uv/bin/uv run --with pillow --with playwright python docs/screenshots.py
+    .uv/bin/uv run --with-requirements .ci/browser.txt python docs/screenshots.py
 
 Look at every picture before it is committed.
 """
@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from shutil import which
 from typing import Any
 
+from chromium import open_chromium
 from PIL import Image
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Locator, Page
 
 from airflow_provider_interactions.demo import airflow, backfill, sandbox_process
 from airflow_provider_interactions.demo.paths import Paths, prepare_home
@@ -252,14 +252,12 @@ def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as home, running(Path(home) / "airflow") as (processes, sandbox, api):
         fill(processes, sandbox, api, Paths(Path(home) / "airflow").airflow / "logs")
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=which("chromium"), args=["--no-sandbox"])
+        with open_chromium() as browser:
             page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
             url = api.url
             for picture in (connection_forms, connection_test, trigger_form, backfill_form, grid, answer, failure):
                 picture(page, url)
             assets(page, url, api)
-            browser.close()
 
 
 if __name__ == "__main__":

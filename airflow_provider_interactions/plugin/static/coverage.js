@@ -139,20 +139,20 @@ function summarize(states) {
     .map((state) => `${count(states[state])} ${STATES[state]}`).join(" · ");
 }
 
-/* A tick a month for days and weeks, a tick a day for hours; none so near to the last one that they overlap. */
+/* A tick a day for hours, a week for days, a month for weeks; none so near to the last one that they overlap. */
 function drawTicks(first, last, scale) {
-  const ticks = [], byDay = scale * DAY > 60;
-  const at = new Date(first);
+  const day = scale * DAY, begins = [[60, () => true], [14, (at) => at.getUTCDay() === 1], [0, (at) => at.getUTCDate() === 1]]
+    .find(([least]) => day > least)[1];
+  const ticks = [], at = new Date(first);
   at.setUTCHours(0, 0, 0, 0);
   let free = -Infinity;
   for (; at.getTime() < last; at.setUTCDate(at.getUTCDate() + 1)) {
     const left = (Math.max(at.getTime(), first) - first) * scale;
-    const begins = byDay || at.getUTCDate() === 1 || ticks.length === 0;
-    if (!begins || left < free) continue;
-    const text = at.toISOString().slice(0, byDay || at.getUTCDate() !== 1 ? 10 : 7);
+    if ((ticks.length && !begins(at)) || left < free) continue;
+    const text = at.toISOString().slice(0, 10);
     const tick = make("span", { class: "tick", "aria-hidden": "true" }, text);
     tick.style.left = `${left}px`;
-    free = left + 8 * text.length;
+    free = left + 80;
     ticks.push(tick);
   }
   return ticks;
@@ -198,14 +198,21 @@ function fillPanel(title, ...children) {
 
 async function openWindow(account, start, end, cell) {
   closePanel();
-  if (cell) cell.setAttribute("aria-pressed", "true");
   const asked = new URLSearchParams({ vendor: account.vendor, account: account.account, start, end });
   fillPanel(nameWindow(start, end), make("p", {}, "Loading…"));
+  if (cell) keepInView(cell);
   try {
     showWindow(await call(`api/window?${asked}`), asked);
   } catch (error) {
     fillPanel(nameWindow(start, end), make("p", { class: "warning" }, error.message));
   }
+}
+
+/* The panel takes room from the strips, and on a narrow screen covers what is below. */
+function keepInView(cell) {
+  cell.setAttribute("aria-pressed", "true");
+  if (matchMedia("(max-width: 760px)").matches) cell.closest(".account").scrollIntoView({ block: "start" });
+  cell.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 function listFacts(facts) {
