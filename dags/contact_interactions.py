@@ -1,8 +1,8 @@
 """Answer a "get my data" request: everything that a vendor knows about one person, or about a few.
 
-Trigger this DAG from its form or by the REST API. The answer is in the lake, in `requests/`: one Parquet file and one
-file of JSON lines. They hold all types and all time, unless the form limits them. The task's log and XCom hold counts
-and no personal data. `GET …/dagRuns/{run}/wait?interval=1` waits for the counts (Airflow 3.3).
+Trigger this DAG from its form or by the REST API. The answer is in the lake, in `requests/`: one HTML page for people,
+one Parquet file and one file of JSON lines. They hold all types and all time, unless the form limits them. The task's
+log and XCom hold counts and no personal data. `GET …/dagRuns/{run}/wait?interval=1` waits for the counts (Airflow 3.3).
 
 The run's configuration keeps the values of the form. Delete the run when the request is closed.
 """
@@ -46,6 +46,12 @@ with DAG(
         "conn_id": Param(None, type=OPTIONAL, title="Connection", description="Default: <vendor>_default."),
         "start": Param(None, title="Start", description="For example 2026-01-31T00:00:00Z. Default: all time.", **WHEN),
         "end": Param(None, title="End", description="Exclusive, in the same format. Default: all time.", **WHEN),
+        "time_zone": Param(
+            "UTC",
+            type=OPTIONAL,
+            title="Time zone",
+            description="Of the times on the page, for example Europe/Vienna. Default: UTC.",
+        ),
         "types": Param(
             [],
             type=["null", "array"],

@@ -41,6 +41,12 @@ class ParquetLink(ManifestLink):
     name, ending = "Parquet", ".parquet"
 
 
+class PageLink(ManifestLink):
+    """The answer to a request as a page for people."""
+
+    name, ending = "Page", ".html"
+
+
 class LinesLink(ManifestLink):
     """The answer to a request for people to read: one interaction on each line, as JSON."""
 

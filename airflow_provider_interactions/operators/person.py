@@ -10,11 +10,11 @@ from airflow.sdk import BaseOperatorLink, Context
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.hooks.base import InteractionsHook, mask
-from airflow_provider_interactions.observability.links import LinesLink, ManifestLink, ParquetLink
+from airflow_provider_interactions.observability.links import LinesLink, ManifestLink, PageLink, ParquetLink
 from airflow_provider_interactions.observability.summary import summarize_answer
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.params import require_kind, require_types
-from airflow_provider_interactions.runtime.context import pick_given
+from airflow_provider_interactions.runtime.context import find_user, pick_given
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.shared_limit import choose_sharing
@@ -29,8 +29,8 @@ class ContactInteractionsOperator(LakeOperator):
     """Write everything that a vendor knows about given data subjects to the lake; returns counts and paths.
 
     An argument that you leave out is read from the run's param of the same name. All arguments are checked before the
-    vendor is called. The operator writes one Parquet file, one file of JSON lines, and one file with the counts. All
-    three hold personal data.
+    vendor is called. The operator writes one Parquet file, one file of JSON lines, one HTML page for people, and one
+    file with the counts. Keep them safe: the first three hold personal data.
 
     Logs, XCom, file names and rendered templates never hold identifiers. Identifiers typed into a form stay in the
     run's configuration; delete the run when the request is closed.
@@ -45,6 +45,7 @@ class ContactInteractionsOperator(LakeOperator):
         time
     :param end: only interactions before this time; default: all time
     :param types: only these types of interactions, in the vendor's words; default: all types
+    :param time_zone: IANA name of the zone of the times on the page, for example ``Europe/Vienna``; default: UTC
     :param options: options of the vendor; the vendor's page in the documentation lists them
     """
 
@@ -53,11 +54,16 @@ class ContactInteractionsOperator(LakeOperator):
 
     stage = "request"
 
-    operator_extra_links: Collection[BaseOperatorLink] = (ManifestLink(), ParquetLink(), LinesLink())
+    operator_extra_links: Collection[BaseOperatorLink] = (
+        PageLink(),
+        ManifestLink(),
+        ParquetLink(),
+        LinesLink(),
+    )
 
     template_fields: Sequence[str] = (
         *LakeOperator.template_fields,
-        *("vendor", "conn_id", "kind", "start", "end", "types", "options"),
+        *("vendor", "conn_id", "kind", "start", "end", "types", "time_zone", "options"),
     )
 
     def __init__(
@@ -70,6 +76,7 @@ class ContactInteractionsOperator(LakeOperator):
         start: Instant | None = None,
         end: Instant | None = None,
         types: Sequence[str] | None = None,
+        time_zone: str | None = None,
         options: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -81,6 +88,7 @@ class ContactInteractionsOperator(LakeOperator):
         self.start = start
         self.end = end
         self.types = types
+        self.time_zone = time_zone
         self.options = options
 
     def perform(self, context: Context) -> dict[str, Any]:
@@ -92,7 +100,7 @@ class ContactInteractionsOperator(LakeOperator):
         with raise_for_airflow(*self._name_connection(params)):
             hook = self._find_hook(params)
             request = self._check_request(hook, params)
-            answer = self._answer_request(hook, request)
+            answer = self._answer_request(hook, request, find_user(context))
         return self.finish(context, summarize_answer(self.stage, answer), self._build_result(answer))
 
     def _read_argument(self, params: Mapping[str, Any], name: str) -> Any:
@@ -125,11 +133,12 @@ class ContactInteractionsOperator(LakeOperator):
             end=_read_instant("end", self._read_argument(params, "end")),
             types=require_types(vendor.name, self._read_argument(params, "types") or ()),
             options=self.options,
+            time_zone=self._read_argument(params, "time_zone"),
         )
         mask(*(contact.id for contact in request.contacts))
         return request
 
-    def _answer_request(self, hook: InteractionsHook, request: PersonRequest) -> Answer:
+    def _answer_request(self, hook: InteractionsHook, request: PersonRequest, asked_by: str | None) -> Answer:
         from airflow_provider_interactions.extract.progress import make_reporter
         from airflow_provider_interactions.person.request import answer_request
 
@@ -137,7 +146,7 @@ class ContactInteractionsOperator(LakeOperator):
         self.attempt.note_account(hook.vendor.name, hook.credentials.account)
         progress = make_reporter(self.log.info, f"{hook.vendor.name}, {request.when}")
         sharing = choose_sharing(lake, hook, ahead=True)
-        return answer_request(lake, request, hook.credentials, progress=progress, sharing=sharing)
+        return answer_request(lake, request, hook.credentials, progress=progress, sharing=sharing, asked_by=asked_by)
 
     def _build_result(self, answer: Answer) -> dict[str, Any]:
         import msgspec
@@ -145,7 +154,7 @@ class ContactInteractionsOperator(LakeOperator):
         from airflow_provider_interactions.person.report import describe_answer, describe_outcome
 
         lake, text = open_lake(self.lake), list(describe_answer(answer))
-        addresses = {name: lake.url(getattr(answer, name).path) for name in ("parquet", "lines")}
+        addresses = {name: lake.url(getattr(answer, name).path) for name in ("parquet", "lines", "page")}
         for line in (*text, *(f"{name}: {address}" for name, address in addresses.items())):
             self.log.info("%s", line)
         for person in answer.people:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -55,7 +56,16 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     people: tuple[Person, ...]
     parquet: File
     lines: File
+    page: File
     summary: str
+
+
+class Files(NamedTuple):
+    """The files of an answer. Each holds the same records."""
+
+    parquet: File
+    lines: File
+    page: File
 
 
 @dataclass(slots=True)
@@ -94,14 +104,12 @@ def _summarize_person(n: int, person: PersonRecords) -> Person:
     )
 
 
-def build_answer(
-    manifest: Manifest, window: Window | None, totals: Totals, parquet: File, lines: File, summary: str
-) -> Answer:
+def build_answer(manifest: Manifest, window: Window | None, totals: Totals, files: Files, summary: str) -> Answer:
     """Sum up all people. Raises Unreconciled if a record is unaccounted for. ``window`` None means all time."""
     counts = Counts(
         canonical=totals.sum("interactions"), rejected=totals.sum("rejected"), repeated=totals.sum("repeated")
     )
-    _reconcile(manifest, totals, parquet, lines)
+    _reconcile(manifest, totals, files)
     return Answer(
         vendor=manifest.vendor,
         account=manifest.account,
@@ -115,19 +123,21 @@ def build_answer(
         channels={channel: dict(types.most_common()) for channel, types in sorted(totals.channels.items())},
         rejects=dict(totals.rejects.most_common()),
         people=tuple(totals.people),
-        parquet=parquet,
-        lines=lines,
+        parquet=files.parquet,
+        lines=files.lines,
+        page=files.page,
         summary=summary,
     )
 
 
-def _reconcile(manifest: Manifest, totals: Totals, parquet: File, lines: File) -> None:
+def _reconcile(manifest: Manifest, totals: Totals, files: Files) -> None:
     """Raise Unreconciled unless each record is in the files, or counted as repeated or left out."""
     parts = sum(totals.sum(name) for name in ("interactions", "rejected", "repeated", "left_out"))
     rows = totals.sum("interactions") + totals.sum("rejected")
-    if manifest.counts.landed != parts or (parquet.rows, lines.rows) != (rows, rows):
+    if manifest.counts.landed != parts or any(file.rows != rows for file in files):
+        held = ", ".join(str(file.rows) for file in files)
         msg = (
-            f"The vendor sent {manifest.counts.landed} records, {parts} are accounted for, and the files hold "
-            f"{parquet.rows} and {lines.rows}, so the answer was discarded. Please report this as a defect."
+            f"The vendor sent {manifest.counts.landed} records, {parts} are accounted for, and the files hold {held}, "
+            "so the answer was discarded. Please report this as a defect."
         )
         raise Unreconciled(msg)

@@ -108,7 +108,7 @@ def _select_columns(row: Row) -> Row:
 
 @dataclass(slots=True)
 class AnswerFiles:
-    """The two files of an answer. As a context manager, it removes both unless ``keep`` was called."""
+    """The table and the lines of an answer. As a context manager, it removes all of its files unless ``keep`` ran."""
 
     lake: Lake
     base: str
@@ -129,7 +129,7 @@ class AnswerFiles:
         if not self.complete:
             self.table.discard()
             self.lines.discard()
-            self.lake.remove(f"{self.base}.{ending}" for ending in ("parquet", "jsonl", "json"))
+            self.lake.remove(f"{self.base}.{ending}" for ending in ("parquet", "jsonl", "html", "json"))
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write the rows of one person."""

@@ -2,10 +2,11 @@
 
 The vendor is always called again: for all time, unless a window is given. The answer holds everything that it sends:
 readable records as interactions, unreadable records with the reason, and an outcome for every person. It consists of
-three files in the lake's folder ``requests/vendor=…/account=…/``. Their names hold no personal data::
+four files in the lake's folder ``requests/vendor=…/account=…/``. Their names hold no personal data::
 
     <stamp>-<token>.parquet   one row per record, person by person, in order of time, with the vendor's own bytes
-    <stamp>-<token>.jsonl     the same for people to read: one JSON object on each line
+    <stamp>-<token>.jsonl     the same for programs and people: one JSON object on each line
+    <stamp>-<token>.html      the same as a page for people, see ``page.py``
     <stamp>-<token>.json      the counts; it is written last, so if it exists, the answer is complete
 
 The files hold personal data. Everybody who can read the lake can read them. Delete them when the request is closed.
@@ -20,6 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import fsspec
 import msgspec
@@ -35,8 +37,11 @@ from airflow_provider_interactions.http.shared_limit import Sharing
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.paths import WindowPaths, timestamp
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.person.counts import Answer, Totals, build_answer
+from airflow_provider_interactions.person.counts import Answer, Files, Totals, build_answer
 from airflow_provider_interactions.person.files import AnswerFiles, PersonRecords, fold_type, read_person
+from airflow_provider_interactions.person.page import Cover, write_page
+from airflow_provider_interactions.person.page_rows import place_subjects
+from airflow_provider_interactions.person.words import UTC_ZONE, find_zone
 from airflow_provider_interactions.window import ALWAYS, Instant, Window, instant
 
 #: The most people in one request. For longer lists, use the pipeline of list, extract, normalize and load.
@@ -51,7 +56,8 @@ class PersonRequest:
     """A checked request about given people, made by ``check_request``. ``window`` None means all time.
 
     ``places`` are the contacts' first places in the given list, from 1. If the vendor cannot filter by type, ``types``
-    are the types to keep here; empty means all.
+    are the types to keep here; empty means all. ``words`` are all types of the request as they were given. ``zone`` is
+    that of the times on the page.
     """
 
     vendor: Vendor
@@ -60,6 +66,8 @@ class PersonRequest:
     options: Options
     window: Window | None = None
     types: frozenset[str] = frozenset()
+    zone: ZoneInfo = UTC_ZONE
+    words: Sequence[str] = ()
 
     @property
     def span(self) -> Window:
@@ -81,19 +89,28 @@ def check_request(
     end: Instant | None = None,
     types: Iterable[str] = (),
     options: Mapping[str, Any] | None = None,
+    time_zone: str | None = None,
 ) -> PersonRequest:
     """Check everything that can be checked before the first call. Raises ConfigError that says what to correct.
 
-    Without ``start``, the window has no limit in the past; without ``end``, none in the future.
+    Without ``start``, the window has no limit in the past; without ``end``, none in the future. ``time_zone`` is the
+    IANA name of the zone of the times on the page, by default UTC.
     """
     people = _check_people(vendor, ids, kind)
     names = {option.name for option in msgspec.structs.fields(vendor.options)}
     chosen = {**vendor.thorough, **(options or {})}
-    local = list(dict.fromkeys(types))
-    if local and "types" in names:
-        chosen, local = chosen | {"types": local}, []
-    window, keep = _read_window(vendor, start, end), frozenset(map(fold_type, local))
-    return PersonRequest(vendor, list(people), list(people.values()), build_options(vendor, chosen), window, keep)
+    words = list(dict.fromkeys(types))
+    by_vendor = bool(words) and "types" in names
+    return PersonRequest(
+        vendor,
+        list(people),
+        list(people.values()),
+        build_options(vendor, chosen | {"types": words} if by_vendor else chosen),
+        _read_window(vendor, start, end),
+        frozenset() if by_vendor else frozenset(map(fold_type, words)),
+        find_zone(time_zone),
+        words,
+    )
 
 
 def split_identifiers(value: Sequence[str] | str | None) -> list[str]:
@@ -117,11 +134,12 @@ def answer_request(
     limits: Limits | None = None,
     sharing: Sharing | None = None,
     now: datetime | None = None,
+    asked_by: str | None = None,
 ) -> Answer:
-    """Ask the vendor, write the three files and return the content of the last one. After an error, no file remains.
+    """Ask the vendor, write the four files and return the content of the last one. After an error, no file remains.
 
     Raises VendorError, and Unreconciled if a record is unaccounted for. ``now`` (aware) is the time of the request.
-    ``sharing`` is as in ``Job``.
+    ``sharing`` is as in ``Job``. ``asked_by`` is the name of who asks; only the page holds it.
     """
     with _open_memory_lake() as memory:
         job = Job(
@@ -139,7 +157,9 @@ def answer_request(
             extracted_at=now or datetime.now(UTC),
         )
         manifest = _land(job, request)
-        return _write_answer(lake, request, manifest, read_person(memory, request.vendor, manifest, request.types))
+        return _write_answer(
+            lake, request, manifest, read_person(memory, request.vendor, manifest, request.types), asked_by
+        )
 
 
 def _check_people(vendor: Vendor, ids: Iterable[object], kind: str | None) -> dict[Contact, int]:
@@ -192,14 +212,20 @@ def _land(job: Job, request: PersonRequest) -> Manifest:
         raise
 
 
-def _write_answer(lake: Lake, request: PersonRequest, manifest: Manifest, people: Iterator[PersonRecords]) -> Answer:
+def _write_answer(
+    lake: Lake, request: PersonRequest, manifest: Manifest, people: Iterator[PersonRecords], asked_by: str | None
+) -> Answer:
     folder = WindowPaths(manifest.vendor, manifest.account, request.span).requests
     base, totals = f"{folder}/{timestamp(manifest.extracted_at)}-{uuid.uuid4().hex[:8]}", Totals()
     with AnswerFiles(lake, base) as output:
         for place, person in zip(request.places, people, strict=True):
             totals.add(place, person)
             output.write(person.rows)
-        answer = build_answer(manifest, request.window, totals, *output.close(), f"{base}.json")
+        parquet, lines = output.close()
+        subjects = place_subjects(manifest.vendor, manifest.account, request.contacts, totals.people)
+        cover = Cover(manifest.extracted_at, asked_by, request.window, request.words, request.zone)
+        page = write_page(lake, f"{base}.html", parquet, [[subject] for subject in subjects], cover)
+        answer = build_answer(manifest, request.window, totals, Files(parquet, lines, page), f"{base}.json")
         lake.publish(answer.summary, answer)
         output.keep()
     return answer

@@ -81,6 +81,11 @@ def pick_given(*values: T | None) -> T | None:
     return next((value for value in values if value not in NOT_GIVEN), None)
 
 
+def find_user(context: Mapping[str, Any]) -> str | None:
+    """The name of the user who triggered the run; None if a schedule or a program without a user did."""
+    return getattr(context.get("dag_run"), "triggering_user_name", None)
+
+
 def _require_over(window: Window) -> Window:
     if window.end > datetime.now(UTC):
         raise ConfigError(f"The partition {window} is not over yet, so only a part of it could be read. {NOT_OVER}")

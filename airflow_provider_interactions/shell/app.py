@@ -326,7 +326,7 @@ def person(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write everything that a vendor knows about given people to three files in the lake."""
+    """Write everything that a vendor knows about given people to four files in the lake."""
     with open_session("person", json, debug, config) as session:
         from airflow_provider_interactions.shell.people import answer, check_people
         from airflow_provider_interactions.shell.sources import open_source

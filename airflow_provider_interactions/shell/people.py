@@ -54,7 +54,7 @@ def check_people(
 
 
 def answer(session: Session, source: Source, request: PersonRequest, lake: Lake, *, show: bool) -> None:
-    """Ask the vendor and write the three files of the answer. ``show`` prints the records, too."""
+    """Ask the vendor and write the four files of the answer. ``show`` prints the records, too."""
     with show_progress(session, source.vendor.name) as report:
         found = answer_request(
             lake, request, source.credentials, progress=report, sharing=open_sharing(lake, source, ahead=True)
@@ -69,7 +69,12 @@ def answer(session: Session, source: Source, request: PersonRequest, lake: Lake,
 
 
 def _build_result(lake: Lake, found: Answer) -> dict[str, Any]:
-    paths = {"parquet": found.parquet.path, "lines": found.lines.path, "summary": found.summary}
+    paths = {
+        "parquet": found.parquet.path,
+        "lines": found.lines.path,
+        "page": found.page.path,
+        "summary": found.summary,
+    }
     addresses = {name: lake.url(path) for name, path in paths.items()}
     return {**msgspec.json.decode(msgspec.json.encode(found)), "addresses": addresses}
 

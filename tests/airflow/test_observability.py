@@ -19,7 +19,7 @@ from airflow.sdk.observability.stats import Stats
 from airflow_provider_interactions.coverage.ledger import read_ledger
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.observability.lineage import FLOW, build_lineage
-from airflow_provider_interactions.observability.links import LinesLink, ManifestLink, ParquetLink
+from airflow_provider_interactions.observability.links import LinesLink, ManifestLink, PageLink, ParquetLink
 from airflow_provider_interactions.observability.summary import Summary
 from airflow_provider_interactions.operators import (
     ExtractInteractionsOperator,
@@ -258,7 +258,7 @@ class TestLink:
     def test_an_answer_has_its_files_linked(self, run):
         api = run()
         told = api.xcom["request", "return_value", -1]
-        for name, kind in (("parquet", ParquetLink), ("lines", LinesLink)):
+        for name, kind in (("parquet", ParquetLink), ("lines", LinesLink), ("page", PageLink)):
             assert api.xcom["request", f"_link_{kind.__name__}", -1] == told["addresses"][name]
 
     def test_people_may_have_another_address_for_it(self, run, monkeypatch):

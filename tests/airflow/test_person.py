@@ -50,7 +50,12 @@ def run(dag, sandbox, lake, monkeypatch, execution_api):
     def triggered(**conf):
         known = {f"{name}_default": connection for name, connection in sandbox.connections.items()}
         api = Api(conf={**dag.params.dump(), **conf}, connections={**known, "mine": known[f"{VENDOR}_default"]})
-        api.dag_run |= {"logical_date": None, "data_interval_start": None, "data_interval_end": None}
+        api.dag_run |= {
+            "logical_date": None,
+            "data_interval_start": None,
+            "data_interval_end": None,
+            "triggering_user_name": "ann",
+        }
         return api, api.run(dag.task_dict["answer"])
 
     return triggered
@@ -122,6 +127,8 @@ def test_one_task_answers_for_a_person_of_every_vendor(run, sandbox, lake, name)
     expected = sandbox.oracle(name, START, END, contact=who).interactions
     assert told["counts"]["canonical"] == expected > 0
     assert pq.read_metadata(f"{lake}/{told['parquet']['path']}").num_rows == expected
+    assert told["addresses"]["page"] == f"file://{lake}/{told['page']['path']}"
+    assert "<bdi>ann</bdi>" in Path(lake, told["page"]["path"]).read_text()
     assert told["addresses"]["lines"] == f"file://{lake}/{told['lines']['path']}"
     lines = Path(lake, told["lines"]["path"]).read_text().splitlines()
     assert {json.loads(line)["contact_id"] for line in lines} == {who}
@@ -181,7 +188,19 @@ def test_nobody_is_named_in_log_xcom_or_rendered_template(run, people, capfd):
     assert not [person for person in people if person in told.lower()]
 
 
+def test_times_on_the_page_are_in_the_chosen_zone(run, lake, people):
+    api, result = run(contacts=people[:1], time_zone="Asia/Kolkata")
+    assert result.state == "success", result.error
+    page = Path(lake, api.xcom["answer", "return_value", -1]["page"]["path"]).read_text()
+    assert "in the time zone Asia/Kolkata" in page
+    assert " IST<" in page
+
+
 WRONG = {
+    "no zone": (
+        {"contacts": [f"{1:032x}"], "time_zone": "Vienna"},
+        "time_zone 'Vienna' is not an IANA time zone. Write for example Europe/Vienna",
+    ),
     "no GUID": ({"contacts": ["ann@example.org"]}, "Contact 1 of the list cannot be asked for"),
     "another vendor's kind": (
         {"contacts": ["1"], "kind": "email"},

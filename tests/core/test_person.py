@@ -2,7 +2,10 @@
 
 import errno
 import json
+import re
+from collections import Counter
 from datetime import UTC, datetime
+from html import escape
 from pathlib import Path
 
 import fsspec
@@ -17,6 +20,7 @@ from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.person import request as person_request
 from airflow_provider_interactions.person.files import encode_line
+from airflow_provider_interactions.person.words import ACTION_WORDS, CHANNEL_WORDS
 from airflow_provider_interactions.sandbox import Fact, SandboxConfig, digest, serve
 from airflow_provider_interactions.vendors import VENDORS
 
@@ -65,13 +69,13 @@ def lake(tmp_path):
 def ask(sandbox, vendor, lake):
     """Ask about people; ``where`` is another lake, ``login`` and the like change the connection."""
 
-    def asked(ids, where=lake, password=None, **chosen):
+    def asked(ids, where=lake, password=None, asked_by=None, **chosen):
         known = sandbox.connections[vendor.name]
         password = known.get("password", "") if password is None else password
         extra = {**known["extra"], "account": "acme"}
         credentials = build_credentials(vendor, known["host"], known.get("login", ""), password, extra)
         return person_request.answer_request(
-            where, person_request.check_request(vendor, ids, **chosen), credentials, limits=QUICK
+            where, person_request.check_request(vendor, ids, **chosen), credentials, limits=QUICK, asked_by=asked_by
         )
 
     return asked
@@ -141,8 +145,23 @@ class TestOfEveryVendor:
     def test_nobody_is_named_outside_the_files(self, lake, people, ask):
         found = ask(people)
         told = (lake.fs.cat_file(lake.full(found.summary)) + "".join(files(lake)).encode()).decode()
-        assert files(lake) == sorted([found.parquet.path, found.lines.path, found.summary])
+        assert files(lake) == sorted([found.parquet.path, found.lines.path, found.page.path, found.summary])
         assert all(who not in told for who in people)
+
+    def test_the_page_has_the_records_of_the_lines_and_their_totals(self, lake, people, ask):
+        found = ask(people, asked_by="ann <b>")
+        page, shown = lake.read_bytes(found.page.path).decode(), lines(lake, found)
+        assert page.count('<li class="record">') == found.page.rows == found.lines.rows == len(shown)
+        assert all(f"<bdi>{escape(row['interaction_id'])}</bdi>" in page for row in shown)
+        assert f"holds {len(shown)} records: " in page
+        totals = Counter((CHANNEL_WORDS[row["channel"]], ACTION_WORDS[row["action"]]) for row in shown)
+        for channel, kinds in found.channels.items():
+            cells = re.search(f"<td>{re.escape(CHANNEL_WORDS[channel])}</td><td>([^<]*)</td>.*?>([0-9,]+)</td>", page)
+            assert int(cells[2].replace(",", "")) == sum(kinds.values())
+            assert Counter(cells[1].split(", ")) == Counter(
+                f"{action} {n}" for (name, action), n in totals.items() if name == CHANNEL_WORDS[channel]
+            )
+        assert "ann &lt;b&gt;" in page
 
     def test_a_window_is_kept_exactly(self, sandbox, name, people, ask):
         start, end = "2026-01-02T06:00:00Z", "2026-01-04T18:00:00Z"
@@ -203,7 +222,7 @@ def test_who_is_not_known_there_is_told_by_place(people, ask):
 def test_nothing_known_is_an_answer_too(lake, ask):
     found = ask([STRANGER])
     assert (table(lake, found), lines(lake, found), found.first) == ([], [], None)
-    assert len(files(lake)) == 3
+    assert len(files(lake)) == 4
 
 
 BAD = """[{"Id": 1, "Interaction": "Email", "Name": "a",\n "Occurred": "yesterday", "Status": "Sent"},
@@ -285,7 +304,7 @@ def test_a_lake_may_be_an_object_store(sandbox, people, ask):
     found = ask(people, where)
     assert len(table(where, found)) == sandbox.oracle(DYNAMICS, START, END).interactions
     assert sorted(where.fs.find(where.root)) == sorted(
-        where.full(path) for path in (found.parquet.path, found.lines.path, found.summary)
+        where.full(path) for path in (found.parquet.path, found.lines.path, found.page.path, found.summary)
     )
     where.fs.rm(where.root, recursive=True)
 
@@ -355,7 +374,7 @@ class Full(LocalFileSystem):
         super().pipe_file(path, value, **kwargs)
 
 
-@pytest.mark.parametrize("ending", [".parquet", ".jsonl", ".json-"])
+@pytest.mark.parametrize("ending", [".parquet", ".jsonl", ".html", ".json-"])
 def test_a_full_disk_leaves_no_half_of_an_answer(tmp_path, people, ask, ending):
     disk = Full(auto_mkdir=False, skip_instance_cache=True)
     disk.ending = ending
@@ -373,4 +392,4 @@ def test_two_requests_at_the_same_instant_keep_apart(sandbox, vendor, lake, peop
         person_request.answer_request(
             lake, person_request.check_request(vendor, [who], types=["EmailSent"]), credentials, now=now
         )
-    assert len(files(lake)) == 6
+    assert len(files(lake)) == 8
