@@ -277,11 +277,13 @@ class Mapped:
     """What a vendor's mapping makes of a raw batch.
 
     ``columns`` are canonical columns by name (pyarrow.Array, one value for every record); ``rejected`` says of each
-    record that cannot be read, by its place in the batch, which field is wrong and how.
+    record that cannot be read, by its place in the batch, which field is wrong and how; ``names`` are the fields
+    without a column, of all records.
     """
 
     columns: Mapping[str, Any]
     rejected: Mapping[int, str] = field(default_factory=dict)
+    names: frozenset[str] = frozenset()
 
 
 def spell_identifier(text: str, _: str) -> str | None:

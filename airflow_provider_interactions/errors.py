@@ -20,6 +20,7 @@
     │   └── Incomplete           fewer records than declared          fail now
     ├── RecordRejected           one record, quarantined              fail above a threshold
     │   └── TooManyRejects       too few records can be read          fail now, with the reasons
+    ├── AlertRaised              a window looks unusual               fail now: look at it first
     ├── Unreconciled             the counts do not add up             fail now
     │   └── WindowSuperseded     another run replaced this window     continue with it, or fail now
     ├── LakeUnavailable          storage refuses files for now        let the task retry
@@ -171,6 +172,10 @@ class RecordRejected(InteractionsError):
 
 class TooManyRejects(RecordRejected):
     """So many records are unreadable that the vendor's format must have changed. ``rejects/`` holds them."""
+
+
+class AlertRaised(InteractionsError):
+    """A normalized window looks unusual, and its pipeline is to stop then. The window is in the lake."""
 
 
 class Unreconciled(InteractionsError):

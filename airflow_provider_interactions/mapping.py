@@ -23,11 +23,15 @@ _CARRIED = frozenset(("vendor", "account", "contact_id_kind", "extracted_at", "w
 
 
 class MappedRows(NamedTuple):
-    """Canonical rows, their places in the raw batch, and the reason of each rejected record by its place."""
+    """Canonical rows, their places in the raw batch, and the reason of each rejected record by its place.
+
+    ``names`` are the fields of all records that have no column.
+    """
 
     rows: pa.RecordBatch
     places: pa.Array
     rejected: Mapping[int, str]
+    names: frozenset[str]
 
 
 def build_batch(records: Sequence[bytes], contact: Contact, asked_type: str, context: str) -> pa.RecordBatch:
@@ -52,7 +56,7 @@ def map_batch(raw: pa.RecordBatch, vendor: Vendor) -> MappedRows:
     if rejected:
         places = pa.array([place for place in range(raw.num_rows) if place not in rejected], pa.uint64())
         rows = rows.take(places)
-    return MappedRows(rows.cast(pa.schema([CANONICAL.field(name) for name in columns])), places, rejected)
+    return MappedRows(rows.cast(pa.schema([CANONICAL.field(name) for name in columns])), places, rejected, mapped.names)
 
 
 def list_interactions(rows: pa.RecordBatch) -> list[Interaction]:

@@ -106,6 +106,7 @@ LEDGER = pa.schema(
         _field("rows", pa.int64(), "rows written; null if the try failed"),
         _field("bytes", pa.int64(), "bytes of the files written; null for a table"),
         _field("rejects", pa.int64(), "records of the window that cannot be read"),
+        _field("alerts", pa.int64(), "unusual things about the window, of a step that looks for them"),
         _field("contacts", pa.int64(), "contacts asked, of an extraction or a request"),
         *(_field(name, pa.int64(), f"contacts whose outcome is {name}") for name in OUTCOME_WORDS),
         _field("dag_id", pa.string(), "the DAG"),

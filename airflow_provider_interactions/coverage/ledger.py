@@ -60,6 +60,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     rows: int | None = None
     bytes: int | None = None
     rejects: int | None = None
+    alerts: int | None = None
     contacts: int | None = None
     ok: int | None = None
     empty: int | None = None

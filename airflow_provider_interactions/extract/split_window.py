@@ -23,6 +23,7 @@ from airflow_provider_interactions.extract.commit import commit_window
 from airflow_provider_interactions.extract.outcomes import Outcome, count_outcomes, read_outcomes
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts, Manifest, join_batches, reconcile
+from airflow_provider_interactions.lake.names import join_names
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.reader import filter_window, read_window
 from airflow_provider_interactions.lake.storage import Lake
@@ -114,6 +115,8 @@ def _join_pieces(long: Manifest, pieces: Sequence[Manifest], width: timedelta | 
         windows=len(pieces),
         width=width,
         digest="",
+        types=join_names(piece.types for piece in pieces),
+        fields=join_names(piece.fields for piece in pieces),
         schema_version=max((piece.schema_version for piece in pieces), default=long.schema_version),
     )
 

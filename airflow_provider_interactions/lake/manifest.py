@@ -70,6 +70,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     windows has its own. ``asked`` is a digest of source and options (`Job.asked`), empty if it was not recorded.
     The first ``late`` of the windows are older than the run's own window, and were read again.
     ``schema_version`` is the version of the canonical columns in its files (`schema.find_version`).
+    ``types`` are native types of its rows, and ``fields`` names of its records' fields without a column: as many as
+    `names.MOST` of each, as `names.show_names` spells them.
     """
 
     vendor: str
@@ -90,6 +92,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     asked: str = ""
     schema_version: int = 1
     late: int = 0
+    types: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
 
     def to_split(self, width: timedelta | None, late: int = 0) -> Manifest:
         """The same manifest, to be split into windows of ``width``; None keeps one window."""

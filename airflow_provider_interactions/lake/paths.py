@@ -81,6 +81,11 @@ def name_index(vendor: str, account: str) -> str:
     return f"{_join_account('index', vendor, account)}.bin"
 
 
+def name_seen(vendor: str, account: str) -> str:
+    """The file with the native types and fields that the account's windows had."""
+    return f"{_join_account('seen', vendor, account)}.json"
+
+
 class Listing(Protocol):
     """What can list the names in a folder."""
 

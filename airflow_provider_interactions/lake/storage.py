@@ -13,6 +13,7 @@
     limits/vendor=…/account=….json                which tasks share the account's limit at the moment
     pending/vendor=…/account=…/window=…-….json    marks of raw windows that are not normalized yet
     index/vendor=…/account=….bin                  an index of the account's manifests; may be deleted at any time
+    seen/vendor=…/account=….json                  native types and names of fields that its windows had
     ledger/date=…/                                one row for every try of every step
 
 Every name is a function of vendor, account, window, batch and the instant of the run, so runs never overwrite each

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from airflow_provider_interactions.errors import TooManyRejects
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest
+from airflow_provider_interactions.lake.names import show_names
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.paths import timestamp
 from airflow_provider_interactions.lake.reader import read_window
@@ -88,6 +89,8 @@ class _CanonicalWriter:
     landed: int = 0
     canonical: int = 0
     rejected: int = 0
+    types: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
     written: list[File] = field(default_factory=list)
     rejects_files: tuple[File, ...] = ()
     kept: bool = False
@@ -118,6 +121,8 @@ class _CanonicalWriter:
         vendor = vendor_named(self.raw.vendor)
         for batch in _read_batches(self.lake, self.raw):
             found = to_rows(batch, vendor, self.seen)
+            self.types.update(pc.unique(found.rows.column("native_type")).to_pylist())
+            self.names |= found.names
             self.write(batch, found.rows, build_rejects(batch, found.rejected))
         return self._close()
 
@@ -178,7 +183,16 @@ class _CanonicalWriter:
             rejected=self.rejected,
             repeated=self.landed - self.canonical - self.rejected,
         )
-        return replace(self.raw, files=files, outcomes=(), undated=(), rejects=self.rejects_files, counts=counts)
+        return replace(
+            self.raw,
+            files=files,
+            outcomes=(),
+            undated=(),
+            rejects=self.rejects_files,
+            counts=counts,
+            types=show_names(self.types),
+            fields=show_names(self.names),
+        )
 
 
 def _read_batches(lake: Lake, raw: Manifest) -> Iterator[pa.RecordBatch]:

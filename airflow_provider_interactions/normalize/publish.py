@@ -14,6 +14,7 @@ from airflow_provider_interactions.errors import ConfigError, TooManyRejects, Un
 from airflow_provider_interactions.extract.cleanup import AGE, expired_versions
 from airflow_provider_interactions.extract.commit import clear_pending
 from airflow_provider_interactions.lake.manifest import Counts, Manifest, list_referenced, reconcile_normalized
+from airflow_provider_interactions.lake.names import join_names
 from airflow_provider_interactions.lake.reader import describe_superseded, read_rows
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.rejects import SHARE, are_too_many, explain_way_on, list_reasons
@@ -75,6 +76,8 @@ def _join_parts(raw: Manifest, parts: Sequence[Manifest]) -> Manifest:
         files=tuple(sorted((file for part in parts for file in part.files), key=lambda file: file.path)),
         rejects=tuple(file for part in parts for file in part.rejects),
         counts=raw.counts + replace(counts, landed=0),
+        types=join_names(part.types for part in parts),
+        fields=join_names(part.fields for part in parts),
         schema_version=find_version(CANONICAL),
     )
 

@@ -19,24 +19,25 @@ BATCH_BYTES = 6 * 1024 * 1024
 class SortedRows(NamedTuple):
     """The first row of each interaction, their places in the raw batch, and why others are rejected, by place.
 
-    All other places hold repeats.
+    All other places hold repeats. ``names`` are the fields of all records that have no column.
     """
 
     rows: pa.RecordBatch
     places: pa.Array
     rejected: Mapping[int, str]
+    names: frozenset[str]
 
 
 def to_rows(batch: pa.RecordBatch, vendor: Vendor, seen: Deduplicator) -> SortedRows:
     """Map a raw batch, and leave out what came before."""
-    rows, places, rejected = map_batch(batch, vendor)
+    rows, places, rejected, names = map_batch(batch, vendor)
     contacts = batch.column("contact_id")
     found = seen.compare(contacts if len(places) == len(contacts) else contacts.take(places), rows)
     if found is None:
-        return SortedRows(rows, places, rejected)
+        return SortedRows(rows, places, rejected, names)
     firsts, others = found
     shared = dict.fromkeys(places.take(others).to_pylist(), SHARED_ID)
-    return SortedRows(rows.filter(firsts), places.filter(firsts), {**rejected, **shared})
+    return SortedRows(rows.filter(firsts), places.filter(firsts), {**rejected, **shared}, names)
 
 
 def build_rejects(batch: pa.RecordBatch, rejected: Mapping[int, str]) -> pa.RecordBatch:

@@ -47,6 +47,10 @@ class Attempt:
         window = {"window_start": place.window.start, "window_end": place.window.end}
         self.facts |= {**window, "batch": batch, "batches": batches}
 
+    def note_alerts(self, number: int) -> None:
+        """How many unusual things the step found. They count also if it then fails because of them."""
+        self.facts["alerts"] = number
+
     def note_batches(self, batches: Sequence[Manifest]) -> None:
         """The same for the manifests of a window's batches."""
         if batches:
@@ -103,6 +107,7 @@ def _finish(
 def _count(attempt: Attempt, usage: Usage, error: BaseException | None) -> dict[str, int]:
     """What this try did, for metrics: calls from the connections themselves, the rest from a result if it has one."""
     calls = {"requests": usage.requests, "retries": usage.retries, "throttles": usage.throttled}
+    calls["alerts"] = attempt.facts.get("alerts", 0)
     if error is not None:
         return {**calls, "failures": int(_name_state(error) == "failed")}
     return {**calls, **(attempt.summary.counters if attempt.summary else {})}

@@ -6,7 +6,7 @@ It holds no personal data.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,8 @@ class Summary:
     ``bytes`` is None for a database, because a database does not report the bytes of rows. If a run covers several
     ``windows``, ``path`` is the folder of their manifests. ``window_start`` and ``window_end`` are ISO 8601 in UTC,
     None for all time. ``counters`` are for metrics: they count the work of this step, not of the steps before it.
-    ``outcomes`` count contacts, if the step asks for some.
+    ``outcomes`` count contacts, if the step asks for some. ``alerts`` say
+    what is unusual about the windows, if the step looks for that.
     """
 
     stage: str
@@ -47,6 +48,7 @@ class Summary:
     windows: int = 1
     counters: Counters = field(default_factory=dict)
     outcomes: Counters = field(default_factory=dict)
+    alerts: tuple[str, ...] = ()
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -59,6 +61,7 @@ class Summary:
             "rows": self.rows,
             "bytes": self.bytes,
             "rejected": self.rejected,
+            **({"alerts": list(self.alerts)} if self.alerts else {}),
             **({"manifest": self.path} if self.windows == 1 else {"windows": self.windows, "manifests": self.path}),
         }
         return {name: value for name, value in values.items() if name != "bytes" or value is not None}
@@ -82,11 +85,12 @@ def summarize_raw(stage: str, manifest: Manifest) -> Summary:
     return _summarize_manifest(stage, manifest, manifest.counts.landed, path, {})
 
 
-def summarize_normalized(stage: str, manifest: Manifest) -> Summary:
+def summarize_normalized(stage: str, manifest: Manifest, alerts: Sequence[str] = ()) -> Summary:
     """The summary of one or more normalized windows of a run."""
     counts = manifest.counts
     counters = {"rows": counts.canonical, "rejects": counts.rejected}
-    return _summarize_manifest(stage, manifest, counts.canonical, _find_path(manifest), counters)
+    summary = _summarize_manifest(stage, manifest, counts.canonical, _find_path(manifest), counters)
+    return replace(summary, alerts=tuple(alerts))
 
 
 def summarize_loaded(stage: str, manifest: Manifest, result: Loaded, late: Loaded | None = None) -> Summary:

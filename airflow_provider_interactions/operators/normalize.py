@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
+from airflow_provider_interactions.alerts import DEFAULT, KINDS, Kind
+from airflow_provider_interactions.errors import AlertRaised
 from airflow_provider_interactions.observability.summary import summarize_normalized
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.runtime.context import DAY
@@ -17,6 +19,7 @@ from airflow_provider_interactions.runtime.targets import Targets, is_made_of_fi
 from airflow_provider_interactions.runtime.xcom import describe_window, find_triggering_manifest, unpack_batches
 
 if TYPE_CHECKING:
+    from airflow_provider_interactions.coverage.alerts import Alert
     from airflow_provider_interactions.lake.manifest import Manifest
 
 
@@ -37,6 +40,12 @@ class NormalizeInteractionsOperator(LakeOperator):
         records if that is more. The task also fails if no record can be read, unless this is 1
     :param target: where the rows will be loaded, as for LoadInteractionsOperator; it decides the default of
         ``keep_former``
+    :param alerts: what to look for in the normalized windows: ``drift`` (new native types and fields), ``count`` (rows
+        outside of the band of the last weeks), ``rejects`` (a rising share of rejects). Each finding is a warning in
+        the log, counts in the metric ``interactions.alerts`` and in the ledger, and is in the asset's event. Default:
+        ``drift``; an empty list for nothing
+    :param fail_on: those of them that also fail the task, so that nothing is loaded before somebody has looked. Mark
+        the task as success to load the window
     :param keep_former: how long the Parquet files of a replaced window stay, for tables that consist of these files
         (Iceberg) and for their readers: at most a day, as ``timedelta``. Default: a day if a target is in Iceberg,
         else they go at once
@@ -56,9 +65,14 @@ class NormalizeInteractionsOperator(LakeOperator):
         rejects_share: float | None = None,
         target: Targets = None,
         keep_former: timedelta | None = None,
+        alerts: Collection[Kind] | None = None,
+        fail_on: Collection[Kind] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.alerts = DEFAULT if alerts is None else alerts
+        self.fail_on = fail_on or ()
+        _require_kinds(f"{type(self).__name__} {self.task_id}", alerts=self.alerts, fail_on=self.fail_on)
         self.manifests = manifests
         self.split = split
         self.parts = parts
@@ -69,6 +83,7 @@ class NormalizeInteractionsOperator(LakeOperator):
 
     def perform(self, context: Context) -> dict[str, Any]:
         """Commit the raw window, normalize it and commit the result."""
+        from airflow_provider_interactions.coverage.alerts import find_alerts
         from airflow_provider_interactions.lake.manifest import pack
 
         with raise_for_airflow():
@@ -76,7 +91,26 @@ class NormalizeInteractionsOperator(LakeOperator):
             self.attempt.note_batches(batches)
         with raise_for_airflow(*describe_window(batches)):
             manifest = self._normalize(batches, keep)
-        return self.finish(context, summarize_normalized(self.stage, manifest), pack(manifest))
+        alerts = find_alerts(open_lake(self.lake), manifest, {*self.alerts, *self.fail_on})
+        self.attempt.note_alerts(len(alerts))
+        summary = summarize_normalized(self.stage, manifest, [alert.message for alert in alerts])
+        result = self.finish(context, summary, pack(manifest))
+        with raise_for_airflow(*describe_window([manifest])):
+            self._refuse_unusual(context, alerts, result)
+        return result
+
+    def _refuse_unusual(self, context: Context, alerts: Sequence[Alert], result: dict[str, Any]) -> None:
+        """Raise AlertRaised for what ``fail_on`` names. The result is stored before, for a task marked as success."""
+        serious = [alert.message for alert in alerts if alert.kind in self.fail_on]
+        if not serious:
+            return
+        if "ti" in context:
+            context["ti"].xcom_push(key="return_value", value=result)
+        msg = (
+            f"{'; '.join(serious)}. The window is in the lake, but is not loaded. Look at it. If it is right, mark "
+            "this task as success, and the run goes on."
+        )
+        raise AlertRaised(msg)
 
     def _find_keep_former(self) -> timedelta:
         if self.keep_former is not None:
@@ -100,3 +134,12 @@ class NormalizeInteractionsOperator(LakeOperator):
         if self.manifests is None:
             return [find_triggering_manifest(context, open_lake(self.lake))]
         return unpack_batches(self.manifests)
+
+
+def _require_kinds(task: str, **arguments: Collection[str]) -> None:
+    """Raise ValueError while Airflow parses the DAG, for a word that is no kind of alert."""
+    for name, kinds in arguments.items():
+        unknown = [kinds] if isinstance(kinds, str) else sorted(set(kinds) - set(KINDS))
+        if unknown:
+            msg = f"{task}: {name} has {', '.join(unknown)}. Give a list of these: {', '.join(KINDS)}."
+            raise ValueError(msg)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack
 
 from airflow.sdk import conf
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
+from airflow_provider_interactions.alerts import Kind
 from airflow_provider_interactions.observability.assets import Stage, asset
 from airflow_provider_interactions.operators.contacts import ListContactsOperator
 from airflow_provider_interactions.operators.extract import ExtractInteractionsOperator
@@ -81,6 +82,8 @@ class NormalizeArguments(CommonArguments, total=False):
     rejects_share: float | None
     target: Targets
     keep_former: timedelta | None
+    alerts: Collection[Kind] | None
+    fail_on: Collection[Kind] | None
 
 
 class SplitArguments(CommonArguments, total=False):
@@ -146,6 +149,9 @@ def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arg
     ``normalize`` is one task, in bounded memory. For windows of many raw files, ``normalize_files`` adds two tasks
     before it: ``split`` cuts the window into parts of that many files, and ``normalize_parts``, mapped over them,
     writes their rows. ``normalize`` then only publishes them, all at once.
+
+    ``normalize`` warns of native types and fields that are new (``alerts=("drift",)``). It can also look at the number
+    of rows and at the share of rejects. With ``fail_on``, it fails before the window is loaded.
 
     A table in Iceberg consists of the lake's files, so those of a replaced window stay for a day if a target is in
     Iceberg.

@@ -80,7 +80,7 @@ def _sort_records(
 ) -> None:
     seen = Deduplicator()
     for batch in batches:
-        rows, places, rejected = to_rows(batch, vendor, seen)
+        rows, places, rejected, _ = to_rows(batch, vendor, seen)
         person.records += batch.num_rows
         person.repeated += batch.num_rows - rows.num_rows - len(rejected)
         for row, raw in zip(rows.to_pylist(), batch.take(places).to_pylist(), strict=True):

@@ -166,7 +166,7 @@ def test_a_batch_gives_what_its_records_give_one_by_one(name, data):
     asked_type = data.draw(st.sampled_from(["", "EmailSent"]))
     around = data.draw(st.sampled_from(CONTEXTS.get(name, [""])))
     vendor = VENDORS[name]
-    rows, places, rejected = map_batch(raw(payloads, asked_type, around), vendor)
+    rows, places, rejected, _ = map_batch(raw(payloads, asked_type, around), vendor)
     found = dict(zip(places.to_pylist(), rows.to_pylist(), strict=True))
     for place, payload in enumerate(payloads):
         alone = map_batch(raw([payload], asked_type, around), vendor)

@@ -9,7 +9,7 @@ ROOT = Path(package.__file__).parent
 
 #: Rooms by floor, lowest first. A module imports its own room and lower floors only. docs/how-it-works.md draws it.
 FLOORS = (
-    {"errors", "about"},
+    {"errors", "about", "alerts"},
     {"window", "identifiers", "status", "urls", "page_cap"},
     {"contract", "schema"},
     {"connection"},

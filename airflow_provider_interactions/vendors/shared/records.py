@@ -171,7 +171,8 @@ class Records:
 
     def finish(self, columns: Mapping[str, pa.Array]) -> Mapped:
         """The mapping's result: these columns, what is left as ``attributes``, and the rejects."""
-        return Mapped({**columns, "attributes": self._join_rest()}, self.reasons)
+        names = frozenset[str]().union(*self.fields)
+        return Mapped({**columns, "attributes": self._join_rest()}, self.reasons, names)
 
     def _join_rest(self) -> pa.StringArray:
         return pa.array(list(map(_ENCODER.encode, self.fields)), pa.binary()).cast(pa.string())
