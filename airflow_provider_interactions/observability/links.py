@@ -1,16 +1,25 @@
 """Links in Airflow's UI from a task to its files in the lake.
 
-An address is the lake's own (``s3://…``, ``file://…``), unless ``[interactions] browse`` in the configuration gives the
-web address of the lake's files. In it, ``{path}`` stands for the path in the lake. Airflow computes the link in the
-worker when the task ends, and stores it as an XCom.
+Airflow's UI shows web addresses only. ``[interactions] browse`` in the configuration gives that of the lake's files; in
+it, ``{path}`` stands for the path in the lake. Without it, the manifest of a window opens as a page of this package's
+plugin, if ``[api] base_url`` says where Airflow's UI is. Other files have the lake's own address (``s3://…``,
+``file://…``). Airflow computes the link in the worker when the task ends, and stores it as an XCom.
 """
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from airflow.sdk import BaseOperatorLink, conf
+
+from airflow_provider_interactions.observability.summary import Summary
+
+#: Where the API server serves the plugin: the same as ``plugin.interactions.PREFIX``, which this room cannot import.
+PREFIX = "/interactions"
+
+#: The stages whose summary names the manifest of a window.
+WINDOW_STAGES = frozenset(("extract", "publish", "normalize", "load"))
 
 
 class ManifestLink(BaseOperatorLink):
@@ -32,7 +41,16 @@ class ManifestLink(BaseOperatorLink):
         browse = conf.get("interactions", "browse", fallback="")
         if browse:
             return browse.replace("{path}", quote(path, safe="/="))
-        return open_lake(operator.lake).url(path)
+        return self.find_page(summary) or open_lake(operator.lake).url(path)
+
+    def find_page(self, summary: Summary) -> str:
+        """The address of the plugin's page about a window's manifest; empty if there is none."""
+        base = conf.get("api", "base_url", fallback="") or ""
+        if self.ending or summary.stage not in WINDOW_STAGES or summary.windows != 1 or not base.startswith("http"):
+            return ""
+        place = {"vendor": summary.vendor, "account": summary.account}
+        window = {"start": summary.window_start or "", "end": summary.window_end or ""}
+        return f"{base.rstrip('/')}{PREFIX}/manifest?{urlencode(place | window)}"
 
 
 class ParquetLink(ManifestLink):

@@ -15,9 +15,11 @@ from airflow.sdk import DAG
 from airflow.sdk._shared.observability.metrics.base_stats_logger import NoStatsLogger
 from airflow.sdk.observability.metrics import stats_utils
 from airflow.sdk.observability.stats import Stats
+from fastapi.testclient import TestClient
 
 from airflow_provider_interactions.coverage.ledger import read_ledger
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.observability import links
 from airflow_provider_interactions.observability.lineage import FLOW, build_lineage
 from airflow_provider_interactions.observability.links import LinesLink, ManifestLink, PageLink, ParquetLink
 from airflow_provider_interactions.observability.summary import Summary
@@ -30,6 +32,8 @@ from airflow_provider_interactions.operators import (
 from airflow_provider_interactions.operators.base import LakeOperator, VendorOperator
 from airflow_provider_interactions.operators.person import ContactInteractionsOperator
 from airflow_provider_interactions.operators.publish import PublishInteractionsOperator
+from airflow_provider_interactions.plugin import interactions
+from airflow_provider_interactions.plugin.app import build_app
 from airflow_provider_interactions.schema import CANONICAL, RAW
 
 VENDOR = "dynamics_marketing"
@@ -266,6 +270,21 @@ class TestLink:
         link = run().xcom["normalize", "_link_ManifestLink", -1]
         assert link.startswith(f"https://lake.example/manifests/vendor={VENDOR}/account=")
         assert link.endswith("/window=20260102T000000Z-20260103T000000Z.json?view")
+
+    def test_without_one_it_opens_the_page_of_the_plugin(self, run, lake, monkeypatch):
+        monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example/prefix/")
+        api = run()
+        assert links.PREFIX == interactions.PREFIX
+        found = {stage: api.xcom[stage, "_link_ManifestLink", -1] for stage in STAGES}
+        pages = TestClient(build_app(lambda: Lake.at(lake), lambda: None, lambda: None))
+        for stage, link in found.items():
+            if stage in ("list", "request"):
+                assert link.startswith("file://")
+                continue
+            assert link.startswith("https://airflow.example/prefix/interactions/manifest?vendor=")
+            response = pages.get(link.removeprefix("https://airflow.example/prefix/interactions"))
+            assert response.status_code == 200, stage
+            assert "2026-01-02T00:00:00Z" in response.text
 
     def test_a_task_that_failed_has_none(self, execution_api, lake):
         with DAG("d", schedule=None):
