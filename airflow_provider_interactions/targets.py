@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
@@ -150,6 +151,15 @@ def build_libpq_uri(uri: str, more: Mapping[str, object]) -> str:
 def _import(module: str, name: str, extra: str) -> Any:
     """A class of a target's module. Raises ConfigError if the packages of its extra are not installed."""
     return import_from(f"airflow_provider_interactions.load.{module}", name, name_extra(extra))
+
+
+def find_missing(name: str) -> str:
+    """The package that a target by path needs and that is not installed; empty if nothing is missing.
+
+    The type of a connection is not known without a look at it, so nothing is missing for one.
+    """
+    needed = "pyiceberg" if is_iceberg(name) else "duckdb" if is_duckdb(name) else ""
+    return needed if needed and find_spec(needed) is None else ""
 
 
 def name_extra(extra: str) -> str:

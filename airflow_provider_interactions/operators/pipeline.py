@@ -16,8 +16,8 @@ from airflow_provider_interactions.operators.extract import ExtractInteractionsO
 from airflow_provider_interactions.operators.load import LoadInteractionsOperator
 from airflow_provider_interactions.operators.normalize import NormalizeInteractionsOperator
 from airflow_provider_interactions.operators.parts import NormalizePartOperator, SplitWindowOperator
-from airflow_provider_interactions.runtime.targets import Targets
-from airflow_provider_interactions.targets import NO_TARGET
+from airflow_provider_interactions.runtime.targets import Targets, list_names
+from airflow_provider_interactions.targets import DATABASE, NO_TARGET, find_missing, name_extra
 from airflow_provider_interactions.window import Instant
 
 #: Stages whose tasks have an asset as an outlet.
@@ -207,12 +207,23 @@ def _split_window(chosen: Mapping[str, Any], extract: MappedOperator) -> dict[st
 
 
 def _require_target(chosen: Mapping[str, Any]) -> None:
-    """Raise ValueError while Airflow parses the DAG, not in its last task: the default target needs a local disk."""
+    """Raise ValueError while Airflow parses the DAG, not in its last task.
+
+    The default target needs a local disk, and a target by path needs its package.
+    """
     lake = chosen.get("lake") or conf.get("interactions", "lake", fallback="")
     remote = "://" in lake and "{{" not in lake and not lake.startswith(LOCAL_SCHEMES)
     if remote and not chosen.get("target") and not chosen.get("database"):
         msg = f"{NO_TARGET} Give interactions_pipeline a target, or load=False to keep the rows in the lake only."
         raise ValueError(msg)
+    for name in list_names(chosen.get("target") or chosen.get("database")) or [DATABASE]:
+        package = find_missing(name)
+        if package:
+            msg = (
+                f"{package} is not installed, and the target {name} needs it. Install "
+                f"{name_extra(package.removeprefix('py'))}, or give load=False to keep the rows in the lake only."
+            )
+            raise ValueError(msg)
 
 
 def _limit_tasks(vendor: str | None, chosen: Mapping[str, Any]) -> Mapping[str, Any]:

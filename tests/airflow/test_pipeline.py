@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -41,6 +42,26 @@ def test_a_table_without_a_place_is_told_while_the_dag_is_read(monkeypatch):
     ):
         with DAG("d", schedule=None):
             assert interactions_pipeline("which50", **given).normalize
+
+
+@pytest.mark.parametrize(
+    ("package", "target", "extra"),
+    [
+        *(("duckdb", target, "duckdb") for target in (None, "/data/x.duckdb", "md:x", ["house", "./x.db"])),
+        *(("pyiceberg", target, "iceberg") for target in ("iceberg:", "/data/x.iceberg", {"iceberg:": "t"})),
+    ],
+    ids=str,
+)
+def test_a_package_that_a_target_lacks_is_named_while_the_dag_is_read(monkeypatch, package, target, extra):
+    with DAG("d", schedule=None):
+        interactions_pipeline("which50", target=target)
+    monkeypatch.setitem(sys.modules, package, None)
+    with DAG("d", schedule=None), pytest.raises(ValueError, match=rf"{package} is not installed.*\[{extra}\]"):
+        interactions_pipeline("which50", target=target)
+    with DAG("d", schedule=None):
+        interactions_pipeline("which50", target=target, load=False)
+    with DAG("d", schedule=None):
+        interactions_pipeline("which50", target="house")
 
 
 EMPTY = [
