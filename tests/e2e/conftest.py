@@ -20,10 +20,10 @@ from airflow_provider_interactions.demo import airflow, backfill, sandbox_proces
 from airflow_provider_interactions.demo.paths import Paths, prepare_home
 from airflow_provider_interactions.demo.rest import Api, NotReady
 from airflow_provider_interactions.demo.sandbox_process import SandboxProcess
-from airflow_provider_interactions.demo.scenario import FIRST
 from airflow_provider_interactions.demo.supervisor import Supervisor, list_living, supervise
 from airflow_provider_interactions.demo.vendors import SOURCES
 from airflow_provider_interactions.window import Window
+from tests.e2e.days import FIRST
 
 CONTACTS = 16
 DAYS = [Window.day(FIRST + timedelta(days=n)) for n in range(10)]

@@ -16,10 +16,10 @@ import pytest
 from airflow_provider_interactions.demo import backfill, tasklog
 from airflow_provider_interactions.demo.check import check
 from airflow_provider_interactions.demo.errors import DemoError
-from airflow_provider_interactions.demo.scenario import FIRST
 from airflow_provider_interactions.demo.tasklog import Attempt
 from airflow_provider_interactions.demo.vendors import SOURCES
 from airflow_provider_interactions.window import Window, zulu
+from tests.e2e.days import FIRST
 
 VENDORS = [source.vendor for source in SOURCES]
 REQUESTS = "contact_interactions"

@@ -15,10 +15,10 @@ from airflow_provider_interactions.demo import airflow, sandbox_process
 from airflow_provider_interactions.demo.check import check
 from airflow_provider_interactions.demo.paths import DAGS, Paths, prepare_home
 from airflow_provider_interactions.demo.rest import NotReady
-from airflow_provider_interactions.demo.scenario import FIRST
 from airflow_provider_interactions.demo.supervisor import supervise
 from airflow_provider_interactions.runtime.deferral import LONGEST_PAUSE
 from airflow_provider_interactions.window import Window, zulu
+from tests.e2e.days import FIRST
 
 VENDOR, DAG_ID = "luminate_online", "luminate_online_interactions"
 DAY = Window.day(FIRST)

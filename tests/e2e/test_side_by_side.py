@@ -13,10 +13,10 @@ import pytest
 
 from airflow_provider_interactions.demo import backfill
 from airflow_provider_interactions.demo.check import check
-from airflow_provider_interactions.demo.scenario import FIRST
 from airflow_provider_interactions.lake import reader
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.window import Window, zulu
+from tests.e2e.days import FIRST
 
 TEN = [Window.day(FIRST + timedelta(days=n)) for n in range(10)]
 TWO, WEEK = TEN[:2], TEN[:7]
