@@ -23,7 +23,9 @@ class About:
     the vendor has none. ``types`` are the documented interaction types. ``labels`` and ``placeholders`` belong to the
     standard fields of a connection. ``form`` holds one field for each of the vendor's own settings. ``url`` is the
     address of the vendor's documentation. ``instead`` says which other way the vendor offers for more contacts than can
-    be asked for one by one, as a whole sentence.
+    be asked for one by one, as a whole sentence. ``personal`` says of each canonical column, and of each path in
+    ``attributes``, that is known to hold personal data which kind: the preset of a policy. The contact's own identifier
+    is not among them. ``policy`` holds the actions that apply unless a policy says otherwise.
     """
 
     name: str
@@ -36,6 +38,8 @@ class About:
     types: tuple[str, ...] = ()
     url: str | None = None
     instead: str | None = None
+    personal: Mapping[str, str] = field(default_factory=dict)
+    policy: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def hook(self) -> str:

@@ -43,7 +43,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     ``account`` is the organisation's name in paths and in the table (default: the host). ``allow_http`` allows a host
     with plain ``http://``, for a sandbox. ``verify_tls`` False accepts any certificate. ``concurrency`` (requests in
-    flight) and ``requests_per_minute`` replace the vendor's documented limits, if your contract has others.
+    flight) and ``requests_per_minute`` replace the vendor's documented limits, if your contract has others. ``policy``
+    says what becomes of personal data (`normalize.policy_rules`).
     """
 
     account: str | None = None
@@ -51,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     verify_tls: bool | None = None
     concurrency: Annotated[int, msgspec.Meta(ge=1)] | None = None
     requests_per_minute: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    policy: dict[str, Any] | str | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"

@@ -39,6 +39,11 @@ COMMON: dict[str, FormField] = {
         "number",
         exclusiveMinimum=0,
     ),
+    "policy": ask_text(
+        "Policy for personal data",
+        "What becomes of it in the table: keep, drop, mask or hmac for all known fields, or a policy as JSON. "
+        "Default: keep, except for one-time passwords.",
+    ),
 }
 
 

@@ -53,14 +53,20 @@ def count_reasons(lake: Lake, manifest: Manifest) -> dict[str, int]:
 
 
 def read_rejected(lake: Lake, manifest: Manifest, reason: str, most: int = SHOWN) -> list[Rejected]:
-    """The first records that were rejected for a reason, with their bytes. Raises FileNotFoundError."""
+    """The first records that were rejected for a reason, with their bytes. Raises FileNotFoundError.
+
+    Those of the extraction are as the vendor sent them. If the window follows a policy for personal data, only their
+    reason is shown.
+    """
     found = list[Rejected]()
-    for rows in read_rows(lake, _rejects(manifest)):
-        mine = rows.filter(pc.equal(rows.column("reason"), reason)).slice(0, most - len(found))
-        columns = (mine.column(name).to_pylist() for name in ("reason", "contact_id", "payload"))
-        found += [Rejected(*row) for row in zip(*columns, strict=True)]
-        if len(found) == most:
-            break
+    for files, is_hidden in ((manifest.rejects, False), (manifest.undated, bool(manifest.policy))):
+        for rows in read_rows(lake, files):
+            mine = rows.filter(pc.equal(rows.column("reason"), reason)).slice(0, most - len(found))
+            columns = (mine.column(name).to_pylist() for name in ("reason", "contact_id", "payload"))
+            some = [Rejected(*row) for row in zip(*columns, strict=True)]
+            found += [Rejected(one.reason, "", b"") for one in some] if is_hidden else some
+            if len(found) == most:
+                return found
     return found
 
 

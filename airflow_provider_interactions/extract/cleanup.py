@@ -13,7 +13,7 @@ from itertools import groupby
 
 from airflow_provider_interactions.extract.checkpoint import list_landed_files
 from airflow_provider_interactions.lake.manifest import Manifest, list_referenced
-from airflow_provider_interactions.lake.paths import WindowPaths, read_timestamp
+from airflow_provider_interactions.lake.paths import UNDATED, WindowPaths, read_timestamp
 from airflow_provider_interactions.lake.storage import Lake
 
 #: No run is under way for longer without a checkpoint that refers to its files.
@@ -58,7 +58,11 @@ def _find_older(lake: Lake, folder: str, now: datetime) -> list[str]:
 def expired_files(lake: Lake, folder: str, now: datetime, prefix: str = "") -> list[str]:
     """The data files of a folder that begin with ``prefix`` and were made too long ago; no manifests."""
     names = [name for name in lake.list_names(folder) if name.startswith(prefix) and not name.endswith(".json")]
-    return [f"{folder}/{name}" for name in names if (at := read_timestamp(name)) and now - at >= AGE]
+    return [f"{folder}/{name}" for name in names if (at := read_timestamp(name)) and now - at >= _find_age(name)]
+
+
+def _find_age(name: str) -> timedelta:
+    return KEPT if f"-{UNDATED}-" in name else AGE
 
 
 def expired_versions(lake: Lake, place: WindowPaths, now: datetime, age: timedelta, current: datetime) -> list[str]:

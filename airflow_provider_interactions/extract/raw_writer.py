@@ -35,7 +35,7 @@ from airflow_provider_interactions.extract.raw_table import (
 )
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, count_rows, list_referenced, reconcile
 from airflow_provider_interactions.lake.parquet import Writer
-from airflow_provider_interactions.lake.paths import WindowPaths, timestamp
+from airflow_provider_interactions.lake.paths import UNDATED, WindowPaths, timestamp
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.schema import OUTCOMES, RAW, REJECTS
 
@@ -155,13 +155,12 @@ class RawWriter:
         self._reject(pa.Table.from_batches([self._set_window(rows.select(RAW.names))]), rows.column("reason"))
 
     def flush_rejects(self) -> None:
-        """Write the held rejects to a file."""
+        """Write the held rejects to a file beside the raw ones: they are as the vendor sent them, too."""
         if self._rejected:
             rows = pa.concat_tables(self._rejected).unify_dictionaries()
             self._rejected = []
-            found, stamped = digest_payloads(rows.column("payload")), timestamp(self.state.extracted_at)
-            name = f"{self.batch:05d}-undated-{len(self.state.undated):05d}-{stamped}-{found[:16]}.parquet"
-            writer = Writer(self.lake, f"{self.place.folder('rejects')}/{name}", REJECTS)
+            path = self._path(f"{UNDATED}-{len(self.state.undated):05d}", digest_payloads(rows.column("payload")))
+            writer = Writer(self.lake, path, REJECTS)
             writer.write(rows)
             self.state.undated.append(writer.close())
 

@@ -118,6 +118,7 @@ def _join_pieces(long: Manifest, pieces: Sequence[Manifest], width: timedelta | 
         types=join_names(piece.types for piece in pieces),
         fields=join_names(piece.fields for piece in pieces),
         schema_version=max((piece.schema_version for piece in pieces), default=long.schema_version),
+        policy=pieces[0].policy if pieces else long.policy,
     )
 
 

@@ -72,6 +72,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     ``schema_version`` is the version of the canonical columns in its files (`schema.find_version`).
     ``types`` are native types of its rows, and ``fields`` names of its records' fields without a column: as many as
     `names.MOST` of each, as `names.show_names` spells them.
+    ``policy`` is the digest of the policy for personal data that its canonical rows and rejects follow, empty if it
+    keeps everything.
     """
 
     vendor: str
@@ -94,6 +96,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     late: int = 0
     types: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
+    policy: str = ""
 
     def to_split(self, width: timedelta | None, late: int = 0) -> Manifest:
         """The same manifest, to be split into windows of ``width``; None keeps one window."""

@@ -12,6 +12,9 @@ from urllib.parse import quote, unquote
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.window import Window
 
+#: Stands in the names of files with records whose time cannot be read. They are beside the raw files.
+UNDATED = "undated"
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class AccountPaths:

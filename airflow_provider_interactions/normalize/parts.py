@@ -20,6 +20,7 @@ from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, 
 from airflow_provider_interactions.lake.reader import describe_superseded
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize.pipeline import normalize, normalize_part
+from airflow_provider_interactions.normalize.policy import KEEP_ALL, Policy
 from airflow_provider_interactions.normalize.publish import Publication, publish
 from airflow_provider_interactions.normalize.window import normalize_current
 from airflow_provider_interactions.rejects import SHARE
@@ -68,7 +69,7 @@ def _read_ends(lake: Lake, raw: Manifest, file: File) -> tuple[str, str]:
         raise WindowSuperseded(describe_superseded(raw)) from gone
 
 
-def normalize_split(lake: Lake, part: Manifest, now: datetime) -> Manifest:
+def normalize_split(lake: Lake, part: Manifest, now: datetime, policy: Policy = KEEP_ALL) -> Manifest:
     """Write the canonical rows of one part; see ``normalize_part``.
 
     Returns the part without any file if another extraction has replaced the window: ``publish_parts`` sees that, too.
@@ -76,9 +77,9 @@ def normalize_split(lake: Lake, part: Manifest, now: datetime) -> Manifest:
     if part.width is not None:
         return part
     try:
-        return normalize_part(lake, part, now)
+        return normalize_part(lake, part, now, policy)
     except WindowSuperseded:
-        return replace(part, files=(), counts=Counts())
+        return replace(part, files=(), counts=Counts(), policy=policy.digest)
 
 
 def publish_parts(
@@ -88,10 +89,12 @@ def publish_parts(
     rejects_share: float | None,
     keep_former: timedelta,
     now: datetime,
+    policy: Policy = KEEP_ALL,
 ) -> Manifest:
     """Publish a window whose parts, those of ``split``, are normalized; raises as ``publish`` does.
 
-    If another run has committed the same window meanwhile, this normalizes that version, in one piece.
+    If another run has committed the same window meanwhile, this normalizes that version, in one piece, under
+    ``policy``.
     """
     share = SHARE if rejects_share is None else rejects_share
     raw = replace(split[0], files=tuple(file for part in split for file in part.files))
@@ -99,7 +102,9 @@ def publish_parts(
         return publish(lake, _read_current(lake, raw), parts, Publication(share, keep_former, now))
     except WindowSuperseded as superseded:
         current = read_newer(lake, raw, superseded)
-        done = normalize_current(lake, current, partial(normalize, rejects_share=share, keep_former=keep_former))
+        done = normalize_current(
+            lake, current, partial(normalize, rejects_share=share, keep_former=keep_former, policy=policy)
+        )
         lake.remove(file.path for part in parts for file in (*part.files, *part.rejects))
         return done
 

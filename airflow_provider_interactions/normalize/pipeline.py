@@ -24,6 +24,7 @@ from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.paths import timestamp
 from airflow_provider_interactions.lake.reader import read_window
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.normalize.policy import KEEP_ALL, Policy
 from airflow_provider_interactions.normalize.publish import Publication, publish
 from airflow_provider_interactions.normalize.repeats import Deduplicator
 from airflow_provider_interactions.normalize.rows import build_rejects, join_rows, slice_batch, to_rows
@@ -43,11 +44,13 @@ def normalize(
     raw: Manifest,
     *,
     rejects_share: float = SHARE,
+    policy: Policy = KEEP_ALL,
     keep_former: timedelta = timedelta(0),
     now: datetime | None = None,
 ) -> Manifest:
     """Write and publish the canonical rows and the rejects of a raw window. Returns the window's new manifest.
 
+    ``policy`` says what becomes of personal data in both; ``read_policy`` makes one, with the vendor's own rules.
     Raises TooManyRejects above the threshold, or if no record can be read (publishes nothing canonical, keeps the
     rejects), Unreconciled if counts do not add up, and WindowSuperseded if another extraction of the window was
     published meanwhile. Canonical files of a former version stay until the version after it is ``keep_former`` old, for
@@ -55,18 +58,18 @@ def normalize(
     the names of the files.
     """
     chosen = Publication(rejects_share, keep_former, now or datetime.now(UTC))
-    with _CanonicalWriter(lake, raw, chosen.now) as output:
+    with _CanonicalWriter(lake, raw, chosen.now, policy) as output:
         return publish(lake, raw, [output.write_all()], chosen)
 
 
-def normalize_part(lake: Lake, raw: Manifest, now: datetime) -> Manifest:
+def normalize_part(lake: Lake, raw: Manifest, now: datetime, policy: Policy = KEEP_ALL) -> Manifest:
     """Write the canonical rows and the rejects of a part of a raw window (`split_raw`), for ``publish``.
 
     ``now`` is the instant (aware) in the names of the files, the same for all parts. A repeated call writes other files
     with the same rows: the first ones may be published. Raises WindowSuperseded if another extraction has replaced the
     raw files.
     """
-    with _CanonicalWriter(lake, raw, now, f"-{raw.batch:05d}-{uuid.uuid4().hex[:8]}") as output:
+    with _CanonicalWriter(lake, raw, now, policy, f"-{raw.batch:05d}-{uuid.uuid4().hex[:8]}") as output:
         part = output.write_all()
         output.kept = True
         return part
@@ -79,6 +82,7 @@ class _CanonicalWriter:
     lake: Lake
     raw: Manifest
     now: datetime
+    policy: Policy = KEEP_ALL
     suffix: str = ""
     seen: Deduplicator = field(default_factory=Deduplicator)
     days: dict[str, Writer] = field(default_factory=dict)
@@ -123,7 +127,8 @@ class _CanonicalWriter:
             found = to_rows(batch, vendor, self.seen)
             self.types.update(pc.unique(found.rows.column("native_type")).to_pylist())
             self.names |= found.names
-            self.write(batch, found.rows, build_rejects(batch, found.rejected))
+            rejects = self.policy.apply_to_rejects(build_rejects(batch, found.rejected))
+            self.write(batch, self.policy.apply(found.rows), rejects)
         return self._close()
 
     def write(self, batch: pa.RecordBatch, good: pa.RecordBatch, bad: pa.RecordBatch) -> None:
@@ -192,6 +197,7 @@ class _CanonicalWriter:
             counts=counts,
             types=show_names(self.types),
             fields=show_names(self.names),
+            policy=self.policy.digest,
         )
 
 

@@ -70,6 +70,10 @@ def _join_parts(raw: Manifest, parts: Sequence[Manifest]) -> Manifest:
             f"Window {raw.window} has {parts[0].batches} parts, but parts {numbers} were normalized. Clear these tasks."
         )
         raise Unreconciled(msg)
+    policies = {part.policy for part in parts}
+    if len(policies) > 1:
+        msg = f"The parts of window {raw.window} were normalized under different policies. Clear these tasks."
+        raise Unreconciled(msg)
     counts = sum((part.counts for part in parts), Counts())
     return replace(
         raw,
@@ -79,6 +83,7 @@ def _join_parts(raw: Manifest, parts: Sequence[Manifest]) -> Manifest:
         types=join_names(part.types for part in parts),
         fields=join_names(part.fields for part in parts),
         schema_version=find_version(CANONICAL),
+        policy=policies.pop() if policies else "",
     )
 
 
@@ -96,13 +101,19 @@ def _refuse_too_many(lake: Lake, raw: Manifest, manifest: Manifest, share: float
     reasons = Counter(reason for rows in read_rows(lake, rejects) for reason in rows.column("reason").to_pylist())
     summary = (
         f"{counts.rejected} of {counts.landed} records of {raw.vendor} in window {raw.window} cannot be "
-        f"read: {list_reasons(reasons)}. Their bytes are in {rejects[0].path}"
+        f"read: {list_reasons(reasons)}. {_say_where(manifest)}"
     )
     none_left = not counts.canonical
     if are_too_many(counts.rejected, counts.landed, share, none_left=none_left):
         reason = f"{summary}; {explain_way_on(none_left=none_left)}."
         raise TooManyRejects(reason)
     log.warning("%s.", summary)
+
+
+def _say_where(manifest: Manifest) -> str:
+    if manifest.policy:
+        return f"They are in {manifest.rejects[0].path}; by the policy, their bytes are in raw/ only"
+    return f"Their bytes are in {manifest.rejects[0].path}"
 
 
 def _find_old(lake: Lake, former: Manifest, chosen: Publication) -> frozenset[str]:

@@ -13,6 +13,7 @@ from airflow_provider_interactions.extract.split_window import drop_source, find
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize.pipeline import normalize
+from airflow_provider_interactions.normalize.policy import KEEP_ALL, Policy
 from airflow_provider_interactions.rejects import SHARE
 
 #: Normalizes one raw window, with its settings given already.
@@ -27,14 +28,16 @@ def normalize_run(
     rejects_share: float | None = None,
     width: timedelta | None = None,
     keep_former: timedelta = timedelta(0),
+    policy: Policy = KEEP_ALL,
 ) -> Manifest:
     """Commit the batches of a run and normalize them. Returns the manifest for the next step.
 
     Splits batches that were extracted for several windows at once, then commits and normalizes each window by itself.
-    ``width`` overrides the width of the batches. Raises as ``commit_window`` and ``normalize`` do.
+    ``width`` overrides the width of the batches. ``policy`` says what becomes of personal data. Raises as
+    ``commit_window`` and ``normalize`` do.
     """
     share = SHARE if rejects_share is None else rejects_share
-    finish = partial(normalize, rejects_share=share, keep_former=keep_former)
+    finish = partial(normalize, rejects_share=share, keep_former=keep_former, policy=policy)
     decided = batches[0].width if batches else None
     if decided is None:
         return normalize_current(lake, commit_or_follow(lake, batches), finish)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.sdk import BaseOperator, BaseOperatorLink, Context
 from airflow.sdk.definitions.mappedoperator import OperatorPartial
@@ -21,9 +21,14 @@ from airflow_provider_interactions.observability.summary import Summary
 from airflow_provider_interactions.runtime.context import DAY, Span, choose_split_width, look_back, resolve_window
 from airflow_provider_interactions.runtime.deferral import DEFERRABLE, find_resume_time
 from airflow_provider_interactions.runtime.lake_url import open_lake
+from airflow_provider_interactions.runtime.policies import find_policy
 from airflow_provider_interactions.runtime.retry import POLICY, RETRIES, keep_defaults
 from airflow_provider_interactions.runtime.timetables import require_intervals
 from airflow_provider_interactions.window import Instant, zulu
+
+if TYPE_CHECKING:
+    from airflow_provider_interactions.normalize.policy import Policy
+    from airflow_provider_interactions.normalize.policy_rules import GivenPolicy
 
 Result = TypeVar("Result")
 
@@ -89,6 +94,26 @@ class LakeOperator(BaseOperator):
     def describe_tables(self) -> list[tuple[str, str]]:
         """OpenLineage's namespace and name of each table that the step writes; empty if it writes no table."""
         return []
+
+
+class PolicyOperator(LakeOperator):
+    """An operator that writes rows of the table, under a policy for personal data.
+
+    :param policy: what becomes of personal data: an action for all known fields (``"mask"``), or a mapping with
+        ``preset``, ``fields`` and ``key``. Default: that of the connection, else only one-time passwords are masked
+    :param conn_id: the vendor's connection, whose extra may hold a policy
+    """
+
+    template_fields: Sequence[str] = (*LakeOperator.template_fields, "conn_id")
+
+    def __init__(self, *, policy: GivenPolicy = None, conn_id: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.policy = policy
+        self.conn_id = conn_id
+
+    def find_policy(self, vendor: str) -> Policy:
+        """The policy of a vendor's rows; raises ConfigError that names what is wrong."""
+        return find_policy(vendor, self.policy, self.conn_id)
 
 
 class VendorOperator(LakeOperator):

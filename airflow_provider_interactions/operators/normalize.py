@@ -11,7 +11,7 @@ from airflow.sdk import Context
 from airflow_provider_interactions.alerts import DEFAULT, KINDS, Kind
 from airflow_provider_interactions.errors import AlertRaised
 from airflow_provider_interactions.observability.summary import summarize_normalized
-from airflow_provider_interactions.operators.base import LakeOperator
+from airflow_provider_interactions.operators.base import PolicyOperator
 from airflow_provider_interactions.runtime.context import DAY
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from airflow_provider_interactions.lake.manifest import Manifest
 
 
-class NormalizeInteractionsOperator(LakeOperator):
+class NormalizeInteractionsOperator(PolicyOperator):
     """Commit a window's batches, then write its canonical rows and its rejects; returns the window's manifest.
 
     If the run covers several windows, the operator writes each as a scheduled run would write it. The manifest then
@@ -53,7 +53,7 @@ class NormalizeInteractionsOperator(LakeOperator):
 
     stage = "normalize"
 
-    template_fields: Sequence[str] = (*LakeOperator.template_fields, "manifests", "split", "parts", "target")
+    template_fields: Sequence[str] = (*PolicyOperator.template_fields, "manifests", "split", "parts", "target")
 
     def __init__(
         self,
@@ -118,17 +118,18 @@ class NormalizeInteractionsOperator(LakeOperator):
         return DAY if any(map(is_made_of_files, list_names(self.target))) else timedelta(0)
 
     def _normalize(self, batches: Sequence[Manifest], keep: timedelta) -> Manifest:
-        from airflow_provider_interactions.lake.manifest import unpack
+        from airflow_provider_interactions.lake.manifest import join_batches, unpack
         from airflow_provider_interactions.normalize.parts import publish_parts
         from airflow_provider_interactions.normalize.window import normalize_run
 
+        policy = self.find_policy(join_batches(batches).vendor)
         lake = open_lake(self.lake)
         if not self.split or batches[0].width is not None:
-            return normalize_run(lake, batches, self.rejects_share, self.width, keep)
+            return normalize_run(lake, batches, self.rejects_share, self.width, keep, policy)
         split = [unpack(one["part"]) for one in self.split]
         now = datetime.fromisoformat(self.split[0]["now"])
         parts = unpack_batches(self.parts or ())
-        return publish_parts(lake, split, parts, self.rejects_share, keep, now)
+        return publish_parts(lake, split, parts, self.rejects_share, keep, now, policy)
 
     def _read_batches(self, context: Context) -> list[Manifest]:
         if self.manifests is None:

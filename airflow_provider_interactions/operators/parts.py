@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from airflow_provider_interactions.operators.base import LakeOperator
+from airflow_provider_interactions.operators.base import LakeOperator, PolicyOperator
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.xcom import describe_window, unpack_batches
@@ -49,7 +49,7 @@ class SplitWindowOperator(LakeOperator):
         return [{"part": pack(part), "now": now} for part in parts]
 
 
-class NormalizePartOperator(LakeOperator):
+class NormalizePartOperator(PolicyOperator):
     """Write the canonical rows of one part of a window; returns the manifest of the part.
 
     NormalizeInteractionsOperator publishes all parts at once.
@@ -59,7 +59,7 @@ class NormalizePartOperator(LakeOperator):
 
     stage = "normalize_part"
 
-    template_fields: Sequence[str] = (*LakeOperator.template_fields, "part")
+    template_fields: Sequence[str] = (*PolicyOperator.template_fields, "part")
 
     def __init__(self, *, part: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -73,4 +73,5 @@ class NormalizePartOperator(LakeOperator):
         part = unpack(self.part["part"])
         self.attempt.note_window(part.place, part.batch, part.batches)
         with raise_for_airflow(*describe_window([part])):
-            return pack(normalize_split(open_lake(self.lake), part, datetime.fromisoformat(self.part["now"])))
+            policy = self.find_policy(part.vendor)
+            return pack(normalize_split(open_lake(self.lake), part, datetime.fromisoformat(self.part["now"]), policy))

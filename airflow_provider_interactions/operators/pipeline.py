@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Literal, NamedTuple, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypedDict, Unpack
 
 from airflow.sdk import conf
 from airflow.sdk.definitions.mappedoperator import MappedOperator
@@ -19,6 +19,9 @@ from airflow_provider_interactions.operators.parts import NormalizePartOperator,
 from airflow_provider_interactions.runtime.targets import Targets, list_names
 from airflow_provider_interactions.targets import DATABASE, NO_TARGET, find_missing, name_extra
 from airflow_provider_interactions.window import Instant
+
+if TYPE_CHECKING:
+    from airflow_provider_interactions.normalize.policy_rules import GivenPolicy
 
 #: Stages whose tasks have an asset as an outlet.
 ASSET_STAGES: tuple[Stage, ...] = ("normalized", "loaded")
@@ -84,6 +87,15 @@ class NormalizeArguments(CommonArguments, total=False):
     keep_former: timedelta | None
     alerts: Collection[Kind] | None
     fail_on: Collection[Kind] | None
+    policy: GivenPolicy
+    conn_id: str | None
+
+
+class PartArguments(CommonArguments, total=False):
+    """Arguments of ``normalize_parts``."""
+
+    policy: GivenPolicy
+    conn_id: str | None
 
 
 class SplitArguments(CommonArguments, total=False):
@@ -156,6 +168,9 @@ def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arg
     A table in Iceberg consists of the lake's files, so those of a replaced window stay for a day if a target is in
     Iceberg.
 
+    ``policy`` says what becomes of personal data in the table and in ``rejects/``. A changed policy is applied by
+    running ``normalize`` and ``load`` again; the vendor is not called.
+
     Raises TypeError for an unknown argument, and ValueError if the rows have no target.
     """
     _reject_unknown(arguments)
@@ -168,10 +183,11 @@ def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arg
     extract = partial.expand(batch=contacts.output)
     _add_approval(contacts, extract, vendor, chosen)
     outlets = {stage: [asset(arguments.get("conn_id") or str(vendor), stage)] for stage in ASSET_STAGES}
+    known = {**chosen, "conn_id": arguments.get("conn_id") or f"{vendor}_default"}
     normalize = NormalizeInteractionsOperator(
         task_id="normalize",
         outlets=outlets["normalized"],
-        **_select(NormalizeArguments, chosen, manifests=extract.output, **_split_window(chosen, extract)),
+        **_select(NormalizeArguments, known, manifests=extract.output, **_split_window(known, extract)),
     )
     if not load:
         return Pipeline(contacts, extract, normalize, None)
@@ -202,7 +218,9 @@ def _split_window(chosen: Mapping[str, Any], extract: MappedOperator) -> dict[st
         return {}
     options: dict[str, Any] = {"manifests": extract.output, "files": files, **common}
     split = SplitWindowOperator(task_id="split", **options)
-    parts = NormalizePartOperator.partial(task_id="normalize_parts", **common).expand(part=split.output)
+    parts = NormalizePartOperator.partial(task_id="normalize_parts", **_select(PartArguments, chosen)).expand(
+        part=split.output
+    )
     return {"split": split.output, "parts": parts.output}
 
 

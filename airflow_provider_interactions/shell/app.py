@@ -46,6 +46,10 @@ LakeUrl = Annotated[
     str | None, typer.Option("--lake", help="Folder or URL of the lake. Default: AIRFLOW__INTERACTIONS__LAKE.")
 ]
 Account = Annotated[str | None, typer.Option(help="Account in the lake. Default: the connection's.")]
+PolicyText = Annotated[
+    str | None,
+    typer.Option("--policy", help="What becomes of personal data: mask, hmac, …, or JSON. Default: the connection's."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON, for machines.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 ConfigFile = Annotated[
@@ -237,6 +241,7 @@ def normalize(
     end: End = None,
     width: Width = "1d",
     missing: Missing = False,
+    policy: PolicyText = None,
     lake: LakeUrl = None,
     config: ConfigFile = None,
     json: Json = False,
@@ -244,12 +249,14 @@ def normalize(
 ) -> None:
     """Turn the raw records of each window into rows of the table, and rejects. Asks no vendor."""
     with open_session("normalize", json, debug, config) as session:
+        from airflow_provider_interactions.shell.policies import find_policy
         from airflow_provider_interactions.shell.steps import normalize_windows
         from airflow_provider_interactions.shell.windows import choose_windows
 
         windows, store = choose_windows(day, start, end, width), session.config.open_lake(lake)
         name = account or _find_account(session, vendor, conn_id)
-        normalize_windows(session, store, vendor, name, windows, missing=missing)
+        chosen = find_policy(session, vendor, conn_id, policy)
+        normalize_windows(session, store, vendor, name, windows, missing=missing, policy=chosen)
 
 
 @app.command()

@@ -20,6 +20,7 @@ from airflow_provider_interactions.lake.paths import WindowPaths, name_ledger
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.swap import open_shared_object
 from airflow_provider_interactions.load import Target, load_window
+from airflow_provider_interactions.normalize.policy import Policy
 from airflow_provider_interactions.normalize.window import normalize_run
 from airflow_provider_interactions.shell.config import SHARED_LIMIT, read_switch
 from airflow_provider_interactions.shell.progress import show_progress
@@ -77,16 +78,19 @@ def extract_windows(
 
 
 def normalize_windows(
-    session: Session, lake: Lake, vendor: str, account: str, windows: Sequence[Window], *, missing: bool
+    session: Session, lake: Lake, vendor: str, account: str, windows: Sequence[Window], *, missing: bool, policy: Policy
 ) -> None:
-    """Normalize one window after the other. ``missing`` leaves out what is as new as its extraction."""
+    """Normalize one window after the other.
+
+    ``missing`` leaves out what is as new as its extraction, and follows the policy.
+    """
 
     def run(place: WindowPaths) -> tuple[Manifest, Any] | None:
         raw = _require_manifest(lake, place.raw_manifest, place.window, "extract")
         done = lake.read(place.manifest, Manifest) if missing else None
-        if done is not None and done.extracted_at >= raw.extracted_at:
+        if done is not None and done.extracted_at >= raw.extracted_at and done.policy == policy.digest:
             return None
-        manifest = normalize_run(lake, [raw])
+        manifest = normalize_run(lake, [raw], policy=policy)
         return manifest, manifest.counts
 
     _run_windows(session, vendor, account, windows, run)

@@ -323,7 +323,7 @@ def test_too_many_without_a_time_fail_the_extraction(sandbox, lake, people, coun
     assert type(cause) is errors.TooManyRejects
     assert f"{bad} of {count} records of dynamics_marketing, asked for window {WINDOW}, have no time" in message
     assert f"Timestamp is missing ({bad})" in message
-    assert [name for _, _, names in os.walk(f"{lake}/rejects") for name in names]
+    assert [name for _, _, names in os.walk(f"{lake}/raw") for name in names if "-undated-" in name]
     raw = extraction(lake, people[:1], rejects_share=share, **chosen).execute(DAY)
     assert (raw["counts"]["undated"], raw["counts"]["landed"]) == (bad, count - bad)
 

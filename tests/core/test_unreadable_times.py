@@ -50,8 +50,9 @@ def play(sandbox, good, bad):
 
 
 def rejects(job):
-    """Every file below rejects/."""
-    return [path for path in job.lake.list_files("rejects") if path.endswith(".parquet")]
+    """Every file of records without a readable time. They are beside the raw files, as the vendor sent them."""
+    assert not job.lake.list_files("rejects")
+    return [path for layer in ("raw", "history") for path in job.lake.list_files(layer) if "-undated-" in path]
 
 
 def rows(job, paths):

@@ -142,8 +142,8 @@ def run(subject: Subject, job: Job) -> Found:
 
 
 def count_rejects(lake: Lake) -> int:
-    """Rows in ``rejects/``: those of normalize, and those without a time, which are rejected where they are fetched."""
-    paths = [path for path in lake.fs.find(f"{lake.root}/rejects") if path.endswith(".parquet")]
+    """Rejected rows: those of normalize, and those without a time, which are rejected where they are fetched."""
+    paths = [path for path in lake.fs.find(lake.root) if "/rejects-" in path or "-undated-" in path]
     return sum(pq.read_metadata(lake.fs.open(path)).num_rows for path in paths)
 
 

@@ -23,4 +23,11 @@ ABOUT = About(
     types=tuple(CHANNELS),
     url="https://docs.capillarytech.com/",
     instead='The vendor\'s data export ("Messages") holds the same messages for all customers.',
+    personal={
+        "subject": "text of the message",  # for SMS and Viber all of it
+        "attributes.receiver": "e-mail address or phone number",
+        "attributes.reciever": "e-mail address or phone number",  # the vendor's other spelling
+        "attributes.userId": "identifier",
+    },
+    policy={"subject": "mask_codes"},  # messages hold one-time passwords
 )

@@ -30,4 +30,24 @@ ABOUT = About(
         "The successor, Customer Insights - Journeys, keeps this history in tables, which a Microsoft Fabric shortcut "
         "reads for all contacts at once."
     ),
+    # Fields of the Common Data Model (2025-01-10). That the action spells them so is an inference.
+    personal={
+        "attributes.EmailAddressUsed": "e-mail address",
+        "attributes.RemoteBounce": "text of a mail server, which may quote the address",
+        "attributes.ContactId": "identifier",  # only where it is not the contact asked for
+        "attributes.LeadId": "identifier",
+        "attributes.SecondaryRecipientProfileId": "identifier",
+        "attributes.VisitorId": "identifier",
+        "attributes.SearchPhrase": "text that the person wrote",
+        "attributes.TriggerKeyword": "text that the person wrote",
+        "attributes.ContactFailureMessage": "text about the person's form",
+        "attributes.LeadFailureMessage": "text about the person's form",
+        "attributes.City": "place",
+        "attributes.PostalCode": "place",
+        "attributes.Link": "address of a page, which may hold an identifier",
+        "attributes.OriginalLink": "address of a page, which may hold an identifier",
+        "attributes.OriginalUrl": "address of a page, which may hold an identifier",
+        "attributes.PageAddress": "address of a page, which may hold an identifier",
+        "attributes.ReferrerUri": "address of a page, which may hold an identifier",
+    },
 )

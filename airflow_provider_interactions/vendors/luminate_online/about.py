@@ -20,4 +20,14 @@ ABOUT = About(
     # No types: here they are numbers of the site's own.
     url="https://open.convio.com/api/",
     instead="Interactions of public custom types can be read for everyone at once, with the kind everyone.",
+    personal={
+        "subject": "text of the interaction",
+        "attributes.note.subject": "text of the note",
+        "attributes.note.text": "text of the note",
+        "attributes.consId": "identifier",
+        "attributes.createdBy": "identifier",
+        "attributes.note.consId": "identifier",
+        "attributes.note.createdBy": "identifier",
+        "attributes.note.modifiedBy": "identifier",
+    },
 )
