@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from airflow_provider_interactions.errors import Unreconciled
-from airflow_provider_interactions.lake.paths import WindowPaths
+from airflow_provider_interactions.lake.paths import AccountPaths, WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.schema import OUTCOME_WORDS
 from airflow_provider_interactions.window import Window
@@ -135,6 +135,14 @@ def list_referenced(lake: Lake, folder: str) -> frozenset[str]:
     """The files that the published manifests of a folder refer to."""
     manifests = (lake.read(f"{folder}/{name}", Manifest) for name in lake.list_names(folder) if name.endswith(".json"))
     return frozenset(path for manifest in manifests if manifest for path in manifest.paths)
+
+
+def read_last_manifests(lake: Lake, vendor: str, account: str, most: int) -> list[Manifest]:
+    """The manifests of an account's last ``most`` normalized windows, oldest first. Raises as the lake does."""
+    folder = AccountPaths(vendor, account).folder("manifests")
+    names = [name for name in lake.list_names(folder) if name.endswith(".json")][-most:]
+    found = (lake.read(f"{folder}/{name}", Manifest) for name in names)
+    return [manifest for manifest in found if manifest is not None]
 
 
 def pack(manifest: Manifest) -> dict[str, Any]:

@@ -9,11 +9,10 @@ contacts, and one for each task.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import ceil, exp
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_interactions.connection import choose_pace
 from airflow_provider_interactions.contract import Contact, Options, Pace, PageRule, Settings, Vendor
@@ -26,9 +25,6 @@ from airflow_provider_interactions.plan.requests import (
     estimate_rate,
 )
 from airflow_provider_interactions.window import Window
-
-if TYPE_CHECKING:
-    from airflow_provider_interactions.lake.manifest import Manifest
 
 DAY = timedelta(days=1)
 
@@ -59,6 +55,7 @@ class Figures:
     ``rows`` are interactions of a contact in a day. ``history_days`` is how far back histories go, for vendors that
     send them whole. ``raw_bytes`` and ``canonical_bytes`` are bytes of a row in the lake, ``outcome_bytes`` those of
     a contact's outcome in a window. ``requests_per_second`` is a learned pace, None for the documented one.
+    ``requests`` are the requests that past runs sent for each one that a plan without their options counts.
     """
 
     rows: float = 0.3
@@ -67,6 +64,7 @@ class Figures:
     canonical_bytes: float = 80.0
     outcome_bytes: float = 10.0
     requests_per_second: float | None = None
+    requests: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,22 +169,6 @@ def plan_run(
     return plan if plan.fits else replace(plan, advice=tuple(_advise(plan, vendor.about.instead)))
 
 
-def learn_figures(manifests: Sequence[Manifest], requests_per_second: float | None = None) -> Figures:
-    """Figures from manifests of normalized windows; the defaults where these say nothing."""
-    known = Figures()
-    contacts = sum(one.counts.contacts for one in manifests)
-    contact_days = sum(one.counts.contacts * ((one.window_end - one.window_start) / DAY) for one in manifests)
-    rows = sum(one.counts.canonical for one in manifests)
-    canonical = sum(file.bytes for one in manifests for file in one.files)
-    outcomes = sum(file.bytes for one in manifests for file in one.outcomes)
-    return Figures(
-        rows=rows / contact_days if contact_days else known.rows,
-        canonical_bytes=canonical / rows if rows else known.canonical_bytes,
-        outcome_bytes=outcomes / contacts if contacts else known.outcome_bytes,
-        requests_per_second=requests_per_second,
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class _Load:
     """What all ways share: ``rows`` a day, contacts and queries that are ``asked`` in one fetch, in ``batches`` tasks.
@@ -208,7 +190,8 @@ def _plan_way(load: _Load, runs: int, windows: int, days: float) -> Way:
     """So many runs that together write ``windows`` windows, ``days`` days in all."""
     known, rows, history = load.figures, load.rows * days, load.rows * load.history_days
     # Of a vendor that sends whole histories, all windows are cut from one fetch.
-    requests = _count_fetch(load, load.history_days) if history else runs * _count_fetch(load, days / runs)
+    counted = _count_fetch(load, load.history_days) if history else runs * _count_fetch(load, days / runs)
+    requests = ceil(counted * known.requests)
     tasks = runs * (load.batches + OTHER_TASKS)
     outcomes = load.asked * (windows + (history > 0)) * known.outcome_bytes
     return Way(

@@ -43,18 +43,14 @@ def plan_task(
         width=width or window.end - window.start,
         settings=hook.credentials.settings,
         options=options,
-        figures=read_past(lake, hook, window),
+        figures=read_past(lake, hook),
         **chosen,
     )
 
 
-def read_past(lake: Lake, hook: InteractionsHook, window: Window) -> Figures:
+def read_past(lake: Lake, hook: InteractionsHook) -> Figures:
     """What the newest windows in the lake say; assumptions if there is none."""
-    from airflow_provider_interactions.lake.manifest import Manifest
-    from airflow_provider_interactions.lake.paths import WindowPaths
-    from airflow_provider_interactions.plan.run import learn_figures
+    from airflow_provider_interactions.lake.manifest import read_last_manifests
+    from airflow_provider_interactions.plan.past import learn_figures
 
-    folder = WindowPaths(hook.vendor.name, hook.credentials.account, window).of_account("manifests")
-    names = sorted(name for name in lake.list_names(folder) if name.endswith(".json"))[-PAST_WINDOWS:]
-    found = (lake.read(f"{folder}/{name}", Manifest) for name in names)
-    return learn_figures([manifest for manifest in found if manifest is not None])
+    return learn_figures(read_last_manifests(lake, hook.vendor.name, hook.credentials.account, PAST_WINDOWS))

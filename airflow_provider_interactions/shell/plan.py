@@ -9,13 +9,13 @@ import msgspec
 
 from airflow_provider_interactions import vendors
 from airflow_provider_interactions.connection import build_options
-from airflow_provider_interactions.lake.manifest import Manifest
-from airflow_provider_interactions.lake.paths import WindowPaths
-from airflow_provider_interactions.plan.run import Figures, learn_figures, plan_run
+from airflow_provider_interactions.lake.manifest import Manifest, read_last_manifests
+from airflow_provider_interactions.plan.past import learn_figures
+from airflow_provider_interactions.plan.run import Figures, plan_run
 from airflow_provider_interactions.plan.text import describe_plan
 from airflow_provider_interactions.shell.session import Session
 from airflow_provider_interactions.shell.sources import Source, open_source, read_options
-from airflow_provider_interactions.window import ALWAYS, Window
+from airflow_provider_interactions.window import Window
 
 #: So many windows of the lake, the last ones, say how many rows there are.
 LEARNED = 30
@@ -60,6 +60,4 @@ def _read_manifests(session: Session, source: Source | None, lake: str | None) -
     if source is None or not session.config.find_lake(lake):
         return []
     store = session.config.open_lake(lake)
-    folder = WindowPaths(source.vendor.name, source.credentials.account, ALWAYS).of_account("manifests")
-    names = [name for name in store.list_names(folder) if name.endswith(".json")]
-    return [found for name in names[-LEARNED:] if (found := store.read(f"{folder}/{name}", Manifest)) is not None]
+    return read_last_manifests(store, source.vendor.name, source.credentials.account, LEARNED)

@@ -18,8 +18,9 @@ from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize.pipeline import normalize
+from airflow_provider_interactions.plan.past import learn_figures
 from airflow_provider_interactions.plan.requests import count_requests
-from airflow_provider_interactions.plan.run import Figures, learn_figures, plan_run
+from airflow_provider_interactions.plan.run import Figures, plan_run
 from airflow_provider_interactions.plan.text import describe_plan
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.vendors import VENDORS
