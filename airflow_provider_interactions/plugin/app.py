@@ -25,6 +25,7 @@ from airflow_provider_interactions.coverage.read import read_coverage
 from airflow_provider_interactions.errors import ConfigError, LakeUnavailable
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.plugin.gap_plan import plan_gap
 from airflow_provider_interactions.plugin.manifest_page import render_manifest
 from airflow_provider_interactions.window import Window, zulu
 
@@ -135,6 +136,10 @@ def _build_router(open_lake: Callable[[], Lake]) -> APIRouter:
     @router.get("/api/dags")
     def list_dags(vendor: str, account: str) -> Response:
         return _json(find_dags(open_lake(), vendor, account, datetime.now(UTC).date()))
+
+    @router.get("/api/plan")
+    def show_plan(place: Place, windows: Annotated[int, Query(ge=1, le=100_000)]) -> Response:
+        return _json(plan_gap(open_lake(), place.vendor, place.account, place.window, windows))
 
     @router.get("/api/window")
     def describe_window(place: Place) -> Response:

@@ -18,7 +18,7 @@ from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize.pipeline import normalize
-from airflow_provider_interactions.plan.past import learn_figures
+from airflow_provider_interactions.plan.past import compare_requests, learn_figures
 from airflow_provider_interactions.plan.requests import count_requests
 from airflow_provider_interactions.plan.run import Figures, plan_run
 from airflow_provider_interactions.plan.text import describe_plan
@@ -191,6 +191,27 @@ def test_figures_of_past_runs_replace_the_assumptions():
     assert plan.wide.rows == 400
     assert "learned from past runs" in describe_plan(plan)
     assert learn_figures([]) == Figures()
+
+
+@pytest.mark.parametrize("name", VENDORS)
+@given(contacts=st.integers(1, 10_000), share=st.floats(0.01, 100))
+def test_requests_of_past_windows_are_those_of_the_next_one(name, contacts, share):
+    window = Window.of("2026-01-01", "2026-01-02")
+    planned = plan_run(VENDORS[name], contacts, window, figures=Figures(rows=0.0)).wide.requests
+    counts = Counts(contacts=contacts, requests=max(1, round(planned * share)))
+    past = Manifest(
+        vendor=name,
+        account="acme",
+        window_start=window.start,
+        window_end=window.end,
+        extracted_at=window.end,
+        counts=counts,
+    )
+    cut = msgspec.structs.replace(past, counts=Counts(contacts=contacts))
+    figures = learn_figures([past, cut])
+    figures = replace(figures, requests=compare_requests(VENDORS[name], [past, cut], figures))
+    found = plan_run(VENDORS[name], contacts, window, figures=figures).wide.requests
+    assert counts.requests <= found <= counts.requests + 1
 
 
 @given(contacts=st.integers(0, 10**7), days=st.integers(1, 400), width=st.integers(1, 40))

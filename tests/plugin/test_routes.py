@@ -33,6 +33,7 @@ ROUTES = [
     ("GET", "static/nothing.js", {}),
     ("GET", "api/coverage", {}),
     ("GET", "api/dags", {"vendor": VENDOR, "account": ACCOUNTS[0]}),
+    ("GET", "api/plan", {**about(6), "windows": 1}),
     ("GET", "api/window", about(6)),
     ("GET", "manifest", about(6)),
     ("POST", "api/rejected", {**about(6), "reason": "Timestamp is missing"}),
@@ -102,6 +103,17 @@ def test_filters(get):
     assert [cell[2] for cell in get("api/coverage", account=HOSTILE, **span(8, 7))["accounts"][0]["cells"]] == STATES[
         :2
     ]
+
+
+def test_the_plan_of_a_gap_is_judged_by_past_windows(get):
+    found = get("api/plan", **about(5), windows=1)
+    # Each window of this lake took three requests for one contact, which a plan without the DAG's options cannot know.
+    assert (found["contacts"], found["past"], found["daily"]["requests"]) == (1, 4, 3)
+    assert found["cheapest"] == "daily"
+    week = get("api/plan", **{**about(15), "end": about(9)["end"]}, windows=7)
+    assert (week["daily"]["runs"], week["daily"]["requests"], week["wide"]["requests"]) == (7, 21, 3)
+    assert week["cheapest"] == "wide"
+    assert get("api/plan", **about(5, "nobody"), windows=1) is None
 
 
 def test_one_window(get, lake):

@@ -6,7 +6,7 @@ const STATES = {
 };
 const MARKS = { rejects: "!", partial: "?", stale: "~", failed: "×", running: "…" };
 const GAPS = new Set(["never", "failed"]);
-const DAY = 86400000, PIXELS = 18;
+const DAY = 86400000, PIXELS = 18, SECONDS_BETWEEN_LOOKS = 4, TRIES = 20;
 
 const $ = (id) => document.getElementById(id);
 
@@ -32,7 +32,8 @@ async function call(path, options) {
   const body = await response.json().catch(() => ({}));
   if (!response.ok) {
     const detail = body.detail?.message || body.detail;
-    throw new Error(typeof detail === "string" ? detail : `The server answered ${response.status}.`);
+    const error = new Error(typeof detail === "string" ? detail : `The server answered ${response.status}.`);
+    throw Object.assign(error, { status: response.status });
   }
   return body;
 }
@@ -82,8 +83,8 @@ function offer(select, values) {
   select.value = chosen;
 }
 
-async function refresh() {
-  say("Loading…");
+async function refresh({ isQuiet = false } = {}) {
+  if (!isQuiet) say("Loading…");
   try {
     shown = await call(`api/coverage?${readFilters()}`);
   } catch (error) {
@@ -94,10 +95,11 @@ async function refresh() {
   offer($("filters").vendor, shown.accounts.map((one) => one.vendor));
   offer($("filters").account, shown.accounts.map((one) => one.account));
   showLegend();
+  const places = isQuiet ? [...document.querySelectorAll(".strip")].map((strip) => strip.scrollLeft) : [];
   const grid = document.createDocumentFragment();
   for (const account of shown.accounts) grid.append(drawAccount(account));
   $("grid").replaceChildren(grid);
-  for (const strip of document.querySelectorAll(".strip")) strip.scrollLeft = strip.scrollWidth;
+  document.querySelectorAll(".strip").forEach((strip, at) => { strip.scrollLeft = places[at] ?? strip.scrollWidth; });
   const what = chosenDag ? `The DAG ${chosenDag} has not worked on the lake in the last month.` : "The lake has no window yet.";
   say(shown.accounts.length ? "" : `${what} Run a DAG, or choose another time.`);
 }
@@ -191,8 +193,10 @@ function closePanel() {
 
 function fillPanel(title, ...children) {
   const close = make("button", { class: "close", type: "button", onclick: closePanel }, "Close");
+  const atEnd = [...document.querySelectorAll(".strip")].filter((strip) => strip.scrollLeft + strip.clientWidth >= strip.scrollWidth - 2);
   $("panel").replaceChildren(close, make("h2", {}, title), ...children.filter(Boolean));
   $("panel").hidden = false;
+  for (const strip of atEnd) strip.scrollLeft = strip.scrollWidth; // the panel takes room from them
   $("panel").focus({ preventScroll: true });
 }
 
@@ -208,7 +212,7 @@ async function openWindow(account, start, end, cell) {
   }
 }
 
-/* The panel takes room from the strips, and on a narrow screen covers what is below. */
+/* On a narrow screen, the panel covers what is below. */
 function keepInView(cell) {
   cell.setAttribute("aria-pressed", "true");
   if (matchMedia("(max-width: 760px)").matches) cell.closest(".account").scrollIntoView({ block: "start" });
@@ -296,9 +300,31 @@ function joinGaps(gaps) {
   return ranges;
 }
 
-function callAirflow(path, body) {
-  const post = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
-  return call(`${airflow}/${path}`, body ? post : undefined);
+function callAirflow(path, body, method = "POST") {
+  const change = { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  return call(`${airflow}/${path}`, body ? change : undefined);
+}
+
+const isBusy = (error) => error.status >= 500;
+const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+
+/* While SQLite's one writer is busy, Airflow answers 503, and may leave a backfill without runs in the way. */
+async function startBackfill(body) {
+  for (let left = TRIES - 1; ; left -= 1) {
+    try {
+      return await callAirflow("backfills", body);
+    } catch (error) {
+      if (!isBusy(error) || !left) throw error;
+    }
+    await pause(1);
+    await cancelBackfill(body).catch((error) => { if (!isBusy(error)) throw error; });
+  }
+}
+
+async function cancelBackfill({ dag_id, from_date, to_date }) {
+  const { backfills } = await callAirflow(`backfills?${new URLSearchParams({ dag_id, limit: 1, order_by: "-id" })}`);
+  const isOurs = (one) => Date.parse(one.from_date) === Date.parse(from_date) && Date.parse(one.to_date) === Date.parse(to_date);
+  for (const one of backfills.filter((each) => isOurs(each) && !each.completed_at)) await callAirflow(`backfills/${one.id}/cancel`, {}, "PUT");
 }
 
 async function openFill(account, gaps) {
@@ -321,26 +347,19 @@ async function openFill(account, gaps) {
 function showFill(title, account, gaps, dags) {
   const select = make("select", { name: "dag" }, ...dags.map((dag) => make("option", { value: dag }, dag)));
   const plans = make("div", { "aria-live": "polite" });
-  const show = () => plans.replaceChildren(...joinGaps(gaps).map((range) => drawRange(range, select.value)));
+  const show = () => plans.replaceChildren(...joinGaps(gaps).map((range) => drawRange(account, range, select.value)));
   select.addEventListener("change", show);
-  fillPanel(title, make("p", {}, `${account.vendor}, ${account.account}`), make("p", {}, estimate(account, gaps.length)),
-    make("label", {}, "DAG", select), make("p", { class: "warning" }, "Each row is one backfill. A DAG runs one at a time."), plans);
+  fillPanel(title, make("p", {}, `${account.vendor}, ${account.account}`), make("label", {}, "DAG", select),
+    make("p", { class: "warning" }, "Each part is one backfill. A DAG runs one at a time."), plans);
   show();
 }
 
-function estimate(account, windows) {
-  const known = account.cells.filter((cell) => cell[5] > 0).map((cell) => cell[5]).sort((one, other) => one - other);
-  if (!known.length) return "No window of this account shows how many requests one takes.";
-  const usual = known[Math.floor(known.length / 2)];
-  return `About ${count(usual * windows)} requests, at ${count(usual)} for each window, as windows of this account usually took.`;
-}
-
 /* Airflow's own dry run says which runs a backfill would make. It must be those of the missing windows and no others. */
-function drawRange(range, dag) {
+function drawRange(account, range, dag) {
   const body = { dag_id: dag, from_date: range.start, to_date: range.starts[range.starts.length - 1], reprocess_behavior: "completed" };
-  const result = make("span", {}, "Asking Airflow…");
+  const result = make("span", { role: "status" }, "Asking Airflow…"), plan = make("div", {}, "Planning…");
   const start = make("button", { type: "button", disabled: "" }, "Start the backfill");
-  const box = make("div", { class: "range" }, make("b", {}, nameWindow(range.start, range.end)), " ", result, " ", start);
+  const box = make("div", { class: "range" }, make("b", {}, nameWindow(range.start, range.end)), " ", result, plan, start);
   const stop = (error) => { result.textContent = error.message; start.disabled = true; };
   callAirflow("backfills/dry_run", body).then(({ backfills }) => {
     const runs = new Set(backfills.map((run) => Date.parse(run.logical_date || run.partition_date)));
@@ -351,12 +370,45 @@ function drawRange(range, dag) {
     result.textContent = `${count(runs.size)} ${runs.size === 1 ? "run" : "runs"}`;
     start.disabled = false;
   }).catch(stop);
+  showPlan(plan, account, range);
   start.addEventListener("click", () => {
     start.disabled = true;
     result.textContent = "Starting…";
-    callAirflow("backfills", body).then((made) => { result.textContent = `Backfill ${made.id} was started.`; }, stop);
+    startBackfill(body).then((made) => follow(made.id, result)).catch((error) => { stop(error); start.disabled = false; });
   });
   return box;
+}
+
+async function showPlan(place, account, range) {
+  const asked = new URLSearchParams({ vendor: account.vendor, account: account.account, start: range.start, end: range.end, windows: range.starts.length });
+  try {
+    const plan = await call(`api/plan?${asked}`);
+    place.replaceChildren(...(plan ? describePlan(plan, range) : ["No plan: no window of this account in the lake shows how many contacts there are."]));
+  } catch (error) {
+    place.textContent = `No plan: ${error.message}`;
+  }
+}
+
+function describePlan(plan, range) {
+  const ways = range.starts.length > 1 ? [["daily", "A run for each window"], ["wide", "One run over all of them"]] : [["daily", "One run"]];
+  const rows = ways.map(([name, text]) => make("tr", {}, make("th", {}, text), make("td", { class: "number" }, count(plan[name].requests)),
+    make("td", { class: "number" }, plan[name].time)));
+  const names = ["", "Requests", "Takes about"].map((name) => make("th", {}, name));
+  const basis = `For ${count(plan.contacts)} contacts, judged by the last ${count(plan.past)} windows, at ${plan.pace}.`;
+  const advice = `One run is the cheapest. To make it, trigger the DAG with start ${range.start} and end ${range.end}.`;
+  return [make("table", { class: "plan" }, make("tr", {}, ...names), ...rows), make("p", { class: "soft" }, basis),
+    plan.cheapest === "wide" ? make("p", {}, advice) : null].filter(Boolean);
+}
+
+/* Look at the lake again until the backfill has ended. */
+async function follow(id, result) {
+  for (let made = {}; !made.completed_at;) {
+    result.textContent = `Backfill ${id} is running.`;
+    await pause(SECONDS_BETWEEN_LOOKS);
+    made = await callAirflow(`backfills/${id}`).catch((error) => { if (!isBusy(error)) throw error; return {}; });
+    await refresh({ isQuiet: true });
+  }
+  result.textContent = `Backfill ${id} has ended.`;
 }
 
 /* ---- start ---- */
