@@ -232,7 +232,7 @@ def _read_parquet(stream: Any, column: str | None, _: Accepts) -> Iterator[objec
 def _read_csv(stream: Any, column: str | None, accepts: Accepts) -> Iterator[object]:
     # Read every column as text: an identifier of digits must not become a number.
     first = stream.readline().decode("utf-8-sig")
-    parsing = pa.csv.ParseOptions(delimiter=_find_delimiter(first))
+    parsing = pa.csv.ParseOptions(delimiter=find_delimiter(first))
     stream.seek(0)
     names = pa.csv.open_csv(stream, parse_options=parsing).schema.names
     stream.seek(0)
@@ -251,7 +251,7 @@ def _read_csv(stream: Any, column: str | None, accepts: Accepts) -> Iterator[obj
         yield from _strip_values(batch.column(0))
 
 
-def _find_delimiter(first: str) -> str:
+def find_delimiter(first: str) -> str:
     """The delimiter of a CSV: the comma, unless its first line has no comma but a semicolon or a tab."""
     marks = [mark for mark in ",;\t" if mark in first]
     return marks[0] if marks else ","

@@ -71,6 +71,17 @@ LAKE = {
     "default": "",
 }
 
+IDENTITIES = {
+    "description": (
+        "Address of the map of identities, a Parquet or CSV file with the columns person_id, vendor, account, kind and "
+        "identifier. A request for one person finds the person's identifiers in it."
+    ),
+    "version_added": "0.1.0",
+    "type": "string",
+    "example": "s3://aws_default@my-bucket/identities.parquet",
+    "default": "",
+}
+
 BROWSE = {
     "description": "Web address of the lake's files, for links in the UI. {path} stands for the path in the lake.",
     "version_added": "0.1.0",
@@ -111,7 +122,7 @@ SHARED_LIMIT = {
 }
 
 #: The names of the link classes, without their ending.
-LINKS = ("Manifest", "Parquet", "Lines")
+LINKS = ("Manifest", "Parquet", "Lines", "Page")
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -137,6 +148,7 @@ def get_provider_info() -> dict[str, Any]:
                 "options": {
                     "lake": LAKE,
                     "browse": BROWSE,
+                    "identities": IDENTITIES,
                     "pools": POOLS,
                     "shared_limit": SHARED_LIMIT,
                     "redshift_iam_role": REDSHIFT_ROLE,

@@ -47,6 +47,9 @@ REMOVING = Purpose("The lake did not remove a file", "Files of the lake cannot b
 READING_CONTACTS = Purpose(
     "The storage did not hand out the file of contacts", "The file of contacts cannot be read", owner="the storage"
 )
+READING_MAP = Purpose(
+    "The storage did not hand out the map of identities", "The map of identities cannot be read", owner="the storage"
+)
 
 
 def is_storage_fault(fault: BaseException) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_interactions.lake.manifest import Counts, Manifest
     from airflow_provider_interactions.lake.paths import WindowPaths
     from airflow_provider_interactions.load import Loaded
-    from airflow_provider_interactions.person.counts import Answer
+    from airflow_provider_interactions.person.counts import Answer, PersonAnswer
 
 Counters = Mapping[str, int]
 
@@ -111,11 +111,20 @@ def summarize_loaded(stage: str, manifest: Manifest, result: Loaded, late: Loade
 
 def summarize_answer(stage: str, answer: Answer) -> Summary:
     """The summary of an answer to a request."""
+    return _summarize_request(stage, answer.vendor, answer.account, answer)
+
+
+def summarize_person(stage: str, answer: PersonAnswer) -> Summary:
+    """The summary of an answer about one person at several systems."""
+    return _summarize_request(stage, "all", "all", answer)
+
+
+def _summarize_request(stage: str, vendor: str, account: str, answer: Answer | PersonAnswer) -> Summary:
     counts = answer.counts
     return Summary(
         stage=stage,
-        vendor=answer.vendor,
-        account=answer.account,
+        vendor=vendor,
+        account=account,
         window_start=zulu(answer.window_start) if answer.window_start else None,
         window_end=zulu(answer.window_end) if answer.window_end else None,
         rows=counts.canonical,

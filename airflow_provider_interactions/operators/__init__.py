@@ -1,6 +1,7 @@
 """Operators: list contacts, extract, publish, normalize and load; all of these in one call; one data subject's data."""
 
 from airflow_provider_interactions.operators.contacts import ListContactsOperator
+from airflow_provider_interactions.operators.everywhere import PersonInteractionsOperator
 from airflow_provider_interactions.operators.extract import ExtractInteractionsOperator
 from airflow_provider_interactions.operators.load import LoadInteractionsOperator
 from airflow_provider_interactions.operators.normalize import NormalizeInteractionsOperator
@@ -16,6 +17,7 @@ __all__ = [
     "LoadInteractionsOperator",
     "NormalizeInteractionsOperator",
     "NormalizePartOperator",
+    "PersonInteractionsOperator",
     "Pipeline",
     "PublishInteractionsOperator",
     "SplitWindowOperator",

@@ -21,11 +21,45 @@ from airflow_provider_interactions.runtime.shared_limit import choose_sharing
 from airflow_provider_interactions.window import Instant, instant
 
 if TYPE_CHECKING:
-    from airflow_provider_interactions.person.counts import Answer
+    from airflow_provider_interactions.person.counts import Answer, Person, PersonAnswer
     from airflow_provider_interactions.person.request import PersonRequest
 
 
-class ContactInteractionsOperator(LakeOperator):
+class AnswerOperator(LakeOperator):
+    """An operator that answers a request for people's data."""
+
+    #: Airflow 3.3 returns this task's value as the DAG's result. Airflow 3.2 has no DAG results and ignores this.
+    returns_dag_result = True
+
+    stage = "request"
+
+    operator_extra_links: Collection[BaseOperatorLink] = (PageLink(), ManifestLink(), ParquetLink(), LinesLink())
+
+    def read_argument(self, params: Mapping[str, Any], name: str) -> Any:
+        """An argument of the operator, or the run's param of the same name."""
+        return pick_given(getattr(self, name), params.get(name))
+
+    def build_result(self, answer: Answer | PersonAnswer, text: Sequence[str]) -> dict[str, Any]:
+        """The task's result: counts, addresses of the files, and sentences, which are logged, too."""
+        import msgspec
+
+        lake = open_lake(self.lake)
+        addresses = {name: lake.url(getattr(answer, name).path) for name in ("parquet", "lines", "page")}
+        for line in (*text, *(f"{name}: {address}" for name, address in addresses.items())):
+            self.log.info("%s", line)
+        # Encode as JSON and decode: Airflow would wrap tuples, and clients of the REST API would see the wrapping.
+        return {"text": "\n".join(text), "addresses": addresses, **msgspec.json.decode(msgspec.json.encode(answer))}
+
+    def warn_of_outcomes(self, people: Sequence[Person], where: str = "") -> None:
+        """Log who has no data, and why."""
+        from airflow_provider_interactions.person.report import describe_outcome
+
+        for person in people:
+            if person.outcome not in ("ok", "empty"):
+                self.log.warning("No data for contact %d%s: %s", person.contact, where, describe_outcome(person))
+
+
+class ContactInteractionsOperator(AnswerOperator):
     """Write everything that a vendor knows about given data subjects to the lake; returns counts and paths.
 
     An argument that you leave out is read from the run's param of the same name. All arguments are checked before the
@@ -48,18 +82,6 @@ class ContactInteractionsOperator(LakeOperator):
     :param time_zone: IANA name of the zone of the times on the page, for example ``Europe/Vienna``; default: UTC
     :param options: options of the vendor; the vendor's page in the documentation lists them
     """
-
-    #: Airflow 3.3 returns this task's value as the DAG's result. Airflow 3.2 has no DAG results and ignores this.
-    returns_dag_result = True
-
-    stage = "request"
-
-    operator_extra_links: Collection[BaseOperatorLink] = (
-        PageLink(),
-        ManifestLink(),
-        ParquetLink(),
-        LinesLink(),
-    )
 
     template_fields: Sequence[str] = (
         *LakeOperator.template_fields,
@@ -103,37 +125,34 @@ class ContactInteractionsOperator(LakeOperator):
             answer = self._answer_request(hook, request, find_user(context))
         return self.finish(context, summarize_answer(self.stage, answer), self._build_result(answer))
 
-    def _read_argument(self, params: Mapping[str, Any], name: str) -> Any:
-        return pick_given(getattr(self, name), params.get(name))
-
     def _find_hook(self, params: Mapping[str, Any]) -> InteractionsHook:
-        vendor, conn_id = self._read_argument(params, "vendor"), self._read_argument(params, "conn_id")
+        vendor, conn_id = self.read_argument(params, "vendor"), self.read_argument(params, "conn_id")
         if vendor is None and conn_id is None:
             msg = "Neither a vendor nor a connection is given. Set the run's param vendor or the operator's argument."
             raise ConfigError(msg)
         return InteractionsHook(conn_id or f"{vendor}_default", vendor=vendor)
 
     def _name_connection(self, params: Mapping[str, Any]) -> Iterator[str]:
-        conn_id = self._read_argument(params, "conn_id")
+        conn_id = self.read_argument(params, "conn_id")
         if conn_id is not None:
             yield f"connection {conn_id}"
 
     def _check_request(self, hook: InteractionsHook, params: Mapping[str, Any]) -> PersonRequest:
         from airflow_provider_interactions.person.request import check_request, split_identifiers
 
-        ids = split_identifiers(self._read_argument(params, "contacts"))
+        ids = split_identifiers(self.read_argument(params, "contacts"))
         # A library may log identifiers. Mask them in both spellings: as they were given and as they are sent.
         mask(*ids)
         vendor = hook.vendor
         request = check_request(
             vendor,
             ids,
-            require_kind(vendor.name, self._read_argument(params, "kind"), vendor.about.person_kinds),
-            start=_read_instant("start", self._read_argument(params, "start")),
-            end=_read_instant("end", self._read_argument(params, "end")),
-            types=require_types(vendor.name, self._read_argument(params, "types") or ()),
+            require_kind(vendor.name, self.read_argument(params, "kind"), vendor.about.person_kinds),
+            start=read_instant("start", self.read_argument(params, "start")),
+            end=read_instant("end", self.read_argument(params, "end")),
+            types=require_types(vendor.name, self.read_argument(params, "types") or ()),
             options=self.options,
-            time_zone=self._read_argument(params, "time_zone"),
+            time_zone=self.read_argument(params, "time_zone"),
         )
         mask(*(contact.id for contact in request.contacts))
         return request
@@ -149,22 +168,13 @@ class ContactInteractionsOperator(LakeOperator):
         return answer_request(lake, request, hook.credentials, progress=progress, sharing=sharing, asked_by=asked_by)
 
     def _build_result(self, answer: Answer) -> dict[str, Any]:
-        import msgspec
+        from airflow_provider_interactions.person.report import describe_answer
 
-        from airflow_provider_interactions.person.report import describe_answer, describe_outcome
-
-        lake, text = open_lake(self.lake), list(describe_answer(answer))
-        addresses = {name: lake.url(getattr(answer, name).path) for name in ("parquet", "lines", "page")}
-        for line in (*text, *(f"{name}: {address}" for name, address in addresses.items())):
-            self.log.info("%s", line)
-        for person in answer.people:
-            if person.outcome not in ("ok", "empty"):
-                self.log.warning("No data for contact %d: %s", person.contact, describe_outcome(person))
-        # Encode as JSON and decode: Airflow would wrap tuples, and clients of the REST API would see the wrapping.
-        return {"text": "\n".join(text), "addresses": addresses, **msgspec.json.decode(msgspec.json.encode(answer))}
+        self.warn_of_outcomes(answer.people)
+        return self.build_result(answer, list(describe_answer(answer)))
 
 
-def _read_instant(name: str, value: Instant | None) -> datetime | None:
+def read_instant(name: str, value: Instant | None) -> datetime | None:
     """One end of the window; raises ConfigError that names the argument."""
     try:
         return None if value is None else instant(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -35,18 +36,15 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     last: datetime | None
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a request, in numbers. It does not identify the people.
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What one system has, in numbers. It does not identify the people.
 
     ``channels`` counts interactions by channel and by the vendor's type. ``rejects`` counts unreadable records by
-    reason. Times are in UTC; ``window_start`` and ``window_end`` are None for all time. Paths start at the lake's root.
+    reason. Times are in UTC.
     """
 
     vendor: str
     account: str
-    asked_at: datetime
-    window_start: datetime | None
-    window_end: datetime | None
     counts: Counts
     left_out: int
     first: datetime | None
@@ -54,6 +52,37 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     channels: dict[str, dict[str, int]]
     rejects: dict[str, int]
     people: tuple[Person, ...]
+
+
+class Answer(Findings, frozen=True, kw_only=True):
+    """The result of a request at one system, in numbers, and its files.
+
+    ``window_start`` and ``window_end`` are None for all time. Paths start at the lake's root.
+    """
+
+    asked_at: datetime
+    window_start: datetime | None
+    window_end: datetime | None
+    parquet: File
+    lines: File
+    page: File
+    summary: str
+
+
+class PersonAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a request for one person at several systems: the sums, each system's numbers, and the files.
+
+    ``gaps`` are sentences that say what was not asked. The rest is as in ``Answer``.
+    """
+
+    asked_at: datetime
+    window_start: datetime | None
+    window_end: datetime | None
+    counts: Counts
+    first: datetime | None
+    last: datetime | None
+    systems: tuple[Findings, ...]
+    gaps: tuple[str, ...]
     parquet: File
     lines: File
     page: File
@@ -106,38 +135,82 @@ def _summarize_person(n: int, person: PersonRecords) -> Person:
 
 def build_answer(manifest: Manifest, window: Window | None, totals: Totals, files: Files, summary: str) -> Answer:
     """Sum up all people. Raises Unreconciled if a record is unaccounted for. ``window`` None means all time."""
-    counts = Counts(
-        canonical=totals.sum("interactions"), rejected=totals.sum("rejected"), repeated=totals.sum("repeated")
-    )
-    _reconcile(manifest, totals, files)
+    findings = sum_findings(manifest, totals)
+    _reconcile_files([findings], files)
     return Answer(
-        vendor=manifest.vendor,
-        account=manifest.account,
+        **msgspec.structs.asdict(findings),
         asked_at=manifest.extracted_at,
         window_start=window.start if window else None,
         window_end=window.end if window else None,
-        counts=manifest.counts + counts,
-        left_out=totals.sum("left_out"),
-        first=min((person.first for person in totals.people if person.first), default=None),
-        last=max((person.last for person in totals.people if person.last), default=None),
-        channels={channel: dict(types.most_common()) for channel, types in sorted(totals.channels.items())},
-        rejects=dict(totals.rejects.most_common()),
-        people=tuple(totals.people),
-        parquet=files.parquet,
-        lines=files.lines,
-        page=files.page,
+        **files._asdict(),
         summary=summary,
     )
 
 
-def _reconcile(manifest: Manifest, totals: Totals, files: Files) -> None:
-    """Raise Unreconciled unless each record is in the files, or counted as repeated or left out."""
+def sum_findings(manifest: Manifest, totals: Totals) -> Findings:
+    """Sum up the people of one system. Raises Unreconciled if a record is unaccounted for."""
+    counts = Counts(
+        canonical=totals.sum("interactions"), rejected=totals.sum("rejected"), repeated=totals.sum("repeated")
+    )
     parts = sum(totals.sum(name) for name in ("interactions", "rejected", "repeated", "left_out"))
-    rows = totals.sum("interactions") + totals.sum("rejected")
-    if manifest.counts.landed != parts or any(file.rows != rows for file in files):
+    if manifest.counts.landed != parts:
+        msg = (
+            f"The vendor sent {manifest.counts.landed} records and {parts} are accounted for, so the answer was "
+            "discarded. Please report this as a defect."
+        )
+        raise Unreconciled(msg)
+    return Findings(
+        vendor=manifest.vendor,
+        account=manifest.account,
+        counts=manifest.counts + counts,
+        left_out=totals.sum("left_out"),
+        first=_find_first(totals.people),
+        last=_find_last(totals.people),
+        channels={channel: dict(types.most_common()) for channel, types in sorted(totals.channels.items())},
+        rejects=dict(totals.rejects.most_common()),
+        people=tuple(totals.people),
+    )
+
+
+def sum_person(
+    asked_at: datetime,
+    window: Window | None,
+    findings: Sequence[Findings],
+    gaps: Sequence[str],
+    files: Files,
+    summary: str,
+) -> PersonAnswer:
+    """Sum up all systems. Raises Unreconciled if the files hold another number of records than was found."""
+    _reconcile_files(findings, files)
+    return PersonAnswer(
+        asked_at=asked_at,
+        window_start=window.start if window else None,
+        window_end=window.end if window else None,
+        counts=sum((found.counts for found in findings), Counts()),
+        first=_find_first(findings),
+        last=_find_last(findings),
+        systems=tuple(findings),
+        gaps=tuple(gaps),
+        **files._asdict(),
+        summary=summary,
+    )
+
+
+def _find_first(parts: Iterable[Person | Findings]) -> datetime | None:
+    return min((part.first for part in parts if part.first), default=None)
+
+
+def _find_last(parts: Iterable[Person | Findings]) -> datetime | None:
+    return max((part.last for part in parts if part.last), default=None)
+
+
+def _reconcile_files(findings: Iterable[Findings], files: Files) -> None:
+    """Raise Unreconciled unless each file holds every interaction and every unreadable record."""
+    rows = sum(found.counts.canonical + found.counts.rejected for found in findings)
+    if any(file.rows != rows for file in files):
         held = ", ".join(str(file.rows) for file in files)
         msg = (
-            f"The vendor sent {manifest.counts.landed} records, {parts} are accounted for, and the files hold {held}, "
-            "so the answer was discarded. Please report this as a defect."
+            f"There are {rows} records, but the files hold {held}, so the answer was discarded. Please report this as "
+            "a defect."
         )
         raise Unreconciled(msg)

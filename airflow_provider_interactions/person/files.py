@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_interactions.contract import Vendor
+from airflow_provider_interactions.contract import Contact, Vendor
 from airflow_provider_interactions.extract.outcomes import read_outcomes
 from airflow_provider_interactions.lake.faults import translate_faults
 from airflow_provider_interactions.lake.manifest import File, Manifest
@@ -52,11 +52,11 @@ class PersonRecords:
 
 def read_person(lake: Lake, vendor: Vendor, manifest: Manifest, types: frozenset[str]) -> Iterator[PersonRecords]:
     """Read the landed records, person by person, in the order of the request. Empty ``types`` means all types."""
-    groups = groupby(_read_batches(lake, manifest.files), lambda batch: batch.column("contact_id")[0].as_py())
+    groups = groupby(_read_batches(lake, manifest.files), _read_contact)
     who, batches = next(groups, (None, iter(())))
     for outcome in read_outcomes(lake, manifest):
         person = PersonRecords(outcome.outcome, outcome.reason)
-        if who == outcome.contact_id:
+        if who == outcome.contact:
             _sort_records(person, vendor, batches, types)
             who, batches = next(groups, (None, iter(())))
         yield person
@@ -67,10 +67,16 @@ def fold_type(native_type: str) -> str:
     return "".join(native_type.split()).casefold()
 
 
+def _read_contact(batch: pa.RecordBatch) -> Contact:
+    """The person of a batch."""
+    return Contact(*(batch.column(name)[0].as_py() for name in ("contact_id", "contact_id_kind")))
+
+
 def _read_batches(lake: Lake, files: Iterable[File]) -> Iterator[pa.RecordBatch]:
     """Read raw rows in batches of one person each."""
     for batch in read_rows(lake, files):
-        ends = pc.run_end_encode(batch.column("contact_id")).run_ends.to_pylist()
+        columns = (batch.column(name).cast(pa.string()) for name in ("contact_id", "contact_id_kind"))
+        ends = sorted({end for column in columns for end in pc.run_end_encode(column).run_ends.to_pylist()})
         for start, end in pairwise([0, *ends]):
             yield from slice_batch(batch.slice(start, end - start))
 

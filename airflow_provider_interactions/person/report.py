@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from airflow_provider_interactions.person.counts import Answer, Person
+from airflow_provider_interactions.person.counts import Answer, Findings, Person, PersonAnswer
 from airflow_provider_interactions.window import Window, zulu
 
 
 def describe_answer(answer: Answer) -> Iterator[str]:
     """The answer in sentences. They give every count and identify nobody."""
-    counts = answer.counts
+    yield from _describe_findings(answer, f"{answer.vendor}, {_describe_window(answer)}")
+
+
+def describe_person(answer: PersonAnswer) -> Iterator[str]:
+    """The answer about one person at several systems in sentences. They give every count and identify nobody."""
+    systems = pluralize(len(answer.systems), "system")
+    yield f"{systems}, {_describe_window(answer)}: {pluralize(answer.counts.canonical, 'interaction')}."
+    yield from answer.gaps
+    for found in answer.systems:
+        yield from _describe_findings(found, f"{found.vendor}, account {found.account}")
+
+
+def _describe_window(answer: Answer | PersonAnswer) -> str:
     window = answer.window_start and answer.window_end and Window(answer.window_start, answer.window_end)
-    when = f"window {window}" if window else "all time"
-    people = pluralize(counts.contacts, "contact")
-    yield f"{answer.vendor}, {when}: {pluralize(counts.canonical, 'interaction')} of {people}."
+    return f"window {window}" if window else "all time"
+
+
+def _describe_findings(answer: Findings, what: str) -> Iterator[str]:
+    people = pluralize(answer.counts.contacts, "contact")
+    yield f"{what}: {pluralize(answer.counts.canonical, 'interaction')} of {people}."
     for person in answer.people:
         yield f"contact {person.contact}: {describe_outcome(person)}, {_describe_records(person)}."
     for channel, types in answer.channels.items():

@@ -82,7 +82,7 @@ class PersonRequest:
 
 def check_request(
     vendor: Vendor,
-    ids: Iterable[str],
+    ids: Iterable[str | Contact],
     kind: str | None = None,
     *,
     start: Instant | None = None,
@@ -93,8 +93,9 @@ def check_request(
 ) -> PersonRequest:
     """Check everything that can be checked before the first call. Raises ConfigError that says what to correct.
 
-    Without ``start``, the window has no limit in the past; without ``end``, none in the future. ``time_zone`` is the
-    IANA name of the zone of the times on the page, by default UTC.
+    ``kind`` is that of identifiers which are not given as contacts. Without ``start``, the window has no limit in the
+    past; without ``end``, none in the future. ``time_zone`` is the IANA name of the zone of the times on the page, by
+    default UTC.
     """
     people = _check_people(vendor, ids, kind)
     names = {option.name for option in msgspec.structs.fields(vendor.options)}
@@ -141,6 +142,21 @@ def answer_request(
     Raises VendorError, and Unreconciled if a record is unaccounted for. ``now`` (aware) is the time of the request.
     ``sharing`` is as in ``Job``. ``asked_by`` is the name of who asks; only the page holds it.
     """
+    with ask_vendor(request, credentials, progress=progress, limits=limits, sharing=sharing, now=now) as found:
+        return _write_answer(lake, request, *found, asked_by)
+
+
+@contextmanager
+def ask_vendor(
+    request: PersonRequest,
+    credentials: Credentials,
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    limits: Limits | None = None,
+    sharing: Sharing | None = None,
+    now: datetime | None = None,
+) -> Iterator[tuple[Manifest, Iterator[PersonRecords]]]:
+    """What the vendor sends about the people of a request: the counts, and each person's records, in memory only."""
     with _open_memory_lake() as memory:
         job = Job(
             vendor=request.vendor,
@@ -157,18 +173,17 @@ def answer_request(
             extracted_at=now or datetime.now(UTC),
         )
         manifest = _land(job, request)
-        return _write_answer(
-            lake, request, manifest, read_person(memory, request.vendor, manifest, request.types), asked_by
-        )
+        yield manifest, read_person(memory, request.vendor, manifest, request.types)
 
 
 def _check_people(vendor: Vendor, ids: Iterable[object], kind: str | None) -> dict[Contact, int]:
     """Each person once, with the first place in the list. Blanks count as places."""
     contacts: dict[Contact, int] = {}
     for place, value in enumerate(ids, start=1):
-        identifier = value.strip() if isinstance(value, str) else value
+        own, given = (value.kind, value.id) if isinstance(value, Contact) else (kind, value)
+        identifier = given.strip() if isinstance(given, str) else given
         if identifier != "" and not is_empty(identifier):
-            contacts.setdefault(check_contact(vendor, identifier, kind or vendor.contact_kinds[0], place), place)
+            contacts.setdefault(check_contact(vendor, identifier, own or vendor.contact_kinds[0], place), place)
     if not contacts:
         msg = "No contact is given. Give at least one identifier."
         raise ConfigError(msg)

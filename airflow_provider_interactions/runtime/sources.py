@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -61,19 +61,30 @@ def read_file(url: str, column: str | None = None, accepts: Callable[[str], bool
 
 def read_sql(sql: str, conn_id: str | None) -> Iterator[object]:
     """Identifiers from the first column of a query's rows; raises ConfigError if the connection is not a database."""
-    hook = _find_database(conn_id)
+    for _, rows in read_table(sql, conn_id, "contacts_sql", "contacts_conn_id"):
+        yield from _strip_identifiers(row[0] for row in rows)
+
+
+def read_table(
+    sql: str, conn_id: str | None, sql_name: str, conn_name: str
+) -> Iterator[tuple[Sequence[str], Sequence[Sequence[object]]]]:
+    """The rows of a query, some at a time, each time with the names of its columns; ConfigError as ``read_sql``.
+
+    ``sql_name`` and ``conn_name`` are the names of the arguments, for messages.
+    """
+    hook = _find_database(conn_id, sql_name, conn_name)
     with closing(hook.get_conn()) as connection, closing(_open_cursor(connection)) as cursor:
         cursor.execute(sql)
         if cursor.description is None and not _needs_named_cursor(connection):
-            msg = "contacts_sql returned no result set. Write a query whose first column holds the identifiers."
+            msg = f"{sql_name} returned no result set. Write a query that returns rows."
             raise ConfigError(msg)
         while rows := cursor.fetchmany(ROWS):
-            yield from _strip_identifiers(row[0] for row in rows)
+            yield [column[0] for column in cursor.description], rows
 
 
-def _find_database(conn_id: str | None) -> DbApiHook:
+def _find_database(conn_id: str | None, sql_name: str, conn_name: str) -> DbApiHook:
     if not conn_id:
-        msg = "contacts_sql needs contacts_conn_id, the Airflow connection of the database to query."
+        msg = f"{sql_name} needs {conn_name}, the Airflow connection of the database to query."
         raise ConfigError(msg)
     from airflow.providers.common.sql.hooks.sql import DbApiHook
 
