@@ -67,6 +67,7 @@ PARTS: dict[str, Callable[..., str]] = {
     "columns": describe_columns,
     "words": list_words,
     "connection": vendor_parts.describe_connection,
+    "personal": vendor_parts.describe_personal,
     "kinds": vendor_parts.describe_kinds,
     "statuses": vendor_parts.describe_statuses,
     "refusals": vendor_parts.describe_refusals,

@@ -8,7 +8,7 @@ from typing import Any
 from markup import Rows, fold, format_code, format_table
 
 from airflow_provider_interactions import errors, provider_info
-from airflow_provider_interactions.vendors import NAMES, read_about
+from airflow_provider_interactions.vendors import NAMES, list_abouts, read_about
 from airflow_provider_interactions.vendors.capillary import errors as capillary_errors
 from airflow_provider_interactions.vendors.capillary import vocabulary as capillary_kinds
 from airflow_provider_interactions.vendors.dynamics_marketing import errors as dynamics_errors
@@ -50,6 +50,17 @@ def _describe_extras(fields: Mapping[str, Any]) -> Rows:
         words = [word for word in field["schema"].get("enum", ()) if word is not None]
         choice = f" One of {format_code(words)}." if words else ""
         yield f"extra `{name}`", field["label"], f"{field['description']}{choice}"
+
+
+def describe_personal() -> str:
+    """The fields of each vendor's preset, and the actions that apply by default."""
+    rows = [
+        (about.title, f"`{name}`", kind, f"`{about.policy[name]}`" if name in about.policy else "")
+        for about in list_abouts()
+        for name, kind in about.personal.items()
+    ]
+    none = [(about.title, "", "none is documented", "") for about in list_abouts() if not about.personal]
+    return format_table(("vendor", "field", "what it holds", "by default"), [*rows, *none])
 
 
 def describe_kinds(vendor: str) -> str:

@@ -146,6 +146,32 @@ def test_windows_that_are_there_can_be_left_out(shell):
     assert [one["counts"] is None for one in shell.ask("normalize", *words)["windows"]] == [True, False, True]
 
 
+def test_a_changed_policy_is_applied_to_what_is_there(shell):
+    """By an option, or the connection; --missing knows that it changed. The key is a connection of the TOML file."""
+    words, key = ("which50", "--day", "2026-01-02"), {"login": "2026-11", "password": "0123456789abcdef" * 4}
+    (shell.folder / "interactions.toml").write_text(
+        f'[connections.pseudonyms]\nlogin = "{key["login"]}"\npassword = "{key["password"]}"\n'
+    )
+    (shell.folder / "interactions.toml").chmod(0o600)
+    shell.run("extract", *words)
+    asked = shell.sandbox.stats()["which50"]["requests"]
+    hashed = json.dumps({"fields": {"contact_id": "hmac", "subject": "drop"}, "key": "pseudonyms"})
+    for again, known in ((("--policy", hashed), False), (("--policy", hashed), True), ((), False)):
+        [done] = shell.ask("normalize", *words, "--missing", *again)["windows"]
+        assert (done["counts"] is None) == known
+    known = {**shell.sandbox.connections["which50"]}
+    known["extra"] = {**known["extra"], "policy": json.loads(hashed)}
+    shell.environment["AIRFLOW_CONN_WHICH50_DEFAULT"] = json.dumps(known)
+    shell.run("normalize", *words)
+    shell.run("load", *words)
+    with duckdb.connect(shell.folder / "lake/interactions.duckdb", read_only=True) as database:
+        found = database.execute("SELECT DISTINCT contact_id[:13], subject FROM interactions").fetchall()
+    assert found == [("hmac:2026-11:", None)]
+    assert shell.sandbox.stats()["which50"]["requests"] == asked
+    _, err = shell.run("normalize", *words, "--policy", "hide", code=3)
+    assert "'hide'" in err
+
+
 def test_missing_windows_are_shown(shell):
     """Days 1 and 3 were read, day 2 was not, and day 4 was read but not normalized."""
     for day in ("2026-01-01", "2026-01-03", "2026-01-04"):
