@@ -5,28 +5,39 @@ Both are real servers on this machine; tasks, listeners and statistics are set u
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import shutil
 import socket
 import threading
+import zlib
 from collections import Counter
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
+import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_interactions.demo import airflow, sandbox_process
 from airflow_provider_interactions.demo.paths import DAGS, Paths, prepare_home
 from airflow_provider_interactions.demo.rest import NotReady
 from airflow_provider_interactions.demo.supervisor import supervise
+from airflow_provider_interactions.demo.vendors import SOURCES
+from airflow_provider_interactions.sandbox.world import get_tag
 from airflow_provider_interactions.schema import CANONICAL, RAW
 from airflow_provider_interactions.window import Window, zulu
 from tests.e2e.days import FIRST
 
 VENDOR, DAG_ID = "luminate_online", "luminate_online_interactions"
+OTHERS = [source.dag_id for source in SOURCES if source.dag_id != DAG_ID]
+PEOPLE = 12
+
+#: What in the lake is about people. Everything else must name nobody, and no path may.
+ABOUT_PEOPLE = {"raw", "interactions", "history", "rejects", "contacts", "unfinished", "requests"}
 DAY = Window.day(FIRST)
 STEPS = ("list_contacts", "extract", "normalize", "load")
 
@@ -81,13 +92,14 @@ def statsd():
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
-    """One run of one vendor's example DAG about one day; what was told of it, and what its tasks returned."""
+    """One run of each vendor's example DAG about one day; what was told, and what the tasks of one returned."""
     home = tmp_path_factory.mktemp("told")
     (dags := home.with_name("told-dags")).mkdir()
-    shutil.copy(DAGS / f"{VENDOR}.py", dags)
+    for source in SOURCES:
+        shutil.copy(DAGS / f"{source.vendor}.py", dags)
     places = Paths(home, dags)
     with collector() as (url, events), statsd() as (port, metrics), prepare_home(places), supervise() as running:
-        sandbox = sandbox_process.start(running, places, [DAY], 12)
+        sandbox = sandbox_process.start(running, places, [DAY], PEOPLE)
         given = {
             **sandbox.connections,
             **sandbox_process.build_variables(sandbox, places),
@@ -103,6 +115,8 @@ def told(tmp_path_factory):
         )
         returned = ran(running, api)
         running.wait_until(lambda: set(STEPS) <= set(completed(events)), "An event did not come", patience=60)
+        for dag_id in OTHERS:
+            ran(running, api, dag_id)
         yield SimpleNamespace(
             places=places,
             sandbox=sandbox,
@@ -114,15 +128,15 @@ def told(tmp_path_factory):
         api.close()
 
 
-def ran(running, api):
-    """Run the DAG once; what its tasks returned."""
+def ran(running, api, dag_id=DAG_ID):
+    """Run a DAG once; what its tasks returned."""
     made = []
 
     def trigger():
         try:
-            api.patch(f"dags/{DAG_ID}", {"is_paused": False})
+            api.patch(f"dags/{dag_id}", {"is_paused": False})
             conf = {"start": zulu(DAY.start), "end": zulu(DAY.end)}
-            made.append(api.post(f"dags/{DAG_ID}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"])
+            made.append(api.post(f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"])
         except NotReady:
             return False
         return True
@@ -136,7 +150,7 @@ def ran(running, api):
         return state == "success"
 
     running.wait_until(trigger, "The DAG is not there", patience=60)
-    path = f"dags/{DAG_ID}/dagRuns/{quote(made[0], safe='')}"
+    path = f"dags/{dag_id}/dagRuns/{quote(made[0], safe='')}"
     running.wait_until(over, "The run has not ended", patience=120)
     return {step: result(api, path, step, 0 if step == "extract" else -1) for step in STEPS}
 
@@ -189,7 +203,7 @@ def test_extract_tells_schema_rows_and_bytes(told):
     assert columns(written) == of(RAW)
     facet = written["outputFacets"]["outputStatistics"]
     assert facet["rowCount"] == manifest["counts"]["landed"] == told.sandbox.expected(VENDOR, DAY).interactions > 0
-    files = [file.stat().st_size for file in (told.places.lake / "raw").rglob("*-part-*.parquet")]
+    files = [file.stat().st_size for file in (told.places.lake / "raw" / f"vendor={VENDOR}").rglob("*-part-*.parquet")]
     assert (facet["size"], facet["fileCount"]) == (sum(files), len(files))
 
 
@@ -199,7 +213,7 @@ def test_normalize_tells_schema_rows_and_bytes(told):
     written = one(event["outputs"])
     assert columns(written) == of(CANONICAL)
     facet = written["outputFacets"]["outputStatistics"]
-    files = list((told.places.lake / "interactions").rglob("*.parquet"))
+    files = list((told.places.lake / "interactions" / f"vendor={VENDOR}").rglob("*.parquet"))
     assert facet["rowCount"] == manifest["counts"]["canonical"] > 0
     assert (facet["size"], facet["fileCount"]) == (sum(file.stat().st_size for file in files), len(files))
 
@@ -213,9 +227,62 @@ def test_load_tells_schema_and_rows_and_no_bytes_which_nobody_knows(told):
     assert facet.get("fileCount") is None
 
 
-def test_events_name_nobody(told):
-    text = json.dumps(told.all)
-    assert not [person for person in told.sandbox.contacts(VENDOR) if f'"{person}"' in text]
+def list_identifiers(sandbox):
+    """Every identifier of every person at every vendor, in each spelling that could hide it."""
+    people = {person for source in SOURCES for person in sandbox.contacts(source.vendor)}
+    tags = [get_tag(number) for number in range(PEOPLE)]
+    people |= {text for tag in tags for text in (tag, f"c.{tag}@example.org", f"+999{tag}")}
+    return {spelling.encode() for person in people if len(person) > 5 for spelling in variants(person)}
+
+
+def variants(text):
+    raw = text.encode()
+    return {
+        text, text.upper(), text.lower(), text.replace("-", ""), quote(text, safe=""), quote_plus(text), raw.hex(),
+        text.encode("unicode_escape").decode(), base64.b64encode(raw).decode().rstrip("="),
+        *(hashlib.new(name, raw).hexdigest() for name in ("md5", "sha1", "sha256")),
+    }  # fmt: skip
+
+
+def find_people(identifiers, content):
+    return sorted(one for one in identifiers if one in content)
+
+
+def read_plain(path):
+    """A file's bytes without compression: Parquet as JSON lines, the index as it was packed."""
+    if path.suffix == ".parquet":
+        return "\n".join(map(str, pq.read_table(path).to_pylist())).encode()
+    return zlib.decompress(path.read_bytes()) if path.suffix == ".bin" else path.read_bytes()
+
+
+def test_nothing_that_leaves_the_lake_names_anybody(told):
+    """Log lines, XCom and all else in Airflow's database, events, metrics; by a byte search, of all four vendors."""
+    identifiers = list_identifiers(told.sandbox)
+    assert len(identifiers) > 4 * PEOPLE
+    logs = [path for folder in (told.places.airflow / "logs", told.places.logs) for path in folder.rglob("*")]
+    logs = [path for path in logs if path.is_file() and path.name != "sandbox.log"]  # a vendor's own, with its paths
+    database = list(told.places.airflow.glob("airflow.db*"))
+    assert len([path for path in logs if "task_id=extract" in str(path)]) >= len(SOURCES)
+    found = {path: find_people(identifiers, path.read_bytes()) for path in (*logs, *database)}
+    found["events"] = find_people(identifiers, json.dumps(told.all).encode())
+    found["metrics"] = find_people(identifiers, json.dumps(told.metrics).encode())
+    assert len(told.all) >= 2 * len(STEPS) * len(SOURCES)
+    assert {place: some for place, some in found.items() if some} == {}
+
+
+def test_no_path_and_no_bookkeeping_of_the_lake_names_anybody(told):
+    """File names of all layers, and the content of manifests, index, ledger and marks."""
+    identifiers = list_identifiers(told.sandbox)
+    paths = [path.relative_to(told.places.lake) for path in told.places.lake.rglob("*")]
+    assert find_people(identifiers, "\n".join(map(str, paths)).encode()) == []
+    files = [path for path in paths if (told.places.lake / path).is_file()]
+    kept = [path for path in files if path.parts[0] not in ABOUT_PEOPLE or path.suffix == ".json"]
+    assert {"manifests", "ledger", "raw"} <= {path.parts[0] for path in kept}
+    found = {path: find_people(identifiers, read_plain(told.places.lake / path)) for path in kept}
+    assert {path: some for path, some in found.items() if some} == {}
+    # The search finds people where they are.
+    rows = [path for path in files if path.parts[0] == "interactions"]
+    assert all(find_people(identifiers, read_plain(told.places.lake / path)) for path in rows)
 
 
 def test_workers_send_metrics(told):
