@@ -32,17 +32,21 @@ class State(StrEnum):
     STALE = "stale"
     #: No run has asked for the window.
     NEVER = "never"
-    #: A run of the window left unfinished work since the window was last published.
+    #: Since the window was last published, a step's last try failed, or a run left unfinished work.
     FAILED = "failed"
     #: A run of the window saved its progress within the last ``RUNNING_AGE``.
     RUNNING = "running"
 
 
 class Unfinished(msgspec.Struct, frozen=True):
-    """An extraction that has not been committed. ``saved_at`` is when it last saved its progress (UTC)."""
+    """Work on a window that has not been published.
+
+    ``saved_at`` is when an extraction last saved its progress, or when the try of a step failed (UTC).
+    """
 
     window: Window
     saved_at: datetime
+    has_failed: bool = False
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -85,7 +89,8 @@ def judge_unfinished(unfinished: Sequence[Unfinished], now: datetime) -> State |
     """Whether a window's unfinished extractions are running or have failed; None if it has none."""
     if not unfinished:
         return None
-    return State.RUNNING if any(now - one.saved_at < RUNNING_AGE for one in unfinished) else State.FAILED
+    last = max(unfinished, key=lambda one: one.saved_at)
+    return State.RUNNING if not last.has_failed and now - last.saved_at < RUNNING_AGE else State.FAILED
 
 
 def _judge_published(counts: Counts, *, is_stale: bool) -> State:

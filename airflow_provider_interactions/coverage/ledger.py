@@ -2,11 +2,12 @@
 
 ::
 
-    ledger/date=…/<stamp>-<token>.parquet     one row; the date is the UTC day on which the try ended
+    ledger/date=…/<stamp>-<state>-<key>-<token>.parquet     one row; the date is the UTC day on which the try ended
 
-Each try writes a file of its own, so tries never wait for each other, and running a window again keeps what the ledger
-knows of earlier runs. It holds counts, kinds of errors and names of tasks, but no personal data. Read it as one table,
-for example with DuckDB: ``SELECT * FROM read_parquet('<lake>/ledger/*/*.parquet')``.
+``key`` is the same for all tries of one step of one window, so that a listing shows which step's last try failed. Each
+try writes a file of its own, so tries never wait for each other, and running a window again keeps what the ledger knows
+of earlier runs. It holds counts, kinds of errors and names of tasks, but no personal data. Read it as one table, for
+example with DuckDB: ``SELECT * FROM read_parquet('<lake>/ledger/*/*.parquet')``.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -31,6 +33,9 @@ from airflow_provider_interactions.schema import LEDGER
 #: Ids of runs that Airflow makes: a kind, instants, and eight random letters. People may put names into theirs.
 _MADE_BY_AIRFLOW = re.compile(r"[a-z_]+(__[-0-9T:.+Z]*\d{4}-\d\d-\d\d[-0-9T:.+Z]*)+(__?[A-Za-z0-9]{8})?")
 
+
+#: Days that are listed side by side.
+THREADS = 16
 
 #: How far back DAGs and their accounts are looked for.
 RECENT = timedelta(days=31)
@@ -77,7 +82,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 def write_step(lake: Lake, step: Step) -> str:
     """Add a row to the ledger; returns the path of its file. Raises as the lake does if that cannot be written."""
-    name = f"{timestamp(step.ended_at)}-{uuid.uuid4().hex[:12]}.parquet"
+    name = f"{timestamp(step.ended_at)}-{step.state}-{_digest_step(step)}-{uuid.uuid4().hex[:12]}.parquet"
     writer = Writer(lake, f"{_folder(step.ended_at.date())}/{name}", LEDGER)
     writer.write(_build_table([step]))
     return writer.close().path
@@ -85,12 +90,41 @@ def write_step(lake: Lake, step: Step) -> str:
 
 def read_ledger(lake: Lake, first: date | None = None, last: date | None = None) -> pa.Table:
     """The rows of some UTC days, both ends included, in the order in which the tries ended."""
+    return read_rows(lake, list_recent(lake, first, last))
+
+
+def list_recent(lake: Lake, first: date | None = None, last: date | None = None) -> list[str]:
+    """The paths of the rows of some UTC days, in the order in which the tries ended."""
     chosen = [name for name in lake.list_names("ledger") if _folder_between(name, first, last)]
-    names = [f"ledger/{day}/{name}" for day in chosen for name in lake.list_names(f"ledger/{day}")]
-    files = lake.read_files([name for name in names if name.endswith(".parquet")])
+    with ThreadPoolExecutor(1 if lake.local else THREADS) as threads:  # only waiting for a network can be shared
+        found = threads.map(lambda day: (day, lake.list_names(f"ledger/{day}")), chosen)
+        return [f"ledger/{day}/{name}" for day, names in found for name in names if name.endswith(".parquet")]
+
+
+def read_rows(lake: Lake, paths: Sequence[str]) -> pa.Table:
+    """The rows at some paths, in the order in which the tries ended."""
+    files = lake.read_files(paths)
     found = [pq.read_table(pa.BufferReader(data)).cast(LEDGER) for _, data in files]
     table = pa.concat_tables([LEDGER.empty_table(), *found], promote_options="default")
     return table.sort_by("ended_at")
+
+
+class RowName(NamedTuple):
+    """What the name of a row's file says: how the try ended, and of which step of which window it was."""
+
+    state: str
+    key: str
+
+
+def parse_name(path: str) -> RowName | None:
+    """What a path says; None for a name that ``write_step`` has not made."""
+    parts = path.rpartition("/")[2].split("-")
+    return RowName(*parts[1:3]) if len(parts) == len(("stamp", "state", "key", "token")) else None
+
+
+def _digest_step(step: Step) -> str:
+    about = (step.step, step.vendor, step.account, step.window_start, step.window_end, step.batch, step.map_index)
+    return hashlib.sha256(repr((*about, step.dag_id, step.task_id)).encode()).hexdigest()[:16]
 
 
 def find_accounts(lake: Lake, dag_id: str, today: date) -> set[tuple[str, str]]:

@@ -16,6 +16,7 @@ from airflow_provider_interactions.coverage.cells import (
     judge,
     judge_unfinished,
 )
+from airflow_provider_interactions.coverage.failures import Failure, find_failures
 from airflow_provider_interactions.coverage.index import Entry, read_entries, read_manifests
 from airflow_provider_interactions.extract.checkpoint import list_unfinished
 from airflow_provider_interactions.lake.paths import AccountPaths, list_accounts
@@ -46,12 +47,14 @@ def read_coverage(
     at ``now`` (aware) are no gaps. ``now`` also tells running extractions from failed ones. Reads few files if little
     has changed since the last look (see ``index``). Raises as the lake does if it cannot be read.
     """
+    now = now or datetime.now(UTC)
+    failures = _group_failures(find_failures(lake, now.date()))
     chosen = [
         place
-        for place in list_accounts(lake, ("manifests", "pending", "unfinished"))
+        for place in sorted({*list_accounts(lake, ("manifests", "pending", "unfinished")), *failures})
         if vendor in (None, place.vendor) and account in (None, place.account)
     ]
-    look = partial(_read_account, lake, within, now or datetime.now(UTC))
+    look = partial(_read_account, lake, within, now, failures)
     with ThreadPoolExecutor(1 if lake.local else THREADS) as threads:  # only waiting for a network can be shared
         return [cell for cells in threads.map(look, chosen) for cell in cells]
 
@@ -61,11 +64,25 @@ def find_gaps(cells: Iterable[Cell]) -> list[Cell]:
     return [cell for cell in cells if cell.state in (State.NEVER, State.FAILED)]
 
 
-def _read_account(lake: Lake, within: Window | None, now: datetime, place: AccountPaths) -> list[Cell]:
+def _group_failures(failures: Iterable[Failure]) -> dict[AccountPaths, list[Unfinished]]:
+    found = dict[AccountPaths, list[Unfinished]]()
+    for one in failures:
+        place = AccountPaths(one.vendor, one.account)
+        found.setdefault(place, []).append(Unfinished(one.window, one.ended_at, has_failed=True))
+    return found
+
+
+def _read_account(
+    lake: Lake,
+    within: Window | None,
+    now: datetime,
+    failures: Mapping[AccountPaths, Sequence[Unfinished]],
+    place: AccountPaths,
+) -> list[Cell]:
     # First what is pending: if it is normalized meanwhile, its manifest below is the new one.
     pending = [name.rpartition("-")[0] for name in lake.list_names(place.folder("pending"))]
     unfinished = [Unfinished(*found) for found in list_unfinished(lake, place.folder("unfinished"))]
-    unfinished = [one for one in unfinished if one.window != ALWAYS]
+    unfinished = [one for one in (*unfinished, *failures.get(place, ())) if one.window != ALWAYS]
     entries = read_entries(lake, place.vendor, place.account, (place.folder("manifests"), place.folder("history")))
     histories = [entry for entry in entries if entry.span == (ALWAYS.start, ALWAYS.end)]
     done = {entry.span: entry for entry in entries if entry.span != (ALWAYS.start, ALWAYS.end)}

@@ -119,7 +119,7 @@ def read_window(name: str) -> Window | None:
         return None
 
 
-def name_ledger(vendor: str, account: str) -> str:
+def name_shares(vendor: str, account: str) -> str:
     """The file in which the tasks of an account divide its limit."""
     return f"{_join_account('limits', vendor, account)}.json"
 

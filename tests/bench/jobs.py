@@ -119,11 +119,11 @@ def shared():
     """One of several tasks that share the limit of their account by a ledger in the lake; the seconds it took."""
     from airflow_provider_interactions.extract import run
     from airflow_provider_interactions.http.shared_limit import Sharing
-    from airflow_provider_interactions.lake.paths import name_ledger
+    from airflow_provider_interactions.lake.paths import name_shares
     from airflow_provider_interactions.lake.swap import open_shared_object
 
     asked = job(types=None, batch=int(os.environ["BENCH_BATCH"]))
-    ledger = open_shared_object(asked.lake, name_ledger(NAME, asked.credentials.account))
+    ledger = open_shared_object(asked.lake, name_shares(NAME, asked.credentials.account))
     began = time.monotonic()
     run.extract(replace(asked, sharing=Sharing(ledger)))
     return time.monotonic() - began
@@ -132,12 +132,12 @@ def shared():
 def person():
     """A request for one person, which goes ahead of tasks that share the limit; the seconds it took."""
     from airflow_provider_interactions.http.shared_limit import Sharing
-    from airflow_provider_interactions.lake.paths import name_ledger
+    from airflow_provider_interactions.lake.paths import name_shares
     from airflow_provider_interactions.lake.swap import open_shared_object
     from airflow_provider_interactions.person.request import answer_request, check_request
 
     asked = job(types=None)
-    ledger = open_shared_object(asked.lake, name_ledger(NAME, asked.credentials.account))
+    ledger = open_shared_object(asked.lake, name_shares(NAME, asked.credentials.account))
     request = check_request(asked.vendor, [asked.contacts[-1].id])
     began = time.monotonic()
     answer_request(asked.lake, request, asked.credentials, sharing=Sharing(ledger, ahead=True))

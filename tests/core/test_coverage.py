@@ -2,6 +2,7 @@
 
 import os
 import time
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_interactions.coverage.cells import RUNNING_AGE, State
+from airflow_provider_interactions.coverage.ledger import Step, write_step
 from airflow_provider_interactions.coverage.read import find_gaps, read_coverage
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, CheckpointStore
 from airflow_provider_interactions.lake.manifest import Counts, Manifest
@@ -82,6 +84,58 @@ def test_a_failed_run_after_a_complete_one_shows(desk):
     save_checkpoint(desk.lake, day(0), published + DAY)
     [cell] = read_coverage(desk.lake, now=published + 2 * DAY)
     assert (cell.state, cell.rows) == (State.FAILED, 1)
+
+
+def end_try(lake, window, at, state="failed", step="extract", account=ACCOUNT, **facts):
+    about = {"vendor": NAME, "account": account, "window_start": window.start, "window_end": window.end}
+    write_step(lake, Step(step=step, state=state, started_at=at, ended_at=at, seconds=1.0, **about, **facts))
+
+
+STEPS = st.sampled_from(["list", "extract", "normalize", "load"])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(tries=st.lists(st.tuples(STEPS, st.integers(0, 1), st.sampled_from(["failed", "success", "deferred"]))))
+def test_a_window_is_failed_if_the_last_try_of_a_step_failed(memory_desk, tries):
+    account, last = uuid.uuid4().hex, {}
+    for number, (step, batch, state) in enumerate(tries):
+        end_try(memory_desk.lake, day(0), NOW + number * DAY, state, step, account, batch=batch)
+        last[step, batch] = state
+    expected = ["failed"] if "failed" in last.values() else []
+    assert states(memory_desk.lake, account=account) == expected
+
+
+def test_a_failed_try_counts_until_the_window_is_published(desk):
+    desk.normalized(record(desk, 0), window=day(0))
+    published = read_coverage(desk.lake)[0].published_at
+    end_try(desk.lake, day(0), published - DAY)
+    assert states(desk.lake) == ["complete"]
+    end_try(desk.lake, day(0), published + DAY, step="load")
+    assert states(desk.lake) == ["failed"]
+    assert [cell.window for cell in find_gaps(read_coverage(desk.lake, now=NOW))] == [day(0)]
+    end_try(desk.lake, day(0), published + DAY, "success", "load")
+    assert states(desk.lake) == ["complete"]
+
+
+def test_a_failed_try_is_not_running_though_it_saved_its_progress(desk):
+    save_checkpoint(desk.lake, day(0), NOW - timedelta(minutes=2))
+    end_try(desk.lake, day(0), NOW - timedelta(minutes=1))
+    assert states(desk.lake) == ["failed"]
+    save_checkpoint(desk.lake, day(0), NOW)
+    assert states(desk.lake) == ["running"]
+
+
+def test_only_failed_rows_of_the_ledger_are_read(desk, count_reads):
+    for number in range(4):
+        end_try(desk.lake, day(number), NOW, "failed" if number == 2 else "success")
+        end_try(desk.lake, day(number), NOW + DAY, "success", "load")
+    [name] = count_reads(desk.lake, ".parquet")
+    assert "-failed-" in name
+
+
+def test_other_files_of_the_ledger_are_no_failures(desk):
+    desk.lake.write(f"ledger/date={NOW.date()}/notes-failed.parquet", b"")
+    assert states(desk.lake) == []
 
 
 def test_an_unfinished_long_window_shows_in_the_gaps_that_it_would_fill(desk):
@@ -224,9 +278,9 @@ def test_the_index_agrees_with_all_manifests(memory_desk, steps):
 
 @pytest.fixture
 def count_reads(monkeypatch):
-    """The manifests that a look reads."""
+    """The files with an ending that a look reads: the manifests."""
 
-    def count(lake):
+    def count(lake, ending=".json"):
         found = []
         with monkeypatch.context() as patch:
             read = type(lake.fs).cat_file
@@ -234,7 +288,7 @@ def count_reads(monkeypatch):
                 type(lake.fs), "cat_file", lambda fs, path, *args: found.append(path) or read(fs, path, *args)
             )
             read_coverage(lake, now=NOW)
-        return sorted(path.rpartition("/")[2] for path in found if path.endswith(".json"))
+        return sorted(path.rpartition("/")[2] for path in found if path.endswith(ending))
 
     return count
 
