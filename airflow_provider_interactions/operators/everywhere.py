@@ -158,5 +158,5 @@ class PersonInteractionsOperator(AnswerOperator):
         from airflow_provider_interactions.person.report import describe_person
 
         for found in answer.systems:
-            self.warn_of_outcomes(found.people, f" at {found.vendor}")
+            self.warn_of_outcomes(found.people, found.vendor)
         return self.build_result(answer, list(describe_person(answer)))

@@ -50,13 +50,13 @@ class AnswerOperator(LakeOperator):
         # Encode as JSON and decode: Airflow would wrap tuples, and clients of the REST API would see the wrapping.
         return {"text": "\n".join(text), "addresses": addresses, **msgspec.json.decode(msgspec.json.encode(answer))}
 
-    def warn_of_outcomes(self, people: Sequence[Person], where: str = "") -> None:
-        """Log who has no data, and why."""
+    def warn_of_outcomes(self, people: Sequence[Person], vendor: str) -> None:
+        """Log who has no data at a vendor, and why."""
         from airflow_provider_interactions.person.report import describe_outcome
 
         for person in people:
             if person.outcome not in ("ok", "empty"):
-                self.log.warning("No data for contact %d%s: %s", person.contact, where, describe_outcome(person))
+                self.log.warning("No data for contact %d at %s: %s", person.contact, vendor, describe_outcome(person))
 
 
 class ContactInteractionsOperator(AnswerOperator):
@@ -170,7 +170,7 @@ class ContactInteractionsOperator(AnswerOperator):
     def _build_result(self, answer: Answer) -> dict[str, Any]:
         from airflow_provider_interactions.person.report import describe_answer
 
-        self.warn_of_outcomes(answer.people)
+        self.warn_of_outcomes(answer.people, answer.vendor)
         return self.build_result(answer, list(describe_answer(answer)))
 
 
