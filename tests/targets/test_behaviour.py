@@ -14,11 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from airflow_provider_interactions.about import About
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError, LoadError, Unreconciled, WindowSuperseded
 from airflow_provider_interactions.lake.manifest import Counts, pack
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import Loaded
+from airflow_provider_interactions.normalize.policy import Key
+from airflow_provider_interactions.normalize.policy_rules import read_policy
 from airflow_provider_interactions.schema import CANONICAL, KEY, _field
 from airflow_provider_interactions.window import Window
 from tests.bench.peak import load
@@ -102,6 +105,24 @@ def replaced(case, inserted, updated, unchanged):
     if case.replaces:
         return Loaded(rows, inserted=rows, updated=0, unchanged=0, merged=0, removed=updated + unchanged)
     return Loaded(rows, inserted, updated, unchanged, merged=0)
+
+
+@parametrize()
+def test_a_changed_policy_replaces_what_it_hides(case, place, lake):
+    """The window is normalized again from the same extraction, so only the values differ."""
+    target = case.open(place)
+    plain = [row(1, subject="jo", status="a", attributes='{"to":"jo"}'), row(2, subject=None)]
+    target.load(lake, write(lake, plain))
+    for action, subject, attributes in (("mask", "***", '{"to":"***"}'), ("drop", None, "{}")):
+        fields = {"subject": action, "attributes.to": action}
+        policy = read_policy(About(name="x", title="X", labels={}, placeholders={}), {"fields": fields}, Key)
+        columns = pa.schema([CANONICAL.field(name) for name in plain[0]])
+        hidden = policy.apply(pa.RecordBatch.from_pylist(plain, columns)).to_pylist()
+        assert target.load(lake, write(lake, hidden)) == replaced(case, inserted=0, updated=1, unchanged=1)
+        found = read(case, place, "interaction_id", "subject", "status")
+        assert found == [("1", subject, "a"), ("2", None, None)]
+        [(_, text), _] = read(case, place, "interaction_id", "attributes")
+        assert json.loads(text) == json.loads(attributes)
 
 
 @parametrize(MERGING)
