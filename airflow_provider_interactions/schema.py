@@ -118,6 +118,20 @@ LEDGER = pa.schema(
     ]
 )
 
+
+def find_plain_type(field: pa.Field) -> pa.DataType:
+    """A column's type without a dictionary."""
+    return field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+
+
+#: The ledger as a table in a database. A file holds one row, so its name is the key.
+STEPS = pa.schema(
+    [
+        _field("file", pa.string(), "the file in the lake's ledger; the key", null=False),
+        *(field.with_type(find_plain_type(field)) for field in LEDGER),
+    ]
+)
+
 KEY = ("vendor", "account", "interaction_id")
 
 #: Columns that say when a row was read, not what happened: a row that differs only here is unchanged.

@@ -15,9 +15,9 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -28,11 +28,13 @@ from airflow_provider_interactions import __version__
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.paths import timestamp
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.schema import LEDGER
+from airflow_provider_interactions.schema import LEDGER, STEPS, find_plain_type
 
 #: Ids of runs that Airflow makes: a kind, instants, and eight random letters. People may put names into theirs.
 _MADE_BY_AIRFLOW = re.compile(r"[a-z_]+(__[-0-9T:.+Z]*\d{4}-\d\d-\d\d[-0-9T:.+Z]*)+(__?[A-Za-z0-9]{8})?")
 
+#: Rows that a table in a database gets at once. Further ones come with the next load.
+AT_ONCE = 10_000
 
 #: Days that are listed side by side.
 THREADS = 16
@@ -104,9 +106,37 @@ def list_recent(lake: Lake, first: date | None = None, last: date | None = None)
 def read_rows(lake: Lake, paths: Sequence[str]) -> pa.Table:
     """The rows at some paths, in the order in which the tries ended."""
     files = lake.read_files(paths)
-    found = [pq.read_table(pa.BufferReader(data)).cast(LEDGER) for _, data in files]
-    table = pa.concat_tables([LEDGER.empty_table(), *found], promote_options="default")
-    return table.sort_by("ended_at")
+    return _join(LEDGER, [_read(data) for _, data in files]).sort_by("ended_at")
+
+
+def read_new_steps(lake: Lake, since: datetime | None, known: Collection[str]) -> pa.Table:
+    """The rows of tries that ended at an instant or later, but for those in some files; for a table in a database.
+
+    The first column, ``file``, identifies a row. All texts are plain. The oldest come first, ``AT_ONCE`` at most.
+    """
+    first = None if since is None else since.astimezone(UTC)
+    paths = list_recent(lake, first and first.date())
+    names = [path.removeprefix("ledger/") for path in paths]
+    start = "" if first is None else f"date={first.date()}/{timestamp(first)}"
+    chosen = [name for name in names if name >= start and name not in known][:AT_ONCE]
+    files = lake.read_files([f"ledger/{name}" for name in chosen])
+    return _join(STEPS, [_add_file(path.removeprefix("ledger/"), _read(data)) for path, data in files])
+
+
+def _read(data: bytes) -> pa.Table:
+    """The rows of a file, with plain texts."""
+    rows = pq.read_table(pa.BufferReader(data))
+    return rows.cast(pa.schema([field.with_type(find_plain_type(field)) for field in rows.schema]))
+
+
+def _add_file(name: str, rows: pa.Table) -> pa.Table:
+    return rows.add_column(0, STEPS.field(0), [pa.array([name] * rows.num_rows, pa.string())])
+
+
+def _join(columns: pa.Schema, tables: Iterable[pa.Table]) -> pa.Table:
+    """One table. Older files lack columns that were added since: nulls."""
+    plain = pa.schema([field.with_type(find_plain_type(field)) for field in columns])
+    return pa.concat_tables([plain.empty_table(), *tables], promote_options="default").cast(columns)
 
 
 class RowName(NamedTuple):

@@ -23,11 +23,22 @@ from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import Loaded, explain_files, require_current
 from airflow_provider_interactions.load.duckdb_schema import explain_misfit, prepare_table, sql_type
 from airflow_provider_interactions.load.duckdb_turn import MOTHERDUCK, is_full, open_in_turn, open_motherduck
+from airflow_provider_interactions.load.ledger import (
+    DUCKDB_TYPES,
+    ReadSteps,
+    build_create,
+    build_insert,
+    find_missing,
+    name_table,
+)
 from airflow_provider_interactions.load.sql import build_newer, build_order, list_names, quote_name, quote_text
 from airflow_provider_interactions.schema import CANONICAL, KEY, find_since, refuse_newer
 
 #: Seconds to wait while another process has the file open: a DuckDB file has one writer at a time.
 TURN = 300.0
+
+#: The same for the ledger's table: shorter than `duckdb_turn.PATIENCE`, so that no file is copied for it.
+_LEDGER_TURN = 2.0
 
 #: The most memory for DuckDB's own data. What does not fit goes to temporary files beside the database. DuckDB's own
 #: limit is four fifths of the machine's memory, which a worker shares with other tasks.
@@ -72,14 +83,26 @@ class DuckDBTable:
             [erased] = _query_numbers(connection, delete, [vendor, account])
             return erased
 
+    def add_steps(self, read: ReadSteps) -> int:
+        """Bring the table of the ledger up to date. If somebody has the file open, that waits for the next load."""
+        table = name_table(self.table)
+        with self._transaction(partial(_explain, table), _LEDGER_TURN) as connection:
+            connection.execute(build_create(table, DUCKDB_TYPES))
+            steps = find_missing(table, lambda sql: connection.execute(sql).fetchall(), read)
+            connection.register("steps", steps)
+            [added] = _query_numbers(connection, build_insert(table, "steps"))
+            return added
+
     def describe(self) -> tuple[str, str]:
         """The file's address, and the table's name."""
         return f"duckdb://{self.database.partition('?')[0]}", self.table
 
     @contextmanager
-    def _transaction(self, explain: Callable[[Exception], str]) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _transaction(
+        self, explain: Callable[[Exception], str], turn: float = TURN
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A transaction with the prepared table. Raises LoadError, with an explanation, for what DuckDB refuses."""
-        with self._open() as connection:
+        with self._open(turn) as connection:
             try:
                 connection.execute("SET preserve_insertion_order = false")  # lets DuckDB insert on all cores
                 if not self.database.startswith(MOTHERDUCK):
@@ -95,11 +118,11 @@ class DuckDBTable:
                 # Do not pass DuckDB's message on: it can quote a value, such as a person's identifier.
                 raise LoadError(explain(wrong)) from None
 
-    def _open(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    def _open(self, turn: float) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         if self.database.startswith(MOTHERDUCK):
             return open_motherduck(self.database, self.token)
         _make_folder(self.database)
-        return open_in_turn(self.database, TURN, self.storage_version)
+        return open_in_turn(self.database, turn, self.storage_version)
 
 
 def _limit_memory(connection: duckdb.DuckDBPyConnection) -> None:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -23,6 +24,14 @@ from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.reader import read_canonical
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import Loaded, explain_files, require_current
+from airflow_provider_interactions.load.ledger import (
+    POSTGRES_TYPES,
+    ReadSteps,
+    build_create,
+    build_insert,
+    find_missing,
+    name_table,
+)
 from airflow_provider_interactions.load.postgres_errors import explain, explain_connection
 from airflow_provider_interactions.load.postgres_merge import merge, query, write
 from airflow_provider_interactions.load.postgres_rows import NUL, Rows, replace_nul
@@ -108,6 +117,21 @@ class PostgresTable:
             mine = f"old.vendor = {quote_text(vendor)} AND old.account = {quote_text(account)}"
             return write(cursor, f"DELETE FROM {quote_name(self.table)} old USING erased WHERE {same} AND {mine}")  # noqa: S608 - quoted
 
+    def add_steps(self, read: ReadSteps) -> int:
+        """Bring the table of the ledger up to date, one load after the other."""
+        table = name_table(self.table)
+        split_name(table)
+        with self._transaction(table) as cursor:
+            _lock(cursor, f"interactions/{table}")
+            [absent] = query(cursor, "SELECT to_regclass($1) IS NULL", (quote_name(table),))
+            if absent:  # who may only insert must not need the right to create
+                cursor.execute(build_create(table, POSTGRES_TYPES))
+            steps = find_missing(table, partial(_fetch, cursor), read)
+            if not steps.num_rows:
+                return 0
+            cursor.adbc_ingest("steps", steps, mode="create", temporary=True)
+            return write(cursor, build_insert(table, "steps"))
+
     def describe(self) -> tuple[str, str]:
         """The server, and the names of database, schema and table."""
         place = urlsplit(self.uri)
@@ -123,7 +147,7 @@ class PostgresTable:
         return found
 
     @contextmanager
-    def _transaction(self) -> Iterator[Any]:
+    def _transaction(self, table: str = "") -> Iterator[Any]:
         """A cursor in a transaction. Raises LoadError, with an explanation, for what PostgreSQL refuses."""
         try:
             connection = dbapi.connect(self.uri)
@@ -139,7 +163,7 @@ class PostgresTable:
             with suppress(adbc.Error):
                 connection.rollback()
             # Do not pass the message on: it can quote a value, such as a person's identifier.
-            raise LoadError(explain(connection, self.table, wrong, TURN)) from None
+            raise LoadError(explain(connection, table or self.table, wrong, TURN)) from None
         finally:
             with suppress(adbc.Error):  # a broken connection; the server rolls back what was not committed
                 connection.close()
@@ -162,6 +186,11 @@ def _stage_rows(cursor: Any, found: Found, columns: pa.Schema, lake: Lake, manif
         log.warning("%d texts had a NUL character, which PostgreSQL cannot hold; the table has %s", rows.nuls, NUL)
     if rows.unfit:
         log.warning("attributes of %d rows differ from what the vendor sent; see attributes_raw", rows.unfit)
+
+
+def _fetch(cursor: Any, sql: str) -> list[Any]:
+    cursor.execute(sql)
+    return list(cursor.fetchall())
 
 
 def _name_share(found: Found, vendor: str, account: str) -> str:

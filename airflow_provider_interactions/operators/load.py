@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
+from airflow_provider_interactions.errors import InteractionsError
 from airflow_provider_interactions.observability.summary import summarize_loaded
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
@@ -17,7 +20,10 @@ from airflow_provider_interactions.window import zulu
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.lake.manifest import Manifest
+    from airflow_provider_interactions.lake.storage import Lake
     from airflow_provider_interactions.load import Loaded, Target
+
+log = logging.getLogger(__name__)
 
 
 class LoadInteractionsOperator(LakeOperator):
@@ -32,6 +38,8 @@ class LoadInteractionsOperator(LakeOperator):
         ``interactions.duckdb`` in the lake, if the lake is on a local disk
     :param table: name of the table, with a schema if needed
     :param database: the path of a DuckDB file; the same as ``target``
+    :param ledger: whether a target in DuckDB or PostgreSQL also has the lake's ledger as a table, ``<table>_ledger``.
+        This task's own row comes with the next load
     """
 
     stage = "load"
@@ -45,6 +53,7 @@ class LoadInteractionsOperator(LakeOperator):
         target: Targets = None,
         table: str = "interactions",
         database: str | None = None,
+        ledger: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -55,6 +64,7 @@ class LoadInteractionsOperator(LakeOperator):
         self.target = target
         self.table = table
         self.database = database
+        self.ledger = ledger
 
     def perform(self, context: Context) -> dict[str, Any]:
         """Load in one transaction a target. If a database refuses the rows, it stays unchanged, and the task retries.
@@ -71,6 +81,8 @@ class LoadInteractionsOperator(LakeOperator):
             for target in targets:
                 manifest, *results = load_run(lake, manifest, target)
                 loaded.append(results)
+        if self.ledger:
+            _copy_ledger(lake, targets)
         return self.finish(
             context,
             summarize_loaded(self.stage, manifest, *loaded[0]),
@@ -88,6 +100,19 @@ class LoadInteractionsOperator(LakeOperator):
         if self.manifest is None:
             return find_triggering_manifest(context, open_lake(self.lake))
         return unpack_batches(self.manifest)[0]
+
+
+def _copy_ledger(lake: Lake, targets: Sequence[Target]) -> None:
+    """Bring the ledger's table of each target up to date. If one refuses, that is logged, and the load stays."""
+    from airflow_provider_interactions.coverage.ledger import read_new_steps
+    from airflow_provider_interactions.load.ledger import LedgerTarget
+
+    for target in targets:
+        try:
+            if isinstance(target, LedgerTarget):
+                target.add_steps(partial(read_new_steps, lake))
+        except InteractionsError as refused:
+            log.warning("The ledger's table was not brought up to date. Set ledger=False to do without it. %s", refused)
 
 
 def _build_result(

@@ -110,6 +110,7 @@ class LoadArguments(CommonArguments, total=False):
     target: Targets
     table: str
     database: str | None
+    ledger: bool
 
 
 class ApproveArguments(CommonArguments, total=False):
