@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from threading import Thread
 
+import pyarrow.parquet as pq
 import pytest
 
-from airflow_provider_interactions.coverage.ledger import Step, name_run, read_ledger, write_step
+from airflow_provider_interactions.coverage.ledger import Step, name_run, read_ledger, read_new_steps, write_step
 from airflow_provider_interactions.errors import RequestRejected, Throttled
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.http.usage import add_usage, measure_usage
@@ -123,3 +124,17 @@ def test_a_step_inside_a_step_counts_for_itself():
 
 async def _add(requests):
     add_usage(requests, 0, 0, 0, 0.0)
+
+
+def test_files_from_before_a_column_was_added_are_read(desk):
+    path = write_step(desk.lake, step(alerts=3, attempt=1))
+    with desk.lake.fs.open(desk.lake.full(path), "rb") as stream:
+        older = pq.read_table(stream).drop_columns(["alerts"])
+    with desk.lake.fs.open(desk.lake.full(path), "wb") as stream:
+        pq.write_table(older, stream)
+    write_step(desk.lake, step(AT + timedelta(hours=1), alerts=4, attempt=2))
+    table = read_ledger(desk.lake)
+    assert table.column("alerts").to_pylist() == [None, 4]
+    assert table.column("attempt").to_pylist() == [1, 2]
+    assert table.schema.equals(LEDGER)
+    assert read_new_steps(desk.lake, None, frozenset()).column("alerts").to_pylist() == [None, 4]
