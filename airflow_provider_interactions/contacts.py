@@ -30,6 +30,7 @@ from airflow_provider_interactions.lake.faults import READING_CONTACTS, translat
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.paths import WindowPaths, timestamp
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.lake.suppression import read_suppression
 from airflow_provider_interactions.schema import CONTACTS
 
 #: Contacts in a row group of a stored list. A task reads only the row groups that hold its batch.
@@ -155,15 +156,18 @@ def make_accepter(vendor: Vendor, kind: str | None) -> Callable[[str], bool]:
 def write_list(lake: Lake, place: WindowPaths, pages: Pages, now: datetime) -> tuple[str, int]:
     """Store contacts without repeats, in the order of the source; returns the file's path in the lake and their number.
 
-    To find repeats, memory holds every identifier: about 100 bytes each.
+    To find repeats, memory holds every identifier: about 100 bytes each. Leaves out people on the suppression list;
+    raises ConfigError if it has entries but the lake has no key for them.
     """
+    suppression = read_suppression(lake, place.vendor)
     path = f"{place.folder('contacts')}/contacts-{timestamp(now)}.parquet"
     writer, seen = Writer(lake, path, CONTACTS), set[Contact]()
     try:
         for page in pages:
             fresh = [contact for contact in dict.fromkeys(page) if contact not in seen]
             seen.update(fresh)
-            writer.write(_build_rows(fresh))
+            kept = [one for one in fresh if not suppression or not suppression.covers(one.kind, one.id)]
+            writer.write(_build_rows(kept))
     except BaseException:
         writer.discard()
         raise
@@ -177,14 +181,17 @@ def cut_batches(path: str, contacts: int, size: int) -> list[Batch]:
 
 
 def read_batch(lake: Lake, batch: Batch) -> list[Contact]:
-    """The contacts of a batch. Raises ConfigError if the list is gone."""
+    """The contacts of a batch. Raises ConfigError if the list is gone.
+
+    An erased contact is an empty row, so that the places of the others stay.
+    """
     try:
         with lake.open(batch.path) as stream:
             rows = _read_slice(pq.ParquetFile(stream), batch.first, batch.count)
     except FileNotFoundError:
         msg = f"The list of contacts {batch.path} is no longer in the lake. Run the step that lists contacts again."
         raise ConfigError(msg) from None
-    return [Contact(row["contact_id"], row["contact_id_kind"]) for row in rows.to_pylist()]
+    return [Contact(row["contact_id"], row["contact_id_kind"]) for row in rows.to_pylist() if row["contact_id"]]
 
 
 def _read_slice(file: pq.ParquetFile, first: int, count: int) -> pa.Table:

@@ -10,10 +10,13 @@ from datetime import UTC, datetime
 from airflow_provider_interactions.errors import Unreconciled, WindowSuperseded
 from airflow_provider_interactions.extract.checkpoint import clear_checkpoints
 from airflow_provider_interactions.extract.cleanup import remove_orphan_files
+from airflow_provider_interactions.extract.erase_rows import leave_out_later, leave_out_suppressed
 from airflow_provider_interactions.lake.manifest import Manifest, join_batches, list_referenced, reconcile
 from airflow_provider_interactions.lake.paths import name_pending, read_timestamp
 from airflow_provider_interactions.lake.reader import describe_superseded
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.lake.suppression import read_suppression
+from airflow_provider_interactions.lake.swap import hold_folder
 from airflow_provider_interactions.window import zulu
 
 #: What keeps two pipelines from replacing each other's windows.
@@ -28,11 +31,15 @@ def commit_window(lake: Lake, manifests: Iterable[Manifest], now: datetime | Non
 
     Raises Unreconciled, and changes nothing, when a batch is missing or counts do not add up, and WindowSuperseded when
     files are gone because another extraction of the same window was published since. What dead runs left of the
-    window long before ``now`` (aware) goes too.
+    window long before ``now`` (aware) goes too. People on the suppression list are left out, also those who were put on
+    it after the extraction began; raises ConfigError if the list has entries but the lake has no key for them.
     """
-    manifest = join_batches(manifests)
+    landed, now = join_batches(manifests), now or datetime.now(UTC)
+    reconcile(landed)
+    _refuse_superseded(lake, landed)
+    suppression = read_suppression(lake, landed.vendor)
+    manifest = leave_out_suppressed(lake, landed, suppression, now)
     reconcile(manifest)
-    _refuse_superseded(lake, manifest)
     former = lake.read(manifest.place.raw_manifest, Manifest)
     if former is not None and asked_differently(former, manifest):
         log.warning(
@@ -41,15 +48,17 @@ def commit_window(lake: Lake, manifests: Iterable[Manifest], now: datetime | Non
         )
     # The mark comes first: a reader that finds it looks at the raw manifest.
     lake.publish(name_pending(manifest.place, manifest.extracted_at), {"raw": manifest.place.raw_manifest})
-    lake.publish(manifest.place.raw_manifest, manifest)
+    with hold_folder(lake, manifest.place.raw_manifest):  # an erasure compares before it writes
+        lake.publish(manifest.place.raw_manifest, manifest)
+    lake.remove(sorted(landed.paths - manifest.paths))
     if former is not None:
         if former.extracted_at != manifest.extracted_at:
             lake.remove([name_pending(former.place, former.extracted_at)])
         # Read once more: should another task have published meanwhile, its files must stay.
         lake.remove(sorted(former.paths - manifest.paths - list_referenced(lake, manifest.place.folder("raw"))))
-    clear_checkpoints(lake, manifest)
-    remove_orphan_files(lake, manifest.place, now or datetime.now(UTC))
-    return manifest
+    clear_checkpoints(lake, landed)
+    remove_orphan_files(lake, manifest.place, now)
+    return leave_out_later(lake, manifest, suppression, now)
 
 
 def clear_pending(lake: Lake, raw: Manifest) -> None:

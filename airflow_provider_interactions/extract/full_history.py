@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, list_landed_files
 from airflow_provider_interactions.extract.cleanup import expired_files
+from airflow_provider_interactions.extract.erase_rows import Rewriter, SuppressedPeople, erase_published
 from airflow_provider_interactions.extract.job import Job, Progress, check_known, knows_too_few, open_checkpoints
 from airflow_provider_interactions.extract.outcomes import Outcome, count_outcomes, read_outcomes
 from airflow_provider_interactions.extract.pipeline import land_pages
@@ -30,6 +31,8 @@ from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.lake.manifest import Counts, Manifest, list_referenced, reconcile
 from airflow_provider_interactions.lake.paths import timestamp
 from airflow_provider_interactions.lake.reader import filter_window, read_rows
+from airflow_provider_interactions.lake.suppression import read_suppression
+from airflow_provider_interactions.lake.swap import hold_folder
 from airflow_provider_interactions.window import ALWAYS
 
 #: A history this much older than any run would still use is removed.
@@ -130,10 +133,24 @@ def _fetch_histories(job: Job, contacts: Sequence[Contact], answered: Sequence[C
             error.window = str(job.window)
         raise
     reconcile(manifest)
-    job.lake.publish(_manifest_path(job, manifest), manifest)
+    path = _manifest_path(job, manifest)
+    with hold_folder(job.lake, path):
+        job.lake.publish(path, manifest)
+    manifest = _leave_out_suppressed(job, path) or manifest
     open_checkpoints(whole).drop()
     _remove_old(job)
     return manifest
+
+
+def _leave_out_suppressed(job: Job, path: str) -> Manifest | None:
+    """The published history without people who were erased while it was fetched."""
+    suppression = read_suppression(job.lake, job.vendor.name)
+    if not suppression:
+        return None
+    people = SuppressedPeople(suppression)
+    change = erase_published(job.lake, path, Rewriter(job.lake, job.vendor.name, people, job.extracted_at))
+    job.lake.remove(sorted(change.gone))
+    return change.after
 
 
 def _history_job(job: Job, contacts: Sequence[Contact], answered: Sequence[Contact] = ()) -> Job:

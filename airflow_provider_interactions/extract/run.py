@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
+
+from msgspec.structs import replace
 
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.pipeline import land_pages
-from airflow_provider_interactions.lake.manifest import Manifest
+from airflow_provider_interactions.lake.manifest import Counts, Manifest
+from airflow_provider_interactions.lake.suppression import read_suppression
 
 log = logging.getLogger(__name__)
 
@@ -17,8 +21,13 @@ def extract(job: Job) -> Manifest:
 
     The manifest names the files, which nothing refers to until ``commit_window``. On any error no file is left, but
     what a later try of the same run goes on from (``Job.resume``). Warns of contacts that are noted as ``failed``.
+    People on the suppression list are not asked for; raises ConfigError if the lake has no key for the list.
     """
+    job, suppressed = _leave_out_suppressed(job)
     manifest = asyncio.run(land_pages(job)) if job.vendor.filters_by_date else _extract_from_history(job)
+    if suppressed:
+        log.info("%s, window %s: %d contacts are on the suppression list", job.vendor.name, job.window, suppressed)
+        manifest = replace(manifest, counts=manifest.counts + Counts(suppressed=suppressed))
     if manifest.counts.failed:
         log.warning(
             "%d of %d contacts of %s, window %s, failed: what landed lacks them, or has them in part. The outcomes "
@@ -27,6 +36,15 @@ def extract(job: Job) -> Manifest:
             ", ".join(file.path for file in manifest.outcomes),
         )
     return manifest
+
+
+def _leave_out_suppressed(job: Job) -> tuple[Job, int]:
+    """The job without people on the suppression list, and their number."""
+    suppression = read_suppression(job.lake, job.vendor.name)
+    if not suppression:
+        return job, 0
+    kept = [one for one in job.contacts if not suppression.covers(one.kind, one.id)]
+    return dataclasses.replace(job, contacts=kept, listed=job.whole_list), len(job.contacts) - len(kept)
 
 
 def _extract_from_history(job: Job) -> Manifest:

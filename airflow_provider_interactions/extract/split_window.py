@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pyarrow as pa
@@ -20,6 +20,7 @@ from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, clear_checkpoints
 from airflow_provider_interactions.extract.commit import commit_window
+from airflow_provider_interactions.extract.erase_rows import leave_out_suppressed
 from airflow_provider_interactions.extract.outcomes import Outcome, count_outcomes, read_outcomes
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts, Manifest, join_batches, reconcile
@@ -27,6 +28,7 @@ from airflow_provider_interactions.lake.names import join_names
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.reader import filter_window, read_window
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.lake.suppression import read_suppression
 from airflow_provider_interactions.window import Window
 
 #: Windows written in one reading of the long one; each holds at most a part of a file in memory.
@@ -39,6 +41,7 @@ def split_run(lake: Lake, batches: Sequence[Manifest], width: timedelta) -> Iter
     The long window's own files stay until ``drop_source``, so it can be done again. Raises as ``commit_window`` does,
     and Unreconciled in the end unless every record is in a piece.
     """
+    landed_batches, batches = batches, _leave_out_suppressed(lake, batches)
     long = join_batches(batches)
     reconcile(long)
     windows, landed = list(long.window.split(width)), 0
@@ -47,8 +50,11 @@ def split_run(lake: Lake, batches: Sequence[Manifest], width: timedelta) -> Iter
         cut = [_write_pieces(lake, batch, some) for batch in batches]
         for pieces in zip(*cut, strict=True):
             piece = commit_window(lake, pieces)
-            landed += piece.counts.landed
+            landed += piece.counts.landed + piece.counts.erased
             yield piece
+    known = join_batches(landed_batches).paths
+    lake.remove(sorted(long.paths - known))
+    landed -= long.counts.erased  # the first piece has them
     if landed != long.counts.landed:
         msg = (
             f"The pieces of window {long.window} hold {landed} records, of {long.counts.landed} that landed. It "
@@ -158,7 +164,17 @@ def _count_calls(counts: Counts) -> Counts:
         requests=counts.requests,
         retries=counts.retries,
         throttled=counts.throttled,
+        erased=counts.erased,
+        suppressed=counts.suppressed,
     )
+
+
+def _leave_out_suppressed(lake: Lake, batches: Sequence[Manifest]) -> Sequence[Manifest]:
+    """The batches without people who were erased since they were extracted."""
+    suppression = read_suppression(lake, batches[0].vendor) if batches else None
+    if not suppression:
+        return batches
+    return [leave_out_suppressed(lake, batch, suppression, datetime.now(UTC)) for batch in batches]
 
 
 def _write_pieces(lake: Lake, batch: Manifest, windows: Sequence[Window]) -> list[Manifest]:

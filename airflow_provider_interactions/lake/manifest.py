@@ -34,6 +34,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     during extraction) + ``fetched``; ``fetched`` = ``landed``;
     ``landed`` = ``canonical`` + ``rejected`` + ``repeated`` (the same interaction again).
     ``contacts`` = ``ok`` + ``empty`` + ``not_found`` + ``deleted`` + ``failed``.
+    ``erased`` are records of erased people, ``suppressed`` are contacts that are on the suppression list. No other
+    count includes them: after an erasure, the other counts are those of the rows that are left.
     """
 
     received: int = 0
@@ -53,6 +55,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     requests: int = 0
     retries: int = 0
     throttled: int = 0
+    erased: int = 0
+    suppressed: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})

@@ -10,6 +10,8 @@
     unfinished/vendor=…/account=…/window=…/       checkpoints of extractions that are running or that failed
     manifests/vendor=…/account=…/window=….json    the manifests of normalized windows
     requests/vendor=…/account=…/                  results of data subject requests
+    suppression/vendor=…/                         keyed hashes of people who were erased
+    receipts/                                     receipts of erasures
     limits/vendor=…/account=….json                which tasks share the account's limit at the moment
     pending/vendor=…/account=…/window=…-….json    marks of raw windows that are not normalized yet
     index/vendor=…/account=….bin                  an index of the account's manifests; may be deleted at any time
@@ -26,8 +28,8 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -37,6 +39,7 @@ from fsspec.spec import AbstractBufferedFile
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.faults import READING, REMOVING, is_storage_fault, translate_faults
+from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.paths import timestamp
 from airflow_provider_interactions.lake.versions import Version, read_version, scan_versions
 
@@ -62,10 +65,14 @@ def clone_client(fs: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """A folder on any file system that fsspec supports. Paths in manifests are relative to ``root``."""
+    """A folder on any file system that fsspec supports. Paths in manifests are relative to ``root``.
+
+    ``keys`` returns the keys for the hashes of erased people, see ``suppression``; it is called only if there are any.
+    """
 
     fs: Any
     root: str
+    keys: Callable[[], Sequence[HashKey]] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def at(cls, url: str, fs: Any = None, **storage_options: Any) -> Lake:

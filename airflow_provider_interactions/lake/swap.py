@@ -10,11 +10,12 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_interactions.lake.faults import translate_faults
 from airflow_provider_interactions.lake.storage import Lake
 
 #: The ETag of no object, for asking a store whether it compares at all.
@@ -31,6 +32,46 @@ def open_shared_object(lake: Lake, path: str) -> LocalObject | S3Object | None:
     if lake.protocols & {"s3", "s3a"}:
         return S3Object(lake.fs, lake.full(path))
     return None
+
+
+@contextmanager
+def hold_folder(lake: Lake, path: str) -> Iterator[None]:
+    """Keep the tasks of this machine that hold the folder of a path, too, from replacing files in it meanwhile.
+
+    Only on a local disk. It locks the folder itself, so that no lock file is left. A network file system that cannot
+    lock a folder goes without. The kernel lets the lock go when a process dies.
+    """
+    if not lake.local:
+        yield
+        return
+    lake.prepare(path)
+    handle = os.open(os.path.dirname(lake.full(path)), os.O_RDONLY | os.O_CLOEXEC)  # noqa: PTH120 - of any spelling
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def replace_if_unchanged(lake: Lake, path: str, data: bytes, former: bytes) -> bool:
+    """Replace a small file if its content is still ``former``. Returns whether that is done. Raises as ``Lake.write``.
+
+    S3 compares in the same step. A disk compares under a lock. Other stores compare just before they write.
+    """
+    with translate_faults():
+        if lake.protocols & {"s3", "s3a"}:
+            shared = S3Object(lake.fs, lake.full(path))
+            found, version = shared.read()
+            return found == former and shared.swap(data, version) is not None
+    with hold_folder(lake, path):
+        try:
+            unchanged = lake.read_bytes(path) == former
+        except FileNotFoundError:
+            return False
+        if unchanged:
+            lake.write(path, data)
+        return unchanged
 
 
 @dataclass(slots=True)

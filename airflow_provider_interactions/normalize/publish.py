@@ -17,6 +17,7 @@ from airflow_provider_interactions.lake.manifest import Counts, Manifest, list_r
 from airflow_provider_interactions.lake.names import join_names
 from airflow_provider_interactions.lake.reader import describe_superseded, read_rows
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.lake.swap import hold_folder
 from airflow_provider_interactions.rejects import SHARE, are_too_many, explain_way_on, list_reasons
 from airflow_provider_interactions.schema import CANONICAL, find_version
 
@@ -47,7 +48,8 @@ def publish(lake: Lake, raw: Manifest, parts: Sequence[Manifest], chosen: Public
     """Make a window of its parts: the new manifest replaces the former one, whose files are then removed.
 
     Raises TooManyRejects, Unreconciled if a part is missing or counts do not add up, and WindowSuperseded if another
-    extraction of the window was published meanwhile: all of them before anything is published.
+    extraction of the window was published meanwhile: all of them before anything is published. The last one also after
+    that, if the raw window was replaced in the same moment: normalize it again.
     """
     manifest = _join_parts(raw, parts)
     _refuse_superseded(lake, raw)
@@ -55,7 +57,9 @@ def publish(lake: Lake, raw: Manifest, parts: Sequence[Manifest], chosen: Public
     reconcile_normalized(raw, manifest)
     _refuse_superseded(lake, raw)
     former = lake.read(manifest.place.manifest, Manifest)
-    lake.publish(manifest.place.manifest, manifest)
+    with hold_folder(lake, manifest.place.manifest):  # an erasure compares before it writes
+        lake.publish(manifest.place.manifest, manifest)
+    _refuse_superseded(lake, raw)  # an erasure may have come between: then the window is normalized again
     clear_pending(lake, raw)
     if former is not None:
         kept = manifest.paths | raw.paths | list_referenced(lake, manifest.place.folder("raw"))

@@ -1,7 +1,7 @@
 """How each vendor is met, and the three steps of a window, from plain values: for tests and their processes."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake import reader
+from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
@@ -83,16 +84,15 @@ def spec(sandbox, vendor, lake, **changed) -> dict[str, Any]:
         "extracted_at": FIRST.isoformat(),
         "resume": None,
     }
-    assert not changed.keys() - known.keys() - {"concurrency", "window", "history_age", "on_missing", "password"}
+    assert not changed.keys() - known.keys() - {"concurrency", "window", "history_age", "on_missing", "password", "key"}
     return {**known, **changed}
 
 
 def lake_of(spec, fate=None) -> Lake:
     """The lake of an extraction; ``fate`` is of the process that uses it."""
     kinds = {"local": Disk, "bucket": Bucket}
-    if spec["disk"] in kinds:
-        return Lake.at(spec["lake"], kinds[spec["disk"]](fate))
-    return Lake.at(spec["lake"])
+    lake = Lake.at(spec["lake"], kinds[spec["disk"]](fate)) if spec["disk"] in kinds else Lake.at(spec["lake"])
+    return replace(lake, keys=lambda: [HashKey(spec["key"].encode())]) if "key" in spec else lake
 
 
 def job_of(spec, fate=None) -> Job:

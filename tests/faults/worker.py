@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import time
 import traceback
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -17,12 +18,14 @@ from pathlib import Path
 import rig
 from disks import Fate
 
+from airflow_provider_interactions import contacts
 from airflow_provider_interactions.errors import InteractionsError
 from airflow_provider_interactions.extract import commit, open_contacts, raw_table, raw_writer, run, tracker
 from airflow_provider_interactions.http import client
 from airflow_provider_interactions.lake import manifest, reader
 from airflow_provider_interactions.normalize import parts
 from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
+from airflow_provider_interactions.person import erasure
 
 
 def perform(command):
@@ -37,11 +40,33 @@ def perform(command):
             found = commit.commit_window(job.lake, found or [manifest.unpack(one) for one in command["manifests"]])
         elif step in PARTS:
             found = PARTS[step](job.lake, command)
+        elif step in OTHERS:
+            OTHERS[step](job, command)
+            if len(command["steps"]) == 1:
+                return {"steps": fate.steps}
         else:
             raw = found or reader.read_published(job.lake, job.place.raw_manifest)[0]
             found = normalize_pipeline.normalize(job.lake, raw, now=datetime.fromisoformat(now) if now else None)
     found = found if isinstance(found, list) else [found]
     return {"manifest": manifest.pack(found[0]), "manifests": list(map(manifest.pack, found)), "steps": fate.steps}
+
+
+def _erase(job, command):
+    people = [job.vendor.contact(text) for text in command["erase"]]
+    erasure.erase_people(job.lake, {job.vendor.name: people}, approved_by="Ada", name=command.get("name", "mine"))
+
+
+def _list(job, _):
+    contacts.write_list(job.lake, job.place, [job.contacts], job.extracted_at)
+
+
+def _wake(_, command):
+    time.sleep(command["after"])
+    os.kill(command["wake"], signal.SIGCONT)
+
+
+#: Steps of which nothing is passed on.
+OTHERS = {"erase": _erase, "list": _list, "wake": _wake}
 
 
 def _unpack(command, name):

@@ -1,0 +1,41 @@
+"""Keys for keyed hashes of identifiers: who has the key can say whether a hash is a person's, and nobody else can."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+
+from airflow_provider_interactions.errors import ConfigError
+
+#: The least length of a key in bytes: that of the hash, as RFC 2104, section 3, advises.
+LEAST_BYTES = 32
+
+#: Characters of a key's id.
+ID_LENGTH = 12
+
+#: Separates the parts of what is hashed. No identifier may hold it.
+SEPARATOR = "\0"
+
+
+@dataclass(frozen=True, slots=True)
+class HashKey:
+    """A secret key for HMAC-SHA-256. Its ``id`` is made of the key and tells it from other keys.
+
+    Raises ConfigError if the key is shorter than 32 bytes: a short key can be guessed, and with it the identifiers.
+    """
+
+    secret: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.secret) < LEAST_BYTES:
+            msg = f"The key for hashes has {len(self.secret)} bytes. Give at least {LEAST_BYTES} random bytes."
+            raise ConfigError(msg)
+
+    @property
+    def id(self) -> str:
+        """The first hexadecimal digits of a hash of a fixed text."""
+        return hmac.digest(self.secret, b"airflow-provider-interactions key id", "sha256").hex()[:ID_LENGTH]
+
+    def hash(self, vendor: str, kind: str, identifier: str) -> str:
+        """The keyed hash of an identifier, in hexadecimal digits. It differs between vendors and kinds."""
+        return hmac.digest(self.secret, SEPARATOR.join((vendor, kind, identifier)).encode(), "sha256").hex()

@@ -1,0 +1,203 @@
+"""Erase people: from every place of the lake, and from every table that it is loaded into.
+
+The order makes it safe beside extractions that are under way, beside another erasure, and if it is interrupted::
+
+    1  the receipt says that it has begun
+    2  the suppression list: from now on no extraction can bring them back, and a commit leaves them out
+    3  the targets, because an Iceberg table consists of files of the lake
+    4  the lake: new files, the manifest replaced in one step, former files removed; then files that nothing refers to
+    5  the targets again: a load may have been under way
+    6  a search for the identifiers in all files, and the receipt with what it found
+
+After an error or a crash, run it again, with the same name for the same receipt: what is done has no more rows. Other
+rows stay as they are, and only files with rows of these people are written again. Bulk records, which name their
+contacts themselves, are found by the vendor's mapping.
+
+What it does not know: records of other people that name these people in free text (the search counts them), copies
+that the storage keeps (versions of objects, snapshots, backups), and answers to requests that were copied elsewhere.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from msgspec.structs import replace
+
+from airflow_provider_interactions.contract import Contact, Vendor
+from airflow_provider_interactions.errors import ConfigError, InteractionsError, LakeUnavailable, LoadError
+from airflow_provider_interactions.lake.keys import HashKey
+from airflow_provider_interactions.lake.paths import AccountPaths, list_accounts, timestamp
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.lake.suppression import read_suppression, suppress
+from airflow_provider_interactions.load import Target
+from airflow_provider_interactions.person.erase_account import LAYERS, AccountErasure
+from airflow_provider_interactions.person.receipt import Receipt, add_rows, add_table, open_receipt
+from airflow_provider_interactions.person.search import search_lake
+from airflow_provider_interactions.vendors import find_vendor
+
+log = logging.getLogger(__name__)
+
+#: The places of a receipt, each with its count, also if that is 0.
+PLACES = (
+    *("raw", "interactions", "history", "rejects", "outcomes", "undated"),
+    *("contacts", "unfinished", "requests"),
+)
+
+
+def erase_people(
+    lake: Lake,
+    people: Mapping[str, Sequence[Contact]],
+    targets: Sequence[Target] = (),
+    *,
+    approved_by: str,
+    accounts: Sequence[AccountPaths] = (),
+    name: str | None = None,
+    now: datetime | None = None,
+) -> Receipt:
+    """Erase people, given as contacts by vendor, from the lake and the targets; returns the receipt, which is stored.
+
+    They are erased from all accounts of the vendor in the lake; ``accounts`` are others that only the targets have.
+    ``approved_by`` is who approved it. ``name`` names the receipt: give the same one to continue after a failure.
+    ``now`` (aware) is the instant of the erasure.
+
+    Raises ConfigError before anything is changed: for a kind that the vendor does not have, and if ``lake.keys`` gives
+    no key or another one than that of the suppression list. Raises LoadError if a target refuses, and LakeUnavailable
+    if files of the lake cannot be read or written: the receipt says what is left.
+    """
+    now = now or datetime.now(UTC)
+    key = require_key(lake)
+    for vendor, contacts in people.items():
+        _check_kinds(find_vendor(vendor), contacts)
+        read_suppression(lake, vendor)
+    name = name or f"{timestamp(now)}-{uuid.uuid4().hex[:8]}"
+    receipt = open_receipt(lake, name, key, people, approved_by, now)
+    erasure = _Erasure(lake, people, targets, accounts, now, add_rows(receipt, dict.fromkeys(PLACES, 0), 0))
+    erasure.run(key)
+    return erasure.receipt
+
+
+def require_key(lake: Lake) -> HashKey:
+    """The lake's key for hashes. Raises ConfigError if it has none."""
+    keys = lake.keys() if lake.keys else ()
+    if not keys:
+        msg = (
+            "No key for hashes of identifiers is given, so nobody can be erased: the suppression list and the receipt "
+            "need it. Set [interactions] suppression_key, or give the key to the command. Nothing was changed."
+        )
+        raise ConfigError(msg)
+    return keys[0]
+
+
+@dataclass(slots=True)
+class _Erasure:
+    lake: Lake
+    people: Mapping[str, Sequence[Contact]]
+    targets: Sequence[Target]
+    accounts: Sequence[AccountPaths]
+    now: datetime
+    receipt: Receipt
+
+    def run(self, key: HashKey) -> None:
+        """All steps. The receipt is stored after each."""
+        self._save()
+        for vendor, contacts in self.people.items():
+            suppress(self.lake, key, vendor, ((one.kind, one.id) for one in contacts))
+        self._erase_from_targets()
+        for account in self._list_accounts():
+            self._erase_account(account)
+        self._erase_from_targets()
+        self._search()
+        self._finish()
+
+    def _save(self) -> None:
+        self.lake.publish(self.receipt.path, self.receipt)
+
+    def _list_accounts(self) -> list[AccountPaths]:
+        return [one for one in list_accounts(self.lake, LAYERS) if one.vendor in self.people]
+
+    def _erase_from_targets(self) -> None:
+        accounts = sorted({*self._list_accounts(), *self.accounts})
+        for target in self.targets:
+            for account in accounts:
+                self._erase_from_target(target, account)
+        self._save()
+
+    def _erase_from_target(self, target: Target, account: AccountPaths) -> None:
+        contacts = list(spell_for_table(find_vendor(account.vendor), self.people[account.vendor]))
+        try:
+            rows = target.erase(account.vendor, account.account, contacts)
+        except InteractionsError as wrong:
+            self.receipt = replace(
+                self.receipt, state="failed", ended_at=datetime.now(UTC), failures=(f"{target.describe()[1]}: {wrong}",)
+            )
+            self._save()
+            msg = (
+                f"The table {target.describe()[1]} refused the erasure, so it is not complete: {wrong} The receipt "
+                f"{self.receipt.path} says what was removed. Mend the cause, and run the erasure again."
+            )
+            raise (LoadError if wrong.retry else ConfigError)(msg) from wrong
+        self.receipt = add_table(self.receipt, *target.describe(), rows)
+
+    def _erase_account(self, account: AccountPaths) -> None:
+        work = AccountErasure(self.lake, account, self.people[account.vendor], self.now)
+        work.erase()
+        failures = (*self.receipt.failures, *work.failures)
+        self.receipt = replace(add_rows(self.receipt, work.rows, work.files), failures=failures)
+        self._save()
+
+    def _search(self) -> None:
+        found: dict[str, int] = {}
+        searched = unread = 0
+        for vendor, contacts in self.people.items():
+            result = search_lake(self.lake, vendor, [one.id for one in contacts])
+            searched, unread = searched + result.searched, unread + result.unread
+            for place, rows in result.rows.items():
+                found[place] = found.get(place, 0) + rows
+        self.receipt = replace(self.receipt, searched=searched, unread=unread, found=dict(sorted(found.items())))
+
+    def _finish(self) -> None:
+        failed = self.receipt.failures
+        state = "failed" if failed else "found" if self.receipt.found else "complete"
+        self.receipt = replace(self.receipt, state=state, ended_at=datetime.now(UTC))
+        self._save()
+        log.info("%s", describe_receipt(self.receipt))
+        if failed:
+            msg = (
+                f"The erasure is not complete: {failed[0]} ({len(failed)} failures in all; the receipt "
+                f"{self.receipt.path} lists them). Mend the cause, and run the erasure again."
+            )
+            raise LakeUnavailable(msg)
+
+
+def describe_receipt(receipt: Receipt) -> str:
+    """The receipt in one sentence, without anybody's identifier."""
+    rows = ", ".join(f"{n} from {place}" for place, n in receipt.erased.items() if n) or "no rows from the lake"
+    tables = "".join(f", {one.rows} from table {one.table}" for one in receipt.tables)
+    rest = ", ".join(f"{n} in {place}" for place, n in receipt.found.items()) or "nothing"
+    return (
+        f"Erasure {receipt.name} is {receipt.state}: removed {rows}{tables}; the search of {receipt.searched} files "
+        f"found {rest}, and could not read {receipt.unread} files."
+    )
+
+
+def spell_for_table(vendor: Vendor, contacts: Sequence[Contact]) -> Iterator[Contact]:
+    """The contacts as canonical rows have them: rows of a bulk query have the bulk kind."""
+    bulk = vendor.about.bulk_kind
+    for one in contacts:
+        yield one
+        if bulk and one.kind == vendor.about.person_kinds[0]:
+            yield Contact(one.id, bulk)
+
+
+def _check_kinds(vendor: Vendor, contacts: Sequence[Contact]) -> None:
+    kinds = vendor.about.person_kinds
+    for one in contacts:
+        if one.kind not in kinds:
+            msg = (
+                f"{vendor.name} has no people of kind {one.kind}. Use one of: {', '.join(kinds)}. Nothing was changed."
+            )
+            raise ConfigError(msg)

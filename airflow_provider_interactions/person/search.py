@@ -1,0 +1,103 @@
+"""Search the lake for identifiers, byte by byte, in everything that is stored: columns, JSON, and names of files."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.extract.raw_table import unpack_rows
+from airflow_provider_interactions.lake.paths import escape_segment
+from airflow_provider_interactions.lake.storage import Lake
+
+#: Identifiers in one expression.
+AT_ONCE = 200
+
+_SPECIAL = re.compile(r"([^0-9A-Za-z_\x80-\U0010ffff])")
+
+
+@dataclass(slots=True)
+class Found:
+    """What a search found: rows by place (for other files: files), and the numbers of files."""
+
+    rows: Counter[str] = field(default_factory=Counter)
+    searched: int = 0
+    unread: int = 0
+
+
+def search_lake(lake: Lake, vendor: str, identifiers: Sequence[str]) -> Found:
+    """Search all files of a vendor, and those of no vendor, for identifiers, in any case of their letters.
+
+    An identifier counts only as a word of its own: 12 is not found in 123. Raises as ``Lake.list_files``.
+    """
+    patterns, found, home = build_patterns(identifiers), Found(), f"/vendor={escape_segment(vendor)}/"
+    for path in lake.list_files(""):
+        if "/vendor=" in path and home not in path:
+            continue
+        try:
+            rows = _search_file(lake, path, patterns)
+        except FileNotFoundError:  # replaced meanwhile
+            continue
+        except (pa.ArrowException, ConfigError):
+            found.unread += 1
+            continue
+        found.searched += 1
+        if rows:
+            found.rows[path.partition("/")[0]] += rows
+    return found
+
+
+def build_patterns(identifiers: Sequence[str]) -> list[str]:
+    """Expressions, in the syntax of RE2, that match text with one of the identifiers as a word of its own."""
+    words = [_SPECIAL.sub(r"\\\1", one) for one in sorted(set(identifiers))]
+    groups = ("|".join(words[n : n + AT_ONCE]) for n in range(0, len(words), AT_ONCE))
+    return [f"(^|[^0-9A-Za-z])({group})($|[^0-9A-Za-z])" for group in groups]
+
+
+def count_matches(rows: pa.Table, patterns: Sequence[str]) -> int:
+    """The rows with an identifier in any of their columns."""
+    mask = None
+    for column in rows.columns:
+        for pattern in patterns:
+            found = _match(column, pattern)
+            if found is not None and pc.any(found).as_py():
+                mask = found if mask is None else pc.or_(mask, found)
+    return pc.sum(mask).as_py() if mask is not None else 0
+
+
+def _match(column: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray | None:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        words = pc.unique(column.cast(kind.value_type))
+        if not pc.any(pc.match_substring_regex(words, pattern, ignore_case=True)).as_py():
+            return None
+        column = column.cast(kind.value_type)
+    elif not (pa.types.is_string(kind) or pa.types.is_binary(kind)):
+        return None
+    return pc.fill_null(pc.match_substring_regex(column, pattern, ignore_case=True), fill_value=False)
+
+
+def _search_file(lake: Lake, path: str, patterns: Sequence[str]) -> int:
+    named = count_matches(pa.table({"path": [path]}), patterns)
+    if path.endswith(".tmp"):
+        msg = "another process is writing this file"
+        raise ConfigError(msg)
+    return named + sum(count_matches(rows, patterns) for rows in _read_rows(lake, path))
+
+
+def _read_rows(lake: Lake, path: str) -> Iterator[pa.Table]:
+    if path.endswith(".parquet"):
+        with lake.open(path) as stream:
+            parquet = pq.ParquetFile(stream)
+            for group in range(parquet.num_row_groups):
+                yield parquet.read_row_group(group)
+    elif path.endswith(".arrow"):
+        yield unpack_rows(lake.read_bytes(path))
+    else:
+        yield pa.table({"content": pa.array([lake.read_bytes(path)], pa.binary())})

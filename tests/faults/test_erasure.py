@@ -1,0 +1,139 @@
+"""An erasure that is killed at any operation, and run again, leaves what it leaves when nothing happens to it."""
+
+import shutil
+import signal
+from datetime import timedelta
+
+import pytest
+import rig
+
+from airflow_provider_interactions.lake import reader
+from airflow_provider_interactions.lake.manifest import Manifest, reconcile, reconcile_normalized
+from airflow_provider_interactions.person.receipt import Receipt
+from airflow_provider_interactions.person.search import search_lake
+from airflow_provider_interactions.vendors import VENDORS
+
+VENDOR = "which50"  # it has histories, too
+PART = {"part_rows": 40}
+KEY = "k" * 32
+LATER = rig.FIRST + timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def prepared(worlds, processes, tmp_path_factory):
+    """Lakes with a window, an extraction that is not committed, a checkpoint and a list; whom to erase, and how."""
+    found = {}
+    for disk in ("local", "bucket"):
+        folder = tmp_path_factory.mktemp(disk)
+        spec = rig.spec(worlds[0], VENDOR, folder, disk=disk, key=KEY)
+        processes[0].run(spec, "list", "extract", "publish", "normalize", **PART)
+        later = {**spec, "extracted_at": LATER.isoformat(), "resume": "a run"}
+        under_way = processes[0].run(later, "extract", **PART)["manifest"]
+        gone = spec["contacts"][:3]
+        dry = {**spec, "lake": copied(folder, tmp_path_factory.mktemp("dry") / "lake")}
+        steps = processes[0].run(dry, "erase", erase=gone)["steps"]
+        found[disk] = spec, gone, under_way, steps, describe(dry)
+    return found
+
+
+def copied(folder, to):
+    shutil.copytree(folder, to)
+    return str(to)
+
+
+def describe(spec):
+    """What a lake says: counts and rows of each published window and history, whatever the names of its files."""
+    lake = rig.lake_of(spec)
+    found = {}
+    for path in lake.list_files(""):
+        if path.endswith(".json") and path.split("/")[0] in ("raw", "manifests", "history"):
+            manifest, table = reader.read_published(lake, path)
+            rows = sorted(map(repr, table.to_pylist()))
+            found[path] = manifest.counts, manifest.digest, rows
+    return found
+
+
+def contacts_of(gone):
+    return [VENDORS[VENDOR].contact(text) for text in gone]
+
+
+def left(spec, gone):
+    """Rows with an identifier of theirs in any file, and files that cannot be read."""
+    found = search_lake(rig.lake_of(spec), VENDOR, [one.id for one in contacts_of(gone)])
+    return dict(found.rows), found.unread
+
+
+def check_counts(spec):
+    where, lake = rig.place(spec), rig.lake_of(spec)
+    raw = lake.read(where.raw_manifest, Manifest)
+    reconcile(raw)
+    reconcile_normalized(raw, lake.read(where.manifest, Manifest))
+
+
+def points(steps, number):
+    return sorted({1 + n * (steps - 1) // (number - 1) for n in range(number)})
+
+
+@pytest.mark.parametrize(("disk", "number"), [("local", 24), ("bucket", 12)])
+def test_killed_at_any_operation_and_run_again(prepared, process, tmp_path, disk, number):
+    spec, gone, under_way, steps, expected = prepared[disk]
+    before = describe(spec)
+    seen = set()
+    for at in points(steps, number):
+        mine = {**spec, "lake": copied(spec["lake"], tmp_path / f"{at}")}
+        assert process.run(mine, "erase", erase=gone, die={"at": at}) == -signal.SIGKILL
+        between = describe(mine)
+        assert between.keys() == before.keys()
+        assert all(between[path] in (before[path], expected[path]) for path in before), "a reader saw half"
+        seen.update(between[path] == before[path] for path in before)
+        process.run(mine, "erase", erase=gone)
+        assert describe(mine) == expected
+        assert left(mine, gone)[0] == {}
+        assert rig.lake_of(mine).read("receipts/mine.json", Receipt).state == "complete"
+        check_counts(mine)
+        process.run(mine, "publish", "normalize", manifests=[under_way])
+        assert left(mine, gone)[0] == {}
+        check_counts(mine)
+        shutil.rmtree(mine["lake"])
+    assert seen == {True, False}
+
+
+def test_killed_ten_times_on_the_way(prepared, process, tmp_path):
+    spec, gone, _, steps, expected = prepared["local"]
+    mine = {**spec, "lake": copied(spec["lake"], tmp_path / "lake")}
+    for at in points(steps, 11)[1:]:
+        process.run(mine, "erase", erase=gone, die={"at": at})
+    process.run(mine, "erase", erase=gone)
+    assert describe(mine) == expected
+    assert left(mine, gone)[0] == {}
+
+
+@pytest.mark.parametrize("disk", ["local", "bucket"])
+def test_two_erasures_and_an_extraction_side_by_side(prepared, processes, worlds, tmp_path, disk):
+    """Each stops once, at a point that differs from round to round, while the others go on."""
+    spec, gone, _, steps, _ = prepared[disk]
+    others = spec["contacts"][3:5]
+    anew = {**spec, "extracted_at": (LATER + timedelta(hours=1)).isoformat(), "history_age": 0}
+    for n, at in enumerate(points(steps, 5)):
+        lake = copied(spec["lake"], tmp_path / f"{n}")
+        one, two = ({**spec, "lake": lake}, {**anew, "lake": lake})
+        commands = [
+            {"spec": one, "steps": ["erase"], "erase": gone, "die": {"at": at, "how": "STOP"}},
+            {"spec": one, "steps": ["erase"], "erase": others, "name": "other"},
+            {"spec": two, "steps": ["extract", "publish", "normalize"], **PART},
+        ]
+        stopped, *_ = processes[0].start(*commands)
+        processes[1].run(two, "wake", wake=stopped, after=0.4)
+        told = processes[0].wait()
+        assert not [one for one in told if one.get("error") == "unforeseen"], told
+        for people, name in ((gone, "mine"), (others, "other")):
+            processes[1].run(one, "erase", erase=people, name=name)
+        assert left(one, [*gone, *others])[0] == {}
+        check_counts(one)
+        kept = {row["contact_id"] for row in rig.seen(one)[1].to_pylist()}
+        assert kept == set(rig_contacts(spec)) - {contact.id for contact in contacts_of([*gone, *others])}
+
+
+def rig_contacts(spec):
+    """Those of a lake's contacts that have a row."""
+    return {row["contact_id"] for row in rig.seen(spec)[1].to_pylist()}
