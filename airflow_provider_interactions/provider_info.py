@@ -90,6 +90,14 @@ BROWSE = {
     "default": "",
 }
 
+SUPPRESSION = {
+    "description": "Connection whose password is the key for hashes of erased people: at least 32 random characters.",
+    "version_added": "0.1.0",
+    "type": "string",
+    "example": "interactions_suppression",
+    "default": "",
+}
+
 REDSHIFT_ROLE = {
     "description": "ARN of the IAM role by which Redshift reads the lake. Default: the cluster's default role.",
     "version_added": "0.1.0",
@@ -147,6 +155,7 @@ def get_provider_info() -> dict[str, Any]:
                 "description": "Contact interactions: the lake and its tasks.",
                 "options": {
                     "lake": LAKE,
+                    "suppression_conn_id": SUPPRESSION,
                     "browse": BROWSE,
                     "identities": IDENTITIES,
                     "pools": POOLS,

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.errors import WindowSuperseded
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, list_landed_files
 from airflow_provider_interactions.extract.cleanup import expired_files
 from airflow_provider_interactions.extract.erase_rows import Rewriter, SuppressedPeople, erase_published
@@ -38,6 +39,8 @@ from airflow_provider_interactions.window import ALWAYS
 #: A history this much older than any run would still use is removed.
 GRACE = timedelta(days=1)
 
+_REPLACED = "People were erased from the histories in the lake while this extraction read them. Run it again."
+
 
 @dataclass(frozen=True, slots=True)
 class KnownContact:
@@ -49,7 +52,17 @@ class KnownContact:
 
 
 def extract_from_history(job: Job) -> Manifest:
-    """Land the job's window out of histories in the lake, after asking for those that are absent or too old."""
+    """Land the job's window out of histories in the lake, after asking for those that are absent or too old.
+
+    Raises WindowSuperseded if an erasure has replaced a history meanwhile. Then call it again.
+    """
+    try:
+        return _extract_from_history(job)
+    except FileNotFoundError as gone:
+        raise WindowSuperseded(_REPLACED) from gone
+
+
+def _extract_from_history(job: Job) -> Manifest:
     known = _find_known(job)
     missing = [contact for contact in job.contacts if contact not in known]
     sent = Counts()
@@ -59,6 +72,8 @@ def extract_from_history(job: Job) -> Manifest:
             requests=fetched.counts.requests, retries=fetched.counts.retries, throttled=fetched.counts.throttled
         )
         known.update(_read_known(job, fetched, fresh=True))
+        if not known.keys() >= set(job.contacts):  # erased while they were asked for
+            raise WindowSuperseded(_REPLACED)
     elif job.resume is not None:  # an earlier try may have died between keeping its answers and dropping its checkpoint
         open_checkpoints(_history_job(job, job.contacts)).drop()
     state = Checkpoint(extracted_at=job.extracted_at)

@@ -8,12 +8,16 @@ import logging
 
 from msgspec.structs import replace
 
+from airflow_provider_interactions.errors import WindowSuperseded
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.pipeline import land_pages
 from airflow_provider_interactions.lake.manifest import Counts, Manifest
 from airflow_provider_interactions.lake.suppression import read_suppression
 
 log = logging.getLogger(__name__)
+
+#: Erasures that may come between while an extraction reads histories.
+MOST_ERASURES = 5
 
 
 def extract(job: Job) -> Manifest:
@@ -24,7 +28,10 @@ def extract(job: Job) -> Manifest:
     People on the suppression list are not asked for; raises ConfigError if the lake has no key for the list.
     """
     job, suppressed = _leave_out_suppressed(job)
-    manifest = asyncio.run(land_pages(job)) if job.vendor.filters_by_date else _extract_from_history(job)
+    if job.vendor.filters_by_date:
+        manifest = asyncio.run(land_pages(job))
+    else:
+        job, suppressed, manifest = _extract_from_history(job, suppressed)
     if suppressed:
         log.info("%s, window %s: %d contacts are on the suppression list", job.vendor.name, job.window, suppressed)
         manifest = replace(manifest, counts=manifest.counts + Counts(suppressed=suppressed))
@@ -47,7 +54,15 @@ def _leave_out_suppressed(job: Job) -> tuple[Job, int]:
     return dataclasses.replace(job, contacts=kept, listed=job.whole_list), len(job.contacts) - len(kept)
 
 
-def _extract_from_history(job: Job) -> Manifest:
+def _extract_from_history(job: Job, suppressed: int) -> tuple[Job, int, Manifest]:
+    """Extract from histories, again if an erasure replaces them meanwhile, without the people who were erased."""
     from airflow_provider_interactions.extract.full_history import extract_from_history
 
-    return extract_from_history(job)
+    for _ in range(MOST_ERASURES):
+        try:
+            return job, suppressed, extract_from_history(job)
+        except WindowSuperseded as replaced:
+            log.info("%s", replaced)
+            job, more = _leave_out_suppressed(job)
+            suppressed += more
+    return job, suppressed, extract_from_history(job)

@@ -81,6 +81,6 @@ def _explain_absent(vendor: str, unknown: Sequence[str], keys: Sequence[HashKey]
     given = f"the given keys have the ids {', '.join(key.id for key in keys)}" if keys else "no key is given"
     return (
         f"People of {vendor} were erased, so their hashes are needed to leave them out. The suppression list was made "
-        f"with the key of id {', '.join(unknown)}, but {given}. Set [interactions] suppression_key to that key, or "
-        "give it to the command. Nothing was changed."
+        f"with the key of id {', '.join(unknown)}, but {given}. Name the connection that holds that key in "
+        "[interactions] suppression_conn_id. Nothing was changed."
     )

@@ -86,7 +86,7 @@ def require_key(lake: Lake) -> HashKey:
     if not keys:
         msg = (
             "No key for hashes of identifiers is given, so nobody can be erased: the suppression list and the receipt "
-            "need it. Set [interactions] suppression_key, or give the key to the command. Nothing was changed."
+            "need it. Name a connection that holds one in [interactions] suppression_conn_id. Nothing was changed."
         )
         raise ConfigError(msg)
     return keys[0]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import ObjectStoragePath, conf
+from airflow.sdk import BaseHook, ObjectStoragePath, conf
 
 from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.storage import NO_LAKE, Lake, clone_client
 
 
@@ -20,7 +21,21 @@ def open_lake(url: str | None) -> Lake:
     if not url:
         raise ConfigError(NO_LAKE)
     fs, path = open_url(url, "The lake")
-    return Lake(clone_client(fs), path)
+    return Lake(clone_client(fs), path, read_keys)
+
+
+def read_keys() -> list[HashKey]:
+    """The keys for hashes of erased people: the password of ``[interactions] suppression_conn_id``, then former keys.
+
+    The connection's extra ``former`` is a list of keys that entries of the suppression list were made with before.
+    Raises ConfigError if a key is too short, and AirflowNotFoundException if there is no such connection.
+    """
+    conn_id = conf.get("interactions", "suppression_conn_id", fallback="")
+    if not conn_id:
+        return []
+    connection = BaseHook.get_connection(conn_id)
+    former = connection.extra_dejson.get("former", [])
+    return [HashKey(str(secret).encode()) for secret in (connection.password or "", *former)]
 
 
 def open_url(url: str, what: str) -> tuple[Any, str]:

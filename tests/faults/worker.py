@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 import traceback
+from contextlib import suppress
 from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -61,8 +62,11 @@ def _list(job, _):
 
 
 def _wake(_, command):
-    time.sleep(command["after"])
-    os.kill(command["wake"], signal.SIGCONT)
+    """Wake a process, whenever it stops, until it has ended."""
+    with suppress(ProcessLookupError):
+        for _ in range(300):
+            time.sleep(0.2)
+            os.kill(command["wake"], signal.SIGCONT)
 
 
 #: Steps of which nothing is passed on.
