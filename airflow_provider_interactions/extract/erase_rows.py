@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from msgspec.structs import replace
 
 from airflow_provider_interactions.contract import Contact, Vendor
-from airflow_provider_interactions.errors import Unreconciled, WindowSuperseded
+from airflow_provider_interactions.errors import ConfigError, Unreconciled, WindowSuperseded
 from airflow_provider_interactions.extract.raw_table import digest_payloads
 from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts, File, Manifest, count_rows
 from airflow_provider_interactions.lake.parquet import Writer
@@ -59,9 +59,10 @@ class People(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GivenPeople:
-    """People by their identifiers."""
+    """People by their identifiers, and by hashes of them with the keys of the ids ``pseudonyms``."""
 
     contacts: Sequence[Contact]
+    pseudonyms: frozenset[str] = frozenset()
     _ids: dict[str, pa.Array] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -69,12 +70,25 @@ class GivenPeople:
             self._ids[kind] = pa.array([one.id for one in self.contacts if one.kind == kind], pa.string())
 
     def find(self, ids: pa.Array, kind: str) -> pa.BooleanArray | None:
-        """Which identifiers are theirs."""
+        """Which identifiers are theirs. Raises ConfigError for hashes that were made with another key."""
+        if len(ids):
+            self._require_key(ids[0].as_py())
         return pc.is_in(ids, self._ids[kind]) if kind in self._ids else None
 
     def may_lie_between(self, low: str, high: str) -> bool:
-        """Whether one of their identifiers is in the range."""
+        """Whether one of their identifiers is in the range. Raises ConfigError as ``find``."""
+        self._require_key(low)
         return any(low <= one.id <= high for one in self.contacts)
+
+    def _require_key(self, identifier: str | None) -> None:
+        prefix, _, rest = (identifier or "").partition(":")
+        key = rest.partition(":")[0]
+        if prefix == "hmac" and key and key not in self.pseudonyms:
+            msg = (
+                f"The policy for personal data has replaced the contacts by hashes with the key {key}. Give that key "
+                "to the erasure, else nobody can say whose rows these are."
+            )
+            raise ConfigError(msg)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,20 +42,23 @@ FAULTS = (ConfigError, LakeUnavailable, Unreconciled)
 class AccountErasure:
     """Removes ``contacts`` from an account's files. ``rows`` are the removed rows by place, ``failures`` what failed.
 
-    ``files`` is the number of files that were replaced or removed. A failure leaves the place as it is.
+    ``files`` is the number of files that were replaced or removed. A failure leaves the place as it is. ``pseudonyms``
+    are ids of keys by which some of the contacts are hashed.
     """
 
     lake: Lake
     account: AccountPaths
     contacts: Sequence[Contact]
     now: datetime
+    pseudonyms: frozenset[str] = frozenset()
     rows: Counter[str] = field(default_factory=Counter)
     files: int = 0
     failures: list[str] = field(default_factory=list)
     rewriter: Rewriter = field(init=False)
 
     def __post_init__(self) -> None:
-        self.rewriter = Rewriter(self.lake, self.account.vendor, GivenPeople(self.contacts), self.now)
+        people = GivenPeople(self.contacts, self.pseudonyms)
+        self.rewriter = Rewriter(self.lake, self.account.vendor, people, self.now)
 
     def erase(self) -> None:
         """Remove them from all layers. Raises nothing that is about one file: see ``failures``."""
@@ -70,7 +73,8 @@ class AccountErasure:
         for path in self._list_files("contacts"):
             self._try(path, partial(self._blank_contacts, path))
         self._erase_checkpoints()
-        answers = AnswersErasure(self.lake, self.account.folder("requests"), self.contacts, self.rewriter)
+        folder, vendor = self.account.folder("requests"), self.account.vendor
+        answers = AnswersErasure(self.lake, folder, vendor, self.contacts, self.rewriter)
         self._try("requests", lambda: self._add("requests", *answers.erase()))
 
     def _try(self, place: str, work: Callable[[], None]) -> None:

@@ -34,12 +34,16 @@ TABLE, LINES, SUMMARY = ".parquet", ".jsonl", ".json"
 
 @dataclass(frozen=True, slots=True)
 class AnswersErasure:
-    """Removes ``contacts`` from the answers in a ``folder`` of the lake."""
+    """Removes ``contacts`` of a vendor from the answers in a ``folder`` of the lake.
+
+    Without a ``rewriter``, each answer is about one person, and goes as a whole.
+    """
 
     lake: Lake
     folder: str
+    vendor: str
     contacts: Sequence[Contact]
-    rewriter: Rewriter
+    rewriter: Rewriter | None = None
 
     def erase(self) -> tuple[int, int]:
         """Remove them; returns the removed rows and the number of files that were changed or removed."""
@@ -65,13 +69,13 @@ class AnswersErasure:
             self.lake.remove(f"{base}{ending}" for ending in named)
             table = self._erase_table(base) if TABLE in endings else 0
             return table, len(named) + bool(table)
-        summary = self.lake.read(f"{base}{SUMMARY}", Answer)
-        if len(theirs) == len(lines) and (summary is None or summary.counts.contacts <= len(_group(lines))):
+        if self.rewriter is None or self._is_all_theirs(base, lines, theirs):
             self.lake.remove(f"{base}{ending}" for ending in sorted(endings, key=lambda ending: ending == LINES))
-            return len(theirs), len(endings)
+            return len(lines), len(endings)
         self.lake.remove(f"{base}{ending}" for ending in pages)
         if TABLE in endings:
             self._erase_table(base)
+        summary = self.lake.read(f"{base}{SUMMARY}", Answer)
         left = [line for line in lines if not self._is_theirs(line)]
         data = b"".join(msgspec.json.encode(line["raw"]) + b"\n" for line in left)
         if summary is not None and summary.lines.rows == len(lines):
@@ -79,15 +83,22 @@ class AnswersErasure:
         self.lake.write(f"{base}{LINES}", data)
         return len(theirs), len(endings)
 
+    def _is_all_theirs(self, base: str, lines: Sequence[Line], theirs: Sequence[Line]) -> bool:
+        if len(theirs) < len(lines):
+            return False
+        summary = self.lake.read(f"{base}{SUMMARY}", Answer)
+        return summary is None or summary.counts.contacts <= len(_group(lines))
+
     def _erase_table(self, base: str) -> int:
-        return self.rewriter.replace_in_place(f"{base}{TABLE}", locked=True)
+        return 0 if self.rewriter is None else self.rewriter.replace_in_place(f"{base}{TABLE}", locked=True)
 
     def _read_lines(self, base: str) -> Iterator[Line]:
         for text in self.lake.read_bytes(f"{base}{LINES}").splitlines():
             yield {"raw": msgspec.Raw(text), **msgspec.json.decode(text)}
 
     def _is_theirs(self, line: Line) -> bool:
-        return Contact(line["contact_id"], line["contact_id_kind"]) in self.contacts
+        mine = line["vendor"] == self.vendor
+        return mine and Contact(line["contact_id"], line["contact_id_kind"]) in self.contacts
 
     def _names_them(self, path: str) -> bool:
         import pyarrow as pa
@@ -116,6 +127,7 @@ class AnswersErasure:
             rejects=dict(Counter(line["rejected"] for line in left if "rejected" in line).most_common()),
             parquet=File(summary.parquet.path, len(left), self.lake.size(summary.parquet.path)),
             lines=File(summary.lines.path, len(left), size),
+            page=File(summary.page.path, 0, 0),  # removed: ask again for a new one
         )
 
 

@@ -21,9 +21,10 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -33,8 +34,10 @@ from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.paths import AccountPaths, list_accounts, timestamp
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import read_suppression, suppress
-from airflow_provider_interactions.load import Target
+from airflow_provider_interactions.normalize.policy import Key
 from airflow_provider_interactions.person.erase_account import LAYERS, AccountErasure
+from airflow_provider_interactions.person.erase_answers import AnswersErasure
+from airflow_provider_interactions.person.everywhere import EVERY
 from airflow_provider_interactions.person.receipt import Receipt, add_rows, add_table, open_receipt
 from airflow_provider_interactions.person.search import search_lake
 from airflow_provider_interactions.vendors import find_vendor
@@ -48,13 +51,24 @@ PLACES = (
 )
 
 
+class Table(Protocol):
+    """What an erasure needs of a ``load.Target``."""
+
+    def erase(self, vendor: str, account: str, contacts: Iterable[Contact]) -> int:
+        """Remove all rows of these contacts. Returns the number of removed rows. Raises LoadError."""
+
+    def describe(self) -> tuple[str, str]:
+        """The namespace and the name of the table."""
+
+
 def erase_people(
     lake: Lake,
     people: Mapping[str, Sequence[Contact]],
-    targets: Sequence[Target] = (),
+    targets: Sequence[Table] = (),
     *,
     approved_by: str,
     accounts: Sequence[AccountPaths] = (),
+    pseudonyms: Sequence[Key] = (),
     name: str | None = None,
     now: datetime | None = None,
 ) -> Receipt:
@@ -62,7 +76,8 @@ def erase_people(
 
     They are erased from all accounts of the vendor in the lake; ``accounts`` are others that only the targets have.
     ``approved_by`` is who approved it. ``name`` names the receipt: give the same one to continue after a failure.
-    ``now`` (aware) is the instant of the erasure.
+    ``pseudonyms`` are the keys by which a policy for personal data has replaced ``contact_id``, former ones too:
+    without them, windows of such a policy are failures. ``now`` (aware) is the instant of the erasure.
 
     Raises ConfigError before anything is changed: for a kind that the vendor does not have, and if ``lake.keys`` gives
     no key or another one than that of the suppression list. Raises LoadError if a target refuses, and LakeUnavailable
@@ -75,7 +90,8 @@ def erase_people(
         read_suppression(lake, vendor)
     name = name or f"{timestamp(now)}-{uuid.uuid4().hex[:8]}"
     receipt = open_receipt(lake, name, key, people, approved_by, now)
-    erasure = _Erasure(lake, people, targets, accounts, now, add_rows(receipt, dict.fromkeys(PLACES, 0), 0))
+    counted = add_rows(receipt, dict.fromkeys(PLACES, 0), 0)
+    erasure = _Erasure(lake, people, targets, accounts, tuple(pseudonyms), now, counted)
     erasure.run(key)
     return erasure.receipt
 
@@ -96,8 +112,9 @@ def require_key(lake: Lake) -> HashKey:
 class _Erasure:
     lake: Lake
     people: Mapping[str, Sequence[Contact]]
-    targets: Sequence[Target]
+    targets: Sequence[Table]
     accounts: Sequence[AccountPaths]
+    pseudonyms: Sequence[Key]
     now: datetime
     receipt: Receipt
 
@@ -109,6 +126,7 @@ class _Erasure:
         self._erase_from_targets()
         for account in self._list_accounts():
             self._erase_account(account)
+        self._erase_answers_of_all()
         self._erase_from_targets()
         self._search()
         self._finish()
@@ -126,8 +144,8 @@ class _Erasure:
                 self._erase_from_target(target, account)
         self._save()
 
-    def _erase_from_target(self, target: Target, account: AccountPaths) -> None:
-        contacts = list(spell_for_table(find_vendor(account.vendor), self.people[account.vendor]))
+    def _erase_from_target(self, target: Table, account: AccountPaths) -> None:
+        contacts = list(spell_for_table(find_vendor(account.vendor), self._spell(account.vendor)))
         try:
             rows = target.erase(account.vendor, account.account, contacts)
         except InteractionsError as wrong:
@@ -143,17 +161,32 @@ class _Erasure:
         self.receipt = add_table(self.receipt, *target.describe(), rows)
 
     def _erase_account(self, account: AccountPaths) -> None:
-        work = AccountErasure(self.lake, account, self.people[account.vendor], self.now)
+        known = frozenset(key.id for key in self.pseudonyms)
+        work = AccountErasure(self.lake, account, self._spell(account.vendor), self.now, known)
         work.erase()
         failures = (*self.receipt.failures, *work.failures)
         self.receipt = replace(add_rows(self.receipt, work.rows, work.files), failures=failures)
         self._save()
 
+    def _spell(self, vendor: str) -> list[Contact]:
+        """The people of a vendor, also as rows under a policy have them."""
+        contacts = self.people[vendor]
+        hashed = (Contact(key.hash(one.id.encode()), one.kind) for key in self.pseudonyms for one in contacts)
+        return [*contacts, *hashed]
+
+    def _erase_answers_of_all(self) -> None:
+        """Remove answers about one person at several systems as a whole: all of it is about that person."""
+        folder = AccountPaths(EVERY, EVERY).folder("requests")
+        for vendor, contacts in self.people.items():
+            rows, files = AnswersErasure(self.lake, folder, vendor, contacts).erase()
+            self.receipt = add_rows(self.receipt, {"requests": rows}, files)
+        self._save()
+
     def _search(self) -> None:
         found: dict[str, int] = {}
         searched = unread = 0
-        for vendor, contacts in self.people.items():
-            result = search_lake(self.lake, vendor, [one.id for one in contacts])
+        for vendor in self.people:
+            result = search_lake(self.lake, vendor, [one.id for one in self._spell(vendor)])
             searched, unread = searched + result.searched, unread + result.unread
             for place, rows in result.rows.items():
                 found[place] = found.get(place, 0) + rows

@@ -15,6 +15,10 @@ from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.extract.raw_table import unpack_rows
 from airflow_provider_interactions.lake.paths import escape_segment
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.person.everywhere import EVERY
+
+#: In the paths of answers about one person at several systems.
+EVERYBODY = f"/vendor={EVERY}/"
 
 #: Identifiers in one expression.
 AT_ONCE = 200
@@ -38,7 +42,7 @@ def search_lake(lake: Lake, vendor: str, identifiers: Sequence[str]) -> Found:
     """
     patterns, found, home = build_patterns(identifiers), Found(), f"/vendor={escape_segment(vendor)}/"
     for path in lake.list_files(""):
-        if "/vendor=" in path and home not in path:
+        if "/vendor=" in path and home not in path and EVERYBODY not in path:
             continue
         try:
             rows = _search_file(lake, path, patterns)

@@ -28,10 +28,12 @@ from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import lift_suppression, read_suppression
 from airflow_provider_interactions.load.duckdb import DuckDBTable
 from airflow_provider_interactions.normalize.pipeline import normalize
+from airflow_provider_interactions.normalize.policy import Action, Key, Policy
 from airflow_provider_interactions.normalize.window import normalize_run
 from airflow_provider_interactions.person import request as person_request
 from airflow_provider_interactions.person.counts import Answer
 from airflow_provider_interactions.person.erasure import erase_people
+from airflow_provider_interactions.person.everywhere import System, answer_person
 from airflow_provider_interactions.person.receipt import Receipt
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.vendors import VENDORS
@@ -404,3 +406,40 @@ def test_accounts_that_only_a_table_has(desk, tmp_path):
     people = {"dynamics_marketing": [Contact("c1")]}
     assert erase_people(empty, people, [target], approved_by="Ada").tables == ()
     assert erase_people(empty, people, [target], approved_by="Ada", accounts=accounts).tables[0].rows == 1
+
+
+def test_rows_under_a_policy_need_its_key(desk, tmp_path):
+    """Contacts are hashes there. Without the key, nobody can say whose they are, and the receipt says so."""
+    key, target = Key("2026", b"s" * 32), DuckDBTable(str(tmp_path / "all.duckdb"))
+    policy = Policy({"contact_id": Action.HMAC}, {}, key, "digest")
+    lake = replace(desk.lake, keys=lambda: [KEY])
+    for contact, window in (("c1", "2026-01-02"), ("c2", "2026-01-03")):
+        raw = desk.land(
+            desk.record(Timestamp=f"{window}T10:00:00Z", InteractionId=contact * 16),
+            contact=contact,
+            window=Window.of(window, f"2026-01-0{int(window[-1]) + 1}"),
+        )
+        done = normalize(lake, raw, policy=policy)
+        target.load(lake, done)
+    people = {"dynamics_marketing": [Contact("c1")]}
+    with pytest.raises(LakeUnavailable, match="with the key 2026"):
+        erase_people(lake, people, [target], approved_by="Ada", name="mine")
+    receipt = erase_people(lake, people, [target], approved_by="Ada", name="mine", pseudonyms=[key])
+    assert (receipt.state, receipt.erased["interactions"], receipt.tables[0].rows) == ("complete", 1, 1)
+    assert [lake.read(done.place.manifest, Manifest)] == [done]
+    check_counts(lake)
+
+
+def test_an_answer_from_all_systems_goes_as_a_whole(running, tools, tmp_path):
+    lake = replace(Lake.at(str(tmp_path / "lake")), keys=lambda: [KEY])
+    systems, people = [], {}
+    for name in ("which50", "capillary"):
+        vendor, known = VENDORS[name], running.connections[name]
+        extra = {**known["extra"], "account": "acme"}
+        credentials = build_credentials(vendor, known["host"], known.get("login", ""), known.get("password", ""), extra)
+        people[name] = [vendor.contact(running.contacts(name)[0])]
+        systems.append(System(person_request.check_request(vendor, people[name]), credentials))
+    answer = answer_person(lake, systems, limits=tools.quick)
+    receipt = erase_people(lake, {"which50": people["which50"]}, approved_by="Ada")
+    assert receipt.erased["requests"] == answer.lines.rows
+    assert not [path for path in lake.list_files("") if path.startswith("requests")]
