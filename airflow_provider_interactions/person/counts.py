@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
+import pyarrow.compute as pc
 
 from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest
@@ -118,18 +119,19 @@ class Totals:
 
 
 def _summarize_person(n: int, person: PersonRecords) -> Person:
-    times = [row["occurred_at"] for row in person.interactions]
+    times = [batch.column("occurred_at") for batch in person.interactions.batches if batch.num_rows]
+    ends = [pc.min_max(column).as_py() for column in times]
     return Person(
         contact=n,
         outcome=person.outcome,
         reason=person.reason,
         records=person.records,
-        interactions=len(times),
+        interactions=len(person.interactions),
         rejected=len(person.rejects),
         repeated=person.repeated,
         left_out=person.left_out,
-        first=min(times, default=None),
-        last=max(times, default=None),
+        first=min((end["min"] for end in ends), default=None),
+        last=max((end["max"] for end in ends), default=None),
     )
 
 

@@ -120,7 +120,7 @@ def _drop_known(people: Iterable[PersonRecords]) -> Iterator[PersonRecords]:
     known: dict[str, int] = {}  # digests of the records by their ids
     for person in people:
         rows = person.interactions
-        person.interactions = [row for row in rows if known.get(row["interaction_id"]) != hash(row["record"])]
+        person.interactions = rows.keep(lambda row: known.get(row["interaction_id"]) != hash(row["record"]))
         person.repeated += len(rows) - len(person.interactions)
-        known |= {row["interaction_id"]: hash(row["record"]) for row in person.interactions}
+        known.update((row["interaction_id"], hash(row["record"])) for row in person.interactions)
         yield person

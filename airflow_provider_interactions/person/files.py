@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby, pairwise
@@ -28,8 +28,42 @@ Row = dict[str, Any]
 #: Bytes of records that are written at once.
 GROUP_BYTES = 64 * 1024 * 1024
 
+#: Rows that are written, or unpacked, at once.
+GROUP_ROWS = 5_000
+
 #: Sorts records without a readable time to the end.
 LAST = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class PackedRows:
+    """Rows of an answer, held as Arrow data, because Python's own objects take several times the memory."""
+
+    batches: list[pa.RecordBatch] = field(default_factory=list)
+
+    def extend(self, rows: Sequence[Row]) -> None:
+        """Append rows."""
+        if rows:
+            self.batches.append(pa.RecordBatch.from_pylist(rows, ANSWER))
+
+    def __len__(self) -> int:
+        return sum(batch.num_rows for batch in self.batches)
+
+    def __iter__(self) -> Iterator[Row]:
+        for batch in self.batches:
+            for start in range(0, batch.num_rows, GROUP_ROWS):
+                yield from batch.slice(start, GROUP_ROWS).to_pylist()
+
+    def keep(self, wanted: Callable[[Row], bool]) -> PackedRows:
+        """The rows that somebody wants."""
+        masks = (pa.array(map(wanted, batch.to_pylist()), pa.bool_()) for batch in self.batches)
+        return PackedRows([batch.filter(mask) for batch, mask in zip(self.batches, masks, strict=True)])
+
+    def sort(self, *others: PackedRows) -> PackedRows:
+        """These rows and others in order of time, those without a readable time last."""
+        batches = [batch for rows in (self, *others) for batch in rows.batches]
+        table = pa.Table.from_batches(batches, ANSWER).unify_dictionaries()
+        return PackedRows(table.take(pc.sort_indices(table.column("occurred_at"))).to_batches())
 
 
 @dataclass(slots=True)
@@ -41,13 +75,13 @@ class PersonRecords:
     records: int = 0
     repeated: int = 0
     left_out: int = 0
-    interactions: list[Row] = field(default_factory=list)
-    rejects: list[Row] = field(default_factory=list)
+    interactions: PackedRows = field(default_factory=PackedRows)
+    rejects: PackedRows = field(default_factory=PackedRows)
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> PackedRows:
         """All rows, in order of time."""
-        return sorted([*self.interactions, *self.rejects], key=lambda row: row["occurred_at"] or LAST)
+        return self.interactions.sort(self.rejects)
 
 
 def read_person(lake: Lake, vendor: Vendor, manifest: Manifest, types: frozenset[str]) -> Iterator[PersonRecords]:
@@ -89,17 +123,16 @@ def _sort_records(
         rows, places, rejected, _ = to_rows(batch, vendor, seen)
         person.records += batch.num_rows
         person.repeated += batch.num_rows - rows.num_rows - len(rejected)
-        for row, raw in zip(rows.to_pylist(), batch.take(places).to_pylist(), strict=True):
-            _keep_type(person, _show_row(raw) | _select_columns(row) | {"rejected": None}, types)
+        pairs = zip(rows.to_pylist(), batch.take(places).to_pylist(), strict=True)
+        _keep_types(person, [_show_row(raw) | _select_columns(row) | {"rejected": None} for row, raw in pairs], types)
         rejects = build_rejects(batch, rejected).to_pylist()
-        person.rejects.extend(_show_row(raw) | {"rejected": raw["reason"]} for raw in rejects)
+        person.rejects.extend([_show_row(raw) | {"rejected": raw["reason"]} for raw in rejects])
 
 
-def _keep_type(person: PersonRecords, row: Row, types: frozenset[str]) -> None:
-    if types and fold_type(row["native_type"]) not in types:
-        person.left_out += 1
-    else:
-        person.interactions.append(row)
+def _keep_types(person: PersonRecords, rows: Sequence[Row], types: frozenset[str]) -> None:
+    kept = [row for row in rows if not types or fold_type(row["native_type"]) in types]
+    person.left_out += len(rows) - len(kept)
+    person.interactions.extend(kept)
 
 
 def _show_row(raw: Row) -> Row:
@@ -137,7 +170,7 @@ class AnswerFiles:
             self.lines.discard()
             self.lake.remove(f"{self.base}.{ending}" for ending in ("parquet", "jsonl", "html", "json"))
 
-    def write(self, rows: Sequence[Row]) -> None:
+    def write(self, rows: Iterable[Row]) -> None:
         """Write the rows of one person."""
         for group in _group_rows(rows):
             self.table.write(pa.RecordBatch.from_pylist(group, ANSWER))
@@ -153,13 +186,13 @@ class AnswerFiles:
 
 
 def _group_rows(rows: Iterable[Row], most: int = GROUP_BYTES) -> Iterator[list[Row]]:
-    """Split rows into groups of about ``most`` bytes of records, because an Arrow array of text holds 2 GiB at most."""
+    """Split rows into groups of ``GROUP_ROWS``, or of about ``most`` bytes of records, so that memory holds few."""
     group: list[Row] = []
     size = 0
     for row in rows:
         group.append(row)
         size += len(row["record"])
-        if size >= most:
+        if size >= most or len(group) == GROUP_ROWS:
             yield group
             group, size = [], 0
     if group:

@@ -19,7 +19,7 @@ from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.person import words
 from airflow_provider_interactions.person.counts import Person
-from airflow_provider_interactions.person.files import GROUP_BYTES
+from airflow_provider_interactions.person.files import GROUP_BYTES, LAST, PackedRows
 from airflow_provider_interactions.person.html import LONGEST
 from airflow_provider_interactions.person.page import Cover, write_page
 from airflow_provider_interactions.person.page_record import MOST_FIELDS, flatten_json
@@ -326,6 +326,40 @@ class TestSize:
         assert peaks[1] < peaks[0] + 2_000_000 < 20_000_000
         assert count > 10 * ROWS
         assert page.bytes < GROUP_BYTES
+
+
+@given(st.lists(st.lists(st.none() | st.integers(0, 5), max_size=5), max_size=4))
+def test_packed_rows_are_sorted_by_time_and_then_as_they_came(groups):
+    rows = [
+        [make_row(occurred_at=None if at is None else NOON + timedelta(hours=at)) for at in group] for group in groups
+    ]
+    for n, row in enumerate(row for group in rows for row in group):
+        row["interaction_id"] = str(n)
+    packed = [PackedRows() for _ in rows]
+    for one, group in zip(packed, rows, strict=True):
+        one.extend(group)
+    found = [row["interaction_id"] for row in PackedRows().sort(*packed)]
+    every = [row for group in rows for row in group]
+    assert found == [row["interaction_id"] for row in sorted(every, key=lambda row: row["occurred_at"] or LAST)]
+    assert sum(map(len, packed)) == len(found)
+
+
+def test_packed_rows_take_less_memory_than_python_s():
+    def measure(make):
+        tracemalloc.start()
+        before = pa.total_allocated_bytes()
+        held = make()
+        size = tracemalloc.get_traced_memory()[0] + pa.total_allocated_bytes() - before
+        tracemalloc.stop()
+        return size, held
+
+    def pack():
+        packed = PackedRows()
+        for at in range(0, 4_000, 500):
+            packed.extend([make_row(n) for n in range(at, at + 500)])
+        return packed
+
+    assert 3 * measure(pack)[0] < measure(lambda: [make_row(n) for n in range(4_000)])[0]
 
 
 class TestFields:
