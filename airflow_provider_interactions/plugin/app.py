@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +22,7 @@ from airflow_provider_interactions.coverage import details
 from airflow_provider_interactions.coverage.cells import Cell, State
 from airflow_provider_interactions.coverage.ledger import find_accounts, find_dags
 from airflow_provider_interactions.coverage.read import read_coverage
+from airflow_provider_interactions.coverage.usage import sum_days
 from airflow_provider_interactions.errors import ConfigError, LakeUnavailable
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
@@ -136,6 +137,12 @@ def _build_router(open_lake: Callable[[], Lake]) -> APIRouter:
     @router.get("/api/dags")
     def list_dags(vendor: str, account: str) -> Response:
         return _json(find_dags(open_lake(), vendor, account, datetime.now(UTC).date()))
+
+    @router.get("/api/usage")
+    def list_usage(
+        last: date, days: Annotated[int, Query(ge=1)], vendor: str | None = None, account: str | None = None
+    ) -> Response:
+        return _json(sum_days(open_lake(), last, days, vendor or None, account or None))
 
     @router.get("/api/plan")
     def show_plan(place: Place, windows: Annotated[int, Query(ge=1, le=100_000)]) -> Response:

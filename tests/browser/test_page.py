@@ -157,6 +157,21 @@ def test_a_date_is_always_in_view(page):
         assert all(one["x"] + one["width"] <= other["x"] for one, other in itertools.pairwise(ticks)), "one on another"
 
 
+def test_charts_of_the_ledger(page):
+    choose(page, account=ACCOUNT, start=SPAN["start"])
+    page.get_by_text("Requests, rows and waiting").click()
+    charts = page.get_by_role("img")
+    charts.first.wait_for()
+    assert charts.count() == 4
+    requests = charts.first
+    assert "6 requests" in requests.get_attribute("aria-label")
+    bars = requests.locator("rect").evaluate_all("bars => bars.map((bar) => +bar.getAttribute('height'))")
+    assert bars == [0, 100, *(9 - 2) * [0]], "all tries ended on the second of nine days"
+    assert find_flaws(page) == []
+    choose(page, vendor="", account=HOSTILE)
+    charts.first.wait_for()
+
+
 def test_keys_move_between_cells_and_close_the_panel(page):
     open_cell(page, 8)
     cells(page).nth(-1).focus()

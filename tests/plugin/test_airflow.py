@@ -94,6 +94,7 @@ ROUTES = [
     ("GET", "api/coverage"),
     ("GET", "api/dags"),
     ("GET", "api/plan"),
+    ("GET", "api/usage"),
     ("GET", "api/window"),
     ("GET", "manifest"),
     ("POST", "api/rejected"),
@@ -102,7 +103,10 @@ ROUTES = [
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_only_users_of_airflow_get_anything(server, log_in, method, path):
-    url, params = f"{server}/interactions/{path}", {**ABOUT, "reason": "Timestamp is missing", "windows": 1}
+    url, params = (
+        f"{server}/interactions/{path}",
+        {**ABOUT, "reason": "Timestamp is missing", "windows": 1, "last": "2026-01-31", "days": 31},
+    )
     assert requests.request(method, url, params=params, timeout=60).status_code == 401
     forged = {"Authorization": "Bearer forged"}
     assert requests.request(method, url, params=params, headers=forged, timeout=60).status_code in (401, 403)

@@ -34,6 +34,7 @@ ROUTES = [
     ("GET", "api/coverage", {}),
     ("GET", "api/dags", {"vendor": VENDOR, "account": ACCOUNTS[0]}),
     ("GET", "api/plan", {**about(6), "windows": 1}),
+    ("GET", "api/usage", {"last": "2026-01-31", "days": 31}),
     ("GET", "api/window", about(6)),
     ("GET", "manifest", about(6)),
     ("POST", "api/rejected", {**about(6), "reason": "Timestamp is missing"}),
@@ -114,6 +115,17 @@ def test_the_plan_of_a_gap_is_judged_by_past_windows(get):
     assert (week["daily"]["runs"], week["daily"]["requests"], week["wide"]["requests"]) == (7, 21, 3)
     assert week["cheapest"] == "wide"
     assert get("api/plan", **about(5, "nobody"), windows=1) is None
+
+
+def test_what_each_day_took(get):
+    last = f"{day(7).start:%Y-%m-%d}"
+    found = get("api/usage", last=last, days=3)
+    assert [one["day"] for one in found] == [f"{day(n).start:%Y-%m-%d}" for n in (9, 8, 7)]
+    # Both accounts have two tries of three requests, which ended five minutes after the window.
+    assert [(one["requests"], one["failed"]) for one in found] == [(0, 0), (0, 0), (12, 2)]
+    assert get("api/usage", last=last, days=1, account=HOSTILE)[0]["requests"] == 6
+    assert get("api/usage", last=last, days=1, vendor="which50")[0]["requests"] == 0
+    assert len(get("api/usage", last=last, days=5_000)) == 31
 
 
 def test_one_window(get, lake):

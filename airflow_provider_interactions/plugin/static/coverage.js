@@ -100,6 +100,7 @@ async function refresh({ isQuiet = false } = {}) {
   for (const account of shown.accounts) grid.append(drawAccount(account));
   $("grid").replaceChildren(grid);
   document.querySelectorAll(".strip").forEach((strip, at) => { strip.scrollLeft = places[at] ?? strip.scrollWidth; });
+  if ($("usage").open && !isQuiet) showUsage();
   const what = chosenDag ? `The DAG ${chosenDag} has not worked on the lake in the last month.` : "The lake has no window yet.";
   say(shown.accounts.length ? "" : `${what} Run a DAG, or choose another time.`);
 }
@@ -279,6 +280,44 @@ function showTries(tries) {
   return [make("h2", {}, "Runs"), make("div", { class: "wide" }, make("table", {}, make("tr", {}, ...names), ...rows))];
 }
 
+/* ---- charts of the ledger ---- */
+
+const CHARTS = { requests: "requests", rows: "rows normalized", throttled_seconds: "seconds waited, as vendors asked", failed: "failed tries" };
+
+async function showUsage() {
+  const place = $("usage").querySelector("div"), filters = readFilters(), end = $("filters").end.value;
+  const days = (Date.parse(end) - Date.parse($("filters").start.value)) / DAY + 1;
+  const asked = new URLSearchParams({ last: end, days });
+  for (const name of ["vendor", "account"]) if (filters.get(name)) asked.set(name, filters.get(name));
+  place.textContent = "Loading…";
+  try {
+    const found = await call(`api/usage?${asked}`);
+    place.replaceChildren(...Object.entries(CHARTS).map(([name, text]) => drawChart(found, name, text)));
+  } catch (error) {
+    place.textContent = error.message;
+  }
+}
+
+function draw(tag, attributes, ...children) {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+/* The height of a bar is its share of the highest one, which the caption names. */
+function drawChart(days, name, text) {
+  const highest = Math.max(...days.map((day) => day[name])), total = days.reduce((sum, day) => sum + day[name], 0);
+  const bars = days.map((day, at) => {
+    const height = highest ? (100 * day[name]) / highest : 0;
+    const place = { x: at + 0.1, y: 100 - height, width: 0.8, height, class: name === "failed" ? "failing" : "" };
+    return draw("rect", place, draw("title", {}, `${day.day}: ${count(Math.round(day[name]))} ${text}`));
+  });
+  const caption = `${count(Math.round(total))} ${text}, ${days[0].day} to ${days[days.length - 1].day}, at most ${count(Math.round(highest))} in a day`;
+  const size = { class: "chart", viewBox: `0 0 ${days.length} 100`, preserveAspectRatio: "none", role: "img", "aria-label": caption };
+  return make("figure", {}, make("figcaption", {}, caption), draw("svg", size, ...bars));
+}
+
 /* ---- fill the gap ---- */
 
 const airflow = document.querySelector('meta[name="airflow-api"]')?.content || "";
@@ -427,6 +466,7 @@ if ($("filters")) {
       refresh();
     });
   }
+  $("usage").addEventListener("toggle", () => $("usage").open && showUsage());
   addEventListener("keydown", (event) => event.key === "Escape" && closePanel());
   refresh();
 }
