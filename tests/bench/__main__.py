@@ -10,6 +10,7 @@ from pathlib import Path
 
 import requests as http
 
+from tests.bench.coverage import coverage
 from tests.bench.iceberg import iceberg
 from tests.bench.large import large
 from tests.bench.postgres import postgres
@@ -241,6 +242,7 @@ SCENARIOS = (
     iceberg,
     postgres,
     large,
+    coverage,
 )
 
 
