@@ -1,10 +1,13 @@
-"""Make the pictures of Airflow's UI: a real Airflow on the sandbox, photographed by a headless Chromium.
+"""Walk a newcomer's path in a headless Chromium, time it, and take the pictures of Airflow's UI on the way.
 
-Needs Debian's chromium, and in this Python what the project does not. Takes two minutes:
+The path: twenty interactions in a terminal, the demo with its UI, the home page, a connection's test, the coverage
+page, a gap to fill, one person's request in the form, and its answer. Needs Debian's chromium, and in this Python what
+the project does not:
 
     .uv/bin/uv run --with-requirements .ci/browser.txt python docs/screenshots.py
 
-Look at every picture before it is committed.
+Look at every picture before it is committed. What the pictures say is written to `pictures/shown.json`, which a test
+compares with the code.
 """
 
 from __future__ import annotations
@@ -12,104 +15,108 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from chromium import open_chromium
 from PIL import Image
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
+from shown import CONTACTS, DAYS, SHOWN, VENDOR, mask_form, mask_log
 
-from airflow_provider_interactions.demo import airflow, backfill, sandbox_process
-from airflow_provider_interactions.demo.paths import Paths, prepare_home
+from airflow_provider_interactions.demo import airflow, request
 from airflow_provider_interactions.demo.rest import Api, NotReady
 from airflow_provider_interactions.demo.sandbox_process import SandboxProcess
-from airflow_provider_interactions.demo.scenario import FIRST
+from airflow_provider_interactions.demo.scenario import REQUEST
 from airflow_provider_interactions.demo.supervisor import Supervisor, supervise
-from airflow_provider_interactions.demo.vendors import SOURCES
 from airflow_provider_interactions.vendors import VENDORS
-from airflow_provider_interactions.window import Window
 
 PICTURES = Path(__file__).with_name("pictures")
 WIDTH, HEIGHT = 1280, 800
 #: for dialogs, which scroll what does not fit
-TALL = 1900
+TALL = 2200
 LARGEST = 200_000
-WINDOWS = [Window.day(FIRST + timedelta(days=n)) for n in range(10)]
-VENDOR, DAG = "dynamics_marketing", "dynamics_marketing_interactions"
-#: requests of people: one that is answered, one whose credentials have expired
-ANSWERED, FAILED = "request-4710", "request-4711"
+DAG = f"{VENDOR}_interactions"
+#: the request of a person whose vendor's credentials have expired
+FAILED = "request-2"
 
 
-class Silent:
-    """Progress that nobody looks at."""
+@dataclass
+class Walk:
+    """What the steps of the path share, and what their pictures say."""
 
-    def show(self, standings: Any) -> None:
-        """Show nothing."""
+    processes: Supervisor
+    api: Api = field(default_factory=lambda: Api(""))
+    #: the vendor's ids of the contacts
+    contacts: Sequence[str] = ()
+    shown: dict[str, list[str]] = field(default_factory=dict)
 
-    def note(self, text: str) -> None:
-        """Say what failed."""
-        print(text)
+    def note(self, name: str, where: Locator) -> None:
+        """Remember what a picture says."""
+        lines = map(mask_form, where.inner_text().splitlines())
+        self.shown.setdefault(name, []).extend(filter(None, lines))
 
+    def note_log(self, name: str, page: Page) -> None:
+        """Remember what the vendor's lines of a log say."""
+        lines = [text.partition("\n")[0] for text in page.locator(".event").all_inner_texts()]
+        self.shown[name] = [mask_log(line) for line in lines if line and not line.startswith("Task ")]
+        assert self.shown[name]
 
-@contextmanager
-def running(home: Path) -> Iterator[tuple[Supervisor, SandboxProcess, Api]]:
-    """Airflow with four connections that work and one that does not."""
-    places = Paths(home)
-    with prepare_home(places), supervise() as processes:
-        sandbox = sandbox_process.start(processes, places, WINDOWS, 12)
-        # A backfill of a paused DAG is safe from a scheduler that dies of runs which a locked database took back.
-        paused = {"AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True", "AIRFLOW__CORE__TEST_CONNECTION": "Enabled"}
-        given = {**sandbox_process.build_variables(sandbox, places), **paused}
-        settings = airflow.build_environment(places, airflow.find_free_port(), given, os.environ)
-        api = airflow.start(processes, places, settings, for_people=True)
-        for value in sandbox.connections.values():
-            known = json.loads(value)
-            name = known["conn_type"]
-            fields = {**known, "connection_id": f"{name}_default", "port": 443, "extra": json.dumps(known["extra"])}
-            insist(processes, lambda fields=fields: api.post("connections", fields))
-            if name == VENDOR:
-                wrong = {**fields, "connection_id": f"{name}_expired", "password": "a-secret-that-has-expired"}
-                insist(processes, lambda wrong=wrong: api.post("connections", wrong))
-        yield processes, sandbox, api
+    def wait_until(self, reached: Callable[[], bool]) -> None:
+        """Ask Airflow until something holds; its database may be locked now and then."""
 
-
-def insist(processes: Supervisor, call: Callable[[], Any]) -> None:
-    """Call until Airflow's database is not locked."""
-
-    def done() -> bool:
-        try:
-            call()
-        except NotReady:
+        def holds() -> bool:
+            with suppress(NotReady):
+                return reached()
             return False
-        return True
 
-    processes.wait_until(done, "Airflow gave no answer")
+        self.processes.wait_until(holds, "Airflow did not get there")
+
+    @contextmanager
+    def time(self, step: str) -> Iterator[None]:
+        """Measure a step."""
+        begun = time.monotonic()
+        yield
+        print(f"{time.monotonic() - begun:6.1f} s  {step}", flush=True)
 
 
-def fill(processes: Supervisor, sandbox: SandboxProcess, api: Api, logs: Path) -> None:
-    """Let the backfill run, one request that is answered, and one that fails."""
-    shown = [source for source in SOURCES if source.dag_id == DAG]
-    for source in shown:
-        backfill.create(processes, api, source, WINDOWS)
-    for dag_id in (*(source.dag_id for source in shown), "contact_interactions"):
-        insist(
-            processes,
-            lambda dag_id=dag_id: api.patch(f"dags/{dag_id}", {"is_paused": False}),
-        )
-    backfill.watch(processes, api, shown, Silent(), logs)
-    contact = sandbox.contacts(VENDOR)[0]
-    for run, conn_id, end in ((ANSWERED, f"{VENDOR}_default", "success"), (FAILED, f"{VENDOR}_expired", "failed")):
-        conf = {"vendor": VENDOR, "conn_id": conn_id, "contacts": [contact]}
-        body = {"dag_run_id": run, "logical_date": None, "conf": conf}
-        insist(processes, lambda body=body: api.post("dags/contact_interactions/dagRuns", body))
-        where = f"dags/contact_interactions/dagRuns/{run}"
-        processes.wait_until(
-            lambda where=where, end=end: api.get(where)["state"] == end, f"The run did not end as {end}"
-        )
+def preview() -> None:
+    """Twenty interactions in a terminal."""
+    command = (sys.executable, "-m", "airflow_provider_interactions.shell", "preview", "which50", "--sandbox")
+    done = subprocess.run((*command, "--limit", "20"), capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout.count("interaction_id:") == 20, done.stdout
+
+
+def start_demo(processes: Supervisor, home: Path) -> tuple[Api, SandboxProcess]:
+    """The demo with its UI, as soon as it says that it keeps running."""
+    log = home.with_suffix(".log")
+    arguments = ("--ui", "--home", str(home), "--days", str(DAYS), "--contacts", str(CONTACTS))
+    command = (sys.executable, "-m", "airflow_provider_interactions.demo", *arguments)
+    processes.start("The demo", command, os.environ, log)
+    processes.wait_until(lambda: "keep running" in log.read_text(), "The demo did not finish", patience=600)
+    text = log.read_text()
+    assert "each once and unchanged" in text, text
+    found = re.search(r"^Airflow +(\S+).*^sandbox +(\S+)/_sandbox$", text, re.MULTILINE | re.DOTALL)
+    assert found, text
+    api = Api(found[1])
+    api.login()
+    return api, SandboxProcess(found[2], {})
+
+
+def fail_request(walk: Walk) -> None:
+    """A request that fails, since the connection's secret has expired."""
+    known = walk.api.get(f"connections/{VENDOR}_default")
+    expired = {**known, "connection_id": f"{VENDOR}_expired", "password": "a-secret-that-has-expired"}
+    airflow.create(walk.processes, walk.api, "connections", expired)
+    conf = {"vendor": VENDOR, "conn_id": expired["connection_id"], "contacts": [walk.contacts[0]]}
+    assert request.ask(walk.processes, walk.api, FAILED, conf) == "failed"
 
 
 def save(name: str, shot: bytes, box: tuple[int, int, int, int] | None = None) -> None:
@@ -125,7 +132,7 @@ def save(name: str, shot: bytes, box: tuple[int, int, int, int] | None = None) -
     assert size <= LARGEST, f"{path.name} is too large"
 
 
-def calm(page: Page, url: str, milliseconds: int = 5000) -> None:
+def calm(page: Page, url: str, milliseconds: int = 4000) -> None:
     """Open a page and let it finish drawing."""
     page.goto(url)
     page.wait_for_timeout(milliseconds)
@@ -141,11 +148,120 @@ def drag(page: Page, here: int, there: int) -> None:
     page.wait_for_timeout(1500)
 
 
-def connection_forms(page: Page, url: str) -> None:
+def opened(page: Page, url: str, button: str) -> Locator:
+    """The dialog that a page's button opens."""
+    calm(page, url)
+    page.get_by_role("button", name=button).first.click()
+    page.wait_for_timeout(3000)
+    return page.get_by_role("dialog")
+
+
+def home(page: Page, walk: Walk) -> None:
+    """The first page: what ran."""
+    calm(page, walk.api.url)
+    runs = page.get_by_text("Dag Runs", exact=True).locator("xpath=ancestor::div[contains(., 'Success')][1]")
+    counted = re.search(r"(\d+)\s+Success", runs.inner_text())
+    assert counted, runs.inner_text()
+    assert int(counted[1]) > 0, "the home page counts no run"
+    save("home", page.screenshot())
+
+
+def connection_test(page: Page, walk: Walk) -> None:
+    """What Test says of a connection that works, in the list of connections."""
+    page.set_viewport_size({"width": WIDTH, "height": 640})
+    calm(page, f"{walk.api.url}/connections")
+    row = page.get_by_role("row").filter(has_text=f"{VENDOR}_default")
+    row.get_by_role("button", name="Test").first.click()
+    page.mouse.move(0, 0)
+    page.get_by_text("Test Connection Successful").wait_for(timeout=30_000)
+    page.wait_for_timeout(1500)  # it flies in
+    save("test", page.screenshot())
+
+
+def coverage(page: Page, walk: Walk) -> None:
+    """Which windows of which account are there, and one of them."""
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    calm(page, f"{walk.api.url}/interactions/coverage")
+    page.get_by_role("button", name="4 weeks").click()
+    page.locator(".account").nth(len(VENDORS) - 1).wait_for()
+    page.locator(".account").filter(has_text=VENDOR).locator(".cell.complete").last.click()
+    runs = page.get_by_role("complementary").get_by_role("heading", name="Runs").bounding_box()
+    assert runs
+    save("coverage", page.screenshot(), (0, 0, WIDTH, int(runs["y"])))
+
+
+def gap(page: Page, walk: Walk) -> None:
+    """A gap that is filled from the coverage page: the day before the first."""
+    first = datetime.now(UTC).date() - timedelta(days=DAYS + 1)
+    calm(page, f"{walk.api.url}/interactions/coverage")
+    page.locator("#filters [name=start]").fill(first.isoformat())
+    account = page.locator(".account").filter(has_text=VENDOR)
+    account.get_by_role("button", name="Fill the gap").click()
+    start = page.get_by_role("button", name="Start the backfill")
+    expect(start).to_be_enabled()
+    save("gap", page.screenshot())
+    walk.note("gap", page.get_by_role("complementary"))
+    start.click()
+    runs = f"dags/{DAG}/dagRuns"
+    walk.wait_until(lambda: [run["state"] for run in walk.api.list_all(runs, "dag_runs")] == ["success"] * (DAYS + 1))
+    page.reload()
+    page.locator("#filters [name=start]").fill(first.isoformat())
+    expect(account.locator(".cell.complete")).to_have_count(DAYS + 1)
+
+
+def trigger_form(page: Page, walk: Walk) -> None:
+    """The form of a request for one person; it is sent, and answered."""
+    page.set_viewport_size({"width": WIDTH, "height": TALL})
+    dialog = opened(page, f"{walk.api.url}/dags/{request.DAG_ID}", "Trigger")
+    dialog.locator("textarea").filter(visible=True).first.fill(walk.contacts[0])
+    page.wait_for_timeout(500)
+    save("request", dialog.screenshot())
+    walk.note("request", dialog)
+    dialog.get_by_text("Limits", exact=True).click()
+    page.wait_for_timeout(1000)
+    walk.note("request", dialog)
+    dialog.get_by_role("button", name="Trigger").click()
+    dialog.wait_for(state="detached")
+
+
+def answer(page: Page, walk: Walk) -> None:
+    """What the request says once it is answered: counts, and where the files are. The page among them opens."""
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+
+    def list_answered() -> list[str]:
+        runs = walk.api.list_all(f"dags/{request.DAG_ID}/dagRuns", "dag_runs", state="success")
+        return [run["dag_run_id"] for run in runs if run["dag_run_id"] != REQUEST]
+
+    walk.wait_until(lambda: bool(list_answered()))
+    calm(page, request.build_url(walk.api.url, list_answered()[0]))
+    page.keyboard.press("w")  # wrap lines
+    page.get_by_text("all time:").first.wait_for()
+    page.wait_for_timeout(1000)
+    save("answer", page.screenshot())
+    walk.note_log("answer", page)
+    path = page.locator(".event").filter(has_text="page: ").inner_text()
+    page.goto(path.removeprefix("page: "))
+    page.get_by_role("heading", level=1).wait_for()
+
+
+def failure(page: Page, walk: Walk) -> None:
+    """What a task says that cannot succeed; lines are wrapped since ``answer``."""
+    fail_request(walk)
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    calm(page, f"{request.build_url(walk.api.url, FAILED)}?log_level=error")
+    page.get_by_text("was refused").first.evaluate("line => line.scrollIntoView()")
+    page.wait_for_timeout(1000)
+    trace = page.get_by_text('File "').first.bounding_box()
+    assert trace
+    save("failure", page.screenshot(), (0, 0, WIDTH, int(trace["y"])))
+    walk.note_log("failure", page)
+
+
+def connection_forms(page: Page, walk: Walk) -> None:
     """The form of a new connection to each vendor, with nothing typed in but its name; of one also its first half."""
     page.set_viewport_size({"width": WIDTH, "height": TALL})
     for vendor in VENDORS:
-        dialog = opened(page, f"{url}/connections", "Add Connection")
+        dialog = opened(page, f"{walk.api.url}/connections", "Add Connection")
         named = dialog.get_by_label("Connection ID").or_(dialog.locator("input[name=connection_id]")).first
         named.fill(f"{vendor}_default")
         dialog.get_by_role("combobox").first.click()
@@ -155,88 +271,40 @@ def connection_forms(page: Page, url: str) -> None:
         page.wait_for_timeout(1000)
         if vendor == VENDOR:
             save("connection", dialog.screenshot())
+        walk.note(f"connection-{vendor}", dialog)
         dialog.get_by_text("Extra Fields", exact=True).click()
         page.wait_for_timeout(1500)
         save(f"connection-{vendor}", dialog.screenshot())
+        walk.note(f"connection-{vendor}", dialog)
 
 
-def opened(page: Page, url: str, button: str) -> Locator:
-    """The dialog that a page's button opens."""
-    calm(page, url)
-    page.get_by_role("button", name=button).first.click()
-    page.wait_for_timeout(3000)
-    return page.get_by_role("dialog")
-
-
-def connection_test(page: Page, url: str) -> None:
-    """What Test says of a connection that works, in the list of connections."""
-    page.set_viewport_size({"width": WIDTH, "height": 640})
-    calm(page, f"{url}/connections")
-    row = page.get_by_role("row").filter(has_text=f"{VENDOR}_default")
-    row.get_by_role("button", name="Test").first.click()
-    page.mouse.move(0, 0)
-    page.get_by_text("Test Connection Successful").wait_for(timeout=30_000)
-    page.wait_for_timeout(1500)  # it flies in
-    save("test", page.screenshot())
-
-
-def backfill_form(page: Page, url: str) -> None:
+def backfill_form(page: Page, walk: Walk) -> None:
     """The form of a backfill."""
     page.set_viewport_size({"width": WIDTH, "height": TALL})
-    dialog = opened(page, f"{url}/dags/{DAG}", "Trigger")
+    dialog = opened(page, f"{walk.api.url}/dags/{DAG}", "Trigger")
     dialog.get_by_text("Backfill", exact=True).first.click()
     page.wait_for_timeout(2000)
     save("backfill-form", dialog.screenshot())
+    walk.note("backfill-form", dialog)
 
 
-def trigger_form(page: Page, url: str) -> None:
-    """The form of a request for one person."""
-    page.set_viewport_size({"width": WIDTH, "height": TALL})
-    dialog = opened(page, f"{url}/dags/contact_interactions", "Trigger")
-    dialog.locator("textarea").filter(visible=True).first.fill("5f0c1a34-9c1e-4b8e-8f6b-2d1d3a7c9e10")
-    page.wait_for_timeout(500)
-    save("request", dialog.screenshot())
-
-
-def grid(page: Page, url: str) -> None:
+def grid(page: Page, walk: Walk) -> None:
     """A DAG whose past was filled."""
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
-    calm(page, f"{url}/dags/{DAG}")
+    calm(page, f"{walk.api.url}/dags/{DAG}")
     # The grid has as many columns as there is room for: make some.
     drag(page, 315, 515)
     page.wait_for_timeout(2000)
     save("backfill", page.screenshot())
+    drag(page, 515, 315)
 
 
-def answer(page: Page, url: str) -> None:
-    """What a request says when it was answered: counts, and where the files are."""
-    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
-    calm(page, f"{url}/dags/contact_interactions/runs/{ANSWERED}/tasks/answer")
-    drag(page, 515, 330)  # where it stood before
-    page.keyboard.press("w")  # wrap lines
-    page.wait_for_timeout(1000)
-    page.get_by_text("all time:").first.evaluate("line => line.scrollIntoView()")
-    page.wait_for_timeout(1000)
-    save("answer", page.screenshot())
-
-
-def failure(page: Page, url: str) -> None:
-    """What a task says that cannot succeed; lines are wrapped since ``answer``."""
-    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
-    calm(page, f"{url}/dags/contact_interactions/runs/{FAILED}/tasks/answer?log_level=error")
-    said = page.get_by_text("Task failed with exception").first
-    said.evaluate("line => line.scrollIntoView()")
-    page.wait_for_timeout(1000)
-    trace = page.get_by_text('File "').first.bounding_box()
-    assert trace
-    save("failure", page.screenshot(), (0, 0, WIDTH, int(trace["y"])))
-
-
-def assets(page: Page, url: str, api: Api) -> None:
+def assets(page: Page, walk: Walk) -> None:
     """The assets, and the events of one of them."""
-    [found] = [each for each in api.list_all("assets", "assets") if each["name"] == f"interactions_{VENDOR}_loaded"]
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
-    calm(page, f"{url}/assets/{found['id']}")
+    calm(page, f"{walk.api.url}/assets")
+    page.get_by_role("link", name=f"interactions_{VENDOR}_loaded").first.click()
+    page.wait_for_timeout(4000)
     drag(page, 910, 720)
     page.reload()  # the graph then fits its half again
     page.wait_for_timeout(4000)
@@ -247,17 +315,38 @@ def assets(page: Page, url: str, api: Api) -> None:
     save("assets", page.screenshot())
 
 
+PATH: dict[str, Callable[[Page, Walk], None]] = {
+    "the home page": home,
+    "a connection's test": connection_test,
+    "the coverage page": coverage,
+    "a gap is filled": gap,
+    "a request's form": trigger_form,
+    "a person's answer": answer,
+    "a task that failed": failure,
+    "connections' forms": connection_forms,
+    "a backfill's form": backfill_form,
+    "a DAG's grid": grid,
+    "an asset": assets,
+}
+
+
 def main() -> None:
-    """Make all of them."""
+    """Go the whole path."""
     PICTURES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as home, running(Path(home) / "airflow") as (processes, sandbox, api):
-        fill(processes, sandbox, api, Paths(Path(home) / "airflow").airflow / "logs")
+    expect.set_options(timeout=60_000)
+    with tempfile.TemporaryDirectory() as folder, supervise(patience=60) as processes:
+        walk = Walk(processes)
+        with walk.time("twenty interactions in a terminal"):
+            preview()
+        with walk.time("the demo"):
+            walk.api, sandbox = start_demo(processes, Path(folder) / "demo")
+        walk.contacts = sandbox.contacts(VENDOR)
         with open_chromium() as browser:
             page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
-            url = api.url
-            for picture in (connection_forms, connection_test, trigger_form, backfill_form, grid, answer, failure):
-                picture(page, url)
-            assets(page, url, api)
+            for step, look in PATH.items():
+                with walk.time(step):
+                    look(page, walk)
+    SHOWN.write_text(json.dumps(walk.shown, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
