@@ -34,7 +34,7 @@ from airflow_provider_interactions.schema import LEDGER, STEPS, find_plain_type
 _MADE_BY_AIRFLOW = re.compile(r"[a-z_]+(__[-0-9T:.+Z]*\d{4}-\d\d-\d\d[-0-9T:.+Z]*)+(__?[A-Za-z0-9]{8})?")
 
 #: Rows that a table in a database gets at once. Further ones come with the next load.
-AT_ONCE = 10_000
+AT_ONCE = 2_000
 
 #: Days that are listed side by side.
 THREADS = 16
@@ -124,8 +124,8 @@ def read_new_steps(lake: Lake, since: datetime | None, known: Collection[str]) -
 
 
 def _read(data: bytes) -> pa.Table:
-    """The rows of a file, with plain texts."""
-    rows = pq.read_table(pa.BufferReader(data))
+    """The rows of a file, with plain texts. Threads would take longer to start than the one row to read."""
+    rows = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
     return rows.cast(pa.schema([field.with_type(find_plain_type(field)) for field in rows.schema]))
 
 
