@@ -147,7 +147,7 @@ class Rewriter:
     """Writes files again without the rows of some people of a vendor. ``now`` (aware) is in the names of new files.
 
     ``clean`` are files that are known to hold none of their rows. ``written`` are the new files. ``removed`` are the
-    rows that were left out, by the path of the former file.
+    rows that were left out, by the path of the former file. ``digests`` are those of the payloads of the files written.
     """
 
     lake: Lake
@@ -157,6 +157,7 @@ class Rewriter:
     clean: set[str] = field(default_factory=set)
     written: list[str] = field(default_factory=list)
     removed: dict[str, int] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
     _replaced: dict[str, File | None] = field(default_factory=dict)
 
     def replace(self, file: File) -> File | None:
@@ -238,7 +239,7 @@ class Rewriter:
         return known is None or not known.has_min_max or self.people.may_lie_between(known.min, known.max)
 
     def _write(self, parquet: pq.ParquetFile, masks: Mapping[int, pa.BooleanArray], to: str) -> File:
-        writer = Writer(self.lake, to, parquet.schema_arrow)
+        writer, payloads = Writer(self.lake, to, parquet.schema_arrow), list[pa.Array]()
         try:
             for group in range(parquet.num_row_groups):
                 rows = parquet.read_row_group(group)
@@ -246,10 +247,13 @@ class Rewriter:
                     rows = encode_anew(rows.filter(pc.invert(masks[group])))
                 if rows.num_rows:
                     writer.write(rows)
+                if "payload" in rows.schema.names:
+                    payloads += rows.column("payload").chunks
         except BaseException:
             writer.discard()
             raise
         self.clean.add(to)
+        self.digests[to] = digest_payloads(pa.chunked_array(payloads, pa.binary()))
         return writer.close()
 
 
@@ -277,18 +281,18 @@ def erase_from_manifest(
     if all(groups[name] == getattr(manifest, name) for name in GROUPS):
         return manifest
     counts = _count_rest(rewriter.lake, manifest, groups, raw, normalized=normalized)
-    digest = _choose_digest(rewriter.lake, manifest, groups["files"], raw, normalized=normalized)
+    digest = _choose_digest(rewriter, manifest, groups["files"], raw, normalized=normalized)
     return replace(manifest, **groups, counts=counts, digest=digest)
 
 
 def _choose_digest(
-    lake: Lake, manifest: Manifest, files: Sequence[File], raw: Manifest | None, *, normalized: bool
+    rewriter: Rewriter, manifest: Manifest, files: Sequence[File], raw: Manifest | None, *, normalized: bool
 ) -> str:
     """The digest of the raw files. Those of a normalized window may be gone; then nobody can compute it."""
     if not manifest.digest or (not normalized and files == manifest.files):
         return manifest.digest
     if not normalized:
-        return _digest_files(lake, files)
+        return _digest_files(rewriter, files)
     return raw.digest if raw is not None and raw.extracted_at == manifest.extracted_at else ""
 
 
@@ -340,8 +344,11 @@ def _sum_rows(lake: Lake, files: Sequence[File]) -> int:
     return sum(pc.sum(rows).as_py() or 0 for rows in _read_column(lake, files, "rows"))
 
 
-def _digest_files(lake: Lake, files: Sequence[File]) -> str:
-    digests = map(digest_payloads, _read_column(lake, files, "payload"))
+def _digest_files(rewriter: Rewriter, files: Sequence[File]) -> str:
+    others = [file for file in files if file.path not in rewriter.digests]
+    for file, payloads in zip(others, _read_column(rewriter.lake, others, "payload"), strict=True):
+        rewriter.digests[file.path] = digest_payloads(payloads)
+    digests = (rewriter.digests[file.path] for file in files)
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
