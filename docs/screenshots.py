@@ -311,7 +311,7 @@ def assets(page: Page, walk: Walk) -> None:
     event = page.get_by_text("Source:").first.bounding_box()
     assert event
     page.mouse.click(event["x"] + 10, event["y"] + 28)  # unfold what the event says
-    page.wait_for_timeout(1500)
+    page.get_by_text("window_start").first.wait_for()
     save("assets", page.screenshot())
 
 
