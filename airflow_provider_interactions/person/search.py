@@ -23,6 +23,9 @@ EVERYBODY = f"/vendor={EVERY}/"
 #: Identifiers in one expression.
 AT_ONCE = 200
 
+#: So few identifiers are looked for one by one first.
+FEW = 8
+
 _SPECIAL = re.compile(r"([^0-9A-Za-z_\x80-\U0010ffff])")
 
 
@@ -57,18 +60,47 @@ def search_lake(lake: Lake, vendor: str, identifiers: Sequence[str]) -> Found:
     return found
 
 
-def build_patterns(identifiers: Sequence[str]) -> list[str]:
-    """Expressions, in the syntax of RE2, that match text with one of the identifiers as a word of its own."""
-    words = [_SPECIAL.sub(r"\\\1", one) for one in sorted(set(identifiers))]
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """What to look for. ``expressions``, in the syntax of RE2, match an identifier as a word of its own.
+
+    ``words`` are the identifiers in lower case, if they are few and of ASCII: looking for them first, in all bytes of a
+    column at once, takes a third of the time.
+    """
+
+    expressions: Sequence[str]
+    words: Sequence[bytes] = ()
+
+    def may_be_in(self, column: pa.ChunkedArray) -> bool:
+        """Whether the bytes of a column may hold an identifier. False is certain."""
+        kind = column.type
+        if not self.words or not (pa.types.is_string(kind) or pa.types.is_binary(kind)):
+            return True
+        for chunk in column.chunks:
+            values = chunk.buffers()[2]
+            data = bytes(values).lower() if values is not None else b""
+            if any(word in data for word in self.words):
+                return True
+        return False
+
+
+def build_patterns(identifiers: Sequence[str]) -> Patterns:
+    """The patterns for some identifiers."""
+    names = sorted(set(identifiers))
+    words = [_SPECIAL.sub(r"\\\1", one) for one in names]
     groups = ("|".join(words[n : n + AT_ONCE]) for n in range(0, len(words), AT_ONCE))
-    return [f"(^|[^0-9A-Za-z])({group})($|[^0-9A-Za-z])" for group in groups]
+    few = len(names) <= FEW and all(one.isascii() for one in names)
+    expressions = [f"(^|[^0-9A-Za-z])({group})($|[^0-9A-Za-z])" for group in groups]
+    return Patterns(expressions, [one.lower().encode() for one in names] if few else ())
 
 
-def count_matches(rows: pa.Table, patterns: Sequence[str]) -> int:
+def count_matches(rows: pa.Table, patterns: Patterns) -> int:
     """The rows with an identifier in any of their columns."""
     mask = None
     for column in rows.columns:
-        for pattern in patterns:
+        if not patterns.may_be_in(column):
+            continue
+        for pattern in patterns.expressions:
             found = _match(column, pattern)
             if found is not None and pc.any(found).as_py():
                 mask = found if mask is None else pc.or_(mask, found)
@@ -87,7 +119,7 @@ def _match(column: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray | None:
     return pc.fill_null(pc.match_substring_regex(column, pattern, ignore_case=True), fill_value=False)
 
 
-def _search_file(lake: Lake, path: str, patterns: Sequence[str]) -> int:
+def _search_file(lake: Lake, path: str, patterns: Patterns) -> int:
     named = count_matches(pa.table({"path": [path]}), patterns)
     if path.endswith(".tmp"):
         msg = "another process is writing this file"
