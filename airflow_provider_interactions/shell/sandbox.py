@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from airflow_provider_interactions import vendors
 from airflow_provider_interactions.connection import read_credentials
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.sandbox import Sandbox, serve
+from airflow_provider_interactions.sandbox import Sandbox, SandboxConfig, serve
 from airflow_provider_interactions.sandbox.cli import format_banner, list_variables, main
 from airflow_provider_interactions.shell.connections import build_connection
 from airflow_provider_interactions.shell.exits import Exit
@@ -17,7 +17,7 @@ from airflow_provider_interactions.shell.sources import ContactChoice, Source, r
 
 
 def run_sandbox(session: Session, arguments: Sequence[str]) -> None:
-    """Serve until SIGINT or SIGTERM. For a machine, the line of JSON comes once the sandbox listens."""
+    """Serve an ordinary organisation until SIGINT or SIGTERM. For a machine, the line of JSON comes once it listens."""
 
     def announce(sandbox: Sandbox) -> None:
         if session.as_json:
@@ -31,7 +31,7 @@ def run_sandbox(session: Session, arguments: Sequence[str]) -> None:
         session.say(f"interactions preview which50 --contact {first} --limit 20")
 
     try:
-        main(arguments, announce, program="interactions sandbox")
+        main(["--realistic", *arguments], announce, program="interactions sandbox")
     except OSError as error:
         msg = f"The sandbox cannot listen there ({error.strerror}). Choose another --port, or 0 for any free one."
         raise ConfigError(msg) from error
@@ -41,7 +41,7 @@ def run_sandbox(session: Session, arguments: Sequence[str]) -> None:
 def open_sandbox(vendor: str, choice: ContactChoice, options: Sequence[str]) -> Iterator[tuple[Source, ContactChoice]]:
     """A sandbox of its own for one command, and its contacts if none were chosen."""
     found = vendors.find_vendor(vendor)
-    with serve() as sandbox:
+    with serve(SandboxConfig(realistic=True)) as sandbox:
         connection = build_connection(f"{vendor}_default", sandbox.connections[vendor])
         ids = choice.ids or (() if choice.file else sandbox.contacts(vendor))
         chosen = ContactChoice(ids, choice.file, choice.column, choice.kind)
