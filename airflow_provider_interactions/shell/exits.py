@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from airflow_provider_interactions.errors import (
+    AlertRaised,
     AuthRejected,
     BadResponse,
     ConfigError,
@@ -57,7 +58,7 @@ _KINDS: tuple[tuple[tuple[type[InteractionsError], ...], Exit], ...] = (
     ((ConfigError,), Exit.CONFIG),
     ((AuthRejected, RequestRejected, ServiceRemoved, ContactError), Exit.REFUSED),
     ((BadResponse, Stalled, Incomplete), Exit.RESPONSE),
-    ((RecordRejected, Unreconciled), Exit.DATA),
+    ((RecordRejected, Unreconciled, AlertRaised), Exit.DATA),
 )
 
 
