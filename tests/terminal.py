@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,8 @@ class Shell:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # Ctrl-C must reach it even if the tests run in the background of a script, which ignores that signal.
+            preexec_fn=_listen_to_interrupts,  # noqa: PLW1509 - these tests have no threads
             **more,
         )
 
@@ -65,3 +68,7 @@ class Shell:
         assert found["exit_code"] == more.get("code", 0)
         assert (found["error"] is None) == (found["exit_code"] == 0)
         return found["result"] if found["error"] is None else found["error"]
+
+
+def _listen_to_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

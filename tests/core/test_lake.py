@@ -90,10 +90,10 @@ def test_an_address_that_is_no_lake(url):
         Lake.at(url)
 
 
-def test_a_lake_that_cannot_be_written_is_told_before_anything_is_asked(tmp_path, rig):
+def test_a_lake_that_cannot_be_used_is_told_before_anything_is_asked(tmp_path, rig):
     (tmp_path / "file").write_text("in the way")
     lake = Lake.at(str(tmp_path / "file" / "lake"))
-    with pytest.raises(ConfigError, match=r"The lake cannot be written.*Check its address, its free space"):
+    with pytest.raises(ConfigError, match=r"The lake cannot be read \(Not a directory\)\. Check its address"):
         extract(rig.job(lake=lake))
 
 
