@@ -226,7 +226,7 @@ def test_lake_that_cannot_be_written(people, tmp_path):
     (tmp_path / "file").write_text("no folder")
     cause, message = failing(extraction(f"{tmp_path}/file/lake", people))
     assert type(cause) is errors.ConfigError
-    assert "The lake cannot be written" in message
+    assert "The lake cannot be read" in message
     assert "Check its address" in message
     assert f"window {WINDOW}" in message
     assert "connection dynamics_marketing_default" in message

@@ -15,6 +15,7 @@ from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.operators import ExtractInteractionsOperator, ListContactsOperator
 from airflow_provider_interactions.shell.config import Config
 from airflow_provider_interactions.shell.connections import Connection, parse_connection
+from airflow_provider_interactions.shell.policies import find_policy
 from airflow_provider_interactions.shell.session import Session
 from airflow_provider_interactions.shell.sources import ContactChoice, open_source, require_contacts
 from airflow_provider_interactions.shell.steps import extract_windows, normalize_windows
@@ -147,7 +148,9 @@ def test_a_window_of_the_shell_and_one_of_the_operators_are_the_same(connection,
         refresh=False,
         on_missing="record",
     )
-    normalize_windows(session, lakes[1], "dynamics_marketing", source.credentials.account, [day], missing=False)
+    policy = find_policy(session, "dynamics_marketing", connection, None)
+    account = source.credentials.account
+    normalize_windows(session, lakes[1], "dynamics_marketing", account, [day], missing=False, policy=policy)
     mine = lakes[1].read(WindowPaths("dynamics_marketing", raw["account"], day).raw_manifest, dict)
     for name in ("vendor", "account", "window_start", "window_end", "asked", "digest"):
         assert mine[name] == raw[name], name

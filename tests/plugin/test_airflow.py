@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from airflow_provider_interactions.window import zulu
-from tests.coverage_lake import PERSON, STATES, VENDOR, day
+from tests.coverage_lake import ACCOUNTS, PERSON, STATES, VENDOR, day
 
 ROOT = Path(__file__).parents[2]
 USERS = "admin:admin,viewer:viewer"
@@ -128,7 +128,8 @@ def test_it_shows_the_configured_lake_and_knows_airflows_api(server, log_in):
     headers = log_in("viewer")
     span = {"start": zulu(day(8).start), "end": zulu(day(1).end)}
     found = requests.get(f"{server}/interactions/api/coverage", span, headers=headers, timeout=60).json()
-    assert [cell[2] for cell in found["accounts"][0]["cells"]] == STATES
+    [mine] = [one for one in found["accounts"] if one["account"] == ACCOUNTS[0]]
+    assert [cell[2] for cell in mine["cells"]] == STATES
     page = requests.get(f"{server}/interactions/coverage", headers=headers, timeout=60).text
     assert '<meta name="airflow-api" content="../api/v2">' in page
 
