@@ -26,6 +26,10 @@ _UNKNOWN_USER = frozenset(
 )
 
 
+#: Azure's code for a blob that went away while it was read. A missing container has another one.
+_ABSENT = "BlobNotFound"
+
+
 class Purpose(NamedTuple):
     """What failed, and what for. ``check`` says what to look at; ``absent``, that a missing file has a meaning."""
 
@@ -85,6 +89,8 @@ def translate_faults(purpose: Purpose = WRITING) -> Iterator[None]:
     except Exception as fault:
         if not is_storage_fault(fault) or (purpose.absent and isinstance(fault, FileNotFoundError)):
             raise
+        if purpose.absent and any(getattr(cause, "error_code", None) == _ABSENT for cause in _list_causes(fault)):
+            raise FileNotFoundError(errno.ENOENT, "There is no such file") from fault
         raise describe_fault(fault, purpose) from fault
 
 

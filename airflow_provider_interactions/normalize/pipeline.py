@@ -113,7 +113,11 @@ class _CanonicalWriter:
             return
         for writer in (*self.days.values(), *([self.rejects] if self.rejects else [])):
             writer.discard()
-        # An exception (as when Airflow ends a task) can come right after the manifest was published.
+        if not issubclass(kind, Exception) and not self.lake.local:
+            # Airflow ends the task. A store's client may still be sending the manifest in a thread of its own, and the
+            # manifest would refer to these files. Cleanup removes them after a day if no manifest does.
+            return
+        # An exception can come right after the manifest was published.
         current = self.lake.read(self.raw.place.manifest, Manifest)
         kept = current.paths if current else frozenset[str]()
         if issubclass(kind, TooManyRejects):  # keep the rejects for inspection
