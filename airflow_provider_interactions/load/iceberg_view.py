@@ -9,14 +9,18 @@ import logging
 from collections.abc import Mapping
 
 import pyarrow as pa
+from pyiceberg import exceptions
 from pyiceberg.catalog import Catalog
-from pyiceberg.exceptions import NoSuchViewError, ViewAlreadyExistsError
+from pyiceberg.exceptions import NoSuchViewError
 from pyiceberg.schema import Schema
 
 from airflow_provider_interactions.load.sql import list_names
 from airflow_provider_interactions.schema import CANONICAL, KEY, find_version
 
 log = logging.getLogger(__name__)
+
+#: pyiceberg 0.11 makes no views and does not have this error.
+_ALREADY_THERE: type[Exception] = getattr(exceptions, "ViewAlreadyExistsError", NoSuchViewError)
 
 #: Of the versions of one interaction, the first in this order is the newest. All columns take part, so that the choice
 #: does not depend on the order of the rows.
@@ -55,7 +59,7 @@ def publish_view(catalog: Catalog, identifier: tuple[str, ...], schema: Schema, 
     try:
         _drop_older(catalog, name, columns)
         _create_view(catalog, name, identifier, schema, columns)
-    except (NotImplementedError, ViewAlreadyExistsError) as why:
+    except (NotImplementedError, _ALREADY_THERE) as why:
         log.debug("No view %s is made (%s)", ".".join(name), type(why).__name__)
     except Exception as wrong:  # noqa: BLE001 - each catalogue raises the errors of its own client
         log.warning(

@@ -97,7 +97,7 @@ def _convert(given: GivenPolicy) -> Given:
         if isinstance(given, str):
             given = json.loads(given) if given.lstrip().startswith("{") else {"preset": given}
         return msgspec.convert({} if given is None else given, Given)
-    except ValueError as wrong:  # also msgspec's, which names the key
+    except (ValueError, msgspec.ValidationError) as wrong:  # msgspec's names the key
         reason = str(wrong) if isinstance(wrong, msgspec.ValidationError) else "it is not JSON"
         msg = f"The policy cannot be used: {reason}. Its keys are: {', '.join(Given.__struct_fields__)}."
         raise ConfigError(msg) from None
