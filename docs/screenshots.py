@@ -225,7 +225,7 @@ def trigger_form(page: Page, walk: Walk) -> None:
 
 
 def answer(page: Page, walk: Walk) -> None:
-    """What the request says once it is answered: counts, and where the files are. The page among them opens."""
+    """What the request says once it is answered, without the addresses of the files. The page among them opens."""
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
 
     def list_answered() -> list[str]:
@@ -237,7 +237,9 @@ def answer(page: Page, walk: Walk) -> None:
     page.keyboard.press("w")  # wrap lines
     page.get_by_text("all time:").first.wait_for()
     page.wait_for_timeout(1000)
-    save("answer", page.screenshot())
+    files = page.locator(".event").filter(has_text="parquet: ").bounding_box()
+    assert files, "the log names no file"
+    save("answer", page.screenshot(), (0, 0, WIDTH, int(files["y"])))
     walk.note_log("answer", page)
     path = page.locator(".event").filter(has_text="page: ").inner_text()
     page.goto(path.removeprefix("page: "))
