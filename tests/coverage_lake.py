@@ -16,6 +16,7 @@ from airflow_provider_interactions.extract.checkpoint import Checkpoint, Checkpo
 from airflow_provider_interactions.extract.outcomes import Outcome, judge_rows
 from airflow_provider_interactions.lake.manifest import Counts
 from airflow_provider_interactions.lake.paths import WindowPaths
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize.pipeline import normalize
 from airflow_provider_interactions.window import Window
 
@@ -83,6 +84,14 @@ def fill(lake, account):
     normalize(lake, land(lake, account, day(1), record(1, day(1).start)))
     note(lake, account, day(8), state="failed", error="Unavailable", attempt=1)
     note(lake, account, day(8), attempt=2, rows=2, ended_at=day(8).end + timedelta(minutes=6))
+
+
+def build_lake(folder):
+    """A lake in which both accounts have the eight days."""
+    lake = Lake.at(str(folder))
+    for account in ACCOUNTS:
+        fill(lake, account)
+    return lake
 
 
 STATES = ["complete", "empty", "rejects", "never", "stale", "failed", "running", "complete"]

@@ -4,10 +4,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.plugin.app import build_app
 from docs.chromium import open_chromium
-from tests.coverage_lake import ACCOUNTS, fill, require, serve
+from tests.coverage_lake import build_lake, require, serve
 
 #: Milliseconds until something must be there, on a busy machine.
 PATIENCE = 30_000
@@ -18,10 +17,7 @@ VIEWS = [(width, scheme) for width in (1280, 400) for scheme in ("light", "dark"
 @pytest.fixture(scope="session")
 def lake(tmp_path_factory):
     """A lake with a window in each state; tests only read it."""
-    found = Lake.at(str(tmp_path_factory.mktemp("lake")))
-    for account in ACCOUNTS:
-        fill(found, account)
-    return found
+    return build_lake(tmp_path_factory.mktemp("lake"))
 
 
 @pytest.fixture(scope="session")

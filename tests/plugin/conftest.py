@@ -2,18 +2,14 @@
 
 import pytest
 
-from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.plugin.app import build_app
-from tests.coverage_lake import ACCOUNTS, fill, require, serve
+from tests.coverage_lake import build_lake, require, serve
 
 
 @pytest.fixture(scope="session")
 def lake(tmp_path_factory):
     """The lake; tests only read it."""
-    found = Lake.at(str(tmp_path_factory.mktemp("lake")))
-    for account in ACCOUNTS:
-        fill(found, account)
-    return found
+    return build_lake(tmp_path_factory.mktemp("lake"))
 
 
 @pytest.fixture(scope="session")

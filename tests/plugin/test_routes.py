@@ -13,7 +13,7 @@ from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.plugin.app import FILES, build_app
 from airflow_provider_interactions.window import zulu
-from tests.coverage_lake import ACCOUNTS, HOSTILE, PERSON, STATES, VENDOR, day, fill, note, require, serve
+from tests.coverage_lake import ACCOUNTS, HOSTILE, PERSON, STATES, VENDOR, build_lake, day, fill, note, require, serve
 
 VIEWER, EDITOR = {"X-Roles": "viewer"}, {"X-Roles": "viewer,editor"}
 
@@ -260,9 +260,12 @@ def test_a_lake_that_is_away_is_explained():
     assert (response.status_code, response.json()) == (503, {"detail": "The lake did not answer."})
 
 
-def test_a_recent_failure_is_found_though_the_window_is_old(get, lake):
-    note(lake, ACCOUNTS[1], day(7), state="failed", error="AuthRejected", ended_at=datetime.now(UTC))
-    [found] = get("api/window", **about(7, ACCOUNTS[1]))["tries"]
+def test_a_recent_failure_is_found_though_the_window_is_old(tmp_path):
+    own = build_lake(tmp_path)
+    note(own, ACCOUNTS[1], day(7), state="failed", error="AuthRejected", ended_at=datetime.now(UTC))
+    with serve(build_app(lambda: own, require("viewer"), require("editor"))) as url:
+        answer = requests.get(f"{url}/api/window", about(7, ACCOUNTS[1]), headers=VIEWER, timeout=30).json()
+    [found] = answer["tries"]
     assert found["error"] == "AuthRejected"
 
 
