@@ -12,6 +12,7 @@ from importlib.metadata import version
 from inspect import signature
 from pathlib import Path
 from unittest.mock import patch
+from uuid import UUID
 
 import pytest
 import uuid6
@@ -150,7 +151,7 @@ class FakeExecutionApi:
         self.max_tries = max_tries
         client = Client(base_url=None, token="", dry_run=True, transport=httpx.MockTransport(self.answer))
         instance = TaskInstance(
-            id=uuid6.uuid7(),
+            id=UUID(int=uuid6.uuid7().int),  # as a worker has it: a trigger cannot hold the other class
             dag_version_id=uuid6.uuid7(),
             task_id=task.task_id,
             dag_id="d",

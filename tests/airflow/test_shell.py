@@ -98,10 +98,12 @@ def test_a_wrong_value_is_not_shown(value):
 
 
 LOGIN = st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=12)
+#: The oldest hook writes these characters of a database's name as they are, so they end the name.
+DATABASE = LOGIN.filter(lambda name: not set(name) & set("?#"))
 
 
 @SMALL
-@given(LOGIN, LOGIN, LOGIN, st.none() | st.integers(1, 65_535))
+@given(LOGIN, LOGIN, DATABASE, st.none() | st.integers(1, 65_535))
 def test_postgresql_is_addressed_as_by_airflows_hook(login, password, schema, port):
     from airflow.providers.postgres.hooks.postgres import PostgresHook
 
