@@ -24,11 +24,13 @@ from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import WindowSuperseded
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, list_landed_files
 from airflow_provider_interactions.extract.cleanup import expired_files
-from airflow_provider_interactions.extract.erase_rows import Rewriter, SuppressedPeople, erase_published
+from airflow_provider_interactions.extract.erase_rows import erase_published
 from airflow_provider_interactions.extract.job import Job, Progress, check_known, knows_too_few, open_checkpoints
 from airflow_provider_interactions.extract.outcomes import Outcome, count_outcomes, read_outcomes
+from airflow_provider_interactions.extract.people import SuppressedPeople
 from airflow_provider_interactions.extract.pipeline import land_pages
 from airflow_provider_interactions.extract.raw_writer import RawWriter
+from airflow_provider_interactions.extract.rewriter import Rewriter
 from airflow_provider_interactions.lake.manifest import Counts, Manifest, list_referenced, reconcile
 from airflow_provider_interactions.lake.paths import timestamp
 from airflow_provider_interactions.lake.reader import filter_window, read_rows

@@ -15,8 +15,10 @@ import pyarrow.parquet as pq
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError, LakeUnavailable, Unreconciled
 from airflow_provider_interactions.extract.cleanup import AGE
-from airflow_provider_interactions.extract.erase_rows import GivenPeople, Rewriter, erase_published, find_rows
+from airflow_provider_interactions.extract.erase_rows import erase_published
+from airflow_provider_interactions.extract.people import GivenPeople, find_rows
 from airflow_provider_interactions.extract.raw_table import unpack_rows
+from airflow_provider_interactions.extract.rewriter import Rewriter
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.paths import AccountPaths, WindowPaths, read_timestamp, read_window

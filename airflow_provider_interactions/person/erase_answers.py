@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import Unreconciled
-from airflow_provider_interactions.extract.erase_rows import Rewriter
+from airflow_provider_interactions.extract.rewriter import Rewriter
 from airflow_provider_interactions.lake.manifest import Counts, File
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.swap import hold_folder

@@ -1,0 +1,113 @@
+"""People to look for in tables: by their identifiers, or by a suppression list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airflow_provider_interactions.contract import Contact, Vendor
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.lake.suppression import Suppression
+from airflow_provider_interactions.mapping import NEEDED
+
+#: Rows to map at once, of vendors whose records name people.
+MAPPED_ROWS = 8_192
+
+
+class People(Protocol):
+    """People to look for."""
+
+    def find(self, ids: pa.Array, kind: str) -> pa.BooleanArray | None:
+        """Which identifiers of a kind are theirs; None if there can be none."""
+
+    def may_lie_between(self, low: str, high: str) -> bool:
+        """Whether an identifier of theirs can be in this range."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenPeople:
+    """People by their identifiers, and by hashes of them with the keys of the ids ``pseudonyms``."""
+
+    contacts: Sequence[Contact]
+    pseudonyms: frozenset[str] = frozenset()
+    _ids: dict[str, pa.Array] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for kind in {one.kind for one in self.contacts}:
+            self._ids[kind] = pa.array([one.id for one in self.contacts if one.kind == kind], pa.string())
+
+    def find(self, ids: pa.Array, kind: str) -> pa.BooleanArray | None:
+        """Which identifiers are theirs. Raises ConfigError for hashes that were made with another key."""
+        if len(ids):
+            self._require_key(ids[0].as_py())
+        return pc.is_in(ids, self._ids[kind]) if kind in self._ids else None
+
+    def may_lie_between(self, low: str, high: str) -> bool:
+        """Whether one of their identifiers is in the range. Raises ConfigError as ``find``."""
+        self._require_key(low)
+        return any(low <= one.id <= high for one in self.contacts)
+
+    def _require_key(self, identifier: str | None) -> None:
+        prefix, _, rest = (identifier or "").partition(":")
+        key = rest.partition(":")[0]
+        if prefix == "hmac" and key and key not in self.pseudonyms:
+            msg = (
+                f"The policy for personal data has replaced the contacts by hashes with the key {key}. Give that key "
+                "to the erasure, else nobody can say whose rows these are."
+            )
+            raise ConfigError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressedPeople:
+    """People on a suppression list."""
+
+    suppression: Suppression
+    _known: dict[tuple[str, str], bool] = field(default_factory=dict, repr=False)
+
+    def find(self, ids: pa.Array, kind: str) -> pa.BooleanArray | None:
+        """Which identifiers are on the list. Hashes each one once."""
+        found = [one for one in pc.unique(ids).to_pylist() if one is not None and self._covers(kind, one)]
+        return pc.is_in(ids, pa.array(found, pa.string())) if found else None
+
+    def may_lie_between(self, low: str, high: str) -> bool:  # noqa: ARG002 - hashes have no order
+        """Always: a hash does not say where its identifier is."""
+        return True
+
+    def _covers(self, kind: str, identifier: str) -> bool:
+        known = self._known.get((kind, identifier))
+        if known is None:
+            known = self._known[kind, identifier] = self.suppression.covers(kind, identifier)
+        return known
+
+
+def find_rows(rows: pa.Table, people: People, vendor: Vendor) -> pa.BooleanArray | None:
+    """Which rows are theirs; None if no row is. Rows of any table that has a contact and its kind.
+
+    A record of a bulk query names its contact itself: in raw rows the mapping finds it. In canonical rows it has the
+    bulk kind.
+    """
+    kinds, ids = rows.column("contact_id_kind").cast(pa.string()), rows.column("contact_id")
+    mask = None
+    for kind in pc.unique(kinds).to_pylist():
+        person_kind, mine = kind, ids
+        if kind == vendor.about.bulk_kind:
+            person_kind = vendor.about.person_kinds[0]
+            mine = _map_contacts(rows, vendor) if "payload" in rows.schema.names else ids
+        found = people.find(mine, person_kind)
+        if found is not None and pc.any(found).as_py():
+            theirs = pc.and_(found, pc.equal(kinds, kind))
+            mask = theirs if mask is None else pc.or_(mask, theirs)
+    return mask if mask is not None and pc.any(mask).as_py() else None
+
+
+def _map_contacts(rows: pa.Table, vendor: Vendor) -> pa.ChunkedArray:
+    """The contacts that raw records name."""
+    raw = rows.select(NEEDED).unify_dictionaries().combine_chunks()
+    batches = raw.to_batches(max_chunksize=MAPPED_ROWS)
+    found = [vendor.map_records(batch).columns["contact_id"].cast(pa.string()) for batch in batches]
+    return pa.chunked_array(found, pa.string())
