@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -89,28 +90,49 @@ def with_canonical_dictionaries(rows: pa.Table) -> pa.Table:
     rows = rows.unify_dictionaries().combine_chunks()
     for at, column in enumerate(rows.schema):
         if pa.types.is_dictionary(column.type):
-            rows = rows.set_column(at, RAW.field(at), pa.chunked_array(_renumber(rows.column(at)), column.type))
+            rows = rows.set_column(at, RAW.field(at), pa.chunked_array(renumber_words(rows.column(at)), column.type))
     return rows
 
 
-def _renumber(words: pa.ChunkedArray) -> list[pa.DictionaryArray]:
-    """All chunks have one dictionary."""
+def renumber_words(words: pa.ChunkedArray) -> list[pa.DictionaryArray]:
+    """The chunks with a dictionary of only the words in use, in the order of their first rows.
+
+    All chunks must have one dictionary.
+    """
     chunks = words.chunks
     used = pc.unique(pa.chunked_array([chunk.indices for chunk in chunks], words.type.index_type))
     known = chunks[0].dictionary.take(used) if chunks else None
     return [pa.DictionaryArray.from_arrays(pc.index_in(chunk.indices, value_set=used), known) for chunk in chunks]
 
 
+@dataclass(slots=True)
+class PayloadDigest:
+    """SHA-256 of payloads one after the other, and then of their lengths as 32-bit integers, little end first."""
+
+    _digest: Any = field(default_factory=hashlib.sha256)
+    _lengths: list[bytes] = field(default_factory=list)
+
+    def add(self, payloads: pa.ChunkedArray) -> None:
+        """Add payloads. Holds their lengths in memory."""
+        for chunk in payloads.chunks:
+            _, offsets, values = chunk.buffers()
+            ends = memoryview(offsets).cast("i")[chunk.offset : chunk.offset + len(chunk) + 1]
+            self._digest.update(memoryview(values)[ends[0] : ends[-1]] if values else b"")
+            lengths = pc.binary_length(chunk)
+            self._lengths.append(bytes(memoryview(lengths.buffers()[1])[4 * lengths.offset :][: 4 * len(lengths)]))
+
+    def finish(self) -> str:
+        """The digest, in hexadecimal digits."""
+        for lengths in self._lengths:
+            self._digest.update(lengths)
+        return str(self._digest.hexdigest())
+
+
 def digest_payloads(payloads: pa.ChunkedArray) -> str:
-    """SHA-256 of the payloads one after the other, and then of their lengths as 32-bit integers, little end first."""
-    found = hashlib.sha256()
-    for chunk in payloads.chunks:
-        _, offsets, values = chunk.buffers()
-        ends = memoryview(offsets).cast("i")[chunk.offset : chunk.offset + len(chunk) + 1]
-        found.update(memoryview(values)[ends[0] : ends[-1]] if values else b"")
-    for chunk in payloads.chunks:
-        found.update(pc.binary_length(chunk).buffers()[1])
-    return found.hexdigest()
+    """The digest of a file with these payloads; see ``PayloadDigest``."""
+    digest = PayloadDigest()
+    digest.add(payloads)
+    return digest.finish()
 
 
 def build_table(runs: Sequence[PageRows], place: WindowPaths, extracted_at: datetime) -> pa.Table:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from airflow_provider_interactions.extract.people import People, find_rows
-from airflow_provider_interactions.extract.raw_table import digest_payloads
+from airflow_provider_interactions.extract.raw_table import PayloadDigest, renumber_words
 from airflow_provider_interactions.lake.manifest import File
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.paths import timestamp
@@ -27,6 +27,9 @@ from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.swap import hold_folder
 from airflow_provider_interactions.mapping import NEEDED
 from airflow_provider_interactions.vendors import find_vendor
+
+#: Copying all rows but a few is dearer than writing what lies between them, up to about so many.
+FEW_ROWS = 256
 
 #: What an earlier erasure has appended to a file's name.
 _SUFFIX = re.compile(r"-\d{8}T\d{12}Z-[0-9a-f]{8}e(?=\.parquet$)")
@@ -129,28 +132,37 @@ class Rewriter:
         return known is None or not known.has_min_max or self.people.may_lie_between(known.min, known.max)
 
     def _write(self, parquet: pq.ParquetFile, masks: Mapping[int, pa.BooleanArray], to: str) -> File:
-        writer, payloads = Writer(self.lake, to, parquet.schema_arrow), list[pa.Array]()
+        writer, digest = Writer(self.lake, to, parquet.schema_arrow), PayloadDigest()
         try:
             for group in range(parquet.num_row_groups):
                 rows = parquet.read_row_group(group)
                 if group in masks:
-                    rows = encode_anew(rows.filter(pc.invert(masks[group])))
+                    rows = encode_anew(drop_rows(rows, masks[group]))
                 if rows.num_rows:
                     writer.write(rows)
                 if "payload" in rows.schema.names:
-                    payloads += rows.column("payload").chunks
+                    digest.add(rows.column("payload"))
         except BaseException:
             writer.discard()
             raise
         self.clean.add(to)
-        self.digests[to] = digest_payloads(pa.chunked_array(payloads, pa.binary()))
+        self.digests[to] = digest.finish()
         return writer.close()
+
+
+def drop_rows(rows: pa.Table, mask: pa.BooleanArray) -> pa.Table:
+    """The rows that are not in the mask. If these are few, what lies between them is not copied."""
+    gone = pc.indices_nonzero(mask)
+    if len(gone) > FEW_ROWS:
+        return rows.filter(pc.invert(mask))
+    starts, ends = [0, *(at + 1 for at in gone.to_pylist())], [*gone.to_pylist(), rows.num_rows]
+    return pa.concat_tables(rows.slice(start, end - start) for start, end in zip(starts, ends, strict=True))
 
 
 def encode_anew(rows: pa.Table) -> pa.Table:
     """The same rows with dictionaries of only their own words: a filter keeps the words of the rows that it drops."""
+    rows = rows.unify_dictionaries()
     for at, column in enumerate(rows.schema):
         if pa.types.is_dictionary(column.type):
-            words = rows.column(at).cast(column.type.value_type).combine_chunks().dictionary_encode()
-            rows = rows.set_column(at, column, words.cast(column.type))
+            rows = rows.set_column(at, column, pa.chunked_array(renumber_words(rows.column(at)), column.type))
     return rows

@@ -23,8 +23,13 @@ EVERYBODY = f"/vendor={EVERY}/"
 #: Identifiers in one expression.
 AT_ONCE = 200
 
+#: Bytes that are searched at once, and the bit in which letters of ASCII differ by their case.
+PIECE, CASE = 1024 * 1024, 0x20
+
 #: So few identifiers are looked for one by one first.
 FEW = 8
+
+_CASE = pa.scalar(CASE, pa.uint8())
 
 _SPECIAL = re.compile(r"([^0-9A-Za-z_\x80-\U0010ffff])")
 
@@ -64,8 +69,8 @@ def search_lake(lake: Lake, vendor: str, identifiers: Sequence[str]) -> Found:
 class Patterns:
     """What to look for. ``expressions``, in the syntax of RE2, match an identifier as a word of its own.
 
-    ``words`` are the identifiers in lower case, if they are few and of ASCII: looking for them first, in all bytes of a
-    column at once, takes a third of the time.
+    ``words`` are the identifiers with the bit ``CASE`` set in each byte, if they are few and of ASCII: looking for them
+    first, in all bytes of a column at once, takes a tenth of the time. They may be found where no identifier is.
     """
 
     expressions: Sequence[str]
@@ -76,10 +81,17 @@ class Patterns:
         kind = column.type
         if not self.words or not (pa.types.is_string(kind) or pa.types.is_binary(kind)):
             return True
-        for chunk in column.chunks:
-            values = chunk.buffers()[2]
-            data = bytes(values).lower() if values is not None else b""
-            if any(word in data for word in self.words):
+        return any(
+            values is not None and self._may_be_in(values) for *_, values in (c.buffers() for c in column.chunks)
+        )
+
+    def _may_be_in(self, values: pa.Buffer) -> bool:
+        """Look at a piece after the other, which stays in the processor's cache."""
+        data = pa.Array.from_buffers(pa.uint8(), values.size, [None, values])
+        overlap = max(map(len, self.words)) - 1
+        for start in range(0, len(data), PIECE):
+            piece = pc.bit_wise_or(data.slice(start, PIECE + overlap), _CASE).buffers()[1].to_pybytes()
+            if any(word in piece for word in self.words):
                 return True
         return False
 
@@ -91,7 +103,7 @@ def build_patterns(identifiers: Sequence[str]) -> Patterns:
     groups = ("|".join(words[n : n + AT_ONCE]) for n in range(0, len(words), AT_ONCE))
     few = len(names) <= FEW and all(one.isascii() for one in names)
     expressions = [f"(^|[^0-9A-Za-z])({group})($|[^0-9A-Za-z])" for group in groups]
-    return Patterns(expressions, [one.lower().encode() for one in names] if few else ())
+    return Patterns(expressions, [bytes(byte | CASE for byte in one.encode()) for one in names] if few else ())
 
 
 def count_matches(rows: pa.Table, patterns: Patterns) -> int:
@@ -119,6 +131,11 @@ def _match(column: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray | None:
     return pc.fill_null(pc.match_substring_regex(column, pattern, ignore_case=True), fill_value=False)
 
 
+def is_number(kind: pa.DataType) -> bool:
+    """Whether the values of a column are numbers or instants, which hold no identifier."""
+    return bool(pa.types.is_primitive(kind))
+
+
 def _search_file(lake: Lake, path: str, patterns: Patterns) -> int:
     named = count_matches(pa.table({"path": [path]}), patterns)
     if path.endswith(".tmp"):
@@ -131,8 +148,9 @@ def _read_rows(lake: Lake, path: str) -> Iterator[pa.Table]:
     if path.endswith(".parquet"):
         with lake.open(path) as stream:
             parquet = pq.ParquetFile(stream)
+            texts = [column.name for column in parquet.schema_arrow if not is_number(column.type)]
             for group in range(parquet.num_row_groups):
-                yield parquet.read_row_group(group)
+                yield parquet.read_row_group(group, columns=texts)
     elif path.endswith(".arrow"):
         yield unpack_rows(lake.read_bytes(path))
     else:

@@ -11,6 +11,7 @@ from pathlib import Path
 import requests as http
 
 from tests.bench.coverage import coverage
+from tests.bench.erase import erase
 from tests.bench.iceberg import iceberg
 from tests.bench.large import large
 from tests.bench.postgres import postgres
@@ -239,6 +240,7 @@ SCENARIOS = (
     memory,
     imports,
     profile,
+    erase,
     iceberg,
     postgres,
     large,

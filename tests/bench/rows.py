@@ -36,9 +36,9 @@ def write_rows(lake, version, rows):
     """A window of that many rows, as the first or the second extraction left it; its manifest."""
     writer = Writer(lake, f"version-{version}.parquet", CANONICAL)
     with duckdb.connect() as connection:
-        found = connection.sql(_ROWS, params={"version": version, "rows": rows})
+        found = build_rows(connection, version, rows)
         for batch in found.to_arrow_reader(65_536):
-            writer.write(pa.RecordBatch.from_arrays(list(map(_fit, batch.columns, CANONICAL)), schema=CANONICAL))
+            writer.write(fit_rows(batch, CANONICAL))
     file = writer.close()
     manifest = Manifest(
         vendor=PLACE.vendor,
@@ -51,6 +51,16 @@ def write_rows(lake, version, rows):
     )
     lake.publish(PLACE.manifest, manifest)
     return manifest
+
+
+def build_rows(connection, version, rows):
+    """The rows as a relation of DuckDB, in order."""
+    return connection.sql(_ROWS, params={"version": version, "rows": rows})
+
+
+def fit_rows(batch, schema):
+    """DuckDB's rows with the types of a schema of ours."""
+    return pa.RecordBatch.from_arrays(list(map(_fit, batch.columns, schema)), schema=schema)
 
 
 def _fit(array, field):
