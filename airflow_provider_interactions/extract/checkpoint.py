@@ -56,6 +56,9 @@ EVERY, SHARE = 0.04, 0.02
 #: The form in which checkpoints are stored. One in another form is not continued.
 FORM = 2
 
+#: Rows of a table in one window, and a digest of their keys and versions.
+Fact = tuple[int, str]
+
 #: Numbers from the first one on, up to the second one, which is not among them.
 Range = tuple[int, int]
 
@@ -84,7 +87,8 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     ``digests`` are the parts' own; ``rows`` hold what came for other questions; ``answers`` are names of files and the
     digests of their bytes; ``undated`` are files of records whose time cannot be read. ``finished`` says that all is
     in parts and ``others``, and only to be published; ``generation`` is that of the job that saved it (`Job`).
-    ``pages`` is what the run knows of the server's pages.
+    ``pages`` is what the run knows of the server's pages. ``tables`` are the facts of a bulk vendor's tables that were
+    read, see ``table_facts``.
     """
 
     extracted_at: datetime
@@ -100,6 +104,7 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     answers: dict[str, str] = msgspec.field(default_factory=dict)
     tally: Tally = msgspec.field(default_factory=Tally)
     pages: Evidence = msgspec.field(default_factory=Evidence)
+    tables: dict[str, dict[int, Fact]] = msgspec.field(default_factory=dict)
 
     @property
     def paths(self) -> list[str]:

@@ -92,6 +92,7 @@ class Job:
     source: str = ""
     keeps: Literal["dated", "undated", "everything"] = "dated"
     rejects_share: float = SHARE
+    width: timedelta | None = None
     extracted_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
@@ -135,8 +136,11 @@ def check_known(job: Job, counts: Counts) -> None:
     raise ConfigError(msg)
 
 
-def open_checkpoints(job: Job) -> CheckpointStore:
-    """The checkpoints of an extraction. Its folder is named by a digest of everything that decides the rows."""
+def open_checkpoints(job: Job, tables: Sequence[str] = ()) -> CheckpointStore:
+    """The checkpoints of an extraction. Its folder is named by a digest of everything that decides the rows.
+
+    ``tables`` are those of a bulk vendor, in the order in which they are read.
+    """
     contacts = [(contact.kind, contact.id) for contact in job.contacts]
     options = msgspec.to_builtins(job.options)
     facts = [
@@ -149,5 +153,6 @@ def open_checkpoints(job: Job) -> CheckpointStore:
         job.on_missing,
         options,
         contacts,
+        *([list(tables), job.width] if tables else []),
     ]
     return CheckpointStore.of(job.lake, job.place, facts)

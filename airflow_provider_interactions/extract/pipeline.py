@@ -53,6 +53,7 @@ from airflow_provider_interactions.extract.tracker import (
     with_window,
 )
 from airflow_provider_interactions.extract.unanswered import Witnesses
+from airflow_provider_interactions.extract.undated import check_undated
 from airflow_provider_interactions.http.client import Client, connect
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.page_cap import PageCap
@@ -117,7 +118,7 @@ async def _land_pages(tracker: Tracker, rows: Sequence[pa.Table], answers: Seque
         await confirm_last_pages(page_cap, tracker.client.fetch, job)
     await asyncio.to_thread(writer.flush_rejects)
     with writer.drop_checkpoint_on(ConfigError, TooManyRejects, Unreconciled):
-        tracker.check_undated()
+        check_undated(job, tracker.now, writer.undated)
         counts = tracker.counts()
         check_known(job, counts)
         manifest = await asyncio.to_thread(writer.finish, counts)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from operator import itemgetter
 from types import TracebackType
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 import pyarrow as pa
@@ -41,6 +41,14 @@ from airflow_provider_interactions.schema import OUTCOMES, RAW, REJECTS
 
 #: Records, pages, or bytes of records, after which what is held becomes a table.
 HELD_ROWS, HELD_PAGES, HELD_BYTES = 8_192, 1_000, 32 * 1024 * 1024
+
+
+class Mark(NamedTuple):
+    """What a writer held at one moment: its numbers of files, and copies of its lists. Tables never change."""
+
+    parts: int
+    undated: int
+    held: Sequence[list[Any]]
 
 
 @dataclass(slots=True)
@@ -126,6 +134,23 @@ class RawWriter:
         self._pending.append(rows)
         self._saved_early.update(pc.unique(rows.column("question")).to_pylist())
 
+    def add_rows(self, rows: pa.Table) -> None:
+        """Add numbered rows (``raw_table.NUMBERED``) that are one already."""
+        self._unsaved.append(rows)
+        self._append(rows)
+
+    def mark(self) -> Mark:
+        """What has been added so far, for ``roll_back``."""
+        lists = self._pending, self._unsaved, self._ranges, self._rejected, self.state.written
+        return Mark(len(self.state.parts), len(self.state.undated), [list[Any](held) for held in lists])
+
+    def roll_back(self, mark: Mark) -> None:
+        """Drop what has been added since a mark, with the files that hold it."""
+        parts, undated = self.state.parts[mark.parts :], self.state.undated[mark.undated :]
+        del self.state.parts[mark.parts :], self.state.digests[mark.parts :], self.state.undated[mark.undated :]
+        self._pending, self._unsaved, self._ranges, self._rejected, self.state.written = map(list[Any], mark.held)
+        self.lake.remove(file.path for file in (*parts, *undated))
+
     def complete(self, questions: Range) -> None:
         """All rows of a contact, whose questions these are, have been added."""
         self._ranges.append(questions)
@@ -149,6 +174,10 @@ class RawWriter:
     def build_rows(self, pages: Sequence[PageRows]) -> pa.Table:
         """The numbered rows of some pages."""
         return build_table(pages, self.place, self.state.extracted_at)
+
+    def reject_rows(self, rows: pa.Table, reasons: pa.Array) -> None:
+        """Add raw rows without a readable time, with the reasons."""
+        self._reject(rows, reasons)
 
     def copy_rejects(self, rows: pa.RecordBatch) -> None:
         """Append the rejects of the long window that this one is a part of."""

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from airflow_provider_interactions.errors import WindowSuperseded
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.pipeline import land_pages
+from airflow_provider_interactions.extract.tables import land_tables
 from airflow_provider_interactions.lake.manifest import Counts, Manifest
 from airflow_provider_interactions.lake.suppression import read_suppression
 
@@ -28,7 +29,9 @@ def extract(job: Job) -> Manifest:
     People on the suppression list are not asked for; raises ConfigError if the lake has no key for the list.
     """
     job, suppressed = _leave_out_suppressed(job)
-    if job.vendor.filters_by_date:
+    if job.vendor.bulk is not None:
+        manifest = land_tables(job)
+    elif job.vendor.filters_by_date:
         manifest = asyncio.run(land_pages(job))
     else:
         job, suppressed, manifest = _extract_from_history(job, suppressed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -21,7 +20,6 @@ from airflow_provider_interactions.errors import (
     ContactUnanswered,
     Incomplete,
     Stalled,
-    TooManyRejects,
     Unavailable,
     VendorError,
 )
@@ -36,9 +34,6 @@ from airflow_provider_interactions.http.client import Client
 from airflow_provider_interactions.instants import keep_window, to_array
 from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts
 from airflow_provider_interactions.mapping import build_batch, map_batch
-from airflow_provider_interactions.rejects import are_too_many, explain_way_on, list_reasons
-
-log = logging.getLogger(__name__)
 
 #: Seconds between two progress reports while no contact finishes.
 LOOK = 1.0
@@ -111,20 +106,6 @@ class Tracker:
             question.rejected.append((rejected, list(bad.values())))
         kept = [n for n in range(len(records)) if n not in bad]
         return [records[n] for n in kept], [times[n] for n in kept]
-
-    def check_undated(self) -> None:
-        """Warn of records whose time cannot be read; raises TooManyRejects for too large a share of all that came."""
-        count, came = self.now.undated, self.now.received
-        if not count:
-            return
-        summary = (
-            f"{count} of {came} records of {self.job.vendor.name}, asked for window {self.job.window}, have no time "
-            f"that can be read: {list_reasons(self.now.reasons)}. Their bytes are in {self.writer.undated[0].path}"
-        )
-        if are_too_many(count, came, self.job.rejects_share, none_left=count == came):
-            reason = f"{summary}; {explain_way_on(none_left=count == came)}."
-            raise TooManyRejects(reason)
-        log.warning("%s.", summary)
 
     async def end_question(self, question: Question, error: BaseException | None) -> None:
         """One question has ended; raises its error unless it only says that the contact is not there."""

@@ -138,6 +138,7 @@ class ExtractInteractionsOperator(VendorOperator):
             generation=run.generation,
             source=reference.source,
             first=reference.first,
+            width=reference.width,
         )
         return replace(job, progress=make_reporter(self.log.info, describe_job(job)))
 

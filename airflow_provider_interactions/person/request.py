@@ -32,6 +32,7 @@ from airflow_provider_interactions.contract import Contact, Credentials, Options
 from airflow_provider_interactions.errors import ConfigError, VendorError
 from airflow_provider_interactions.extract.job import Job, Progress
 from airflow_provider_interactions.extract.pipeline import land_pages
+from airflow_provider_interactions.extract.tables import land_tables
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.http.shared_limit import Sharing
 from airflow_provider_interactions.lake.manifest import Manifest
@@ -221,7 +222,7 @@ def _open_memory_lake() -> Iterator[Lake]:
 
 def _land(job: Job, request: PersonRequest) -> Manifest:
     try:
-        return asyncio.run(land_pages(job, "raw"))
+        return land_tables(job, "raw") if job.vendor.bulk else asyncio.run(land_pages(job, "raw"))
     except VendorError as error:
         error.window = error.window if request.window else "all time"
         raise

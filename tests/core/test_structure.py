@@ -13,7 +13,7 @@ FLOORS = (
     {"window", "identifiers", "status", "urls", "page_cap"},
     {"contract", "schema"},
     {"connection"},
-    {"rejects", "mapping", "lake", "http", "instants"},
+    {"rejects", "mapping", "lake", "http", "instants", "tables"},
     {"vendors"},
     {"contacts", "provider_info", "params"},
     {"extract"},

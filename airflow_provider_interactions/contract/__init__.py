@@ -27,6 +27,8 @@ T = TypeVar("T")
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
 
+    from airflow_provider_interactions.contract.bulk import Bulk
+
     #: A vendor's own ``Settings`` and ``Options``. A ``Vendor`` without them may have any.
     SettingsT = TypeVarWithDefault("SettingsT", bound="Settings", default=Any)
     OptionsT = TypeVarWithDefault("OptionsT", bound="Options", default=Any)
@@ -322,6 +324,7 @@ class Vendor(Generic[SettingsT, OptionsT]):
     ``queries`` says what to ask for one contact, ``page_rule`` in which pages the answers come, ``classify`` which
     error a response stands for (None: read it), and ``probe`` is the cheapest request that proves the credentials.
     ``presence`` is a request whose answer shows whether the service still exists, where ``probe`` does not show it.
+    ``bulk`` says how to read a vendor that keeps everybody's interactions in tables; ``pages`` is not used then.
     ``map_records`` maps a raw batch (pyarrow.RecordBatch with at least the columns of ``mapping.NEEDED``) to canonical
     columns.
     """
@@ -341,6 +344,7 @@ class Vendor(Generic[SettingsT, OptionsT]):
     classify: Callable[[Response], VendorError | None] = classify_by_status
     contacts: ContactListing[SettingsT, OptionsT] | None = None
     presence: Callable[[SettingsT], Request] | None = None
+    bulk: Bulk | None = None
     filters_by_date: bool = True
     thorough: Mapping[str, Any] = field(default_factory=dict)
 

@@ -1,0 +1,167 @@
+"""What a bulk vendor's table held of each window: the number of rows, and a digest of their keys and versions.
+
+An extraction keeps these facts in the lake. Where a table changes later, the facts of a window show whether its own
+rows have changed::
+
+    tables/vendor=…/account=…/window=<start>-<end>-<instant of the extraction>.json
+
+The digest is the sum, modulo 2^64, of a half of the MD5 of each row's key and version, so no order matters.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airflow_provider_interactions.contract.bulk import Bulk
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.extract.checkpoint import Fact
+from airflow_provider_interactions.lake.paths import AccountPaths, WindowPaths, read_timestamp, read_window, timestamp
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.schema import INSTANT
+from airflow_provider_interactions.tables.columns import read_instants, read_keys, read_versions
+from airflow_provider_interactions.window import Window
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+#: Memory for keys. DuckDB puts the rest into a temporary file.
+MEMORY = "192MB"
+
+#: The layer of the lake with the facts.
+LAYER = "tables"
+
+_NARROW = pa.schema([("key", pa.string()), ("version", pa.int64()), ("at", INSTANT)])
+
+_FACTS = """
+SELECT (epoch_us("at") - $1) // $2 AS piece, count(*),
+       (sum(md5_number_lower(concat_ws('|', "key", "version"))::HUGEINT) % 18446744073709551616)::VARCHAR
+FROM narrow WHERE "at" IS NOT NULL GROUP BY piece
+"""
+
+_SEVERAL = """
+SELECT "key", max("version") FROM narrow WHERE "key" IS NOT NULL GROUP BY "key" HAVING count(*) > 1
+"""
+
+
+class WindowFacts(msgspec.Struct, frozen=True):
+    """The facts of one window, by interaction type."""
+
+    tables: dict[str, Fact]
+
+
+class NarrowFacts(NamedTuple):
+    """The facts of each piece of a window by its number, and the newest version of each key that has several rows."""
+
+    pieces: dict[int, Fact]
+    newest: Mapping[str, int]
+
+
+def narrow_rows(batches: Iterable[pa.RecordBatch], bulk: Bulk, window: Window) -> Iterator[pa.RecordBatch]:
+    """Key, version and instant of the rows of a window, and of those without an instant."""
+    for rows in batches:
+        values = read_keys(rows, bulk), read_versions(rows, bulk), read_instants(rows, bulk)
+        yield select_window(pa.record_batch(list(values), _NARROW), window)
+
+
+def select_window(rows: pa.RecordBatch, window: Window) -> pa.RecordBatch:
+    """The rows whose ``at`` is in the window, or null."""
+    at = rows.column("at")
+    outside = pc.fill_null(pc.or_(pc.less(at, window.start), pc.greater_equal(at, window.end)), False)
+    return rows.filter(pc.invert(outside)) if pc.any(outside).as_py() else rows
+
+
+def read_facts(narrow: Iterator[pa.RecordBatch], window: Window, width: timedelta | None = None) -> NarrowFacts:
+    """The facts of the pieces of a window; one piece without ``width``. Needs DuckDB."""
+    length = (width or (window.end - window.start)) // timedelta(microseconds=1)
+    with _open_database() as database:
+        _copy_rows(database, narrow)
+        pieces = database.execute(_FACTS, [_count_microseconds(window.start), length]).fetchall()
+        newest = database.execute(_SEVERAL).fetchall()
+    return NarrowFacts({piece: (rows, digest) for piece, rows, digest in pieces}, dict(newest))
+
+
+def _copy_rows(database: DuckDBPyConnection, narrow: Iterator[pa.RecordBatch]) -> None:
+    """Copy the rows into a table. DuckDB hides the error of a stream in one of its own, so that is kept here."""
+    failed = list[Exception]()
+
+    def read() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from narrow
+        except Exception as error:
+            failed.append(error)
+            raise
+
+    rows = pa.RecordBatchReader.from_batches(_NARROW, read())
+    try:
+        database.register("rows", rows)
+        database.execute("CREATE TEMP TABLE narrow AS SELECT * FROM rows")
+    except Exception:
+        if failed:
+            raise failed[0] from None
+        raise
+
+
+def _count_microseconds(moment: datetime) -> int:
+    return (moment - datetime.fromisoformat("1970-01-01T00:00:00+00:00")) // timedelta(microseconds=1)
+
+
+@contextmanager
+def _open_database() -> Iterator[DuckDBPyConnection]:
+    try:
+        import duckdb
+    except ImportError:
+        msg = "Reading a vendor's tables needs more libraries. Install airflow-provider-interactions[journeys]."
+        raise ConfigError(msg) from None
+    with tempfile.TemporaryDirectory() as folder:
+        settings: dict[str, str] = {"memory_limit": MEMORY, "temp_directory": folder, "threads": "1"}
+        with duckdb.connect(":memory:", config=settings) as database:
+            yield database
+
+
+def write_facts(
+    lake: Lake,
+    place: WindowPaths,
+    extracted_at: datetime,
+    width: timedelta | None,
+    tables: Mapping[str, Mapping[int, Fact]],
+) -> None:
+    """Keep the facts of an extraction, for each window that it will be split into."""
+    windows = [place.window] if width is None else place.window.split(width)
+    for number, window in enumerate(windows):
+        facts = {name: pieces[number] for name, pieces in tables.items() if number in pieces}
+        lake.publish(name_facts(WindowPaths(place.vendor, place.account, window), extracted_at), WindowFacts(facts))
+
+
+def name_facts(place: WindowPaths, extracted_at: datetime) -> str:
+    """Where the facts of a window lie."""
+    return f"{place.of_account(LAYER)}/window={place.window.slug}-{timestamp(extracted_at)}.json"
+
+
+class Extracted(NamedTuple):
+    """A window, and when it was extracted."""
+
+    window: Window
+    extracted_at: datetime
+
+
+def list_extracted(lake: Lake, account: AccountPaths) -> Iterator[Extracted]:
+    """The extractions of an account whose facts are kept."""
+    for name in lake.list_names(account.folder(LAYER)):
+        slug, _, _ = name.removesuffix(".json").rpartition("-")
+        window, extracted_at = read_window(slug), read_timestamp(name)
+        if window and extracted_at:
+            yield Extracted(window, extracted_at)
+
+
+def load_facts(lake: Lake, place: WindowPaths, extracted_at: datetime) -> dict[str, Fact] | None:
+    """The facts of an extraction of a window, None if they are gone."""
+    found = lake.read(name_facts(place, extracted_at), WindowFacts)
+    return None if found is None else found.tables

@@ -1,0 +1,1 @@
+"""Reads the tables of bulk vendors: Delta, Parquet and CSV in object storage."""

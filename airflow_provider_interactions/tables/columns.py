@@ -1,0 +1,71 @@
+"""The columns that decide about a row: its instant, its key and version, and its person."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airflow_provider_interactions.contract.bulk import Bulk, PersonColumn
+from airflow_provider_interactions.schema import INSTANT
+from airflow_provider_interactions.tables.table import find_name
+
+
+def name_narrow_columns(bulk: Bulk) -> list[str]:
+    """The columns of keys, versions and instants: all that says whether rows have changed."""
+    return [bulk.time, *bulk.keys, bulk.version]
+
+
+def read_instants(rows: pa.RecordBatch, bulk: Bulk) -> pa.TimestampArray:
+    """The instant of each row in UTC, null where it has none that can be read.
+
+    Digits beyond microseconds are cut. An instant without a zone is in UTC.
+    """
+    found = _find(rows, bulk.time)
+    if pa.types.is_timestamp(found.type):
+        return found.cast(pa.timestamp("us", found.type.tz), safe=False).cast(INSTANT)
+    return bulk.read_times(_to_text(found))
+
+
+def read_keys(rows: pa.RecordBatch, bulk: Bulk) -> pa.StringArray:
+    """The key of each row, null where it has none. The column it comes from is a part of it."""
+    found = [pc.binary_join_element_wise(str(n), _to_text(_find(rows, name)), ":") for n, name in enumerate(bulk.keys)]
+    return pc.coalesce(*found)
+
+
+def read_versions(rows: pa.RecordBatch, bulk: Bulk) -> pa.Int64Array:
+    """The version of each row; -1 where it has none that is an integer."""
+    found = _find(rows, bulk.version)
+    if not pa.types.is_integer(found.type):
+        texts = _to_text(found)
+        found = pc.if_else(pc.match_substring_regex(texts, r"^[0-9]{1,18}$"), texts, pa.scalar(None, pa.string()))
+    return pc.fill_null(found.cast(pa.int64()), -1)
+
+
+def read_people(rows: pa.RecordBatch, bulk: Bulk) -> tuple[pa.StringArray, pa.StringArray]:
+    """The identifier of each row's person and its kind; both empty where no column names a person."""
+    ids, kinds = pa.nulls(rows.num_rows, pa.string()), pa.nulls(rows.num_rows, pa.string())
+    for column in bulk.people:
+        found = bulk.spell_ids(_to_text(_find(rows, column.name)))
+        own = pc.if_else(pc.and_(ids.is_null(), found.is_valid()), _read_kinds(rows, column), None)
+        ids, kinds = pc.coalesce(ids, found), pc.coalesce(kinds, own)
+    return pc.fill_null(ids, ""), pc.fill_null(kinds, "")
+
+
+def _read_kinds(rows: pa.RecordBatch, column: PersonColumn) -> pa.StringArray:
+    usual = pa.repeat(pa.scalar(column.kind), rows.num_rows)
+    if not column.kind_column:
+        return usual
+    words = pc.utf8_lower(_to_text(_find(rows, column.kind_column)))
+    for word, kind in column.kinds.items():
+        usual = pc.if_else(pc.fill_null(pc.equal(words, word), False), kind, usual)
+    return usual
+
+
+def _find(rows: pa.RecordBatch, name: str) -> pa.Array:
+    """A column, all null if the table does not have it."""
+    found = find_name(rows.schema.names, name)
+    return pa.nulls(rows.num_rows, pa.string()) if found is None else rows.column(found)
+
+
+def _to_text(column: pa.Array) -> pa.StringArray:
+    return column if pa.types.is_string(column.type) else column.cast(pa.string())

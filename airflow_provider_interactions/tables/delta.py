@@ -1,0 +1,92 @@
+"""Delta tables, by the library deltalake: it knows deletion vectors, column mapping, statistics and checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.tables.faults import translate_faults
+from airflow_provider_interactions.tables.store import Store
+from airflow_provider_interactions.tables.table import DataFile, choose_names, find_name
+from airflow_provider_interactions.window import Window
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class DeltaReader:
+    """One Delta table, in the version that was current when it was opened."""
+
+    def __init__(self, store: Store, path: str, time: str, subject: str) -> None:
+        self._subject, self._path = subject, path
+        with translate_faults(subject):
+            self._table = _import_table()(store.address(path), storage_options=dict(store.options))
+            schema = pa.schema(self._table.schema().to_arrow())
+        self._names: list[str] = schema.names
+        found = find_name(schema.names, time)
+        #: The column of the instant, if the statistics can tell windows apart by it.
+        self._time = schema.field(found) if found and pa.types.is_timestamp(schema.field(found).type) else None
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of its columns."""
+        return self._names
+
+    def list_files(self) -> Sequence[DataFile]:
+        """The files of the version, with their first and last instants from the statistics."""
+        with translate_faults(self._subject):
+            actions = pa.table(self._table.get_add_actions(flatten=True))
+            vectors = pa.table(self._table.deletion_vectors()).to_pylist()
+        deleted = {one["filepath"].rpartition("/")[2]: sum(one["selection_vector"]) for one in vectors}
+        name = self._time.name if self._time else ""
+        return [
+            DataFile(
+                row["path"],
+                f"{row['size_bytes']}-{deleted.get(row['path'].rpartition('/')[2], '')}",
+                _to_utc(row.get(f"min.{name}")),
+                _to_utc(row.get(f"max.{name}")),
+            )
+            for row in actions.to_pylist()
+        ]
+
+    def scan(self, window: Window, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows of a window, and those without an instant. Reads only files and row groups that may hold some."""
+        from deltalake import QueryBuilder
+
+        names = choose_names(self._names, columns)
+        chosen = "*" if names is None else ", ".join(map(_quote, names)) or "NULL AS nothing"
+        with translate_faults(self._subject):
+            query = f"SELECT {chosen} FROM source{self._select(window)}"  # noqa: S608 - names are quoted
+            for batch in QueryBuilder().register("source", self._table).execute(query):
+                yield pa.record_batch(batch)
+
+    def _select(self, window: Window) -> str:
+        if self._time is None:
+            return ""
+        name, zone = _quote(self._time.name), 'Some("UTC")' if self._time.type.tz else "None"
+        first, last = (
+            f"arrow_cast({(moment - _EPOCH) // _MICROSECOND}, 'Timestamp(Microsecond, {zone})')"
+            for moment in (window.start, window.end)
+        )
+        return f" WHERE ({name} >= {first} AND {name} < {last}) OR {name} IS NULL"
+
+
+def _import_table() -> Any:
+    try:
+        from deltalake import DeltaTable
+    except ImportError:
+        msg = "Reading a vendor's tables needs more libraries. Install airflow-provider-interactions[journeys]."
+        raise ConfigError(msg) from None
+    return DeltaTable
+
+
+def _quote(name: str) -> str:
+    return '"{}"'.format(name.replace('"', '""'))
+
+
+def _to_utc(moment: datetime | None) -> datetime | None:
+    return moment and (moment if moment.tzinfo else moment.replace(tzinfo=UTC))

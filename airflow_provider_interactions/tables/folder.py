@@ -1,0 +1,115 @@
+"""Tables that are a folder of Parquet or CSV files. The first bytes of each file say which.
+
+Files may differ in their columns. The columns of CSV are text. Its first line must hold the names: that the vendor
+writes one is not published, and a file without is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from airflow_provider_interactions.errors import BadResponse
+from airflow_provider_interactions.tables.faults import translate_faults
+from airflow_provider_interactions.tables.store import Store, StoredFile
+from airflow_provider_interactions.tables.table import DataFile, choose_names, find_name
+from airflow_provider_interactions.window import Window
+
+#: A file holds no rows of a time that begins so long after it was written. Clocks differ.
+CLOCKS = timedelta(days=1)
+
+#: Rows of a Parquet file that are read at once.
+ROWS = 8_192
+
+#: Bytes of a CSV file that are read at once.
+BLOCK = 4 * 1024 * 1024
+
+#: Formats that no published page promises, by their first bytes.
+_PACKED = {b"\x1f\x8b": "gzip", b"PK": "zip", b"Obj\x01": "Avro", b"ORC": "ORC"}
+
+
+class FolderReader:
+    """One folder of files, as it was when it was opened."""
+
+    def __init__(self, store: Store, path: str, time: str, subject: str) -> None:
+        self._store, self._time, self._subject = store, time, subject
+        self._files = [file for file in store.list_files(path) if _is_data(file.path) and file.size]
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Empty: every file has its own."""
+        return ()
+
+    def list_files(self) -> Sequence[DataFile]:
+        """The files. Nothing is known about their first instants."""
+        return [DataFile(file.path, file.tag, None, file.written_at + CLOCKS) for file in self._files]
+
+    def scan(self, window: Window, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows of files that may hold some of the window."""
+        for file in self._files:
+            if file.written_at + CLOCKS >= window.start:
+                yield from self._read(file, window, columns)
+
+    def _read(self, file: StoredFile, window: Window, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        subject = f"{self._subject} (file {file.path.rpartition('/')[2]})"
+        with translate_faults(subject):
+            head = self._store.open(file.path).read(4)
+            if bytes(head) == b"PAR1":
+                yield from self._read_parquet(file, window, columns)
+            else:
+                yield from self._read_csv(file, columns, bytes(head), subject)
+
+    def _read_parquet(
+        self, file: StoredFile, window: Window, columns: Sequence[str] | None
+    ) -> Iterator[pa.RecordBatch]:
+        parquet = pq.ParquetFile(self._store.open(file.path), memory_map=False)
+        schema = parquet.schema_arrow
+        time = find_name(schema.names, self._time)
+        groups = list(range(parquet.num_row_groups))
+        if time and pa.types.is_timestamp(schema.field(time).type):
+            groups = [n for n in groups if _group_may_hold(parquet, n, schema.get_field_index(time), window)]
+        chosen = choose_names(schema.names, columns)
+        for group in groups:
+            yield from parquet.iter_batches(ROWS, [group], chosen, use_threads=False)
+
+    def _read_csv(
+        self, file: StoredFile, columns: Sequence[str] | None, head: bytes, subject: str
+    ) -> Iterator[pa.RecordBatch]:
+        packed = next((name for magic, name in _PACKED.items() if head.startswith(magic)), None)
+        if packed:
+            msg = f"{subject} is in {packed}, which is not known of this vendor. Please report it"
+            raise BadResponse(msg, lasting=True)
+        parsing = pa.csv.ParseOptions(newlines_in_values=True)
+        reading = pa.csv.ReadOptions(block_size=BLOCK)
+        names = pa.csv.open_csv(self._store.open(file.path), reading, parsing).schema.names
+        if find_name(names, self._time) is None:
+            msg = f"{subject} has no column {self._time} in its first line, so its columns are not known"
+            raise BadResponse(msg, lasting=True)
+        converting = pa.csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+            null_values=[""],
+            include_columns=choose_names(names, columns) or [],
+        )
+        yield from pa.csv.open_csv(self._store.open(file.path), reading, parsing, converting)
+
+
+def _is_data(path: str) -> bool:
+    """Whether a file holds rows. Marks, checksums and descriptions of a model do not."""
+    name = path.rpartition("/")[2]
+    return not name.startswith(("_", ".")) and not name.endswith((".crc", ".json"))
+
+
+def _group_may_hold(parquet: pq.ParquetFile, group: int, column: int, window: Window) -> bool:
+    """Whether a row group may hold a row of the window, or one without an instant, by its statistics."""
+    found = parquet.metadata.row_group(group).column(column).statistics
+    if found is None or not found.has_min_max or found.null_count:
+        return True
+    first, last = (pa.scalar(value).cast(pa.timestamp("us", "UTC")) for value in (found.min, found.max))
+    return bool(pc.less(first, window.end).as_py() and pc.greater_equal(last, window.start).as_py())
