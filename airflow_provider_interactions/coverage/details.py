@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from airflow_provider_interactions.coverage.ledger import read_ledger
 from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.lake.encryption import decrypt_rows
 from airflow_provider_interactions.lake.manifest import File, Manifest
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.reader import read_rows
@@ -62,6 +63,7 @@ def read_rejected(lake: Lake, manifest: Manifest, reason: str, most: int = SHOWN
     for files, is_hidden in ((manifest.rejects, False), (manifest.undated, bool(manifest.policy))):
         for rows in read_rows(lake, files):
             mine = rows.filter(pc.equal(rows.column("reason"), reason)).slice(0, most - len(found))
+            mine = decrypt_rows(lake, mine).rows
             columns = (mine.column(name).to_pylist() for name in ("reason", "contact_id", "payload"))
             some = [Rejected(*row) for row in zip(*columns, strict=True)]
             found += [Rejected(one.reason, "", b"") for one in some] if is_hidden else some

@@ -94,7 +94,7 @@ def leave_out_suppressed(lake: Lake, manifest: Manifest, suppression: Suppressio
     if not suppression:
         return manifest
     try:
-        return erase_from_manifest(manifest, Rewriter(lake, manifest.vendor, SuppressedPeople(suppression), now))
+        return erase_from_manifest(manifest, Rewriter(lake, manifest.vendor, SuppressedPeople(suppression, lake), now))
     except FileNotFoundError as gone:
         raise WindowSuperseded(describe_superseded(manifest)) from gone
 
@@ -107,7 +107,7 @@ def leave_out_later(lake: Lake, manifest: Manifest, known: Suppression, now: dat
     suppression = read_suppression(lake, manifest.vendor)
     if suppression.entries == known.entries:
         return manifest
-    rewriter = Rewriter(lake, manifest.vendor, SuppressedPeople(suppression), now)
+    rewriter = Rewriter(lake, manifest.vendor, SuppressedPeople(suppression, lake), now)
     change = erase_published(lake, manifest.place.raw_manifest, rewriter)
     lake.remove(sorted(change.gone))
     return change.after or manifest

@@ -66,7 +66,8 @@ def _count_landed(
 ) -> int:
     """The landed records of these people in a normalized window: repeated ones are in none of its files."""
     if raw is not None and raw.extracted_at == manifest.extracted_at:
-        return manifest.counts.landed - raw.counts.landed
+        # Records whose key was destroyed are landed in the raw window only.
+        return max(gone["files"] + gone["rejects"], manifest.counts.landed - raw.counts.landed)
     before, after = (_sum_rows(lake, files) for files in (manifest.outcomes, groups["outcomes"]))
     return max(gone["files"] + gone["rejects"], before - after)
 

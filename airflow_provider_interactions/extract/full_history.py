@@ -31,9 +31,11 @@ from airflow_provider_interactions.extract.people import SuppressedPeople
 from airflow_provider_interactions.extract.pipeline import land_pages
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.rewriter import Rewriter
+from airflow_provider_interactions.lake.encryption import reveal_column
 from airflow_provider_interactions.lake.manifest import Counts, Manifest, list_referenced, reconcile
 from airflow_provider_interactions.lake.paths import timestamp
 from airflow_provider_interactions.lake.reader import filter_window, read_rows
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import read_suppression
 from airflow_provider_interactions.lake.swap import hold_folder
 from airflow_provider_interactions.window import ALWAYS
@@ -101,10 +103,10 @@ class _WindowCut:
         wanted = pa.array([_contact_key(contact.kind, contact.id) for contact in contacts], pa.string())
         window = self.job.window
         for rows in read_rows(self.job.lake, manifest.files):
-            mine = rows.filter(pc.is_in(_contact_keys(rows), wanted))
+            mine = rows.filter(pc.is_in(_contact_keys(self.job.lake, rows), wanted))
             found = filter_window(mine, window, undated=True)  # without a time in histories of older versions only
             self.received += mine.num_rows
-            self.rows.update(_contact_keys(found).to_pylist())
+            self.rows.update(_contact_keys(self.job.lake, found).to_pylist())
             if found.num_rows:
                 self.writer.copy(found)
 
@@ -164,7 +166,7 @@ def _leave_out_suppressed(job: Job, path: str) -> Manifest | None:
     suppression = read_suppression(job.lake, job.vendor.name)
     if not suppression:
         return None
-    people = SuppressedPeople(suppression)
+    people = SuppressedPeople(suppression, job.lake)
     change = erase_published(job.lake, path, Rewriter(job.lake, job.vendor.name, people, job.extracted_at))
     job.lake.remove(sorted(change.gone))
     return change.after
@@ -226,6 +228,6 @@ def _contact_key(kind: str, contact_id: str) -> str:
     return f"{kind}\0{contact_id}"
 
 
-def _contact_keys(rows: pa.RecordBatch) -> pa.Array:
+def _contact_keys(lake: Lake, rows: pa.RecordBatch) -> pa.Array:
     kinds = rows.column("contact_id_kind").cast(pa.string())
-    return pc.binary_join_element_wise(kinds, rows.column("contact_id"), "\0")
+    return pc.binary_join_element_wise(kinds, reveal_column(lake, rows.column("contact_id")), "\0")

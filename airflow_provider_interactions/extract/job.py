@@ -154,5 +154,6 @@ def open_checkpoints(job: Job, tables: Sequence[str] = ()) -> CheckpointStore:
         options,
         contacts,
         *([list(tables), job.width] if tables else []),
+        *(["encrypted"] if job.lake.ring else []),  # rows of a checkpoint are not encrypted later
     ]
     return CheckpointStore.of(job.lake, job.place, facts)

@@ -9,6 +9,7 @@ import msgspec
 import pyarrow as pa
 
 from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.lake.encryption import reveal_column
 from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts, Manifest
 from airflow_provider_interactions.lake.reader import read_window
 from airflow_provider_interactions.lake.storage import Lake
@@ -82,5 +83,6 @@ def to_batch(outcomes: Sequence[Outcome]) -> pa.RecordBatch:
 def read_outcomes(lake: Lake, raw: Manifest) -> Iterator[Outcome]:
     """Read back the outcomes of a raw window; raises WindowSuperseded where it was replaced."""
     for rows in read_window(lake, raw, raw.outcomes):
-        for row in rows.to_pylist():
+        contacts = reveal_column(lake, rows.column("contact_id"))
+        for row in rows.set_column(0, COLUMNS.field("contact_id"), contacts).to_pylist():
             yield Outcome(**row)

@@ -11,11 +11,10 @@ import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract import Contact, Vendor
 from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.extract.encrypt import map_contacts
+from airflow_provider_interactions.lake.encryption import is_pseudonym, list_owners, reveal_contacts
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import Suppression
-from airflow_provider_interactions.mapping import NEEDED
-
-#: Rows to map at once, of vendors whose records name people.
-MAPPED_ROWS = 8_192
 
 
 class People(Protocol):
@@ -30,7 +29,10 @@ class People(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GivenPeople:
-    """People by their identifiers, and by hashes of them with the keys of the ids ``pseudonyms``."""
+    """People by their identifiers, and by hashes of them with the keys of the ids ``pseudonyms``.
+
+    Encrypted rows have such hashes, too. Then the id is that of the key store.
+    """
 
     contacts: Sequence[Contact]
     pseudonyms: frozenset[str] = frozenset()
@@ -60,18 +62,26 @@ class GivenPeople:
                 "to the erasure, else nobody can say whose rows these are."
             )
             raise ConfigError(msg)
+        if is_pseudonym(identifier or "") and key not in self.pseudonyms:
+            msg = (
+                f"The rows are encrypted with the key store of id {key}. Give the erasure that store (encrypt_raw), "
+                "else nobody can say whose rows these are."
+            )
+            raise ConfigError(msg)
 
 
 @dataclass(frozen=True, slots=True)
 class SuppressedPeople:
-    """People on a suppression list."""
+    """People on a suppression list. Encrypted rows whose key was destroyed (`KeyRing`) are theirs, too."""
 
     suppression: Suppression
+    lake: Lake
     _known: dict[tuple[str, str], bool] = field(default_factory=dict, repr=False)
 
     def find(self, ids: pa.Array, kind: str) -> pa.BooleanArray | None:
         """Which identifiers are on the list. Hashes each one once."""
-        found = [one for one in pc.unique(ids).to_pylist() if one is not None and self._covers(kind, one)]
+        known = reveal_contacts(self.lake, pc.unique(ids.drop_null()).to_pylist())
+        found = [one for one, name in known.items() if name is None or self._covers(kind, name)]
         return pc.is_in(ids, pa.array(found, pa.string())) if found else None
 
     def may_lie_between(self, low: str, high: str) -> bool:  # noqa: ARG002 - hashes have no order
@@ -97,7 +107,7 @@ def find_rows(rows: pa.Table, people: People, vendor: Vendor) -> pa.BooleanArray
         person_kind, mine = kind, ids
         if kind == vendor.about.bulk_kind:
             person_kind = vendor.about.person_kinds[0]
-            mine = _map_contacts(rows, vendor) if "payload" in rows.schema.names else ids
+            mine = _find_named(rows, vendor) if "payload" in rows.schema.names else ids
         found = people.find(mine, person_kind)
         if found is not None and pc.any(found).as_py():
             theirs = pc.and_(found, pc.equal(kinds, kind))
@@ -105,9 +115,7 @@ def find_rows(rows: pa.Table, people: People, vendor: Vendor) -> pa.BooleanArray
     return mask if mask is not None and pc.any(mask).as_py() else None
 
 
-def _map_contacts(rows: pa.Table, vendor: Vendor) -> pa.ChunkedArray:
-    """The contacts that raw records name."""
-    raw = rows.select(NEEDED).unify_dictionaries().combine_chunks()
-    batches = raw.to_batches(max_chunksize=MAPPED_ROWS)
-    found = [vendor.map_records(batch).columns["contact_id"].cast(pa.string()) for batch in batches]
-    return pa.chunked_array(found, pa.string())
+def _find_named(rows: pa.Table, vendor: Vendor) -> pa.Array:
+    """The contacts that raw records name; of encrypted ones their pseudonyms."""
+    owners = list_owners(rows.column("payload"))
+    return owners if not owners.null_count else pc.coalesce(owners, pa.array(map_contacts(rows, vendor), pa.string()))

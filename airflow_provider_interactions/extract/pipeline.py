@@ -36,6 +36,7 @@ from airflow_provider_interactions.errors import (
 )
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, Tally, expire_checkpoints
 from airflow_provider_interactions.extract.concurrency import run_in_any_order, stream_in_order
+from airflow_provider_interactions.extract.encrypt import create_keys
 from airflow_provider_interactions.extract.job import Job, check_known, open_checkpoints
 from airflow_provider_interactions.extract.last_pages import (
     PagesCut,
@@ -99,6 +100,7 @@ async def land_pages(job: Job, folder: str = "") -> Manifest:
             writer, rows, answers = _open_writer(job, folder, fresh)
             sent = writer.state.tally.sent
             try:
+                await asyncio.to_thread(create_keys, job.lake, job.vendor.name, job.contacts)
                 with writer, writer.drop_checkpoint_on(PagesCut):
                     return await _land_pages(Tracker(job, writer, client), rows, answers)
             except PagesCut:

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from airflow_provider_interactions.contract import Query
 from airflow_provider_interactions.errors import TooManyRejects
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, CheckpointStore, Range, Tally, merge_ranges
+from airflow_provider_interactions.extract.encrypt import encrypt, encrypt_outcomes
 from airflow_provider_interactions.extract.outcomes import Answer, Outcome, to_batch
 from airflow_provider_interactions.extract.raw_table import (
     NUMBERED,
@@ -169,11 +170,12 @@ class RawWriter:
 
     def reject(self, page: PageRows, reasons: Sequence[str]) -> None:
         """Add records without a readable time, with the reasons. They go to a file of their own."""
-        self._reject(self.build_rows([page]).select(RAW.names), pa.array(reasons, pa.string()))
+        rows = build_table([page], self.place, self.state.extracted_at)
+        self._reject(rows.select(RAW.names), pa.array(reasons, pa.string()))
 
     def build_rows(self, pages: Sequence[PageRows]) -> pa.Table:
-        """The numbered rows of some pages."""
-        return build_table(pages, self.place, self.state.extracted_at)
+        """The numbered rows of some pages, as they are stored."""
+        return encrypt(self.lake, build_table(pages, self.place, self.state.extracted_at))
 
     def reject_rows(self, rows: pa.Table, reasons: pa.Array) -> None:
         """Add raw rows without a readable time, with the reasons."""
@@ -186,7 +188,7 @@ class RawWriter:
     def flush_rejects(self) -> None:
         """Write the held rejects to a file beside the raw ones: they are as the vendor sent them, too."""
         if self._rejected:
-            rows = pa.concat_tables(self._rejected).unify_dictionaries()
+            rows = encrypt(self.lake, pa.concat_tables(self._rejected).unify_dictionaries())
             self._rejected = []
             path = self._path(f"{UNDATED}-{len(self.state.undated):05d}", digest_payloads(rows.column("payload")))
             writer = Writer(self.lake, path, REJECTS)
@@ -218,7 +220,7 @@ class RawWriter:
 
     def copy(self, rows: pa.RecordBatch) -> None:
         """Append rows of an earlier extraction. Only their window changes."""
-        self._append(add_number(pa.Table.from_batches([self._set_window(rows)], RAW), 0))
+        self._append(add_number(encrypt(self.lake, pa.Table.from_batches([self._set_window(rows)], RAW)), 0))
 
     def _set_window(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         for name, moment in (("window_start", self.place.window.start), ("window_end", self.place.window.end)):
@@ -314,7 +316,7 @@ class RawWriter:
         self.state.digests.append(found)
 
     def _write_outcomes(self) -> File:
-        done = self.outcomes
+        done = encrypt_outcomes(self.lake, self.place.vendor, self.outcomes)
         found = hashlib.sha256(msgspec.json.encode(done)).hexdigest()
         writer = Writer(self.lake, self._path("outcomes", found), OUTCOMES)
         writer.write(to_batch(done))

@@ -23,6 +23,7 @@ from airflow_provider_interactions.extract.commit import commit_window
 from airflow_provider_interactions.extract.erase_rows import leave_out_suppressed
 from airflow_provider_interactions.extract.outcomes import Outcome, count_outcomes, read_outcomes
 from airflow_provider_interactions.extract.raw_writer import RawWriter
+from airflow_provider_interactions.lake.encryption import reveal_column
 from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts, Manifest, join_batches, reconcile
 from airflow_provider_interactions.lake.names import join_names
 from airflow_provider_interactions.lake.paths import WindowPaths
@@ -142,7 +143,8 @@ class _Piece:
         mine = filter_window(rows, self.window, undated=self.first)
         if mine.num_rows:
             self.writer.copy(mine)
-            kinds, ids = mine.column("contact_id_kind").to_pylist(), mine.column("contact_id").to_pylist()
+            ids = reveal_column(self.writer.lake, mine.column("contact_id")).to_pylist()
+            kinds = mine.column("contact_id_kind").to_pylist()
             self.rows.update(map(Contact, ids, kinds))
 
     def finish(self, batch: Manifest, outcomes: Sequence[Outcome]) -> Manifest:

@@ -68,11 +68,13 @@ class Lake:
     """A folder on any file system that fsspec supports. Paths in manifests are relative to ``root``.
 
     ``keys`` returns the keys for the hashes of erased people, see ``suppression``; it is called only if there are any.
+    ``ring`` is the ``KeyRing`` by which new raw rows are encrypted, see ``encryption``; None stores them as they are.
     """
 
     fs: Any
     root: str
     keys: Callable[[], Sequence[HashKey]] | None = field(default=None, repr=False, compare=False)
+    ring: Any = field(default=None, repr=False, compare=False)
 
     @classmethod
     def at(cls, url: str, fs: Any = None, **storage_options: Any) -> Lake:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from msgspec.structs import replace
 
 from airflow_provider_interactions.errors import TooManyRejects
+from airflow_provider_interactions.lake.encryption import decrypt_rows
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest
 from airflow_provider_interactions.lake.names import show_names
 from airflow_provider_interactions.lake.parquet import Writer
@@ -93,6 +94,7 @@ class _CanonicalWriter:
     landed: int = 0
     canonical: int = 0
     rejected: int = 0
+    erased: int = 0
     types: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
     written: list[File] = field(default_factory=list)
@@ -128,16 +130,25 @@ class _CanonicalWriter:
         """Write the rows of the raw files. Returns the manifest of what was written."""
         vendor = vendor_named(self.raw.vendor)
         for batch in _read_batches(self.lake, self.raw):
-            found = to_rows(batch, vendor, self.seen)
+            raw = decrypt_rows(self.lake, batch)
+            found = to_rows(raw.rows, vendor, self.seen)
             self.types.update(pc.unique(found.rows.column("native_type")).to_pylist())
             self.names |= found.names
-            rejects = self.policy.apply_to_rejects(build_rejects(batch, found.rejected))
-            self.write(batch, self.policy.apply(found.rows), rejects)
+            self.landed += raw.rows.num_rows
+            self.erased += raw.erased
+            # A policy leaves no bytes in rejects; without one they stay encrypted.
+            bad = build_rejects(raw.rows if self.policy.digest else raw.stored, found.rejected)
+            self.write(self.policy.apply(found.rows), self.policy.apply_to_rejects(bad))
+            if raw.left_out is not None and raw.unreadable:
+                self._write_undecrypted(raw.left_out, raw.unreadable)
         return self._close()
 
-    def write(self, batch: pa.RecordBatch, good: pa.RecordBatch, bad: pa.RecordBatch) -> None:
+    def _write_undecrypted(self, rows: pa.RecordBatch, reasons: Mapping[int, str]) -> None:
+        self.landed += len(reasons)
+        self.write(CANONICAL.empty_table().to_batches()[0], self.policy.apply_to_rejects(build_rejects(rows, reasons)))
+
+    def write(self, good: pa.RecordBatch, bad: pa.RecordBatch) -> None:
         """Append the rows of one raw batch: canonical rows by UTC day, rejects to a file of their own."""
-        self.landed += batch.num_rows
         self.canonical += good.num_rows
         self.rejected += bad.num_rows
         for day, rows in _split_by_day(good):
@@ -191,6 +202,7 @@ class _CanonicalWriter:
             canonical=self.canonical,
             rejected=self.rejected,
             repeated=self.landed - self.canonical - self.rejected,
+            erased=self.erased,
         )
         return replace(
             self.raw,

@@ -79,11 +79,12 @@ def _join_parts(raw: Manifest, parts: Sequence[Manifest]) -> Manifest:
         msg = f"The parts of window {raw.window} were normalized under different policies. Clear these tasks."
         raise Unreconciled(msg)
     counts = sum((part.counts for part in parts), Counts())
+    gone = -counts.erased  # of rows whose keys were destroyed: all other counts are those of the rows that are left
     return replace(
         raw,
         files=tuple(sorted((file for part in parts for file in part.files), key=lambda file: file.path)),
         rejects=tuple(file for part in parts for file in part.rejects),
-        counts=raw.counts + replace(counts, landed=0),
+        counts=raw.counts + replace(counts, received=gone, fetched=gone, landed=gone),
         types=join_names(part.types for part in parts),
         fields=join_names(part.fields for part in parts),
         schema_version=find_version(CANONICAL),

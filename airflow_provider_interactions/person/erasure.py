@@ -7,7 +7,8 @@ The order makes it safe beside extractions that are under way, beside another er
     3  the targets, because an Iceberg table consists of files of the lake
     4  the lake: new files, the manifest replaced in one step, former files removed; then files that nothing refers to
     5  the targets again: a load may have been under way
-    6  a search for the identifiers in all files, and the receipt with what it found
+    6  the keys of these people, if raw rows are encrypted: copies of raw files are then unreadable, too
+    7  a search for the identifiers in all files, and the receipt with what it found
 
 After an error or a crash, run it again, with the same name for the same receipt: what is done has no more rows. Other
 rows stay as they are, and only files with rows of these people are written again. Bulk records, which name their
@@ -30,6 +31,7 @@ from msgspec.structs import replace
 
 from airflow_provider_interactions.contract import Contact, Vendor
 from airflow_provider_interactions.errors import ConfigError, InteractionsError, LakeUnavailable, LoadError
+from airflow_provider_interactions.lake.encryption import find_key_ring
 from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.paths import AccountPaths, list_accounts, timestamp
 from airflow_provider_interactions.lake.storage import Lake
@@ -128,6 +130,7 @@ class _Erasure:
             self._erase_account(account)
         self._erase_answers_of_all()
         self._erase_from_targets()
+        self._destroy_keys()
         self._search()
         self._finish()
 
@@ -161,7 +164,7 @@ class _Erasure:
         self.receipt = add_table(self.receipt, *target.describe(), rows)
 
     def _erase_account(self, account: AccountPaths) -> None:
-        known = frozenset(key.id for key in self.pseudonyms)
+        known = frozenset(key.id for key in self.pseudonyms) | self._list_ring_ids()
         work = AccountErasure(self.lake, account, self._spell(account.vendor), self.now, known)
         work.erase()
         failures = (*self.receipt.failures, *work.failures)
@@ -172,7 +175,28 @@ class _Erasure:
         """The people of a vendor, also as rows under a policy have them."""
         contacts = self.people[vendor]
         hashed = (Contact(key.hash(one.id.encode()), one.kind) for key in self.pseudonyms for one in contacts)
-        return [*contacts, *hashed]
+        return [*contacts, *hashed, *self._spell_encrypted(vendor)]
+
+    def _spell_encrypted(self, vendor: str) -> Iterator[Contact]:
+        """The people of a vendor as encrypted raw rows have them."""
+        ring = find_key_ring(self.lake)
+        for one in self.people[vendor] if ring else ():
+            name = ring.name_contact(vendor, one.kind, one.id) if ring else None
+            if name:
+                yield Contact(name, one.kind)
+
+    def _list_ring_ids(self) -> frozenset[str]:
+        ring = find_key_ring(self.lake)
+        return frozenset((ring.id,)) if ring and ring.id else frozenset()
+
+    def _destroy_keys(self) -> None:
+        """Make copies and backups of encrypted raw rows unreadable."""
+        ring = find_key_ring(self.lake)
+        if ring is not None:
+            people = self.people.items()
+            gone = sum(ring.destroy_keys(vendor, ((one.kind, one.id) for one in some)) for vendor, some in people)
+            self.receipt = replace(self.receipt, keys=(self.receipt.keys or 0) + gone)
+            self._save()
 
     def _erase_answers_of_all(self) -> None:
         """Remove answers about one person at several systems as a whole: all of it is about that person."""
@@ -210,6 +234,7 @@ def describe_receipt(receipt: Receipt) -> str:
     """The receipt in one sentence, without anybody's identifier."""
     rows = ", ".join(f"{n} from {place}" for place, n in receipt.erased.items() if n) or "no rows from the lake"
     tables = "".join(f", {one.rows} from table {one.table}" for one in receipt.tables)
+    tables += f", destroyed {receipt.keys} keys of encrypted raw records" if receipt.keys is not None else ""
     rest = ", ".join(f"{n} in {place}" for place, n in receipt.found.items()) or "nothing"
     return (
         f"Erasure {receipt.name} is {receipt.state}: removed {rows}{tables}; the search of {receipt.searched} files "

@@ -48,7 +48,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
     ``erased`` counts rows by place. Places that have none are 0. ``interrupted`` counts tries that ended early: what
     such a try removed after its last step is in no count. ``unread`` are files that the search could not read, such as
-    those that another process is writing.
+    those that another process is writing. ``keys`` are destroyed keys of encrypted raw records; null if the lake has no
+    key store.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     erased: dict[str, int] = msgspec.field(default_factory=dict)
     files: int = 0
     tables: tuple[TableErasure, ...] = ()
+    keys: int | None = None
     searched: int = 0
     unread: int = 0
     found: dict[str, int] = msgspec.field(default_factory=dict)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.extract.raw_table import unpack_rows
+from airflow_provider_interactions.lake.encryption import decrypt_table
 from airflow_provider_interactions.lake.paths import escape_segment
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.person.everywhere import EVERY
@@ -149,9 +150,10 @@ def _read_rows(lake: Lake, path: str) -> Iterator[pa.Table]:
         with lake.open(path) as stream:
             parquet = pq.ParquetFile(stream)
             texts = [column.name for column in parquet.schema_arrow if not is_number(column.type)]
+            texts += ["occurred_at"] if "payload" in texts else []  # to decrypt it
             for group in range(parquet.num_row_groups):
-                yield parquet.read_row_group(group, columns=texts)
+                yield decrypt_table(lake, parquet.read_row_group(group, columns=texts))
     elif path.endswith(".arrow"):
-        yield unpack_rows(lake.read_bytes(path))
+        yield decrypt_table(lake, unpack_rows(lake.read_bytes(path)))
     else:
         yield pa.table({"content": pa.array([lake.read_bytes(path)], pa.binary())})

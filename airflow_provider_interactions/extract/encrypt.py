@@ -1,0 +1,61 @@
+"""Encrypt what an extraction writes, if the lake has a key store: raw rows, rejects, checkpoints and outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import pyarrow as pa
+
+from airflow_provider_interactions.contract import Contact, Vendor
+from airflow_provider_interactions.extract.outcomes import Outcome
+from airflow_provider_interactions.lake.encryption import encrypt_rows, find_key_ring, is_encrypted
+from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.mapping import NEEDED
+from airflow_provider_interactions.vendors import find_vendor
+
+#: Rows to map at once, of vendors whose records name people.
+MAPPED_ROWS = 8_192
+
+
+def encrypt(lake: Lake, rows: pa.Table) -> pa.Table:
+    """Raw rows as the lake stores them. Rows that are encrypted already stay."""
+    ring = find_key_ring(lake)
+    if ring is None or not rows.num_rows:
+        return rows
+    return encrypt_rows(ring, rows, _find_named(rows, find_vendor(rows.column("vendor")[0].as_py())))
+
+
+def encrypt_outcomes(lake: Lake, vendor: str, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+    """Outcomes as the lake stores them: with pseudonyms, of which the key store knows the identifiers."""
+    ring = find_key_ring(lake)
+    if ring is None:
+        return outcomes
+    keys = ring.create_keys(vendor, {(one.contact_id_kind, one.contact_id) for one in outcomes})
+    names = {contact: ring.spell_hash(key.hash) for contact, key in keys.items()}
+    return [msgspec.structs.replace(one, contact_id=names[one.contact_id_kind, one.contact_id]) for one in outcomes]
+
+
+def create_keys(lake: Lake, vendor: str, contacts: Sequence[Contact]) -> None:
+    """Create the keys of all contacts of an extraction at once: each file of the key store is then changed once."""
+    ring = find_key_ring(lake)
+    if ring is not None:
+        ring.create_keys(vendor, {(one.kind, one.id) for one in contacts})
+
+
+def _find_named(rows: pa.Table, vendor: Vendor) -> dict[int, tuple[str, str]]:
+    """The contacts that bulk rows name, by their places. A record that names none belongs to nobody in particular."""
+    bulk = vendor.about.bulk_kind
+    kinds = rows.column("contact_id_kind").to_pylist()
+    if bulk is None or bulk not in kinds or all(is_encrypted(rows.column("payload")).to_pylist()):
+        return {}
+    contacts, own = list(map_contacts(rows, vendor)), rows.column("contact_id").to_pylist()
+    kind = vendor.about.person_kinds[0]
+    return {n: (kind, one) if one else (bulk, own[n]) for n, one in enumerate(contacts) if kinds[n] == bulk}
+
+
+def map_contacts(rows: pa.Table, vendor: Vendor) -> Iterator[str | None]:
+    """The contacts that raw records name, by the vendor's mapping."""
+    raw = rows.select(NEEDED).unify_dictionaries().combine_chunks()
+    for batch in raw.to_batches(max_chunksize=MAPPED_ROWS):
+        yield from vendor.map_records(batch).columns["contact_id"].cast(pa.string()).to_pylist()
