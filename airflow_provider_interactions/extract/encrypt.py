@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import pyarrow as pa
@@ -49,13 +49,14 @@ def _find_named(rows: pa.Table, vendor: Vendor) -> dict[int, tuple[str, str]]:
     kinds = rows.column("contact_id_kind").to_pylist()
     if bulk is None or bulk not in kinds or all(is_encrypted(rows.column("payload")).to_pylist()):
         return {}
-    contacts, own = list(map_contacts(rows, vendor)), rows.column("contact_id").to_pylist()
+    contacts, own = map_contacts(rows, vendor).to_pylist(), rows.column("contact_id").to_pylist()
     kind = vendor.about.person_kinds[0]
     return {n: (kind, one) if one else (bulk, own[n]) for n, one in enumerate(contacts) if kinds[n] == bulk}
 
 
-def map_contacts(rows: pa.Table, vendor: Vendor) -> Iterator[str | None]:
+def map_contacts(rows: pa.Table, vendor: Vendor) -> pa.ChunkedArray:
     """The contacts that raw records name, by the vendor's mapping."""
     raw = rows.select(NEEDED).unify_dictionaries().combine_chunks()
-    for batch in raw.to_batches(max_chunksize=MAPPED_ROWS):
-        yield from vendor.map_records(batch).columns["contact_id"].cast(pa.string()).to_pylist()
+    batches = raw.to_batches(max_chunksize=MAPPED_ROWS)
+    found = [vendor.map_records(batch).columns["contact_id"].cast(pa.string()) for batch in batches]
+    return pa.chunked_array(found, pa.string())

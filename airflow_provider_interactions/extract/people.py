@@ -115,7 +115,10 @@ def find_rows(rows: pa.Table, people: People, vendor: Vendor) -> pa.BooleanArray
     return mask if mask is not None and pc.any(mask).as_py() else None
 
 
-def _find_named(rows: pa.Table, vendor: Vendor) -> pa.Array:
+def _find_named(rows: pa.Table, vendor: Vendor) -> pa.Array | pa.ChunkedArray:
     """The contacts that raw records name; of encrypted ones their pseudonyms."""
     owners = list_owners(rows.column("payload"))
-    return owners if not owners.null_count else pc.coalesce(owners, pa.array(map_contacts(rows, vendor), pa.string()))
+    if not owners.null_count:
+        return owners
+    mapped = map_contacts(rows, vendor)
+    return mapped if owners.null_count == len(owners) else pc.coalesce(owners, mapped)

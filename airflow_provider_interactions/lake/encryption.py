@@ -117,21 +117,17 @@ def decrypt_rows(lake: Lake, rows: pa.RecordBatch) -> DecryptedRows:
     ring = _require_ring(lake)
     columns = {name: rows.column(name).to_pylist() for name in ("payload", "context", "contact_id")}
     headers = {n: _read_header(columns["payload"][n]) for n in pc.indices_nonzero(encrypted).to_pylist()}
-    _require_store(ring, {header.store.hex() for header in headers.values()})
+    _require_store(ring, {header.store.hex() for header in headers.values() if len(header.nonce) == NONCE_BYTES})
     keys = ring.read_keys(header.hash for header in headers.values())
     texts, bad = _describe_rows(rows), dict[int, str | None]()
     for n, header in headers.items():
-        key = keys.get(header.hash)
-        if key is None or key.id != header.key:
-            bad[n] = None if ring.is_destroyed(header.hash, header.key) else NO_KEY
-            continue
-        found = _decrypt(key, header, texts.build(n, columns["contact_id"][n]), columns["payload"][n])
-        if found is None:
-            bad[n] = CHANGED
+        found = _try_decrypt(ring, keys, header, texts.build(n, columns["contact_id"][n]), columns["payload"][n])
+        if not isinstance(found, _Record):
+            bad[n] = found
             continue
         columns["context"][n], columns["payload"][n] = found
         if columns["contact_id"][n] == ring.spell_hash(header.hash):
-            columns["contact_id"][n] = key.owner.identifier
+            columns["contact_id"][n] = keys[header.hash].owner.identifier
     return _select_readable(rows, _set_columns(pa.Table.from_batches([rows]), columns), bad)
 
 
@@ -151,6 +147,8 @@ def is_encrypted(payloads: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedA
 
 def list_owners(payloads: pa.ChunkedArray) -> pa.Array:
     """The pseudonyms of the contacts with whose keys payloads are encrypted; null for those that are not."""
+    if not pc.any(is_encrypted(payloads)).as_py():
+        return pa.nulls(len(payloads), pa.string())
     headers = (_read_header(one) if one.startswith(MAGIC) else None for one in payloads.to_pylist())
     names = [f"{PREFIX}:{one.store.hex()}:{one.hash.hex()}" if one else None for one in headers]
     return pa.array(names, pa.string())
@@ -217,16 +215,28 @@ def _encrypt(key: ContactKey, index: bytes, row: bytes, context: str, payload: b
     return b"".join((MAGIC, index, key.hash, key.id, nonce, key.cipher.encrypt(nonce, record, row)))
 
 
-def _decrypt(key: ContactKey, header: _Header, row: bytes, payload: bytes) -> tuple[str, bytes] | None:
-    """Context and record; None if this is not what was encrypted."""
+class _Record(NamedTuple):
+    context: str
+    payload: bytes
+
+
+def _try_decrypt(
+    ring: KeyRing, keys: Mapping[bytes, ContactKey], header: _Header, row: bytes, payload: bytes
+) -> _Record | str | None:
+    """What was encrypted, or the reason why it cannot be read; None if its key was destroyed."""
     from cryptography.exceptions import InvalidTag
 
+    key = keys.get(header.hash)
+    if len(header.nonce) < NONCE_BYTES:
+        return CHANGED
+    if key is None or key.id != header.key:
+        return None if ring.is_destroyed(header.hash, header.key) else NO_KEY
     try:
         record = key.cipher.decrypt(header.nonce, payload[_STARTS[-1] :], row)
     except InvalidTag:
-        return None
+        return CHANGED
     end = 4 + int.from_bytes(record[:4], "big")
-    return record[4:end].decode(), record[end:]
+    return _Record(record[4:end].decode(), record[end:])
 
 
 def _read_header(payload: bytes) -> _Header:
@@ -266,8 +276,9 @@ def _require_ring(lake: Lake) -> KeyRing:
 
 
 def _require_store(ring: KeyRing, ids: set[str]) -> None:
-    others = sorted(ids - {ring.id})
-    if others:
+    """Raise ConfigError if nothing is of this store. What is of another one among others has no key."""
+    if ids and ring.id not in ids:
+        others = sorted(ids)
         msg = (
             f"Raw records of the lake were encrypted with the key store of id {', '.join(others)}, but the given store "
             f"has the id {ring.id}. Check the address in encrypt_raw."

@@ -25,6 +25,7 @@ import msgspec
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.faults import WRITING, translate_faults
 from airflow_provider_interactions.lake.key_wrapping import (
+    HASH_BYTES,
     ContactKey,
     Owner,
     Wrapped,
@@ -119,7 +120,7 @@ class KeyRing:
 
     def read_keys(self, hashes: Iterable[bytes]) -> dict[bytes, ContactKey]:
         """The keys of these hashes, without those that the store does not have."""
-        wanted = set(hashes)
+        wanted = {one for one in hashes if len(one) == HASH_BYTES}
         self._read_shards({_name_shard(one) for one in wanted if self._find(one) is None})
         return {one: self._open(one) for one in wanted if self._find(one)}
 

@@ -140,17 +140,13 @@ class _CanonicalWriter:
             bad = build_rejects(raw.rows if self.policy.digest else raw.stored, found.rejected)
             self.write(self.policy.apply(found.rows), self.policy.apply_to_rejects(bad))
             if raw.left_out is not None and raw.unreadable:
-                self._write_undecrypted(raw.left_out, raw.unreadable)
+                self.landed += len(raw.unreadable)
+                self.write_rejects(self.policy.apply_to_rejects(build_rejects(raw.left_out, raw.unreadable)))
         return self._close()
-
-    def _write_undecrypted(self, rows: pa.RecordBatch, reasons: Mapping[int, str]) -> None:
-        self.landed += len(reasons)
-        self.write(CANONICAL.empty_table().to_batches()[0], self.policy.apply_to_rejects(build_rejects(rows, reasons)))
 
     def write(self, good: pa.RecordBatch, bad: pa.RecordBatch) -> None:
         """Append the rows of one raw batch: canonical rows by UTC day, rejects to a file of their own."""
         self.canonical += good.num_rows
-        self.rejected += bad.num_rows
         for day, rows in _split_by_day(good):
             self.held.setdefault(day, []).append(rows)
         self.held_rows += good.num_rows
@@ -158,10 +154,15 @@ class _CanonicalWriter:
         if self.held_rows >= HELD_ROWS or self.held_bytes >= HELD_BYTES:
             self._flush()
         if bad.num_rows:
-            if self.rejects is None:
-                path = f"{self.raw.place.folder('rejects')}/rejects-{self._stamp}.parquet"
-                self.rejects = Writer(self.lake, path, REJECTS)
-            self.rejects.write(bad)
+            self.write_rejects(bad)
+
+    def write_rejects(self, bad: pa.RecordBatch) -> None:
+        """Append rejected rows."""
+        self.rejected += bad.num_rows
+        if self.rejects is None:
+            path = f"{self.raw.place.folder('rejects')}/rejects-{self._stamp}.parquet"
+            self.rejects = Writer(self.lake, path, REJECTS)
+        self.rejects.write(bad)
 
     def _flush(self) -> None:
         """Write the buffered rows in a thread, beside the mapping of the next ones."""
