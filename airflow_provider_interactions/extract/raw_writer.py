@@ -137,6 +137,7 @@ class RawWriter:
 
     def add_rows(self, rows: pa.Table) -> None:
         """Add numbered rows (``raw_table.NUMBERED``) that are one already."""
+        rows = encrypt(self.lake, rows)
         self._unsaved.append(rows)
         self._append(rows)
 
