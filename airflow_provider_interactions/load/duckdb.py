@@ -21,6 +21,7 @@ from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.reader import read_canonical
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import Loaded, explain_files, require_current
+from airflow_provider_interactions.load.duckdb_rewrite import Theirs, explain_rewrite, has_copies, rewrite_in_turn
 from airflow_provider_interactions.load.duckdb_schema import explain_misfit, prepare_table, sql_type
 from airflow_provider_interactions.load.duckdb_turn import MOTHERDUCK, is_full, open_in_turn, open_motherduck
 from airflow_provider_interactions.load.ledger import (
@@ -72,16 +73,26 @@ class DuckDBTable:
             return _merge(connection, self, lake, manifest)
 
     def erase(self, vendor: str, account: str, contacts: Iterable[Contact]) -> int:
-        """Remove all rows of these contacts, and return their number. Raises LoadError."""
-        persons = [[one.id, one.kind] for one in contacts]
+        """Remove all rows of these contacts, and return their number. Raises LoadError.
+
+        A file that held some is written again as a whole, because deleted rows stay in a DuckDB file.
+        """
+        theirs = Theirs(self.table, vendor, account, [[one.id, one.kind] for one in contacts])
+        if self.database.startswith(MOTHERDUCK):
+            with self._transaction(partial(_explain, self.table)) as connection:
+                return theirs.delete(connection)
         with self._transaction(partial(_explain, self.table)) as connection:
-            connection.execute("CREATE TEMP TABLE erased (id VARCHAR, kind VARCHAR)")
-            if persons:
-                connection.executemany("INSERT INTO erased VALUES (?, ?)", persons)
-            same = "contact_id = erased.id AND contact_id_kind = erased.kind AND vendor = ? AND account = ?"
-            delete = f"DELETE FROM {quote_name(self.table)} USING (SELECT DISTINCT * FROM erased) erased WHERE {same}"  # noqa: S608 - quoted
-            [erased] = _query_numbers(connection, delete, [vendor, account])
-            return erased
+            found = theirs.count(connection)
+        if not found and not has_copies(self.database):
+            return 0
+        try:
+            with rewrite_in_turn(self.database, TURN) as connection:
+                _limit_memory(connection)
+                return theirs.delete(connection)
+        except (duckdb.Error, OSError) as wrong:
+            raise LoadError(
+                _explain(self.table, wrong) if is_full(wrong) else explain_rewrite(self.table, wrong)
+            ) from None
 
     def add_steps(self, read: ReadSteps) -> int:
         """Bring the table of the ledger up to date. If somebody has the file open, that waits for the next load."""
@@ -99,10 +110,10 @@ class DuckDBTable:
 
     @contextmanager
     def _transaction(
-        self, explain: Callable[[Exception], str], turn: float = TURN
+        self, explain: Callable[[Exception], str], turn: float | None = None
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A transaction with the prepared table. Raises LoadError, with an explanation, for what DuckDB refuses."""
-        with self._open(turn) as connection:
+        with self._open(TURN if turn is None else turn) as connection:
             try:
                 connection.execute("SET preserve_insertion_order = false")  # lets DuckDB insert on all cores
                 if not self.database.startswith(MOTHERDUCK):

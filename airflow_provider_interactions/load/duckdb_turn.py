@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import glob
 import logging
 import os
 import re
 import shutil
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -43,6 +45,9 @@ _HOLDER = re.compile(r"held in (.*) \(PID (\d+)\)")
 #: Seconds to wait for programs that only read the file, before the load works on a copy of it.
 PATIENCE = 5.0
 
+#: Of the threads of this process only one works on a file: locks of files keep other processes out, but not threads.
+ALONE = threading.RLock()
+
 #: The beginning of MotherDuck's addresses. It is a service, so there is no file and no turn.
 MOTHERDUCK = "md:"
 
@@ -57,14 +62,15 @@ def open_in_turn(database: str, turn: float, storage_version: str = "") -> Itera
     ``v1.2.0``; empty for DuckDB's default. Raises LoadError.
     """
     path = Path(database)
-    if storage_version and not path.exists():
-        _make_file(path, storage_version)
-    connection, copy = _connect(path, turn)
-    with copy:
-        try:
-            yield connection
-        finally:
-            connection.close()
+    with ALONE:
+        if storage_version and not path.exists():
+            _make_file(path, storage_version)
+        connection, copy = _connect(path, turn)
+        with copy:
+            try:
+                yield connection
+            finally:
+                connection.close()
 
 
 @contextmanager
@@ -89,7 +95,7 @@ def _make_file(path: Path, storage_version: str) -> None:
         connection.execute(f"ATTACH {quote_text(str(path))} AS made (STORAGE_VERSION {version})")
 
 
-class _Copy:
+class FileCopy:
     """A copy of a file that other programs read. It replaces the file if the load ends without an error.
 
     While it exists, nobody can open the file for writing: this process holds a lock for reading it. Of several loads,
@@ -114,11 +120,11 @@ class _Copy:
             if kind is None:
                 self.copied.replace(self.path)
         finally:
-            self.copied.unlink(missing_ok=True)
+            remove_copies([self.copied])
             self.source.close()
 
 
-def _copy_if_only_read(path: Path) -> _Copy | None:
+def copy_if_only_read(path: Path) -> FileCopy | None:
     """A copy of a file that others have open for reading only; None if somebody may write it, or has a copy.
 
     A DuckDB file is locked as a whole: shared by readers, exclusively by a writer. The second lock keeps a second load
@@ -129,11 +135,27 @@ def _copy_if_only_read(path: Path) -> _Copy | None:
         fcntl.lockf(source, fcntl.LOCK_SH | fcntl.LOCK_NB)
         fcntl.flock(source, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(source.fileno()), path.stat()) and not _find_log(path).exists():
-            return _Copy(path, source)
+            remove_copies(list_copies(path))  # nobody else has one: they are of processes that died
+            return FileCopy(path, source)
     except OSError:  # locked
         pass
     source.close()
     return None
+
+
+def list_copies(path: Path) -> list[Path]:
+    """Copies of a file, of a load that is at work or that died."""
+    return [one for one in path.parent.glob(f".{glob.escape(path.name)}.*.loading") if one.is_file()]
+
+
+def remove_copies(copies: Iterable[Path]) -> None:
+    """Remove copies, and what DuckDB has made beside them: their logs, temporary files, and new files."""
+    for copied in copies:
+        for made in (*copied.parent.glob(f"{glob.escape(copied.name)}.*"), copied):  # by its name others are found
+            if made.is_dir():
+                shutil.rmtree(made, ignore_errors=True)
+            else:
+                made.unlink(missing_ok=True)
 
 
 def _find_log(path: Path) -> Path:
@@ -154,9 +176,9 @@ def _connect(path: Path, turn: float) -> tuple[duckdb.DuckDBPyConnection, Abstra
             connection = _open_current(path)
         except duckdb.Error as fault:
             seconds = time.monotonic() - began
-            if waited and seconds >= PATIENCE and (copy := _copy_if_only_read(path)):
+            if waited and seconds >= PATIENCE and (copy := copy_if_only_read(path)):
                 log.info("%s is being read by %s: loading into a copy of it", path.name, _find_holder(fault))
-                return _open_copy(copy), copy
+                return open_copy(copy), copy
             waited = _wait_or_raise(path, fault, turn, seconds, waited=waited)
         else:
             if waited:
@@ -174,7 +196,8 @@ def _open_current(path: Path) -> duckdb.DuckDBPyConnection:
         connection.close()
 
 
-def _open_copy(copy: _Copy) -> duckdb.DuckDBPyConnection:
+def open_copy(copy: FileCopy) -> duckdb.DuckDBPyConnection:
+    """Fill the copy and open it. Raises LoadError."""
     try:
         copy.fill()
         return duckdb.connect(str(copy.copied))

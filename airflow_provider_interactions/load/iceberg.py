@@ -26,6 +26,7 @@ from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import Loaded, require_current
 from airflow_provider_interactions.load.iceberg_catalog import explain_errors, is_conflict
 from airflow_provider_interactions.load.iceberg_history import expire_all, expire_old
+from airflow_provider_interactions.load.iceberg_orphans import remove_orphans
 from airflow_provider_interactions.load.iceberg_schema import prepare_table
 from airflow_provider_interactions.load.iceberg_windows import plan_replacement, select_contacts
 from airflow_provider_interactions.schema import CANONICAL, refuse_newer
@@ -68,8 +69,9 @@ class IcebergTable:
     def erase(self, vendor: str, account: str, contacts: Iterable[Contact]) -> int:
         """Remove all rows of these contacts, and return their number. Raises LoadError.
 
-        Rewrites only the files that hold such rows, into the table's own folder, and expires all former snapshots.
-        Erase here before the lake removes its files: a file that is gone cannot be rewritten.
+        Rewrites only the files that hold such rows, into the table's own folder. Then expires all former snapshots, and
+        removes files of such rows that no snapshot has, also if no current row is theirs. Erase here before the lake
+        removes its files: a file that is gone cannot be rewritten.
         """
         where = select_contacts(vendor, account, contacts)
         return 0 if where is None else self.change(lambda table: _erase(table, where))
@@ -119,8 +121,8 @@ def _replace(table: Table, lake: Lake, manifest: Manifest) -> Loaded:
 def _erase(table: Table, where: BooleanExpression) -> int:
     with table.transaction() as change:
         erased = -_delete(table, change, where)
-    if erased:
-        expire_all(table)
+    expire_all(table)
+    remove_orphans(table, where)
     return erased
 
 

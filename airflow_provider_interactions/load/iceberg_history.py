@@ -24,32 +24,38 @@ _DEFAULT_AGE = "86400000"  # a day, as long as the lake keeps former files
 
 
 def expire_old(table: Table, now: datetime | None = None) -> int:
-    """Expire snapshots past the age in the table's properties, once there are enough. Returns their number."""
+    """Expire snapshots past the age in the table's properties, once there are enough. Returns their number.
+
+    Does nothing if another commit comes first; the next load tries again.
+    """
     age = timedelta(milliseconds=int(table.properties.get(_AGE, _DEFAULT_AGE)))
     old = _find_expirable(table, (now or datetime.now(UTC)) - age)
-    return expire(table, old) if len(old) >= AT_ONCE else 0
+    try:
+        return expire(table, old) if len(old) >= AT_ONCE else 0
+    except CommitFailedException:
+        log.info("Old snapshots stay until the next load: another commit came first")
+        return 0
 
 
 def expire_all(table: Table) -> int:
-    """Expire all snapshots but the current ones of branches and tags: nothing erased can be read any more."""
+    """Expire all snapshots but the current ones of branches and tags: nothing erased can be read any more.
+
+    Raises CommitFailedException if another commit comes first.
+    """
     return expire(table, _find_expirable(table, datetime.max.replace(tzinfo=UTC)))
 
 
 def expire(table: Table, snapshots: Iterable[Snapshot]) -> int:
     """Expire snapshots, and remove the files in the table's own folder that no other snapshot refers to.
 
-    Does nothing if another commit comes first; the next load tries again. Files of the lake stay: the lake owns them.
+    Files of the lake stay: the lake owns them. Raises CommitFailedException if another commit comes first.
     """
     gone = {one.snapshot_id: one for one in snapshots}
     if not gone:
         return 0
-    former = _list_files(table, gone.values())
-    try:
-        table.maintenance.expire_snapshots().by_ids(list(gone)).commit()
-    except CommitFailedException:
-        log.info("Old snapshots stay until the next load: another commit came first")
-        return 0
-    kept = _list_files(table, table.metadata.snapshots)
+    former = list_files(table, gone.values())
+    table.maintenance.expire_snapshots().by_ids(list(gone)).commit()
+    kept = list_files(table, table.metadata.snapshots)
     for path in former - kept:
         if path.startswith(f"{table.location().rstrip('/')}/"):
             with suppress(FileNotFoundError):
@@ -63,7 +69,7 @@ def _find_expirable(table: Table, before: datetime) -> list[Snapshot]:
     return [one for one in table.metadata.snapshots if one.timestamp_ms < limit and one.snapshot_id not in heads]
 
 
-def _list_files(table: Table, snapshots: Iterable[Snapshot]) -> set[str]:
+def list_files(table: Table, snapshots: Iterable[Snapshot]) -> set[str]:
     """Manifest lists, manifests and data files of some snapshots."""
     lists = {one.manifest_list: one for one in snapshots}
     manifests = {each.manifest_path: each for one in lists.values() for each in one.manifests(table.io)}

@@ -57,6 +57,12 @@ _RAISE_MEMORY = (
     "SELECT set_config('work_mem', greatest(65536, pg_size_bytes(current_setting('work_mem')) / 1024)::text, true)"
 )
 
+#: Whether the user may vacuum a table. PostgreSQL itself only warns, and MAINTAIN is a privilege since 17.
+_MAY_VACUUM = (
+    "SELECT CASE WHEN pg_has_role(relowner, 'USAGE') THEN true WHEN current_setting('server_version_num')::int < 170000"
+    " THEN false ELSE has_table_privilege(oid, 'MAINTAIN') END FROM pg_class WHERE oid = $1::regclass"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class PostgresTable:
@@ -102,7 +108,10 @@ class PostgresTable:
         return done
 
     def erase(self, vendor: str, account: str, contacts: Iterable[Contact]) -> int:
-        """Remove all rows of these contacts, and return their number. Raises LoadError."""
+        """Remove all rows of these contacts, and return their number. Raises LoadError.
+
+        Then vacuums the table, with its indexes, also after an erasure that was interrupted before that.
+        """
         persons = sorted({(replace_nul(one.id), one.kind) for one in contacts})
         with self._transaction() as cursor:
             found = find_table(cursor, self.table, self.columns)
@@ -115,7 +124,9 @@ class PostgresTable:
             _lock(cursor, _name_share(found, vendor, account))
             same = "old.contact_id = erased.contact_id AND old.contact_id_kind = erased.contact_id_kind"
             mine = f"old.vendor = {quote_text(vendor)} AND old.account = {quote_text(account)}"
-            return write(cursor, f"DELETE FROM {quote_name(self.table)} old USING erased WHERE {same} AND {mine}")  # noqa: S608 - quoted
+            erased = write(cursor, f"DELETE FROM {quote_name(self.table)} old USING erased WHERE {same} AND {mine}")  # noqa: S608 - quoted
+        self._vacuum()
+        return erased
 
     def add_steps(self, read: ReadSteps) -> int:
         """Bring the table of the ledger up to date, one load after the other."""
@@ -146,19 +157,40 @@ class PostgresTable:
             found = prepare_table(cursor, self.table, self.columns, jsonb=self.attributes == "jsonb")
         return found
 
+    def _vacuum(self) -> None:
+        """Remove deleted rows from the table's pages and indexes."""
+        with self._connection(autocommit=True) as cursor:
+            [may] = query(cursor, _MAY_VACUUM, (quote_name(self.table),))
+            if may:
+                cursor.execute(f"SET lock_timeout = {round(TURN * 1000)}")
+                cursor.execute(f"VACUUM (INDEX_CLEANUP ON) {quote_name(self.table)}")
+            else:
+                log.warning(
+                    "The user may not vacuum %s, so erased rows stay in its files until PostgreSQL does. Let the "
+                    "table's owner run: VACUUM (INDEX_CLEANUP ON) %s",
+                    self.table,
+                    quote_name(self.table),
+                )
+
     @contextmanager
     def _transaction(self, table: str = "") -> Iterator[Any]:
         """A cursor in a transaction. Raises LoadError, with an explanation, for what PostgreSQL refuses."""
+        with self._connection(table) as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = {round(TURN * 1000)}")
+            query(cursor, _RAISE_MEMORY)
+            yield cursor
+
+    @contextmanager
+    def _connection(self, table: str = "", *, autocommit: bool = False) -> Iterator[Any]:
         try:
-            connection = dbapi.connect(self.uri)
+            connection = dbapi.connect(self.uri, autocommit=autocommit)
         except adbc.Error as wrong:
             raise LoadError(explain_connection(_find_server(self.uri), wrong)) from None
         try:
             with closing(connection.cursor()) as cursor:
-                cursor.execute(f"SET LOCAL lock_timeout = {round(TURN * 1000)}")
-                query(cursor, _RAISE_MEMORY)
                 yield cursor
-            connection.commit()
+            if not autocommit:
+                connection.commit()
         except adbc.Error as wrong:
             with suppress(adbc.Error):
                 connection.rollback()

@@ -1,6 +1,7 @@
 """Iceberg: the table holds the lake's own files, a window is replaced in one commit, and other engines agree."""
 
 import json
+import os
 import threading
 import warnings
 from collections import Counter
@@ -323,11 +324,63 @@ def test_erase_rewrites_files_of_several_contacts_and_a_later_load_puts_the_lake
     assert table.load(desk.lake, manifest) == Loaded(3, 3, 0, 0, 0, removed=1)
 
 
-def mixed(desk):
+def list_values(table):
+    """Every bound in the metadata of the current snapshot, of deleted files, too, as bytes."""
+    found = opened(table)
+    for manifest in found.current_snapshot().manifests(found.io):
+        for entry in manifest.fetch_manifest_entry(found.io, discard_deleted=False):
+            yield from (entry.data_file.lower_bounds or {}).values()
+            yield from (entry.data_file.upper_bounds or {}).values()
+
+
+def test_metadata_hold_no_identifier(desk, table):
+    table.load(desk.lake, mixed(desk, "jane"))
+    assert any(b"EmailSent" in one for one in list_values(table))
+    kind = opened(table).scan(limit=1).to_arrow()["contact_id_kind"][0].as_py()
+    assert table.erase(NAME, "a:b/c", [Contact("jane1", kind)]) == 1
+    assert not [one for one in list_values(table) if b"jane" in one or b"i1" in one]
+
+
+@pytest.mark.parametrize("files", ["pyiceberg.io.pyarrow.PyArrowFileIO", "pyiceberg.io.fsspec.FsspecFileIO"])
+def test_erase_removes_what_commits_that_died_have_left(desk, table, tmp_path, files):
+    """Files of these people that no snapshot has, and old ones that cannot be read."""
+    table = replace(table, properties={**table.properties, "py-io-impl": files})
+    table.load(desk.lake, mixed(desk))
+    kind = opened(table).scan(limit=1).to_arrow()["contact_id_kind"][0].as_py()
+    assert table.erase(NAME, "a:b/c", [Contact("c1", kind)]) == 1
+    [rewritten] = (tmp_path / "warehouse.iceberg").rglob("*.parquet")
+    copies = [rewritten.with_name(name) for name in ("whole.parquet", "old.parquet", "young.parquet")]
+    for copied, content in zip(copies, (rewritten.read_bytes(), b"half", b"half"), strict=True):
+        copied.write_bytes(content)
+    os.utime(copies[1], (0, 0))
+    assert table.erase(NAME, "a:b/c", [Contact("nobody", kind)]) == 0
+    assert [copied.exists() for copied in copies] == [True, False, True]
+    assert table.erase(NAME, "a:b/c", [Contact("c3", kind)]) == 1
+    assert [copied.exists() for copied in copies] == [False, False, True]
+    assert [row[-1] for row in read(table)] == ["c2"]
+
+
+def test_erase_goes_on_after_it_died_before_it_expired_snapshots(desk, table, monkeypatch):
+    table.load(desk.lake, mixed(desk))
+    kind = opened(table).scan(limit=1).to_arrow()["contact_id_kind"][0].as_py()
+    with monkeypatch.context() as patch:
+        patch.setattr(iceberg, "expire_all", raise_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            table.erase(NAME, "a:b/c", [Contact("c1", kind)])
+    assert snapshots(table) > 1
+    assert table.erase(NAME, "a:b/c", [Contact("c1", kind)]) == 0
+    assert snapshots(table) == 1
+
+
+def raise_interrupt(_):
+    raise KeyboardInterrupt
+
+
+def mixed(desk, name="c"):
     """One window of three contacts."""
     raw = land(desk, DAYS[0], range(1))
     [rows] = [desk.rows(raw.files)]
-    many = [{**rows[0], "contact_id": f"c{n}", "interaction_id": f"i{n}"} for n in (1, 2, 3)]
+    many = [{**rows[0], "contact_id": f"{name}{n}", "interaction_id": f"i{n}"} for n in (1, 2, 3)]
     table = pa.Table.from_pylist(many, schema=CANONICAL)
     import pyarrow.parquet as pq
 

@@ -1,0 +1,112 @@
+"""Write a DuckDB file again without what was deleted: a file keeps deleted rows, and blocks that are free."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from airflow_provider_interactions.errors import LoadError
+from airflow_provider_interactions.load.duckdb_turn import (
+    ALONE,
+    PAUSE,
+    FileCopy,
+    copy_if_only_read,
+    list_copies,
+    open_copy,
+)
+from airflow_provider_interactions.load.sql import quote_name, quote_text
+
+#: The name of the new file while DuckDB fills it.
+_NEW = "rewritten"
+
+#: The condition for rows of people in the temporary table ``erased``.
+_THEIRS = "(contact_id, contact_id_kind) IN (SELECT id, kind FROM erased) AND vendor = ? AND account = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Theirs:
+    """The rows of some people, given by identifier and kind, of one vendor and account."""
+
+    table: str
+    vendor: str
+    account: str
+    people: Sequence[Sequence[str]]
+
+    def count(self, connection: duckdb.DuckDBPyConnection) -> int:
+        """Their number."""
+        return self._query(connection, f"SELECT count(*) FROM {quote_name(self.table)} WHERE {_THEIRS}")  # noqa: S608 - quoted
+
+    def delete(self, connection: duckdb.DuckDBPyConnection) -> int:
+        """Delete them; returns their number."""
+        return self._query(connection, f"DELETE FROM {quote_name(self.table)} WHERE {_THEIRS}")  # noqa: S608 - quoted
+
+    def _query(self, connection: duckdb.DuckDBPyConnection, sql: str) -> int:
+        connection.execute("CREATE OR REPLACE TEMP TABLE erased (id VARCHAR, kind VARCHAR)")
+        if self.people:
+            connection.executemany("INSERT INTO erased VALUES (?, ?)", self.people)
+        [(found,)] = connection.execute(sql, [self.vendor, self.account]).fetchall()
+        return int(found)
+
+
+@contextmanager
+def rewrite_in_turn(database: str, turn: float) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Change a copy of the file. A new file, with only what the copy still has, then replaces the file.
+
+    Waits up to ``turn`` seconds until nobody writes the file. Programs that read it go on with the former one until
+    they open it again. Needs free space of twice the file. Raises LoadError if the file stays in use, and what DuckDB
+    raises if it cannot copy the file's other tables and views; then the file is unchanged.
+    """
+    path = Path(database)
+    with ALONE, _wait_for_copy(path, turn) as copy:
+        connection = open_copy(copy)
+        try:
+            yield connection
+            new = _write_again(connection, copy)
+        finally:
+            connection.close()
+        new.replace(copy.copied)
+
+
+def has_copies(database: str) -> bool:
+    """Whether a load that died has left a copy of the file, or another process is working on one."""
+    return bool(list_copies(Path(database)))
+
+
+def explain_rewrite(table: str, wrong: Exception) -> str:
+    """The message for a file that cannot be written again."""
+    return (
+        f"The DuckDB file of the table {table} cannot be written again ({type(wrong).__name__}), so it still holds the "
+        "rows to be erased. DuckDB must be able to copy everything in the file: older versions cannot copy tables with "
+        "foreign keys. Move other tables to another file, or install a newer DuckDB, then clear the task."
+    )
+
+
+def _wait_for_copy(path: Path, turn: float) -> FileCopy:
+    began = time.monotonic()
+    while (copy := copy_if_only_read(path)) is None:
+        if time.monotonic() - began >= turn:
+            msg = (
+                f"The DuckDB file {path.name} was being written for {turn:.0f} s, so nobody could be erased from it. "
+                "Close it in other programs, then clear the task."
+            )
+            raise LoadError(msg)
+        time.sleep(min(PAUSE, turn / 10))
+    return copy
+
+
+def _write_again(connection: duckdb.DuckDBPyConnection, copy: FileCopy) -> Path:
+    """A new file beside the copy, with the tables, views and the like that are in it, in the same format."""
+    new = copy.copied.with_name(f"{copy.copied.name}.{_NEW}")
+    [(former, version)] = connection.execute(
+        "SELECT database_name, tags['storage_version'] FROM duckdb_databases() WHERE database_name = current_database()"
+    ).fetchall()
+    format_of = f" (STORAGE_VERSION {quote_text(version.split()[0].rstrip('+'))})" if version else ""
+    connection.execute(f"ATTACH {quote_text(str(new))} AS {_NEW}{format_of}")
+    connection.execute(f"COPY FROM DATABASE {quote_name(former)} TO {_NEW}")
+    connection.execute(f"DETACH {_NEW}")
+    return new
