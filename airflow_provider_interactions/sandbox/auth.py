@@ -17,14 +17,16 @@ class Tokens:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._expiry: dict[str, float] = {}
+        self._audience: dict[str, str] = {}
         self._uses: dict[str, int] = {}
         self.issued = 0
 
-    def issue(self, seconds: float) -> str:
-        """Return a new token that is accepted for ``seconds``."""
+    def issue(self, seconds: float, audience: str = "") -> str:
+        """Return a new token that is accepted for ``seconds``; ``audience`` says what for."""
         self.issued += 1
         token = blake2b(f"{self._seed}/{self.issued}/{monotonic()}".encode(), digest_size=24).hexdigest()
         self._expiry[token] = monotonic() + seconds
+        self._audience[token] = audience
         return token
 
     def accept(self, token: str) -> bool:
@@ -35,9 +37,14 @@ class Tokens:
             self._expiry.pop(token, None)
         return get_fault("reject_tokens") is None and monotonic() < self._expiry.get(token, 0.0)
 
+    def get_audience(self, token: str) -> str | None:
+        """What a token was issued for, None where it was not issued here."""
+        return self._audience.get(token)
+
     def forget(self) -> None:
         """Forget every token."""
         self._expiry.clear()
+        self._audience.clear()
         self._uses.clear()
         self.issued = 0
 

@@ -23,14 +23,13 @@ def build_routes(state: State) -> list[web.RouteDef]:
 
     async def oracle(request: web.Request) -> web.Response:
         vendor, chosen = _read_selection(state, request)
-        options = state.sites[vendor].options
         # Hashing a large world takes seconds: not on the loop that serves the vendors.
-        found = await asyncio.to_thread(compute_expected, state.vendors[vendor], state.world, options, chosen)
+        found = await asyncio.to_thread(compute_expected, state.vendors[vendor], state.sites[vendor], chosen)
         return _reply_json(found._asdict())
 
     async def facts(request: web.Request) -> web.StreamResponse:
         vendor, chosen = _read_selection(state, request)
-        lines = encode_facts(state.vendors[vendor], state.world, state.sites[vendor].options, chosen)
+        lines = encode_facts(state.vendors[vendor], state.sites[vendor], chosen)
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
         for number, text in enumerate(lines):
@@ -39,12 +38,17 @@ def build_routes(state: State) -> list[web.RouteDef]:
                 await asyncio.sleep(0)
         return response
 
+    async def change(request: web.Request) -> web.Response:
+        vendor, name = _find_vendor(state, request), request.match_info["name"]
+        return _reply_json(await asyncio.to_thread(state.change, vendor, name, await request.json()))
+
     async def contacts(request: web.Request) -> web.Response:
         return _reply_json(state.list_contacts(_find_vendor(state, request)))
 
     return [
         web.get("/_sandbox", index),
         web.get("/_sandbox/contacts/{vendor}", contacts),
+        web.post("/_sandbox/changes/{vendor}/{name}", change),
         web.get("/_sandbox/oracle/{vendor}", oracle),
         web.get("/_sandbox/facts/{vendor}", facts),
         *_build_settings_routes(state),

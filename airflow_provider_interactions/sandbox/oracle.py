@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from airflow_provider_interactions.sandbox.expected import Expected, Fact, digest_lines, encode_fact
-from airflow_provider_interactions.sandbox.vendor import Vendor
+from airflow_provider_interactions.sandbox.vendor import Site, Vendor
 from airflow_provider_interactions.sandbox.world import World, get_shape, is_active, to_micros
 
 _DAY_ONLY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -38,21 +38,46 @@ def parse_instant(text: str | datetime) -> int:
     return to_micros(value)
 
 
-def encode_facts(vendor: Vendor, world: World, options: Any, chosen: Selection) -> Iterator[bytes]:
-    """Lines of the chosen facts, contact by contact."""
-    for index in _choose_contacts(vendor, world, chosen):
-        yield from _encode_contact(vendor, world, options, chosen, index)
+def encode_facts(vendor: Vendor, site: Site, chosen: Selection) -> Iterator[bytes]:
+    """Lines of the chosen facts, contact by contact where the vendor keeps them so."""
+    if vendor.all_facts is not None:
+        yield from (encode_fact(fact) for fact in _choose_facts(vendor.all_facts(site), chosen))
+        return
+    for index in _choose_contacts(vendor, site.world, chosen):
+        yield from _encode_contact(vendor, site.world, site.options, chosen, index)
 
 
-def compute_expected(vendor: Vendor, world: World, options: Any, chosen: Selection) -> Expected:
+def compute_expected(vendor: Vendor, site: Site, chosen: Selection) -> Expected:
     """Count and digest of the chosen facts, in one pass and little memory."""
+    if vendor.all_facts is not None:
+        return _sum_facts(_choose_facts(vendor.all_facts(site), chosen))
     interactions = contacts = total = 0
-    for index in _choose_contacts(vendor, world, chosen):
-        lines = _encode_contact(vendor, world, options, chosen, index)
+    for index in _choose_contacts(vendor, site.world, chosen):
+        lines = _encode_contact(vendor, site.world, site.options, chosen, index)
         interactions += len(lines)
         contacts += bool(lines)
         total += int(digest_lines(lines), 16)
     return Expected(interactions, f"{total % 2**256:064x}", contacts)
+
+
+def _choose_facts(facts: Iterable[Fact], chosen: Selection) -> Iterator[Fact]:
+    if chosen.active is not None:
+        message = "this vendor has no active contacts: leave active out"
+        raise ValueError(message)
+    for fact in facts:
+        same = chosen.contact in {None, fact.contact_id} and chosen.type in {None, fact.native_type}
+        if same and chosen.start_us <= fact.occurred_at < chosen.end_us:
+            yield fact
+
+
+def _sum_facts(facts: Iterable[Fact]) -> Expected:
+    interactions = total = 0
+    contacts: set[str] = set()
+    for fact in facts:
+        interactions += 1
+        contacts.add(fact.contact_id)
+        total += int(digest_lines([encode_fact(fact)]), 16)
+    return Expected(interactions, f"{total % 2**256:064x}", len(contacts))
 
 
 def _choose_contacts(vendor: Vendor, world: World, chosen: Selection) -> Iterator[int]:

@@ -113,9 +113,11 @@ class Sandbox:
     def oracle(self, vendor: str, start: str | datetime, end: str | datetime, **filters: Any) -> Expected:
         """What exists in [start, end). Filters: ``contact``, ``type``, ``active``."""
         chosen = Selection(parse_instant(start), parse_instant(end), **filters)
-        return compute_expected(
-            self._state.vendors[vendor], self._state.world, self._state.sites[vendor].options, chosen
-        )
+        return compute_expected(self._state.vendors[vendor], self._state.sites[vendor], chosen)
+
+    def change(self, vendor: str, name: str, **values: Any) -> Any:
+        """Change a vendor's data while it runs; which changes there are says the vendor's ``VENDOR.changes``."""
+        return self._state.change(vendor, name, values)
 
     def contacts(self, vendor: str) -> list[str]:
         """The vendor's ids of all contacts, active or not."""
@@ -174,3 +176,4 @@ def serve(config: SandboxConfig | None = None) -> Iterator[Sandbox]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+        state.close()

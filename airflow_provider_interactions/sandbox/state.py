@@ -12,7 +12,7 @@ from airflow_provider_interactions.sandbox.auth import Tokens
 from airflow_provider_interactions.sandbox.config import SandboxConfig
 from airflow_provider_interactions.sandbox.faults import Rules
 from airflow_provider_interactions.sandbox.meter import Meter
-from airflow_provider_interactions.sandbox.registry import VENDORS
+from airflow_provider_interactions.sandbox.registry import choose_vendors
 from airflow_provider_interactions.sandbox.vendor import Site, Vendor
 from airflow_provider_interactions.sandbox.world import World, create_world
 
@@ -50,6 +50,10 @@ class State:
         identify = self.vendors[vendor].contact_id
         return [identify(self.world, index) for index in range(self.world.contacts)]
 
+    def change(self, vendor: str, name: str, values: Mapping[str, Any]) -> Any:
+        """Do one of a vendor's changes to its data; raises KeyError for an unknown one."""
+        return self.vendors[vendor].changes[name](self.sites[vendor], **values)
+
     def reset(self) -> None:
         """Forget counters, pauses, tokens and fault rules; the world stays."""
         self.rules.replace([])
@@ -58,16 +62,28 @@ class State:
             self.sites[name].tokens.forget()
             self.sites[name].counts.clear()
 
+    def close(self) -> None:
+        """Remove the files that vendors have written."""
+        for site in self.sites.values():
+            if site.store is not None:
+                site.store.close()
 
-def create_state(config: SandboxConfig, vendors: Mapping[str, Vendor] = VENDORS) -> State:
+
+def create_state(config: SandboxConfig, vendors: Mapping[str, Vendor] | None = None) -> State:
     """A fresh state; options a vendor does not know are an error."""
+    vendors = choose_vendors(config.options) if vendors is None else vendors
     unknown = set(config.options) - set(vendors)
     if unknown:
         message = f"no such vendor: {', '.join(sorted(unknown))}; there are {', '.join(vendors)}"
         raise ValueError(message)
     world = create_world(config)
     sites = {
-        name: Site(world, msgspec.convert(config.options.get(name, {}), vendor.options), Tokens(config.seed))
+        name: _create_site(vendor, world, msgspec.convert(config.options.get(name, {}), vendor.options), config.seed)
         for name, vendor in vendors.items()
     }
     return State(config, world, vendors, sites, {name: Meter(config) for name in vendors}, Rules(config.seed))
+
+
+def _create_site(vendor: Vendor, world: World, options: Any, seed: int) -> Site:
+    store = vendor.store(world, options) if vendor.store else None
+    return Site(world, options, Tokens(seed), store)

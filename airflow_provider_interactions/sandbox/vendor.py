@@ -34,6 +34,8 @@ class Site:
     #: an instance of the vendor's ``options``
     options: Any
     tokens: Tokens
+    #: what the vendor's ``store`` made
+    store: Any = None
     #: what the vendor's handlers count, since the start or a reset
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -61,6 +63,12 @@ class Vendor:
     token_paths: tuple[str, ...] = ()
     #: (bytes, source, target) -> the bytes as they are for another contact of the same shape
     relabel: Callable[[bytes, int, int], bytes] = retag
+    #: (world, options) -> what the vendor keeps while the sandbox runs, with a method ``close``
+    store: Callable[[World, Any], Any] | None = None
+    #: a vendor whose data may change while it runs: (site) -> all facts there are; the oracle asks it, not ``facts``
+    all_facts: Callable[[Site], Iterable[Fact]] | None = None
+    #: by name, what `Sandbox.change` and ``POST /_sandbox/changes/{vendor}/{name}`` may do to the vendor's data
+    changes: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
 
 def get_base_url(request: web.Request, name: str) -> str:

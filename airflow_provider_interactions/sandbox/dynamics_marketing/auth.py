@@ -7,13 +7,13 @@ Sources: "OAuth 2.0 client credentials flow", "Microsoft Entra authentication an
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from aiohttp import web
 
 from airflow_provider_interactions.sandbox.auth import is_same
-from airflow_provider_interactions.sandbox.dynamics_marketing.records import NAME, Options
+from airflow_provider_interactions.sandbox.dynamics_marketing.records import NAME
 from airflow_provider_interactions.sandbox.vendor import Site, get_base_url
 
 
@@ -26,10 +26,18 @@ class Denial(NamedTuple):
     text: str
 
 
-async def issue_token(site: Site, request: web.Request) -> web.Response:
-    """Answer ``POST /{tenant}/oauth2/v2.0/token``."""
+def is_own_resource(request: web.Request, scope: str, name: str = NAME) -> bool:
+    """Whether a scope names this organisation: its URL, here either the server's or that of the vendor's prefix."""
+    resource = scope.removesuffix("/.default").rstrip("/")
+    return resource in {get_base_url(request, name), get_base_url(request, "").rstrip("/")}
+
+
+async def issue_token(
+    site: Site, request: web.Request, is_known: Callable[[web.Request, str], bool] = is_own_resource
+) -> web.Response:
+    """Answer ``POST /{tenant}/oauth2/v2.0/token``; ``is_known`` says which scopes there are."""
     form = {name: str(value) for name, value in (await request.post()).items()}
-    denial = _find_denial(site.options, request, form)
+    denial = _find_denial(site.options, request, form, is_known)
     if denial is not None:
         return _deny(denial)
     seconds = site.options.token_seconds
@@ -37,24 +45,26 @@ async def issue_token(site: Site, request: web.Request) -> web.Response:
         "token_type": "Bearer",
         "expires_in": int(seconds),
         "ext_expires_in": int(seconds),
-        "access_token": site.tokens.issue(seconds),
+        "access_token": site.tokens.issue(seconds, form["scope"].removesuffix("/.default")),
     }
     return web.json_response(body, headers={"Cache-Control": "no-store, no-cache"})
 
 
-def challenge(site: Site, request: web.Request) -> web.Response | None:
+def challenge(site: Site, request: web.Request, name: str = NAME) -> web.Response | None:
     """A 401 unless the request has a good token; its empty body and a header naming the authority are inferred."""
     scheme, _, presented = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and site.tokens.accept(presented):
         return None
-    base = get_base_url(request, NAME)
+    base = get_base_url(request, name)
     authority = f"{base}/{site.options.tenant_id}/oauth2/authorize"
     return web.Response(
         status=401, headers={"WWW-Authenticate": f"Bearer authorization_uri={authority}, resource_id={base}/"}
     )
 
 
-def _find_denial(options: Options, request: web.Request, form: Mapping[str, str]) -> Denial | None:
+def _find_denial(
+    options: Any, request: web.Request, form: Mapping[str, str], is_known: Callable[[web.Request, str], bool]
+) -> Denial | None:
     """The first check that fails."""
     missing = next((name for name in ("grant_type", "client_id", "scope") if not form.get(name)), None)
     secret, scope = form.get("client_secret"), form.get("scope", "")
@@ -84,17 +94,11 @@ def _find_denial(options: Options, request: web.Request, form: Mapping[str, str]
             Denial(400, "invalid_scope", 70011, "The provided value for the parameter 'scope' is not valid."),
         ),
         (
-            not _is_own_resource(request, scope),
+            not is_known(request, scope),
             Denial(400, "invalid_resource", 500011, "The resource principal was not found in the tenant."),
         ),
     )
     return next((denial for failed, denial in checks if failed), None)
-
-
-def _is_own_resource(request: web.Request, scope: str) -> bool:
-    # A real organisation's URL has no path; here both the server and the vendor's prefix may be meant.
-    resource = scope.removesuffix("/.default").rstrip("/")
-    return resource in {get_base_url(request, NAME), get_base_url(request, "").rstrip("/")}
 
 
 def _deny(denial: Denial) -> web.Response:

@@ -71,6 +71,6 @@ def _build_headers(request: web.Request) -> dict[str, str]:
     }
 
 
-def get_service_root(request: web.Request) -> str:
+def get_service_root(request: web.Request, name: str = NAME) -> str:
     """``{base}/api/data/{version}`` of the present request."""
-    return f"{get_base_url(request, NAME)}/api/data/{request.match_info['version']}"
+    return f"{get_base_url(request, name)}/api/data/{request.match_info['version']}"

@@ -1,0 +1,85 @@
+"""What a correct reader makes of the rows: facts, and rows that it must reject."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_interactions.sandbox.dynamics_journeys.options import NAME, Options
+from airflow_provider_interactions.sandbox.dynamics_journeys.records import Row, list_rows
+from airflow_provider_interactions.sandbox.expected import Fact
+from airflow_provider_interactions.sandbox.world import SECOND, World
+
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+#: columns that a fact has a field of its own for; all others stand in its attributes, verbatim
+COLUMNS = frozenset(
+    {"IdempotencyId", "InteractionType", "Timestamp", "CustomerJourneyId", "MessageId", "ProfileId", "DeliveredCount"}
+)
+#: whose a row is: the first of these that has a value
+PEOPLE = ("ProfileId", "ContactId", "LeadId", "EntityId", "DeletedContactId")
+
+
+def get_key(row: Row) -> str:
+    """IdempotencyId, else InternalMarketingInteractionId, which Microsoft's Power BI template takes for the id."""
+    return row.fields.get("IdempotencyId") or row.fields.get("InternalMarketingInteractionId") or ""
+
+
+def choose_newest(rows: Iterable[Row]) -> list[Row]:
+    """Of each table's rows with one key, the one with the greatest Version; deleted rows are not there at all."""
+    newest: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        key = row.table, get_key(row)
+        if not row.deleted and row.reject is None:
+            newest[key] = max(newest.get(key, row), row, key=_get_version)
+    return list(newest.values())
+
+
+def _get_version(row: Row) -> int:
+    return int(row.fields.get("Version") or 0)
+
+
+def list_facts(world: World, options: Options, index: int) -> list[Fact]:
+    """A contact's interactions as the canonical table must hold them."""
+    return [build_fact(options, row) for row in choose_newest(list_rows(world, options, index))]
+
+
+def list_rejects(rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows that a reader must reject."""
+    return (row for row in rows if row.reject is not None and not row.deleted)
+
+
+def build_fact(options: Options, row: Row) -> Fact:
+    """One row as a fact."""
+    fields = row.fields
+    person = next(str(fields[name]) for name in PEOPLE if name in fields)
+    return Fact(
+        vendor=NAME,
+        contact_id=_normalize(person),
+        interaction_id=get_key(row),
+        # A CSV file's times have no fractions of a second.
+        occurred_at=row.at_us - row.at_us % SECOND if options.format == "csv" else row.at_us,
+        native_type=row.table,
+        campaign_id=_normalize(fields.get("CustomerJourneyId")),
+        message_id=_normalize(fields.get("MessageId")),
+        count=fields.get("DeliveredCount"),
+        attributes={name: _encode(options, value) for name, value in fields.items() if _is_kept(options, name, value)},
+    )
+
+
+def _is_kept(options: Options, name: str, value: Any) -> bool:
+    # An empty text and no value are the same thing in a CSV file.
+    return name not in COLUMNS and not (options.format == "csv" and value == "")
+
+
+def _encode(options: Options, value: Any) -> Any:
+    if not isinstance(value, datetime):
+        return value
+    shown = value.replace(microsecond=0) if options.format == "csv" else value
+    return shown.isoformat().replace("+00:00", "Z")
+
+
+def _normalize(text: Any) -> Any:
+    """A GUID in lower case; anything else as it is."""
+    return text.lower() if text is not None and _GUID.fullmatch(text) else text
