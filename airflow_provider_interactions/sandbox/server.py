@@ -116,7 +116,7 @@ class Sandbox:
         return compute_expected(self._state.vendors[vendor], self._state.sites[vendor], chosen)
 
     def change(self, vendor: str, name: str, **values: Any) -> Any:
-        """Change a vendor's data while it runs; which changes there are says the vendor's ``VENDOR.changes``."""
+        """Change the data of a vendor while the sandbox runs, by one of the functions in its ``VENDOR.changes``."""
         return self._state.change(vendor, name, values)
 
     def contacts(self, vendor: str) -> list[str]:
