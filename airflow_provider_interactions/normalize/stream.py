@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
+
+import pyarrow as pa
 
 from airflow_provider_interactions.contract import Interaction
 from airflow_provider_interactions.errors import RecordRejected
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.pipeline import fetch_pages
+from airflow_provider_interactions.extract.tables import land_tables
+from airflow_provider_interactions.lake.memory import open_memory_lake
+from airflow_provider_interactions.lake.reader import read_rows
 from airflow_provider_interactions.mapping import build_batch, list_interactions
 from airflow_provider_interactions.normalize.repeats import Deduplicator
 from airflow_provider_interactions.normalize.rows import slice_batch, to_rows
@@ -30,11 +36,7 @@ def stream_interactions(job: Job, on_reject: OnReject) -> Iterator[Interaction]:
 def stream_records(job: Job) -> Generator[tuple[bytes, Interaction | RecordRejected]]:
     """The same, each interaction with the vendor's own bytes; for a record that cannot be read, the reason."""
     seen = Deduplicator()
-    for query, page in fetch_pages(job):
-        records = [
-            record for record, at in zip(page.records, page.occurred, strict=True) if at is None or at in job.window
-        ]
-        raw = build_batch(records, query.contact, query.native_type or "", page.context)
+    for raw in _read_tables(job) if job.vendor.bulk else _ask_pages(job):
         for batch in slice_batch(raw):
             found = to_rows(batch, job.vendor, seen)
             rows = dict(zip(found.places.to_pylist(), list_interactions(found.rows), strict=True))
@@ -43,3 +45,18 @@ def stream_records(job: Job) -> Generator[tuple[bytes, Interaction | RecordRejec
                     yield payload.as_py(), rows[place]
                 elif place in found.rejected:
                     yield payload.as_py(), RecordRejected(found.rejected[place])
+
+
+def _ask_pages(job: Job) -> Iterator[pa.RecordBatch]:
+    for query, page in fetch_pages(job):
+        records = [
+            record for record, at in zip(page.records, page.occurred, strict=True) if at is None or at in job.window
+        ]
+        yield build_batch(records, query.contact, query.native_type or "", page.context)
+
+
+def _read_tables(job: Job) -> Iterator[pa.RecordBatch]:
+    """The rows of a bulk vendor, all read before the first one is yielded."""
+    with open_memory_lake() as memory:
+        manifest = land_tables(replace(job, lake=memory, keeps="undated"), "raw")
+        yield from read_rows(memory, manifest.files)

@@ -17,13 +17,12 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import fsspec
 import msgspec
 
 from airflow_provider_interactions.connection import build_options
@@ -36,6 +35,7 @@ from airflow_provider_interactions.extract.tables import land_tables
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.http.shared_limit import Sharing
 from airflow_provider_interactions.lake.manifest import Manifest
+from airflow_provider_interactions.lake.memory import open_memory_lake
 from airflow_provider_interactions.lake.paths import WindowPaths, timestamp
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.person.counts import Answer, Files, Totals, build_answer
@@ -158,7 +158,7 @@ def ask_vendor(
     now: datetime | None = None,
 ) -> Iterator[tuple[Manifest, Iterator[PersonRecords]]]:
     """What the vendor sends about the people of a request: the counts, and each person's records, in memory only."""
-    with _open_memory_lake() as memory:
+    with open_memory_lake() as memory:
         job = Job(
             vendor=request.vendor,
             credentials=credentials,
@@ -207,17 +207,6 @@ def _read_window(vendor: Vendor, start: Instant | None, end: Instant | None) -> 
 def all_time(vendor: Vendor) -> Window:
     """The window of everything that a vendor has. One that filters by date may refuse the year 1."""
     return ALWAYS if vendor.filters_by_date else EVER
-
-
-@contextmanager
-def _open_memory_lake() -> Iterator[Lake]:
-    """A lake in memory. It ends with the process, so a failure cannot leave a part of a person's data on a disk."""
-    memory = Lake(fsspec.filesystem("memory"), f"/{uuid.uuid4().hex}")
-    try:
-        yield memory
-    finally:
-        with suppress(FileNotFoundError):
-            memory.fs.rm(memory.root, recursive=True)
 
 
 def _land(job: Job, request: PersonRequest) -> Manifest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -53,6 +53,10 @@ class DeltaReader:
             for row in actions.to_pylist()
         ]
 
+    def select_files(self, paths: Collection[str]) -> DeltaReader:  # noqa: ARG002 - the library reads whole tables
+        """The table itself."""
+        return self
+
     def scan(self, window: Window, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The rows of a window, and those without an instant. Reads only files and row groups that may hold some."""
         from deltalake import QueryBuilder
@@ -62,7 +66,7 @@ class DeltaReader:
         with translate_faults(self._subject):
             query = f"SELECT {chosen} FROM source{self._select(window)}"  # noqa: S608 - names are quoted
             for batch in QueryBuilder().register("source", self._table).execute(query):
-                yield pa.record_batch(batch)
+                yield _without_views(pa.record_batch(batch))
 
     def _select(self, window: Window) -> str:
         if self._time is None:
@@ -82,6 +86,14 @@ def _import_table() -> Any:
         msg = "Reading a vendor's tables needs more libraries. Install airflow-provider-interactions[journeys]."
         raise ConfigError(msg) from None
     return DeltaTable
+
+
+def _without_views(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The same rows with ordinary text: Arrow knows few functions for views of text."""
+    plain = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+    if plain.keys().isdisjoint(rows.schema.types):
+        return rows
+    return rows.cast(pa.schema([field.with_type(plain.get(field.type, field.type)) for field in rows.schema]))
 
 
 def _quote(name: str) -> str:

@@ -6,7 +6,8 @@ writes one is not published, and a file without is an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from copy import copy
 from datetime import timedelta
 
 import pyarrow as pa
@@ -48,6 +49,12 @@ class FolderReader:
     def list_files(self) -> Sequence[DataFile]:
         """The files. Nothing is known about their first instants."""
         return [DataFile(file.path, file.tag, None, file.written_at + CLOCKS) for file in self._files]
+
+    def select_files(self, paths: Collection[str]) -> FolderReader:
+        """The table with these files only."""
+        some = copy(self)
+        some._files = [file for file in self._files if file.path in paths]  # noqa: SLF001 - its own class
+        return some
 
     def scan(self, window: Window, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The rows of files that may hold some of the window."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from airflow_provider_interactions.contract.bulk import Access
@@ -14,6 +15,9 @@ from airflow_provider_interactions.tables.faults import translate_faults
 
 #: Bytes that a file may have which is read whole: a list of tables.
 MOST_BYTES = 16 * 1024 * 1024
+
+#: Bytes of a file that are asked for at once.
+BLOCK = 1024 * 1024
 
 #: How long the library waits and tries by itself before the engine decides.
 PATIENCE = {"timeout": "60s", "connect_timeout": "20s", "max_retries": "4", "retry_timeout": "120s"}
@@ -79,12 +83,36 @@ class Store:
                 raise ConfigError(f"The file {path} is larger than {MOST_BYTES} bytes.")
             return bytes(found.bytes())
 
-    def open(self, path: str) -> Any:
-        """A file for reading: a binary stream with ``read`` and ``seek``."""
+    def open(self, path: str) -> BinaryIO:
+        """A file for reading."""
         import obstore
 
         with translate_faults(f"the file {path}"):
-            return obstore.open_reader(self._store, path)
+            return io.BufferedReader(_RemoteFile(obstore.open_reader(self._store, path)), BLOCK)
+
+
+class _RemoteFile(io.RawIOBase):
+    """The library's reader as a file of Python's, which pyarrow needs."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return int(self._reader.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._reader.tell())
+
+    def readinto(self, buffer: Any) -> int:
+        data = bytes(self._reader.read(len(buffer)))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def _open(access: Access) -> Any:

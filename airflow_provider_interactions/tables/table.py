@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -38,6 +38,9 @@ class Table(Protocol):
 
     def list_files(self) -> Sequence[DataFile]:
         """The files with its rows."""
+
+    def select_files(self, paths: Collection[str]) -> Table:
+        """The table with these of its files only; the table itself if its format cannot tell their rows apart."""
 
     def scan(self, window: Window, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The rows of a window, and those without an instant, in batches; perhaps rows of other windows, too.
