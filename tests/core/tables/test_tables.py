@@ -253,7 +253,8 @@ values = st.one_of(
 @given(st.lists(st.tuples(values, st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1)), st.booleans()), max_size=20))
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_records_are_json_with_the_same_values(rows):
-    columns = [pa.array(column, kind) for column, kind in zip(zip(*rows), (pa.string(), pa.int64(), pa.bool_()))] or []
-    batch = pa.record_batch(columns, ['te"xt', "number", "flag"][: len(columns)])
+    kinds = {'te"xt': pa.string(), "number": pa.int64(), "flag": pa.bool_()}
+    columns = [pa.array([row[n] for row in rows], kind) for n, kind in enumerate(kinds.values())]
+    batch = pa.record_batch(columns, list(kinds))
     found = [json.loads(one) for one in build_payloads(batch).to_pylist()]
     assert found == [{name: value for name, value in one.items() if value is not None} for one in batch.to_pylist()]
