@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 from airflow_provider_interactions.coverage.cells import (
     Cell,
@@ -18,7 +17,7 @@ from airflow_provider_interactions.coverage.cells import (
 )
 from airflow_provider_interactions.coverage.failures import Failure, find_failures
 from airflow_provider_interactions.coverage.index import Entry, read_entries, read_manifests
-from airflow_provider_interactions.extract.checkpoint import list_unfinished
+from airflow_provider_interactions.coverage.open_work import OpenWork, find_open_work
 from airflow_provider_interactions.lake.paths import AccountPaths, list_accounts
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.versions import Version
@@ -48,13 +47,22 @@ def read_coverage(
     has changed since the last look (see ``index``). Raises as the lake does if it cannot be read.
     """
     now = now or datetime.now(UTC)
-    failures = _group_failures(find_failures(lake, now.date()))
+    # First what is pending: if it is normalized meanwhile, its manifest below is the new one.
+    work = find_open_work(lake, vendor, account)
+    for place, failed in _group_failures(find_failures(lake, now.date())).items():
+        work.setdefault(place, OpenWork()).unfinished += failed
+    layers = {layer: set(list_accounts(lake, (layer,))) for layer in ("manifests", "history")}
     chosen = [
         place
-        for place in sorted({*list_accounts(lake, ("manifests", "pending", "unfinished")), *failures})
+        for place in sorted({*layers["manifests"], *work})
         if vendor in (None, place.vendor) and account in (None, place.account)
     ]
-    look = partial(_read_account, lake, within, now, failures)
+
+    def look(place: AccountPaths) -> list[Cell]:
+        folders = [place.folder(layer) for layer, accounts in layers.items() if place in accounts]
+        entries = read_entries(lake, place.vendor, place.account, folders)
+        return _build_cells(lake, place, work.get(place, OpenWork()), entries, within, now)
+
     with ThreadPoolExecutor(1 if lake.local else THREADS) as threads:  # only waiting for a network can be shared
         return [cell for cells in threads.map(look, chosen) for cell in cells]
 
@@ -68,25 +76,17 @@ def _group_failures(failures: Iterable[Failure]) -> dict[AccountPaths, list[Unfi
     found = dict[AccountPaths, list[Unfinished]]()
     for one in failures:
         place = AccountPaths(one.vendor, one.account)
-        found.setdefault(place, []).append(Unfinished(one.window, one.ended_at, has_failed=True))
+        if one.window != ALWAYS:
+            found.setdefault(place, []).append(Unfinished(one.window, one.ended_at, has_failed=True))
     return found
 
 
-def _read_account(
-    lake: Lake,
-    within: Window | None,
-    now: datetime,
-    failures: Mapping[AccountPaths, Sequence[Unfinished]],
-    place: AccountPaths,
+def _build_cells(
+    lake: Lake, place: AccountPaths, work: OpenWork, entries: Sequence[Entry], within: Window | None, now: datetime
 ) -> list[Cell]:
-    # First what is pending: if it is normalized meanwhile, its manifest below is the new one.
-    pending = [name.rpartition("-")[0] for name in lake.list_names(place.folder("pending"))]
-    unfinished = [Unfinished(*found) for found in list_unfinished(lake, place.folder("unfinished"))]
-    unfinished = [one for one in (*unfinished, *failures.get(place, ())) if one.window != ALWAYS]
-    entries = read_entries(lake, place.vendor, place.account, (place.folder("manifests"), place.folder("history")))
     histories = [entry for entry in entries if entry.span == (ALWAYS.start, ALWAYS.end)]
     done = {entry.span: entry for entry in entries if entry.span != (ALWAYS.start, ALWAYS.end)}
-    newer = _read_newer(lake, place, set(pending), done)
+    newer, unfinished = _read_newer(lake, place, work.pending, done), work.unfinished
     cells = [
         _build_cell(entry, newer.get(span), histories, unfinished, now)
         for span, entry in (newer | done).items()
@@ -97,7 +97,7 @@ def _read_account(
     return sorted(cells, key=lambda cell: (cell.start, cell.end))
 
 
-def _read_newer(lake: Lake, place: AccountPaths, pending: set[str], done: Mapping[Span, Entry]) -> dict[Span, Entry]:
+def _read_newer(lake: Lake, place: AccountPaths, pending: Iterable[str], done: Mapping[Span, Entry]) -> dict[Span, Entry]:
     """The raw windows among the pending ones whose current version is not normalized."""
     paths = {f"{place.folder('raw')}/{name}/manifest.json": Version() for name in pending}
     raw = {entry.span: entry for entry in read_manifests(lake, paths).values()}

@@ -237,7 +237,7 @@ def expire_checkpoints(lake: Lake, place: WindowPaths, now: datetime, age: timed
     """Remove what extractions of the account left long ago, with the data files that nothing published refers to."""
     windows = [f"{place.unfinished}/{name}" for name in lake.list_names(place.unfinished)]
     for folder, state in (found for window in windows for found in _read_checkpoints(lake, window)):
-        if state is None and (not lake.list_names(folder) or now - _find_last_timestamp(lake, folder) < age):
+        if state is None and (not lake.list_names(folder) or now - _find_last_timestamp(lake.list_names(folder)) < age):
             continue  # just begun, too
         if state is not None and not state.is_old(now, age):
             continue
@@ -256,26 +256,32 @@ def list_landed_files(lake: Lake, place: WindowPaths) -> frozenset[str]:
     return frozenset(path for _, state in found if state for path in state.paths)
 
 
-def list_unfinished(lake: Lake, folder: str) -> Iterator[tuple[Window, datetime]]:
-    """The windows in an account's folder of checkpoints, each with the instant at which it last saved its progress."""
-    for name in lake.list_names(folder):
-        window = read_window(name)
-        for checkpoint, state in _read_checkpoints(lake, f"{folder}/{name}") if window else ():
-            if window and (state or lake.list_names(checkpoint)):
-                yield window, state.saved_at or state.extracted_at if state else _find_last_timestamp(lake, checkpoint)
+def list_unfinished(lake: Lake, paths: Iterable[str]) -> Iterator[tuple[str, Window, datetime]]:
+    """The checkpoints that some files belong to: the folder, its window, and when it last saved its progress."""
+    folders: dict[str, list[str]] = {}
+    for path in paths:
+        folders.setdefault(posixpath.dirname(path), []).append(path)
+    for folder, files in folders.items():
+        window = read_window(posixpath.basename(posixpath.dirname(folder)))
+        if window:
+            state = _read_state(lake, folder) if f"{folder}/state.json" in files else None
+            yield folder, window, (state.saved_at or state.extracted_at) if state else _find_last_timestamp(files)
 
 
 def _read_checkpoints(lake: Lake, window: str) -> Iterator[tuple[str, Checkpoint | None]]:
     """Every checkpoint in a window's folder, with its state where that can be read."""
     for folder in (f"{window}/{name}" for name in lake.list_names(window)):
-        state = None
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
-            state = lake.read(f"{folder}/state.json", Checkpoint)
-        yield folder, state
+        yield folder, _read_state(lake, folder)
 
 
-def _find_last_timestamp(lake: Lake, folder: str) -> datetime:
-    return max(filter(None, map(read_timestamp, lake.list_names(folder))), default=datetime.min.replace(tzinfo=UTC))
+def _read_state(lake: Lake, folder: str) -> Checkpoint | None:
+    with contextlib.suppress(OSError, msgspec.MsgspecError):
+        return lake.read(f"{folder}/state.json", Checkpoint)
+    return None
+
+
+def _find_last_timestamp(names: Iterable[str]) -> datetime:
+    return max(filter(None, map(read_timestamp, names)), default=datetime.min.replace(tzinfo=UTC))
 
 
 def _remove(lake: Lake, folder: str) -> None:

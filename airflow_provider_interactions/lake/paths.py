@@ -106,6 +106,14 @@ def list_accounts(lake: Listing, layers: Iterable[str]) -> list[AccountPaths]:
     return sorted(found)
 
 
+def read_account(path: str) -> AccountPaths | None:
+    """The account of a path ``<layer>/vendor=…/account=…/…``; None if the path is another one."""
+    parts = [part.partition("=") for part in path.split("/")[1:3]]
+    if [name for name, _, _ in parts] != ["vendor", "account"]:
+        return None
+    return AccountPaths(*(unquote(value) for _, _, value in parts))
+
+
 def _read_values(names: Iterable[str], key: str) -> list[str]:
     return [unquote(name.removeprefix(f"{key}=")) for name in names if name.startswith(f"{key}=")]
 

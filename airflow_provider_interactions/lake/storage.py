@@ -222,7 +222,8 @@ class Lake:
     def list_files(self, folder: str) -> list[str]:
         """The paths of all files below a folder, at any depth, relative to the root, unsorted. Raises as ``read``."""
         with translate_faults(READING):
-            return [path.removeprefix(f"{self.root}/") for path in self.fs.find(self.full(folder))]
+            found = self.fs.find(self.full(folder), **({"on_error": _pass_over_gone} if self.local else {}))
+        return [path.removeprefix(f"{self.root}/") for path in found]
 
     def abandon(self, stream: Any) -> None:
         """Give up a file that is being written. An object never appears; a local file is closed."""
@@ -263,6 +264,12 @@ class Lake:
         """The names of the lake's scheme."""
         known = self.fs.protocol
         return frozenset(known if isinstance(known, tuple) else (known,))
+
+
+def _pass_over_gone(fault: OSError) -> None:
+    """Go on if a folder vanished during a listing. A folder that cannot be read must not look empty."""
+    if not isinstance(fault, FileNotFoundError):
+        raise fault
 
 
 class NewFile:
