@@ -13,6 +13,7 @@ from airflow_provider_interactions.coverage.drift import find_drift
 from airflow_provider_interactions.coverage.index import Entry, read_entries
 from airflow_provider_interactions.errors import InteractionsError
 from airflow_provider_interactions.lake.manifest import Manifest
+from airflow_provider_interactions.lake.paths import AccountPaths
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.window import ALWAYS
 
@@ -73,6 +74,5 @@ def _choose_own(manifest: Manifest, entries: Iterable[Entry]) -> list[Entry]:
 
 
 def _read_windows(lake: Lake, manifest: Manifest) -> list[Entry]:
-    folders = [manifest.place.of_account(layer) for layer in ("manifests", "history")]  # all that the index holds
-    entries = read_entries(lake, manifest.vendor, manifest.account, folders)
+    entries = read_entries(lake, AccountPaths(manifest.vendor, manifest.account))
     return sorted((one for one in entries if one.span != (ALWAYS.start, ALWAYS.end)), key=lambda one: one.start)

@@ -43,4 +43,6 @@ def find_open_work(lake: Lake, vendor: str | None, account: str | None) -> dict[
 def _choose_folder(layer: str, vendor: str | None, account: str | None) -> str:
     if vendor is None:
         return layer
-    return f"{layer}/vendor={escape_segment(vendor)}" if account is None else AccountPaths(vendor, account).folder(layer)
+    return (
+        f"{layer}/vendor={escape_segment(vendor)}" if account is None else AccountPaths(vendor, account).folder(layer)
+    )

@@ -16,7 +16,16 @@ from airflow_provider_interactions.coverage.cells import (
     judge_unfinished,
 )
 from airflow_provider_interactions.coverage.failures import Failure, find_failures
-from airflow_provider_interactions.coverage.index import Entry, read_entries, read_manifests
+from airflow_provider_interactions.coverage.index import (
+    LAYERS,
+    NO_MARK,
+    TRUST,
+    Entry,
+    Trust,
+    find_marks,
+    read_entries,
+    read_manifests,
+)
 from airflow_provider_interactions.coverage.open_work import OpenWork, find_open_work
 from airflow_provider_interactions.lake.paths import AccountPaths, list_accounts
 from airflow_provider_interactions.lake.storage import Lake
@@ -37,21 +46,24 @@ def read_coverage(
     account: str | None = None,
     within: Window | None = None,
     now: datetime | None = None,
+    trust: Trust = TRUST,
 ) -> list[Cell]:
     """Every window of the lake and every gap, sorted by vendor, account and start.
 
     ``vendor`` and ``account`` choose some accounts; None chooses all. ``within`` keeps the windows that overlap it and
     looks for gaps in it; the default is, for each account, from its first window to its last. A gap is cut into windows
     as long as most of the account's windows are, at the instants at which these would begin. Windows that are not over
-    at ``now`` (aware) are no gaps. ``now`` also tells running extractions from failed ones. Reads few files if little
-    has changed since the last look (see ``index``). Raises as the lake does if it cannot be read.
+    at ``now`` (aware) are no gaps. ``now`` also tells running extractions from failed ones. Reads little if little has
+    changed since the last look; ``trust`` says for how long it relies on that look (see ``index``). Raises as the lake
+    does if it cannot be read.
     """
     now = now or datetime.now(UTC)
     # First what is pending: if it is normalized meanwhile, its manifest below is the new one.
     work = find_open_work(lake, vendor, account)
     for place, failed in _group_failures(find_failures(lake, now.date())).items():
         work.setdefault(place, OpenWork()).unfinished += failed
-    layers = {layer: set(list_accounts(lake, (layer,))) for layer in ("manifests", "history")}
+    marks = find_marks(lake)
+    layers = {layer: set(list_accounts(lake, (layer,))) for layer in LAYERS}
     chosen = [
         place
         for place in sorted({*layers["manifests"], *work})
@@ -59,8 +71,8 @@ def read_coverage(
     ]
 
     def look(place: AccountPaths) -> list[Cell]:
-        folders = [place.folder(layer) for layer, accounts in layers.items() if place in accounts]
-        entries = read_entries(lake, place.vendor, place.account, folders)
+        existing = [layer for layer, accounts in layers.items() if place in accounts]
+        entries = read_entries(lake, place, existing, marks.get(place, NO_MARK), trust)
         return _build_cells(lake, place, work.get(place, OpenWork()), entries, within, now)
 
     with ThreadPoolExecutor(1 if lake.local else THREADS) as threads:  # only waiting for a network can be shared
@@ -97,7 +109,9 @@ def _build_cells(
     return sorted(cells, key=lambda cell: (cell.start, cell.end))
 
 
-def _read_newer(lake: Lake, place: AccountPaths, pending: Iterable[str], done: Mapping[Span, Entry]) -> dict[Span, Entry]:
+def _read_newer(
+    lake: Lake, place: AccountPaths, pending: Iterable[str], done: Mapping[Span, Entry]
+) -> dict[Span, Entry]:
     """The raw windows among the pending ones whose current version is not normalized."""
     paths = {f"{place.folder('raw')}/{name}/manifest.json": Version() for name in pending}
     raw = {entry.span: entry for entry in read_manifests(lake, paths).values()}

@@ -15,6 +15,7 @@
     limits/vendor=…/account=….json                which tasks share the account's limit at the moment
     pending/vendor=…/account=…/window=…-….json    marks of raw windows that are not normalized yet
     index/vendor=…/account=….bin                  an index of the account's manifests; may be deleted at any time
+    changes/vendor=…/account=…/mark.json          changes before each of the account's manifests does; not on a disk
     seen/vendor=…/account=….json                  native types and names of fields that its windows had
     ledger/date=…/                                one row for every try of every step
 
@@ -38,6 +39,7 @@ import msgspec
 from fsspec.spec import AbstractBufferedFile
 
 from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.lake.changes import mark_changes
 from airflow_provider_interactions.lake.faults import READING, REMOVING, is_storage_fault, translate_faults
 from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.paths import timestamp
@@ -114,11 +116,18 @@ class Lake:
     def write(self, path: str, data: bytes) -> None:
         """Write a small file atomically. Raises as ``faults.describe_fault`` says."""
         self.prepare(path)
+        self.mark_changes([path])
         with translate_faults():
             if self.local:
                 self._rename_into(path, data)
             else:
                 self.fs.pipe_file(self.full(path), data)  # one PUT is atomic on object stores
+
+    def mark_changes(self, paths: Iterable[str]) -> None:
+        """Say that files are about to change, where readers rely on that; see ``changes``. Raises as ``write``."""
+        if not self.local:
+            with translate_faults():
+                mark_changes(self.fs, self.root, paths)
 
     def _rename_into(self, path: str, data: bytes) -> None:
         file = NewFile(self, path)
@@ -186,6 +195,8 @@ class Lake:
 
     def remove(self, paths: Iterable[str]) -> None:
         """Delete files that nothing refers to any more. Ignores files that are already gone. Raises as ``read``."""
+        paths = list(paths)
+        self.mark_changes(paths)
         for path in paths:
             with contextlib.suppress(FileNotFoundError), translate_faults(REMOVING):
                 self.fs.rm_file(self.full(path))
@@ -218,6 +229,12 @@ class Lake:
         except FileNotFoundError:
             return {}
         return {posixpath.basename(info["name"]): read_version(info) for info in found}
+
+    def find_versions(self, folder: str) -> dict[str, Version]:
+        """The paths of all files below a folder, at any depth, with the version of each. Raises as ``read``."""
+        with translate_faults(READING):
+            found = self.fs.find(self.full(folder), detail=True)
+        return {path.removeprefix(f"{self.root}/"): read_version(info) for path, info in found.items()}
 
     def list_files(self, folder: str) -> list[str]:
         """The paths of all files below a folder, at any depth, relative to the root, unsorted. Raises as ``read``."""

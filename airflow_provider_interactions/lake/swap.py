@@ -59,6 +59,7 @@ def replace_if_unchanged(lake: Lake, path: str, data: bytes, former: bytes) -> b
 
     S3 compares in the same step. A disk compares under a lock. Other stores compare just before they write.
     """
+    lake.mark_changes([path])
     with translate_faults():
         if lake.protocols & {"s3", "s3a"}:
             shared = S3Object(lake.fs, lake.full(path))
