@@ -85,6 +85,7 @@ CANONICAL = pa.schema(
 #: One row per try of a step, also of a failed one. It holds no personal data.
 LEDGER = pa.schema(
     [
+        _field("file", pa.string(), "the file that the try wrote in the lake's ledger; the row's key", null=False),
         _field("step", WORD, "list, extract, publish, split, normalize_part, normalize, load or request", null=False),
         _field("state", WORD, "success, failed or deferred", null=False),
         _field("error", WORD, "the kind of error that ended the try"),
@@ -124,13 +125,8 @@ def find_plain_type(field: pa.Field) -> pa.DataType:
     return field.type.value_type if pa.types.is_dictionary(field.type) else field.type
 
 
-#: The ledger as a table in a database. A file holds one row, so its name is the key.
-STEPS = pa.schema(
-    [
-        _field("file", pa.string(), "the file in the lake's ledger; the key", null=False),
-        *(field.with_type(find_plain_type(field)) for field in LEDGER),
-    ]
-)
+#: The ledger as a table in a database.
+STEPS = pa.schema([field.with_type(find_plain_type(field)) for field in LEDGER])
 
 KEY = ("vendor", "account", "interaction_id")
 

@@ -1,4 +1,4 @@
-"""Windows whose last try of a step failed, found by the names of the ledger's files: few of them need to be read."""
+"""Windows whose last try of a step failed, found by the keys of the ledger's rows: few files need to be read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from datetime import date, datetime
 
 import msgspec
 
-from airflow_provider_interactions.coverage.ledger import RECENT, list_recent, parse_name, read_rows
+from airflow_provider_interactions.coverage.ledger import RECENT
+from airflow_provider_interactions.coverage.ledger_files import parse_name, read_chosen
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.window import Window
 
@@ -28,11 +29,15 @@ def find_failures(lake: Lake, today: date) -> list[Failure]:
 
     A process that was killed has no row in the ledger. Raises as the lake does if it cannot be read.
     """
-    named = [(name, path) for path in list_recent(lake, today - RECENT) if (name := parse_name(path))]
-    last = {name.key: (name.state, path) for name, path in named}
-    rows = read_rows(lake, [path for state, path in last.values() if state == "failed"]).to_pylist()
+    rows = read_chosen(lake, today - RECENT, None, _choose_failed).to_pylist()
     return [
         Failure(row["vendor"], row["account"], Window(row["window_start"], row["window_end"]), row["ended_at"])
         for row in rows
         if row["vendor"] and row["account"] and row["window_start"] and row["step"] not in _OTHER_STEPS
     ]
+
+
+def _choose_failed(names: list[str]) -> list[str]:
+    """The rows of the last tries, one for each step of a window, if they failed."""
+    last = {found.key: (found.state, name) for name in names if (found := parse_name(name))}
+    return [name for state, name in last.values() if state == "failed"]

@@ -1,13 +1,10 @@
 """The ledger: one row for every try of every step, also of failed ones. It is only added to.
 
-::
-
-    ledger/date=…/<stamp>-<state>-<key>-<token>.parquet     one row; the date is the UTC day on which the try ended
-
-``key`` is the same for all tries of one step of one window, so that a listing shows which step's last try failed. Each
-try writes a file of its own, so tries never wait for each other, and running a window again keeps what the ledger knows
-of earlier runs. It holds counts, kinds of errors and names of tasks, but no personal data. Read it as one table, for
-example with DuckDB: ``SELECT * FROM read_parquet('<lake>/ledger/*/*.parquet')``.
+Each try writes a file of its own, so tries never wait for each other, and running a window again keeps what the ledger
+knows of earlier runs. The ``key`` in a file's name is the same for all tries of one step of one window, so that a
+listing shows which step's last try failed. It holds counts, kinds of errors and names of tasks, but no personal data.
+The files of a day that is over are merged (see ``ledger_files``). Read all as one table, for example with DuckDB:
+``SELECT DISTINCT ON (file) * FROM read_parquet('<lake>/ledger/*/*.parquet', union_by_name = true)``.
 """
 
 from __future__ import annotations
@@ -15,29 +12,25 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from airflow_provider_interactions import __version__
+from airflow_provider_interactions.coverage.ledger_files import read_chosen
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.paths import timestamp
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.schema import LEDGER, STEPS, find_plain_type
+from airflow_provider_interactions.schema import LEDGER
 
 #: Ids of runs that Airflow makes: a kind, instants, and eight random letters. People may put names into theirs.
 _MADE_BY_AIRFLOW = re.compile(r"[a-z_]+(__[-0-9T:.+Z]*\d{4}-\d\d-\d\d[-0-9T:.+Z]*)+(__?[A-Za-z0-9]{8})?")
 
 #: Rows that a table in a database gets at once. Further ones come with the next load.
 AT_ONCE = 2_000
-
-#: Days that are listed side by side.
-THREADS = 16
 
 #: How far back DAGs and their accounts are looked for.
 RECENT = timedelta(days=31)
@@ -85,71 +78,29 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 def write_step(lake: Lake, step: Step) -> str:
     """Add a row to the ledger; returns the path of its file. Raises as the lake does if that cannot be written."""
     name = f"{timestamp(step.ended_at)}-{step.state}-{_digest_step(step)}-{uuid.uuid4().hex[:12]}.parquet"
-    writer = Writer(lake, f"{_folder(step.ended_at.date())}/{name}", LEDGER)
-    writer.write(_build_table([step]))
+    file = f"date={step.ended_at.date()}/{name}"
+    writer = Writer(lake, f"ledger/{file}", LEDGER)
+    writer.write(pa.Table.from_pylist([{"file": file, **msgspec.structs.asdict(step)}], schema=LEDGER))
     return writer.close().path
 
 
 def read_ledger(lake: Lake, first: date | None = None, last: date | None = None) -> pa.Table:
     """The rows of some UTC days, both ends included, in the order in which the tries ended."""
-    return read_rows(lake, list_recent(lake, first, last))
-
-
-def list_recent(lake: Lake, first: date | None = None, last: date | None = None) -> list[str]:
-    """The paths of the rows of some UTC days, in the order in which the tries ended."""
-    chosen = [name for name in lake.list_names("ledger") if _folder_between(name, first, last)]
-    with ThreadPoolExecutor(1 if lake.local else THREADS) as threads:  # only waiting for a network can be shared
-        found = threads.map(lambda day: (day, lake.list_names(f"ledger/{day}")), chosen)
-        return [f"ledger/{day}/{name}" for day, names in found for name in names if name.endswith(".parquet")]
-
-
-def read_rows(lake: Lake, paths: Sequence[str]) -> pa.Table:
-    """The rows at some paths, in the order in which the tries ended."""
-    files = lake.read_files(paths)
-    return _join(LEDGER, [_read(data) for _, data in files]).sort_by("ended_at")
+    return read_chosen(lake, first, last).cast(LEDGER)
 
 
 def read_new_steps(lake: Lake, since: datetime | None, known: Collection[str]) -> pa.Table:
-    """The rows of tries that ended at an instant or later, but for those in some files; for a table in a database.
+    """The rows of tries that ended at an instant or later, but for those of some files; for a table in a database.
 
-    The first column, ``file``, identifies a row. All texts are plain. The oldest come first, ``AT_ONCE`` at most.
+    All texts are plain. The oldest come first, ``AT_ONCE`` at most.
     """
     first = None if since is None else since.astimezone(UTC)
-    paths = list_recent(lake, first and first.date())
-    names = [path.removeprefix("ledger/") for path in paths]
     start = "" if first is None else f"date={first.date()}/{timestamp(first)}"
-    chosen = [name for name in names if name >= start and name not in known][:AT_ONCE]
-    files = lake.read_files([f"ledger/{name}" for name in chosen])
-    return _join(STEPS, [_add_file(path.removeprefix("ledger/"), _read(data)) for path, data in files])
 
+    def choose(names: list[str]) -> list[str]:
+        return [name for name in names if name >= start and name not in known][:AT_ONCE]
 
-def _read(data: bytes) -> pa.Table:
-    """The rows of a file, with plain texts. Threads would take longer to start than the one row to read."""
-    rows = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
-    return rows.cast(pa.schema([field.with_type(find_plain_type(field)) for field in rows.schema]))
-
-
-def _add_file(name: str, rows: pa.Table) -> pa.Table:
-    return rows.add_column(0, STEPS.field(0), [pa.array([name] * rows.num_rows, pa.string())])
-
-
-def _join(columns: pa.Schema, tables: Iterable[pa.Table]) -> pa.Table:
-    """One table. Older files lack columns that were added since: nulls."""
-    plain = pa.schema([field.with_type(find_plain_type(field)) for field in columns])
-    return pa.concat_tables([plain.empty_table(), *tables], promote_options="default").cast(columns)
-
-
-class RowName(NamedTuple):
-    """What the name of a row's file says: how the try ended, and of which step of which window it was."""
-
-    state: str
-    key: str
-
-
-def parse_name(path: str) -> RowName | None:
-    """What a path says; None for a name that ``write_step`` has not made."""
-    parts = path.rpartition("/")[2].split("-")
-    return RowName(*parts[1:3]) if len(parts) == len(("stamp", "state", "key", "token")) else None
+    return read_chosen(lake, first and first.date(), None, choose)
 
 
 def _digest_step(step: Step) -> str:
@@ -180,17 +131,3 @@ def name_run(run_id: str) -> str:
     if _MADE_BY_AIRFLOW.fullmatch(run_id):
         return run_id
     return f"sha256:{hashlib.sha256(run_id.encode()).hexdigest()[:16]}"
-
-
-def _folder(day: date) -> str:
-    return f"ledger/date={day}"
-
-
-def _folder_between(name: str, first: date | None, last: date | None) -> bool:
-    day = name.removeprefix("date=")
-    return (first is None or day >= f"{first}") and (last is None or day <= f"{last}")
-
-
-def _build_table(steps: Iterable[Step]) -> pa.Table:
-    rows = [msgspec.structs.asdict(step) for step in steps]
-    return pa.Table.from_pylist(rows, schema=LEDGER)

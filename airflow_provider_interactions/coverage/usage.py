@@ -10,7 +10,7 @@ import msgspec
 from airflow_provider_interactions.coverage.ledger import read_ledger
 from airflow_provider_interactions.lake.storage import Lake
 
-#: The most days to sum up, because each try is a file of its own.
+#: The most days to sum up at once.
 MOST_DAYS = 31
 
 

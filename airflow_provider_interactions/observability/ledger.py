@@ -143,8 +143,15 @@ def _describe_task(context: Mapping[str, Any]) -> dict[str, Any]:
 
 def _write(lake: str | None, facts: dict[str, Any]) -> None:
     from airflow_provider_interactions.coverage.ledger import Step, write_step
+    from airflow_provider_interactions.coverage.ledger_files import merge_closed_days
 
     try:
         write_step(open_lake(lake), Step(**facts))
     except InteractionsError as refused:
         log.warning("This try of the step is not in the ledger. %s", refused)
+        return
+    if facts["step"] == "list":  # once a run is enough
+        try:
+            merge_closed_days(open_lake(lake), facts["ended_at"].date())
+        except InteractionsError as refused:
+            log.info("The ledger's files of past days were not merged. A later run does that. %s", refused)
