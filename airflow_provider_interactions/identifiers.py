@@ -22,6 +22,9 @@ SCIENTIFIC = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE]\+\d+")
 #: The name of a column: words without digits, joined by blanks or underscores.
 NAME = re.compile(r"[^\W\d]+(?: [^\W\d]+)*")
 
+#: What a hash looks like: 40 or more hexadecimal digits, or a pseudonym of a policy. No vendor's identifier does.
+HASH = re.compile(r"[0-9a-fA-F]{40,}|hmac:.*")
+
 QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 
 
@@ -48,6 +51,11 @@ def is_name_only(header: str, accepts: Callable[[str], bool]) -> bool:
     underscores is a name. If the kind accepts no words, everything that it accepts is an identifier.
     """
     return not accepts(header) or (accepts("name") and NAME.fullmatch(header) is not None)
+
+
+def looks_hashed(text: str) -> bool:
+    """Whether a text is a hash of an identifier, by its look."""
+    return HASH.fullmatch(text.strip()) is not None
 
 
 def _spell_text(text: str) -> str:

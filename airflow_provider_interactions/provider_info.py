@@ -17,7 +17,8 @@ OPERATORS = [
     f"airflow_provider_interactions.{name}"
     for name in (
         *("operators.contacts", "operators.extract", "operators.publish", "operators.normalize", "operators.load"),
-        *("operators.pipeline", "operators.person", "operators.everywhere", "observability.assets"),
+        *("operators.pipeline", "operators.person", "operators.everywhere", "operators.erase"),
+        "observability.assets",
     )
 ]
 
@@ -130,7 +131,7 @@ SHARED_LIMIT = {
 }
 
 #: The names of the link classes, without their ending.
-LINKS = ("Manifest", "Parquet", "Lines", "Page")
+LINKS = ("Manifest", "Parquet", "Lines", "Page", "Receipt")
 
 
 def get_provider_info() -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, field
 
+from airflow_provider_interactions.connection import ConnectionFields, read_extra
 from airflow_provider_interactions.errors import ConfigError
 
 #: The least length of a key in bytes: that of the hash, as RFC 2104, section 3, advises.
@@ -39,3 +40,15 @@ class HashKey:
     def hash(self, vendor: str, kind: str, identifier: str) -> str:
         """The keyed hash of an identifier, in hexadecimal digits. It differs between vendors and kinds."""
         return hmac.digest(self.secret, SEPARATOR.join((vendor, kind, identifier)).encode(), "sha256").hex()
+
+
+def read_hash_keys(connection: ConnectionFields) -> list[HashKey]:
+    """The keys that a connection holds: its password, then the former keys in the list ``former`` of its extra.
+
+    Entries of the suppression list may have been made with former keys. Raises ConfigError if a key is too short.
+    """
+    former = read_extra(connection).get("former", [])
+    if not isinstance(former, list):
+        msg = f"The extra former of connection {connection.conn_id} is not a list. Write the former keys as a list."
+        raise ConfigError(msg)
+    return [HashKey(str(secret).encode()) for secret in (connection.password or "", *former)]

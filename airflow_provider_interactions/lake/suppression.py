@@ -2,7 +2,7 @@
 
 ::
 
-    suppression/vendor=…/<key id>-<hash>.json      one empty object for each person
+    suppression/vendor=…/<key id>-<hash>.json      for each person, when the erasure was, and its receipt
 
 The list holds keyed hashes only (`HashKey`). Each person is an object of its own, so that erasures side by side cannot
 lose each other's entries, and one listing reads the whole list. Every step that could bring a person back reads it: the
@@ -13,6 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.keys import HashKey
@@ -21,6 +24,17 @@ from airflow_provider_interactions.lake.storage import Lake
 
 #: The folder of the list.
 FOLDER = "suppression"
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """When a person was erased (UTC), and the name of the receipt, as far as it is known."""
+
+    erased_at: datetime | None = None
+    receipt: str = ""
+
+
+#: An entry that says nothing of the erasure.
+UNDATED = Entry()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +50,12 @@ class Suppression:
 
     def covers(self, kind: str, identifier: str) -> bool:
         """Whether a person is on the list."""
+        return self.find_name(kind, identifier) is not None
+
+    def find_name(self, kind: str, identifier: str) -> str | None:
+        """The name of a person's entry; None if the person is not on the list."""
         names = (f"{key.id}-{key.hash(self.vendor, kind, identifier)}" for key in self.keys)
-        return any(name in self.entries for name in names)
+        return next((name for name in names if name in self.entries), None)
 
 
 def read_suppression(lake: Lake, vendor: str) -> Suppression:
@@ -52,10 +70,16 @@ def read_suppression(lake: Lake, vendor: str) -> Suppression:
     return Suppression(vendor, entries, keys)
 
 
-def suppress(lake: Lake, key: HashKey, vendor: str, people: Iterable[tuple[str, str]]) -> None:
-    """Put people, given by kind and identifier, on the list of a vendor. Repeating it changes nothing."""
+def suppress(lake: Lake, key: HashKey, vendor: str, people: Iterable[tuple[str, str]], entry: Entry = UNDATED) -> None:
+    """Put people, given by kind and identifier, on the list of a vendor. Repeating it renews their entries."""
     for kind, identifier in people:
-        lake.publish(_name_entry(key, vendor, kind, identifier), {})
+        lake.publish(_name_entry(key, vendor, kind, identifier), entry)
+
+
+def find_entry(lake: Lake, suppression: Suppression, kind: str, identifier: str) -> Entry | None:
+    """The entry of a person on a list; None if the person is not on it."""
+    name = suppression.find_name(kind, identifier)
+    return None if name is None else lake.read(f"{_folder(suppression.vendor)}/{name}.json", Entry) or UNDATED
 
 
 def lift_suppression(lake: Lake, vendor: str, kind: str, identifier: str) -> bool:

@@ -8,8 +8,9 @@ plugin, if ``[api] base_url`` says where Airflow's UI is. Other files have the l
 
 from __future__ import annotations
 
+import posixpath
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from airflow.sdk import BaseOperatorLink, conf
 
@@ -57,6 +58,20 @@ class ParquetLink(ManifestLink):
     """The answer to a request, as Parquet."""
 
     name, ending = "Parquet", ".parquet"
+
+
+class ReceiptLink(ManifestLink):
+    """The receipt of an erasure, as a page."""
+
+    name, ending = "Receipt", ".html"
+
+    def find_page(self, summary: Summary) -> str:
+        """The address of the plugin's page about a receipt; empty if there is none."""
+        base = conf.get("api", "base_url", fallback="") or ""
+        if not base.startswith("http"):
+            return ""
+        name = unquote(posixpath.basename(summary.path).removesuffix(".json"))
+        return f"{base.rstrip('/')}{PREFIX}/receipt?{urlencode({'name': name})}"
 
 
 class PageLink(ManifestLink):

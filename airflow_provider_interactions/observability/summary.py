@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_interactions.lake.paths import WindowPaths
     from airflow_provider_interactions.load import Loaded
     from airflow_provider_interactions.person.counts import Answer, PersonAnswer
+    from airflow_provider_interactions.person.receipt import Receipt
 
 Counters = Mapping[str, int]
 
@@ -117,6 +118,13 @@ def summarize_answer(stage: str, answer: Answer) -> Summary:
 def summarize_person(stage: str, answer: PersonAnswer) -> Summary:
     """The summary of an answer about one person at several systems."""
     return _summarize_request(stage, "all", "all", answer)
+
+
+def summarize_erasure(stage: str, vendors: Sequence[str], receipt: Receipt) -> Summary:
+    """The summary of an erasure. ``rows`` are those that were removed, also from tables."""
+    rows = sum(receipt.erased.values()) + sum(one.rows for one in receipt.tables)
+    vendor = vendors[0] if len(vendors) == 1 else "all"
+    return Summary(stage, vendor, "all", None, None, rows, None, receipt.files, receipt.path, counters={"rows": rows})
 
 
 def _summarize_request(stage: str, vendor: str, account: str, answer: Answer | PersonAnswer) -> Summary:

@@ -1,6 +1,7 @@
-"""Operators: list contacts, extract, publish, normalize and load; all of these in one call; one data subject's data."""
+"""Operators: list contacts, extract, publish, normalize and load; all in one call; a person's data and erasure."""
 
 from airflow_provider_interactions.operators.contacts import ListContactsOperator
+from airflow_provider_interactions.operators.erase import EraseContactOperator, PlanErasureOperator
 from airflow_provider_interactions.operators.everywhere import PersonInteractionsOperator
 from airflow_provider_interactions.operators.extract import ExtractInteractionsOperator
 from airflow_provider_interactions.operators.load import LoadInteractionsOperator
@@ -12,6 +13,7 @@ from airflow_provider_interactions.operators.publish import PublishInteractionsO
 
 __all__ = [
     "ContactInteractionsOperator",
+    "EraseContactOperator",
     "ExtractInteractionsOperator",
     "ListContactsOperator",
     "LoadInteractionsOperator",
@@ -19,6 +21,7 @@ __all__ = [
     "NormalizePartOperator",
     "PersonInteractionsOperator",
     "Pipeline",
+    "PlanErasureOperator",
     "PublishInteractionsOperator",
     "SplitWindowOperator",
     "interactions_pipeline",

@@ -33,14 +33,15 @@ from airflow_provider_interactions.contract import Contact, Vendor
 from airflow_provider_interactions.errors import ConfigError, InteractionsError, LakeUnavailable, LoadError
 from airflow_provider_interactions.lake.encryption import find_key_ring
 from airflow_provider_interactions.lake.keys import HashKey
-from airflow_provider_interactions.lake.paths import AccountPaths, list_accounts, timestamp
+from airflow_provider_interactions.lake.paths import AccountPaths, escape_segment, list_accounts, timestamp
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.lake.suppression import read_suppression, suppress
+from airflow_provider_interactions.lake.suppression import Entry, read_suppression, suppress
 from airflow_provider_interactions.normalize.policy import Key
 from airflow_provider_interactions.person.erase_account import LAYERS, AccountErasure
 from airflow_provider_interactions.person.erase_answers import AnswersErasure
 from airflow_provider_interactions.person.everywhere import EVERY
 from airflow_provider_interactions.person.receipt import Receipt, add_rows, add_table, open_receipt
+from airflow_provider_interactions.person.receipt_page import write_receipt_page
 from airflow_provider_interactions.person.search import search_lake
 from airflow_provider_interactions.vendors import find_vendor
 
@@ -72,6 +73,7 @@ def erase_people(
     accounts: Sequence[AccountPaths] = (),
     pseudonyms: Sequence[Key] = (),
     name: str | None = None,
+    keep: bool = False,
     now: datetime | None = None,
 ) -> Receipt:
     """Erase people, given as contacts by vendor, from the lake and the targets; returns the receipt, which is stored.
@@ -79,7 +81,9 @@ def erase_people(
     They are erased from all accounts of the vendor in the lake; ``accounts`` are others that only the targets have.
     ``approved_by`` is who approved it. ``name`` names the receipt: give the same one to continue after a failure.
     ``pseudonyms`` are the keys by which a policy for personal data has replaced ``contact_id``, former ones too:
-    without them, windows of such a policy are failures. ``now`` (aware) is the instant of the erasure.
+    without them, windows of such a policy are failures. ``keep`` stores the people in the lake until the erasure is
+    complete, for ``read_kept_people``: for callers that may not find them again after a failure. ``now`` (aware) is the
+    instant of the erasure.
 
     Raises ConfigError before anything is changed: for a kind that the vendor does not have, and if ``lake.keys`` gives
     no key or another one than that of the suppression list. Raises LoadError if a target refuses, and LakeUnavailable
@@ -93,9 +97,19 @@ def erase_people(
     name = name or f"{timestamp(now)}-{uuid.uuid4().hex[:8]}"
     receipt = open_receipt(lake, name, key, people, approved_by, now)
     counted = add_rows(receipt, dict.fromkeys(PLACES, 0), 0)
-    erasure = _Erasure(lake, people, targets, accounts, tuple(pseudonyms), now, counted)
+    kept = _name_kept(name) if keep else ""
+    erasure = _Erasure(lake, people, targets, accounts, tuple(pseudonyms), now, counted, kept)
     erasure.run(key)
     return erasure.receipt
+
+
+def read_kept_people(lake: Lake, name: str) -> dict[str, list[Contact]] | None:
+    """The people of an erasure that is not complete, by its name, if it was begun with ``keep``."""
+    return lake.read(_name_kept(name), dict[str, list[Contact]])
+
+
+def _name_kept(name: str) -> str:
+    return f"erasures/{escape_segment(name)}.json"
 
 
 def require_key(lake: Lake) -> HashKey:
@@ -119,12 +133,16 @@ class _Erasure:
     pseudonyms: Sequence[Key]
     now: datetime
     receipt: Receipt
+    kept: str = ""
 
     def run(self, key: HashKey) -> None:
         """All steps. The receipt is stored after each."""
         self._save()
+        if self.kept:
+            self.lake.publish(self.kept, self.people)
         for vendor, contacts in self.people.items():
-            suppress(self.lake, key, vendor, ((one.kind, one.id) for one in contacts))
+            entry = Entry(self.now, self.receipt.name)
+            suppress(self.lake, key, vendor, ((one.kind, one.id) for one in contacts), entry)
         self._erase_from_targets()
         for account in self._list_accounts():
             self._erase_account(account)
@@ -135,6 +153,7 @@ class _Erasure:
         self._finish()
 
     def _save(self) -> None:
+        self.lake.write(self.receipt.page, write_receipt_page(self.receipt).encode())
         self.lake.publish(self.receipt.path, self.receipt)
 
     def _list_accounts(self) -> list[AccountPaths]:
@@ -210,7 +229,7 @@ class _Erasure:
         found: dict[str, int] = {}
         searched = unread = 0
         for vendor in self.people:
-            result = search_lake(self.lake, vendor, [one.id for one in self._spell(vendor)])
+            result = search_lake(self.lake, vendor, [one.id for one in self._spell(vendor)], self.kept)
             searched, unread = searched + result.searched, unread + result.unread
             for place, rows in result.rows.items():
                 found[place] = found.get(place, 0) + rows
@@ -221,6 +240,8 @@ class _Erasure:
         state = "failed" if failed else "found" if self.receipt.found else "complete"
         self.receipt = replace(self.receipt, state=state, ended_at=datetime.now(UTC))
         self._save()
+        if self.kept and not failed:
+            self.lake.remove([self.kept])
         log.info("%s", describe_receipt(self.receipt))
         if failed:
             msg = (

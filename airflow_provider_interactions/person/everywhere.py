@@ -21,6 +21,7 @@ from airflow_provider_interactions.http.shared_limit import Sharing
 from airflow_provider_interactions.lake.paths import WindowPaths, timestamp
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.person.counts import Files, Findings, PersonAnswer, Totals, sum_findings, sum_person
+from airflow_provider_interactions.person.erased import refuse_erased
 from airflow_provider_interactions.person.files import AnswerFiles, PersonRecords
 from airflow_provider_interactions.person.identities import Identity
 from airflow_provider_interactions.person.page import Cover, write_page
@@ -85,6 +86,8 @@ def answer_person(
     asked_by: str | None = None,
 ) -> PersonAnswer:
     """Ask every system about one person and write the four files. Times and errors are those of ``answer_request``."""
+    for system in systems:
+        refuse_erased(lake, system.request.vendor.name, system.request.contacts)
     first, asked_at = systems[0].request, now or datetime.now(UTC)
     base = f"{WindowPaths(EVERY, EVERY, first.span).requests}/{timestamp(asked_at)}-{uuid.uuid4().hex[:8]}"
     subjects: list[Subject] = []

@@ -9,7 +9,7 @@ No message holds a value of the map or of the request, because both are personal
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from airflow_provider_interactions.contacts import find_delimiter
 from airflow_provider_interactions.contract import Contact, Vendor
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.identifiers import spell_identifier
+from airflow_provider_interactions.identifiers import looks_hashed, spell_identifier
 from airflow_provider_interactions.lake.faults import READING_MAP, translate_faults
 from airflow_provider_interactions.vendors import VENDORS, find_vendor
 
@@ -41,9 +41,6 @@ ROWS = 65_536
 
 #: The kind whose identifiers are compared without case.
 EMAIL = "email"
-
-#: What a digest looks like: 40 or more hexadecimal digits. No vendor's identifier does.
-_DIGEST = re.compile(r"[0-9a-fA-F]{40,}")
 
 #: Reads the rows of the map that a filter selects, as batches of text with ``COLUMNS``.
 Scan = Callable[[pc.Expression], Iterator[pa.RecordBatch]]
@@ -85,6 +82,29 @@ def find_identities(scan: Scan, sought: Sought) -> list[Identity]:
         msg = f"The map of identities has more than {MOST_ROWS} rows of this person_id. Check how the map is made."
         raise ConfigError(msg)
     return sorted(dict.fromkeys(map(_check_row, rows)), key=lambda found: list(VENDORS).index(found.vendor))
+
+
+def refuse_shared(scan: Scan, identities: Sequence[Identity]) -> None:
+    """Raise ConfigError if one of a person's identifiers is in rows of another person, too. It scans the map once."""
+    texts = sorted({one.contact.id.lower() for one in identities})
+    owners: dict[tuple[str, str], set[str]] = {}
+    for row in _read_rows(scan, pc.utf8_lower(_spell("identifier")).isin(texts)):
+        for one in identities:
+            if row["person_id"] and row["account"] in ("", one.account or row["account"]) and _is_same(row, one):
+                owners.setdefault((one.vendor, one.contact.id), set()).add(row["person_id"])
+    shared = Counter(vendor for (vendor, _), people in owners.items() if len(people) > 1)
+    if shared:
+        places = ", ".join(f"{vendor} {n}" for vendor, n in shared.items())
+        msg = (
+            f"Identifiers of this person are in rows of another person in the map of identities, too ({places}). An "
+            "erasure would remove what belongs to the other person. Correct the map, or give the identifiers that are "
+            "this person's alone. Nothing was changed."
+        )
+        raise ConfigError(msg)
+
+
+def _is_same(row: Mapping[str, str], one: Identity) -> bool:
+    return _is_sought(row, Sought(identifier=one.contact.id, vendor=one.vendor, kind=one.contact.kind))
 
 
 def scan_file(fs: Any, path: str) -> Scan:
@@ -193,7 +213,7 @@ def _find_person(scan: Scan, sought: Sought) -> str:
 
 
 def _explain_nobody(sought: Sought) -> str:
-    if _DIGEST.fullmatch(sought.identifier or ""):
+    if looks_hashed(sought.identifier or ""):
         return "The identifier looks like a digest. Give the identifier itself: the map and the vendors do not hash it."
     where = " with this vendor or kind" if sought.vendor or sought.kind else ""
     return f"Nobody in the map of identities has this identifier{where}. Check it, or add the person's rows."

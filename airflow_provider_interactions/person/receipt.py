@@ -3,6 +3,7 @@
 ::
 
     receipts/<name>.json      one for each erasure, written before anything is removed, and again after each step
+    receipts/<name>.html      the same as a page for people
 """
 
 from __future__ import annotations
@@ -72,7 +73,17 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def path(self) -> str:
         """Its path in the lake."""
-        return f"receipts/{escape_segment(self.name)}.json"
+        return name_receipt(self.name)
+
+    @property
+    def page(self) -> str:
+        """The path of its page in the lake."""
+        return f"{self.path.removesuffix('.json')}.html"
+
+
+def name_receipt(name: str) -> str:
+    """The path of a receipt in the lake."""
+    return f"receipts/{escape_segment(name)}.json"
 
 
 def open_receipt(

@@ -39,6 +39,7 @@ from airflow_provider_interactions.lake.memory import open_memory_lake
 from airflow_provider_interactions.lake.paths import WindowPaths, timestamp
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.person.counts import Answer, Files, Totals, build_answer
+from airflow_provider_interactions.person.erased import refuse_erased
 from airflow_provider_interactions.person.files import AnswerFiles, PersonRecords, fold_type, read_person
 from airflow_provider_interactions.person.page import Cover, write_page
 from airflow_provider_interactions.person.page_rows import place_subjects
@@ -140,9 +141,11 @@ def answer_request(
 ) -> Answer:
     """Ask the vendor, write the four files and return the content of the last one. After an error, no file remains.
 
-    Raises VendorError, and Unreconciled if a record is unaccounted for. ``now`` (aware) is the time of the request.
+    Raises ConfigError for people who were erased, VendorError, and Unreconciled if a record is unaccounted for.
+    ``now`` (aware) is the time of the request.
     ``sharing`` is as in ``Job``. ``asked_by`` is the name of who asks; only the page holds it.
     """
+    refuse_erased(lake, request.vendor.name, request.contacts, request.places)
     with ask_vendor(request, credentials, progress=progress, limits=limits, sharing=sharing, now=now) as found:
         return _write_answer(lake, request, *found, asked_by)
 

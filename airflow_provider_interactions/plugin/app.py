@@ -26,8 +26,9 @@ from airflow_provider_interactions.coverage.usage import sum_days
 from airflow_provider_interactions.errors import ConfigError, LakeUnavailable
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.person.receipt import Receipt, name_receipt
 from airflow_provider_interactions.plugin.gap_plan import plan_gap
-from airflow_provider_interactions.plugin.manifest_page import render_manifest
+from airflow_provider_interactions.plugin.manifest_page import render_manifest, render_receipt
 from airflow_provider_interactions.window import Window, zulu
 
 STATIC = Path(__file__).with_name("static")
@@ -158,6 +159,13 @@ def _build_router(open_lake: Callable[[], Lake]) -> APIRouter:
         if found is None:
             raise HTTPException(404, "The window has no manifest.")
         return HTMLResponse(render_manifest(*found))
+
+    @router.get("/receipt")
+    def show_receipt(name: Annotated[str, Query(max_length=200)]) -> Response:
+        receipt = open_lake().read(name_receipt(name), Receipt)
+        if receipt is None:
+            raise HTTPException(404, "There is no receipt of this name in the lake.")
+        return HTMLResponse(render_receipt(receipt))
 
     return router
 

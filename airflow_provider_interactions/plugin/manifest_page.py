@@ -1,4 +1,4 @@
-"""A manifest as a page for people: counts, files and times, every text escaped."""
+"""A manifest or a receipt as a page for people: counts, files and times, every text escaped."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from airflow_provider_interactions.lake.manifest import File, Manifest
+from airflow_provider_interactions.person.receipt import Receipt
+from airflow_provider_interactions.person.receipt_page import TITLE, write_receipt_body
 from airflow_provider_interactions.window import zulu
 
 _PAGE = """<!doctype html>
@@ -52,6 +54,11 @@ def render_manifest(path: str, manifest: Manifest) -> str:
     return _PAGE.format(
         title=escape(f"{manifest.vendor}, {manifest.window.start:%Y-%m-%d %H:%M} UTC"), body="\n".join(body)
     )
+
+
+def render_receipt(receipt: Receipt) -> str:
+    """The page of an erasure's receipt. It names nobody."""
+    return _PAGE.format(title=TITLE, body=write_receipt_body(receipt))
 
 
 def _render_table(rows: Iterable[tuple[str, Any]]) -> str:

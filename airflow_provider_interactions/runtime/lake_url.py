@@ -7,7 +7,8 @@ from typing import Any
 from airflow.sdk import BaseHook, ObjectStoragePath, conf
 
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.lake.keys import HashKey
+from airflow_provider_interactions.hooks.base import mask
+from airflow_provider_interactions.lake.keys import HashKey, read_hash_keys
 from airflow_provider_interactions.lake.storage import NO_LAKE, Lake, clone_client
 
 
@@ -25,17 +26,16 @@ def open_lake(url: str | None) -> Lake:
 
 
 def read_keys() -> list[HashKey]:
-    """The keys for hashes of erased people: the password of ``[interactions] suppression_conn_id``, then former keys.
+    """The keys for hashes of erased people, from the connection ``[interactions] suppression_conn_id``.
 
-    The connection's extra ``former`` is a list of keys that entries of the suppression list were made with before.
     Raises ConfigError if a key is too short, and AirflowNotFoundException if there is no such connection.
     """
     conn_id = conf.get("interactions", "suppression_conn_id", fallback="")
     if not conn_id:
         return []
-    connection = BaseHook.get_connection(conn_id)
-    former = connection.extra_dejson.get("former", [])
-    return [HashKey(str(secret).encode()) for secret in (connection.password or "", *former)]
+    keys = read_hash_keys(BaseHook.get_connection(conn_id))
+    mask(*(key.secret.decode() for key in keys))
+    return keys
 
 
 def open_url(url: str, what: str) -> tuple[Any, str]:

@@ -23,10 +23,11 @@ def find_policy(vendor: str, given: GivenPolicy, conn_id: str | None) -> Policy:
 
     if given is None and conn_id:
         given = InteractionsHook(conn_id, vendor=vendor).credentials.settings.policy
-    return read_policy(vendors.read_about(vendor), given, _find_key)
+    return read_policy(vendors.read_about(vendor), given, find_key)
 
 
-def _find_key(conn_id: str) -> Key:
+def find_key(conn_id: str) -> Key:
+    """The key of ``hmac`` that a connection holds. Raises ConfigError, and AirflowNotFoundException."""
     from airflow_provider_interactions.normalize.policy_rules import read_key
 
     connection = BaseHook.get_connection(conn_id)

@@ -6,12 +6,14 @@ import os
 import stat
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.lake.keys import HashKey, read_hash_keys
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.shell.connections import PREFIX, Connection, build_connection, parse_connection
 
@@ -21,6 +23,8 @@ FILE = "interactions.toml"
 #: Airflow's variables of this package's configuration.
 LAKE = "AIRFLOW__INTERACTIONS__LAKE"
 SHARED_LIMIT = "AIRFLOW__INTERACTIONS__SHARED_LIMIT"
+SUPPRESSION = "AIRFLOW__INTERACTIONS__SUPPRESSION_CONN_ID"
+IDENTITIES = "AIRFLOW__INTERACTIONS__IDENTITIES"
 
 NO_LAKE = f"No lake is set. Give --lake, a folder or a URL, or set {LAKE}."
 
@@ -29,6 +33,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of a TOML file. A connection is a table of the fields of its JSON form, or its URI."""
 
     lake: str = ""
+    suppression_conn_id: str = ""
+    identities: str = ""
     connections: dict[str, str | dict[str, Any]] = {}
 
     def find_connection(self, conn_id: str) -> Connection:
@@ -64,7 +70,15 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 "storage's own driver find its credentials."
             )
             raise ConfigError(msg)
-        return Lake.at(address)
+        return replace(Lake.at(address), keys=self.read_keys)
+
+    def read_keys(self) -> list[HashKey]:
+        """The keys for hashes of erased people, from the connection that the environment or the file names.
+
+        Raises ConfigError if there is no such connection, or a key is too short.
+        """
+        conn_id = os.environ.get(SUPPRESSION) or self.suppression_conn_id
+        return read_hash_keys(self.find_connection(conn_id)) if conn_id else []
 
 
 def read_config(path: Path | None) -> Config:
