@@ -17,7 +17,7 @@ from airflow_provider_interactions.lake.suppression import read_suppression
 from airflow_provider_interactions.normalize.policy import Key
 from airflow_provider_interactions.person.erase_account import LAYERS
 from airflow_provider_interactions.person.erasure import require_key
-from airflow_provider_interactions.person.identities import Identity
+from airflow_provider_interactions.person.identities import EMAIL, Identity
 from airflow_provider_interactions.person.report import pluralize
 from airflow_provider_interactions.person.request import check_request
 from airflow_provider_interactions.person.search import search_lake
@@ -60,7 +60,12 @@ def check_people(vendor: Vendor, ids: Iterable[str], kind: str | None) -> People
                 f"{vendor.name} has it. Nothing was changed."
             )
             raise ConfigError(msg)
-    return {vendor.name: check_request(vendor, given, kind).contacts}
+    contacts = check_request(vendor, given, kind).contacts
+    for place, contact in enumerate(contacts, start=1):
+        if contact.kind == EMAIL and "@" not in contact.id:
+            msg = f"Contact {place} is not a valid {EMAIL}. Check it, or give its kind. Nothing was changed."
+            raise ConfigError(msg)
+    return {vendor.name: contacts}
 
 
 def collect_people(lake: Lake, identities: Iterable[Identity], *, all_accounts: bool = False) -> People:

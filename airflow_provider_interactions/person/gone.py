@@ -71,7 +71,7 @@ def _read_newest(lake: Lake, account: AccountPaths, windows: int) -> dict[Contac
 
 def _read_windows(lake: Lake, account: AccountPaths, windows: int) -> Sequence[Manifest]:
     """The manifests of the last windows, by their end."""
-    found = (read_window(name) for name in lake.list_names(account.folder("raw")) if name.endswith(".json"))
+    found = {read_window(name) for name in lake.list_names(account.folder("raw"))}
     last = sorted((window for window in found if window), key=attrgetter("end"))[-windows:]
     paths = [WindowPaths(account.vendor, account.account, window).raw_manifest for window in last]
     return [manifest for _, manifest in lake.read_many(paths, Manifest)]

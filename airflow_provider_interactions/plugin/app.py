@@ -67,6 +67,7 @@ def build_app(
     user, editor = Depends(require_user), Depends(require_editor)
     app.include_router(_build_page_router(airflow_api), dependencies=[user])
     app.include_router(_build_router(open_lake), dependencies=[user])
+    app.include_router(_build_receipt_router(open_lake), dependencies=[user])
     app.include_router(_build_record_router(open_lake), dependencies=[user, editor])
     app.middleware("http")(_add_headers)
     app.add_exception_handler(ConfigError, _explain)
@@ -159,6 +160,12 @@ def _build_router(open_lake: Callable[[], Lake]) -> APIRouter:
         if found is None:
             raise HTTPException(404, "The window has no manifest.")
         return HTMLResponse(render_manifest(*found))
+
+    return router
+
+
+def _build_receipt_router(open_lake: Callable[[], Lake]) -> APIRouter:
+    router = APIRouter()
 
     @router.get("/receipt")
     def show_receipt(name: Annotated[str, Query(max_length=200)]) -> Response:

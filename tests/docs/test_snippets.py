@@ -17,6 +17,7 @@ import requests
 import yaml
 
 from airflow_provider_interactions.connection import build_credentials
+from airflow_provider_interactions.lake.keys import read_hash_keys
 from airflow_provider_interactions.normalize.policy_rules import read_key
 from airflow_provider_interactions.provider_info import get_provider_info
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
@@ -39,6 +40,7 @@ FOREIGN = {
         "INTERACTIONS_DBT_TARGET",
     ),
     "AIRFLOW__COSMOS__ENABLE_TELEMETRY",
+    "AIRFLOW__CORE__SENSITIVE_VAR_CONN_NAMES",
 }
 
 
@@ -86,9 +88,11 @@ def test_commands(block, tools, answers, served):
         check(words, answers, served)
 
 
-def check_export(words, _answers, _served):
+def check_export(words, _answers, served):
     for word in words[1:]:
         name, _, value = word.partition("=")
+        if "SUPPRESSION" in name:  # commands of the page need the key
+            served.shell.environment[name] = value.replace("…", "x")
         if name.startswith("AIRFLOW_CONN_"):
             check_connection(name, json.loads(value.replace("…", "x")))
         elif name not in FOREIGN:
@@ -97,6 +101,9 @@ def check_export(words, _answers, _served):
 
 
 def check_connection(name, given):
+    if given["conn_type"] == "generic" and "login" not in given:  # the key of a suppression list
+        assert read_hash_keys(Connection(conn_id="a", **given))
+        return
     if given["conn_type"] == "generic":  # the key of a policy
         assert read_key(Connection(conn_id="a", **given)).id
         return
