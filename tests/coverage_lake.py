@@ -18,6 +18,7 @@ from airflow_provider_interactions.lake.manifest import Counts
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize.pipeline import normalize
+from airflow_provider_interactions.person.receipt import HashedPerson, Receipt
 from airflow_provider_interactions.window import Window
 
 VENDOR = "dynamics_marketing"
@@ -91,7 +92,21 @@ def build_lake(folder):
     lake = Lake.at(str(folder))
     for account in ACCOUNTS:
         fill(lake, account)
+    lake.publish(RECEIPT.path, RECEIPT)
     return lake
+
+
+#: A receipt whose name and approver would be markup.
+RECEIPT = Receipt(
+    name=f"mine {HOSTILE}",
+    state="found",
+    approved_by=HOSTILE,
+    key_id="0123456789ab",
+    people=(HashedPerson(VENDOR, "contact_id", "f" * 64),),
+    started_at=datetime(2026, 2, 1, tzinfo=UTC),
+    erased={"raw": 12_345},
+    found={"raw": 3},
+)
 
 
 STATES = ["complete", "empty", "rejects", "never", "stale", "failed", "running", "complete"]

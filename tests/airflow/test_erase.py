@@ -401,7 +401,8 @@ def test_an_erased_person_cannot_be_asked_for(run, sandbox, lake, two_persons, b
 MASK = """
 import airflow.settings
 from airflow.api_fastapi.logging import decorators
-print(decorators.secrets_masker.redact({"contacts": ["a", "b"], "person_id": "c", "identifier": "d", "kind": "e"}, "conf"))
+sent = {"contacts": ["a", "b"], "person_id": "c", "identifier": "d", "kind": "e"}
+print(decorators.secrets_masker.redact(sent, "conf"))
 """
 
 

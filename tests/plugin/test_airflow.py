@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from airflow_provider_interactions.window import zulu
-from tests.coverage_lake import ACCOUNTS, PERSON, STATES, VENDOR, day
+from tests.coverage_lake import ACCOUNTS, PERSON, RECEIPT, STATES, VENDOR, day
 
 ROOT = Path(__file__).parents[2]
 USERS = "admin:admin,viewer:viewer"
@@ -97,6 +97,7 @@ ROUTES = [
     ("GET", "api/usage"),
     ("GET", "api/window"),
     ("GET", "manifest"),
+    ("GET", "receipt"),
     ("POST", "api/rejected"),
 ]
 
@@ -105,7 +106,14 @@ ROUTES = [
 def test_only_users_of_airflow_get_anything(server, log_in, method, path):
     url, params = (
         f"{server}/interactions/{path}",
-        {**ABOUT, "reason": "Timestamp is missing", "windows": 1, "last": "2026-01-31", "days": 31},
+        {
+            **ABOUT,
+            "reason": "Timestamp is missing",
+            "windows": 1,
+            "last": "2026-01-31",
+            "days": 31,
+            "name": RECEIPT.name,
+        },
     )
     assert requests.request(method, url, params=params, timeout=60).status_code == 401
     forged = {"Authorization": "Bearer forged"}

@@ -13,7 +13,20 @@ from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.plugin.app import FILES, build_app
 from airflow_provider_interactions.window import zulu
-from tests.coverage_lake import ACCOUNTS, HOSTILE, PERSON, STATES, VENDOR, build_lake, day, fill, note, require, serve
+from tests.coverage_lake import (
+    ACCOUNTS,
+    HOSTILE,
+    PERSON,
+    RECEIPT,
+    STATES,
+    VENDOR,
+    build_lake,
+    day,
+    fill,
+    note,
+    require,
+    serve,
+)
 
 VIEWER, EDITOR = {"X-Roles": "viewer"}, {"X-Roles": "viewer,editor"}
 
@@ -37,6 +50,7 @@ ROUTES = [
     ("GET", "api/usage", {"last": "2026-01-31", "days": 31}),
     ("GET", "api/window", about(6)),
     ("GET", "manifest", about(6)),
+    ("GET", "receipt", {"name": RECEIPT.name}),
     ("POST", "api/rejected", {**about(6), "reason": "Timestamp is missing"}),
 ]
 
@@ -190,6 +204,19 @@ def test_the_manifest_for_people(page, lake, account):
         assert escape(text) in response.text
     assert HOSTILE not in response.text
     assert requests.get(f"{page}/manifest", about(5), headers=VIEWER, timeout=30).status_code == 404
+
+
+def test_a_receipt_for_people(page):
+    response = requests.get(f"{page}/receipt", {"name": RECEIPT.name}, headers=VIEWER, timeout=30)
+    assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+    for text in (escape(RECEIPT.approved_by), "12,345", RECEIPT.people[0].hash, "not yet"):
+        assert text in response.text
+    assert HOSTILE not in response.text
+
+
+@pytest.mark.parametrize("name", ["nobody's", "", "..", f"../raw/vendor={VENDOR}", "x" * 201, "%2e%2e"])
+def test_a_receipt_of_another_name_is_no_file_of_the_lake(page, name):
+    assert requests.get(f"{page}/receipt", {"name": name}, headers=VIEWER, timeout=30).status_code in (404, 422)
 
 
 @pytest.mark.parametrize(
