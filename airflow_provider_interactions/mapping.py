@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract import Contact, Interaction, Mapped, Vendor
+from airflow_provider_interactions.contract.bulk import SUPERSEDED
 from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS, RAW
 
 #: What a mapping may read of a raw batch.
@@ -25,7 +26,7 @@ _CARRIED = frozenset(("vendor", "account", "contact_id_kind", "extracted_at", "w
 class MappedRows(NamedTuple):
     """Canonical rows, their places in the raw batch, and the reason of each rejected record by its place.
 
-    ``names`` are the fields of all records that have no column.
+    A bulk vendor's record that has a newer version is neither. ``names`` are the fields of all records that have no column.
     """
 
     rows: pa.RecordBatch
@@ -48,13 +49,16 @@ def map_batch(raw: pa.RecordBatch, vendor: Vendor) -> MappedRows:
     """The canonical rows of a raw batch in its order. A row has the columns of a raw row that the batch has."""
     mapped = vendor.map_records(raw)
     columns = _complete(raw, mapped)
+    superseded = _find_superseded(raw, vendor)
     rejected = _find_rejects(columns, mapped.rejected)
+    rejected = {place: reason for place, reason in rejected.items() if place not in superseded}
     rows = pa.record_batch(
         list(columns.values()), pa.schema([CANONICAL.field(name).with_nullable(True) for name in columns])
     )
     places = pa.array(range(raw.num_rows), pa.uint64())
-    if rejected:
-        places = pa.array([place for place in range(raw.num_rows) if place not in rejected], pa.uint64())
+    left_out = rejected.keys() | superseded
+    if left_out:
+        places = pa.array([place for place in range(raw.num_rows) if place not in left_out], pa.uint64())
         rows = rows.take(places)
     return MappedRows(rows.cast(pa.schema([CANONICAL.field(name) for name in columns])), places, rejected, mapped.names)
 
@@ -89,6 +93,14 @@ def _complete(raw: pa.RecordBatch, mapped: Mapped) -> dict[str, pa.Array]:
             values = pa.nulls(raw.num_rows, column.type)
         found[column.name] = values if values.type == column.type else values.cast(column.type)
     return found
+
+
+def _find_superseded(raw: pa.RecordBatch, vendor: Vendor) -> frozenset[int]:
+    """The places of the records that have a newer version, as the extraction marks them."""
+    if vendor.bulk is None:
+        return frozenset()
+    marked = pc.equal(raw.column("context").cast(pa.string()), SUPERSEDED)
+    return frozenset(pc.indices_nonzero(marked).to_pylist())
 
 
 def _find_rejects(columns: Mapping[str, pa.Array], rejected: Mapping[int, str]) -> dict[int, str]:

@@ -29,7 +29,7 @@ RAW = pa.schema(
         _field("vendor", WORD, "registry name", null=False),
         _field("account", WORD, "the organisation: the connection's host unless set", null=False),
         _field("contact_id", pa.string(), "the identifier asked with", null=False),
-        _field("contact_id_kind", WORD, "contact_id, cons_id, member_id, email, mobile or external_id", null=False),
+        _field("contact_id_kind", WORD, "contact_id, email, mobile and the like, or a word of the vendor", null=False),
         _field("asked_type", WORD, "the interaction type asked for; empty for all types", null=False),
         _field("context", WORD, "JSON: what the response says outside the record", null=False),
         _field("occurred_at", INSTANT, "when it happened; null if the record has no readable time"),
@@ -62,7 +62,7 @@ CANONICAL = pa.schema(
         _field("account", WORD, "the organisation: the connection's host unless set", null=False),
         _field("interaction_id", pa.string(), "the vendor's id if it is unique, else a digest", null=False),
         _field("contact_id", pa.string(), "the identifier asked with", null=False),
-        _field("contact_id_kind", WORD, "contact_id, cons_id, member_id, email, mobile or external_id", null=False),
+        _field("contact_id_kind", WORD, "contact_id, email, mobile and the like, or a word of the vendor", null=False),
         _field("occurred_at", INSTANT, "when it happened", null=False),
         _field("channel", WORD, "one of CHANNELS", null=False),
         _field("action", WORD, "one of ACTIONS", null=False),
@@ -144,7 +144,8 @@ ACTIONS = frozenset(
     {
         *("sent", "delivered", "opened", "clicked", "bounced", "blocked", "failed", "forwarded", "visited"),
         *("submitted", "registered", "checked_in", "subscribed", "unsubscribed", "responded", "processed"),
-        *("noted", "other"),
+        # A bot, such as a scanner of e-mails, followed the link.
+        *("noted", "bot_clicked", "cancelled", "deleted", "other"),
     }
 )
 

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from airflow_provider_interactions.contract import Credentials, Fetch, Options
 
+#: The context of a raw row whose key has a newer row in the window: it becomes no row of the table, and no reject.
+SUPERSEDED = '{"superseded":true}'
+
 
 @dataclass(frozen=True, slots=True)
 class Access:

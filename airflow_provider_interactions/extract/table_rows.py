@@ -6,19 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_interactions.contract.bulk import Bulk
+from airflow_provider_interactions.contract.bulk import SUPERSEDED, Bulk
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.raw_table import NUMBERED, repeat_instant
 from airflow_provider_interactions.schema import WORD
 from airflow_provider_interactions.tables.columns import read_instants, read_keys, read_people, read_versions
 from airflow_provider_interactions.tables.payloads import build_payloads
-
-#: The context of a row whose key has a newer row.
-SUPERSEDED = msgspec.json.encode({"superseded": True}).decode()
 
 
 class SortedRows(NamedTuple):

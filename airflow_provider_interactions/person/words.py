@@ -50,6 +50,9 @@ ACTION_WORDS = {
     "responded": "answered",
     "processed": "processed",
     "noted": "noted",
+    "bot_clicked": "link followed by a program, not by the person",
+    "cancelled": "cancelled",
+    "deleted": "deleted",
     "other": "other",
 }
 

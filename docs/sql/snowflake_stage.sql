@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS "CRM"."INTERACTIONS" (
   "ACCOUNT" VARCHAR NOT NULL COMMENT 'the organisation: the connection''s host unless set',
   "INTERACTION_ID" VARCHAR NOT NULL COMMENT 'the vendor''s id if it is unique, else a digest',
   "CONTACT_ID" VARCHAR NOT NULL COMMENT 'the identifier asked with',
-  "CONTACT_ID_KIND" VARCHAR NOT NULL COMMENT 'contact_id, cons_id, member_id, email, mobile or external_id',
+  "CONTACT_ID_KIND" VARCHAR NOT NULL COMMENT 'contact_id, email, mobile and the like, or a word of the vendor',
   "OCCURRED_AT" TIMESTAMP_TZ(6) NOT NULL COMMENT 'when it happened',
   "CHANNEL" VARCHAR NOT NULL COMMENT 'one of CHANNELS',
   "ACTION" VARCHAR NOT NULL COMMENT 'one of ACTIONS',

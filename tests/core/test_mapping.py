@@ -18,9 +18,9 @@ from airflow_provider_interactions.mapping import build_batch, map_batch
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.vendors.capillary.fields import write_context
 from airflow_provider_interactions.vendors.capillary.times import read_instant as read_capillary
-from airflow_provider_interactions.vendors.dynamics_marketing.guids import spell_guid, spell_guids
 from airflow_provider_interactions.vendors.dynamics_marketing.mapping import read_time as read_dynamics
 from airflow_provider_interactions.vendors.shared import xml
+from airflow_provider_interactions.vendors.shared.guids import spell_guid, spell_guids
 from airflow_provider_interactions.vendors.shared.json import to_utc
 from airflow_provider_interactions.vendors.shared.records import read_instants, read_local_instants
 
@@ -166,7 +166,7 @@ def test_a_batch_gives_what_its_records_give_one_by_one(name, data):
     asked_type = data.draw(st.sampled_from(["", "EmailSent"]))
     around = data.draw(st.sampled_from(CONTEXTS.get(name, [""])))
     vendor = VENDORS[name]
-    rows, places, rejected, _ = map_batch(raw(payloads, asked_type, around), vendor)
+    rows, places, rejected, *_ = map_batch(raw(payloads, asked_type, around), vendor)
     found = dict(zip(places.to_pylist(), rows.to_pylist(), strict=True))
     for place, payload in enumerate(payloads):
         alone = map_batch(raw([payload], asked_type, around), vendor)

@@ -16,8 +16,8 @@ from airflow_provider_interactions.contract import MOST_EMPTY_PAGES, Contact, Fe
 from airflow_provider_interactions.errors import BadResponse, Incomplete, Stalled
 from airflow_provider_interactions.vendors.dynamics_marketing import errors, responses
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings
-from airflow_provider_interactions.vendors.dynamics_marketing.guids import spell_guid
 from airflow_provider_interactions.vendors.shared import encoding, json
+from airflow_provider_interactions.vendors.shared.guids import spell_guid
 
 #: "Page results" (2026-11): 5,000 rows is both the default and the maximum of odata.maxpagesize.
 MAX_CONTACTS_A_PAGE = 5000

@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract import Mapped
-from airflow_provider_interactions.vendors.dynamics_marketing.guids import (
+from airflow_provider_interactions.vendors.dynamics_marketing.vocabulary import map_type
+from airflow_provider_interactions.vendors.shared.guids import (
     are_placeholders,
     spell_guids,
     spell_repeated_guids,
 )
-from airflow_provider_interactions.vendors.dynamics_marketing.vocabulary import map_type
 from airflow_provider_interactions.vendors.shared.records import Records, map_words
 
 

@@ -35,9 +35,9 @@ from airflow_provider_interactions.vendors.dynamics_marketing.about import ABOUT
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings, auth
 from airflow_provider_interactions.vendors.dynamics_marketing.contacts import HEADERS, contacts
 from airflow_provider_interactions.vendors.dynamics_marketing.errors import classify
-from airflow_provider_interactions.vendors.dynamics_marketing.guids import spell_guid
 from airflow_provider_interactions.vendors.dynamics_marketing.mapping import map_records
 from airflow_provider_interactions.vendors.dynamics_marketing.vocabulary import OLDER, TYPES
+from airflow_provider_interactions.vendors.shared.guids import spell_guid
 from airflow_provider_interactions.window import Window
 
 log = logging.getLogger(__name__)

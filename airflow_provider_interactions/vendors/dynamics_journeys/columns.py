@@ -1,0 +1,51 @@
+"""Which columns decide about a row: its key, version and instant, and its person.
+
+Source: the Common Data Model (see ``vocabulary``): IdempotencyId "defines uniqueness of an analytics event", Version is
+"used for updating the interaction", ProfileType is "Contact, Lead or CI Profile". Definitions of February 2024
+(microsoft/CDM, bb7d676c1) have EntityId and EntityName instead, and no IdempotencyId. How the types are spelled is
+unverified.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from airflow_provider_interactions.contract.bulk import PersonColumn
+from airflow_provider_interactions.vendors.shared.guids import are_placeholders, spell_guids
+from airflow_provider_interactions.vendors.shared.records import null_where
+
+#: The first one that is not null identifies an interaction of a type. Microsoft's own Power BI template takes the
+#: second one for the id. That an id is unique beyond its type is not published.
+KEYS = ("IdempotencyId", "InternalMarketingInteractionId")
+
+VERSION = "Version"
+
+TIME = "Timestamp"
+
+#: Kinds of people by the word of a type, in lower case.
+KINDS = {"contact": "contact", "lead": "lead", "ci profile": "profile", "ciprofile": "profile", "profile": "profile"}
+
+#: The first one that has an identifier names the person. A deleted contact comes first: without a ProfileType beside
+#: it, ProfileId would not say that it is a contact.
+PEOPLE = (
+    PersonColumn("DeletedContactId", "contact"),
+    PersonColumn("ProfileId", "profile", "ProfileType", KINDS),
+    PersonColumn("ContactId", "contact"),
+    PersonColumn("LeadId", "lead"),
+    PersonColumn("EntityId", "profile", "EntityName", KINDS),
+    PersonColumn("DeletedEntityId", "entity", "DeletedEntityType", KINDS),
+    PersonColumn("VisitorId", "visitor"),
+)
+
+#: The kinds of identifier that a row may have, the usual one first.
+PERSON_KINDS = ("contact", "lead", "profile", "visitor", "entity")
+
+
+def spell_ids(texts: pa.StringArray) -> pa.StringArray:
+    """Identifiers in one spelling: GUIDs in lower case. Null where one stands for none, as the empty GUID does."""
+    if texts.null_count == len(texts):
+        return texts
+    coded = pc.utf8_trim_whitespace(texts).dictionary_encode()
+    words = spell_guids(coded.dictionary)
+    return null_where(words, are_placeholders(words)).take(coded.indices)
