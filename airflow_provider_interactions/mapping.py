@@ -26,7 +26,8 @@ _CARRIED = frozenset(("vendor", "account", "contact_id_kind", "extracted_at", "w
 class MappedRows(NamedTuple):
     """Canonical rows, their places in the raw batch, and the reason of each rejected record by its place.
 
-    A bulk vendor's record that has a newer version is neither. ``names`` are the fields of all records that have no column.
+    A bulk vendor's record that has a newer version is neither. ``names`` are the fields of all records that have no
+    column.
     """
 
     rows: pa.RecordBatch

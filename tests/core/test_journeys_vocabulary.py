@@ -10,14 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_interactions.schema import ACTIONS, CHANNELS
 from airflow_provider_interactions.vendors.dynamics_journeys.clients import CLIENTS
-from airflow_provider_interactions.vendors.dynamics_journeys.contacts import (
-    CONTACT_RULES,
-    list_contact_rules,
-    read_kind,
-)
-from airflow_provider_interactions.vendors.dynamics_journeys.contacts import (
-    KINDS as CONTACT_KINDS,
-)
+from airflow_provider_interactions.vendors.dynamics_journeys.columns import KEYS, PEOPLE, PERSON_KINDS, TIME, VERSION
 from airflow_provider_interactions.vendors.dynamics_journeys.vocabulary import (
     BOOKKEEPING,
     CHANNEL_TYPED,
@@ -36,7 +29,7 @@ from airflow_provider_interactions.vendors.shared.guids import spell_guid
 
 PUBLISHED = read_published()
 DOCS = Path(__file__).parents[2] / "docs"
-PERSON_COLUMNS = {rule.id_column for rule in CONTACT_RULES}
+PERSON_COLUMNS = {column.name for column in PEOPLE}
 
 
 def test_every_published_type_has_words_and_no_other_does():
@@ -77,20 +70,16 @@ def test_types_with_a_channel_of_their_own_have_the_column():
     assert {name for name, columns in PUBLISHED.items() if "ChannelType" in columns} == CHANNEL_TYPED
 
 
-def test_each_rule_names_published_columns():
+def test_the_columns_that_decide_are_published():
     columns = {one for columns in PUBLISHED.values() for one in columns} | {"EntityName"}
-    for rule in (*CONTACT_RULES, *list_contact_rules("SegmentMembersCountChanged")):
-        assert {rule.id_column, rule.kind_column or rule.id_column} <= columns
-        assert bool(rule.kind) != bool(rule.kind_column)
-
-
-@pytest.mark.parametrize(
-    ("word", "kind"),
-    [("Contact", "contact"), ("LEAD", "lead"), ("CI Profile", "profile"), ("ci-profile", "profile"), ("account", None)],
-)
-def test_words_for_a_kind_are_read_by_their_letters(word, kind):
-    assert read_kind(word) == kind
-    assert kind is None or kind in CONTACT_KINDS.values()
+    assert {
+        *KEYS,
+        TIME,
+        VERSION,
+        *(name for one in PEOPLE for name in (one.name, one.kind_column or one.name)),
+    } <= columns
+    kinds = {kind for one in PEOPLE for kind in (one.kind, *one.kinds.values())}
+    assert kinds == set(PERSON_KINDS)
 
 
 @given(st.sampled_from([*TYPES, *OLDER]), st.randoms())

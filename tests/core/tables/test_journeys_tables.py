@@ -1,0 +1,122 @@
+"""Customer Insights - Journeys from its tables to canonical rows: the newest version stays, whatever the order."""
+
+import json
+import sys
+import tempfile
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tables_rig import FIRST, build_rows, day, make_rig, row
+
+from airflow_provider_interactions import vendors
+from airflow_provider_interactions.lake.reader import read_rows
+from airflow_provider_interactions.normalize import pipeline
+from airflow_provider_interactions.normalize.pipeline import normalize
+from airflow_provider_interactions.vendors.dynamics_journeys.columns import KEYS, PEOPLE, TIME, VERSION, spell_ids
+from airflow_provider_interactions.vendors.dynamics_journeys.mapping import map_records
+from airflow_provider_interactions.vendors.dynamics_journeys.times import read_timestamps
+
+#: Table, key and version: few of each, so that they meet. Contacts of the versions of a key may differ.
+versions = st.tuples(
+    st.sampled_from(["EmailSent", "SmsSent"]),
+    st.sampled_from("ab"),
+    st.one_of(st.none(), st.integers(0, 3)),
+    st.sampled_from("xy"),
+)
+
+
+def register(monkeypatch):
+    """A maker of rigs whose vendor has the columns and the mapping of Journeys, and is in the registry."""
+    module = ModuleType(f"{vendors.__name__}.acme")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(vendors, "NAMES", (*vendors.NAMES, "acme"))
+
+    def make(folder):
+        rig = make_rig(Path(folder))
+        columns = {"time": TIME, "keys": KEYS, "version": VERSION, "people": PEOPLE}
+        bulk = replace(rig.vendor.bulk, **columns, read_times=read_timestamps, spell_ids=spell_ids)
+        rig.vendor = module.VENDOR = replace(rig.vendor, bulk=bulk, map_records=map_records)
+        return rig
+
+    return make
+
+
+@pytest.fixture
+def journeys(monkeypatch):
+    """Makes rigs for a test."""
+    return register(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def journeys_of_module():
+    """Makes rigs for a property, whose examples share it."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield register(patch)
+
+
+def write(rig, rows, cuts):
+    """Write rows into the files of their tables, a new file after each cut."""
+    bounds = [0, *sorted(cut for cut in cuts if cut < len(rows)), len(rows)]
+    for number, (start, end) in enumerate(pairwise(bounds)):
+        for table in {name for name, *_ in rows[start:end]}:
+            some = [
+                row(key, FIRST, version, person, UsageType=str(place))
+                for place, (name, key, version, person) in enumerate(rows)
+                if name == table and start <= place < end
+            ]
+            rig.disk.add(table, build_rows(*some), "parquet", f"part{number}")
+
+
+def list_rows(rig, manifest):
+    return [one for batch in read_rows(rig.lake, manifest.files) for one in batch.to_pylist()]
+
+
+@settings(max_examples=25)
+@given(st.lists(versions, min_size=1, max_size=9), st.sets(st.integers(1, 8)), st.integers(1, 9))
+def test_the_newest_version_of_each_key_stays_whatever_the_order(journeys_of_module, rows, cuts, size):
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        rig = journeys_of_module(folder)
+        write(rig, rows, cuts)
+        patch.setattr(pipeline, "BATCH_ROWS", size)
+        manifest = normalize(rig.lake, rig.run(day(0)))
+        found = list_rows(rig, manifest)
+    newest = {}
+    for table, key, version, _ in rows:
+        newest[f"{table}:{key}"] = max(newest.get(f"{table}:{key}", -1), -1 if version is None else version)
+    assert {one["interaction_id"]: json.loads(one["attributes"]).get("Version", -1) for one in found} == newest
+    counts = manifest.counts
+    assert (counts.landed, counts.canonical, counts.rejected) == (len(rows), len(newest), 0)
+    assert (counts.repeated, len(found)) == (len(rows) - len(newest), len(newest))
+
+
+def test_both_rows_of_a_cancelled_delivery_stay(journeys, tmp_path):
+    rig = journeys(tmp_path)
+    rows = [row(key, FIRST, DeliveredCount=count, MessageId="m") for key, count in (("a", 1), ("b", -1), ("c", 1))]
+    rig.disk.add("EmailDelivered", build_rows(*rows, DeliveredCount=pa.int32()))
+    found = list_rows(rig, normalize(rig.lake, rig.run(day(0))))
+    assert sorted(one["count"] for one in found) == [-1, 1, 1]
+    assert {one["action"] for one in found} == {"delivered"}
+
+
+def test_a_key_that_two_types_share_is_two_interactions(journeys, tmp_path):
+    rig = journeys(tmp_path)
+    for table in ("EmailSent", "EmailOpened"):
+        rig.disk.add(table, build_rows(row("a", FIRST)))
+    manifest = normalize(rig.lake, rig.run(day(0)))
+    assert {one["interaction_id"] for one in list_rows(rig, manifest)} == {"EmailSent:a", "EmailOpened:a"}
+    assert manifest.counts.rejected == 0
+
+
+def test_rows_of_people_in_any_mixture_are_all_there(journeys, tmp_path):
+    """Rows of a contact are not adjacent in a table."""
+    rig = journeys(tmp_path)
+    rows = [row(f"k{n}", FIRST, person=f"p{n % 3}") for n in range(30)]
+    rig.disk.add("EmailSent", build_rows(*rows), "csv")
+    manifest = normalize(rig.lake, rig.run(day(0)))
+    assert (manifest.counts.canonical, manifest.counts.repeated) == (30, 0)
