@@ -21,8 +21,6 @@ STORAGE = "https://storage.azure.com/.default"
 _GUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _PEOPLE = ("ProfileId", "ContactId", "LeadId", "EntityId", "DeletedContactId")
 _COLUMNS = {"IdempotencyId", "InteractionType", "Timestamp", "CustomerJourneyId", "MessageId", "ProfileId"}
-_NUMBERS = {"Version", "SourceSystem", "BoostValue", "CopiesCount", "DeliveredCount", "MembersCount"}
-_FLAGS = {"IsUnresolvedProfile", "IsSmartScheduled"}
 
 
 class Journeys:
@@ -150,14 +148,13 @@ def parse_csv(content: bytes) -> list[dict[str, Any]]:
 
 
 def _parse_cell(name: str, text: str) -> Any:
-    if name in {"Timestamp", "ActivityExpiryTime"}:
+    """A cell; only the columns with a place of their own in a fact are more than text."""
+    if name == "Timestamp":
         try:
             return datetime.strptime(text, "%m/%d/%Y %I:%M:%S %p").replace(tzinfo=UTC)
         except ValueError:
             return text
-    if name in _FLAGS:
-        return text == "True"
-    return float(text) if name == "Score" else int(text) if name in _NUMBERS else text
+    return int(text) if name == "DeliveredCount" else text
 
 
 def _without_nulls(row: dict[str, Any]) -> dict[str, Any]:
@@ -170,9 +167,9 @@ def build_facts(table: str, rows: list[dict[str, Any]]) -> tuple[list[Fact], lis
     rejects = []
     for row in rows:
         key = row.get("IdempotencyId") or row.get("InternalMarketingInteractionId")
-        if not key or not any(name in row for name in _PEOPLE) or isinstance(row["Timestamp"], str):
+        if not key or not any(name in row for name in _PEOPLE) or not isinstance(row.get("Timestamp"), datetime):
             rejects.append(row)
-        elif key not in newest or row.get("Version", 0) > newest[key].get("Version", 0):
+        elif key not in newest or int(row.get("Version", 0)) > int(newest[key].get("Version", 0)):
             newest[key] = row
     return [_build_fact(table, key, row) for key, row in newest.items()], rejects
 
@@ -189,7 +186,9 @@ def _build_fact(table: str, key: str, row: dict[str, Any]) -> Fact:
         message_id=_lower(row.get("MessageId")),
         count=row.get("DeliveredCount"),
         attributes={
-            name: value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+            name: value.isoformat(timespec="microseconds").replace("+00:00", "Z")
+            if isinstance(value, datetime)
+            else value
             for name, value in row.items()
             if name not in _COLUMNS | {"DeliveredCount"}
         },

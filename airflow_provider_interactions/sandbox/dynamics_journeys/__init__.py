@@ -74,7 +74,8 @@ def list_all_facts(site: Site) -> Iterator[Fact]:
     for row in choose_newest(site.store.list_rows()):
         yield build_fact(site.options, row)
     for row in list_rows_of_scale(site.world, site.options):
-        yield build_fact(site.options, row)
+        if row.reject is None:
+            yield build_fact(site.options, row)
 
 
 def build_connection(url: str, options: Options) -> Mapping[str, Any]:
@@ -112,6 +113,10 @@ def _list_rejects(site: Site) -> list[dict[str, Any]]:
     return [{"table": row.table, "occurred_at": row.at_us, "reason": row.reject} for row in rows]
 
 
+def _delete_rows(site: Site, table: str, day: str) -> int:
+    return int(site.store.delete_rows(table, day))
+
+
 def _compact(site: Site, table: str) -> None:
     site.store.compact(table)
 
@@ -135,6 +140,7 @@ VENDOR = Vendor(
     changes={
         "add_late_rows": _add_late_rows,
         "add_versions": _add_versions,
+        "delete_rows": _delete_rows,
         "compact": _compact,
         "damage": _damage,
         "list_rejects": _list_rejects,

@@ -95,6 +95,13 @@ class DeltaTable:
             new = self._write(rows, old["partitionValues"], at_ms)
         self.commit("DELETE", [{"remove": _build_remove(old, at_ms)}, {"add": new}], at_ms)
 
+    def read_column(self, path: str, name: str) -> list[Any]:
+        """The values of a column of a file, deleted rows included; nulls where the file lacks the column."""
+        file = pq.ParquetFile(self.folder / path)
+        known = self._physical(name) in file.schema_arrow.names
+        rows = file.read([self._physical(name)] if known else [])
+        return rows[self._physical(name)].to_pylist() if known else [None] * file.metadata.num_rows
+
     def compact(self, paths: Sequence[str], at_ms: int) -> None:
         """Put files of one partition together, without a change of data."""
         rows = pa.concat_tables(

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_interactions.sandbox.dynamics_journeys.options import NAME, Options
 from airflow_provider_interactions.sandbox.dynamics_journeys.records import Row, list_rows
+from airflow_provider_interactions.sandbox.dynamics_journeys.values import show_as_text
 from airflow_provider_interactions.sandbox.expected import Fact
 from airflow_provider_interactions.sandbox.world import SECOND, World
 
@@ -74,10 +75,10 @@ def _is_kept(options: Options, name: str, value: Any) -> bool:
 
 
 def _encode(options: Options, value: Any) -> Any:
-    if not isinstance(value, datetime):
-        return value
-    shown = value.replace(microsecond=0) if options.format == "csv" else value
-    return shown.isoformat().replace("+00:00", "Z")
+    """A value as it stands: a CSV file has texts only, and a time of another file is ISO 8601 with microseconds."""
+    if options.format == "csv":
+        return show_as_text(value)
+    return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if isinstance(value, datetime) else value
 
 
 def _normalize(text: Any) -> Any:

@@ -8,16 +8,16 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 
 from airflow_provider_interactions.sandbox.dynamics_journeys.records import BAD_TIME, UNKNOWN, Row
 from airflow_provider_interactions.sandbox.dynamics_journeys.seed import build_arrow
 from airflow_provider_interactions.sandbox.dynamics_journeys.tables import list_columns
+from airflow_provider_interactions.sandbox.dynamics_journeys.values import show_as_text
 
 
 def write_rows(folder: Path, name: str, rows: Sequence[Row], at_ms: int, *, as_csv: bool) -> list[Path]:
@@ -52,14 +52,6 @@ def _write_file(path: Path, rows: Sequence[Row], columns: dict[str, str]) -> Non
 
 
 def _show(row: Row, name: str) -> str:
-    if name == "Timestamp" and row.reject == "bad_time":
-        return BAD_TIME
-    return _show_value(row.fields, name)
-
-
-def _show_value(fields: Mapping[str, Any], name: str) -> str:
-    value = fields.get(name)
-    if isinstance(value, datetime):
-        half = value.hour % 12 or 12
-        return f"{value.month}/{value.day}/{value.year} {half}:{value:%M:%S %p}"
-    return "" if value is None else str(value)
+    if name in row.fields:
+        return show_as_text(row.fields[name])
+    return BAD_TIME if name == "Timestamp" else ""

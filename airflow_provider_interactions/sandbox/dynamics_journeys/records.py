@@ -29,7 +29,7 @@ from airflow_provider_interactions.sandbox.world import (
     to_datetime,
 )
 
-#: rows whose Timestamp a CSV file shows as this text
+#: what a CSV file shows where a row has no Timestamp
 BAD_TIME = "not a time"
 #: a column that came last; no page names it
 UNKNOWN = "SandboxDetails"
@@ -77,33 +77,37 @@ def _list_rows_of_shape(world: World, options: Options, index: int) -> tuple[Row
 def _make_rows(world: World, options: Options, index: int, event: Event) -> Iterator[Row]:
     row = _make_row(world, options, index, event)
     key = (NAME, get_shape(world, index), event.number)
-    yield row
     if row.reject is None and "Version" in row.fields and draw_chance(world, 6, *key, "updated"):
-        yield _update(world, row, *key)
+        # Now and then the later version arrives first.
+        order = draw(world, *key, "order") % 3
+        yield _update(world, row, *key)._replace(arrival=row.arrival + (order > 0))
+        row = row._replace(arrival=row.arrival + (order == 0))
+    yield row
     if draw_chance(world, 12, *key, "twice"):
         yield row._replace(arrival=row.arrival + 1)
     if "DeliveredCount" in row.fields and draw_chance(world, 4, *key, "bounced"):
         yield _cancel_delivery(world, row, *key)
     if draw_chance(world, 10, *key, "deleted"):
-        ids = {name: f"deleted-{row.fields[name]}" for name in _KEYS if name in row.fields}
+        ids = {name: f"deleted-{row.fields[name]}" for name in KEYS if name in row.fields}
         yield row._replace(fields=row.fields | ids, deleted=True, reject=None)
 
 
-_KEYS = ("IdempotencyId", "InternalMarketingInteractionId")
+#: the columns whose first value identifies an interaction
+KEYS = ("IdempotencyId", "InternalMarketingInteractionId")
 
 
 def _update(world: World, row: Row, *key: object) -> Row:
-    """A later version of a row; now and then it arrives before the earlier one."""
+    """The next version of a row."""
     changed = draw_value(world, row.contact, "UsageType", "s", row.at_us, *key, "update")
     fields = row.fields | {"Version": row.fields["Version"] + 1}
     if changed is not None and "UsageType" in TABLES[row.table]:
         fields["UsageType"] = changed
-    return row._replace(fields=fields, arrival=max(0, row.arrival + pick(world, (0, 1, 1, -1), *key, "order")))
+    return row._replace(fields=fields)
 
 
 def _cancel_delivery(world: World, row: Row, *key: object) -> Row:
     """The second EmailDelivered of a message that bounced remotely (ci-docs, fabric-integration.md, FAQ)."""
-    ids = {name: _draw_id(world, row.contact, name, *key, "bounce") for name in _KEYS if name in row.fields}
+    ids = {name: _draw_id(world, row.contact, name, *key, "bounce") for name in KEYS if name in row.fields}
     return row._replace(fields=row.fields | ids | {"DeliveredCount": -1}, arrival=row.arrival + 2)
 
 
@@ -130,7 +134,7 @@ def _make_row(world: World, options: Options, index: int, event: Event) -> Row:
     if day == world.days - 1 and draw_oddity(world, 3, *key, "unknown"):
         fields[UNKNOWN] = "nobody has published this column 🚀"
     row = Row(table, index, event.at_us, day + draw_chance(world, 8, *key, "late"), fields, older=older)
-    return _break(world, options, row, *key)
+    return _break(world, row, *key)
 
 
 def make_fields(world: World, table: str, index: int, at_us: int, *key: object, older: bool = False) -> dict[str, Any]:
@@ -160,7 +164,7 @@ def _make_common(world: World, table: str, index: int, at_us: int, *key: object)
     return {
         "BusinessUnitId": draw_guid(world, dynamics_marketing.VENDOR.name, "business unit"),
         "OrganizationId": draw_guid(world, dynamics_marketing.VENDOR.name, "organization"),
-        **{name: _draw_id(world, index, name, *key) for name in _KEYS},
+        **{name: _draw_id(world, index, name, *key) for name in KEYS},
         "InteractionType": table,
         "SourceSystem": _JOURNEYS,
         "Timestamp": to_datetime(at_us),
@@ -189,21 +193,24 @@ def _make_person(world: World, index: int, *key: object) -> dict[str, Any]:
     return {"ProfileId": dressed, "ProfileType": spelling, "ContactId": dressed, "DeletedContactId": contact} | older
 
 
-_IDS = frozenset({"ProfileId", "EntityId", "ContactId", "LeadId", "DeletedContactId"})
-_PERSON = _IDS | {"ProfileType", "EntityName"}
+#: columns with the id of a row's person
+PERSON_COLUMNS = frozenset({"ProfileId", "EntityId", "ContactId", "LeadId", "DeletedContactId"})
+_PERSON = PERSON_COLUMNS | {"ProfileType", "EntityName"}
 
 
-def _break(world: World, options: Options, row: Row, *key: object) -> Row:
+def _break(world: World, row: Row, *key: object) -> Row:
     """Leave out what a row may lack, and what no reader can do without."""
-    if not _IDS & row.fields.keys() or draw_oddity(world, 6 if "VisitorId" in row.fields else 40, *key, "nobody"):
+    if not PERSON_COLUMNS & row.fields.keys() or draw_oddity(
+        world, 6 if "VisitorId" in row.fields else 40, *key, "nobody"
+    ):
         fields = {name: value for name, value in row.fields.items() if name not in _PERSON}
         return row._replace(fields=fields, reject="no_person")
     if draw_oddity(world, 40, *key, "no key"):
-        return row._replace(fields=_without(row.fields, *_KEYS), reject="no_key")
+        return row._replace(fields=_without(row.fields, *KEYS), reject="no_key")
     if draw_oddity(world, 12, *key, "old key"):
         row = row._replace(fields=_without(row.fields, "IdempotencyId"))
-    if options.format == "csv" and draw_oddity(world, 40, *key, "no time"):
-        return row._replace(reject="bad_time")
+    if draw_oddity(world, 40, *key, "no time"):
+        return row._replace(fields=_without(row.fields, "Timestamp"), reject="bad_time")
     return row
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from airflow_provider_interactions.sandbox.dynamics_journeys.delta import DeltaTable, Layout, build_schema
 from airflow_provider_interactions.sandbox.dynamics_journeys.options import NAME, Options
-from airflow_provider_interactions.sandbox.dynamics_journeys.records import UNKNOWN, Row
+from airflow_provider_interactions.sandbox.dynamics_journeys.records import KEYS, UNKNOWN, Row
 from airflow_provider_interactions.sandbox.dynamics_journeys.scale import build_scale_rows
 from airflow_provider_interactions.sandbox.dynamics_journeys.tables import list_columns
 from airflow_provider_interactions.sandbox.world import DAY, World, draw, draw_chance
@@ -115,6 +115,15 @@ class TableSeed:
         self._change_schema([], get_arrival_ms(self._world, day), older=False)
         rows = build_scale_rows(self._world, self._options, self._name, day)
         self.table.append(rows, get_arrival_ms(self._world, day))
+
+    def delete_rows(self, rows: Sequence[Row], at_ms: int) -> None:
+        """Delete rows, which their ids find in the files."""
+        gone = {tuple(row.fields.get(name) for name in KEYS) for row in rows}
+        for path in list(self.table.files):
+            found = zip(*(self.table.read_column(path, name) for name in KEYS), strict=True)
+            places = [place for place, key in enumerate(found) if key in gone]
+            if places:
+                self.table.delete(path, places, at_ms)
 
     def _maintain(self, at_ms: int) -> None:
         if not self._options.scale_rows and draw_chance(self._world, 2, NAME, "compact", self._name):

@@ -11,7 +11,7 @@ from threading import RLock
 from typing import Any
 
 from airflow_provider_interactions.sandbox.dynamics_journeys.options import NAME, Damage, Options
-from airflow_provider_interactions.sandbox.dynamics_journeys.records import Row, list_rows, make_fields
+from airflow_provider_interactions.sandbox.dynamics_journeys.records import PERSON_COLUMNS, Row, list_rows, make_fields
 from airflow_provider_interactions.sandbox.dynamics_journeys.tables import TABLES
 from airflow_provider_interactions.sandbox.world import DAY, SECOND, World, draw_guid
 
@@ -107,6 +107,18 @@ class Store:
             self._append(table, [self._raise_version(row) for row in rows])
             return len(rows)
 
+    def delete_rows(self, table: str, day: str) -> int:
+        """Delete the rows whose Timestamp is in a day from a Delta table, all their versions; returns how many."""
+        from airflow_provider_interactions.sandbox.oracle import parse_instant
+
+        with self._lock:
+            start_us = parse_instant(day)
+            seed, rows = self._open_seed(table), self._load()[table]
+            gone = [row for row in rows if start_us <= row.at_us < start_us + DAY and not row.deleted]
+            seed.delete_rows(gone, _now_ms())
+            self._load()[table] = [row._replace(deleted=row.deleted or row in gone) for row in rows]
+            return len(gone)
+
     def compact(self, table: str) -> None:
         """Compact a Delta table: new files, no change of data."""
         with self._lock:
@@ -164,6 +176,9 @@ class Store:
         write_rows(self._root / "flat" / table, table, rows, at_ms, as_csv=as_csv)
 
     def _make_late_row(self, table: str, contact: int, start_us: int) -> Row:
+        if not PERSON_COLUMNS & TABLES[table].keys():
+            message = f"the rows of {table} name no person"
+            raise ValueError(message)
         self._serial += 1
         at_us = start_us + self._serial * 7_919 * SECOND % DAY
         fields = make_fields(self._world, table, contact, at_us, NAME, "late row", self._serial)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_interactions.sandbox.dynamics_journeys.options import NAME
@@ -56,7 +56,14 @@ def draw_value(world: World, index: int, name: str, kind: str, at_us: int, *key:
         return to_datetime(at_us) + timedelta(hours=1 + drawn % 48)
     if kind == "s":
         return _draw_text(world, index, name, drawn)
-    return {"b": drawn % 2 == 0, "d": drawn % 1000 / 8}.get(kind, drawn % 100)
+    return {"b": drawn % 2 == 0, "d": drawn % 500 / 4 + 0.125}.get(kind, drawn % 100)
+
+
+def show_as_text(value: Any) -> str:
+    """A value as a CSV file shows it; times as the United States write them, cut to whole seconds."""
+    if isinstance(value, datetime):
+        return f"{value.month}/{value.day}/{value.year} {value.hour % 12 or 12}:{value:%M:%S %p}"
+    return str(value)
 
 
 def _draw_text(world: World, index: int, name: str, drawn: int) -> str:
