@@ -19,8 +19,22 @@ from airflow_provider_interactions.sandbox import Fact
 VENDOR = "dynamics_journeys"
 STORAGE = "https://storage.azure.com/.default"
 _GUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-_PEOPLE = ("ProfileId", "ContactId", "LeadId", "EntityId", "DeletedContactId")
-_COLUMNS = {"IdempotencyId", "InteractionType", "Timestamp", "CustomerJourneyId", "MessageId", "ProfileId"}
+_PEOPLE = ("DeletedContactId", "ProfileId", "ContactId", "LeadId", "EntityId", "DeletedEntityId", "VisitorId")
+_COLUMNS = {"IdempotencyId", "InteractionType", "Timestamp", "CustomerJourneyId", "MessageId"}
+_CLIENTS = {
+    "391123ee-6312-4dcf-9e2d-9027022804d8": "Gmail",
+    "89945e01-90e2-408f-ac99-cd46b19e51d8": "Outlook",
+    "a8a2dc38-6acd-42c3-999b-5599e31aca3b": "Chrome",
+    "e54ffd0f-c94d-435f-8a97-407c634cbda1": "Safari",
+    "807c4a91-d194-443b-8052-5a4f2945fba0": "Firefox",
+    "2fd14342-0556-42bf-a155-7f1343ce16df": "Windows",
+    "cc324703-9d00-4cf9-bee7-fa65b373841d": "iOS",
+    "6b6b81d0-ef01-4b4d-8430-675dc31ae27d": "Android",
+    "aa1519ed-8c2b-4c96-b658-a63f0bd02332": "Desktop",
+    "f8c82bd5-e602-454e-bfb4-326e60daafda": "Mobile",
+}
+#: tables that have no column for a person: their rows are the organisation's
+_NOBODYS = {"CustomerVoiceQuestionResponseSubmitted", "SegmentMembersCountChanged", "OptimizationFeedback"}
 
 
 class Journeys:
@@ -167,7 +181,8 @@ def build_facts(table: str, rows: list[dict[str, Any]]) -> tuple[list[Fact], lis
     rejects = []
     for row in rows:
         key = row.get("IdempotencyId") or row.get("InternalMarketingInteractionId")
-        if not key or not any(name in row for name in _PEOPLE) or not isinstance(row.get("Timestamp"), datetime):
+        somebody = table in _NOBODYS or any(name in row for name in _PEOPLE)
+        if not key or not somebody or not isinstance(row.get("Timestamp"), datetime):
             rejects.append(row)
         elif key not in newest or int(row.get("Version", 0)) > int(newest[key].get("Version", 0)):
             newest[key] = row
@@ -175,11 +190,13 @@ def build_facts(table: str, rows: list[dict[str, Any]]) -> tuple[list[Fact], lis
 
 
 def _build_fact(table: str, key: str, row: dict[str, Any]) -> Fact:
-    at = row["Timestamp"]
+    at, people = row["Timestamp"], ("OrganizationId",) if table in _NOBODYS else _PEOPLE
+    person = _lower(next(row[name] for name in people if name in row))
+    names = {f"{name[:-2]}Name": _CLIENTS[row[name]] for name in row if row[name] in _CLIENTS}
     return Fact(
         vendor=VENDOR,
-        contact_id=_lower(next(row[name] for name in _PEOPLE if name in row)),
-        interaction_id=key,
+        contact_id=person,
+        interaction_id=f"{table}:{key}",
         occurred_at=round(at.replace(microsecond=0).timestamp()) * 1_000_000 + at.microsecond,
         native_type=table,
         campaign_id=_lower(row.get("CustomerJourneyId")),
@@ -190,8 +207,9 @@ def _build_fact(table: str, key: str, row: dict[str, Any]) -> Fact:
             if isinstance(value, datetime)
             else value
             for name, value in row.items()
-            if name not in _COLUMNS | {"DeliveredCount"}
-        },
+            if name not in _COLUMNS | {"DeliveredCount"} and not (name == "ProfileId" and _lower(value) == person)
+        }
+        | names,
     )
 
 

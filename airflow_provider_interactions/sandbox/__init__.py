@@ -18,6 +18,9 @@ not generate each. ``throttles`` and ``error`` are the vendor's refusals and err
 the statistics and most faults; for the rest, ask `get_fault`. Compute ``facts`` from the values the records are
 written from, never from the bytes served.
 
+A vendor whose data is files gives ``store``, which keeps them while the sandbox runs, ``all_facts`` instead of facts by
+contact, and ``changes``, which change its data while a client reads.
+
 Limits of fidelity
 ------------------
 See `LIMITS`, a section ready for the documentation.

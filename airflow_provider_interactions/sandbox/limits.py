@@ -87,4 +87,22 @@ Luminate Online, where the vendor's pages are silent (most can be changed by an 
 - No limit is published: a refusal is a 429 or 503 with an HTML page and Retry-After, as from something in front.
 - getGroupMembers: where `total_number` stands is inferred. There are four groups: 1001 (all), 1002 (active ones), 1003
   (one) and 1004 (nobody).
+
+Customer Insights - Journeys, of which hardly anything but the columns is published (most can be changed by an option):
+
+- Features of the Delta tables (`delta`), their files' sizes, the managed lake's format (`format`), the locations in its
+  manifest (`location`) and the case of folders' names (`lower_case`) are choices. Tables are written by hand from
+  Delta's protocol: deletion vectors, column mapping by name, partitions, checkpoints, compactions, files without
+  statistics. There are no checkpoints in several parts, no row tracking and no liquid clustering.
+- Rows arrive an hour after their day, late ones a day or two later; a real lake fills all day long. Rows that the
+  sandbox is told to add arrive at once.
+- Which rows lack columns, how ProfileType is spelled, whether rows of outbound marketing have new ids, and what an
+  anonymous visit looks like are guesses. CSV files have a header and US-format times without fractions; in the other
+  files a Timestamp may be null.
+- OneLake answers as Azure's Blob storage does, and lists in the manner of Data Lake Storage, too. The refusals for a
+  mix of ids and names and for a principal without a role have guessed codes. There are no shortcuts to ask for, no
+  regions and no SQL endpoint.
+- A shared access signature is opaque; Azure's can be taken apart. The managed lake takes no bearer token.
+- `RetrieveAnalyticsStoreAccess` refuses more than 60 minutes; the status is a guess, as is that of a missing privilege
+  (`may_read_lake`). The answers of the blob proxy are known from one public client.
 """

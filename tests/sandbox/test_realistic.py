@@ -10,8 +10,8 @@ from airflow_provider_interactions.sandbox.registry import VENDORS
 from airflow_provider_interactions.sandbox.state import create_state
 from airflow_provider_interactions.sandbox.world import DAY, get_person, to_datetime
 
-#: Latin letters, digits and the punctuation of names, sentences, links and ids
-ORDINARY = re.compile(r"[A-Za-zÀ-ž0-9][A-Za-zÀ-ž0-9 .,:;'!?%/@+_-]*")
+#: Latin letters, digits and the punctuation of names, sentences, links, ids and phone numbers
+ORDINARY = re.compile(r"\+?[A-Za-zÀ-ž0-9][A-Za-zÀ-ž0-9 .,:;'!?%/@+_-]*")
 CONTACTS = 30
 
 

@@ -74,8 +74,7 @@ def list_all_facts(site: Site) -> Iterator[Fact]:
     for row in choose_newest(site.store.list_rows()):
         yield build_fact(site.options, row)
     for row in list_rows_of_scale(site.world, site.options):
-        if row.reject is None:
-            yield build_fact(site.options, row)
+        yield build_fact(site.options, row)
 
 
 def build_connection(url: str, options: Options) -> Mapping[str, Any]:

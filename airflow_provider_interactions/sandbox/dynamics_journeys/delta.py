@@ -181,7 +181,8 @@ class DeltaTable:
         rows = pq.ParquetFile(self.folder / path).read()
         logical = {self._physical(name): name for name in self.columns}
         rows = rows.rename_columns([logical[name] for name in rows.column_names])
-        return rows.take([place for place in range(rows.num_rows) if place not in deleted])
+        kept = [place for place in range(rows.num_rows) if place not in deleted]
+        return rows.take(pa.array(kept, pa.int64()))
 
     def _rename(self, rows: pa.Table) -> pa.Table:
         """Rows under their physical names and with the ids of their columns."""

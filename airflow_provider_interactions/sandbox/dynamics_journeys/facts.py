@@ -8,18 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_interactions.sandbox.dynamics_journeys.options import NAME, Options
-from airflow_provider_interactions.sandbox.dynamics_journeys.records import Row, list_rows
-from airflow_provider_interactions.sandbox.dynamics_journeys.values import show_as_text
+from airflow_provider_interactions.sandbox.dynamics_journeys.records import Row, find_person, list_rows
+from airflow_provider_interactions.sandbox.dynamics_journeys.values import CLIENTS, show_as_text
 from airflow_provider_interactions.sandbox.expected import Fact
 from airflow_provider_interactions.sandbox.world import SECOND, World
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 #: columns that a fact has a field of its own for; all others stand in its attributes, verbatim
 COLUMNS = frozenset(
-    {"IdempotencyId", "InteractionType", "Timestamp", "CustomerJourneyId", "MessageId", "ProfileId", "DeliveredCount"}
+    {"IdempotencyId", "InteractionType", "Timestamp", "CustomerJourneyId", "MessageId", "DeliveredCount"}
 )
-#: whose a row is: the first of these that has a value
-PEOPLE = ("ProfileId", "ContactId", "LeadId", "EntityId", "DeletedContactId")
 
 
 def get_key(row: Row) -> str:
@@ -54,19 +52,27 @@ def list_rejects(rows: Iterable[Row]) -> Iterator[Row]:
 def build_fact(options: Options, row: Row) -> Fact:
     """One row as a fact."""
     fields = row.fields
-    person = next(str(fields[name]) for name in PEOPLE if name in fields)
+    person = _normalize(find_person(row.table, fields))
     return Fact(
         vendor=NAME,
-        contact_id=_normalize(person),
-        interaction_id=get_key(row),
+        contact_id=person,
+        interaction_id=f"{row.table}:{get_key(row)}",
         # A CSV file's times have no fractions of a second.
         occurred_at=row.at_us - row.at_us % SECOND if options.format == "csv" else row.at_us,
         native_type=row.table,
         campaign_id=_normalize(fields.get("CustomerJourneyId")),
         message_id=_normalize(fields.get("MessageId")),
         count=fields.get("DeliveredCount"),
-        attributes={name: _encode(options, value) for name, value in fields.items() if _is_kept(options, name, value)},
+        attributes=_list_attributes(options, fields, person),
     )
+
+
+def _list_attributes(options: Options, fields: dict[str, Any], person: str) -> dict[str, Any]:
+    kept = {name: _encode(options, value) for name, value in fields.items() if _is_kept(options, name, value)}
+    if _normalize(fields.get("ProfileId")) == person:
+        del kept["ProfileId"]
+    names = {f"{name.removesuffix('Id')}Name": known.get(fields.get(name, "")) for name, known in CLIENTS.items()}
+    return kept | {name: text for name, text in names.items() if text}
 
 
 def _is_kept(options: Options, name: str, value: Any) -> bool:

@@ -29,10 +29,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     sas_seconds: float = 3600.0
     #: tables that have rows; any of the 136
     types: tuple[str, ...] = USUAL
-    #: the workspace and the lakehouse by name and by id
+    #: the workspace's name
     workspace: str = "Marketing"
+    #: the workspace's GUID
     workspace_id: str = "5d1f0a0c-2b64-4c7a-9f3e-0d6a51c2b701"
+    #: the lakehouse's name, without ``.Lakehouse``
     lakehouse: str = "Journeys"
+    #: the lakehouse's GUID
     lakehouse_id: str = "9a3c77e2-61f5-4e0b-8d17-3f2b6c40e802"
     #: the lakehouse keeps its tables below Tables/dbo
     schemas: bool = False
@@ -60,6 +63,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     page_size: int = 5000
     #: pairs of a table and what is wrong with it
     damage: tuple[tuple[str, Damage], ...] = ()
-    #: rows a day that are made by the column, for measurements; they are spread evenly over ``scale_types``
+    #: rows a day that are made by the column, for measurements, spread evenly over ``scale_types``
     scale_rows: int = 0
+    #: the tables that have them
     scale_types: tuple[str, ...] = ("EmailSent", "EmailDelivered", "EmailOpened", "EmailClicked")

@@ -184,7 +184,7 @@ def _make_person(world: World, index: int, *key: object) -> dict[str, Any]:
         lead = draw_tagged_guid(world, index, NAME, "lead")
         return {"ProfileId": lead, "ProfileType": "Lead", "EntityId": lead, "EntityName": "lead", "LeadId": lead}
     if who == "profile":
-        unified = f"{draw_hex(world, get_shape(world, index), NAME, 'unified', digits=20)}{get_tag(index)}"
+        unified = f"CI-{draw_hex(world, get_shape(world, index), NAME, 'unified', digits=20)}{get_tag(index)}"
         # EntityId is a GUID, which a unified profile's id is not: an older row is the contact's.
         old = {"EntityId": contact, "EntityName": "contact"}
         return {"ProfileId": unified, "ProfileType": "CI Profile", **old}
@@ -193,18 +193,26 @@ def _make_person(world: World, index: int, *key: object) -> dict[str, Any]:
     return {"ProfileId": dressed, "ProfileType": spelling, "ContactId": dressed, "DeletedContactId": contact} | older
 
 
-#: columns with the id of a row's person
-PERSON_COLUMNS = frozenset({"ProfileId", "EntityId", "ContactId", "LeadId", "DeletedContactId"})
-_PERSON = PERSON_COLUMNS | {"ProfileType", "EntityName"}
+#: whose a row is: the first of these columns that has a value
+PEOPLE = ("DeletedContactId", "ProfileId", "ContactId", "LeadId", "EntityId", "DeletedEntityId", "VisitorId")
+_PERSON = frozenset({*PEOPLE, "ProfileType", "EntityName"} - {"VisitorId"})
+
+
+def find_person(table: str, fields: dict[str, Any]) -> str | None:
+    """Whose a row is: a contact's, a lead's, a profile's or a visitor's; the organisation's in tables without these."""
+    if not TABLES[table].keys() & set(PEOPLE):
+        return str(fields["OrganizationId"])
+    return next((str(fields[name]) for name in PEOPLE if name in fields), None)
 
 
 def _break(world: World, row: Row, *key: object) -> Row:
     """Leave out what a row may lack, and what no reader can do without."""
-    if not PERSON_COLUMNS & row.fields.keys() or draw_oddity(
-        world, 6 if "VisitorId" in row.fields else 40, *key, "nobody"
-    ):
-        fields = {name: value for name, value in row.fields.items() if name not in _PERSON}
-        return row._replace(fields=fields, reject="no_person")
+    if draw_oddity(world, 6 if "VisitorId" in row.fields else 40, *key, "nobody"):
+        row = row._replace(fields=_without(row.fields, *_PERSON))
+        if draw_oddity(world, 4, *key, "no visitor"):
+            row = row._replace(fields=_without(row.fields, "VisitorId"))
+    if find_person(row.table, row.fields) is None:
+        return row._replace(reject="no_person")
     if draw_oddity(world, 40, *key, "no key"):
         return row._replace(fields=_without(row.fields, *KEYS), reject="no_key")
     if draw_oddity(world, 12, *key, "old key"):

@@ -46,7 +46,6 @@ def list_scale_rows(world: World, options: Options, table: str, day: int) -> Ite
     """The same rows, one by one."""
     count = count_scale_rows(options, table)
     texts, constants = _list_texts(table, day), _list_constants(table)
-    reject = None if {"ProfileId", "ContactId"} & TABLES[table].keys() else "no_person"
     for number in range(count):
         at_us = world.start_us + day * DAY + number * (DAY // count)
         fields: dict[str, Any] = {
@@ -54,7 +53,7 @@ def list_scale_rows(world: World, options: Options, table: str, day: int) -> Ite
         }
         fields |= {"Timestamp": to_datetime(at_us), **constants}
         kept = {name: fields[name] for name in TABLES[table] if name in fields}
-        yield Row(table, -1, at_us, day, kept, reject=reject)
+        yield Row(table, -1, at_us, day, kept)
 
 
 def _list_texts(table: str, day: int) -> dict[str, tuple[str, int | None]]:

@@ -75,5 +75,4 @@ USUAL = (
     *("PushNotificationSent", "PushNotificationOpened", "CustomSent", "CustomDelivered", "CustomReceived"),
     *("EventRegistration", "EventRegistrationCanceled", "EventCheckIn", "FormVisited", "FormSubmitted"),
     *("WebsiteVisited", "WebsiteClicked", "RedirectLinkClicked", "SurveyResponse", "ConfirmationRequest"),
-    *("ContactDeleted",),
 )

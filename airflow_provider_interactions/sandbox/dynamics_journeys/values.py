@@ -39,7 +39,33 @@ _PERSONAL = {
     "ContactFirstName": "first",
     "ContactLastName": "last",
 }
-_LINKS = ("Link", "Original", "Page", "Referrer", "TargetUrl", "Blacklisted")
+_LINKS = frozenset(
+    {
+        *("Link", "OriginalLink", "OriginalUrl", "OriginalContentLink", "TargetUrl", "PageUrl", "PageAddress"),
+        *("ReferrerUri", "BlacklistedLink", "FormsProSurveyLinkUrl"),
+    }
+)
+#: names of e-mail clients, browsers and the like by their GUIDs, some of those that map-guids.md (ci-docs) lists
+CLIENTS: dict[str, dict[str, str]] = {
+    "EmailClientId": {
+        "391123ee-6312-4dcf-9e2d-9027022804d8": "Gmail",
+        "89945e01-90e2-408f-ac99-cd46b19e51d8": "Outlook",
+    },
+    "BrowserId": {
+        "a8a2dc38-6acd-42c3-999b-5599e31aca3b": "Chrome",
+        "e54ffd0f-c94d-435f-8a97-407c634cbda1": "Safari",
+        "807c4a91-d194-443b-8052-5a4f2945fba0": "Firefox",
+    },
+    "OperatingSystemId": {
+        "2fd14342-0556-42bf-a155-7f1343ce16df": "Windows",
+        "cc324703-9d00-4cf9-bee7-fa65b373841d": "iOS",
+        "6b6b81d0-ef01-4b4d-8430-675dc31ae27d": "Android",
+    },
+    "DeviceTypeId": {
+        "aa1519ed-8c2b-4c96-b658-a63f0bd02332": "Desktop",
+        "f8c82bd5-e602-454e-bfb4-326e60daafda": "Mobile",
+    },
+}
 #: ids come from pools of this size, so that journeys and messages recur
 _POOL = 12
 
@@ -49,6 +75,8 @@ def draw_value(world: World, index: int, name: str, kind: str, at_us: int, *key:
     if draw_oddity(world, 14, *key, name, "null"):
         return None
     drawn = draw(world, *key, name)
+    if name in CLIENTS and not draw_oddity(world, 5, *key, name, "unlisted"):
+        return list(CLIENTS[name])[drawn % len(CLIENTS[name])]
     if kind == "g" or (name.endswith("Id") and name not in {"PageId", "VisitorId", "SessionId"}):
         # The old action's journeys and messages are the same ones.
         return draw_guid(world, MARKETING, name, drawn % _POOL)
@@ -74,7 +102,7 @@ def _draw_text(world: World, index: int, name: str, drawn: int) -> str:
         return _draw_ordinary(world, index, name, drawn)
     if name in _TEXTS:
         return _TEXTS[name][drawn % len(_TEXTS[name])]
-    if name.startswith(_LINKS) and name != "PageId":
+    if name in _LINKS:
         return f"https://shop.example.org/ä?utm_source=mail&id={drawn % 97}#top"
     return f"{name} №{drawn % 997} ✓"
 
@@ -84,6 +112,8 @@ def _draw_ordinary(world: World, index: int, name: str, drawn: int) -> str:
         return pick(world, _TEXTS[name], NAME, name, drawn)
     if name == "Text":
         return ("STOP", "Yes please")[drawn % 2]
-    if name.startswith(_LINKS):
+    if name in _LINKS:
         return realistic.choose_text("Link", 0, drawn)
+    if name in {"LinkName", "LinkText"}:
+        return realistic.choose_text("LinkFriendlyName", 0, drawn)
     return realistic.choose_text(name, draw(world, MARKETING, "home", get_shape(world, index)), drawn)
