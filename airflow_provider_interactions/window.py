@@ -7,7 +7,7 @@ Nothing subtracts a tick from the end, so neighbouring windows share no instant 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -149,3 +149,19 @@ def _not_a_window(start: datetime, end: datetime) -> str:
 
 #: "All time": the window of a whole history.
 ALWAYS = Window(datetime(1900, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+
+
+def join_windows(windows: Iterable[Window], most: int) -> list[Window]:
+    """Windows in order, neighbours of one width joined into stretches of at most ``most`` windows."""
+    joined = list[list[Window]]()
+    for window in sorted(windows, key=lambda one: (one.start, one.end)):
+        last = joined[-1] if joined else []
+        if last and len(last) < most and last[-1].end == window.start and _is_as_wide(last[-1], window):
+            last.append(window)
+        else:
+            joined.append([window])
+    return [Window(stretch[0].start, stretch[-1].end) for stretch in joined]
+
+
+def _is_as_wide(one: Window, other: Window) -> bool:
+    return one.end - one.start == other.end - other.start

@@ -11,6 +11,7 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from airflow_provider_interactions.alerts import Kind
 from airflow_provider_interactions.observability.assets import Stage, asset
+from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.operators.contacts import ListContactsOperator
 from airflow_provider_interactions.operators.extract import ExtractInteractionsOperator
 from airflow_provider_interactions.operators.load import LoadInteractionsOperator
@@ -120,8 +121,19 @@ class ApproveArguments(CommonArguments, total=False):
     max_requests: int | str
 
 
+class ReopenArguments(VendorArguments, total=False):
+    """Arguments of ``find_reopened``, which exists only with ``reopen``."""
+
+
 class Arguments(
-    ListArguments, ApproveArguments, ExtractArguments, NormalizeArguments, SplitArguments, LoadArguments, total=False
+    ReopenArguments,
+    ListArguments,
+    ApproveArguments,
+    ExtractArguments,
+    NormalizeArguments,
+    SplitArguments,
+    LoadArguments,
+    total=False,
 ):
     """All arguments of ``interactions_pipeline``; the documentation of each operator explains its own."""
 
@@ -138,7 +150,9 @@ class Pipeline(NamedTuple):
     load: LoadInteractionsOperator | None
 
 
-def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arguments: Unpack[Arguments]) -> Pipeline:
+def interactions_pipeline(
+    vendor: str | None = None, *, load: bool = True, reopen: bool = False, **arguments: Unpack[Arguments]
+) -> Pipeline:
     """Add ``list_contacts``, ``extract`` (mapped over batches), ``normalize`` and ``load`` to the current DAG.
 
     Give ``vendor``, ``conn_id``, or both. Each argument goes to the operators that have it.
@@ -154,6 +168,10 @@ def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arg
     several connections in one DAG, call this function in a ``TaskGroup`` for each connection. Other DAGs can wait for
     the assets ``interactions_<conn_id, else vendor>_normalized`` and ``…_loaded``. With ``load=False``, the rows stay
     in the lake, for a warehouse that reads Parquet.
+
+    With ``reopen``, for vendors that keep everybody's interactions in tables, each scheduled run ends with two more
+    tasks: ``find_reopened`` looks for windows whose rows have changed at the vendor since they were extracted, and
+    ``reopen`` starts a run of the DAG for exactly these.
 
     With ``max_requests``, a task ``approve`` follows ``list_contacts``. If the plan of the run has more requests, it
     waits until a person approves it in Airflow's UI. A rejected run is skipped. Each run of a backfill has a plan of
@@ -191,11 +209,15 @@ def interactions_pipeline(vendor: str | None = None, *, load: bool = True, **arg
         **_select(NormalizeArguments, known, manifests=extract.output, **_split_window(known, extract)),
     )
     if not load:
+        if reopen:
+            _add_reopening(normalize, vendor, chosen)
         return Pipeline(contacts, extract, normalize, None)
     _require_target(arguments)
     load_task = LoadInteractionsOperator(
         task_id="load", outlets=outlets["loaded"], **_select(LoadArguments, chosen, manifest=normalize.output)
     )
+    if reopen:
+        _add_reopening(load_task, vendor, chosen)
     return Pipeline(contacts, extract, normalize, load_task)
 
 
@@ -210,6 +232,17 @@ def _add_approval(
 
     known = _select(ApproveArguments, chosen, batches=contacts.output, vendor_options=chosen.get("options"))
     ApprovePlanOperator(task_id="approve", vendor=vendor, **known).set_downstream(extract)
+
+
+def _add_reopening(last: LakeOperator, vendor: str | None, chosen: Mapping[str, Any]) -> None:
+    """Add the tasks that start runs for windows whose rows have changed, after the last task of the run."""
+    from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+
+    from airflow_provider_interactions.operators.reopen import FindReopenedOperator
+
+    found = FindReopenedOperator(task_id="find_reopened", vendor=vendor, **_select(ReopenArguments, chosen))
+    last.set_downstream(found)
+    TriggerDagRunOperator.partial(task_id="reopen", trigger_dag_id="{{ dag.dag_id }}").expand(conf=found.output)
 
 
 def _split_window(chosen: Mapping[str, Any], extract: MappedOperator) -> dict[str, Any]:

@@ -113,13 +113,18 @@ def _read_interval(start: datetime | None, end: datetime | None, advice: str) ->
 _LOOKING_BACK = ("scheduled", "asset_triggered")
 
 
+def is_scheduled(context: Mapping[str, Any]) -> bool:
+    """Whether a schedule or an asset started the run, and not a person or a backfill."""
+    return any(_is_run(context, kind) for kind in _LOOKING_BACK)
+
+
 def look_back(context: Mapping[str, Any], window: Window, windows: int, width: timedelta) -> Window:
     """The run's window, and the ``windows`` before it, which a scheduled run reads again for late data.
 
     Returns the window alone for other runs: backfills, and runs by hand. Raises ConfigError if the window is not one
     of length ``width`` that starts at a boundary of UTC days, or of ``width`` if that is shorter.
     """
-    if not windows or not any(_is_run(context, kind) for kind in _LOOKING_BACK):
+    if not windows or not is_scheduled(context):
         return window
     if window.end - window.start != width or not _is_boundary(window.start, min(width, DAY)):
         msg = (
