@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 #: Memory for keys. DuckDB puts the rest into a temporary file.
-MEMORY = "192MB"
+MEMORY = "64MB"
 
 #: The layer of the lake with the facts.
 LAYER = "tables"

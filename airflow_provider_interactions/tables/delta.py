@@ -14,6 +14,9 @@ from airflow_provider_interactions.tables.store import Store
 from airflow_provider_interactions.tables.table import DataFile, choose_names, find_name
 from airflow_provider_interactions.window import Window
 
+#: Files are read one after the other: memory then holds parts of one, and the rows have an order.
+ONE_AT_A_TIME = "SET datafusion.execution.target_partitions = 1"
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -65,7 +68,9 @@ class DeltaReader:
         chosen = "*" if names is None else ", ".join(map(_quote, names)) or "NULL AS nothing"
         with translate_faults(self._subject):
             query = f"SELECT {chosen} FROM source{self._select(window)}"  # noqa: S608 - names are quoted
-            for batch in QueryBuilder().register("source", self._table).execute(query):
+            engine = QueryBuilder().register("source", self._table)
+            list(engine.execute(ONE_AT_A_TIME))
+            for batch in engine.execute(query):
                 yield _without_views(pa.record_batch(batch))
 
     def _select(self, window: Window) -> str:
