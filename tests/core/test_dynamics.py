@@ -31,10 +31,10 @@ from airflow_provider_interactions.errors import (
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS
 from airflow_provider_interactions.vendors import VENDORS
-from airflow_provider_interactions.vendors.dynamics_marketing.auth import read_token
 from airflow_provider_interactions.vendors.dynamics_marketing.vendor import choose_days
 from airflow_provider_interactions.vendors.dynamics_marketing.vocabulary import KINDS
 from airflow_provider_interactions.vendors.shared import encoding
+from airflow_provider_interactions.vendors.shared.entra import read_token
 from airflow_provider_interactions.vendors.shared.guids import spell_guid
 from airflow_provider_interactions.window import Window
 from tests.mapped import Asked, map_record

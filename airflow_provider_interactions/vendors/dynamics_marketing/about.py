@@ -18,7 +18,7 @@ ABOUT = About(
         "credential": ask_choice(
             "Credential",
             "What proves the app's identity. Default: secret. The others need the package's extra azure.",
-            *("secret", "certificate", "managed_identity"),
+            *("secret", "certificate", "managed_identity", "workload_identity"),
         ),
         "certificate_path": ask_text(
             "Certificate file", "PEM or PKCS#12, on every worker; its password goes into Client secret."
@@ -27,7 +27,7 @@ ABOUT = About(
     types=TYPES,
     url="https://learn.microsoft.com/dynamics365/customer-insights/",
     instead=(
-        "The successor, Customer Insights - Journeys, keeps this history in tables, which a Microsoft Fabric shortcut "
+        "The successor, Customer Insights - Journeys, keeps this history in tables, which the vendor dynamics_journeys "
         "reads for all contacts at once."
     ),
     # Fields of the Common Data Model (2025-01-10). That the action spells them so is an inference.

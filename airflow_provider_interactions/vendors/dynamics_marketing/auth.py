@@ -1,108 +1,22 @@
-"""Tokens for Dataverse: client credentials by secret here; certificate and managed identity through azure-identity.
-
-Source: "OAuth 2.0 client credentials flow" (learn.microsoft.com/entra, read 2026-11).
-"""
+"""Tokens for Dataverse."""
 
 from __future__ import annotations
 
-from typing import Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-from airflow_provider_interactions import contract
-from airflow_provider_interactions.contract import Auth, Credentials, Response, Token
-from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.urls import check_url
-from airflow_provider_interactions.vendors.dynamics_marketing import azure
+from airflow_provider_interactions.contract import Auth, Credentials
 from airflow_provider_interactions.vendors.dynamics_marketing.about import ABOUT
-from airflow_provider_interactions.vendors.shared import auth as shared
-
-AUTHORITY = "https://login.microsoftonline.com"
-
-#: What to do about a refusal, by its ``error``.
-WHAT_TO_DO = {
-    "invalid_client": "the client id or secret was refused, or the secret expired. Check client id and client secret",
-    "unauthorized_client": "the tenant does not know this app, or it is disabled. Check client id and tenant_id",
-    "invalid_request": "the token host rejected the request as wrong. Check tenant_id, authority, client id and scope",
-    "invalid_scope": "the scope is malformed. It must be the organisation's URL followed by /.default",
-    "invalid_resource": "the tenant does not know this organisation. Check host and scope",
-}
+from airflow_provider_interactions.vendors.shared import entra
 
 
-#: AADSTS numbers that say more than ``error`` does ("Microsoft Entra authentication and authorization error codes").
-NUMBERS = {
-    90002: "the tenant is unknown, or belongs to another cloud's token host. Check tenant_id and authority",
-    90011: "the token host cannot identify the client: its ids are ambiguous. Check client id and tenant_id",
-    900382: "the tenant belongs to another cloud's token host. Check authority",
-    900432: "the tenant belongs to another cloud's token host. Check authority",
-}
+class Settings(entra.Settings, frozen=True, kw_only=True):
+    """The connection's extra. ``scope`` defaults to the organisation's URL + ``/.default``."""
 
-
-class Settings(contract.Settings, frozen=True, kw_only=True):
-    """The connection's extra.
-
-    ``tenant_id`` is a GUID or domain; ``authority`` the token host of the cloud; ``scope`` defaults to the
-    organisation's URL + ``/.default``; ``credential`` says what proves the app's identity, ``certificate_path`` is a
-    PEM or PKCS#12 file for a certificate.
-    """
-
-    tenant_id: str | None = None
-    authority: str = AUTHORITY
     scope: str | None = None
     api_version: str = "v9.0"
-    credential: Literal["secret", "certificate", "managed_identity"] = "secret"
-    certificate_path: str | None = None
 
 
 def auth(credentials: Credentials[Settings]) -> Auth:
     """How to sign calls with this connection; raises ConfigError that names a missing field."""
-    settings = credentials.settings
-    if settings.credential == "managed_identity":
-        return Auth(
-            shared.send_bearer, acquire=azure.use_managed_identity(credentials.login, _choose_scope(credentials))
-        )
-    shared.require(ABOUT.name, {"tenant_id": settings.tenant_id, "client id (login)": credentials.login})
-    if settings.credential == "certificate":
-        return Auth(shared.send_bearer, acquire=_use_certificate(credentials), secrets=(credentials.password,))
-    shared.require(ABOUT.name, {"client secret (password)": credentials.password})
-    url = f"{_check_authority(settings)}/{quote(settings.tenant_id or '', safe='')}/oauth2/v2.0/token"
-    return shared.sign_oauth2(
-        url, credentials.login, credentials.password, read_token, scope=_choose_scope(credentials)
-    )
-
-
-def read_token(response: Response) -> Token:
-    """Read the token host's answer; raises AuthRejected, Throttled, Unavailable, RequestRejected or BadResponse."""
-    return shared.read_token(response, _explain)
-
-
-def _explain(refusal: shared.Members) -> str:
-    """What to do about a refusal. Its AADSTS numbers are for people only: clients must not branch on them."""
-    numbers, name = refusal.get("error_codes"), str(refusal.get("error"))
-    known = [NUMBERS[n] for n in numbers if isinstance(n, int) and n in NUMBERS] if isinstance(numbers, list) else []
-    default = WHAT_TO_DO.get(name, "the token host refused the app. Check tenant_id, client id and client secret")
-    return known[0] if known else default
-
-
-def _use_certificate(credentials: Credentials[Settings]) -> azure.Acquire:
-    settings = credentials.settings
-    if not settings.certificate_path:
-        msg = f"{ABOUT.name}: credential is certificate, but the extra's certificate_path is empty."
-        raise ConfigError(msg)
-    return azure.use_certificate(
-        tenant_id=settings.tenant_id or "",
-        client_id=credentials.login,
-        path=settings.certificate_path,
-        password=credentials.password or None,
-        authority=_check_authority(settings),
-        scope=_choose_scope(credentials),
-    )
-
-
-def _check_authority(settings: Settings) -> str:
-    check_url(settings.authority, f"{ABOUT.name}: the extra's authority", allow_http=settings.allow_http)
-    return settings.authority.rstrip("/")
-
-
-def _choose_scope(credentials: Credentials[Settings]) -> str:
     url = urlsplit(credentials.host)
-    return credentials.settings.scope or f"{url.scheme}://{url.netloc}/.default"
+    return entra.sign(ABOUT.name, credentials, credentials.settings.scope or f"{url.scheme}://{url.netloc}/.default")

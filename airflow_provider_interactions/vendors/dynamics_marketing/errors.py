@@ -28,8 +28,8 @@ from airflow_provider_interactions.vendors.shared import encoding
 
 REMOVED = (
     "the action msdyncrm_LoadInteractionsPublic does not exist there. Microsoft removed outbound marketing, which "
-    "owned it, from its cloud in May 2026. That history is read today from the real-time store, through a Microsoft "
-    "Fabric shortcut to the folder 'Customer Insights Journeys' (column SourceSystem tells the origin)"
+    "owned it, from its cloud in May 2026. That history was merged into the tables of 'Customer Insights Journeys'. "
+    "Read it with a connection of type dynamics_journeys, through Microsoft Fabric or through Dataverse alone"
 )
 _NOT_A_MEMBER = "the app is not an application user of this environment. Add it there with a security role"
 _NO_PRIVILEGE = "the application user lacks a privilege. Give its security role read access to contacts and processes"
@@ -53,6 +53,9 @@ CODES: dict[str, Verdict] = {
     "0x80040217": (ContactNotFound, "there is no such contact"),  # B
     "0x80060891": (ContactNotFound, "there is no such contact"),  # B
 }
+
+#: The codes of a missing privilege.
+PRIVILEGE_CODES = frozenset(code for code, (_, sentence) in CODES.items() if sentence == _NO_PRIVILEGE)
 
 #: "Number of concurrent requests": fewer in flight are wanted, not fewer in a time.
 CONCURRENT = "0x80072326"

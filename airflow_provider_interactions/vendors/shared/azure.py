@@ -43,6 +43,29 @@ def use_managed_identity(client_id: str, scope: str) -> Acquire:
     return _acquire_from(_import_library().ManagedIdentityCredential(client_id=client_id or None), scope)
 
 
+def use_workload_identity(*, tenant_id: str | None, client_id: str | None, authority: str, scope: str) -> Acquire:
+    """A token of a workload identity: its platform writes a token into a file, and says in the environment where.
+
+    Tenant and client come from the environment, too, where they are None. Raises ConfigError if something is missing.
+    """
+    identity = _import_library()
+    given = {"tenant_id": tenant_id, "client_id": client_id}
+    try:
+        credential = identity.WorkloadIdentityCredential(
+            **{name: value for name, value in given.items() if value},
+            authority=authority,
+            disable_instance_discovery=True,
+            retry_total=0,
+        )
+    except ValueError:
+        msg = (
+            "This worker has no workload identity. Its platform sets AZURE_FEDERATED_TOKEN_FILE, AZURE_TENANT_ID and "
+            "AZURE_CLIENT_ID. Set it up there, or choose another credential."
+        )
+        raise ConfigError(msg) from None
+    return _acquire_from(credential, scope)
+
+
 def _import_library() -> Any:
     try:
         import azure.identity
