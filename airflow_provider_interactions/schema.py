@@ -79,6 +79,7 @@ CANONICAL = pa.schema(
         _field("extracted_at", INSTANT, "one value per extraction", null=False),
         _field("window_start", INSTANT, "start of the window that produced the row", null=False),
         _field("window_end", INSTANT, "its end, exclusive", null=False),
+        _field("person_id", pa.string(), "the person, by the map of identities; null if it is unknown", since=2),
     ]
 )
 
@@ -150,10 +151,13 @@ ACTIONS = frozenset(
 )
 
 
-#: The canonical columns without the window, and the vendor's record. An unreadable record has only some values.
+#: Canonical columns that are not the answer to one person: it has no windows, and is about one person already.
+_NOT_ANSWERED = frozenset(("window_start", "window_end", "person_id"))
+
+#: The other canonical columns, and the vendor's record. An unreadable record has only some values.
 ANSWER = pa.schema(
     [
-        *(column.with_nullable(True) for column in CANONICAL if not column.name.startswith("window_")),
+        *(column.with_nullable(True) for column in CANONICAL if column.name not in _NOT_ANSWERED),
         pa.field("rejected", pa.string(), metadata={"meaning": "why the record is unreadable; null if it is readable"}),
         pa.field("context", pa.string(), metadata={"meaning": "JSON: what the response says outside the record"}),
         pa.field("record", pa.binary(), metadata={"meaning": "the record, byte for byte"}),

@@ -41,7 +41,7 @@ DIALECTS: dict[str, tuple[Dialect, str]] = {
 }
 
 #: A column as a later version of the package may add it.
-LATER = pa.field("device", pa.string(), metadata={"meaning": "an example", "since": "2"})
+LATER = pa.field("device", pa.string(), metadata={"meaning": "an example", "since": "3"})
 
 
 class Recorder:

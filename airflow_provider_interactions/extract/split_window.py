@@ -24,7 +24,14 @@ from airflow_provider_interactions.extract.erase_rows import leave_out_suppresse
 from airflow_provider_interactions.extract.outcomes import Outcome, count_outcomes, read_outcomes
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.lake.encryption import reveal_column
-from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts, Manifest, join_batches, reconcile
+from airflow_provider_interactions.lake.manifest import (
+    OUTCOMES,
+    Counts,
+    Manifest,
+    join_batches,
+    join_identities,
+    reconcile,
+)
 from airflow_provider_interactions.lake.names import join_names
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.reader import filter_window, read_window
@@ -126,6 +133,8 @@ def _join_pieces(long: Manifest, pieces: Sequence[Manifest], width: timedelta | 
         fields=join_names(piece.fields for piece in pieces),
         schema_version=max((piece.schema_version for piece in pieces), default=long.schema_version),
         policy=pieces[0].policy if pieces else long.policy,
+        identities=join_identities(piece.identities for piece in pieces),
+        ambiguous=sum(piece.ambiguous for piece in pieces),
     )
 
 

@@ -77,7 +77,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     ``types`` are native types of its rows, and ``fields`` names of its records' fields without a column: as many as
     `names.MOST` of each, as `names.show_names` spells them.
     ``policy`` is the digest of the policy for personal data that its canonical rows and rejects follow, empty if it
-    keeps everything.
+    keeps everything. ``identities`` is the digest of the rows of the map of identities that are about its contacts
+    (`join_identities`), empty if ``person_id`` was not looked up. ``ambiguous`` are its contacts that the map gives to
+    more than one person.
     """
 
     vendor: str
@@ -101,6 +103,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     types: tuple[str, ...] = ()
     fields: tuple[str, ...] = ()
     policy: str = ""
+    identities: str = ""
+    ambiguous: int = 0
 
     def to_split(self, width: timedelta | None, late: int = 0) -> Manifest:
         """The same manifest, to be split into windows of ``width``; None keeps one window."""
@@ -139,6 +143,12 @@ def list_referenced(lake: Lake, folder: str) -> frozenset[str]:
     """The files that the published manifests of a folder refer to."""
     manifests = (lake.read(f"{folder}/{name}", Manifest) for name in lake.list_names(folder) if name.endswith(".json"))
     return frozenset(path for manifest in manifests if manifest for path in manifest.paths)
+
+
+def join_identities(digests: Iterable[str]) -> str:
+    """The digest of several parts of a window, which have different contacts: their sum; empty if there is none."""
+    found = [int(one, 16) for one in digests if one]
+    return f"{sum(found) % 2**64:016x}" if found else ""
 
 
 def read_last_manifests(lake: Lake, vendor: str, account: str, most: int) -> list[Manifest]:

@@ -7,7 +7,7 @@ version.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,14 +23,19 @@ from airflow_provider_interactions.window import Window
 BATCH_ROWS = 65_536
 
 
-def read_rows(lake: Lake, files: Iterable[File], rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-    """The rows of some Parquet files in order, at most ``rows`` in a batch. Raises FileNotFoundError."""
+def read_rows(
+    lake: Lake, files: Iterable[File], rows: int = BATCH_ROWS, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The rows of some Parquet files in order, at most ``rows`` in a batch. Raises FileNotFoundError.
+
+    ``columns`` are those to read; None reads all.
+    """
     for file in files:
         with lake.open(file.path) as stream:
             parquet = pq.ParquetFile(stream)
             # By row group: otherwise pyarrow fetches the whole file before the first batch.
             for group in range(parquet.num_row_groups):
-                yield from parquet.iter_batches(rows, row_groups=[group])
+                yield from parquet.iter_batches(rows, row_groups=[group], columns=columns)
 
 
 def read_canonical(lake: Lake, manifest: Manifest, columns: pa.Schema | None = None) -> Iterator[pa.RecordBatch]:
@@ -44,10 +49,12 @@ def read_canonical(lake: Lake, manifest: Manifest, columns: pa.Schema | None = N
         yield fit_columns(rows, columns)
 
 
-def read_window(lake: Lake, raw: Manifest, files: Iterable[File], rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+def read_window(
+    lake: Lake, raw: Manifest, files: Iterable[File], rows: int = BATCH_ROWS, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
     """The same for files of a raw window. Raises WindowSuperseded if another extraction has replaced them."""
     try:
-        yield from read_rows(lake, files, rows)
+        yield from read_rows(lake, files, rows, columns)
     except FileNotFoundError as gone:
         raise WindowSuperseded(describe_superseded(raw)) from gone
 

@@ -16,9 +16,10 @@ from msgspec.structs import replace
 
 from airflow_provider_interactions.errors import WindowSuperseded
 from airflow_provider_interactions.extract.commit import commit_or_follow, read_newer
-from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, count_rows
+from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, count_rows, join_identities
 from airflow_provider_interactions.lake.reader import describe_superseded
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.normalize.persons import PersonIndex
 from airflow_provider_interactions.normalize.pipeline import normalize, normalize_part
 from airflow_provider_interactions.normalize.policy import KEEP_ALL, Policy
 from airflow_provider_interactions.normalize.publish import Publication, publish
@@ -69,7 +70,9 @@ def _read_ends(lake: Lake, raw: Manifest, file: File) -> tuple[str, str]:
         raise WindowSuperseded(describe_superseded(raw)) from gone
 
 
-def normalize_split(lake: Lake, part: Manifest, now: datetime, policy: Policy = KEEP_ALL) -> Manifest:
+def normalize_split(
+    lake: Lake, part: Manifest, now: datetime, policy: Policy = KEEP_ALL, persons: PersonIndex | None = None
+) -> Manifest:
     """Write the canonical rows of one part; see ``normalize_part``.
 
     Returns the part without any file if another extraction has replaced the window: ``publish_parts`` sees that, too.
@@ -77,9 +80,10 @@ def normalize_split(lake: Lake, part: Manifest, now: datetime, policy: Policy = 
     if part.width is not None:
         return part
     try:
-        return normalize_part(lake, part, now, policy)
+        return normalize_part(lake, part, now, policy, persons)
     except WindowSuperseded:
-        return replace(part, files=(), counts=Counts(), policy=policy.digest)
+        identities = join_identities(["0"]) if persons else ""
+        return replace(part, files=(), counts=Counts(), policy=policy.digest, identities=identities)
 
 
 def publish_parts(
@@ -90,11 +94,12 @@ def publish_parts(
     keep_former: timedelta,
     now: datetime,
     policy: Policy = KEEP_ALL,
+    persons: PersonIndex | None = None,
 ) -> Manifest:
     """Publish a window whose parts, those of ``split``, are normalized; raises as ``publish`` does.
 
     If another run has committed the same window meanwhile, this normalizes that version, in one piece, under
-    ``policy``.
+    ``policy`` and with ``persons``.
     """
     share = SHARE if rejects_share is None else rejects_share
     raw = replace(split[0], files=tuple(file for part in split for file in part.files))
@@ -102,9 +107,8 @@ def publish_parts(
         return publish(lake, _read_current(lake, raw), parts, Publication(share, keep_former, now))
     except WindowSuperseded as superseded:
         current = read_newer(lake, raw, superseded)
-        done = normalize_current(
-            lake, current, partial(normalize, rejects_share=share, keep_former=keep_former, policy=policy)
-        )
+        finish = partial(normalize, rejects_share=share, keep_former=keep_former, policy=policy, persons=persons)
+        done = normalize_current(lake, current, finish)
         lake.remove(file.path for part in parts for file in (*part.files, *part.rejects))
         return done
 

@@ -25,6 +25,7 @@ from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.paths import timestamp
 from airflow_provider_interactions.lake.reader import read_window
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.normalize.persons import NO_PEOPLE, PersonIndex
 from airflow_provider_interactions.normalize.policy import KEEP_ALL, Policy
 from airflow_provider_interactions.normalize.publish import Publication, publish
 from airflow_provider_interactions.normalize.repeats import Deduplicator
@@ -46,12 +47,14 @@ def normalize(
     *,
     rejects_share: float = SHARE,
     policy: Policy = KEEP_ALL,
+    persons: PersonIndex | None = None,
     keep_former: timedelta = timedelta(0),
     now: datetime | None = None,
 ) -> Manifest:
     """Write and publish the canonical rows and the rejects of a raw window. Returns the window's new manifest.
 
     ``policy`` says what becomes of personal data in both; ``read_policy`` makes one, with the vendor's own rules.
+    ``persons`` fills the column ``person_id``, before the policy; without it, the column is null.
     Raises TooManyRejects above the threshold, or if no record can be read (publishes nothing canonical, keeps the
     rejects), Unreconciled if counts do not add up, and WindowSuperseded if another extraction of the window was
     published meanwhile. Canonical files of a former version stay until the version after it is ``keep_former`` old, for
@@ -59,18 +62,21 @@ def normalize(
     the names of the files.
     """
     chosen = Publication(rejects_share, keep_former, now or datetime.now(UTC))
-    with _CanonicalWriter(lake, raw, chosen.now, policy) as output:
+    with _CanonicalWriter(lake, raw, chosen.now, policy, persons) as output:
         return publish(lake, raw, [output.write_all()], chosen)
 
 
-def normalize_part(lake: Lake, raw: Manifest, now: datetime, policy: Policy = KEEP_ALL) -> Manifest:
+def normalize_part(
+    lake: Lake, raw: Manifest, now: datetime, policy: Policy = KEEP_ALL, persons: PersonIndex | None = None
+) -> Manifest:
     """Write the canonical rows and the rejects of a part of a raw window (`split_raw`), for ``publish``.
 
     ``now`` is the instant (aware) in the names of the files, the same for all parts. A repeated call writes other files
     with the same rows: the first ones may be published. Raises WindowSuperseded if another extraction has replaced the
     raw files.
     """
-    with _CanonicalWriter(lake, raw, now, policy, f"-{raw.batch:05d}-{uuid.uuid4().hex[:8]}") as output:
+    suffix = f"-{raw.batch:05d}-{uuid.uuid4().hex[:8]}"
+    with _CanonicalWriter(lake, raw, now, policy, persons, suffix) as output:
         part = output.write_all()
         output.kept = True
         return part
@@ -84,6 +90,7 @@ class _CanonicalWriter:
     raw: Manifest
     now: datetime
     policy: Policy = KEEP_ALL
+    persons: PersonIndex | None = None
     suffix: str = ""
     seen: Deduplicator = field(default_factory=Deduplicator)
     days: dict[str, Writer] = field(default_factory=dict)
@@ -129,6 +136,7 @@ class _CanonicalWriter:
     def write_all(self) -> Manifest:
         """Write the rows of the raw files. Returns the manifest of what was written."""
         vendor = vendor_named(self.raw.vendor)
+        people = self.persons.find_contacts(self.lake, self.raw) if self.persons else NO_PEOPLE
         for batch in _read_batches(self.lake, self.raw):
             raw = decrypt_rows(self.lake, batch)
             found = to_rows(raw.rows, vendor, self.seen)
@@ -138,11 +146,11 @@ class _CanonicalWriter:
             self.erased += raw.erased
             # A policy leaves no bytes in rejects; without one they stay encrypted.
             bad = build_rejects(raw.rows if self.policy.digest else raw.stored, found.rejected)
-            self.write(self.policy.apply(found.rows), self.policy.apply_to_rejects(bad))
+            self.write(self.policy.apply(people.add_to(found.rows)), self.policy.apply_to_rejects(bad))
             if raw.left_out is not None and raw.unreadable:
                 self.landed += len(raw.unreadable)
                 self.write_rejects(self.policy.apply_to_rejects(build_rejects(raw.left_out, raw.unreadable)))
-        return self._close()
+        return replace(self._close(), identities=people.digest, ambiguous=people.ambiguous)
 
     def write(self, good: pa.RecordBatch, bad: pa.RecordBatch) -> None:
         """Append the rows of one raw batch: canonical rows by UTC day, rejects to a file of their own."""

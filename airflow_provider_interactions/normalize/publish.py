@@ -13,7 +13,13 @@ from msgspec.structs import replace
 from airflow_provider_interactions.errors import ConfigError, TooManyRejects, Unreconciled, WindowSuperseded
 from airflow_provider_interactions.extract.cleanup import AGE, expired_versions
 from airflow_provider_interactions.extract.commit import clear_pending
-from airflow_provider_interactions.lake.manifest import Counts, Manifest, list_referenced, reconcile_normalized
+from airflow_provider_interactions.lake.manifest import (
+    Counts,
+    Manifest,
+    join_identities,
+    list_referenced,
+    reconcile_normalized,
+)
 from airflow_provider_interactions.lake.names import join_names
 from airflow_provider_interactions.lake.reader import describe_superseded, read_rows
 from airflow_provider_interactions.lake.storage import Lake
@@ -54,6 +60,7 @@ def publish(lake: Lake, raw: Manifest, parts: Sequence[Manifest], chosen: Public
     manifest = _join_parts(raw, parts)
     _refuse_superseded(lake, raw)
     _refuse_too_many(lake, raw, manifest, chosen.rejects_share)
+    _warn_of_ambiguous(manifest)
     reconcile_normalized(raw, manifest)
     _refuse_superseded(lake, raw)
     former = lake.read(manifest.place.manifest, Manifest)
@@ -75,8 +82,11 @@ def _join_parts(raw: Manifest, parts: Sequence[Manifest]) -> Manifest:
         )
         raise Unreconciled(msg)
     policies = {part.policy for part in parts}
-    if len(policies) > 1:
-        msg = f"The parts of window {raw.window} were normalized under different policies. Clear these tasks."
+    if len(policies) > 1 or len({bool(part.identities) for part in parts}) > 1:
+        msg = (
+            f"The parts of window {raw.window} were normalized under different policies, or some of them without a "
+            "map of identities. Clear these tasks."
+        )
         raise Unreconciled(msg)
     counts = sum((part.counts for part in parts), Counts())
     gone = -counts.erased  # of rows whose keys were destroyed: all other counts are those of the rows that are left
@@ -89,7 +99,18 @@ def _join_parts(raw: Manifest, parts: Sequence[Manifest]) -> Manifest:
         fields=join_names(part.fields for part in parts),
         schema_version=find_version(CANONICAL),
         policy=policies.pop() if policies else "",
+        identities=join_identities(part.identities for part in parts),
+        ambiguous=sum(part.ambiguous for part in parts),
     )
+
+
+def _warn_of_ambiguous(manifest: Manifest) -> None:
+    if manifest.ambiguous:
+        log.warning(
+            "%s, window %s: the map of identities gives %d contacts to more than one person, so their person_id is "
+            "null. Correct the map, and normalize the window again",
+            *(manifest.vendor, manifest.window, manifest.ambiguous),
+        )
 
 
 def _refuse_superseded(lake: Lake, raw: Manifest) -> None:

@@ -20,6 +20,7 @@ from airflow_provider_interactions.observability.links import ManifestLink
 from airflow_provider_interactions.observability.summary import Summary
 from airflow_provider_interactions.runtime.context import DAY, Span, choose_split_width, look_back, resolve_window
 from airflow_provider_interactions.runtime.deferral import DEFERRABLE, find_resume_time
+from airflow_provider_interactions.runtime.identities import open_persons
 from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.policies import find_policy
 from airflow_provider_interactions.runtime.retry import POLICY, RETRIES, keep_defaults
@@ -27,6 +28,7 @@ from airflow_provider_interactions.runtime.timetables import require_intervals
 from airflow_provider_interactions.window import Instant, zulu
 
 if TYPE_CHECKING:
+    from airflow_provider_interactions.normalize.persons import PersonIndex
     from airflow_provider_interactions.normalize.policy import Policy
     from airflow_provider_interactions.normalize.policy_rules import GivenPolicy
 
@@ -99,21 +101,44 @@ class LakeOperator(BaseOperator):
 class PolicyOperator(LakeOperator):
     """An operator that writes rows of the table, under a policy for personal data.
 
+    :param identities: address of the map of identities that fills ``person_id``: a Parquet or CSV file, or a folder of
+        Parquet files. Default: none, and ``person_id`` is null
+    :param identities_sql: a query that returns the map, instead of ``identities``
+    :param identities_conn_id: Airflow connection of the query's database
     :param policy: what becomes of personal data: an action for all known fields (``"mask"``), or a mapping with
         ``preset``, ``fields`` and ``key``. Default: that of the connection, else only one-time passwords are masked
     :param conn_id: the vendor's connection, whose extra may hold a policy
     """
 
-    template_fields: Sequence[str] = (*LakeOperator.template_fields, "conn_id")
+    template_fields: Sequence[str] = (
+        *LakeOperator.template_fields,
+        *("conn_id", "identities", "identities_sql", "identities_conn_id"),
+    )
 
-    def __init__(self, *, policy: GivenPolicy = None, conn_id: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        policy: GivenPolicy = None,
+        conn_id: str | None = None,
+        identities: str | None = None,
+        identities_sql: str | None = None,
+        identities_conn_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.policy = policy
         self.conn_id = conn_id
+        self.identities = identities
+        self.identities_sql = identities_sql
+        self.identities_conn_id = identities_conn_id
 
     def find_policy(self, vendor: str) -> Policy:
         """The policy of a vendor's rows; raises ConfigError that names what is wrong."""
         return find_policy(vendor, self.policy, self.conn_id)
+
+    def open_persons(self) -> PersonIndex | None:
+        """The persons of the map of identities; None if no map is given. Raises ConfigError."""
+        return open_persons(self.identities, self.identities_sql, self.identities_conn_id)
 
 
 class VendorOperator(LakeOperator):

@@ -122,14 +122,14 @@ class NormalizeInteractionsOperator(PolicyOperator):
         from airflow_provider_interactions.normalize.parts import publish_parts
         from airflow_provider_interactions.normalize.window import normalize_run
 
-        policy = self.find_policy(join_batches(batches).vendor)
+        policy, persons = self.find_policy(join_batches(batches).vendor), self.open_persons()
         lake = open_lake(self.lake)
         if not self.split or batches[0].width is not None:
-            return normalize_run(lake, batches, self.rejects_share, self.width, keep, policy)
+            return normalize_run(lake, batches, self.rejects_share, self.width, keep, policy, persons)
         split = [unpack(one["part"]) for one in self.split]
         now = datetime.fromisoformat(self.split[0]["now"])
         parts = unpack_batches(self.parts or ())
-        return publish_parts(lake, split, parts, self.rejects_share, keep, now, policy)
+        return publish_parts(lake, split, parts, self.rejects_share, keep, now, policy, persons)
 
     def _read_batches(self, context: Context) -> list[Manifest]:
         if self.manifests is None:

@@ -73,5 +73,6 @@ class NormalizePartOperator(PolicyOperator):
         part = unpack(self.part["part"])
         self.attempt.note_window(part.place, part.batch, part.batches)
         with raise_for_airflow(*describe_window([part])):
-            policy = self.find_policy(part.vendor)
-            return pack(normalize_split(open_lake(self.lake), part, datetime.fromisoformat(self.part["now"]), policy))
+            policy, persons = self.find_policy(part.vendor), self.open_persons()
+            now = datetime.fromisoformat(self.part["now"])
+            return pack(normalize_split(open_lake(self.lake), part, now, policy, persons))

@@ -79,7 +79,17 @@ class ExtractArguments(VendorArguments, total=False):
     max_active_tis_per_dag: int | None
 
 
-class NormalizeArguments(CommonArguments, total=False):
+class RowArguments(CommonArguments, total=False):
+    """Arguments of the tasks that write rows of the table."""
+
+    policy: GivenPolicy
+    conn_id: str | None
+    identities: str | None
+    identities_sql: str | None
+    identities_conn_id: str | None
+
+
+class NormalizeArguments(RowArguments, total=False):
     """Arguments of ``normalize``."""
 
     width: timedelta
@@ -88,15 +98,6 @@ class NormalizeArguments(CommonArguments, total=False):
     keep_former: timedelta | None
     alerts: Collection[Kind] | None
     fail_on: Collection[Kind] | None
-    policy: GivenPolicy
-    conn_id: str | None
-
-
-class PartArguments(CommonArguments, total=False):
-    """Arguments of ``normalize_parts``."""
-
-    policy: GivenPolicy
-    conn_id: str | None
 
 
 class SplitArguments(CommonArguments, total=False):
@@ -188,7 +189,8 @@ def interactions_pipeline(
     Iceberg.
 
     ``policy`` says what becomes of personal data in the table and in ``rejects/``. A changed policy is applied by
-    running ``normalize`` and ``load`` again; the vendor is not called.
+    running ``normalize`` and ``load`` again; the vendor is not called. ``identities`` is the address of a map of
+    identities, which fills the column ``person_id``. A changed map is applied in the same way.
 
     Raises TypeError for an unknown argument, and ValueError if the rows have no target.
     """
@@ -252,7 +254,7 @@ def _split_window(chosen: Mapping[str, Any], extract: MappedOperator) -> dict[st
         return {}
     options: dict[str, Any] = {"manifests": extract.output, "files": files, **common}
     split = SplitWindowOperator(task_id="split", **options)
-    parts = NormalizePartOperator.partial(task_id="normalize_parts", **_select(PartArguments, chosen)).expand(
+    parts = NormalizePartOperator.partial(task_id="normalize_parts", **_select(RowArguments, chosen)).expand(
         part=split.output
     )
     return {"split": split.output, "parts": parts.output}

@@ -1,8 +1,4 @@
-"""The map of identities: which identifiers belong to one person, at all vendors. A table that the user owns.
-
-Columns, all text: ``person_id``; ``vendor``, a registry name; ``account``, empty for any; ``kind``, empty for the
-vendor's first; ``identifier``. A person has many rows. The map is a Parquet or CSV file, a folder of Parquet files, or
-a query. It is scanned, never loaded: only the rows of the person sought are kept, so its size does not matter.
+"""Find one person in the map of identities (``normalize.identity_map``), by the person's id or any one identifier.
 
 No message holds a value of the map or of the request, because both are personal data.
 """
@@ -10,40 +6,22 @@ No message holds a value of the map or of the request, because both are personal
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
 
-from airflow_provider_interactions.contacts import find_delimiter
-from airflow_provider_interactions.contract import Contact, Vendor
+from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.identifiers import looks_hashed, spell_identifier
-from airflow_provider_interactions.lake.faults import READING_MAP, translate_faults
+from airflow_provider_interactions.identifiers import looks_hashed
+from airflow_provider_interactions.normalize.identity_map import EMAIL, Scan, read_contact, strip_column
 from airflow_provider_interactions.vendors import VENDORS, find_vendor
-
-COLUMNS = ("person_id", "vendor", "account", "kind", "identifier")
-
-#: The map as it is scanned.
-TEXTS = pa.schema([(name, pa.string()) for name in COLUMNS])
 
 #: The most rows of one person. More are a mistake in the map, for example one person_id for everybody.
 MOST_ROWS = 500
 
-#: Rows of one step of the scan.
-ROWS = 65_536
-
-#: The kind whose identifiers are compared without case.
-EMAIL = "email"
-
-#: Reads the rows of the map that a filter selects, as batches of text with ``COLUMNS``.
-Scan = Callable[[pc.Expression], Iterator[pa.RecordBatch]]
 
 
 class Identity(NamedTuple):
@@ -75,7 +53,7 @@ def find_identities(scan: Scan, sought: Sought) -> list[Identity]:
     person cannot be used.
     """
     person = sought.person_id if sought.identifier is None else _find_person(scan, sought)
-    rows = list(islice(_read_rows(scan, pc.equal(_spell("person_id"), str(person).strip())), MOST_ROWS + 1))
+    rows = list(islice(_read_rows(scan, pc.equal(strip_column("person_id"), str(person).strip())), MOST_ROWS + 1))
     if not rows:
         raise ConfigError("The map of identities has no row of this person_id. Check it, or add the person's rows.")
     if len(rows) > MOST_ROWS:
@@ -88,7 +66,7 @@ def refuse_shared(scan: Scan, identities: Sequence[Identity]) -> None:
     """Raise ConfigError if one of a person's identifiers is in rows of another person, too. It scans the map once."""
     texts = sorted({one.contact.id.lower() for one in identities})
     owners: dict[tuple[str, str], set[str]] = {}
-    for row in _read_rows(scan, pc.utf8_lower(_spell("identifier")).isin(texts)):
+    for row in _read_rows(scan, pc.utf8_lower(strip_column("identifier")).isin(texts)):
         for one in identities:
             if row["person_id"] and row["account"] in ("", one.account or row["account"]) and _is_same(row, one):
                 owners.setdefault((one.vendor, one.contact.id), set()).add(row["person_id"])
@@ -107,85 +85,6 @@ def _is_same(row: Mapping[str, str], one: Identity) -> bool:
     return _is_sought(row, Sought(identifier=one.contact.id, vendor=one.vendor, kind=one.contact.kind))
 
 
-def scan_file(fs: Any, path: str) -> Scan:
-    """Scan a map in a Parquet or CSV file, or in a folder of Parquet files. The file's ending decides."""
-
-    def scan(condition: pc.Expression) -> Iterator[pa.RecordBatch]:
-        ending = path.rsplit(".", 1)[-1].lower()
-        is_csv = ending in ("csv", "tsv")
-        try:
-            with translate_faults(READING_MAP):
-                for batch in _read_csv(fs, path) if is_csv else _read_parquet(fs, path):
-                    yield from pa.Table.from_batches([batch]).select(COLUMNS).cast(TEXTS).filter(condition).to_batches()
-        except FileNotFoundError:
-            raise ConfigError("The map of identities does not exist. Check its address.") from None
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, UnicodeDecodeError) as error:
-            kind = "CSV in UTF-8" if is_csv else "Parquet"
-            msg = (
-                f"The map of identities cannot be read as {kind} ({type(error).__name__}). Check its format; all "
-                "columns must be text or whole numbers."
-            )
-            raise ConfigError(msg) from None
-
-    return scan
-
-
-def _read_parquet(fs: Any, path: str) -> Iterator[pa.RecordBatch]:
-    """The rows of a Parquet file, or of all Parquet files in a folder."""
-    found = sorted(fs.find(path))
-    if not found:
-        raise FileNotFoundError
-    for file in found if found == [path] else [name for name in found if name.endswith(".parquet")]:
-        with closing(fs.open(file, "rb")) as stream:
-            parquet = pq.ParquetFile(stream)
-            _require_columns(parquet.schema_arrow.names)
-            for group in range(parquet.num_row_groups):
-                yield from parquet.iter_batches(ROWS, row_groups=[group], columns=list(COLUMNS))
-
-
-def _read_csv(fs: Any, path: str) -> Iterator[pa.RecordBatch]:
-    with closing(fs.open(path, "rb")) as stream:
-        parsing = pa.csv.ParseOptions(delimiter=find_delimiter(stream.readline().decode("utf-8-sig")))
-        stream.seek(0)
-        # An identifier of digits must not become a number.
-        texts = pa.csv.ConvertOptions(column_types=dict.fromkeys(COLUMNS, pa.string()), strings_can_be_null=True)
-        for batch in pa.csv.open_csv(stream, parse_options=parsing, convert_options=texts):
-            _require_columns(batch.schema.names)
-            yield batch
-
-
-def scan_query(read: Callable[[], Iterable[tuple[Sequence[str], Sequence[Sequence[object]]]]]) -> Scan:
-    """Scan the rows of a query. ``read`` runs it and yields the names of its columns with some rows at a time."""
-
-    def scan(condition: pc.Expression) -> Iterator[pa.RecordBatch]:
-        for names, rows in read():
-            places = {name.lower(): n for n, name in enumerate(names)}
-            _require_columns(places)
-            values = {name: [_spell_value(row[places[name]]) for row in rows] for name in COLUMNS}
-            yield from pa.table(values, TEXTS).filter(condition).to_batches()
-
-    return scan
-
-
-def _spell_value(value: object) -> str | None:
-    """A value of a query as text. What no identifier can be is empty, so that one bad row does not stop all others."""
-    try:
-        return spell_identifier(value)
-    except ConfigError:
-        return None
-
-
-def _require_columns(names: Iterable[str]) -> None:
-    missing = [name for name in COLUMNS if name not in set(names)]
-    if missing:
-        msg = f"The map of identities has no column {', '.join(missing)}. It needs: {', '.join(COLUMNS)}."
-        raise ConfigError(msg)
-
-
-def _spell(column: str) -> pc.Expression:
-    return pc.utf8_trim_whitespace(pc.field(column))
-
-
 def _read_rows(scan: Scan, condition: pc.Expression) -> Iterator[Mapping[str, str]]:
     """The rows that a condition selects; empty for null, blanks stripped."""
     for batch in scan(condition):
@@ -196,7 +95,7 @@ def _read_rows(scan: Scan, condition: pc.Expression) -> Iterator[Mapping[str, st
 def _find_person(scan: Scan, sought: Sought) -> str:
     """The person_id of an identifier."""
     spellings = _list_spellings(sought)
-    condition = pc.utf8_lower(_spell("identifier")).isin(sorted({spelling.lower() for spelling in spellings}))
+    condition = pc.utf8_lower(strip_column("identifier")).isin(sorted({spelling.lower() for spelling in spellings}))
     people: set[str] = set()
     for row in _read_rows(scan, condition):
         if row["person_id"] and _is_sought(row, sought):
@@ -230,7 +129,7 @@ def _list_spellings(sought: Sought) -> set[str]:
     spelled = {
         contact.id
         for vendor, kind in asked
-        if (kind != EMAIL or "@" in text) and (contact := _read_contact(vendor, text, kind))
+        if (kind != EMAIL or "@" in text) and (contact := read_contact(vendor, text, kind))
     }
     if sought.kind and not spelled:
         raise ConfigError(f"The identifier is not a valid {sought.kind}. Check it, or give its kind.")
@@ -246,16 +145,8 @@ def _is_sought(row: Mapping[str, str], sought: Sought) -> bool:
     texts = ((sought.identifier or "").strip(), row["identifier"])
     if kind == EMAIL:  # no system tells two people apart by the case of an address
         return texts[0].lower() == texts[1].lower()
-    mine, found = (_read_contact(vendor, text, kind) if vendor else None for text in texts)
+    mine, found = (read_contact(vendor, text, kind) if vendor else None for text in texts)
     return mine == found if mine and found else texts[0] == texts[1]
-
-
-def _read_contact(vendor: Vendor, text: str, kind: str) -> Contact | None:
-    """The identifier as the vendor spells it; None if it is not one of the vendor's."""
-    try:
-        return vendor.contact(text, kind)
-    except ConfigError:
-        return None
 
 
 def _check_row(row: Mapping[str, str]) -> Identity:
@@ -268,7 +159,7 @@ def _check_row(row: Mapping[str, str]) -> Identity:
     if kind not in kinds:
         msg = f"The map of identities has a row of this person at {vendor.name} whose kind is none of: "
         raise ConfigError(f"{msg}{', '.join(kinds)}. Correct the map.")
-    contact = _read_contact(vendor, row["identifier"], kind)
+    contact = read_contact(vendor, row["identifier"], kind)
     if contact is None:
         msg = f"The map of identities has a row of this person at {vendor.name} whose identifier is not a valid {kind}."
         raise ConfigError(f"{msg} Correct the map.")

@@ -26,6 +26,7 @@ from airflow_provider_interactions.shell.options import (
     LakeUrl,
     Missing,
     Options,
+    IdentityMap,
     PolicyText,
     Start,
     Vendor,
@@ -231,6 +232,7 @@ def normalize(
     width: Width = "1d",
     missing: Missing = False,
     policy: PolicyText = None,
+    identities: IdentityMap = None,
     lake: LakeUrl = None,
     config: ConfigFile = None,
     json: Json = False,
@@ -238,14 +240,15 @@ def normalize(
 ) -> None:
     """Turn the raw records of each window into rows of the table, and rejects. Asks no vendor."""
     with open_session("normalize", json, debug, config) as session:
-        from airflow_provider_interactions.shell.policies import find_policy
+        from airflow_provider_interactions.shell.policies import find_policy, open_persons
         from airflow_provider_interactions.shell.steps import normalize_windows
         from airflow_provider_interactions.shell.windows import choose_windows
 
         windows, store = choose_windows(day, start, end, width), session.config.open_lake(lake)
         name = account or _find_account(session, vendor, conn_id)
         chosen = find_policy(session, vendor, conn_id, policy)
-        normalize_windows(session, store, vendor, name, windows, missing=missing, policy=chosen)
+        persons = open_persons(identities)
+        normalize_windows(session, store, vendor, name, windows, missing=missing, policy=chosen, persons=persons)
 
 
 @app.command()

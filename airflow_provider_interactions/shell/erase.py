@@ -27,7 +27,8 @@ from airflow_provider_interactions.person.erasure_plan import (
     describe_plan,
     plan_erasure,
 )
-from airflow_provider_interactions.person.identities import Sought, find_identities, refuse_shared, scan_file
+from airflow_provider_interactions.normalize.identity_map import scan_file
+from airflow_provider_interactions.person.identities import Sought, find_identities, refuse_shared
 from airflow_provider_interactions.person.receipt import Receipt, name_receipt
 from airflow_provider_interactions.shell.config import IDENTITIES
 from airflow_provider_interactions.shell.session import Session

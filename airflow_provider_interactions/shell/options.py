@@ -28,6 +28,10 @@ LakeUrl = Annotated[
     str | None, typer.Option("--lake", help="Folder or URL of the lake. Default: AIRFLOW__INTERACTIONS__LAKE.")
 ]
 Account = Annotated[str | None, typer.Option(help="Account in the lake. Default: the connection's.")]
+IdentityMap = Annotated[
+    str | None,
+    typer.Option("--identities", help="Map of identities that fills person_id: Parquet or CSV, at any address."),
+]
 PolicyText = Annotated[
     str | None,
     typer.Option("--policy", help="What becomes of personal data: mask, hmac, …, or JSON. Default: the connection's."),

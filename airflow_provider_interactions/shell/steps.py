@@ -20,6 +20,7 @@ from airflow_provider_interactions.lake.paths import WindowPaths, name_shares
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.swap import open_shared_object
 from airflow_provider_interactions.load import Target, load_window
+from airflow_provider_interactions.normalize.persons import PersonIndex
 from airflow_provider_interactions.normalize.policy import Policy
 from airflow_provider_interactions.normalize.window import normalize_run
 from airflow_provider_interactions.shell.config import SHARED_LIMIT, read_switch
@@ -78,19 +79,31 @@ def extract_windows(
 
 
 def normalize_windows(
-    session: Session, lake: Lake, vendor: str, account: str, windows: Sequence[Window], *, missing: bool, policy: Policy
+    session: Session,
+    lake: Lake,
+    vendor: str,
+    account: str,
+    windows: Sequence[Window],
+    *,
+    missing: bool,
+    policy: Policy,
+    persons: PersonIndex | None = None,
 ) -> None:
     """Normalize one window after the other.
 
-    ``missing`` leaves out what is as new as its extraction, and follows the policy.
+    ``missing`` leaves out what is as new as its extraction, and follows the policy and the map of identities.
     """
+    if persons:
+        places = (WindowPaths(vendor, account, window) for window in windows)
+        persons.prepare(lake, [raw for place in places if (raw := lake.read(place.raw_manifest, Manifest))])
 
     def run(place: WindowPaths) -> tuple[Manifest, Any] | None:
         raw = _require_manifest(lake, place.raw_manifest, place.window, "extract")
         done = lake.read(place.manifest, Manifest) if missing else None
-        if done is not None and done.extracted_at >= raw.extracted_at and done.policy == policy.digest:
+        known = done is not None and done.extracted_at >= raw.extracted_at and done.policy == policy.digest
+        if done and known and (persons is None or persons.find_contacts(lake, raw).digest == done.identities):
             return None
-        manifest = normalize_run(lake, [raw], policy=policy)
+        manifest = normalize_run(lake, [raw], policy=policy, persons=persons)
         return manifest, manifest.counts
 
     _run_windows(session, vendor, account, windows, run)

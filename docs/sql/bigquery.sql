@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS `crm`.`interactions` (
   `extracted_at` TIMESTAMP NOT NULL OPTIONS (description = 'one value per extraction'),
   `window_start` TIMESTAMP NOT NULL OPTIONS (description = 'start of the window that produced the row'),
   `window_end` TIMESTAMP NOT NULL OPTIONS (description = 'its end, exclusive'),
+  `person_id` STRING OPTIONS (description = 'the person, by the map of identities; null if it is unknown'),
   PRIMARY KEY (`vendor`, `account`, `interaction_id`) NOT ENFORCED
 )
 CLUSTER BY `vendor`, `account`, `interaction_id`;
@@ -36,7 +37,7 @@ SELECT column_name, data_type
 FROM `crm`.INFORMATION_SCHEMA.COLUMNS
 WHERE table_name = 'interactions';
 
-ALTER TABLE `crm`.`interactions` SET OPTIONS (description = 'Contact interactions, schema version 1');
+ALTER TABLE `crm`.`interactions` SET OPTIONS (description = 'Contact interactions, schema version 2');
 
 
 -- Add a column that a later version has
@@ -51,7 +52,7 @@ WHERE option_name = 'description' AND table_name = 'interactions';
 
 ALTER TABLE `crm`.`interactions` ADD COLUMN `device` STRING;
 
-ALTER TABLE `crm`.`interactions` SET OPTIONS (description = 'Contact interactions, schema version 2');
+ALTER TABLE `crm`.`interactions` SET OPTIONS (description = 'Contact interactions, schema version 3');
 
 
 -- Load a window of two files
@@ -63,6 +64,8 @@ WHERE table_name = 'interactions';
 SELECT option_value
 FROM `crm`.INFORMATION_SCHEMA.TABLE_OPTIONS
 WHERE option_name = 'description' AND table_name = 'interactions';
+
+ALTER TABLE `crm`.`interactions` SET OPTIONS (description = 'Contact interactions, schema version 2');
 
 CREATE TABLE `crm`.`interactions_staging` (
   `vendor` STRING,
@@ -85,7 +88,8 @@ CREATE TABLE `crm`.`interactions_staging` (
   `attributes` STRING,
   `extracted_at` TIMESTAMP,
   `window_start` TIMESTAMP,
-  `window_end` TIMESTAMP
+  `window_end` TIMESTAMP,
+  `person_id` STRING
 )
 OPTIONS (expiration_timestamp = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 1 DAY));
 
@@ -114,10 +118,11 @@ WHEN MATCHED AND new.`extracted_at` >= old.`extracted_at` AND (new.`contact_id` 
   OR new.`updated_at` IS DISTINCT FROM old.`updated_at`
   OR new.`attributes` IS DISTINCT FROM old.`attributes`
   OR new.`window_start` IS DISTINCT FROM old.`window_start`
-  OR new.`window_end` IS DISTINCT FROM old.`window_end`)
-THEN UPDATE SET `contact_id` = new.`contact_id`, `contact_id_kind` = new.`contact_id_kind`, `occurred_at` = new.`occurred_at`, `channel` = new.`channel`, `action` = new.`action`, `native_type` = new.`native_type`, `status` = new.`status`, `subject` = new.`subject`, `campaign_id` = new.`campaign_id`, `campaign_name` = new.`campaign_name`, `message_id` = new.`message_id`, `count` = new.`count`, `delivered_at` = new.`delivered_at`, `updated_at` = new.`updated_at`, `attributes` = new.`attributes`, `extracted_at` = new.`extracted_at`, `window_start` = new.`window_start`, `window_end` = new.`window_end`
-WHEN NOT MATCHED THEN INSERT (`vendor`, `account`, `interaction_id`, `contact_id`, `contact_id_kind`, `occurred_at`, `channel`, `action`, `native_type`, `status`, `subject`, `campaign_id`, `campaign_name`, `message_id`, `count`, `delivered_at`, `updated_at`, `attributes`, `extracted_at`, `window_start`, `window_end`)
-VALUES (new.`vendor`, new.`account`, new.`interaction_id`, new.`contact_id`, new.`contact_id_kind`, new.`occurred_at`, new.`channel`, new.`action`, new.`native_type`, new.`status`, new.`subject`, new.`campaign_id`, new.`campaign_name`, new.`message_id`, new.`count`, new.`delivered_at`, new.`updated_at`, new.`attributes`, new.`extracted_at`, new.`window_start`, new.`window_end`);
+  OR new.`window_end` IS DISTINCT FROM old.`window_end`
+  OR new.`person_id` IS DISTINCT FROM old.`person_id`)
+THEN UPDATE SET `contact_id` = new.`contact_id`, `contact_id_kind` = new.`contact_id_kind`, `occurred_at` = new.`occurred_at`, `channel` = new.`channel`, `action` = new.`action`, `native_type` = new.`native_type`, `status` = new.`status`, `subject` = new.`subject`, `campaign_id` = new.`campaign_id`, `campaign_name` = new.`campaign_name`, `message_id` = new.`message_id`, `count` = new.`count`, `delivered_at` = new.`delivered_at`, `updated_at` = new.`updated_at`, `attributes` = new.`attributes`, `extracted_at` = new.`extracted_at`, `window_start` = new.`window_start`, `window_end` = new.`window_end`, `person_id` = new.`person_id`
+WHEN NOT MATCHED THEN INSERT (`vendor`, `account`, `interaction_id`, `contact_id`, `contact_id_kind`, `occurred_at`, `channel`, `action`, `native_type`, `status`, `subject`, `campaign_id`, `campaign_name`, `message_id`, `count`, `delivered_at`, `updated_at`, `attributes`, `extracted_at`, `window_start`, `window_end`, `person_id`)
+VALUES (new.`vendor`, new.`account`, new.`interaction_id`, new.`contact_id`, new.`contact_id_kind`, new.`occurred_at`, new.`channel`, new.`action`, new.`native_type`, new.`status`, new.`subject`, new.`campaign_id`, new.`campaign_name`, new.`message_id`, new.`count`, new.`delivered_at`, new.`updated_at`, new.`attributes`, new.`extracted_at`, new.`window_start`, new.`window_end`, new.`person_id`);
 
 DROP TABLE IF EXISTS `crm`.`interactions_staging`;
 
@@ -131,6 +136,8 @@ WHERE table_name = 'interactions';
 SELECT option_value
 FROM `crm`.INFORMATION_SCHEMA.TABLE_OPTIONS
 WHERE option_name = 'description' AND table_name = 'interactions';
+
+ALTER TABLE `crm`.`interactions` SET OPTIONS (description = 'Contact interactions, schema version 2');
 
 CREATE TABLE `crm`.`interactions_staging` (
   `vendor` STRING,
@@ -153,7 +160,8 @@ CREATE TABLE `crm`.`interactions_staging` (
   `attributes` STRING,
   `extracted_at` TIMESTAMP,
   `window_start` TIMESTAMP,
-  `window_end` TIMESTAMP
+  `window_end` TIMESTAMP,
+  `person_id` STRING
 )
 OPTIONS (expiration_timestamp = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 1 DAY));
 
@@ -164,7 +172,7 @@ SELECT count(*), count(DISTINCT `interaction_id`)
 FROM `crm`.`interactions_staging`;
 
 MERGE INTO `crm`.`interactions` AS old
-USING (SELECT `vendor`, `account`, `interaction_id`, `contact_id`, `contact_id_kind`, `occurred_at`, `channel`, `action`, `native_type`, `status`, `subject`, `campaign_id`, `campaign_name`, `message_id`, `count`, `delivered_at`, `updated_at`, `attributes`, `extracted_at`, `window_start`, `window_end` FROM (SELECT `vendor`, `account`, `interaction_id`, `contact_id`, `contact_id_kind`, `occurred_at`, `channel`, `action`, `native_type`, `status`, `subject`, `campaign_id`, `campaign_name`, `message_id`, `count`, `delivered_at`, `updated_at`, `attributes`, `extracted_at`, `window_start`, `window_end`, row_number() OVER (PARTITION BY `interaction_id` ORDER BY `extracted_at` DESC, `occurred_at` DESC, `contact_id`, `contact_id_kind`, `channel`, `action`, `native_type`, `status`, `subject`, `campaign_id`, `campaign_name`, `message_id`, `count`, `delivered_at`, `updated_at`, `attributes`, `window_start`, `window_end`) AS nth FROM `crm`.`interactions_staging`) ranked WHERE nth = 1) AS new
+USING (SELECT `vendor`, `account`, `interaction_id`, `contact_id`, `contact_id_kind`, `occurred_at`, `channel`, `action`, `native_type`, `status`, `subject`, `campaign_id`, `campaign_name`, `message_id`, `count`, `delivered_at`, `updated_at`, `attributes`, `extracted_at`, `window_start`, `window_end`, `person_id` FROM (SELECT `vendor`, `account`, `interaction_id`, `contact_id`, `contact_id_kind`, `occurred_at`, `channel`, `action`, `native_type`, `status`, `subject`, `campaign_id`, `campaign_name`, `message_id`, `count`, `delivered_at`, `updated_at`, `attributes`, `extracted_at`, `window_start`, `window_end`, `person_id`, row_number() OVER (PARTITION BY `interaction_id` ORDER BY `extracted_at` DESC, `occurred_at` DESC, `contact_id`, `contact_id_kind`, `channel`, `action`, `native_type`, `status`, `subject`, `campaign_id`, `campaign_name`, `message_id`, `count`, `delivered_at`, `updated_at`, `attributes`, `window_start`, `window_end`, `person_id`) AS nth FROM `crm`.`interactions_staging`) ranked WHERE nth = 1) AS new
 ON old.`interaction_id` = new.`interaction_id` AND old.`vendor` = 'which50' AND old.`account` = 'acme'
 WHEN MATCHED AND new.`extracted_at` >= old.`extracted_at` AND (new.`contact_id` IS DISTINCT FROM old.`contact_id`
   OR new.`contact_id_kind` IS DISTINCT FROM old.`contact_id_kind`
@@ -182,10 +190,11 @@ WHEN MATCHED AND new.`extracted_at` >= old.`extracted_at` AND (new.`contact_id` 
   OR new.`updated_at` IS DISTINCT FROM old.`updated_at`
   OR new.`attributes` IS DISTINCT FROM old.`attributes`
   OR new.`window_start` IS DISTINCT FROM old.`window_start`
-  OR new.`window_end` IS DISTINCT FROM old.`window_end`)
-THEN UPDATE SET `contact_id` = new.`contact_id`, `contact_id_kind` = new.`contact_id_kind`, `occurred_at` = new.`occurred_at`, `channel` = new.`channel`, `action` = new.`action`, `native_type` = new.`native_type`, `status` = new.`status`, `subject` = new.`subject`, `campaign_id` = new.`campaign_id`, `campaign_name` = new.`campaign_name`, `message_id` = new.`message_id`, `count` = new.`count`, `delivered_at` = new.`delivered_at`, `updated_at` = new.`updated_at`, `attributes` = new.`attributes`, `extracted_at` = new.`extracted_at`, `window_start` = new.`window_start`, `window_end` = new.`window_end`
-WHEN NOT MATCHED THEN INSERT (`vendor`, `account`, `interaction_id`, `contact_id`, `contact_id_kind`, `occurred_at`, `channel`, `action`, `native_type`, `status`, `subject`, `campaign_id`, `campaign_name`, `message_id`, `count`, `delivered_at`, `updated_at`, `attributes`, `extracted_at`, `window_start`, `window_end`)
-VALUES (new.`vendor`, new.`account`, new.`interaction_id`, new.`contact_id`, new.`contact_id_kind`, new.`occurred_at`, new.`channel`, new.`action`, new.`native_type`, new.`status`, new.`subject`, new.`campaign_id`, new.`campaign_name`, new.`message_id`, new.`count`, new.`delivered_at`, new.`updated_at`, new.`attributes`, new.`extracted_at`, new.`window_start`, new.`window_end`);
+  OR new.`window_end` IS DISTINCT FROM old.`window_end`
+  OR new.`person_id` IS DISTINCT FROM old.`person_id`)
+THEN UPDATE SET `contact_id` = new.`contact_id`, `contact_id_kind` = new.`contact_id_kind`, `occurred_at` = new.`occurred_at`, `channel` = new.`channel`, `action` = new.`action`, `native_type` = new.`native_type`, `status` = new.`status`, `subject` = new.`subject`, `campaign_id` = new.`campaign_id`, `campaign_name` = new.`campaign_name`, `message_id` = new.`message_id`, `count` = new.`count`, `delivered_at` = new.`delivered_at`, `updated_at` = new.`updated_at`, `attributes` = new.`attributes`, `extracted_at` = new.`extracted_at`, `window_start` = new.`window_start`, `window_end` = new.`window_end`, `person_id` = new.`person_id`
+WHEN NOT MATCHED THEN INSERT (`vendor`, `account`, `interaction_id`, `contact_id`, `contact_id_kind`, `occurred_at`, `channel`, `action`, `native_type`, `status`, `subject`, `campaign_id`, `campaign_name`, `message_id`, `count`, `delivered_at`, `updated_at`, `attributes`, `extracted_at`, `window_start`, `window_end`, `person_id`)
+VALUES (new.`vendor`, new.`account`, new.`interaction_id`, new.`contact_id`, new.`contact_id_kind`, new.`occurred_at`, new.`channel`, new.`action`, new.`native_type`, new.`status`, new.`subject`, new.`campaign_id`, new.`campaign_name`, new.`message_id`, new.`count`, new.`delivered_at`, new.`updated_at`, new.`attributes`, new.`extracted_at`, new.`window_start`, new.`window_end`, new.`person_id`);
 
 DROP TABLE IF EXISTS `crm`.`interactions_staging`;
 
@@ -199,6 +208,8 @@ WHERE table_name = 'interactions';
 SELECT option_value
 FROM `crm`.INFORMATION_SCHEMA.TABLE_OPTIONS
 WHERE option_name = 'description' AND table_name = 'interactions';
+
+ALTER TABLE `crm`.`interactions` SET OPTIONS (description = 'Contact interactions, schema version 2');
 
 DELETE FROM `crm`.`interactions`
 WHERE `vendor` = ? AND `account` = ? AND ((`contact_id` = ? AND `contact_id_kind` = ?) OR (`contact_id` = ? AND `contact_id_kind` = ?));

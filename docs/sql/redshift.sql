@@ -27,13 +27,14 @@ CREATE TABLE IF NOT EXISTS "crm"."interactions" (
   "extracted_at" TIMESTAMPTZ NOT NULL,
   "window_start" TIMESTAMPTZ NOT NULL,
   "window_end" TIMESTAMPTZ NOT NULL,
+  "person_id" VARCHAR(65535),
   PRIMARY KEY ("vendor", "account", "interaction_id")
 );
 
 SELECT column_name, data_type FROM information_schema.columns
 WHERE table_schema = 'crm' AND table_name = 'interactions';
 
-COMMENT ON TABLE "crm"."interactions" IS 'Contact interactions, schema version 1';
+COMMENT ON TABLE "crm"."interactions" IS 'Contact interactions, schema version 2';
 
 
 -- Add a column that a later version has
@@ -47,7 +48,7 @@ WHERE nspname = 'crm' AND relname = 'interactions';
 
 ALTER TABLE "crm"."interactions" ADD COLUMN "device" VARCHAR(65535);
 
-COMMENT ON TABLE "crm"."interactions" IS 'Contact interactions, schema version 2';
+COMMENT ON TABLE "crm"."interactions" IS 'Contact interactions, schema version 3';
 
 
 -- Load a window of two files
@@ -58,6 +59,8 @@ WHERE table_schema = 'crm' AND table_name = 'interactions';
 SELECT obj_description(pg_class.oid)
 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
 WHERE nspname = 'crm' AND relname = 'interactions';
+
+COMMENT ON TABLE "crm"."interactions" IS 'Contact interactions, schema version 2';
 
 CREATE TEMP TABLE "interactions_staging" (
   "vendor" VARCHAR(65535),
@@ -92,6 +95,8 @@ COPY "interactions_staging"
 FROM 's3://bucket/lake/interactions/vendor=which50/account=acme/date=2026-01-02/2.parquet'
 IAM_ROLE default
 FORMAT AS PARQUET;
+
+ALTER TABLE "interactions_staging" ADD COLUMN "person_id" VARCHAR(65535);
 
 SELECT count(*), count(DISTINCT "interaction_id")
 FROM "interactions_staging";
@@ -120,10 +125,11 @@ WHERE new."extracted_at" >= old."extracted_at" AND (new."contact_id" <> old."con
   OR new."updated_at" <> old."updated_at" OR (new."updated_at" IS NULL) <> (old."updated_at" IS NULL)
   OR new."attributes" <> old."attributes"
   OR new."window_start" <> old."window_start"
-  OR new."window_end" <> old."window_end"));
+  OR new."window_end" <> old."window_end"
+  OR new."person_id" <> old."person_id" OR (new."person_id" IS NULL) <> (old."person_id" IS NULL)));
 
-INSERT INTO "crm"."interactions" ("vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end")
-SELECT new."vendor", new."account", new."interaction_id", new."contact_id", new."contact_id_kind", new."occurred_at", new."channel", new."action", new."native_type", new."status", new."subject", new."campaign_id", new."campaign_name", new."message_id", new."count", new."delivered_at", new."updated_at", new."attributes", new."extracted_at", new."window_start", new."window_end"
+INSERT INTO "crm"."interactions" ("vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end", "person_id")
+SELECT new."vendor", new."account", new."interaction_id", new."contact_id", new."contact_id_kind", new."occurred_at", new."channel", new."action", new."native_type", new."status", new."subject", new."campaign_id", new."campaign_name", new."message_id", new."count", new."delivered_at", new."updated_at", new."attributes", new."extracted_at", new."window_start", new."window_end", new."person_id"
 FROM "interactions_staging" new
 WHERE NOT EXISTS (SELECT 1 FROM "crm"."interactions" old WHERE old."interaction_id" = new."interaction_id" AND old."vendor" = 'which50' AND old."account" = 'acme');
 
@@ -138,6 +144,8 @@ WHERE table_schema = 'crm' AND table_name = 'interactions';
 SELECT obj_description(pg_class.oid)
 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
 WHERE nspname = 'crm' AND relname = 'interactions';
+
+COMMENT ON TABLE "crm"."interactions" IS 'Contact interactions, schema version 2';
 
 CREATE TEMP TABLE "interactions_staging" (
   "vendor" VARCHAR(65535),
@@ -173,6 +181,8 @@ FROM 's3://bucket/lake/interactions/vendor=which50/account=acme/date=2026-01-02/
 IAM_ROLE default
 FORMAT AS PARQUET;
 
+ALTER TABLE "interactions_staging" ADD COLUMN "person_id" VARCHAR(65535);
+
 SELECT count(*), count(DISTINCT "interaction_id")
 FROM "interactions_staging";
 
@@ -182,7 +192,7 @@ LOCK TABLE "crm"."interactions";
 
 DELETE FROM "crm"."interactions"
 WHERE "vendor" = 'which50' AND "account" = 'acme' AND "interaction_id" IN (
-SELECT new."interaction_id" FROM (SELECT "vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end" FROM (SELECT "vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end", row_number() OVER (PARTITION BY "interaction_id" ORDER BY "extracted_at" DESC, "occurred_at" DESC, "contact_id", "contact_id_kind", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "window_start", "window_end") AS nth FROM "interactions_staging") ranked WHERE nth = 1) new JOIN "crm"."interactions" old
+SELECT new."interaction_id" FROM (SELECT "vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end", "person_id" FROM (SELECT "vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end", "person_id", row_number() OVER (PARTITION BY "interaction_id" ORDER BY "extracted_at" DESC, "occurred_at" DESC, "contact_id", "contact_id_kind", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "window_start", "window_end", "person_id") AS nth FROM "interactions_staging") ranked WHERE nth = 1) new JOIN "crm"."interactions" old
 ON old."interaction_id" = new."interaction_id" AND old."vendor" = 'which50' AND old."account" = 'acme'
 WHERE new."extracted_at" >= old."extracted_at" AND (new."contact_id" <> old."contact_id"
   OR new."contact_id_kind" <> old."contact_id_kind"
@@ -200,11 +210,12 @@ WHERE new."extracted_at" >= old."extracted_at" AND (new."contact_id" <> old."con
   OR new."updated_at" <> old."updated_at" OR (new."updated_at" IS NULL) <> (old."updated_at" IS NULL)
   OR new."attributes" <> old."attributes"
   OR new."window_start" <> old."window_start"
-  OR new."window_end" <> old."window_end"));
+  OR new."window_end" <> old."window_end"
+  OR new."person_id" <> old."person_id" OR (new."person_id" IS NULL) <> (old."person_id" IS NULL)));
 
-INSERT INTO "crm"."interactions" ("vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end")
-SELECT new."vendor", new."account", new."interaction_id", new."contact_id", new."contact_id_kind", new."occurred_at", new."channel", new."action", new."native_type", new."status", new."subject", new."campaign_id", new."campaign_name", new."message_id", new."count", new."delivered_at", new."updated_at", new."attributes", new."extracted_at", new."window_start", new."window_end"
-FROM (SELECT "vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end" FROM (SELECT "vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end", row_number() OVER (PARTITION BY "interaction_id" ORDER BY "extracted_at" DESC, "occurred_at" DESC, "contact_id", "contact_id_kind", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "window_start", "window_end") AS nth FROM "interactions_staging") ranked WHERE nth = 1) new
+INSERT INTO "crm"."interactions" ("vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end", "person_id")
+SELECT new."vendor", new."account", new."interaction_id", new."contact_id", new."contact_id_kind", new."occurred_at", new."channel", new."action", new."native_type", new."status", new."subject", new."campaign_id", new."campaign_name", new."message_id", new."count", new."delivered_at", new."updated_at", new."attributes", new."extracted_at", new."window_start", new."window_end", new."person_id"
+FROM (SELECT "vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end", "person_id" FROM (SELECT "vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end", "person_id", row_number() OVER (PARTITION BY "interaction_id" ORDER BY "extracted_at" DESC, "occurred_at" DESC, "contact_id", "contact_id_kind", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "window_start", "window_end", "person_id") AS nth FROM "interactions_staging") ranked WHERE nth = 1) new
 WHERE NOT EXISTS (SELECT 1 FROM "crm"."interactions" old WHERE old."interaction_id" = new."interaction_id" AND old."vendor" = 'which50' AND old."account" = 'acme');
 
 COMMIT;
@@ -218,6 +229,8 @@ WHERE table_schema = 'crm' AND table_name = 'interactions';
 SELECT obj_description(pg_class.oid)
 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
 WHERE nspname = 'crm' AND relname = 'interactions';
+
+COMMENT ON TABLE "crm"."interactions" IS 'Contact interactions, schema version 2';
 
 DELETE FROM "crm"."interactions"
 WHERE "vendor" = %s AND "account" = %s AND (("contact_id" = %s AND "contact_id_kind" = %s) OR ("contact_id" = %s AND "contact_id_kind" = %s));

@@ -96,7 +96,7 @@ def test_the_golden_record():
         assert row["contact_id"] == asked["contact_id"]
         decided = row.keys() - {"occurred_at", "attributes", "contact_id"}
         assert {name: row[name] for name in decided} == {name: wanted[name] for name in decided}
-        carried = {"account", "extracted_at", "window_start", "window_end"}
+        carried = {"account", "extracted_at", "window_start", "window_end", "person_id"}
         assert wanted.keys() == set(CANONICAL.names) - carried
 
 

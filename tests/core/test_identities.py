@@ -19,17 +19,10 @@ from airflow_provider_interactions.errors import ConfigError, Unavailable
 from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.normalize.identity_map import COLUMNS, scan_file, scan_query
 from airflow_provider_interactions.person import everywhere
 from airflow_provider_interactions.person.everywhere import System, answer_person, match_accounts
-from airflow_provider_interactions.person.identities import (
-    COLUMNS,
-    MOST_ROWS,
-    Identity,
-    Sought,
-    find_identities,
-    scan_file,
-    scan_query,
-)
+from airflow_provider_interactions.person.identities import MOST_ROWS, Identity, Sought, find_identities
 from airflow_provider_interactions.person.report import describe_person
 from airflow_provider_interactions.person.request import check_request
 from airflow_provider_interactions.sandbox import SandboxConfig, serve

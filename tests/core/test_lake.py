@@ -323,7 +323,7 @@ def test_what_is_held_becomes_a_table_after_rows_pages_or_bytes(desk, monkeypatc
 def test_windows_of_an_older_schema_are_read_with_nulls(desk, monkeypatch):
     """Columns are only ever added: a window that the version before wrote has nulls in the column added since."""
     manifest = desk.normalized(desk.record())
-    newer = schema.CANONICAL.append(schema._field("person", pa.string(), "a column to come", since=2))
+    newer = schema.CANONICAL.append(schema._field("person", pa.string(), "a column to come", since=3))
     monkeypatch.setattr(reader, "CANONICAL", newer)
     _, rows = reader.read_published(desk.lake, manifest.place.manifest)
     assert rows.schema.equals(newer)
@@ -333,8 +333,8 @@ def test_windows_of_an_older_schema_are_read_with_nulls(desk, monkeypatch):
 
 def test_windows_of_a_newer_schema_are_refused(desk):
     manifest = desk.normalized(desk.record())
-    desk.lake.publish(manifest.place.manifest, msgspec.structs.replace(manifest, schema_version=2))
-    with pytest.raises(ConfigError, match="schema version 2, but this version of the package knows only version 1"):
+    desk.lake.publish(manifest.place.manifest, msgspec.structs.replace(manifest, schema_version=3))
+    with pytest.raises(ConfigError, match="schema version 3, but this version of the package knows only version 2"):
         reader.read_published(desk.lake, manifest.place.manifest)
 
 

@@ -463,24 +463,24 @@ def test_a_file_of_an_older_format_is_made_and_loaded_again(desk, database, vers
 
 def newer():
     """The canonical columns of a version to come."""
-    return CANONICAL.append(schema._field("person", pa.string(), "a column to come", since=2))
+    return CANONICAL.append(schema._field("person", pa.string(), "a column to come", since=3))
 
 
 def test_a_column_of_a_newer_version_is_added_to_table_and_rows(desk, database):
     first, _, third = versions(desk)
     load(desk.lake, first, database)
-    table_of_2 = DuckDBTable(database, columns=newer())
-    assert table_of_2.load(desk.lake, third) == Loaded(rows=3, inserted=1, updated=2, unchanged=0, merged=0)
+    table_of_3 = DuckDBTable(database, columns=newer())
+    assert table_of_3.load(desk.lake, third) == Loaded(rows=3, inserted=1, updated=2, unchanged=0, merged=0)
     assert query(database, "SELECT person FROM interactions") == [(None,)] * 3
-    with pytest.raises(ConfigError, match=r"The table interactions has schema version 2.*Upgrade"):
+    with pytest.raises(ConfigError, match=r"The table interactions has schema version 3.*Upgrade"):
         load(desk.lake, third, database)
-    table_of_2.prepare()
+    table_of_3.prepare()
     assert len(query(database, "DESCRIBE interactions")) == len(CANONICAL) + 1
 
 
 def test_files_of_a_newer_version_are_not_loaded_by_older_code(desk, database):
-    manifest = msgspec.structs.replace(desk.normalized(desk.record()), schema_version=2)
-    with pytest.raises(ConfigError, match=r"has schema version 2.*Upgrade"):
+    manifest = msgspec.structs.replace(desk.normalized(desk.record()), schema_version=3)
+    with pytest.raises(ConfigError, match=r"has schema version 3.*Upgrade"):
         load(desk.lake, manifest, database)
 
 

@@ -22,7 +22,7 @@ from airflow_provider_interactions.schema import CANONICAL, _field
 from airflow_provider_interactions.window import Window
 from tests.targets.windows import ACCOUNT, DAY, VENDOR, row, write
 
-NEWER = CANONICAL.append(_field("topic", pa.string(), "what it was about", since=2))
+NEWER = CANONICAL.append(_field("topic", pa.string(), "what it was about", since=3))
 WEEK = Window.of("2026-01-01", "2026-01-08")
 COLUMNS = ("interaction_id", "subject", "count")
 

@@ -34,7 +34,7 @@ NEXT_DAY = Window.of("2026-01-03", "2026-01-04")
 BOTH_DAYS = Window.of("2026-01-02", "2026-01-04")
 
 #: The columns as a later version of the package may have them.
-NEWER = CANONICAL.append(_field("topic", pa.string(), "what it was about", since=2))
+NEWER = CANONICAL.append(_field("topic", pa.string(), "what it was about", since=3))
 
 MERGING = [case for case in CASES if not case.replaces]
 
@@ -280,12 +280,12 @@ def test_files_of_the_version_before_load_into_a_newer_table(case, place, lake):
 def test_older_code_refuses_what_is_newer(case, place, lake):
     old = case.open(place)
     newer_files = write(lake, [row(1, topic="news")], columns=NEWER)
-    with pytest.raises(ConfigError, match="schema version 2"):
+    with pytest.raises(ConfigError, match="schema version 3"):
         old.load(lake, newer_files)
     case.open(place, columns=NEWER).load(lake, newer_files)
     before = case.read(place)
     for refused in (lambda: old.load(lake, write(lake, [row(2)], window=NEXT_DAY)), old.prepare):
-        with pytest.raises(ConfigError, match="schema version 2"):
+        with pytest.raises(ConfigError, match="schema version 3"):
             refused()
     assert case.read(place) == before
 
