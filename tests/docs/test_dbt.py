@@ -24,6 +24,10 @@ def name_tests(column):
     return {name: given.get("arguments", {}) for test in tests for name, given in test.items()}
 
 
+def list_meanings(table):
+    return [(column["name"], column["description"]) for column in table["columns"]]
+
+
 def test_every_column_of_the_table_has_the_meaning_of_the_schema():
     assert {name: MEANINGS[name] for name in CANONICAL.names} == {
         field.name: field.metadata[b"meaning"].decode() for field in CANONICAL
@@ -34,20 +38,21 @@ def test_source_and_staging_have_the_columns_of_the_table_in_its_order():
     [source] = read("models/staging/src_interactions.yml")["sources"]
     [table] = source["tables"]
     [staging] = read("models/staging/stg_interactions.yml")["models"]
-    for columns in (table["columns"], staging["columns"][:-1]):
-        assert [(column["name"], column["description"]) for column in columns] == [
-            (name, f"{{{{ doc('{name}') }}}}") for name in CANONICAL.names
-        ]
+    meanings = [(name, f"{{{{ doc('{name}') }}}}") for name in CANONICAL.names]
+    assert list_meanings(table) == meanings
+    assert list_meanings(staging) == [*meanings[:-1], ("person_id", "{{ doc('person') }}")]
     sql = (PROJECT / "models/staging/stg_interactions__interactions.sql").read_text()
-    assert re.findall(r"^    (\w+),$", sql, re.MULTILINE) == CANONICAL.names
+    assert re.findall(r"^    (\w+),$", sql, re.MULTILINE) == CANONICAL.names[:-1]
+    assert CANONICAL.names[-1] == "person_id"
+    assert "{{ interactions_person_id() }} as person_id\nfrom" in sql
 
 
 def test_staging_tests_the_key_the_words_and_what_may_not_be_null():
     [staging] = read("models/staging/stg_interactions.yml")["models"]
     assert name_tests(staging) == {"unique_combination_of_columns": {"combination_of_columns": list(KEY)}}
     words = {"channel": CHANNELS, "action": ACTIONS}
-    for column, field in zip(staging["columns"], CANONICAL, strict=False):
-        expected = {} if field.nullable else {"not_null": {}}
+    for column, field in zip(staging["columns"], CANONICAL, strict=True):
+        expected = {} if field.nullable and field.name != "person_id" else {"not_null": {}}
         if field.name in words:
             expected["accepted_values"] = {"values": sorted(words[field.name])}
         assert name_tests(column) == expected, field.name

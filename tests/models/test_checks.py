@@ -3,6 +3,8 @@
 import json
 import re
 
+import pytest
+
 from airflow_provider_interactions.schema import CANONICAL
 from tests.models.conftest import PROJECT, Dbt
 
@@ -64,12 +66,19 @@ def test_freshness_is_judged_by_the_newest_extraction(loaded, tmp_path):
         assert found["status"] == status
 
 
-def test_a_person_over_vendors_is_named_by_a_variable(loaded, tmp_path):
-    dbt = Dbt(loaded.copy("persons"), tmp_path)
-    dbt.engine.query("ALTER TABLE interactions ADD COLUMN person_id VARCHAR")
-    dbt.engine.query("UPDATE interactions SET person_id = 'P-1' WHERE vendor IN ('which50', 'capillary')")
-    expression = re.search(r"# (coalesce\(person_id.*\))$", (PROJECT / "dbt_project.yml").read_text(), re.MULTILINE)[1]
-    done = dbt.run("run", "--vars", json.dumps({"interactions_person_id": expression}))
+@pytest.mark.parametrize("is_named", [False, True])
+def test_a_person_over_vendors_is_named_by_the_column_or_a_variable(loaded, tmp_path, is_named):
+    dbt = Dbt(loaded.copy(f"persons{int(is_named)}"), tmp_path)
+    if is_named:
+        dbt.engine.query("ALTER TABLE interactions ADD COLUMN customer VARCHAR")
+        text = (PROJECT / "dbt_project.yml").read_text()
+        given = [
+            "--vars",
+            json.dumps({"interactions_person_id": re.search(r"(coalesce\(customer.*\))$", text, re.MULTILINE)[1]}),
+        ]
+    column = "customer" if is_named else "person_id"
+    dbt.engine.query(f"UPDATE interactions SET {column} = 'P-1' WHERE vendor IN ('which50', 'capillary')")
+    done = dbt.run("run", *(given if is_named else ()))
     assert done.returncode == 0, done.stdout
     [row] = dbt.engine.query("""
         SELECT count(DISTINCT vendor) AS vendors, count(*) AS events, max(event_number) AS last
