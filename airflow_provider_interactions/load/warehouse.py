@@ -170,9 +170,10 @@ def prepare_table(session: Session, dialect: Dialect, table: str, columns: pa.Sc
         session.run(dialect.create_table(table, columns))
         found = _find_columns(session, dialect, table)
     added = [field for field in columns if find_since(field) > 1 and field.name not in found]
+    # Before any change: another table must stay as it is.
+    _refuse_other_columns(dialect, table, columns, found.keys() | {field.name for field in added}, found)
     for field in added:
         session.run(dialect.add_column(table, field))
-    _refuse_other_columns(dialect, table, columns, found.keys() | {field.name for field in added}, found)
     if version != find_version(columns):
         session.run(dialect.set_comment(table, COMMENT.format(find_version(columns))))
     for sql in dialect.make_lock(table):

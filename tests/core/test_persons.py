@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from airflow_provider_interactions.contract import Contact, Query
 from airflow_provider_interactions.errors import ConfigError, Unreconciled, WindowSuperseded
-from airflow_provider_interactions.extract import commit, raw_writer
+from airflow_provider_interactions.extract import commit, raw_table, raw_writer
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.outcomes import Outcome
 from airflow_provider_interactions.lake.manifest import Counts, Manifest
@@ -181,6 +181,7 @@ def test_the_column_is_a_join_with_the_map(memory_desk, rows, contacts, size):
 
 
 def test_several_tasks_write_what_one_task_writes(desk, monkeypatch):
+    monkeypatch.setattr(raw_table, "PART_ROWS", 2)
     contacts = [Contact(f"{n}", "cons_id") for n in range(1, 7)]
     raw = land(desk, contacts, rows=2)
     rows = [(f"p{n % 4}", NAME, "", "", str(n)) for n in range(1, 6)] + [("p9", NAME, "", "", "5")]
