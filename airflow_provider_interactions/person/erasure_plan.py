@@ -14,10 +14,11 @@ from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.paths import list_accounts
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import read_suppression
+from airflow_provider_interactions.normalize.identity_map import EMAIL
 from airflow_provider_interactions.normalize.policy import Key
 from airflow_provider_interactions.person.erase_account import LAYERS
 from airflow_provider_interactions.person.erasure import require_key
-from airflow_provider_interactions.person.identities import EMAIL, Identity
+from airflow_provider_interactions.person.identities import Identity
 from airflow_provider_interactions.person.report import pluralize
 from airflow_provider_interactions.person.request import check_request
 from airflow_provider_interactions.person.search import search_lake

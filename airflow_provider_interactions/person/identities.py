@@ -23,7 +23,6 @@ from airflow_provider_interactions.vendors import VENDORS, find_vendor
 MOST_ROWS = 500
 
 
-
 class Identity(NamedTuple):
     """One identifier of a person. ``account`` None stands for every account of the vendor."""
 

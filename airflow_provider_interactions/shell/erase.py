@@ -16,6 +16,7 @@ from airflow_provider_interactions.lake.paths import AccountPaths, timestamp
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import lift_suppression
 from airflow_provider_interactions.load import Target
+from airflow_provider_interactions.normalize.identity_map import scan_file
 from airflow_provider_interactions.normalize.policy import Key
 from airflow_provider_interactions.normalize.policy_rules import read_key
 from airflow_provider_interactions.params import require_kind
@@ -27,7 +28,6 @@ from airflow_provider_interactions.person.erasure_plan import (
     describe_plan,
     plan_erasure,
 )
-from airflow_provider_interactions.normalize.identity_map import scan_file
 from airflow_provider_interactions.person.identities import Sought, find_identities, refuse_shared
 from airflow_provider_interactions.person.receipt import Receipt, name_receipt
 from airflow_provider_interactions.shell.config import IDENTITIES

@@ -19,6 +19,7 @@ from airflow_provider_interactions.lake.manifest import Counts
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import find_entry, lift_suppression, read_suppression, suppress
+from airflow_provider_interactions.normalize.identity_map import COLUMNS, scan_file
 from airflow_provider_interactions.normalize.policy import Key
 from airflow_provider_interactions.person.erased import refuse_erased
 from airflow_provider_interactions.person.erasure import erase_people, read_kept_people
@@ -30,14 +31,7 @@ from airflow_provider_interactions.person.erasure_plan import (
     plan_erasure,
 )
 from airflow_provider_interactions.person.gone import find_gone
-from airflow_provider_interactions.person.identities import (
-    COLUMNS,
-    Identity,
-    Sought,
-    find_identities,
-    refuse_shared,
-    scan_file,
-)
+from airflow_provider_interactions.person.identities import Identity, Sought, find_identities, refuse_shared
 from airflow_provider_interactions.person.receipt import HashedPerson, Receipt
 from airflow_provider_interactions.person.receipt_page import write_receipt_page
 from airflow_provider_interactions.shell.connections import Connection

@@ -1,5 +1,6 @@
 """The column ``person_id``: as a plain join with the map says, whatever the map's order and spelling."""
 
+import dataclasses
 import json
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
@@ -17,9 +18,13 @@ from airflow_provider_interactions.errors import ConfigError, Unreconciled, Wind
 from airflow_provider_interactions.extract import commit, raw_table, raw_writer
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.outcomes import Outcome
+from airflow_provider_interactions.lake.encryption import MAGIC
+from airflow_provider_interactions.lake.key_ring import KeyRing
+from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.manifest import Counts, Manifest
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.reader import read_canonical
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import load_window
 from airflow_provider_interactions.load.duckdb import DuckDBTable
 from airflow_provider_interactions.normalize import parts as parts_module
@@ -104,6 +109,16 @@ def test_a_guid_is_found_in_any_spelling(desk, spelling):
 
 def test_bulk_records_have_the_person_whom_they_name(desk):
     raw = land(desk, [Contact("1001", "everyone"), Contact("1002", "everyone")])
+    done = normalize(desk.lake, raw, persons=index(MAP))
+    assert read_persons(desk, done) == {"1001": "ann", "1002": None}
+
+
+@pytest.mark.parametrize("kind", ["cons_id", "everyone"])
+def test_encrypted_raw_rows_have_their_persons(desk, tmp_path, kind):
+    ring = KeyRing(Lake.at(str(tmp_path / "keys")), lambda: (HashKey(b"m" * 32),))
+    desk = type(desk)(dataclasses.replace(desk.lake, ring=ring))
+    raw = land(desk, [Contact("1001", kind), Contact("1002", kind)])
+    assert {row["payload"][:4] for row in desk.rows(raw.files)} == {MAGIC}
     done = normalize(desk.lake, raw, persons=index(MAP))
     assert read_persons(desk, done) == {"1001": "ann", "1002": None}
 
