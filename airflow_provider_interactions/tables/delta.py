@@ -70,8 +70,9 @@ class DeltaReader:
             query = f"SELECT {chosen} FROM source{self._select(window)}"  # noqa: S608 - names are quoted
             engine = QueryBuilder().register("source", self._table)
             list(engine.execute(ONE_AT_A_TIME))
-            for batch in engine.execute(query):
-                yield _without_views(pa.record_batch(batch))
+            # The library's own iterator holds Python's lock while it waits for the storage; pyarrow's lets it go.
+            for batch in pa.RecordBatchReader.from_stream(engine.execute(query)):
+                yield _without_views(batch)
 
     def _select(self, window: Window) -> str:
         if self._time is None:

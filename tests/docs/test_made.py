@@ -110,7 +110,7 @@ def test_every_fault_and_endpoint_of_the_sandbox_is_explained(tools):
     assert read_first_cells(page, "kind") == set(get_args(get_type_hints(FaultRule)["kind"]))
     source = (tools.repository / "airflow_provider_interactions/sandbox/control.py").read_text()
     routes = {
-        (method.upper(), path.replace("{vendor}", "<vendor>"))
+        (method.upper(), re.sub(r"{(\w+)}", r"<\1>", path))
         for method, path in re.findall(r'web\.(get|put|post)\("([^"]+)"', source)
     }
     assert set(re.findall(r"`(GET|PUT|POST) (/_sandbox[\w/<>]*)", page)) == routes
