@@ -11,6 +11,8 @@ from airflow_provider_interactions import errors, provider_info
 from airflow_provider_interactions.vendors import NAMES, list_abouts, read_about
 from airflow_provider_interactions.vendors.capillary import errors as capillary_errors
 from airflow_provider_interactions.vendors.capillary import vocabulary as capillary_kinds
+from airflow_provider_interactions.vendors.dynamics_journeys import errors as journeys_errors
+from airflow_provider_interactions.vendors.dynamics_journeys import vocabulary as journeys_kinds
 from airflow_provider_interactions.vendors.dynamics_marketing import errors as dynamics_errors
 from airflow_provider_interactions.vendors.dynamics_marketing import vocabulary as dynamics_kinds
 from airflow_provider_interactions.vendors.luminate_online import errors as luminate_errors
@@ -72,6 +74,16 @@ def _describe_dynamics_kinds() -> str:
     return _format_pairs(dynamics_kinds.KINDS, "`InteractionType`")
 
 
+def _describe_journeys_kinds() -> str:
+    default = set(journeys_kinds.DEFAULT_TYPES)
+    found = {name: (*pair, "yes" if name in default else "") for name, pair in journeys_kinds.KINDS.items()}
+    rows = [
+        (format_code(names), f"`{channel}`", f"`{action}`", read)
+        for (channel, action, read), names in sorted(_group_by_value(found).items(), key=lambda row: row[0][2] == "")
+    ]
+    return format_table(("table", "channel", "action", "read by default"), rows)
+
+
 def _describe_which50_kinds() -> str:
     pairs = {
         name: (channel, "by status" if action == "sent" else action)
@@ -115,6 +127,7 @@ def _has_fixed_action(names: Sequence[str]) -> bool:
 
 
 _KINDS: dict[str, Callable[[], str]] = {
+    "dynamics_journeys": _describe_journeys_kinds,
     "dynamics_marketing": _describe_dynamics_kinds,
     "which50": _describe_which50_kinds,
     "capillary": _describe_capillary_kinds,
@@ -125,7 +138,7 @@ def describe_refusals(vendor: str) -> str:
     """What a vendor's codes and statuses mean here; one row for each meaning."""
     found = {answer: verdict for verdicts in _REFUSALS[vendor] for answer, verdict in verdicts.items()}
     rows = [
-        (_format_responses(answers), f"`{kind.__name__}`", _describe_outcome(kind), sentence)
+        (_format_responses(answers), f"`{kind.__name__}`" if kind else "none", _describe_outcome(kind), sentence)
         for (kind, sentence), answers in _group_by_value(found).items()
     ]
     found = format_table(("response", "error", "what happens", "message"), rows)
@@ -137,6 +150,7 @@ def _name_statuses(found: Mapping[int, Any]) -> dict[str, Any]:
 
 
 _REFUSALS: dict[str, Sequence[Mapping[str, Any]]] = {
+    "dynamics_journeys": ({f"{step}: {seen}": verdict for (step, seen), verdict in journeys_errors.VERDICTS.items()},),
     "dynamics_marketing": (
         {"HTTP 404, “segment”": (errors.ServiceRemoved, dynamics_errors.REMOVED)},
         dynamics_errors.CODES,
@@ -151,7 +165,9 @@ def _format_responses(answers: Sequence[str]) -> str:
     return ", ".join(answer if " " in answer else f"`{answer}`" for answer in answers)
 
 
-def _describe_outcome(kind: type[errors.VendorError]) -> str:
+def _describe_outcome(kind: type[errors.VendorError] | None) -> str:
+    if kind is None:
+        return "the run goes on"
     if issubclass(kind, errors.ContactError):
         return "this contact is noted, the others go on"
     return "retried" if kind.retry else "the task fails"
@@ -164,4 +180,4 @@ def _group_by_value(found: Mapping[str, Any]) -> dict[Any, list[str]]:
     return groups
 
 
-assert set(_REFUSALS) == set(NAMES)
+assert set(NAMES) <= set(_REFUSALS)

@@ -41,8 +41,8 @@ def ask(database, tools, monkeypatch, built):
 
 
 def list_blocks(tools):
-    """Those of the table; tests/airflow/test_monitoring.py runs those of the ledger."""
-    return [block for block in tools.blocks("sql") if not block.mark.startswith("ledger: ")]
+    """Those of the table; test_monitoring.py and test_journeys_queries.py run those of the ledger and of Journeys."""
+    return [block for block in tools.blocks("sql") if not block.mark.startswith(("ledger: ", "journeys: "))]
 
 
 def count_rows(database, query):
