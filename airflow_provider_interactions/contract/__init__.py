@@ -301,6 +301,15 @@ def ask_once(contact: Contact, settings: SettingsT, options: OptionsT) -> Iterat
     yield Query(contact, settings, options)
 
 
+async def refuse_pages(fetch: Fetch, query: Query, window: Window) -> AsyncGenerator[Page, None]:  # noqa: ARG001
+    """The default of ``Vendor.pages``, for bulk vendors, which have tables instead."""
+    none: Sequence[Page] = ()
+    for page in none:  # what makes it a generator
+        yield page
+    msg = "a bulk vendor has no pages"
+    raise AssertionError(msg)
+
+
 def answer_at_once(settings: Settings, options: Options) -> PageRule:  # noqa: ARG001 - the same for all
     """The default of ``Vendor.page_rule``: one response holds the whole answer to a query."""
     return PageRule()
@@ -330,11 +339,11 @@ class Vendor(Generic[SettingsT, OptionsT]):
     """
 
     about: About
-    pages: Pages[SettingsT, OptionsT]
     map_records: Callable[[Any], Mapped]
     auth: Callable[[Credentials[SettingsT]], Auth]
     probe: Callable[[SettingsT], Request]
     pace: Pace
+    pages: Pages[SettingsT, OptionsT] = refuse_pages
     settings: type[SettingsT] = Settings  # type: ignore[assignment]
     options: type[OptionsT] = Options  # type: ignore[assignment]
     identifier: Callable[[str, str], str | None] = spell_identifier

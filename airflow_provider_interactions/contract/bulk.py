@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from airflow_provider_interactions.contract import Credentials, Fetch, Options
+    from airflow_provider_interactions.contract import Credentials, Fetch
 
 #: The context of a raw row whose key has a newer row in the window: it becomes no row of the table, and no reject.
 SUPERSEDED = '{"superseded":true}'
@@ -76,7 +76,7 @@ class Bulk:
     """
 
     open_access: Callable[[Fetch, str, Credentials[Any]], Awaitable[Access]]
-    find_tables: Callable[[Folders, Credentials[Any], Options], Iterable[TableAddress]]
+    find_tables: Callable[[Folders, Credentials[Any], Any], Iterable[TableAddress]]
     time: str
     read_times: Callable[[Any], Any]
     keys: Sequence[str]

@@ -38,6 +38,7 @@ class TableSource:
 
     job: Job
     bulk: Bulk
+    tries: int = TRIES
     files: int = 0
     retries: int = 0
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -105,7 +106,7 @@ class TableSource:
             self.retries += again
             return again
 
-        for attempt in stamina.retry_context(on=may_pass, attempts=TRIES, timeout=None, wait_initial=PAUSE):
+        for attempt in stamina.retry_context(on=may_pass, attempts=self.tries, timeout=None, wait_initial=PAUSE):
             with attempt:
                 return call()
         raise AssertionError  # unreachable: the last attempt returns or raises

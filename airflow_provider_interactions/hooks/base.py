@@ -103,6 +103,10 @@ class InteractionsHook(BaseHook):
         from airflow_provider_interactions.http.probe import probe
 
         try:
+            if self.vendor.bulk is not None:
+                from airflow_provider_interactions.extract.table_probe import probe_tables
+
+                return True, probe_tables(self.vendor, self.credentials)
             return True, probe(self.vendor, self.credentials)
         except InteractionsError as error:
             return False, str(error)

@@ -39,7 +39,11 @@ class FolderReader:
 
     def __init__(self, store: Store, path: str, time: str, subject: str) -> None:
         self._store, self._time, self._subject = store, time, subject
-        self._files = [file for file in store.list_files(path) if _is_data(file.path) and file.size]
+        found = [file for file in store.list_files(path) if _is_data(file.path)]
+        if not found:
+            msg = f"{subject} has neither a Delta log nor files with rows. Check that the folder is the right one"
+            raise BadResponse(msg)
+        self._files = [file for file in found if file.size]
 
     @property
     def names(self) -> Sequence[str]:

@@ -7,7 +7,7 @@ Sources: "Create custom reports using … Microsoft Fabric" (MicrosoftDocs/custo
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NoReturn
 
 from airflow_provider_interactions.contract import Response
 from airflow_provider_interactions.errors import (
@@ -98,6 +98,13 @@ def judge_step(step: Step, seen: Seen) -> VendorError | None:
     """The error for what a step shows; None where it is no error."""
     kind, sentence = VERDICTS[step, seen]
     return None if kind is None else kind(sentence)
+
+
+def raise_step(step: Step, seen: Seen) -> NoReturn:
+    """Raise the error for what a step shows, which must be one."""
+    error = judge_step(step, seen)
+    assert error is not None  # noqa: S101 - the table says which are errors
+    raise error
 
 
 def describe_step(step: Step, seen: Seen) -> str:

@@ -17,19 +17,11 @@ from airflow_provider_interactions.errors import BadResponse, Incomplete, Stalle
 from airflow_provider_interactions.vendors.dynamics_marketing import errors, responses
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings
 from airflow_provider_interactions.vendors.shared import encoding, json
+from airflow_provider_interactions.vendors.shared.dataverse import HEADERS
 from airflow_provider_interactions.vendors.shared.guids import spell_guid
 
 #: "Page results" (2026-11): 5,000 rows is both the default and the maximum of odata.maxpagesize.
 MAX_CONTACTS_A_PAGE = 5000
-
-#: Headers of every call of the Web API.
-HEADERS = {
-    "Accept": "application/json",
-    "Content-Type": "application/json; charset=utf-8",
-    "OData-MaxVersion": "4.0",
-    "OData-Version": "4.0",
-    "If-None-Match": "null",
-}
 
 _ROOT = "/api/data/"
 _WHAT = "the list of contacts"

@@ -33,10 +33,11 @@ from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.vendors.dynamics_marketing import responses
 from airflow_provider_interactions.vendors.dynamics_marketing.about import ABOUT
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings, auth
-from airflow_provider_interactions.vendors.dynamics_marketing.contacts import HEADERS, contacts
+from airflow_provider_interactions.vendors.dynamics_marketing.contacts import contacts
 from airflow_provider_interactions.vendors.dynamics_marketing.errors import classify
 from airflow_provider_interactions.vendors.dynamics_marketing.mapping import map_records
 from airflow_provider_interactions.vendors.dynamics_marketing.vocabulary import OLDER, TYPES
+from airflow_provider_interactions.vendors.shared.dataverse import HEADERS
 from airflow_provider_interactions.vendors.shared.guids import spell_guid
 from airflow_provider_interactions.window import Window
 
