@@ -72,7 +72,8 @@ class Bulk:
     ``time`` is the column of the instant, and ``read_times`` reads it (pyarrow.StringArray) where it is text.
     The first of ``keys`` that is not null identifies an interaction; of several rows with one key, the one with the
     greatest integer in ``version`` counts. The first of ``people`` that is not null names the person; ``spell_ids``
-    gives identifiers (pyarrow.StringArray) their one spelling.
+    gives identifiers (pyarrow.StringArray) their one spelling, and null to texts that stand for none. A key may not be
+    such a text either; apart from that, it stays as it is.
     """
 
     open_access: Callable[[Fetch, str, Credentials[Any]], Awaitable[Access]]

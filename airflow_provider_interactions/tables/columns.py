@@ -27,9 +27,15 @@ def read_instants(rows: pa.RecordBatch, bulk: Bulk) -> pa.TimestampArray:
 
 
 def read_keys(rows: pa.RecordBatch, bulk: Bulk) -> pa.StringArray:
-    """The key of each row, null where it has none. The column it comes from is a part of it."""
-    found = [pc.binary_join_element_wise(str(n), _to_text(_find(rows, name)), ":") for n, name in enumerate(bulk.keys)]
-    return pc.coalesce(*found)
+    """The key of each row, as the mapping reads it: null where it has none, or only texts that stand for none.
+
+    Rows that share an empty text or GUID are not versions of one interaction.
+    """
+    return pc.coalesce(*(_read_key(_to_text(_find(rows, name)), bulk) for name in bulk.keys))
+
+
+def _read_key(texts: pa.StringArray, bulk: Bulk) -> pa.StringArray:
+    return pc.if_else(bulk.spell_ids(texts).is_valid(), texts, pa.scalar(None, pa.string()))
 
 
 def read_versions(rows: pa.RecordBatch, bulk: Bulk) -> pa.Int64Array:

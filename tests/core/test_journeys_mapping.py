@@ -181,7 +181,7 @@ def test_a_row_with_a_newer_version_becomes_neither_a_row_nor_a_reject():
         ({"IdempotencyId": None, "InternalMarketingInteractionId": None}, "are missing"),
         ({"Timestamp": None}, "Timestamp is missing"),
         ({"Timestamp": "31/1/2026 12:00:00 PM"}, "neither a valid ISO 8601"),
-        ({"IdempotencyId": EMPTY}, "IdempotencyId is only a placeholder"),
+        ({"IdempotencyId": EMPTY, "InternalMarketingInteractionId": "0"}, "only placeholders"),
         ({"DeliveredCount": "many"}, "DeliveredCount is not a 32-bit number"),
         ({"DeliveredCount": 2**31}, "DeliveredCount is not a 32-bit number"),
         ({"DeliveredCount": "9" * 40}, "DeliveredCount is not a 32-bit number"),
@@ -194,8 +194,9 @@ def test_what_a_row_must_have(changed, reason):
 
 
 def test_an_older_row_without_its_key_has_the_internal_one():
-    row = mapped(ROW, IdempotencyId=None, InternalMarketingInteractionId="B6AEB700F1C14CB1E8F8E883EAC6BFBC")
-    assert row.interaction_id == "EmailSent:B6AEB700F1C14CB1E8F8E883EAC6BFBC"
+    for none in (None, "", EMPTY, "{" + EMPTY + "}"):
+        row = mapped(ROW, IdempotencyId=none, InternalMarketingInteractionId="B6AEB700F1C14CB1E8F8E883EAC6BFBC")
+        assert row.interaction_id == "EmailSent:B6AEB700F1C14CB1E8F8E883EAC6BFBC"
 
 
 def test_a_row_must_name_somebody():

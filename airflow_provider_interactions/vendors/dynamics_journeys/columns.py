@@ -46,6 +46,7 @@ def spell_ids(texts: pa.StringArray) -> pa.StringArray:
     """Identifiers in one spelling: GUIDs in lower case. Null where one stands for none, as the empty GUID does."""
     if texts.null_count == len(texts):
         return texts
+    # Few people have many rows, and each is spelled once.
     coded = pc.utf8_trim_whitespace(texts).dictionary_encode()
     words = spell_guids(coded.dictionary)
     return null_where(words, are_placeholders(words)).take(coded.indices)

@@ -83,9 +83,8 @@ def _read_ids(records: Records, types: pa.DictionaryArray) -> pa.StringArray:
     No digest stands in for a key: any other column may be filled in later, so the digest would change.
     """
     first, older = records.text(KEYS[0]), records.peek_text(KEYS[1])
-    keys = pc.coalesce(first, older)
-    records.reject_where(keys.is_null(), f"{KEYS[0]} and {KEYS[1]} are missing")
-    records.reject_where(are_placeholders(keys), f"{KEYS[0]} is only a placeholder")
+    keys = pc.coalesce(*(null_where(texts, are_placeholders(texts)) for texts in (first, older)))
+    records.reject_where(keys.is_null(), f"{KEYS[0]} and {KEYS[1]} are missing or only placeholders")
     return pc.binary_join_element_wise(types.cast(pa.string()), keys, ":")
 
 

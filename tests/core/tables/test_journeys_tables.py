@@ -113,6 +113,26 @@ def test_a_key_that_two_types_share_is_two_interactions(journeys, tmp_path):
     assert manifest.counts.rejected == 0
 
 
+@pytest.mark.parametrize("none", [None, "", "00000000-0000-0000-0000-000000000000", "{0}"])
+def test_rows_without_a_key_of_their_own_are_not_versions_of_each_other(journeys, tmp_path, none):
+    rig = journeys(tmp_path)
+    rows = [row(none, FIRST, n, InternalMarketingInteractionId=key) for n, key in enumerate(("a", "b", "b", "c"))]
+    rig.disk.add("EmailSent", build_rows(*rows))
+    manifest = normalize(rig.lake, rig.run(day(0)))
+    found = {one["interaction_id"]: json.loads(one["attributes"])["Version"] for one in list_rows(rig, manifest)}
+    assert found == {"EmailSent:a": 0, "EmailSent:b": 2, "EmailSent:c": 3}
+    assert (manifest.counts.repeated, manifest.counts.rejected) == (1, 0)
+
+
+def test_a_row_that_has_its_key_in_the_older_column_only_is_a_version_of_the_same(journeys, tmp_path):
+    rig = journeys(tmp_path)
+    rows = [row(None, FIRST, 1, InternalMarketingInteractionId="a"), row("a", FIRST, 2), row("b", FIRST)]
+    rig.disk.add("EmailSent", build_rows(*rows))
+    found = list_rows(rig, normalize(rig.lake, rig.run(day(0))))
+    versions = {one["interaction_id"]: json.loads(one["attributes"])["Version"] for one in found}
+    assert versions == {"EmailSent:a": 2, "EmailSent:b": 1}
+
+
 def test_rows_of_people_in_any_mixture_are_all_there(journeys, tmp_path):
     """Rows of a contact are not adjacent in a table."""
     rig = journeys(tmp_path)
