@@ -99,6 +99,28 @@ SUPPRESSION = {
     "default": "",
 }
 
+ENCRYPT_RAW = {
+    "description": (
+        "Address of a folder, outside of the lake, with a key for each contact, by which raw records are encrypted: on "
+        "a disk that all workers share, or on S3. Empty: raw records are stored as the vendor sends them."
+    ),
+    "version_added": "0.1.0",
+    "type": "string",
+    "example": "s3://aws_default@my-keys/interactions",
+    "default": "",
+}
+
+ENCRYPTION = {
+    "description": (
+        "Connection whose password is the master key for encrypted raw records: at least 32 random characters. Former "
+        "master keys are the list former of its extra."
+    ),
+    "version_added": "0.1.0",
+    "type": "string",
+    "example": "interactions_encryption",
+    "default": "",
+}
+
 REDSHIFT_ROLE = {
     "description": "ARN of the IAM role by which Redshift reads the lake. Default: the cluster's default role.",
     "version_added": "0.1.0",
@@ -157,6 +179,8 @@ def get_provider_info() -> dict[str, Any]:
                 "options": {
                     "lake": LAKE,
                     "suppression_conn_id": SUPPRESSION,
+                    "encrypt_raw": ENCRYPT_RAW,
+                    "encryption_conn_id": ENCRYPTION,
                     "browse": BROWSE,
                     "identities": IDENTITIES,
                     "pools": POOLS,

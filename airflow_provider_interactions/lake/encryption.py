@@ -114,7 +114,7 @@ def decrypt_rows(lake: Lake, rows: pa.RecordBatch) -> DecryptedRows:
     encrypted = is_encrypted(rows.column("payload"))
     if not pc.any(encrypted).as_py():
         return DecryptedRows(rows, rows)
-    ring = _require_ring(lake)
+    ring = require_key_ring(lake)
     columns = {name: rows.column(name).to_pylist() for name in ("payload", "context", "contact_id")}
     headers = {n: _read_header(columns["payload"][n]) for n in pc.indices_nonzero(encrypted).to_pylist()}
     _require_store(ring, {header.store.hex() for header in headers.values() if len(header.nonce) == NONCE_BYTES})
@@ -163,7 +163,7 @@ def reveal_contacts(lake: Lake, contacts: Sequence[str]) -> dict[str, str | None
     found: dict[str, str | None] = {one: one for one in contacts}
     names = [one for one in found if is_pseudonym(one)]
     if names:
-        ring = _require_ring(lake)
+        ring = require_key_ring(lake)
         _require_store(ring, {one.split(":")[1] for one in names})
         hashes = {one: bytes.fromhex(one.split(":")[2]) for one in names}
         keys = ring.read_keys(hashes.values())
@@ -264,11 +264,12 @@ def _select_readable(stored: pa.RecordBatch, plain: pa.Table, bad: Mapping[int, 
     return DecryptedRows(rows.take(good), stored.take(good), left_out, [bad[n] for n in sorted(bad)])
 
 
-def _require_ring(lake: Lake) -> KeyRing:
+def require_key_ring(lake: Lake) -> KeyRing:
+    """The keys of a lake. Raises ConfigError if it has none."""
     ring = find_key_ring(lake)
     if ring is None:
         msg = (
-            "Raw records of the lake are encrypted, but no key store is given. Name its address in [interactions] "
+            "Encrypted raw records need their key store, but none is given. Name its address in [interactions] "
             "encrypt_raw, or in the argument encrypt_raw."
         )
         raise ConfigError(msg)

@@ -17,7 +17,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import msgspec
@@ -249,6 +249,19 @@ class KeyRing:
             )
             raise ConfigError(msg)
         return shared
+
+
+def add_key_ring(lake: Lake, store: Lake, masters: Callable[[], Sequence[HashKey]]) -> Lake:
+    """The lake, whose new raw rows are encrypted with keys in a folder. Raises ConfigError if that is in the lake.
+
+    A copy of the lake would have the keys, too.
+    """
+    if store.protocols == lake.protocols and f"{store.root}/".startswith(f"{lake.root}/"):
+        msg = (
+            "The key store (encrypt_raw) is in the lake, so a copy of the lake would hold the keys. Keep it elsewhere."
+        )
+        raise ConfigError(msg)
+    return replace(lake, ring=KeyRing(store, masters))
 
 
 def _name_shard(hashed: bytes) -> str:

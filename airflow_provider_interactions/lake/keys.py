@@ -29,7 +29,7 @@ class HashKey:
 
     def __post_init__(self) -> None:
         if len(self.secret) < LEAST_BYTES:
-            msg = f"The key for hashes has {len(self.secret)} bytes. Give at least {LEAST_BYTES} random bytes."
+            msg = f"The key has {len(self.secret)} bytes. Give at least {LEAST_BYTES} random bytes."
             raise ConfigError(msg)
 
     @property

@@ -14,6 +14,7 @@ from airflow_provider_interactions.connection import build_options
 from airflow_provider_interactions.contract import Options
 from airflow_provider_interactions.errors import VendorError
 from airflow_provider_interactions.hooks.base import InteractionsHook
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.observability.assets import emit_events
 from airflow_provider_interactions.observability.ledger import Attempt, record_attempt
 from airflow_provider_interactions.observability.links import ManifestLink
@@ -40,6 +41,8 @@ class LakeOperator(BaseOperator):
 
     :param lake: root of the lake: an object-storage URL or a local path; default: ``[interactions] lake`` in the
         configuration
+    :param encrypt_raw: address of a folder, outside of the lake, with a key for each contact, by which raw records are
+        encrypted; default: ``[interactions] encrypt_raw`` in the configuration. All tasks of a lake need the same one
     :param retries: number of retries after a failure; default: ``[core] default_task_retries``, or 3
     :param retry_policy: decides when to retry (Airflow 3.3); default: after the delay that the vendor asked for, else
         after the task's ``retry_delay``
@@ -53,15 +56,22 @@ class LakeOperator(BaseOperator):
 
     operator_extra_links: Collection[BaseOperatorLink] = (ManifestLink(),)
 
-    template_fields: Sequence[str] = ("lake",)
+    template_fields: Sequence[str] = ("lake", "encrypt_raw")
 
     def __init__(
-        self, *, lake: str | None = None, retries: int | None = RETRIES, retry_policy: Any = POLICY, **kwargs: Any
+        self,
+        *,
+        lake: str | None = None,
+        encrypt_raw: str | None = None,
+        retries: int | None = RETRIES,
+        retry_policy: Any = POLICY,
+        **kwargs: Any,
     ) -> None:
         # Airflow 3.2 has no retry policies and rejects the argument.
         policy = {} if POLICY is None else {"retry_policy": retry_policy}
         super().__init__(retries=retries, **policy, **kwargs)
         self.lake = lake
+        self.encrypt_raw = encrypt_raw
         self.attempt = Attempt(self.stage, lake)
 
     @classmethod
@@ -74,6 +84,10 @@ class LakeOperator(BaseOperator):
         self.attempt = Attempt(self.stage, self.lake)
         with record_attempt(self.attempt, context):
             return self.perform(context)
+
+    def open_lake(self) -> Lake:
+        """The lake, with its key store if there is one. Raises ConfigError."""
+        return open_lake(self.lake, self.encrypt_raw)
 
     def perform(self, context: Context) -> Any:
         """Do the work of the step. Each operator has its own."""
@@ -91,7 +105,7 @@ class LakeOperator(BaseOperator):
 
         if self.summary is None:
             return None
-        return lineage.build_lineage(self.summary, open_lake(self.lake), self.describe_tables())
+        return lineage.build_lineage(self.summary, self.open_lake(), self.describe_tables())
 
     def describe_tables(self) -> list[tuple[str, str]]:
         """OpenLineage's namespace and name of each table that the step writes; empty if it writes no table."""

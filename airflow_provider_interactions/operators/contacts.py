@@ -20,7 +20,6 @@ from airflow_provider_interactions.runtime import sources
 from airflow_provider_interactions.runtime.context import Span, is_aligned, pick_given
 from airflow_provider_interactions.runtime.deferral import choose_limits
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
-from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.planning import wants_plan
 from airflow_provider_interactions.runtime.shared_limit import choose_sharing
 
@@ -102,7 +101,7 @@ class ListContactsOperator(VendorOperator):
         from airflow_provider_interactions.plan.text import describe_plan
         from airflow_provider_interactions.runtime.planning import plan_task
 
-        hook, lake = self.hook(), open_lake(self.lake)
+        hook, lake = self.hook(), self.open_lake()
         options = self.read_options(hook)
         contacts = len({contact for page in self._list_pages(hook, options, lake) for contact in page})
         chosen = {"kind": pick_given(self.kind), "batch_size": self.batch_size}
@@ -114,7 +113,7 @@ class ListContactsOperator(VendorOperator):
         from airflow_provider_interactions import contacts
         from airflow_provider_interactions.runtime.batching import make_reference
 
-        hook, lake = self.hook(), open_lake(self.lake)
+        hook, lake = self.hook(), self.open_lake()
         options = self.read_options(hook)
         place = WindowPaths(hook.vendor.name, hook.credentials.account, span.window)
         self.attempt.note_window(place)

@@ -14,7 +14,6 @@ from airflow_provider_interactions.operators.person import AnswerOperator, read_
 from airflow_provider_interactions.runtime.context import find_user
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.identities import open_map
-from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.shared_limit import choose_sharing
 from airflow_provider_interactions.window import Instant
 
@@ -96,7 +95,7 @@ class PersonInteractionsOperator(AnswerOperator):
         """Find the identifiers, ask the systems and write the files; fails at once if a retry cannot help."""
         from airflow_provider_interactions.person.everywhere import EVERY, answer_person
 
-        params, lake = context.get("params") or {}, open_lake(self.lake)
+        params, lake = context.get("params") or {}, self.open_lake()
         self.attempt.note_account(EVERY, EVERY)
         with raise_for_airflow():
             systems, gaps = self._choose_systems(lake, self._find_identities(params), params)

@@ -23,7 +23,6 @@ from airflow_provider_interactions.runtime.context import (
 )
 from airflow_provider_interactions.runtime.deferral import choose_limits
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
-from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.shared_limit import choose_sharing
 from airflow_provider_interactions.runtime.sources import read_list
 
@@ -118,7 +117,7 @@ class ExtractInteractionsOperator(VendorOperator):
         from airflow_provider_interactions.extract.job import HISTORY_AGE, Job
         from airflow_provider_interactions.extract.progress import make_reporter
 
-        hook, lake = self.hook(), open_lake(self.lake)
+        hook, lake = self.hook(), self.open_lake()
         job = Job(
             vendor=hook.vendor,
             credentials=hook.credentials,

@@ -13,7 +13,6 @@ from airflow_provider_interactions.errors import InteractionsError
 from airflow_provider_interactions.observability.summary import summarize_loaded
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
-from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.targets import Targets, open_targets
 from airflow_provider_interactions.runtime.xcom import describe_window, find_triggering_manifest, unpack_batches
 from airflow_provider_interactions.window import zulu
@@ -74,7 +73,7 @@ class LoadInteractionsOperator(LakeOperator):
         from airflow_provider_interactions.load import load_run
 
         with raise_for_airflow():
-            lake, manifest, targets = open_lake(self.lake), self._read_manifest(context), self._open_targets()
+            lake, manifest, targets = self.open_lake(), self._read_manifest(context), self._open_targets()
             self.attempt.note_window(manifest.place)
         loaded = []
         with raise_for_airflow(*describe_window([manifest])):
@@ -94,11 +93,11 @@ class LoadInteractionsOperator(LakeOperator):
         return [target.describe() for target in self._open_targets()]
 
     def _open_targets(self) -> list[Target]:
-        return open_targets(self.target or self.database, self.table, open_lake(self.lake))
+        return open_targets(self.target or self.database, self.table, self.open_lake())
 
     def _read_manifest(self, context: Context) -> Manifest:
         if self.manifest is None:
-            return find_triggering_manifest(context, open_lake(self.lake))
+            return find_triggering_manifest(context, self.open_lake())
         return unpack_batches(self.manifest)[0]
 
 

@@ -14,7 +14,6 @@ from airflow_provider_interactions.observability.summary import summarize_normal
 from airflow_provider_interactions.operators.base import PolicyOperator
 from airflow_provider_interactions.runtime.context import DAY
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
-from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.targets import Targets, is_made_of_files, list_names
 from airflow_provider_interactions.runtime.xcom import describe_window, find_triggering_manifest, unpack_batches
 
@@ -91,7 +90,7 @@ class NormalizeInteractionsOperator(PolicyOperator):
             self.attempt.note_batches(batches)
         with raise_for_airflow(*describe_window(batches)):
             manifest = self._normalize(batches, keep)
-        alerts = find_alerts(open_lake(self.lake), manifest, {*self.alerts, *self.fail_on})
+        alerts = find_alerts(self.open_lake(), manifest, {*self.alerts, *self.fail_on})
         self.attempt.note_alerts(len(alerts))
         summary = summarize_normalized(self.stage, manifest, [alert.message for alert in alerts])
         result = self.finish(context, summary, pack(manifest))
@@ -123,7 +122,7 @@ class NormalizeInteractionsOperator(PolicyOperator):
         from airflow_provider_interactions.normalize.window import normalize_run
 
         policy, persons = self.find_policy(join_batches(batches).vendor), self.open_persons()
-        lake = open_lake(self.lake)
+        lake = self.open_lake()
         if not self.split or batches[0].width is not None:
             return normalize_run(lake, batches, self.rejects_share, self.width, keep, policy, persons)
         split = [unpack(one["part"]) for one in self.split]
@@ -133,7 +132,7 @@ class NormalizeInteractionsOperator(PolicyOperator):
 
     def _read_batches(self, context: Context) -> list[Manifest]:
         if self.manifests is None:
-            return [find_triggering_manifest(context, open_lake(self.lake))]
+            return [find_triggering_manifest(context, self.open_lake())]
         return unpack_batches(self.manifests)
 
 

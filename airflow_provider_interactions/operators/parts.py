@@ -10,7 +10,6 @@ from airflow.sdk import Context
 
 from airflow_provider_interactions.operators.base import LakeOperator, PolicyOperator
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
-from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.xcom import describe_window, unpack_batches
 
 
@@ -43,7 +42,7 @@ class SplitWindowOperator(LakeOperator):
             batches = unpack_batches(self.manifests)
             self.attempt.note_batches(batches)
         with raise_for_airflow(*describe_window(batches)):
-            parts = commit_and_split(open_lake(self.lake), batches, self.files)
+            parts = commit_and_split(self.open_lake(), batches, self.files)
         self.log.info("%d raw files in %d parts", sum(len(part.files) for part in parts), len(parts))
         now = datetime.now(UTC).isoformat()
         return [{"part": pack(part), "now": now} for part in parts]
@@ -75,4 +74,4 @@ class NormalizePartOperator(PolicyOperator):
         with raise_for_airflow(*describe_window([part])):
             policy, persons = self.find_policy(part.vendor), self.open_persons()
             now = datetime.fromisoformat(self.part["now"])
-            return pack(normalize_split(open_lake(self.lake), part, now, policy, persons))
+            return pack(normalize_split(self.open_lake(), part, now, policy, persons))

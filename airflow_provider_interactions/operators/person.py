@@ -16,7 +16,6 @@ from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.params import require_kind, require_types
 from airflow_provider_interactions.runtime.context import find_user, pick_given
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
-from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.shared_limit import choose_sharing
 from airflow_provider_interactions.window import Instant, instant
 
@@ -43,7 +42,7 @@ class AnswerOperator(LakeOperator):
         """The task's result: counts, addresses of the files, and sentences, which are logged, too."""
         import msgspec
 
-        lake = open_lake(self.lake)
+        lake = self.open_lake()
         addresses = {name: lake.url(getattr(answer, name).path) for name in ("parquet", "lines", "page")}
         for line in (*text, *(f"{name}: {address}" for name, address in addresses.items())):
             self.log.info("%s", line)
@@ -161,7 +160,7 @@ class ContactInteractionsOperator(AnswerOperator):
         from airflow_provider_interactions.extract.progress import make_reporter
         from airflow_provider_interactions.person.request import answer_request
 
-        lake = open_lake(self.lake)
+        lake = self.open_lake()
         self.attempt.note_account(hook.vendor.name, hook.credentials.account)
         progress = make_reporter(self.log.info, f"{hook.vendor.name}, {request.when}")
         sharing = choose_sharing(lake, hook, ahead=True)

@@ -40,6 +40,7 @@ class CommonArguments(TypedDict, total=False):
     """Arguments of every task."""
 
     lake: str | None
+    encrypt_raw: str | None
 
 
 class VendorArguments(CommonArguments, total=False):

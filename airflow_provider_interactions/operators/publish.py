@@ -10,7 +10,6 @@ from airflow.sdk import Context
 from airflow_provider_interactions.observability.summary import summarize_raw
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
-from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.xcom import describe_window, unpack_batches
 
 
@@ -40,6 +39,6 @@ class PublishInteractionsOperator(LakeOperator):
         batches = unpack_batches(self.manifests)
         self.attempt.note_batches(batches)
         with raise_for_airflow(*describe_window(batches)):
-            manifest = commit_or_follow(open_lake(self.lake), batches)
+            manifest = commit_or_follow(self.open_lake(), batches)
         self.log.info("%s, window %s: committed %d records", manifest.vendor, manifest.window, manifest.counts.landed)
         return self.finish(context, summarize_raw(self.stage, manifest), pack(manifest))

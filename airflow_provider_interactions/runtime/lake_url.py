@@ -12,17 +12,27 @@ from airflow_provider_interactions.lake.keys import HashKey, read_hash_keys
 from airflow_provider_interactions.lake.storage import NO_LAKE, Lake, clone_client
 
 
-def open_lake(url: str | None) -> Lake:
+def open_lake(url: str | None, encrypt_raw: str | None = None) -> Lake:
     """Open an object-storage URL (``s3://connection@bucket/prefix``) or a local path.
 
     The default is ``[interactions] lake`` in the configuration. Schemes that only fsspec supports work, too; fsspec
-    then finds the credentials. Raises ConfigError if there is no address, or no driver for it.
+    then finds the credentials. ``encrypt_raw`` is the address of the key store by which raw rows are encrypted, by
+    default ``[interactions] encrypt_raw``. Raises ConfigError if there is no address, or no driver for it.
     """
     url = url or conf.get("interactions", "lake", fallback="")
     if not url:
         raise ConfigError(NO_LAKE)
     fs, path = open_url(url, "The lake")
-    return Lake(clone_client(fs), path, read_keys)
+    lake = Lake(clone_client(fs), path, read_keys)
+    keys = encrypt_raw or conf.get("interactions", "encrypt_raw", fallback="")
+    return _add_key_ring(lake, keys) if keys else lake
+
+
+def _add_key_ring(lake: Lake, address: str) -> Lake:
+    from airflow_provider_interactions.lake.key_ring import add_key_ring
+
+    fs, path = open_url(address, "The key store")
+    return add_key_ring(lake, Lake(clone_client(fs), path), lambda: _read_connection("encryption_conn_id"))
 
 
 def read_keys() -> list[HashKey]:
@@ -30,7 +40,12 @@ def read_keys() -> list[HashKey]:
 
     Raises ConfigError if a key is too short, and AirflowNotFoundException if there is no such connection.
     """
-    conn_id = conf.get("interactions", "suppression_conn_id", fallback="")
+    return _read_connection("suppression_conn_id")
+
+
+def _read_connection(option: str) -> list[HashKey]:
+    """The keys in the connection that an option of ``[interactions]`` names; none if it is not set."""
+    conn_id = conf.get("interactions", option, fallback="")
     if not conn_id:
         return []
     keys = read_hash_keys(BaseHook.get_connection(conn_id))

@@ -339,6 +339,17 @@ app.command()(erase)
 app.command()(lift)
 
 
+@app.command("rewrap-keys")
+def rewrap_keys(*, lake: LakeUrl = None, config: ConfigFile = None, json: Json = False, debug: Debug = False) -> None:
+    """Encrypt the keys of encrypted raw records with the current master key, so that former ones can go."""
+    with open_session("rewrap-keys", json, debug, config) as session:
+        from airflow_provider_interactions.lake.encryption import require_key_ring
+
+        count = require_key_ring(session.config.open_lake(lake)).rewrap_keys()
+        session.result |= {"keys": count}
+        session.say(f"{count} keys were encrypted again.")
+
+
 def _find_account(session: Session, vendor: str, conn_id: str | None) -> str:
     from airflow_provider_interactions.shell.sources import open_source
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.lake.key_ring import add_key_ring
 from airflow_provider_interactions.lake.keys import HashKey, read_hash_keys
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.shell.connections import PREFIX, Connection, build_connection, parse_connection
@@ -22,6 +23,8 @@ FILE = "interactions.toml"
 
 #: Airflow's variables of this package's configuration.
 LAKE = "AIRFLOW__INTERACTIONS__LAKE"
+ENCRYPT_RAW = "AIRFLOW__INTERACTIONS__ENCRYPT_RAW"
+ENCRYPTION = "AIRFLOW__INTERACTIONS__ENCRYPTION_CONN_ID"
 SHARED_LIMIT = "AIRFLOW__INTERACTIONS__SHARED_LIMIT"
 SUPPRESSION = "AIRFLOW__INTERACTIONS__SUPPRESSION_CONN_ID"
 IDENTITIES = "AIRFLOW__INTERACTIONS__IDENTITIES"
@@ -34,6 +37,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     lake: str = ""
     suppression_conn_id: str = ""
+    encrypt_raw: str = ""
+    encryption_conn_id: str = ""
     identities: str = ""
     connections: dict[str, str | dict[str, Any]] = {}
 
@@ -60,25 +65,36 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return url or os.environ.get(LAKE) or self.lake
 
     def open_lake(self, url: str | None) -> Lake:
-        """The lake at an address; default: the environment's, else the file's. Raises ConfigError."""
+        """The lake at an address, with its key store; default: the environment, else the file. Raises ConfigError."""
         address = self.find_lake(url)
         if not address:
             raise ConfigError(NO_LAKE)
-        if "@" in address.partition("://")[2].partition("/")[0]:
-            msg = (
-                "The lake's address holds a connection (@), which only Airflow can open. Leave it out, and let the "
-                "storage's own driver find its credentials."
-            )
-            raise ConfigError(msg)
-        return replace(Lake.at(address), keys=self.read_keys)
+        lake = replace(_open_folder(address, "The lake"), keys=self.read_keys)
+        keys = os.environ.get(ENCRYPT_RAW) or self.encrypt_raw
+        return add_key_ring(lake, _open_folder(keys, "The key store"), self._read_master_keys) if keys else lake
 
     def read_keys(self) -> list[HashKey]:
         """The keys for hashes of erased people, from the connection that the environment or the file names.
 
         Raises ConfigError if there is no such connection, or a key is too short.
         """
-        conn_id = os.environ.get(SUPPRESSION) or self.suppression_conn_id
+        return self._read_connection(os.environ.get(SUPPRESSION) or self.suppression_conn_id)
+
+    def _read_master_keys(self) -> list[HashKey]:
+        return self._read_connection(os.environ.get(ENCRYPTION) or self.encryption_conn_id)
+
+    def _read_connection(self, conn_id: str) -> list[HashKey]:
         return read_hash_keys(self.find_connection(conn_id)) if conn_id else []
+
+
+def _open_folder(address: str, what: str) -> Lake:
+    if "@" in address.partition("://")[2].partition("/")[0]:
+        msg = (
+            f"{what}'s address holds a connection (@), which only Airflow can open. Leave it out, and let the "
+            "storage's own driver find its credentials."
+        )
+        raise ConfigError(msg)
+    return Lake.at(address)
 
 
 def read_config(path: Path | None) -> Config:

@@ -371,7 +371,7 @@ def test_rejects_stay_encrypted_and_are_shown(sealed):
 def test_wrong_stores_and_master_keys_are_said(sealed, tmp_path):
     raw = sealed.land(sealed.record())
     for ring, why in [
-        (None, "no key store is given.*encrypt_raw"),
+        (None, "need their key store, but none is given.*encrypt_raw"),
         (open_ring(tmp_path / "keys", OTHER), f"master key of id {MASTER.id}.*have the ids {OTHER.id}.*former"),
         (open_ring(tmp_path / "empty"), "encrypted with the key store of id .* has the id None"),
         (KeyRing(Lake.at(str(tmp_path / "keys")), lambda: ()), "No master key is given.*encryption_conn_id"),
