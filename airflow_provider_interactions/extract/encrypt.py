@@ -32,8 +32,9 @@ def encrypt_outcomes(lake: Lake, vendor: str, outcomes: Sequence[Outcome]) -> Se
     if ring is None:
         return outcomes
     keys = ring.create_keys(vendor, {(one.contact_id_kind, one.contact_id) for one in outcomes})
-    names = {contact: ring.spell_hash(key.hash) for contact, key in keys.items()}
-    return [msgspec.structs.replace(one, contact_id=names[one.contact_id_kind, one.contact_id]) for one in outcomes]
+    return [
+        msgspec.structs.replace(one, contact_id=keys[one.contact_id_kind, one.contact_id].pseudonym) for one in outcomes
+    ]
 
 
 def create_keys(lake: Lake, vendor: str, contacts: Sequence[Contact]) -> None:

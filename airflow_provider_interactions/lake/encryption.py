@@ -96,10 +96,9 @@ def encrypt_rows(
     kinds, texts = rows.column("contact_id_kind").to_pylist(), _describe_rows(rows)
     owners = {n: named.get(n) or (kinds[n], columns["contact_id"][n]) for n in plain}
     keys = ring.create_keys(rows.column("vendor")[0].as_py(), set(owners.values()))
-    names = {owner: ring.spell_hash(key.hash) for owner, key in keys.items()}
     index = bytes.fromhex(str(ring.id))
     for n, owner in owners.items():
-        contact = columns["contact_id"][n] = columns["contact_id"][n] if n in named else names[owner]
+        contact = columns["contact_id"][n] = columns["contact_id"][n] if n in named else keys[owner].pseudonym
         row = texts.build(n, contact)
         columns["payload"][n] = _encrypt(keys[owner], index, row, columns["context"][n], columns["payload"][n])
         columns["context"][n] = ""
@@ -126,7 +125,7 @@ def decrypt_rows(lake: Lake, rows: pa.RecordBatch) -> DecryptedRows:
             bad[n] = found
             continue
         columns["context"][n], columns["payload"][n] = found
-        if columns["contact_id"][n] == ring.spell_hash(header.hash):
+        if columns["contact_id"][n] == keys[header.hash].pseudonym:
             columns["contact_id"][n] = keys[header.hash].owner.identifier
     return _select_readable(rows, _set_columns(pa.Table.from_batches([rows]), columns), bad)
 

@@ -27,13 +27,11 @@ from airflow_provider_interactions.lake.faults import WRITING, translate_faults
 from airflow_provider_interactions.lake.key_wrapping import (
     HASH_BYTES,
     ContactKey,
+    MasterKeys,
     Owner,
     Wrapped,
     make_key,
     open_key,
-    rewrap_key,
-    unwrap_key,
-    wrap_key,
 )
 from airflow_provider_interactions.lake.keys import SEPARATOR, HashKey
 from airflow_provider_interactions.lake.storage import Lake
@@ -80,7 +78,8 @@ class KeyRing:
     store: Lake
     masters: Callable[[], Sequence[HashKey]] = field(repr=False)
     _index: HashKey | None = field(default=None, repr=False)
-    _given: Sequence[HashKey] = field(default=(), repr=False)
+    _prefix: str = ""
+    _known_masters: MasterKeys | None = field(default=None, repr=False)
     _shards: dict[str, Shard] = field(default_factory=dict, repr=False)
     _ready: dict[bytes, ContactKey] = field(default_factory=dict, repr=False)
     _compares: bool = False
@@ -102,7 +101,9 @@ class KeyRing:
 
     def spell_hash(self, hashed: bytes) -> str:
         """The pseudonym of a contact's hash: ``enc:<id>:<64 hexadecimal digits>``."""
-        return f"{PREFIX}:{self.id}:{hashed.hex()}"
+        if not self._prefix:
+            self._prefix = f"{PREFIX}:{self.id}:"
+        return f"{self._prefix}{hashed.hex()}"
 
     def create_keys(self, vendor: str, contacts: Iterable[tuple[str, str]]) -> dict[tuple[str, str], ContactKey]:
         """The keys of contacts, given by kind and identifier. New ones are stored before this returns.
@@ -149,25 +150,20 @@ class KeyRing:
         count = self._change(INDEX, self._rewrap_index) if self.id else 0
         return count + sum(_do_at_once(lambda name: self._change(name, self._rewrap_shard), names))
 
-    def _list_masters(self) -> Sequence[HashKey]:
-        self._given = self._given or tuple(self.masters())
-        if not self._given:
-            msg = (
-                "No master key is given for encrypted raw records. Name the connection that holds one in "
-                "[interactions] encryption_conn_id."
-            )
-            raise ConfigError(msg)
-        return self._given
+    def _open_masters(self) -> MasterKeys:
+        if self._known_masters is None:
+            self._known_masters = MasterKeys(self.masters())
+        return self._known_masters
 
     def _read_index(self) -> HashKey | None:
         if self._index is None:
             found = self.store.read(INDEX, Wrapped)
-            self._index = HashKey(unwrap_key(self._list_masters(), found, INDEX.encode())[0]) if found else None
+            self._index = HashKey(self._open_masters().unwrap(found, INDEX.encode())[0]) if found else None
         return self._index
 
     def _create_index(self) -> HashKey:
         """Make the key of the pseudonyms, unless another task has made one."""
-        fresh = msgspec.json.encode(wrap_key(self._list_masters()[0], make_key(), Owner(), INDEX.encode()))
+        fresh = msgspec.json.encode(self._open_masters().wrap(make_key(), Owner(), INDEX.encode()))
         self._change(INDEX, lambda data: (data, 0) if data else (fresh, 1))
         found = self._read_index()
         assert found is not None  # noqa: S101 - it was just written
@@ -185,14 +181,15 @@ class KeyRing:
         wrapped, ready = self._find(hashed), self._ready.get(hashed)
         assert wrapped is not None  # noqa: S101 - whoever calls this has found it
         if ready is None or ready.id.hex() != wrapped.id:
-            ready = open_key(hashed, *unwrap_key(self._list_masters(), wrapped, hashed))
+            name = self.spell_hash(hashed)
+            ready = open_key(hashed, wrapped.id, name, *self._open_masters().unwrap(wrapped, hashed))
             self._ready[hashed] = ready
         return ready
 
     def _add(self, name: str, owners: Mapping[bytes, Owner]) -> int:
         """Add new keys to a file, except for contacts that another task has given one meanwhile."""
-        master = self._list_masters()[0]
-        fresh = {one.hex(): wrap_key(master, make_key(), owner, one) for one, owner in owners.items()}
+        masters = self._open_masters()
+        fresh = {one.hex(): masters.wrap(make_key(), owner, one) for one, owner in owners.items()}
 
         def add(data: bytes) -> Changed:
             shard = _decode(data)
@@ -212,15 +209,15 @@ class KeyRing:
         return self._change(name, remove)
 
     def _rewrap_index(self, data: bytes) -> Changed:
-        masters, found = self._list_masters(), msgspec.json.decode(data, type=Wrapped)
-        if found.master == masters[0].id:
+        masters, found = self._open_masters(), msgspec.json.decode(data, type=Wrapped)
+        if found.master == masters.current:
             return data, 0
-        return msgspec.json.encode(rewrap_key(masters, found, INDEX.encode())), 1
+        return msgspec.json.encode(masters.rewrap(found, INDEX.encode())), 1
 
     def _rewrap_shard(self, data: bytes) -> Changed:
-        masters, shard = self._list_masters(), _decode(data)
-        old = {one: key for one, key in shard.keys.items() if key.master != masters[0].id}
-        fresh = {one: rewrap_key(masters, key, bytes.fromhex(one)) for one, key in old.items()}
+        masters, shard = self._open_masters(), _decode(data)
+        old = {one: key for one, key in shard.keys.items() if key.master != masters.current}
+        fresh = {one: masters.rewrap(key, bytes.fromhex(one)) for one, key in old.items()}
         return msgspec.json.encode(Shard(shard.keys | fresh, shard.destroyed)), len(fresh)
 
     def _change(self, name: str, change: Callable[[bytes], Changed]) -> int:

@@ -37,12 +37,52 @@ class Owner(msgspec.Struct, frozen=True, array_like=True):
     identifier: str = ""
 
 
+class MasterKeys:
+    """The keys that encrypt contacts' keys, the current one first. Raises ConfigError if there is none."""
+
+    def __init__(self, keys: Sequence[HashKey]) -> None:
+        if not keys:
+            msg = (
+                "No master key is given for encrypted raw records. Name the connection that holds one in "
+                "[interactions] encryption_conn_id."
+            )
+            raise ConfigError(msg)
+        self._ciphers = {key.id: _open_cipher(_derive(key.secret, b"master key")) for key in keys}
+        self.current = keys[0].id
+
+    def wrap(self, key: bytes, owner: Owner, name: bytes) -> Wrapped:
+        """A key, encrypted with the current master key. It can be unwrapped under the same name only."""
+        nonce, key_id = os.urandom(NONCE_BYTES), _derive(key, b"key id")[:ID_BYTES]
+        data = self._ciphers[self.current].encrypt(nonce, key + msgspec.json.encode(owner), name + key_id)
+        return Wrapped(key_id.hex(), self.current, base64.b64encode(nonce + data).decode())
+
+    def unwrap(self, wrapped: Wrapped, name: bytes) -> tuple[bytes, Owner]:
+        """A key and its owner. Raises ConfigError if its master key is not given, or if the file was changed."""
+        from cryptography.exceptions import InvalidTag
+
+        master = self._ciphers.get(wrapped.master)
+        if master is None:
+            raise ConfigError(_explain_master(wrapped.master, list(self._ciphers)))
+        try:
+            data = base64.b64decode(wrapped.data)
+            plain = master.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], name + bytes.fromhex(wrapped.id))
+        except (InvalidTag, ValueError) as wrong:
+            msg = "A file of the key store is damaged, or its entries were exchanged. Restore it from a copy."
+            raise ConfigError(msg) from wrong
+        return plain[:KEY_BYTES], msgspec.json.decode(plain[KEY_BYTES:], type=Owner)
+
+    def rewrap(self, wrapped: Wrapped, name: bytes) -> Wrapped:
+        """The same key, encrypted with the current master key. Raises as ``unwrap``."""
+        return self.wrap(*self.unwrap(wrapped, name), name)
+
+
 @dataclass(frozen=True, slots=True)
 class ContactKey:
-    """The key of one contact, ready for use. The repr shows no secret and nobody."""
+    """The key of one contact, ready for use. ``pseudonym`` is the contact in raw files. The repr shows no secret."""
 
     hash: bytes
     id: bytes
+    pseudonym: str
     owner: Owner = field(repr=False)
     cipher: AESGCM = field(repr=False)
     nonce_key: bytes = field(repr=False)
@@ -58,50 +98,14 @@ def make_key() -> bytes:
     return os.urandom(KEY_BYTES)
 
 
-def open_key(hashed: bytes, key: bytes, owner: Owner) -> ContactKey:
+def open_key(hashed: bytes, key_id: str, pseudonym: str, key: bytes, owner: Owner) -> ContactKey:
     """The key of a contact, by the contact's hash. A key of its own is derived for each purpose."""
-    return ContactKey(hashed, _identify(key), owner, _open_cipher(_derive(key, b"records")), _derive(key, b"nonces"))
-
-
-def wrap_key(master: HashKey, key: bytes, owner: Owner, name: bytes) -> Wrapped:
-    """A key, encrypted with a master key. It can be unwrapped under the same name only."""
-    nonce = os.urandom(NONCE_BYTES)
-    data = _open_master(master).encrypt(nonce, key + msgspec.json.encode(owner), name)
-    return Wrapped(_identify(key).hex(), master.id, base64.b64encode(nonce + data).decode())
-
-
-def unwrap_key(masters: Sequence[HashKey], wrapped: Wrapped, name: bytes) -> tuple[bytes, Owner]:
-    """A key and its owner. Raises ConfigError if its master key is not given, or if the file was changed."""
-    by_id = {one.id: one for one in masters}
-    if wrapped.master not in by_id:
-        raise ConfigError(_explain_master(wrapped.master, list(by_id)))
-    master = _open_master(by_id[wrapped.master])
-    from cryptography.exceptions import InvalidTag
-
-    try:
-        data = base64.b64decode(wrapped.data)
-        plain = master.decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], name)
-    except (InvalidTag, ValueError) as wrong:
-        msg = "A file of the key store is damaged, or its entries were exchanged. Restore it from a copy."
-        raise ConfigError(msg) from wrong
-    return plain[:KEY_BYTES], msgspec.json.decode(plain[KEY_BYTES:], type=Owner)
-
-
-def rewrap_key(masters: Sequence[HashKey], wrapped: Wrapped, name: bytes) -> Wrapped:
-    """The same key, encrypted with the first of the master keys. Raises as ``unwrap_key``."""
-    return wrap_key(masters[0], *unwrap_key(masters, wrapped, name), name)
+    cipher, nonce_key = _open_cipher(_derive(key, b"records")), _derive(key, b"nonces")
+    return ContactKey(hashed, bytes.fromhex(key_id), pseudonym, owner, cipher, nonce_key)
 
 
 def _derive(key: bytes, purpose: bytes) -> bytes:
     return hmac.digest(key, b"airflow-provider-interactions " + purpose, "sha256")
-
-
-def _identify(key: bytes) -> bytes:
-    return _derive(key, b"key id")[:ID_BYTES]
-
-
-def _open_master(master: HashKey) -> AESGCM:
-    return _open_cipher(_derive(master.secret, b"master key"))
 
 
 def _open_cipher(key: bytes) -> AESGCM:

@@ -11,6 +11,7 @@ from pathlib import Path
 import requests as http
 
 from tests.bench.coverage import coverage
+from tests.bench.encrypt import encrypt
 from tests.bench.erase import erase
 from tests.bench.iceberg import iceberg
 from tests.bench.large import large
@@ -240,6 +241,7 @@ SCENARIOS = (
     memory,
     imports,
     profile,
+    encrypt,
     erase,
     iceberg,
     postgres,

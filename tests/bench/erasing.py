@@ -85,7 +85,7 @@ def copy():
     lake = Lake.at(os.environ["BENCH_LAKE"])
     with tempfile.TemporaryDirectory(dir=Path(lake.root).parent) as folder:
         to = Lake.at(folder)
-        return _measure(lambda: [_copy_file(lake, to, path) for path in _list_files(lake)])
+        return measure(lambda: [_copy_file(lake, to, path) for path in _list_files(lake)])
 
 
 def erase():
@@ -95,7 +95,7 @@ def erase():
     person = Contact(str(uuid.UUID(hashlib.md5(f"{number}c".encode()).hexdigest())), "contact_id")
     files = len(_list_files(lake))
     receipts = []
-    measured = _measure(lambda: receipts.append(erase_people(lake, {PLACE.vendor: [person]}, approved_by="a test")))
+    measured = measure(lambda: receipts.append(erase_people(lake, {PLACE.vendor: [person]}, approved_by="a test")))
     [receipt] = receipts
     assert receipt.state == "complete"
     assert receipt.files == files, receipt
@@ -116,7 +116,8 @@ def _copy_file(lake, to, path):
     to.remove([path])
 
 
-def _measure(work):
+def measure(work):
+    """The seconds of some work."""
     cpu, wall = time.process_time(), time.monotonic()
     work()
     return {"cpu": time.process_time() - cpu, "wall": time.monotonic() - wall}

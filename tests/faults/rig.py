@@ -17,6 +17,7 @@ from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake import reader
+from airflow_provider_interactions.lake.key_ring import add_key_ring
 from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
@@ -84,7 +85,11 @@ def spec(sandbox, vendor, lake, **changed) -> dict[str, Any]:
         "extracted_at": FIRST.isoformat(),
         "resume": None,
     }
-    assert not changed.keys() - known.keys() - {"concurrency", "window", "history_age", "on_missing", "password", "key"}
+    assert (
+        not changed.keys()
+        - known.keys()
+        - {"concurrency", "window", "history_age", "on_missing", "password", "key", "ring"}
+    )
     return {**known, **changed}
 
 
@@ -92,7 +97,8 @@ def lake_of(spec, fate=None) -> Lake:
     """The lake of an extraction; ``fate`` is of the process that uses it."""
     kinds = {"local": Disk, "bucket": Bucket}
     lake = Lake.at(spec["lake"], kinds[spec["disk"]](fate)) if spec["disk"] in kinds else Lake.at(spec["lake"])
-    return replace(lake, keys=lambda: [HashKey(spec["key"].encode())]) if "key" in spec else lake
+    lake = replace(lake, keys=lambda: [HashKey(spec["key"].encode())]) if "key" in spec else lake
+    return add_key_ring(lake, Lake.at(spec["ring"]), lambda: [HashKey(b"m" * 32)]) if "ring" in spec else lake
 
 
 def job_of(spec, fate=None) -> Job:

@@ -23,7 +23,7 @@ from airflow_provider_interactions import contacts
 from airflow_provider_interactions.errors import InteractionsError
 from airflow_provider_interactions.extract import commit, open_contacts, raw_table, raw_writer, run, tracker
 from airflow_provider_interactions.http import client
-from airflow_provider_interactions.lake import manifest, reader
+from airflow_provider_interactions.lake import manifest, reader, swap
 from airflow_provider_interactions.normalize import parts
 from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
 from airflow_provider_interactions.person import erasure
@@ -107,6 +107,8 @@ def _fate(command):
         tracker.EVERY, tracker.SHARE = command["every"], 0.0
     if command["spec"]["disk"] in STORES:
         STORES[command["spec"]["disk"]](fate)
+    if "ring" in command["spec"]:
+        on_keys(fate)
     if "fsize" in command:
         import resource
 
@@ -122,6 +124,19 @@ def _fate(command):
         client.Client._send = counted
         return rest
     return fate
+
+
+def on_keys(fate):
+    """A change of a file of keys is an operation, and so is the moment after it."""
+    replace_file = swap.LocalObject.swap
+
+    def counted(self, data, version):
+        fate.step()
+        done = replace_file(self, data, version)
+        fate.step()
+        return done
+
+    swap.LocalObject.swap = counted
 
 
 def on_s3(fate):

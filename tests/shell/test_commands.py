@@ -537,3 +537,30 @@ def test_help_of_every_command_fits(shell):
     for command in commands:
         out, _ = shell.run(command, "--help")
         assert max(map(cell_len, out.splitlines())) <= 80
+
+
+def test_raw_records_are_encrypted_with_the_keys_of_a_folder(shell):
+    master = {"conn_type": "generic", "password": "0123456789abcdef" * 4}
+    shell.environment |= {
+        "AIRFLOW__INTERACTIONS__ENCRYPT_RAW": str(shell.folder / "keys"),
+        "AIRFLOW__INTERACTIONS__ENCRYPTION_CONN_ID": "master",
+        "AIRFLOW_CONN_MASTER": json.dumps(master),
+    }
+    words = ("which50", "--day", "2026-01-02")
+    shell.ask("extract", *words)
+    [window] = shell.ask("normalize", *words)["windows"]
+    assert window["counts"]["canonical"] == shell.sandbox.oracle("which50", "2026-01-02", "2026-01-03").interactions > 0
+    paths = (shell.folder / "lake" / "raw").rglob("*.parquet")
+    ids = {one for path in paths for one in pq.read_table(path)["contact_id"].to_pylist()}
+    contacts = shell.sandbox.contacts("which50")
+    assert {one.split(":")[0] for one in ids} == {"enc"}
+    changed = {**master, "password": "x" * 40, "extra": {"former": [master["password"]]}}
+    shell.environment["AIRFLOW_CONN_MASTER"] = json.dumps(changed)
+    assert shell.ask("rewrap-keys")["keys"] == len(contacts) + 1
+    assert shell.ask("rewrap-keys")["keys"] == 0
+    shell.environment["AIRFLOW_CONN_MASTER"] = json.dumps({**changed, "extra": {}})
+    assert shell.ask("normalize", *words)["windows"] == [window]
+    shell.environment["AIRFLOW_CONN_MASTER"] = json.dumps(master)
+    assert "master key of id" in shell.ask("normalize", *words, code=3)["message"]
+    del shell.environment["AIRFLOW__INTERACTIONS__ENCRYPT_RAW"]
+    assert "encrypt_raw" in shell.ask("normalize", *words, code=3)["message"]
