@@ -18,7 +18,7 @@ that occurred in it. The same row is always encrypted to the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
@@ -151,6 +151,14 @@ def list_owners(payloads: pa.ChunkedArray) -> pa.Array:
     headers = (_read_header(one) if one.startswith(MAGIC) else None for one in payloads.to_pylist())
     names = [f"{PREFIX}:{one.store.hex()}:{one.hash.hex()}" if one else None for one in headers]
     return pa.array(names, pa.string())
+
+
+def name_contacts(lake: Lake, vendor: str, contacts: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """The pseudonyms of contacts, given by kind and identifier; none if nothing was ever encrypted."""
+    ring = find_key_ring(lake)
+    if ring is None or ring.id is None:
+        return {}
+    return {(kind, one): ring.spell_hash(ring.hash_contact(vendor, kind, one)) for kind, one in contacts}
 
 
 def reveal_contacts(lake: Lake, contacts: Sequence[str]) -> dict[str, str | None]:

@@ -95,10 +95,6 @@ class KeyRing:
         index = self._read_index() or self._create_index()
         return hmac.digest(index.secret, SEPARATOR.join((vendor, kind, identifier)).encode(), "sha256")
 
-    def name_contact(self, vendor: str, kind: str, identifier: str) -> str | None:
-        """The contact's pseudonym in raw files; None if nothing was ever encrypted with this store."""
-        return self.spell_hash(self.hash_contact(vendor, kind, identifier)) if self.id else None
-
     def spell_hash(self, hashed: bytes) -> str:
         """The pseudonym of a contact's hash: ``enc:<id>:<64 hexadecimal digits>``."""
         if not self._prefix:

@@ -17,7 +17,6 @@ from airflow_provider_interactions.observability.summary import summarize_erasur
 from airflow_provider_interactions.operators.erasure import ErasureOperator
 from airflow_provider_interactions.runtime.context import identify_run
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
-from airflow_provider_interactions.runtime.lake_url import open_lake
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.lake.paths import AccountPaths
@@ -49,7 +48,7 @@ class PlanErasureOperator(ErasureOperator):
         from airflow_provider_interactions.person.erasure_plan import describe_plan, plan_erasure
 
         with raise_for_airflow():
-            lake = open_lake(self.lake)
+            lake = self.open_lake()
             people = self.find_people(context, lake)
             if not people:
                 raise AirflowSkipException("No contact has one of these outcomes, so there is nobody to erase.")
@@ -107,7 +106,7 @@ class EraseContactOperator(ErasureOperator):
 
         with raise_for_airflow():
             approved_by = self._read_approval()
-            lake = open_lake(self.lake)
+            lake = self.open_lake()
             name = name_receipt_of(context, self.retries or 0)
             people = self._continue(lake, name) or self.find_people(context, lake)
             self.attempt.note_account(_name_vendors(people), EVERY)

@@ -31,7 +31,7 @@ from msgspec.structs import replace
 
 from airflow_provider_interactions.contract import Contact, Vendor
 from airflow_provider_interactions.errors import ConfigError, InteractionsError, LakeUnavailable, LoadError
-from airflow_provider_interactions.lake.encryption import find_key_ring
+from airflow_provider_interactions.lake.encryption import find_key_ring, name_contacts
 from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.paths import AccountPaths, escape_segment, list_accounts, timestamp
 from airflow_provider_interactions.lake.storage import Lake
@@ -191,18 +191,11 @@ class _Erasure:
         self._save()
 
     def _spell(self, vendor: str) -> list[Contact]:
-        """The people of a vendor, also as rows under a policy have them."""
+        """The people of a vendor, also as rows under a policy, and encrypted rows, have them."""
         contacts = self.people[vendor]
         hashed = (Contact(key.hash(one.id.encode()), one.kind) for key in self.pseudonyms for one in contacts)
-        return [*contacts, *hashed, *self._spell_encrypted(vendor)]
-
-    def _spell_encrypted(self, vendor: str) -> Iterator[Contact]:
-        """The people of a vendor as encrypted raw rows have them."""
-        ring = find_key_ring(self.lake)
-        for one in self.people[vendor] if ring else ():
-            name = ring.name_contact(vendor, one.kind, one.id) if ring else None
-            if name:
-                yield Contact(name, one.kind)
+        encrypted = name_contacts(self.lake, vendor, ((one.kind, one.id) for one in contacts))
+        return [*contacts, *hashed, *(Contact(name, kind) for (kind, _), name in encrypted.items())]
 
     def _list_ring_ids(self) -> frozenset[str]:
         ring = find_key_ring(self.lake)

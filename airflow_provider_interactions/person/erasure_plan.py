@@ -10,6 +10,7 @@ import msgspec
 from airflow_provider_interactions.contract import Contact, Vendor
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.identifiers import looks_hashed
+from airflow_provider_interactions.lake.encryption import name_contacts
 from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.paths import list_accounts
 from airflow_provider_interactions.lake.storage import Lake
@@ -128,7 +129,8 @@ def describe_plan(plan: ErasurePlan) -> Iterator[str]:
 def _plan_vendor(lake: Lake, vendor: str, contacts: Sequence[Contact], pseudonyms: Sequence[Key]) -> VendorPlan:
     suppression = read_suppression(lake, vendor)
     hashed = [key.hash(one.id.encode()) for key in pseudonyms for one in contacts]
-    found = search_lake(lake, vendor, [*(one.id for one in contacts), *hashed])
+    encrypted = name_contacts(lake, vendor, ((one.kind, one.id) for one in contacts)).values()
+    found = search_lake(lake, vendor, [*(one.id for one in contacts), *hashed, *encrypted])
     return VendorPlan(
         vendor=vendor,
         kinds=dict(Counter(one.kind for one in contacts)),

@@ -13,6 +13,7 @@ from operator import attrgetter
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.extract.outcomes import read_outcomes
+from airflow_provider_interactions.lake.encryption import is_pseudonym
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.paths import AccountPaths, WindowPaths, list_accounts, read_window
 from airflow_provider_interactions.lake.storage import Lake
@@ -65,7 +66,8 @@ def _read_newest(lake: Lake, account: AccountPaths, windows: int) -> dict[Contac
     """The newest outcome of each contact in the last windows of an account. ``failed`` says nothing of a contact."""
     newest: dict[Contact, str] = {}
     for manifest in sorted(_read_windows(lake, account, windows), key=attrgetter("extracted_at")):
-        newest.update((one.contact, one.outcome) for one in read_outcomes(lake, manifest) if one.outcome != "failed")
+        known = (one for one in read_outcomes(lake, manifest) if not is_pseudonym(one.contact_id))
+        newest.update((one.contact, one.outcome) for one in known if one.outcome != "failed")
     return newest
 
 

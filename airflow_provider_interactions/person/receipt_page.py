@@ -66,6 +66,7 @@ def _write_facts(receipt: Receipt) -> Iterator[Html]:
         ("Begun", show_time(receipt.started_at, UTC_ZONE)),
         ("Ended", show_time(receipt.ended_at, UTC_ZONE) if receipt.ended_at else "not yet"),
         ("Files changed", f"{receipt.files:,}"),
+        *([("Keys of encrypted raw records", f"{receipt.keys:,} destroyed")] if receipt.keys is not None else []),
         ("Interrupted", f"{receipt.interrupted} times: what a try removed last is in no count"),
     ]
     for name, value in facts if receipt.interrupted else facts[:-1]:

@@ -39,6 +39,8 @@ from airflow_provider_interactions.normalize.pipeline import normalize
 from airflow_provider_interactions.normalize.policy import Action, Key, Policy
 from airflow_provider_interactions.normalize.window import normalize_run
 from airflow_provider_interactions.person.erasure import erase_people
+from airflow_provider_interactions.person.erasure_plan import plan_erasure
+from airflow_provider_interactions.person.receipt_page import write_receipt_page
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.schema import RAW
 from airflow_provider_interactions.vendors import VENDORS
@@ -203,8 +205,12 @@ def test_who_destroys_the_keys_erases_every_copy(job, tmp_path):
     gone = {one.id for one in job.contacts[:2]}
     others = [row for row in before[1] if row["contact_id"] not in gone]
     assert 0 < len(others) < before[0].canonical
-    receipt = erase_people(lake, {job.vendor.name: job.contacts[:2]}, approved_by="Ada")
+    people = {job.vendor.name: job.contacts[:2]}
+    [plan] = plan_erasure(lake, people).vendors
+    receipt = erase_people(lake, people, approved_by="Ada")
     assert (receipt.state, receipt.keys) == ("complete", 2), receipt
+    assert plan.rows["raw"] >= receipt.erased["raw"] + receipt.erased["outcomes"] - receipt.erased["history"] > 0
+    assert ">2 destroyed<" in write_receipt_page(receipt)
     left = lake.read(raw.place.manifest, Manifest)
     check_counts(lake, raw.place)
     assert left.counts.canonical == len(others)
