@@ -23,7 +23,7 @@ SCIENTIFIC = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE]\+\d+")
 NAME = re.compile(r"[^\W\d]+(?: [^\W\d]+)*")
 
 #: What a hash looks like: 40 or more hexadecimal digits, or a pseudonym of a policy. No vendor's identifier does.
-HASH = re.compile(r"[0-9a-fA-F]{40,}|hmac:.*")
+HASH = re.compile(r"[0-9a-fA-F]{40,}|(hmac|enc):.*")
 
 QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 
