@@ -13,7 +13,6 @@ from airflow_provider_interactions.operators.base import VendorOperator
 from airflow_provider_interactions.runtime.context import MOST_WINDOWS, is_scheduled
 from airflow_provider_interactions.runtime.deferral import choose_limits
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
-from airflow_provider_interactions.runtime.lake_url import open_lake
 from airflow_provider_interactions.runtime.shared_limit import choose_sharing
 from airflow_provider_interactions.window import Window, join_windows, zulu
 
@@ -49,7 +48,7 @@ class FindReopenedOperator(VendorOperator):
         from airflow_provider_interactions.extract.job import Job
         from airflow_provider_interactions.extract.reopened import find_reopened
 
-        hook, lake = self.hook(), open_lake(self.lake)
+        hook, lake = self.hook(), self.open_lake()
         return find_reopened(
             Job(
                 vendor=hook.vendor,
