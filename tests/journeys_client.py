@@ -61,7 +61,7 @@ class Journeys:
     def onelake(self, path: str = "", token: str | None = None, **query: str) -> requests.Response:
         """GET below OneLake's account."""
         headers = {"Authorization": f"Bearer {token or self.token()}"}
-        return self.session.get(f"{self.extra['onelake_url']}/{path}", params=query, headers=headers, timeout=5)
+        return self.session.get(f"{self.extra['onelake_endpoint']}/{path}", params=query, headers=headers, timeout=5)
 
     @property
     def tables_path(self) -> str:
@@ -84,7 +84,7 @@ class Journeys:
         """A Delta table by ``deltalake``, over the socket."""
         options = {"account_name": "onelake", "bearer_token": token or self.token(), "allow_http": "true"}
         url = f"az://{self.extra['workspace']}/{self.tables_path}/{table}"
-        return deltalake.DeltaTable(url, storage_options={**options, "endpoint": self.extra["onelake_url"]})
+        return deltalake.DeltaTable(url, storage_options={**options, "endpoint": self.extra["onelake_endpoint"]})
 
     def find_lake(self) -> tuple[str, str]:
         """The managed lake's container as a URL, and its folder of the tables."""

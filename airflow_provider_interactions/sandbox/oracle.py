@@ -41,7 +41,7 @@ def parse_instant(text: str | datetime) -> int:
 def encode_facts(vendor: Vendor, site: Site, chosen: Selection) -> Iterator[bytes]:
     """Lines of the chosen facts, contact by contact where the vendor keeps them so."""
     if vendor.all_facts is not None:
-        yield from (encode_fact(fact) for fact in _choose_facts(vendor.all_facts(site), chosen))
+        yield from (encode_fact(fact) for fact in _choose_facts(vendor.all_facts(site, chosen), chosen))
         return
     for index in _choose_contacts(vendor, site.world, chosen):
         yield from _encode_contact(vendor, site.world, site.options, chosen, index)
@@ -50,7 +50,7 @@ def encode_facts(vendor: Vendor, site: Site, chosen: Selection) -> Iterator[byte
 def compute_expected(vendor: Vendor, site: Site, chosen: Selection) -> Expected:
     """Count and digest of the chosen facts, in one pass and little memory."""
     if vendor.all_facts is not None:
-        return _sum_facts(_choose_facts(vendor.all_facts(site), chosen))
+        return _sum_facts(_choose_facts(vendor.all_facts(site, chosen), chosen))
     interactions = contacts = total = 0
     for index in _choose_contacts(vendor, site.world, chosen):
         lines = _encode_contact(vendor, site.world, site.options, chosen, index)

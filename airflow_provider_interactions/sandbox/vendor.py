@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiohttp import web
@@ -13,6 +13,9 @@ from aiohttp import web
 from airflow_provider_interactions.sandbox.auth import Tokens
 from airflow_provider_interactions.sandbox.expected import Fact
 from airflow_provider_interactions.sandbox.world import World, retag
+
+if TYPE_CHECKING:
+    from airflow_provider_interactions.sandbox.oracle import Selection
 
 
 class ErrorSpec(msgspec.Struct, frozen=True):
@@ -65,8 +68,9 @@ class Vendor:
     relabel: Callable[[bytes, int, int], bytes] = retag
     #: (world, options) -> what the vendor keeps while the sandbox runs, with a method ``close``
     store: Callable[[World, Any], Any] | None = None
-    #: a vendor whose data may change while it runs: (site) -> all facts there are; the oracle asks it, not ``facts``
-    all_facts: Callable[[Site], Iterable[Fact]] | None = None
+    #: a vendor whose data may change while it runs: (site, selection) -> the facts now, of the selection or more; the
+    #: oracle asks it, not ``facts``
+    all_facts: Callable[[Site, Selection], Iterable[Fact]] | None = None
     #: by name, what `Sandbox.change` and ``POST /_sandbox/changes/{vendor}/{name}`` may do to the vendor's data
     changes: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 

@@ -120,7 +120,7 @@ def test_a_file_is_read_whole_in_parts_and_by_its_head(shared):
     folder, workspace, token = f"{shared.tables_path}/EmailSent/_delta_log", shared.extra["workspace"], shared.token()
     listed = shared.onelake(workspace, token, resource="filesystem", directory=folder).json()["paths"]
     path = f"{workspace}/{listed[0]['name']}"
-    url = f"{shared.extra['onelake_url']}/{path}"
+    url = f"{shared.extra['onelake_endpoint']}/{path}"
     whole = shared.onelake(path, token)
     login = {"Authorization": f"Bearer {token}"}
     head = shared.session.head(url, headers=login, timeout=5)
@@ -157,7 +157,7 @@ def test_a_token_is_good_for_its_audience_only(shared):
     assert "Audience did not match" in wrong.text
     assert shared.api("WhoAmI", shared.token()).status_code == 401
     assert shared.api("WhoAmI", dataverse).json()["OrganizationId"]
-    nobody = requests.get(f"{shared.extra['onelake_url']}/{shared.extra['workspace']}?comp=list", timeout=5)
+    nobody = requests.get(f"{shared.extra['onelake_endpoint']}/{shared.extra['workspace']}?comp=list", timeout=5)
     assert (nobody.status_code, nobody.headers["x-ms-error-code"]) == (401, "NoAuthenticationInformation")
 
 
@@ -287,3 +287,6 @@ def test_it_is_served_where_it_is_asked_for_until_the_provider_has_it():
         assert VENDOR not in sandbox.connections
     with serve(SandboxConfig(contacts=2, options={VENDOR: {}})) as sandbox:
         assert sandbox.connections[VENDOR]["conn_type"] == VENDOR
+        assert sandbox.connections[VENDOR]["extra"]["workspace"]
+    with serve(SandboxConfig(contacts=2, options={VENDOR: {"route": "dataverse"}})) as sandbox:
+        assert not {"workspace", "lakehouse", "onelake_endpoint"} & sandbox.connections[VENDOR]["extra"].keys()

@@ -28,6 +28,7 @@ from airflow_provider_interactions.sandbox.dynamics_marketing import errors
 from airflow_provider_interactions.sandbox.dynamics_marketing.auth import challenge, is_own_resource, issue_token
 from airflow_provider_interactions.sandbox.dynamics_marketing.records import get_contact_id
 from airflow_provider_interactions.sandbox.expected import Fact
+from airflow_provider_interactions.sandbox.oracle import Selection
 from airflow_provider_interactions.sandbox.vendor import ErrorSpec, Site, Vendor
 
 _STORAGE_PATHS = ("/onelake/", "/lake/", "/storage/")
@@ -69,26 +70,26 @@ def build_error(request: web.Request, spec: ErrorSpec) -> web.Response:
     return errors.build_error(request, spec)
 
 
-def list_all_facts(site: Site) -> Iterator[Fact]:
-    """All facts there are, with rows that were added while the sandbox runs."""
+def list_all_facts(site: Site, chosen: Selection) -> Iterator[Fact]:
+    """All facts there are now; of the rows made by the column, those of the selection's tables and days."""
     for row in choose_newest(site.store.list_rows()):
         yield build_fact(site.options, row)
-    for row in list_rows_of_scale(site.world, site.options):
+    for row in list_rows_of_scale(site.world, site.options, chosen):
         yield build_fact(site.options, row)
 
 
 def build_connection(url: str, options: Options) -> Mapping[str, Any]:
-    """The Airflow connection's JSON form; which fields the provider's form has is not for the sandbox to say."""
+    """The Airflow connection's JSON form, for one of the two routes."""
     extra = {
         "tenant_id": options.tenant_id,
         "authority": url,
         "scope": f"{url}/.default",
         "api_version": "v9.2",
-        "workspace": options.workspace_id,
-        "lakehouse": options.lakehouse_id,
-        "onelake_url": f"{url}/onelake",
         "allow_http": True,
     }
+    if options.route == "onelake":
+        place = {"workspace": options.workspace_id, "lakehouse": options.lakehouse_id}
+        extra |= place | {"onelake_endpoint": f"{url}/onelake"} | ({"schema": "dbo"} if options.schemas else {})
     return {
         "conn_type": NAME,
         "host": url,

@@ -29,6 +29,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     sas_seconds: float = 3600.0
     #: tables that have rows; any of the 136
     types: tuple[str, ...] = USUAL
+    #: which route the connection takes: OneLake's, or Dataverse's, which leaves out workspace and lakehouse
+    route: Literal["onelake", "dataverse"] = "onelake"
     #: the workspace's name
     workspace: str = "Marketing"
     #: the workspace's GUID

@@ -10,9 +10,11 @@ from tempfile import TemporaryDirectory
 from threading import RLock
 from typing import Any
 
+from airflow_provider_interactions.sandbox.dynamics_journeys.facts import choose_newest
 from airflow_provider_interactions.sandbox.dynamics_journeys.options import NAME, Damage, Options
 from airflow_provider_interactions.sandbox.dynamics_journeys.records import Row, list_rows, make_fields
 from airflow_provider_interactions.sandbox.dynamics_journeys.tables import TABLES
+from airflow_provider_interactions.sandbox.oracle import Selection, parse_instant
 from airflow_provider_interactions.sandbox.world import DAY, SECOND, World, draw_guid
 
 MANIFEST = "default.manifest.cdm.json"
@@ -89,8 +91,6 @@ class Store:
 
     def add_late_rows(self, table: str, days: Iterable[str], rows: int = 1, contact: int = 0) -> int:
         """Add rows with a Timestamp in each of these days, ``YYYY-MM-DD``, that arrive now; returns how many."""
-        from airflow_provider_interactions.sandbox.oracle import parse_instant
-
         with self._lock:
             made = [self._make_late_row(table, contact, parse_instant(day)) for day in days for _ in range(rows)]
             self._append(table, made)
@@ -98,9 +98,6 @@ class Store:
 
     def add_versions(self, table: str, day: str) -> int:
         """Add a greater Version of each row whose Timestamp is in a day; returns how many."""
-        from airflow_provider_interactions.sandbox.dynamics_journeys.facts import choose_newest
-        from airflow_provider_interactions.sandbox.oracle import parse_instant
-
         with self._lock:
             start_us = parse_instant(day)
             rows = choose_newest(row for row in self._load()[table] if start_us <= row.at_us < start_us + DAY)
@@ -109,8 +106,6 @@ class Store:
 
     def delete_rows(self, table: str, day: str) -> int:
         """Delete the rows whose Timestamp is in a day from a Delta table, all their versions; returns how many."""
-        from airflow_provider_interactions.sandbox.oracle import parse_instant
-
         with self._lock:
             start_us = parse_instant(day)
             seed, rows = self._open_seed(table), self._load()[table]
@@ -202,10 +197,13 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def list_rows_of_scale(world: World, options: Options) -> Iterator[Row]:
-    """The rows made by the column, one by one."""
+def list_rows_of_scale(world: World, options: Options, chosen: Selection) -> Iterator[Row]:
+    """The rows made by the column, one by one: those of the selection's tables and days."""
     from airflow_provider_interactions.sandbox.dynamics_journeys.scale import list_scale_rows
 
     for table in options.scale_types if options.scale_rows else ():
-        for day in range(world.days):
-            yield from list_scale_rows(world, options, table, day)
+        days = range(world.days) if chosen.type in {None, table} else ()
+        for day in days:
+            start_us = world.start_us + day * DAY
+            if start_us < chosen.end_us and start_us + DAY > chosen.start_us:
+                yield from list_scale_rows(world, options, table, day)
