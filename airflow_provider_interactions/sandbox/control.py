@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from airflow_provider_interactions.sandbox.expected import Selection
 from airflow_provider_interactions.sandbox.faults import read_rules
-from airflow_provider_interactions.sandbox.oracle import Selection, compute_expected, encode_facts, parse_instant
+from airflow_provider_interactions.sandbox.oracle import compute_expected, encode_facts, parse_instant
 from airflow_provider_interactions.sandbox.state import State
 
 _LINES_AT_ONCE = 1000

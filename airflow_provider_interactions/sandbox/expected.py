@@ -29,6 +29,17 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     attributes: dict[str, Any] = {}
 
 
+class Selection(NamedTuple):
+    """Which facts are meant: ``start_us <= occurred_at < end_us``, and equal to each filter that is set."""
+
+    start_us: int
+    end_us: int
+    contact: str | None = None
+    type: str | None = None
+    #: the contact's state: True only active contacts, False only inactive ones
+    active: bool | None = None
+
+
 class Expected(NamedTuple):
     """The oracle's answer: how many interactions, their digest, and how many contacts have at least one."""
 

@@ -6,24 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
-from airflow_provider_interactions.sandbox.expected import Expected, Fact, digest_lines, encode_fact
+from airflow_provider_interactions.sandbox.expected import Expected, Fact, Selection, digest_lines, encode_fact
 from airflow_provider_interactions.sandbox.vendor import Site, Vendor
 from airflow_provider_interactions.sandbox.world import World, get_shape, is_active, to_micros
 
 _DAY_ONLY = re.compile(r"\d{4}-\d\d-\d\d")
-
-
-class Selection(NamedTuple):
-    """Which facts are meant: ``start_us <= occurred_at < end_us``, and equal to each filter that is set."""
-
-    start_us: int
-    end_us: int
-    contact: str | None = None
-    type: str | None = None
-    #: the contact's state: True only active contacts, False only inactive ones
-    active: bool | None = None
 
 
 def parse_instant(text: str | datetime) -> int:

@@ -13,9 +13,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from airflow_provider_interactions.sandbox.config import SandboxConfig
-from airflow_provider_interactions.sandbox.expected import Expected
+from airflow_provider_interactions.sandbox.expected import Expected, Selection
 from airflow_provider_interactions.sandbox.faults import FaultRule, RequestOutline, activate, read_rules
-from airflow_provider_interactions.sandbox.oracle import Selection, compute_expected, parse_instant
+from airflow_provider_interactions.sandbox.oracle import compute_expected, parse_instant
 from airflow_provider_interactions.sandbox.state import State, create_state
 from airflow_provider_interactions.sandbox.vendor import Vendor
 from airflow_provider_interactions.sandbox.wire_faults import refuse, respond

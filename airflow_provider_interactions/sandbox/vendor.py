@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
 from airflow_provider_interactions.sandbox.auth import Tokens
-from airflow_provider_interactions.sandbox.expected import Fact
+from airflow_provider_interactions.sandbox.expected import Fact, Selection
 from airflow_provider_interactions.sandbox.world import World, retag
-
-if TYPE_CHECKING:
-    from airflow_provider_interactions.sandbox.oracle import Selection
 
 
 class ErrorSpec(msgspec.Struct, frozen=True):

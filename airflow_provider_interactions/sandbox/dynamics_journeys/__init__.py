@@ -27,8 +27,7 @@ from airflow_provider_interactions.sandbox.dynamics_journeys.store import Store,
 from airflow_provider_interactions.sandbox.dynamics_marketing import errors
 from airflow_provider_interactions.sandbox.dynamics_marketing.auth import challenge, is_own_resource, issue_token
 from airflow_provider_interactions.sandbox.dynamics_marketing.records import get_contact_id
-from airflow_provider_interactions.sandbox.expected import Fact
-from airflow_provider_interactions.sandbox.oracle import Selection
+from airflow_provider_interactions.sandbox.expected import Fact, Selection
 from airflow_provider_interactions.sandbox.vendor import ErrorSpec, Site, Vendor
 
 _STORAGE_PATHS = ("/onelake/", "/lake/", "/storage/")

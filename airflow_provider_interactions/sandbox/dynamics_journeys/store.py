@@ -14,7 +14,8 @@ from airflow_provider_interactions.sandbox.dynamics_journeys.facts import choose
 from airflow_provider_interactions.sandbox.dynamics_journeys.options import NAME, Damage, Options
 from airflow_provider_interactions.sandbox.dynamics_journeys.records import Row, list_rows, make_fields
 from airflow_provider_interactions.sandbox.dynamics_journeys.tables import TABLES
-from airflow_provider_interactions.sandbox.oracle import Selection, parse_instant
+from airflow_provider_interactions.sandbox.expected import Selection
+from airflow_provider_interactions.sandbox.oracle import parse_instant
 from airflow_provider_interactions.sandbox.world import DAY, SECOND, World, draw_guid
 
 MANIFEST = "default.manifest.cdm.json"
