@@ -152,6 +152,17 @@ SHARED_LIMIT = {
     "default": "False",
 }
 
+MAX_BACKFILL_REQUESTS = {
+    "description": (
+        "Requests of a whole backfill, all of its windows together, above which the coverage page starts it only after "
+        "a confirmation. 0 for never. The limit max_requests of a pipeline is for each run alone."
+    ),
+    "version_added": "0.1.0",
+    "type": "integer",
+    "example": "1000000",
+    "default": "0",
+}
+
 #: The names of the link classes, without their ending.
 LINKS = ("Manifest", "Parquet", "Lines", "Page", "Receipt")
 
@@ -186,6 +197,7 @@ def get_provider_info() -> dict[str, Any]:
                     "pools": POOLS,
                     "shared_limit": SHARED_LIMIT,
                     "redshift_iam_role": REDSHIFT_ROLE,
+                    "max_backfill_requests": MAX_BACKFILL_REQUESTS,
                 },
             }
         },

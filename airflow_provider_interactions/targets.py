@@ -1,12 +1,12 @@
-"""Open a table of a kind that needs none of Airflow: DuckDB, Iceberg, PostgreSQL. By a path, or by a connection."""
+"""Open the tables to load into: by a path, or by a connection. How a connection is found is for the caller to say."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from airflow_provider_interactions.connection import ConnectionFields
@@ -15,6 +15,12 @@ from airflow_provider_interactions.lake.storage import Lake
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.load import Target
+
+#: One target, several, or several with a table each: a connection id, or the path of a DuckDB file or Iceberg folder.
+Targets: TypeAlias = "str | Sequence[str] | Mapping[str, str] | None"
+
+#: Makes a table of a connection, the table's name, and the lake.
+Builder: TypeAlias = "Callable[[Any, str, Lake], Target]"
 
 #: Name of the DuckDB file in a local lake, if no target is given.
 DATABASE = "interactions.duckdb"
@@ -30,6 +36,50 @@ _DUCKDB_ENDS = (".duckdb", ".db", ".ddb")
 
 #: The folder of an Iceberg catalogue in SQLite ends so. The address alone is this folder in a local lake.
 _ICEBERG_END, _ICEBERG = ".iceberg", "iceberg:"
+
+
+def open_targets(
+    targets: Targets,
+    table: str,
+    lake: Lake,
+    find_connection: Callable[[str], ConnectionFields],
+    builders: Mapping[str, Builder],
+) -> list[Target]:
+    """The tables to load into, in the given order. The default is a DuckDB file in a local lake.
+
+    ``builders`` are by connection type. Raises ConfigError for a connection that is no target, and for a package that
+    is not installed; else as ``find_connection`` does.
+    """
+    return [
+        open_by_path(name, own, lake) or _open_by_connection(find_connection(name), own, lake, builders)
+        for name, own in _pair_with_tables(targets, table, lake)
+    ]
+
+
+def _open_by_connection(
+    connection: ConnectionFields, table: str, lake: Lake, builders: Mapping[str, Builder]
+) -> Target:
+    build = builders.get(connection.conn_type or "")
+    if build is None:
+        msg = (
+            f"Connection {connection.conn_id} is of type {connection.conn_type}, which is no target. Give a connection "
+            f"of type {', '.join(sorted(builders))}, or the path of a DuckDB file."
+        )
+        raise ConfigError(msg)
+    return build(connection, table, lake)
+
+
+def list_names(targets: Targets) -> list[str]:
+    """The connection ids and addresses of some targets; none for the default."""
+    return [targets] if isinstance(targets, str) else list(targets or ())
+
+
+def _pair_with_tables(targets: Targets, table: str, lake: Lake) -> list[tuple[str, str]]:
+    if not targets:
+        return [(find_default(lake), table)]
+    if isinstance(targets, Mapping):
+        return list(targets.items())
+    return [(name, table) for name in list_names(targets)]
 
 
 def find_default(lake: Lake) -> str:
@@ -174,3 +224,7 @@ def import_from(module: str, name: str, requirement: str) -> Any:
     except ModuleNotFoundError as missing:
         msg = f"{missing.name} is not installed, and this target needs it. Install it with: pip install {requirement}."
         raise ConfigError(msg) from missing
+
+
+#: The targets by connection type that need no hook of Airflow.
+BUILDERS: Mapping[str, Builder] = {"duckdb": open_duckdb_connection, "iceberg": open_iceberg_connection}

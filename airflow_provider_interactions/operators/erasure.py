@@ -12,7 +12,8 @@ from airflow_provider_interactions.params import require_kind
 from airflow_provider_interactions.runtime.context import pick_given, read_switch
 from airflow_provider_interactions.runtime.identities import open_map
 from airflow_provider_interactions.runtime.policies import find_key
-from airflow_provider_interactions.runtime.targets import Targets, open_targets
+from airflow_provider_interactions.runtime.targets import open_targets
+from airflow_provider_interactions.targets import Targets
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.contract import Vendor

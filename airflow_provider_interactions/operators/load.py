@@ -13,8 +13,9 @@ from airflow_provider_interactions.errors import InteractionsError
 from airflow_provider_interactions.observability.summary import summarize_loaded
 from airflow_provider_interactions.operators.base import LakeOperator
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
-from airflow_provider_interactions.runtime.targets import Targets, open_targets
+from airflow_provider_interactions.runtime.targets import open_targets
 from airflow_provider_interactions.runtime.xcom import describe_window, find_triggering_manifest, unpack_batches
+from airflow_provider_interactions.targets import Targets
 from airflow_provider_interactions.window import zulu
 
 if TYPE_CHECKING:

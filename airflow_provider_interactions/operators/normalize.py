@@ -14,8 +14,9 @@ from airflow_provider_interactions.observability.summary import summarize_normal
 from airflow_provider_interactions.operators.base import PolicyOperator
 from airflow_provider_interactions.runtime.context import DAY
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
-from airflow_provider_interactions.runtime.targets import Targets, is_made_of_files, list_names
+from airflow_provider_interactions.runtime.targets import is_made_of_files
 from airflow_provider_interactions.runtime.xcom import describe_window, find_triggering_manifest, unpack_batches
+from airflow_provider_interactions.targets import Targets, list_names
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.coverage.alerts import Alert

@@ -17,8 +17,7 @@ from airflow_provider_interactions.operators.extract import ExtractInteractionsO
 from airflow_provider_interactions.operators.load import LoadInteractionsOperator
 from airflow_provider_interactions.operators.normalize import NormalizeInteractionsOperator
 from airflow_provider_interactions.operators.parts import NormalizePartOperator, SplitWindowOperator
-from airflow_provider_interactions.runtime.targets import Targets, list_names
-from airflow_provider_interactions.targets import DATABASE, NO_TARGET, find_missing, name_extra
+from airflow_provider_interactions.targets import DATABASE, NO_TARGET, Targets, find_missing, list_names, name_extra
 from airflow_provider_interactions.window import Instant
 
 if TYPE_CHECKING:

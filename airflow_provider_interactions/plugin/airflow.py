@@ -2,6 +2,7 @@
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.core_api.security import GetUserDep, get_user
+from airflow.sdk import conf
 from fastapi import FastAPI, HTTPException
 
 from airflow_provider_interactions.plugin.app import build_app
@@ -10,7 +11,8 @@ from airflow_provider_interactions.runtime.lake_url import open_lake
 
 def build_airflow_app() -> FastAPI:
     """The page over ``[interactions] lake``. Whoever is logged in sees counts; records need the right to edit DAGs."""
-    return build_app(lambda: open_lake(None), get_user, require_editor, airflow_api="../api/v2")
+    most = conf.getint("interactions", "max_backfill_requests", fallback=0)
+    return build_app(lambda: open_lake(None), get_user, require_editor, airflow_api="../api/v2", most_requests=most)
 
 
 def require_editor(user: GetUserDep) -> None:

@@ -57,16 +57,18 @@ def build_app(
     require_editor: Callable[..., Any],
     *,
     airflow_api: str = "",
+    most_requests: int = 0,
 ) -> FastAPI:
     """The application; ``open_lake`` opens the lake for each request.
 
     ``require_user`` raises for whoever may not see counts, ``require_editor`` for whoever may not see records: these
     are personal data. ``airflow_api`` is the address of Airflow's own API, relative to the page; empty without one.
+    A backfill with more than ``most_requests`` requests needs a confirmation; 0 for never.
     """
     app = FastAPI(title="Contact interactions", openapi_url=None, docs_url=None, redoc_url=None)
     user, editor = Depends(require_user), Depends(require_editor)
     app.include_router(_build_page_router(airflow_api), dependencies=[user])
-    app.include_router(_build_router(open_lake), dependencies=[user])
+    app.include_router(_build_router(open_lake, most_requests), dependencies=[user])
     app.include_router(_build_receipt_router(open_lake), dependencies=[user])
     app.include_router(_build_record_router(open_lake), dependencies=[user, editor])
     app.middleware("http")(_add_headers)
@@ -117,7 +119,7 @@ def _build_page_router(airflow_api: str) -> APIRouter:
     return router
 
 
-def _build_router(open_lake: Callable[[], Lake]) -> APIRouter:
+def _build_router(open_lake: Callable[[], Lake], most_requests: int) -> APIRouter:
     router = APIRouter()
 
     @router.get("/api/coverage")
@@ -148,7 +150,8 @@ def _build_router(open_lake: Callable[[], Lake]) -> APIRouter:
 
     @router.get("/api/plan")
     def show_plan(place: Place, windows: Annotated[int, Query(ge=1, le=100_000)]) -> Response:
-        return _json(plan_gap(open_lake(), place.vendor, place.account, place.window, windows))
+        plan = plan_gap(open_lake(), place.vendor, place.account, place.window, windows)
+        return _json({"plan": plan, "most_requests": most_requests})
 
     @router.get("/api/window")
     def describe_window(place: Place) -> Response:

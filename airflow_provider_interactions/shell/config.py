@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import tomllib
@@ -52,6 +53,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
             raise ConfigError(msg)
         return parse_connection(conn_id, found) if isinstance(found, str) else build_connection(conn_id, found)
+
+    def export_connection(self, conn_id: str) -> None:
+        """Put a connection of the file into the environment of this process, where Airflow's hooks look for it."""
+        found = self._find_value(conn_id)
+        if found:
+            os.environ[f"{PREFIX}{conn_id.upper()}"] = found if isinstance(found, str) else json.dumps(found)
 
     def has_connection(self, conn_id: str) -> bool:
         """Whether there is a connection of this id."""

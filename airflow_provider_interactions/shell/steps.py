@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
 import msgspec
 
+from airflow_provider_interactions.alerts import KINDS, Kind
 from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.coverage.alerts import find_alerts
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.extract.commit import commit_or_follow
 from airflow_provider_interactions.extract.job import HISTORY_AGE, Job
@@ -23,6 +26,7 @@ from airflow_provider_interactions.load import Target, load_window
 from airflow_provider_interactions.normalize.persons import PersonIndex
 from airflow_provider_interactions.normalize.policy import Policy
 from airflow_provider_interactions.normalize.window import normalize_run
+from airflow_provider_interactions.rejects import SHARE
 from airflow_provider_interactions.shell.config import SHARED_LIMIT, read_switch
 from airflow_provider_interactions.shell.progress import show_progress
 from airflow_provider_interactions.shell.session import Session
@@ -51,6 +55,7 @@ def extract_windows(
     missing: bool,
     refresh: bool,
     on_missing: Literal["record", "allow", "fail"],
+    rejects_share: float | None = None,
 ) -> None:
     """Extract and commit one window after the other. ``missing`` leaves out what the lake has."""
 
@@ -68,6 +73,7 @@ def extract_windows(
                 sharing=open_sharing(lake, source),
                 history_age=timedelta(0) if refresh else HISTORY_AGE,
                 on_missing=on_missing,
+                rejects_share=SHARE if rejects_share is None else rejects_share,
                 resume=RUN,
                 source=asked,
                 progress=report,
@@ -78,35 +84,69 @@ def extract_windows(
     _run_windows(session, source.vendor.name, source.credentials.account, windows, run)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Normalization:
+    """How windows are normalized: the arguments of the operator. ``persons`` is the map of identities."""
+
+    policy: Policy
+    persons: PersonIndex | None = None
+    rejects_share: float | None = None
+    keep_former: timedelta = timedelta(0)
+    alerts: Sequence[Kind] = ()
+
+    def normalize(self, lake: Lake, raw: Manifest) -> Manifest:
+        """Normalize one window."""
+        keep, share = self.keep_former, self.rejects_share
+        return normalize_run(lake, [raw], share, keep_former=keep, policy=self.policy, persons=self.persons)
+
+    def is_done(self, lake: Lake, raw: Manifest, done: Manifest | None) -> bool:
+        """Whether a window is as new as its extraction, and follows the policy and the map of identities."""
+        if done is None or done.extracted_at < raw.extracted_at or done.policy != self.policy.digest:
+            return False
+        return self.persons is None or self.persons.find_contacts(lake, raw).digest == done.identities
+
+
 def normalize_windows(
     session: Session,
     lake: Lake,
     vendor: str,
     account: str,
     windows: Sequence[Window],
+    chosen: Normalization,
     *,
     missing: bool,
-    policy: Policy,
-    persons: PersonIndex | None = None,
 ) -> None:
-    """Normalize one window after the other.
+    """Normalize one window after the other. ``missing`` leaves out those that are done.
 
-    ``missing`` leaves out what is as new as its extraction, and follows the policy and the map of identities.
+    Each alert is a warning, and is in the result.
     """
-    if persons:
+    if chosen.persons:
         places = (WindowPaths(vendor, account, window) for window in windows)
-        persons.prepare(lake, [raw for place in places if (raw := lake.read(place.raw_manifest, Manifest))])
+        raws = [raw for place in places if (raw := lake.read(place.raw_manifest, Manifest))]
+        chosen.persons.prepare(lake, raws)
 
     def run(place: WindowPaths) -> tuple[Manifest, Any] | None:
         raw = _require_manifest(lake, place.raw_manifest, place.window, "extract")
-        done = lake.read(place.manifest, Manifest) if missing else None
-        known = done is not None and done.extracted_at >= raw.extracted_at and done.policy == policy.digest
-        if done and known and (persons is None or persons.find_contacts(lake, raw).digest == done.identities):
+        if missing and chosen.is_done(lake, raw, lake.read(place.manifest, Manifest)):
             return None
-        manifest = normalize_run(lake, [raw], policy=policy, persons=persons)
+        manifest = chosen.normalize(lake, raw)
+        session.result.setdefault("alerts", []).extend(
+            {"window": str(place.window), "kind": alert.kind, "message": alert.message}
+            for alert in find_alerts(lake, manifest, chosen.alerts)
+        )
         return manifest, manifest.counts
 
     _run_windows(session, vendor, account, windows, run)
+
+
+def check_kinds(names: Iterable[str]) -> list[Kind]:
+    """The kinds of alerts of ``--alert``. Raises ConfigError for another word."""
+    known: dict[str, Kind] = {kind: kind for kind in KINDS}
+    unknown = sorted(set(names) - known.keys())
+    if unknown:
+        msg = f"--alert is {unknown[0]!r}. Write one of {', '.join(KINDS)}."
+        raise ConfigError(msg)
+    return [known[name] for name in names]
 
 
 def load_windows(

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
+from airflow_provider_interactions import targets as kinds
 from airflow_provider_interactions.connection import ConnectionFields
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import Target
 from airflow_provider_interactions.shell.config import Config
-from airflow_provider_interactions.targets import (
-    build_postgres,
-    find_default,
-    open_by_path,
-    open_duckdb_connection,
-    open_iceberg_connection,
-)
+from airflow_provider_interactions.targets import Builder, build_postgres
+from airflow_provider_interactions.warehouses import WAREHOUSES
 
 #: Extras of Airflow's PostgreSQL connection that get a password from a cloud. Only Airflow's hook can do that.
 FROM_CLOUD = ("iam", "azure_conn_id")
@@ -31,23 +27,18 @@ FOR_HOOK = frozenset(
 
 
 def open_targets(names: Sequence[str], table: str, lake: Lake, config: Config) -> list[Target]:
-    """The tables of a name in each target; default: a DuckDB file in a local lake. Raises ConfigError."""
-    return [_open_target(name, table, lake, config) for name in names or [find_default(lake)]]
+    """The tables of a name in each target; default: a DuckDB file in a local lake. Raises ConfigError.
 
+    Warehouses need the hook of Airflow's provider, which looks for the connection itself: in the environment.
+    """
 
-def _open_target(name: str, table: str, lake: Lake, config: Config) -> Target:
-    found = open_by_path(name, table, lake)
-    if found is not None:
-        return found
-    connection = config.find_connection(name)
-    build = BUILDERS.get(connection.conn_type or "")
-    if build is None:
-        msg = (
-            f"Connection {name} is of type {connection.conn_type}. The shell loads into the types "
-            f"{', '.join(sorted(BUILDERS))}, and into the path of a DuckDB file. Airflow has the others."
-        )
-        raise ConfigError(msg)
-    return build(connection, table, lake)
+    def find_connection(conn_id: str) -> ConnectionFields:
+        connection = config.find_connection(conn_id)
+        if connection.conn_type in WAREHOUSES:
+            config.export_connection(conn_id)
+        return connection
+
+    return kinds.open_targets(names, table, lake, find_connection, BUILDERS)
 
 
 def _open_postgres(connection: ConnectionFields, table: str, lake: Lake) -> Target:  # noqa: ARG001 - as all builders
@@ -68,8 +59,4 @@ def build_address(connection: ConnectionFields) -> str:
 
 
 #: The targets by connection type.
-BUILDERS: Mapping[str, Callable[[ConnectionFields, str, Lake], Target]] = {
-    "duckdb": open_duckdb_connection,
-    "iceberg": open_iceberg_connection,
-    "postgres": _open_postgres,
-}
+BUILDERS: Mapping[str, Builder] = {**kinds.BUILDERS, **WAREHOUSES, "postgres": _open_postgres}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airflow_provider_interactions.contract import Vendor
 from airflow_provider_interactions.errors import ConfigError
@@ -11,20 +13,59 @@ from airflow_provider_interactions.person.request import all_time
 from airflow_provider_interactions.window import Window, instant
 
 _WIDTH = re.compile(r"([1-9][0-9]{0,3})([hdw])")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
-def choose_windows(day: str | None, start: str | None, end: str | None, width: str = "1d") -> list[Window]:
-    """The windows of the options ``--day``, ``--start``, ``--end`` and ``--width``. Raises ConfigError."""
-    span = parse_width(width)
+def choose_windows(
+    day: str | None, start: str | None, end: str | None, width: str = "1d", time_zone: str | None = None
+) -> list[Window]:
+    """The windows of the options ``--day``, ``--start``, ``--end``, ``--width`` and ``--time-zone``.
+
+    A date means its midnight in the time zone. Days and weeks are those of the calendar there: a day on which clocks
+    change is 23 or 25 hours long, as in a schedule of that time zone. Raises ConfigError.
+    """
+    zone, span = find_zone(time_zone), parse_length("--width", width)
     if day is not None:
         if start is not None or end is not None:
             raise ConfigError("Give --day, or --start and --end, not both.")
-        first = instant(day)
-        return list(Window(first, first + timedelta(days=1)).split(span))
+        first = _read_instant(day, zone).astimezone(zone)
+        return list(_cut(first, _add(first, timedelta(days=1)).astimezone(UTC), span))
     if start is None or end is None:
         raise ConfigError("Give --day 2026-01-31, or --start and --end, for example 2026-01-01 and 2026-02-01.")
-    return list(Window.of(start, end).split(span))
+    whole = Window(_read_instant(start, zone), _read_instant(end, zone))
+    return list(_cut(whole.start.astimezone(zone), whole.end, span))
+
+
+def find_zone(name: str | None) -> tzinfo:
+    """A time zone by its name; UTC without one. Raises ConfigError."""
+    if name is None:
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as unknown:
+        msg = f"--time-zone is {name!r}, which is not a known time zone. Write for example Europe/Berlin."
+        raise ConfigError(msg) from unknown
+
+
+def _read_instant(text: str, zone: tzinfo) -> datetime:
+    """A date's midnight in a time zone, or a time with a zone of its own."""
+    return datetime.combine(date.fromisoformat(text), time.min, zone) if _DATE.fullmatch(text) else instant(text)
+
+
+def _cut(start: datetime, end: datetime, span: timedelta) -> Iterator[Window]:
+    # Python compares times of one zone by their clocks, which repeat an hour once a year: so in UTC.
+    while start.astimezone(UTC) < end:
+        after = _add(start, span)
+        yield Window(start, min(after.astimezone(UTC), end))
+        start = after
+
+
+def _add(moment: datetime, span: timedelta) -> datetime:
+    """Whole days are added on the calendar of the moment's time zone, hours on the clock."""
+    if span % timedelta(days=1):
+        return (moment.astimezone(UTC) + span).astimezone(moment.tzinfo)
+    return moment + span
 
 
 def choose_span(vendor: Vendor, start: str | None, end: str | None) -> Window:
@@ -33,18 +74,19 @@ def choose_span(vendor: Vendor, start: str | None, end: str | None) -> Window:
     return Window(full.start if start is None else instant(start), full.end if end is None else instant(end))
 
 
-def choose_bounds(start: str | None, end: str | None) -> Window | None:
+def choose_bounds(start: str | None, end: str | None, time_zone: str | None = None) -> Window | None:
     """The window of ``--start`` and ``--end``, None without both. Raises ConfigError for one alone."""
     if start is None and end is None:
         return None
     if start is None or end is None:
         raise ConfigError("Give both --start and --end, or neither.")
-    return Window.of(start, end)
+    zone = find_zone(time_zone)
+    return Window(_read_instant(start, zone), _read_instant(end, zone))
 
 
-def parse_width(text: str) -> timedelta:
+def parse_length(option: str, text: str) -> timedelta:
     """``6h``, ``1d`` or ``1w``. Raises ConfigError for anything else."""
     found = _WIDTH.fullmatch(text)
     if found is None:
-        raise ConfigError(f"--width is {text!r}. Write for example 6h, 1d or 1w.")
+        raise ConfigError(f"{option} is {text!r}. Write for example 6h, 1d or 1w.")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.runtime.targets import open_target
+from airflow_provider_interactions.runtime.targets import open_targets
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=12)
 
@@ -19,7 +19,7 @@ TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 def opened(monkeypatch, tmp_path):
     def open_with(extra):
         monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "postgres", "extra": extra}))
-        return open_target("warehouse", "interactions", Lake.at(str(tmp_path)))
+        return open_targets("warehouse", "interactions", Lake.at(str(tmp_path)))[0]
 
     return open_with
 
@@ -33,7 +33,7 @@ def test_every_field_and_extra_reaches_libpq(password, login, schema, applicatio
         fields = {"host": "db.example.org", "login": login, "password": password, "schema": schema, "port": 5433}
         value = {"conn_type": "postgres", "extra": extra, **fields}
         patch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(value))
-        target = open_target("warehouse", "interactions", Lake.at("/nowhere"))
+        [target] = open_targets("warehouse", "interactions", Lake.at("/nowhere"))
     assert psycopg2.extensions.parse_dsn(target.uri) == {
         "host": "db.example.org",
         "port": "5433",

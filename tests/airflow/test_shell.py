@@ -18,7 +18,7 @@ from airflow_provider_interactions.shell.connections import Connection, parse_co
 from airflow_provider_interactions.shell.policies import find_policy
 from airflow_provider_interactions.shell.session import Session
 from airflow_provider_interactions.shell.sources import ContactChoice, open_source, require_contacts
-from airflow_provider_interactions.shell.steps import extract_windows, normalize_windows
+from airflow_provider_interactions.shell.steps import Normalization, extract_windows, normalize_windows
 from airflow_provider_interactions.shell.targets import build_address
 from airflow_provider_interactions.targets import build_libpq_uri
 from airflow_provider_interactions.window import Window
@@ -152,7 +152,8 @@ def test_a_window_of_the_shell_and_one_of_the_operators_are_the_same(connection,
     )
     policy = find_policy(session, "dynamics_marketing", connection, None)
     account = source.credentials.account
-    normalize_windows(session, lakes[1], "dynamics_marketing", account, [day], missing=False, policy=policy)
+    chosen = Normalization(policy=policy)
+    normalize_windows(session, lakes[1], "dynamics_marketing", account, [day], chosen, missing=False)
     mine = lakes[1].read(WindowPaths("dynamics_marketing", raw["account"], day).raw_manifest, dict)
     for name in ("vendor", "account", "window_start", "window_end", "asked", "digest"):
         assert mine[name] == raw[name], name

@@ -23,6 +23,9 @@ TODAY = datetime.now(UTC).date()
 DAYS = [Window.day(TODAY - timedelta(days=number)) for number in (5, 4, 3, 2, 1)]
 GAP = DAYS[2:4]
 
+#: Requests of a backfill that need no confirmation: more than one day takes, and less than the two days of the gap.
+LIMIT = 60 * CONTACTS
+
 #: Milliseconds until a backfill has ended, on a busy machine.
 PATIENCE = 240_000
 
@@ -45,6 +48,7 @@ def url(tmp_path_factory):
     with prepare_home(paths), supervise() as running:
         sandbox = sandbox_process.start(running, paths, DAYS, CONTACTS, realistic=True)
         given = {**sandbox.connections, **sandbox_process.build_variables(sandbox, paths)}
+        given["AIRFLOW__INTERACTIONS__MAX_BACKFILL_REQUESTS"] = str(LIMIT)
         settings = airflow.build_environment(paths, airflow.find_free_port(), given, os.environ)
         api = airflow.start(running, paths, settings)
         backfill.create(running, api, source, DAYS[:2])
@@ -82,9 +86,22 @@ def open_gap(frame):
     """The panel of the gap, once its plan is there and Airflow has said that the runs are the missing ones."""
     frame.get_by_role("button", name=f"Fill {len(GAP)} windows").click()
     panel = frame.get_by_role("complementary")
-    expect(panel.get_by_role("button", name="Start the backfill")).to_be_enabled()
+    expect(panel.get_by_role("status")).to_have_text("2 runs")
     panel.get_by_role("table").wait_for()
     return panel
+
+
+def confirm(panel):
+    """Allow what is more than the limit; before that, the backfill cannot be started."""
+    start, box = panel.get_by_role("button", name="Start the backfill"), panel.get_by_role("checkbox")
+    expect(panel.get_by_text(f"more than the limit of {LIMIT:,}")).to_be_visible()
+    expect(start).to_be_disabled()
+    box.check()
+    expect(start).to_be_enabled()
+    box.uncheck()
+    expect(start).to_be_disabled()
+    box.check()
+    return start
 
 
 def read_states(frame):
@@ -118,7 +135,7 @@ def test_a_gap_is_filled(chromium, url):
     with look(chromium, url, 1280, "light", expected=("503", "500")) as page:
         frame = open_framed(page, url, "plugin/interactions-coverage")
         panel = open_gap(frame)
-        panel.get_by_role("button", name="Start the backfill").click()
+        confirm(panel).click()
         expect(panel.get_by_role("status")).to_contain_text("is running", timeout=PATIENCE)
         expect(panel.get_by_role("status")).to_contain_text("has ended", timeout=PATIENCE)
         assert read_states(frame) == ["complete"] * len(DAYS)

@@ -20,6 +20,7 @@ FLOORS = (
     {"normalize"},
     {"load", "person", "hooks", "plan", "coverage"},
     {"targets"},
+    {"warehouses"},
     {"runtime"},
     {"observability"},
     {"operators"},

@@ -121,14 +121,14 @@ def test_filters(get):
 
 
 def test_the_plan_of_a_gap_is_judged_by_past_windows(get):
-    found = get("api/plan", **about(5), windows=1)
+    found = get("api/plan", **about(5), windows=1)["plan"]
     # Each window of this lake took three requests for one contact, which a plan without the DAG's options cannot know.
     assert (found["contacts"], found["past"], found["daily"]["requests"]) == (1, 4, 3)
     assert found["cheapest"] == "daily"
-    week = get("api/plan", **{**about(15), "end": about(9)["end"]}, windows=7)
+    week = get("api/plan", **{**about(15), "end": about(9)["end"]}, windows=7)["plan"]
     assert (week["daily"]["runs"], week["daily"]["requests"], week["wide"]["requests"]) == (7, 21, 3)
     assert week["cheapest"] == "wide"
-    assert get("api/plan", **about(5, "nobody"), windows=1) is None
+    assert get("api/plan", **about(5, "nobody"), windows=1) == {"plan": None, "most_requests": 0}
 
 
 def test_what_each_day_took(get):

@@ -211,6 +211,64 @@ def test_a_window_can_have_another_width(shell):
     assert [one["end"] for one in found] == ["2026-01-02T12:00:00Z", "2026-01-03T00:00:00Z"]
 
 
+def test_days_of_a_time_zone(shell):
+    words = ("--day", "2026-01-02", "--time-zone", "America/New_York")
+    [window] = shell.ask("extract", "which50", *words)["windows"]
+    assert (window["start"], window["end"]) == ("2026-01-02T05:00:00Z", "2026-01-03T05:00:00Z")
+    [window] = shell.ask("normalize", "which50", *words)["windows"]
+    truth = shell.sandbox.oracle("which50", window["start"], window["end"]).interactions
+    assert shell.ask("load", "which50", *words)["windows"][0]["counts"]["rows"] == truth > 0
+    _, err = shell.run("extract", "which50", "--day", "2026-01-02", "--time-zone", "Mars/Olympus", code=3)
+    assert err == "--time-zone is 'Mars/Olympus', which is not a known time zone. Write for example Europe/Berlin.\n"
+
+
+def test_more_requests_than_the_limit_are_not_sent(shell):
+    error = shell.ask("plan", "which50", "--contacts", "100", *DATES, "--max-requests", "299", code=3)
+    assert error["message"].startswith("All 3 windows together take about ")
+    shell.ask("plan", "which50", "--contacts", "100", *DATES, "--max-requests", "100000")
+    shell.sandbox.reset()
+    words = ("extract", "which50", *DATES, *write_contacts(shell, "which50"))
+    assert "more than --max-requests 0" in shell.ask(*words, "--max-requests", "0", code=3)["message"]
+    assert shell.sandbox.stats["requests"] == 0
+    assert len(shell.ask(*words, "--max-requests", "100000")["windows"]) == 3
+
+
+def test_files_of_a_former_version_are_kept_if_asked_for(shell):
+    words = ("which50", "--day", "2026-01-02")
+    shell.run("extract", *words)
+    shell.run("normalize", *words)
+    shell.run("normalize", *words, "--keep-former", "1h")
+    folder = shell.folder / "lake" / "interactions"
+    assert len(list(folder.rglob("*.parquet"))) == 2
+    shell.run("normalize", *words)
+    assert len(list(folder.rglob("*.parquet"))) == 1
+    _, err = shell.run("normalize", *words, "--keep-former", "2d", code=3)
+    assert "for 1 day, 0:00:00 at most" in err
+
+
+def test_alerts_are_warnings_and_in_the_result(shell):
+    rename = {"kind": "replace", "path": "communications", "find": '"Interaction":', "put": '"Odd": 1, "Interaction":'}
+    for day in ("2026-01-01", "2026-01-02"):
+        shell.run("extract", "which50", "--day", day)
+        assert shell.ask("normalize", "which50", "--day", day, "--alert", "drift")["alerts"] == []
+        shell.sandbox.faults([rename])
+        shell.run("extract", "which50", "--day", day, "--refresh")
+    words = ("normalize", "which50", "--day", "2026-01-02", "--alert", "drift", "--alert", "count")
+    process = shell.start(*words, "--json")
+    out, err = process.communicate(timeout=60)
+    [alert] = json.loads(out)["result"]["alerts"]
+    assert (alert["kind"], "Odd" in alert["message"]) == ("drift", True)
+    assert alert["message"] in err
+    _, err = shell.run("normalize", "which50", "--day", "2026-01-02", "--alert", "odd", code=3)
+    assert err == "--alert is 'odd'. Write one of drift, count, rejects.\n"
+
+
+def test_a_warehouse_needs_airflows_hook(shell):
+    shell.environment["AIRFLOW_CONN_HOUSE"] = json.dumps({"conn_type": "snowflake"})
+    _, err = shell.run("load", "which50", "--day", "2026-01-02", "--target", "house", code=3)
+    assert "Install it with: pip install apache-airflow-providers-snowflake." in err
+
+
 def test_several_targets_and_a_connection(shell):
     shell.environment["AIRFLOW_CONN_HOUSE"] = json.dumps({"conn_type": "duckdb", "host": str(shell.folder / "x.db")})
     shell.run("extract", "which50", "--day", "2026-01-02")
@@ -308,6 +366,8 @@ def test_records_that_cannot_be_read(shell):
     shell.sandbox.faults([rename])
     shell.run("extract", "which50", "--day", "2026-01-02")
     assert shell.ask("normalize", "which50", "--day", "2026-01-02", code=7)["type"] == "TooManyRejects"
+    [window] = shell.ask("normalize", "which50", "--day", "2026-01-02", "--rejects-share", "1")["windows"]
+    assert window["counts"]["rejected"] == window["counts"]["landed"] > 0
 
 
 def test_a_lake_that_cannot_be_used(shell):

@@ -398,6 +398,8 @@ function drawRange(account, range, dag) {
   const body = { dag_id: dag, from_date: range.start, to_date: range.starts[range.starts.length - 1], reprocess_behavior: "completed" };
   const result = make("span", { role: "status" }, "Asking Airflow…"), plan = make("div", {}, "Planning…");
   const start = make("button", { type: "button", disabled: "" }, "Start the backfill");
+  const ready = { runs: false, plan: false };  // a backfill that is too large must be confirmed
+  const allow = (part, isReady = true) => { ready[part] = isReady; start.disabled = !(ready.runs && ready.plan); };
   const box = make("div", { class: "range" }, make("b", {}, nameWindow(range.start, range.end)), " ", result, plan, start);
   const stop = (error) => { result.textContent = error.message; start.disabled = true; };
   callAirflow("backfills/dry_run", body).then(({ backfills }) => {
@@ -407,9 +409,9 @@ function drawRange(account, range, dag) {
       throw new Error(`This DAG would make ${count(runs.size)} runs for ${count(wanted.length)} windows, at other times. Its windows differ from those of the lake.`);
     }
     result.textContent = `${count(runs.size)} ${runs.size === 1 ? "run" : "runs"}`;
-    start.disabled = false;
+    allow("runs");
   }).catch(stop);
-  showPlan(plan, account, range);
+  showPlan(plan, account, range, (isReady) => allow("plan", isReady));
   start.addEventListener("click", () => {
     start.disabled = true;
     result.textContent = "Starting…";
@@ -418,14 +420,25 @@ function drawRange(account, range, dag) {
   return box;
 }
 
-async function showPlan(place, account, range) {
+async function showPlan(place, account, range, allow) {
   const asked = new URLSearchParams({ vendor: account.vendor, account: account.account, start: range.start, end: range.end, windows: range.starts.length });
   try {
-    const plan = await call(`api/plan?${asked}`);
+    const { plan, most_requests: most } = await call(`api/plan?${asked}`);
     place.replaceChildren(...(plan ? describePlan(plan, range) : ["No plan: no window of this account in the lake shows how many contacts there are."]));
+    if (plan && most && plan.daily.requests > most) place.append(askFirst(plan.daily.requests, most, allow));
+    else allow(true);
   } catch (error) {
     place.textContent = `No plan: ${error.message}`;
+    allow(true);
   }
+}
+
+/* The limit is for all runs of the backfill together: the DAG's own one is for each run. */
+function askFirst(requests, most, allow) {
+  const box = make("input", { type: "checkbox", name: "confirm" });
+  box.addEventListener("change", () => allow(box.checked));
+  const text = `All runs together would send ${count(requests)} requests, more than the limit of ${count(most)}. Send them.`;
+  return make("label", { class: "warning" }, box, " ", text);
 }
 
 function describePlan(plan, range) {

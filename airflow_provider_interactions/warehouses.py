@@ -1,20 +1,20 @@
-"""Open tables in SQL warehouses, each through Airflow's own hook for its connection type."""
+"""Open tables in SQL warehouses, each through Airflow's own hook for its connection type, which is imported then."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Connection
-
+from airflow_provider_interactions.connection import ConnectionFields
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.targets import import_from
+from airflow_provider_interactions.targets import Builder, import_from
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.load import Target
 
 
-def build_snowflake(connection: Connection, table: str, lake: Lake) -> Target:  # noqa: ARG001 - as all builders
+def build_snowflake(connection: ConnectionFields, table: str, lake: Lake) -> Target:  # noqa: ARG001 - as all builders
     """``interactions_stage`` in the extra names an external stage whose URL is that of the lake."""
     from airflow_provider_interactions.load.dialects.snowflake import Snowflake
     from airflow_provider_interactions.load.warehouse import WarehouseTable
@@ -37,7 +37,7 @@ def build_snowflake(connection: Connection, table: str, lake: Lake) -> Target:  
     )
 
 
-def build_bigquery(connection: Connection, table: str, lake: Lake) -> Target:  # noqa: ARG001 - as all builders
+def build_bigquery(connection: ConnectionFields, table: str, lake: Lake) -> Target:  # noqa: ARG001 - as all builders
     """Google's connection, also that of its other services. The extra names the project, unless the table does."""
     from airflow_provider_interactions.load.dialects.bigquery import BigQuery
     from airflow_provider_interactions.load.warehouse import WarehouseTable
@@ -56,13 +56,11 @@ def build_bigquery(connection: Connection, table: str, lake: Lake) -> Target:  #
     )
 
 
-def build_redshift(connection: Connection, table: str, lake: Lake) -> Target:  # noqa: ARG001 - as all builders
+def build_redshift(connection: ConnectionFields, table: str, lake: Lake) -> Target:  # noqa: ARG001 - as all builders
     """The role that reads the lake is ``[interactions] redshift_iam_role``, by default the cluster's default role.
 
     It is no extra of the connection: Airflow's hook gives all of them to the driver, which refuses unknown ones.
     """
-    from airflow.sdk import conf
-
     from airflow_provider_interactions.load.dialects.redshift import Redshift
     from airflow_provider_interactions.load.warehouse import WarehouseTable
 
@@ -71,7 +69,11 @@ def build_redshift(connection: Connection, table: str, lake: Lake) -> Target:  #
         redshift_conn_id=connection.conn_id
     )
     return WarehouseTable(
-        Redshift(iam_role=conf.get("interactions", "redshift_iam_role", fallback="")),
+        Redshift(
+            iam_role=import_from("airflow.sdk", "conf", "apache-airflow").get(
+                "interactions", "redshift_iam_role", fallback=""
+            )
+        ),
         lambda: closing(hook.get_conn()),
         table,
         f"redshift://{connection.host or ''}:{connection.port or 5439}",
@@ -79,7 +81,7 @@ def build_redshift(connection: Connection, table: str, lake: Lake) -> Target:  #
     )
 
 
-def build_databricks(connection: Connection, table: str, lake: Lake) -> Target:  # noqa: ARG001 - as all builders
+def build_databricks(connection: ConnectionFields, table: str, lake: Lake) -> Target:  # noqa: ARG001 - as all builders
     """The extra names the SQL warehouse by ``http_path``, as Airflow's hook wants it."""
     from airflow_provider_interactions.load.dialects.databricks import Databricks
     from airflow_provider_interactions.load.warehouse import WarehouseTable
@@ -94,6 +96,16 @@ def build_databricks(connection: Connection, table: str, lake: Lake) -> Target: 
         f"databricks://{(connection.host or '').removeprefix('https://')}",
         _complete(table, [extra.get("catalog", ""), extra.get("schema", "default")]),
     )
+
+
+#: The warehouses by connection type.
+WAREHOUSES: Mapping[str, Builder] = {
+    "snowflake": build_snowflake,
+    "gcpbigquery": build_bigquery,
+    "google_cloud_platform": build_bigquery,
+    "redshift": build_redshift,
+    "databricks": build_databricks,
+}
 
 
 def _read_extra(extra: dict[str, Any], name: str) -> str:
