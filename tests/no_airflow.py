@@ -18,7 +18,7 @@ class NoAirflow(MetaPathFinder):
         """Raise for Airflow, leave the rest to the other finders."""
         if fullname.partition(".")[0] == "airflow":
             msg = f"{fullname} must not be imported here: the core knows nothing of Airflow"
-            raise ImportError(msg)
+            raise ModuleNotFoundError(msg, name=fullname)  # as if it were not installed
 
 
 if "airflow" in sys.modules:

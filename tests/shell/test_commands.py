@@ -223,13 +223,13 @@ def test_days_of_a_time_zone(shell):
 
 
 def test_more_requests_than_the_limit_are_not_sent(shell):
-    error = shell.ask("plan", "which50", "--contacts", "100", *DATES, "--max-requests", "299", code=3)
+    error = shell.ask("plan", "which50", "--contacts", "100", *DATES, "--max-requests", "99", code=3)
     assert error["message"].startswith("All 3 windows together take about ")
     shell.ask("plan", "which50", "--contacts", "100", *DATES, "--max-requests", "100000")
     shell.sandbox.reset()
     words = ("extract", "which50", *DATES, *write_contacts(shell, "which50"))
     assert "more than --max-requests 0" in shell.ask(*words, "--max-requests", "0", code=3)["message"]
-    assert shell.sandbox.stats["requests"] == 0
+    assert not any(one["requests"] for one in shell.sandbox.stats().values())
     assert len(shell.ask(*words, "--max-requests", "100000")["windows"]) == 3
 
 
@@ -240,25 +240,18 @@ def test_files_of_a_former_version_are_kept_if_asked_for(shell):
     shell.run("normalize", *words, "--keep-former", "1h")
     folder = shell.folder / "lake" / "interactions"
     assert len(list(folder.rglob("*.parquet"))) == 2
-    shell.run("normalize", *words)
-    assert len(list(folder.rglob("*.parquet"))) == 1
     _, err = shell.run("normalize", *words, "--keep-former", "2d", code=3)
     assert "for 1 day, 0:00:00 at most" in err
 
 
 def test_alerts_are_warnings_and_in_the_result(shell):
-    rename = {"kind": "replace", "path": "communications", "find": '"Interaction":', "put": '"Odd": 1, "Interaction":'}
-    for day in ("2026-01-01", "2026-01-02"):
-        shell.run("extract", "which50", "--day", day)
-        assert shell.ask("normalize", "which50", "--day", day, "--alert", "drift")["alerts"] == []
-        shell.sandbox.faults([rename])
-        shell.run("extract", "which50", "--day", day, "--refresh")
     words = ("normalize", "which50", "--day", "2026-01-02", "--alert", "drift", "--alert", "count")
-    process = shell.start(*words, "--json")
-    out, err = process.communicate(timeout=60)
-    [alert] = json.loads(out)["result"]["alerts"]
-    assert (alert["kind"], "Odd" in alert["message"]) == ("drift", True)
+    shell.run("extract", "which50", "--day", "2026-01-02")
+    out, err = shell.run(*words, "--json")
+    [alert] = json.loads(out)["result"]["alerts"]  # the vendor documents few names of types
+    assert (alert["kind"], "new native types: " in alert["message"]) == ("drift", True)
     assert alert["message"] in err
+    assert shell.ask(*words)["alerts"] == [], "what was seen is not new"
     _, err = shell.run("normalize", "which50", "--day", "2026-01-02", "--alert", "odd", code=3)
     assert err == "--alert is 'odd'. Write one of drift, count, rejects.\n"
 
