@@ -79,7 +79,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     ``policy`` is the digest of the policy for personal data that its canonical rows and rejects follow, empty if it
     keeps everything. ``identities`` is the digest of the rows of the map of identities that are about its contacts
     (`join_identities`), empty if ``person_id`` was not looked up. ``ambiguous`` are its contacts that the map gives to
-    more than one person.
+    more than one person. ``swept`` are the layers whose files retention has removed; the counts stay. ``leaving`` are
+    files that it is about to remove.
     """
 
     vendor: str
@@ -105,6 +106,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     policy: str = ""
     identities: str = ""
     ambiguous: int = 0
+    swept: tuple[str, ...] = ()
+    leaving: tuple[str, ...] = ()
 
     def to_split(self, width: timedelta | None, late: int = 0) -> Manifest:
         """The same manifest, to be split into windows of ``width``; None keeps one window."""

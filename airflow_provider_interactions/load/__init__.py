@@ -11,6 +11,7 @@ import msgspec
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import LoadError, WindowSuperseded
 from airflow_provider_interactions.extract.commit import refuse_other
+from airflow_provider_interactions.extract.retention import refuse_swept
 from airflow_provider_interactions.extract.split_window import join_again, read_current
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.reader import describe_superseded
@@ -124,10 +125,13 @@ def find_current(lake: Lake, manifest: Manifest) -> Manifest:
     if manifest.width is not None:
         pieces = read_current(lake, manifest, manifest.width)
         for piece in pieces:
+            refuse_swept(piece, "canonical")
             if not manifest.paths.issuperset(file.path for file in (*piece.files, *piece.rejects)):
                 _accept(manifest, piece)
         return join_again(manifest, pieces)
     found = lake.read(manifest.place.manifest, Manifest)
+    if found is not None:
+        refuse_swept(found, "canonical")
     if found is None or found.paths == manifest.paths:
         return manifest
     _accept(manifest, found)

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from msgspec.structs import replace
 
 from airflow_provider_interactions.errors import TooManyRejects
+from airflow_provider_interactions.extract.retention import refuse_swept
 from airflow_provider_interactions.lake.encryption import decrypt_rows
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest
 from airflow_provider_interactions.lake.names import show_names
@@ -135,6 +136,7 @@ class _CanonicalWriter:
 
     def write_all(self) -> Manifest:
         """Write the rows of the raw files. Returns the manifest of what was written."""
+        refuse_swept(self.raw, "raw")
         vendor = vendor_named(self.raw.vendor)
         people = self.persons.find_contacts(self.lake, self.raw) if self.persons else NO_PEOPLE
         for batch in _read_batches(self.lake, self.raw):

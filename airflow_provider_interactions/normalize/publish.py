@@ -70,7 +70,7 @@ def publish(lake: Lake, raw: Manifest, parts: Sequence[Manifest], chosen: Public
     clear_pending(lake, raw)
     if former is not None:
         kept = manifest.paths | raw.paths | list_referenced(lake, manifest.place.folder("raw"))
-        lake.remove(sorted(_find_old(lake, former, chosen) - kept))
+        lake.remove(sorted(_find_old(lake, former, chosen).union(former.leaving) - kept))
     return manifest
 
 

@@ -33,7 +33,8 @@ class Summary:
     ``windows``, ``path`` is the folder of their manifests. ``window_start`` and ``window_end`` are ISO 8601 in UTC,
     None for all time. ``counters`` are for metrics: they count the work of this step, not of the steps before it.
     ``outcomes`` count contacts, if the step asks for some. ``alerts`` say
-    what is unusual about the windows, if the step looks for that.
+    what is unusual about the windows, if the step looks for that. ``removed`` are files that retention has removed, by
+    layer.
     """
 
     stage: str
@@ -50,6 +51,7 @@ class Summary:
     counters: Counters = field(default_factory=dict)
     outcomes: Counters = field(default_factory=dict)
     alerts: tuple[str, ...] = ()
+    removed: Counters = field(default_factory=dict)
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -63,6 +65,7 @@ class Summary:
             "bytes": self.bytes,
             "rejected": self.rejected,
             **({"alerts": list(self.alerts)} if self.alerts else {}),
+            **({"removed": dict(self.removed)} if self.removed else {}),
             **({"manifest": self.path} if self.windows == 1 else {"windows": self.windows, "manifests": self.path}),
         }
         return {name: value for name, value in values.items() if name != "bytes" or value is not None}
@@ -86,12 +89,14 @@ def summarize_raw(stage: str, manifest: Manifest) -> Summary:
     return _summarize_manifest(stage, manifest, manifest.counts.landed, path, {})
 
 
-def summarize_normalized(stage: str, manifest: Manifest, alerts: Sequence[str] = ()) -> Summary:
-    """The summary of one or more normalized windows of a run."""
+def summarize_normalized(
+    stage: str, manifest: Manifest, alerts: Sequence[str] = (), removed: Counters | None = None
+) -> Summary:
+    """The summary of one or more normalized windows of a run. ``removed`` is what retention has removed."""
     counts = manifest.counts
     counters = {"rows": counts.canonical, "rejects": counts.rejected}
     summary = _summarize_manifest(stage, manifest, counts.canonical, _find_path(manifest), counters)
-    return replace(summary, alerts=tuple(alerts))
+    return replace(summary, alerts=tuple(alerts), removed=removed or {})
 
 
 def summarize_loaded(stage: str, manifest: Manifest, result: Loaded, late: Loaded | None = None) -> Summary:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 
 from airflow_provider_interactions.alerts import DEFAULT, KINDS, Kind
-from airflow_provider_interactions.errors import AlertRaised
+from airflow_provider_interactions.errors import AlertRaised, ConfigError
 from airflow_provider_interactions.observability.summary import summarize_normalized
 from airflow_provider_interactions.operators.base import PolicyOperator
 from airflow_provider_interactions.runtime.context import DAY
@@ -20,6 +20,7 @@ from airflow_provider_interactions.targets import Targets, list_names
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.coverage.alerts import Alert
+    from airflow_provider_interactions.extract.retention import Retention
     from airflow_provider_interactions.lake.manifest import Manifest
 
 
@@ -49,6 +50,9 @@ class NormalizeInteractionsOperator(PolicyOperator):
     :param keep_former: how long the Parquet files of a replaced window stay, for tables that consist of these files
         (Iceberg) and for their readers: at most a day, as ``timedelta``. Default: a day if a target is in Iceberg,
         else they go at once
+    :param retention: days for which the lake keeps each layer of the account: ``raw``, ``canonical``, ``history``,
+        ``rejects``, ``requests`` (answers), ``contacts`` (lists). Default: ``{"requests": 30, "contacts": 30}``; None
+        keeps a layer. The task removes what is older after it has published the window
     """
 
     stage = "normalize"
@@ -67,6 +71,7 @@ class NormalizeInteractionsOperator(PolicyOperator):
         keep_former: timedelta | None = None,
         alerts: Collection[Kind] | None = None,
         fail_on: Collection[Kind] | None = None,
+        retention: Mapping[str, int | None] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -80,6 +85,7 @@ class NormalizeInteractionsOperator(PolicyOperator):
         self.rejects_share = rejects_share
         self.target = target
         self.keep_former = keep_former
+        self.retention = retention
 
     def perform(self, context: Context) -> dict[str, Any]:
         """Commit the raw window, normalize it and commit the result."""
@@ -87,13 +93,16 @@ class NormalizeInteractionsOperator(PolicyOperator):
         from airflow_provider_interactions.lake.manifest import pack
 
         with raise_for_airflow():
+            retention = self._read_retention()
             batches, keep = self._read_batches(context), self._find_keep_former()
             self.attempt.note_batches(batches)
         with raise_for_airflow(*describe_window(batches)):
             manifest = self._normalize(batches, keep)
         alerts = find_alerts(self.open_lake(), manifest, {*self.alerts, *self.fail_on})
         self.attempt.note_alerts(len(alerts))
-        summary = summarize_normalized(self.stage, manifest, [alert.message for alert in alerts])
+        with raise_for_airflow(*describe_window([manifest])):
+            removed = self._sweep(manifest, retention)
+        summary = summarize_normalized(self.stage, manifest, [alert.message for alert in alerts], removed)
         result = self.finish(context, summary, pack(manifest))
         with raise_for_airflow(*describe_window([manifest])):
             self._refuse_unusual(context, alerts, result)
@@ -111,6 +120,28 @@ class NormalizeInteractionsOperator(PolicyOperator):
             "this task as success, and the run goes on."
         )
         raise AlertRaised(msg)
+
+    def _read_retention(self) -> Retention:
+        from airflow_provider_interactions.extract.retention import read_retention
+
+        found = read_retention(self.retention)
+        if found.canonical is not None and any(map(is_made_of_files, list_names(self.target))):
+            msg = (
+                "A table in Iceberg consists of the canonical files, so retention cannot remove them. Leave out "
+                "canonical, or load into another target."
+            )
+            raise ConfigError(msg)
+        return found
+
+    def _sweep(self, manifest: Manifest, retention: Retention) -> Mapping[str, int]:
+        from airflow_provider_interactions.extract.retention import sweep
+        from airflow_provider_interactions.lake.paths import AccountPaths
+
+        account = AccountPaths(manifest.vendor, manifest.account)
+        removed = sweep(open_lake(self.lake), account, retention, datetime.now(UTC))
+        if removed:
+            self.log.info("Retention removed files: %s", ", ".join(f"{n} from {name}" for name, n in removed.items()))
+        return removed
 
     def _find_keep_former(self) -> timedelta:
         if self.keep_former is not None:

@@ -98,6 +98,7 @@ class NormalizeArguments(RowArguments, total=False):
     keep_former: timedelta | None
     alerts: Collection[Kind] | None
     fail_on: Collection[Kind] | None
+    retention: Mapping[str, int | None] | None
 
 
 class SplitArguments(CommonArguments, total=False):
@@ -191,6 +192,9 @@ def interactions_pipeline(
     ``policy`` says what becomes of personal data in the table and in ``rejects/``. A changed policy is applied by
     running ``normalize`` and ``load`` again; the vendor is not called. ``identities`` is the address of a map of
     identities, which fills the column ``person_id``. A changed map is applied in the same way.
+
+    ``retention`` says for how many days the lake keeps each layer. Answers to requests, and lists of contacts, go after
+    30 days; all else stays.
 
     Raises TypeError for an unknown argument, and ValueError if the rows have no target.
     """

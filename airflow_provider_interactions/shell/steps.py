@@ -100,7 +100,12 @@ class Normalization:
         return normalize_run(lake, [raw], share, keep_former=keep, policy=self.policy, persons=self.persons)
 
     def is_done(self, lake: Lake, raw: Manifest, done: Manifest | None) -> bool:
-        """Whether a window is as new as its extraction, and follows the policy and the map of identities."""
+        """Whether a window is as new as its extraction, and follows the policy and the map of identities.
+
+        Also if it cannot follow them, because retention has removed what it could be normalized from.
+        """
+        if done is not None and "raw" in raw.swept:
+            return True
         if done is None or done.extracted_at < raw.extracted_at or done.policy != self.policy.digest:
             return False
         return self.persons is None or self.persons.find_contacts(lake, raw).digest == done.identities
