@@ -8,6 +8,7 @@ the next run goes on with the list. Windows that are not normalized yet, and fil
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -22,6 +23,8 @@ from airflow_provider_interactions.lake.paths import AccountPaths, WindowPaths, 
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.swap import replace_if_unchanged
 from airflow_provider_interactions.window import ALWAYS, zulu
+
+log = logging.getLogger(__name__)
 
 #: The account in the paths of answers about several systems.
 _EVERY = AccountPaths("all", "all")
@@ -67,6 +70,8 @@ def sweep(lake: Lake, account: AccountPaths, retention: Retention, now: datetime
     _sweep_histories(lake, account, retention.history, now, gone)
     for layer, one in (("contacts", account), ("requests", account), ("requests", _EVERY)):
         _sweep_old_names(lake, one.folder(layer), getattr(retention, layer), now, gone, layer)
+    if gone:
+        log.info("Retention removed files: %s", ", ".join(f"{n} from {name}" for name, n in gone.items()))
     return dict(gone)
 
 

@@ -138,10 +138,7 @@ class NormalizeInteractionsOperator(PolicyOperator):
         from airflow_provider_interactions.lake.paths import AccountPaths
 
         account = AccountPaths(manifest.vendor, manifest.account)
-        removed = sweep(open_lake(self.lake), account, retention, datetime.now(UTC))
-        if removed:
-            self.log.info("Retention removed files: %s", ", ".join(f"{n} from {name}" for name, n in removed.items()))
-        return removed
+        return sweep(open_lake(self.lake), account, retention, datetime.now(UTC))
 
     def _find_keep_former(self) -> timedelta:
         if self.keep_former is not None:
