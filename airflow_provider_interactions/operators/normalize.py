@@ -138,7 +138,7 @@ class NormalizeInteractionsOperator(PolicyOperator):
         from airflow_provider_interactions.lake.paths import AccountPaths
 
         account = AccountPaths(manifest.vendor, manifest.account)
-        return sweep(open_lake(self.lake), account, retention, datetime.now(UTC))
+        return sweep(self.open_lake(), account, retention, datetime.now(UTC))
 
     def _find_keep_former(self) -> timedelta:
         if self.keep_former is not None:
