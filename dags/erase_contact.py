@@ -9,6 +9,7 @@ This needs a key: name a connection that holds one in `[interactions] suppressio
 keeps the values of the form. Delete the run when the erasure is complete.
 """
 
+import os
 from datetime import timedelta
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -18,6 +19,9 @@ from airflow_provider_interactions import params
 from airflow_provider_interactions.operators import EraseContactOperator, PlanErasureOperator
 
 OPTIONAL = ["null", "string"]
+
+#: The databases that the lake is loaded into, as in the pipelines: paths of DuckDB files, and ids of connections.
+TABLES = [os.environ[name] for name in ("INTERACTIONS_DUCKDB", "INTERACTIONS_POSTGRES") if name in os.environ]
 
 with DAG(
     dag_id="erase_contact",
@@ -51,14 +55,6 @@ with DAG(
         "identifier": Param(
             None, type=OPTIONAL, title="Or any one identifier", description="Of the person, in the map of identities."
         ),
-        "target": Param(
-            [],
-            type=["null", "array"],
-            items={"type": "string"},
-            title="Tables",
-            description="Connections of the databases that the lake is loaded into, one on each line. Default: the "
-            "DuckDB file in the lake.",
-        ),
         "all_accounts": Param(
             False,
             type="boolean",
@@ -71,9 +67,9 @@ with DAG(
     doc_md=__doc__,
     tags=["interactions", "example", "request"],
 ):
-    plan = PlanErasureOperator(task_id="plan")
+    plan = PlanErasureOperator(task_id="plan", target=TABLES)
     approve = ApprovalOperator(
         task_id="approve", subject="Erase this for good?", body="{{ ti.xcom_pull(task_ids='plan')['text'] }}", retries=0
     )
-    erase = EraseContactOperator(task_id="erase", plan=plan.output, approval=approve.output)
+    erase = EraseContactOperator(task_id="erase", target=TABLES, plan=plan.output, approval=approve.output)
     plan >> approve >> erase

@@ -8,6 +8,7 @@ Copy this file for another vendor. Add `not_found` to `OUTCOMES` only if your li
 answers so for every identifier that it does not know. This needs the key of `[interactions] suppression_conn_id`.
 """
 
+import os
 from datetime import UTC, datetime, timedelta
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -16,6 +17,9 @@ from airflow.sdk import DAG, CronDataIntervalTimetable
 from airflow_provider_interactions.operators import EraseContactOperator, PlanErasureOperator
 
 VENDOR, OUTCOMES = "capillary", ["deleted"]
+
+#: The databases that the lake is loaded into, as in the pipelines: paths of DuckDB files, and ids of connections.
+TABLES = [os.environ[name] for name in ("INTERACTIONS_DUCKDB", "INTERACTIONS_POSTGRES") if name in os.environ]
 
 with DAG(
     dag_id="erase_gone",
@@ -28,7 +32,7 @@ with DAG(
     doc_md=__doc__,
     tags=["interactions", "example", "request"],
 ):
-    plan = PlanErasureOperator(task_id="plan", vendor=VENDOR, outcomes=OUTCOMES)
+    plan = PlanErasureOperator(task_id="plan", vendor=VENDOR, outcomes=OUTCOMES, target=TABLES)
     approve = ApprovalOperator(
         task_id="approve",
         subject=f"Erase contacts that {VENDOR} has deleted?",
@@ -36,6 +40,11 @@ with DAG(
         retries=0,
     )
     erase = EraseContactOperator(
-        task_id="erase", vendor=VENDOR, outcomes=OUTCOMES, plan=plan.output, approval=approve.output
+        task_id="erase",
+        vendor=VENDOR,
+        outcomes=OUTCOMES,
+        target=TABLES,
+        plan=plan.output,
+        approval=approve.output,
     )
     plan >> approve >> erase

@@ -6,6 +6,8 @@ the project does not:
 
     .uv/bin/uv run --with-requirements .ci/browser.txt python docs/screenshots.py
 
+Names of steps (see `PATH`) as arguments walk these alone, and leave the other pictures as they are.
+
 Look at every picture before it is committed. What the pictures say is written to `pictures/shown.json`, which a test
 compares with the code.
 """
@@ -44,6 +46,7 @@ WIDTH, HEIGHT = 1280, 800
 TALL = 2200
 LARGEST = 200_000
 DAG = f"{VENDOR}_interactions"
+ERASURE = "erase_contact"
 #: the request of a person whose vendor's credentials have expired
 FAILED = "request-2"
 
@@ -317,6 +320,55 @@ def assets(page: Page, walk: Walk) -> None:
     save("assets", page.screenshot())
 
 
+def erasure(page: Page, walk: Walk) -> None:
+    """The form of an erasure, what somebody approves, and the receipt."""
+    page.set_viewport_size({"width": WIDTH, "height": TALL})
+    airflow.insist(walk.processes, lambda: walk.api.patch(f"dags/{ERASURE}", {"is_paused": False}))
+    dialog = opened(page, f"{walk.api.url}/dags/{ERASURE}", "Trigger")
+    dialog.get_by_role("combobox").first.click()
+    page.keyboard.type(VENDORS[VENDOR].title)
+    page.keyboard.press("Enter")
+    dialog.locator("textarea").filter(visible=True).first.fill(walk.contacts[1])
+    page.wait_for_timeout(500)
+    save("erase-form", dialog.screenshot())
+    walk.note("erase-form", dialog)
+    dialog.get_by_text("Limits", exact=True).click()
+    page.wait_for_timeout(1000)
+    walk.note("erase-form", dialog)
+    dialog.get_by_role("button", name="Trigger").click()
+    dialog.wait_for(state="detached")
+    [run] = walk.api.list_all(f"dags/{ERASURE}/dagRuns", "dag_runs")
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    approve(page, walk, f"{walk.api.url}/dags/{ERASURE}/runs/{run['dag_run_id']}")
+    walk.wait_until(lambda: read_state(walk, run["dag_run_id"]) == "success")
+    calm(page, f"{walk.api.url}/dags/{ERASURE}/runs/{run['dag_run_id']}/tasks/erase")
+    with page.context.expect_page() as receipt:
+        page.get_by_role("link", name="Receipt").click()
+    shown = receipt.value
+    shown.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    shown.get_by_role("heading", name="Receipt of an erasure").wait_for()
+    save("erase-receipt", shown.screenshot(full_page=True))
+    for text in shown.locator("h1, h2, dt").all():
+        walk.note("erase-receipt", text)
+    shown.close()
+
+
+def approve(page: Page, walk: Walk, run: str) -> None:
+    """Approve the erasure as a user does, as soon as it waits."""
+    walk.wait_until(lambda: bool(walk.api.list_all("dags/~/dagRuns/~/hitlDetails", "hitl_details")))
+    calm(page, f"{run}/tasks/approve/required_actions")
+    page.get_by_role("button", name="Approve", exact=True).wait_for()
+    save("erase-approve", page.screenshot())
+    for button in page.get_by_role("button", name=re.compile("^(Approve|Reject)$")).all():
+        walk.note("erase-approve", button)
+    page.get_by_role("button", name="Approve", exact=True).click()
+
+
+def read_state(walk: Walk, run_id: str) -> str:
+    """The state of the run of the erasure."""
+    return str(walk.api.get(f"dags/{ERASURE}/dagRuns/{run_id}")["state"])
+
+
 PATH: dict[str, Callable[[Page, Walk], None]] = {
     "the home page": home,
     "a connection's test": connection_test,
@@ -329,6 +381,7 @@ PATH: dict[str, Callable[[Page, Walk], None]] = {
     "a backfill's form": backfill_form,
     "a DAG's grid": grid,
     "an asset": assets,
+    "an erasure": erasure,
 }
 
 
@@ -346,9 +399,12 @@ def main() -> None:
         with open_chromium() as browser:
             page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
             for step, look in PATH.items():
+                if sys.argv[1:] and step not in sys.argv[1:]:
+                    continue
                 with walk.time(step):
                     look(page, walk)
-    SHOWN.write_text(json.dumps(walk.shown, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    shown = json.loads(SHOWN.read_text(encoding="utf-8")) | walk.shown
+    SHOWN.write_text(json.dumps(shown, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,9 @@ def build_environment(
 
 
 def _build_settings(paths: Paths, port: int, tasks: int) -> dict[str, str]:
+    suppression = {"conn_type": "generic", "password": secrets.token_hex(32)}
     return {
+        "AIRFLOW_CONN_INTERACTIONS_SUPPRESSION": json.dumps(suppression),
         "AIRFLOW_HOME": str(paths.airflow),
         "AIRFLOW__API__BASE_URL": f"http://{HOST}:{port}",
         "AIRFLOW__API__HOST": HOST,
@@ -88,6 +90,7 @@ def _build_settings(paths: Paths, port: int, tasks: int) -> dict[str, str]:
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS_ASYNC": _CONNECT_ARGS,
         "AIRFLOW__INTERACTIONS__LAKE": str(paths.lake),
         "AIRFLOW__INTERACTIONS__POOLS": "True",
+        "AIRFLOW__INTERACTIONS__SUPPRESSION_CONN_ID": "interactions_suppression",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(paths.airflow / "logs"),
         # The backfill decides which days there are; without this, today would join in.
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",

@@ -5,6 +5,7 @@ docs/screenshots.py makes them and writes down what they show.
 
 import json
 import re
+from datetime import UTC, datetime
 
 import pytest
 import shown
@@ -12,6 +13,8 @@ import shown
 from airflow_provider_interactions.connection import build_credentials
 from airflow_provider_interactions.errors import AuthRejected
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.person.receipt import HashedPerson, Receipt
+from airflow_provider_interactions.person.receipt_page import write_receipt_page
 from airflow_provider_interactions.person.report import describe_answer
 from airflow_provider_interactions.person.request import answer_request, check_request
 from airflow_provider_interactions.provider_info import describe_connection
@@ -20,6 +23,7 @@ from airflow_provider_interactions.vendors import VENDORS, list_abouts
 from tests.docs.conftest import DOCS, PAGES, REPOSITORY
 
 SHOWN = json.loads(shown.SHOWN.read_text(encoding="utf-8"))
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MAKE = "Run docs/screenshots.py (see its first lines), and look at each picture."
 
 
@@ -64,19 +68,39 @@ def test_the_form_of_a_connection(about):
 
 
 @pytest.mark.parametrize(
-    ("picture", "dag_id"), [("request", "contact_interactions"), ("backfill-form", "dynamics_marketing_interactions")]
+    ("picture", "dag_id"),
+    [
+        ("request", "contact_interactions"),
+        ("erase-form", "erase_contact"),
+        ("backfill-form", "dynamics_marketing_interactions"),
+    ],
 )
 def test_the_form_of_a_run(picture, dag_id):
     from airflow.dag_processing.dagbag import DagBag
 
     params = [param for _, param in DagBag(REPOSITORY / "dags", bundle_name="test").dags[dag_id].params.items()]
     sections = [param.schema.get("section", "Run Parameters") for param in params]
-    # The script unfolds all sections of the request's form, and none of the backfill's.
-    open_ones = set(sections) if picture == "request" else {"Run Parameters"}
+    # The script unfolds all sections of a form, but none of the backfill's.
+    open_ones = set(sections) if picture != "backfill-form" else {"Run Parameters"}
     fields = [param for param, section in zip(params, sections, strict=True) if section in open_ones]
     texts = [*sections, *(param.schema["title"] for param in fields), *(param.description for param in fields)]
     assert len(texts) > 4
     assert list_missing(picture, texts) == [], MAKE
+
+
+def test_the_page_of_a_receipt():
+    person = HashedPerson(shown.VENDOR, "contact_id", "")
+    receipt = Receipt(
+        name="", state="complete", approved_by="", key_id="", people=(person,), started_at=NOW, ended_at=NOW
+    )
+    page = write_receipt_page(receipt)
+    assert SHOWN["erase-receipt"] == re.findall(r"<(?:h1|h2|dt)>(.*?)</", page), MAKE
+
+
+def test_what_the_approval_of_an_erasure_offers():
+    from airflow.providers.standard.operators.hitl import ApprovalOperator
+
+    assert SHOWN["erase-approve"] == [ApprovalOperator.APPROVE, ApprovalOperator.REJECT], MAKE
 
 
 def test_every_picture_is_on_a_page_and_every_page_has_its_pictures():
