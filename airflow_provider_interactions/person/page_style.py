@@ -29,7 +29,7 @@ font-weight:400}
 thead th{color:var(--soft)}
 .totals td{overflow-wrap:break-word}
 .totals td:nth-child(1){min-width:7rem}
-td.n{text-align:right;white-space:nowrap;padding-right:0;font-variant-numeric:tabular-nums}
+td.n,th.n{text-align:right;white-space:nowrap;padding-right:0;font-variant-numeric:tabular-nums}
 .bars td:nth-child(1){white-space:nowrap;width:1%}
 .bars td:nth-child(2){width:99%}
 .bars td{border:0;padding-top:.1rem;padding-bottom:.1rem}

@@ -55,7 +55,7 @@ def _write_parts(receipt: Receipt) -> Iterator[Html]:
         yield element("p", "No identifier was found.")
     yield element("h2", "Whom it is about")
     yield element("p", f"Keyed hashes (HMAC-SHA-256) of the identifiers, by the key {receipt.key_id}.", class_="soft")
-    yield element("table", *map(_write_person, receipt.people))
+    yield element("dl", *map(_write_person, receipt.people), class_="facts")
 
 
 def _write_facts(receipt: Receipt) -> Iterator[Html]:
@@ -73,12 +73,12 @@ def _write_facts(receipt: Receipt) -> Iterator[Html]:
         yield join_html([element("dt", name), element("dd", isolate(value))])
 
 
-def _write_table(names: Sequence[str], rows: Sequence[tuple[str, int]]) -> Html:
-    head = element("thead", element("tr", *(element("th", name) for name in names)))
+def _write_table(names: tuple[str, str], rows: Sequence[tuple[str, int]]) -> Html:
+    head = element("thead", element("tr", element("th", names[0]), element("th", names[1], class_="n")))
     body = (element("tr", element("td", isolate(name)), element("td", f"{n:,}", class_="n")) for name, n in rows)
     return element("table", head, element("tbody", *body))
 
 
 def _write_person(person: HashedPerson) -> Html:
-    cells = (read_about(person.vendor).title, person.kind, person.hash)
-    return element("tr", *(element("td", isolate(cell)) for cell in cells))
+    name = f"{read_about(person.vendor).title}, {person.kind}"
+    return join_html([element("dt", name), element("dd", isolate(person.hash))])
