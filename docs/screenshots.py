@@ -328,7 +328,7 @@ def erasure(page: Page, walk: Walk) -> None:
     dialog.get_by_role("combobox").first.click()
     page.keyboard.type(VENDORS[VENDOR].title)
     page.keyboard.press("Enter")
-    dialog.locator("textarea").filter(visible=True).first.fill(walk.contacts[1])
+    dialog.locator("textarea").filter(visible=True).first.fill(walk.contacts[3])
     page.wait_for_timeout(500)
     save("erase-form", dialog.screenshot())
     walk.note("erase-form", dialog)
