@@ -84,7 +84,7 @@ CANONICAL = pa.schema(
 )
 
 #: The steps that have a row for each try.
-STEPS = (
+STEP_WORDS = (
     *("list", "extract", "publish", "split", "normalize_part", "normalize", "load", "request"),
     *("plan_erasure", "erase"),
 )
@@ -93,7 +93,7 @@ STEPS = (
 LEDGER = pa.schema(
     [
         _field("file", pa.string(), "the file that the try wrote in the lake's ledger; the row's key", null=False),
-        _field("step", WORD, f"one of: {', '.join(STEPS)}", null=False),
+        _field("step", WORD, f"one of: {', '.join(STEP_WORDS)}", null=False),
         _field("state", WORD, "success, failed or deferred", null=False),
         _field("error", WORD, "the kind of error that ended the try"),
         _field("vendor", WORD, "registry name"),

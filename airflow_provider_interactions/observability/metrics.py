@@ -2,8 +2,8 @@
 
 The counters are ``interactions.requests``, ``.rows``, ``.throttles``, ``.retries``, ``.rejects``, ``.failures``,
 ``.alerts`` (see ``coverage/alerts.py``) and ``.late`` (rows that a load changed in windows before the run's own). The
-timer is ``interactions.duration``. Each has the tags ``vendor`` and ``stage`` (``schema.STEPS``). Plain StatsD drops
-tags and would sum the stages. So each metric is also sent under a name of its own,
+timer is ``interactions.duration``. Each has the tags ``vendor`` and ``stage`` (``schema.STEP_WORDS``). Plain StatsD
+drops tags and would sum the stages. So each metric is also sent under a name of its own,
 ``interactions.rows.<vendor>.<stage>``, unless Airflow's ``[metrics] legacy_names_on`` is off. Airflow does the same
 with its own metrics.
 
