@@ -86,7 +86,7 @@ CANONICAL = pa.schema(
 #: The steps that have a row for each try.
 STEP_WORDS = (
     *("list", "extract", "publish", "split", "normalize_part", "normalize", "load", "request"),
-    *("plan_erasure", "erase"),
+    *("reopen", "plan_erasure", "erase"),
 )
 
 #: One row per try of a step, also of a failed one. It holds no personal data.
