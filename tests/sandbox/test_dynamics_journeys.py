@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import pairwise
 
+import deltalake
+import pyarrow as pa
 import pytest
 import requests
 
 from airflow_provider_interactions.sandbox import SandboxConfig, digest, serve
+from airflow_provider_interactions.sandbox.dynamics_journeys.delta import DeltaTable, Layout, build_schema
 from tests.journeys_client import VENDOR, Journeys, build_facts, parse_csv, parse_parquet, read_rows
 
 START, END = "2026-01-01", "2026-01-08"
@@ -240,6 +244,16 @@ def test_damaged_tables_cannot_be_read(kind):
         assert read_rows(client.open_onelake("EmailDelivered"))
 
 
+def test_a_file_of_a_folder_may_be_cut_off():
+    with running(types=FEW, format="parquet") as client:
+        paths = sorted(path["name"] for path in client.list_by_proxy(f"{client.find_lake()[1]}/EmailSent"))
+        assert parse_parquet(client.read_by_proxy(paths[-1]))
+        client.sandbox.change(VENDOR, "damage", table="EmailSent", kind="truncated_parquet")
+        with pytest.raises(Exception, match="Parquet magic bytes not found"):
+            parse_parquet(client.read_by_proxy(paths[-1]))
+        assert parse_parquet(client.read_by_proxy(paths[0]))
+
+
 def test_tables_may_have_other_columns_and_other_types():
     damage = [["EmailSent", "unknown_columns"], ["EmailDelivered", "other_type"]]
     with running(types=FEW, damage=damage) as client:
@@ -270,6 +284,20 @@ def test_faults_of_the_storage():
         client.sandbox.faults([{"kind": "throttle", "vendor": VENDOR, "path": "/api/data/", "retry_after": 3}])
         refused = client.api("WhoAmI")
         assert (refused.status_code, refused.headers["Retry-After"]) == (429, "3")
+
+
+def test_a_file_of_many_parts_has_statistics_of_all(tmp_path):
+    columns = {"IdempotencyId": "s", "Timestamp": "t", "Version": "i"}
+    table = DeltaTable(tmp_path / "EmailSent", columns, Layout(), 0)
+    days = [datetime(2026, 1, day, 5, 6, 7, 999, UTC) for day in (3, 2, 4)]
+    rows = [{"IdempotencyId": str(day), "Timestamp": day, "Version": None} for day in days]
+    table.append_parts((pa.Table.from_pylist([row], build_schema(columns)) for row in rows), 0)
+    read = deltalake.DeltaTable(tmp_path / "EmailSent")
+    (action,) = pa.table(read.get_add_actions(flatten=True)).to_pylist()
+    assert action["num_records"] == 3
+    assert [action[f"{side}.Timestamp"].day for side in ("min", "max")] == [2, 4]
+    assert action["null_count.Version"] == 3
+    assert len(read_rows(read)) == 3
 
 
 def test_rows_made_by_the_column_are_the_oracles_rows():

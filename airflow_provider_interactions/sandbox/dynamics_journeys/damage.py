@@ -18,10 +18,14 @@ def _find_file(table: DeltaTable) -> Path:
     return table.folder / next(reversed(table.files))
 
 
-def _truncate(table: DeltaTable, _: int) -> None:
-    path = _find_file(table)
+def truncate(path: Path) -> None:
+    """Cut off the second half of a file."""
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
+
+
+def _truncate(table: DeltaTable, _: int) -> None:
+    truncate(_find_file(table))
 
 
 def _remove_file(table: DeltaTable, _: int) -> None:

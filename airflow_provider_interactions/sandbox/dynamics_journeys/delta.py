@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from airflow_provider_interactions.sandbox.dynamics_journeys.checkpoints import write_checkpoint
 from airflow_provider_interactions.sandbox.dynamics_journeys.deletion_vectors import build_descriptor, build_file
+from airflow_provider_interactions.sandbox.dynamics_journeys.file_statistics import add_statistics, show_value
 
 #: by the letter of a column: Delta's type and Arrow's
 _TYPES: dict[str, tuple[str, pa.DataType]] = {
@@ -79,6 +80,10 @@ class DeltaTable:
         added = [self._write(part, values, at_ms, statistics=statistics) for values, part in self._divide(rows)]
         self.commit("WRITE", [{"add": action} for action in added], at_ms)
         return [action["path"] for action in added]
+
+    def append_parts(self, parts: Iterable[pa.Table], at_ms: int) -> None:
+        """Add rows as one file, a part at a time; the table has no partitions."""
+        self.commit("WRITE", [{"add": self._write(parts, {}, at_ms)}], at_ms)
 
     def delete(self, path: str, positions: Iterable[int], at_ms: int) -> None:
         """Remove rows of a file, by a deletion vector or by writing the rest anew."""
@@ -143,15 +148,18 @@ class DeltaTable:
         return [({self._physical(name): str(value)}, rows.filter(pc.equal(rows[name], value))) for value in values]
 
     def _write(
-        self, rows: pa.Table, partition: Mapping[str, str | None], at_ms: int, *, statistics: bool = True
+        self,
+        rows: pa.Table | Iterable[pa.Table],
+        partition: Mapping[str, str | None],
+        at_ms: int,
+        *,
+        statistics: bool = True,
     ) -> dict[str, Any]:
-        if self.layout.partition in rows.column_names:
-            rows = rows.drop_columns([self.layout.partition])
         folder = "".join(f"{self.layout.partition}={value}/" for value in partition.values())
         name = f"{folder}part-00000-{self._draw_uuid(len(self.files))}.c000.snappy.parquet"
         path = self.folder / name
         path.parent.mkdir(exist_ok=True)
-        pq.write_table(self._rename(rows), path, row_group_size=_ROW_GROUP)
+        measured = self._write_parquet(path, [rows] if isinstance(rows, pa.Table) else rows)
         os.utime(path, (at_ms / 1000, at_ms / 1000))
         action = {
             "path": quote(name, safe="/="),
@@ -160,7 +168,22 @@ class DeltaTable:
             "modificationTime": at_ms,
             "dataChange": True,
         }
-        return action | ({"stats": json.dumps(self._measure(rows))} if statistics else {})
+        return action | ({"stats": json.dumps(measured)} if statistics else {})
+
+    def _write_parquet(self, path: Path, parts: Iterable[pa.Table]) -> dict[str, Any]:
+        """Write the parts of a file; returns its statistics."""
+        writer, measured = None, None
+        for rows in parts:
+            part = rows.drop_columns([self.layout.partition]) if self.layout.partition in rows.column_names else rows
+            renamed = self._rename(part)
+            writer = writer or pq.ParquetWriter(path, renamed.schema)
+            writer.write_table(renamed, row_group_size=_ROW_GROUP)
+            found = self._measure(part)
+            measured = found if measured is None else add_statistics(measured, found)
+        assert writer is not None  # noqa: S101  a file has at least one part
+        assert measured is not None  # noqa: S101  likewise
+        writer.close()
+        return measured
 
     def _measure(self, rows: pa.Table) -> dict[str, Any]:
         low, high, nulls = {}, {}, {}
@@ -169,7 +192,9 @@ class DeltaTable:
                 found = pc.min_max(rows[name]).as_py()
                 nulls[self._physical(name)] = rows[name].null_count
                 if found["min"] is not None:
-                    low[self._physical(name)], high[self._physical(name)] = map(_show, (found["min"], found["max"]))
+                    low[self._physical(name)], high[self._physical(name)] = map(
+                        show_value, (found["min"], found["max"])
+                    )
         return {"numRecords": rows.num_rows, "minValues": low, "maxValues": high, "nullCount": nulls}
 
     def _write_vector(self, path: str, places: set[int], at_ms: int) -> dict[str, Any]:
@@ -236,11 +261,6 @@ class DeltaTable:
     def _write_bytes(path: Path, content: bytes, at_ms: int) -> None:
         path.write_bytes(content)
         os.utime(path, (at_ms / 1000, at_ms / 1000))
-
-
-def _show(value: Any) -> Any:
-    """A value of a file's statistics; Spark cuts times to milliseconds, the greatest one too."""
-    return value.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z" if hasattr(value, "strftime") else value
 
 
 def _build_remove(action: Mapping[str, Any], at_ms: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from airflow_provider_interactions.sandbox.dynamics_journeys.records import Row
 from airflow_provider_interactions.sandbox.dynamics_journeys.tables import TABLES
 from airflow_provider_interactions.sandbox.world import DAY, World, to_datetime
 
+_PART = 262_144
 #: how many contacts, journeys and messages the rows are spread over
 _CONTACTS, _JOURNEYS, _MESSAGES = 100_000, 50, 500
 _ORGANIZATION = "00000000-0000-4000-8000-0000000000aa"
@@ -24,11 +25,16 @@ def count_scale_rows(options: Options, table: str) -> int:
     return options.scale_rows // len(options.scale_types) if table in options.scale_types else 0
 
 
-def build_scale_rows(world: World, options: Options, table: str, day: int) -> pa.Table:
-    """A day's rows of a table."""
-    count = count_scale_rows(options, table)
-    numbers = pa.array(range(count), pa.int64())
-    at_us = pc.add(pc.multiply(numbers, DAY // count), world.start_us + day * DAY)
+def build_scale_parts(world: World, options: Options, table: str, day: int) -> Iterator[pa.Table]:
+    """A day's rows of a table, some hundred thousand at a time, so that a file of any size takes little memory."""
+    total = count_scale_rows(options, table)
+    for first in range(0, total, _PART):
+        yield _build_part(world, table, day, range(first, min(first + _PART, total)), DAY // total)
+
+
+def _build_part(world: World, table: str, day: int, places: range, step_us: int) -> pa.Table:
+    numbers, count = pa.array(places, pa.int64()), len(places)
+    at_us = pc.add(pc.multiply(numbers, step_us), world.start_us + day * DAY)
     made = {
         name: _build_texts(prefix, numbers if size is None else _modulo(numbers, size))
         for name, (prefix, size) in _list_texts(table, day).items()

@@ -12,7 +12,7 @@ import pyarrow as pa
 from airflow_provider_interactions.sandbox.dynamics_journeys.delta import DeltaTable, Layout, build_schema
 from airflow_provider_interactions.sandbox.dynamics_journeys.options import NAME, Options
 from airflow_provider_interactions.sandbox.dynamics_journeys.records import KEYS, UNKNOWN, Row
-from airflow_provider_interactions.sandbox.dynamics_journeys.scale import build_scale_rows
+from airflow_provider_interactions.sandbox.dynamics_journeys.scale import build_scale_parts
 from airflow_provider_interactions.sandbox.dynamics_journeys.tables import list_columns
 from airflow_provider_interactions.sandbox.world import DAY, World, draw, draw_chance
 
@@ -55,6 +55,8 @@ class TableSeed:
         self._world, self._options, self._name = world, options, name
         self._rows = rows
         layout = choose_layout(world, options, name)
+        if name in self._scaled:
+            layout = layout._replace(partition=None)
         older = any(row.older for row in rows)
         self.table = DeltaTable(folder, self._list_columns(older=older), layout, get_arrival_ms(world, -1) - _DAY_MS)
 
@@ -113,8 +115,8 @@ class TableSeed:
 
     def _write_scale(self, day: int) -> None:
         self._change_schema([], get_arrival_ms(self._world, day), older=False)
-        rows = build_scale_rows(self._world, self._options, self._name, day)
-        self.table.append(rows, get_arrival_ms(self._world, day))
+        parts = build_scale_parts(self._world, self._options, self._name, day)
+        self.table.append_parts(parts, get_arrival_ms(self._world, day))
 
     def delete_rows(self, rows: Sequence[Row], at_ms: int) -> None:
         """Delete rows, which their ids find in the files."""

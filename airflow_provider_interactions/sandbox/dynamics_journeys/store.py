@@ -121,10 +121,13 @@ class Store:
             self._open_seed(table).compact(_now_ms())
 
     def damage(self, table: str, kind: Damage) -> None:
-        """Damage a Delta table."""
-        from airflow_provider_interactions.sandbox.dynamics_journeys.damage import damage
+        """Damage a Delta table, or cut off a file of a folder of others."""
+        from airflow_provider_interactions.sandbox.dynamics_journeys.damage import damage, truncate
 
         with self._lock:
+            if self._options.format != "delta":
+                truncate(max(self.open_flat(table).iterdir()))
+                return
             damage(self._open_seed(table).table, kind, _now_ms())
 
     @property
