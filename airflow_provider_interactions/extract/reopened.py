@@ -26,7 +26,6 @@ from airflow_provider_interactions.extract.table_facts import (
     load_facts,
     name_facts,
     narrow_rows,
-    read_facts,
 )
 from airflow_provider_interactions.extract.table_source import TableSource
 from airflow_provider_interactions.lake.manifest import Manifest
@@ -184,7 +183,7 @@ class _Finder:
         for group in _group_windows(candidates):
             span, width = Window(group[0].start, group[-1].end), group[0].end - group[0].start
             narrow = table.scan(span, name_narrow_columns(self.source.bulk))
-            pieces = read_facts(narrow_rows(narrow, self.source.bulk, span), span, width).pieces
+            pieces = self.source.facts.read(narrow_rows(narrow, self.source.bulk, span), span, width).pieces
             for window in group:
                 now = pieces.get((window.start - span.start) // width)
                 if self._load(window).get(name) != now:

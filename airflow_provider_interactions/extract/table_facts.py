@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import msgspec
 import pyarrow as pa
@@ -58,10 +58,19 @@ class WindowFacts(msgspec.Struct, frozen=True):
 
 
 class NarrowFacts(NamedTuple):
-    """The facts of each piece of a window by its number, and the newest version of each key that has several rows."""
+    """The facts of each piece of a window by its number, and the newest version of each key that has several rows.
+
+    ``undated`` is the number of rows without an instant.
+    """
 
     pieces: dict[int, Fact]
     newest: Mapping[str, int]
+    undated: int = 0
+
+    @property
+    def rows(self) -> int:
+        """The rows of all pieces."""
+        return sum(rows for rows, _ in self.pieces.values())
 
 
 def narrow_rows(batches: Iterable[pa.RecordBatch], bulk: Bulk, window: Window) -> Iterator[pa.RecordBatch]:
@@ -78,52 +87,70 @@ def select_window(rows: pa.RecordBatch, window: Window) -> pa.RecordBatch:
     return rows.filter(pc.invert(outside)) if pc.any(outside).as_py() else rows
 
 
-def read_facts(narrow: Iterator[pa.RecordBatch], window: Window, width: timedelta | None = None) -> NarrowFacts:
-    """The facts of the pieces of a window; one piece without ``width``. Needs DuckDB."""
-    length = (width or (window.end - window.start)) // timedelta(microseconds=1)
-    with _open_database() as database:
-        _copy_rows(database, narrow)
+class FactReader:
+    """Reads facts by DuckDB, which is opened with the first table. Use it as a context manager."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._database: DuckDBPyConnection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def read(self, narrow: Iterator[pa.RecordBatch], window: Window, width: timedelta | None = None) -> NarrowFacts:
+        """The facts of the pieces of a window, of the rows of ``narrow_rows``; one piece without ``width``."""
+        database = self._database or self._open()
+        undated = _copy_rows(database, narrow)
+        length = (width or (window.end - window.start)) // timedelta(microseconds=1)
         pieces = database.execute(_FACTS, [_count_microseconds(window.start), length]).fetchall()
         newest = database.execute(_SEVERAL).fetchall()
-    return NarrowFacts({piece: (rows, digest) for piece, rows, digest in pieces}, dict(newest))
+        return NarrowFacts({piece: (rows, digest) for piece, rows, digest in pieces}, dict(newest), undated)
+
+    def _open(self) -> DuckDBPyConnection:
+        try:
+            import duckdb
+        except ImportError:
+            msg = "Reading a vendor's tables needs more libraries. Install airflow-provider-interactions[journeys]."
+            raise ConfigError(msg) from None
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory())
+        settings: dict[str, str] = {"memory_limit": MEMORY, "temp_directory": folder, "threads": "1"}
+        self._database = self._stack.enter_context(duckdb.connect(":memory:", config=settings))
+        return self._database
 
 
-def _copy_rows(database: DuckDBPyConnection, narrow: Iterator[pa.RecordBatch]) -> None:
-    """Copy the rows into a table. DuckDB hides the error of a stream in one of its own, so that is kept here."""
-    failed = list[Exception]()
+def _copy_rows(database: DuckDBPyConnection, narrow: Iterator[pa.RecordBatch]) -> int:
+    """Copy rows into a table; returns how many have no instant.
+
+    DuckDB hides the error of a stream in one of its own, so that is kept here.
+    """
+    failed, undated = list[Exception](), [0]
 
     def read() -> Iterator[pa.RecordBatch]:
         try:
-            yield from narrow
+            for rows in narrow:
+                undated[0] += rows.column("at").null_count
+                yield rows
         except Exception as error:
             failed.append(error)
             raise
 
-    rows = pa.RecordBatchReader.from_batches(_NARROW, read())
+    database.register("rows", pa.RecordBatchReader.from_batches(_NARROW, read()))
     try:
-        database.register("rows", rows)
-        database.execute("CREATE TEMP TABLE narrow AS SELECT * FROM rows")
+        database.execute("CREATE OR REPLACE TEMP TABLE narrow AS SELECT * FROM rows")
     except Exception:
         if failed:
             raise failed[0] from None
         raise
+    finally:
+        database.unregister("rows")
+    return undated[0]
 
 
 def _count_microseconds(moment: datetime) -> int:
     return (moment - datetime.fromisoformat("1970-01-01T00:00:00+00:00")) // timedelta(microseconds=1)
-
-
-@contextmanager
-def _open_database() -> Iterator[DuckDBPyConnection]:
-    try:
-        import duckdb
-    except ImportError:
-        msg = "Reading a vendor's tables needs more libraries. Install airflow-provider-interactions[journeys]."
-        raise ConfigError(msg) from None
-    with tempfile.TemporaryDirectory() as folder:
-        settings: dict[str, str] = {"memory_limit": MEMORY, "temp_directory": folder, "threads": "1"}
-        with duckdb.connect(":memory:", config=settings) as database:
-            yield database
 
 
 def write_facts(

@@ -16,6 +16,7 @@ import stamina
 from airflow_provider_interactions.contract.bulk import Access, Bulk, TableAddress
 from airflow_provider_interactions.errors import AuthRejected, BadResponse, Throttled, Unavailable, VendorError
 from airflow_provider_interactions.extract.job import Job
+from airflow_provider_interactions.extract.table_facts import FactReader
 from airflow_provider_interactions.http.client import Client, connect
 from airflow_provider_interactions.tables.open import open_table
 from airflow_provider_interactions.tables.store import Store
@@ -39,6 +40,7 @@ class TableSource:
     job: Job
     bulk: Bulk
     tries: int = TRIES
+    facts: FactReader = field(default_factory=FactReader)
     files: int = 0
     retries: int = 0
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -52,6 +54,7 @@ class TableSource:
         connection = connect(
             job.vendor, job.credentials, concurrency=job.concurrency, limits=job.limits, sharing=job.sharing
         )
+        self._stack.enter_context(self.facts)
         runner = self._stack.enter_context(self._runner)
         self._client = runner.run(connection.__aenter__())
         self._stack.callback(lambda: runner.run(connection.__aexit__(None, None, None)))
@@ -89,7 +92,7 @@ class TableSource:
             except BaseException:
                 undo()
                 raise
-            self.files += 1 + sum(file.may_hold(self.job.window) for file in table.list_files())
+            self.files += 1 + table.count_files(self.job.window)
             return found
 
         return self.keep_trying(attempt)

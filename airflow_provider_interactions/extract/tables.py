@@ -24,7 +24,7 @@ from airflow_provider_interactions.extract.checkpoint import Checkpoint, Tally, 
 from airflow_provider_interactions.extract.job import Job, Progress, open_checkpoints
 from airflow_provider_interactions.extract.outcomes import Outcome, count_outcomes, judge_rows
 from airflow_provider_interactions.extract.raw_writer import RawWriter
-from airflow_provider_interactions.extract.table_facts import narrow_rows, read_facts, write_facts
+from airflow_provider_interactions.extract.table_facts import narrow_rows, write_facts
 from airflow_provider_interactions.extract.table_rows import NewestRows, RowBuilder, SortedRows, is_about_everyone
 from airflow_provider_interactions.extract.table_source import TableSource
 from airflow_provider_interactions.extract.undated import check_undated
@@ -138,14 +138,14 @@ class _Landing:
         """Read a table twice: its keys and versions, then its rows."""
         job, bulk = self.job, self.source.bulk
         narrow = table.scan(job.window, name_narrow_columns(bulk))
-        facts = read_facts(narrow_rows(narrow, bulk, job.window), job.window, job.width)
+        facts = self.source.facts.read(narrow_rows(narrow, bulk, job.window), job.window, job.width)
         newest, before = NewestRows(facts.newest), self.tally.fetched
         self.writer.state.tally = replace(self.tally)
-        for batch in table.scan(job.window):
+        for batch in table.scan(job.window) if facts.rows or facts.undated else ():
             self._add(self.builder.build(batch, native_type, number, newest))
-        rows, expected = self.tally.fetched - before, sum(count for count, _ in facts.pieces.values())
-        if is_about_everyone(job) and job.keeps == "dated" and rows != expected:
-            msg = f"the table {native_type} changed while it was read: it had {expected} rows, and then {rows}"
+        rows = self.tally.fetched - before
+        if is_about_everyone(job) and job.keeps == "dated" and rows != facts.rows:
+            msg = f"the table {native_type} changed while it was read: it had {facts.rows} rows, and then {rows}"
             raise BadResponse(msg)
         self.writer.state.tables[native_type] = facts.pieces
 

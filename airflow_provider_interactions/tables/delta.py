@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -42,19 +44,25 @@ class DeltaReader:
     def list_files(self) -> Sequence[DataFile]:
         """The files of the version, with their first and last instants from the statistics."""
         with translate_faults(self._subject):
-            actions = pa.table(self._table.get_add_actions(flatten=True))
             vectors = pa.table(self._table.deletion_vectors()).to_pylist()
         deleted = {one["filepath"].rpartition("/")[2]: sum(one["selection_vector"]) for one in vectors}
-        name = self._time.name if self._time else ""
         return [
-            DataFile(
-                row["path"],
-                f"{row['size_bytes']}-{deleted.get(row['path'].rpartition('/')[2], '')}",
-                _to_utc(row.get(f"min.{name}")),
-                _to_utc(row.get(f"max.{name}")),
-            )
-            for row in actions.to_pylist()
+            replace(file, tag=f"{file.tag}-{deleted.get(file.path.rpartition('/')[2], '')}")
+            for file in self._read_files()
         ]
+
+    def count_files(self, window: Window) -> int:
+        """The files whose statistics do not exclude the window."""
+        return sum(file.may_hold(window) for file in self._read_files())
+
+    def _read_files(self) -> Iterator[DataFile]:
+        """The files with their first and last instants; the tags say nothing of deleted rows."""
+        with translate_faults(self._subject):
+            actions = pa.table(self._table.get_add_actions(flatten=True))
+        first, last = (f"{bound}.{self._time.name}" if self._time else "" for bound in ("min", "max"))
+        names = [name for name in ("path", "size_bytes", first, last) if name in actions.schema.names]
+        for row in actions.select(names).to_pylist():
+            yield DataFile(row["path"], str(row["size_bytes"]), _to_utc(row.get(first)), _to_utc(row.get(last)))
 
     def select_files(self, paths: Collection[str]) -> DeltaReader:  # noqa: ARG002 - the library reads whole tables
         """The table itself."""
@@ -62,17 +70,21 @@ class DeltaReader:
 
     def scan(self, window: Window, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The rows of a window, and those without an instant. Reads only files and row groups that may hold some."""
-        from deltalake import QueryBuilder
-
         names = choose_names(self._names, columns)
         chosen = "*" if names is None else ", ".join(map(_quote, names)) or "NULL AS nothing"
         with translate_faults(self._subject):
             query = f"SELECT {chosen} FROM source{self._select(window)}"  # noqa: S608 - names are quoted
-            engine = QueryBuilder().register("source", self._table)
-            list(engine.execute(ONE_AT_A_TIME))
             # The library's own iterator holds Python's lock while it waits for the storage; pyarrow's lets it go.
-            for batch in pa.RecordBatchReader.from_stream(engine.execute(query)):
+            for batch in pa.RecordBatchReader.from_stream(self._engine.execute(query)):
                 yield _without_views(batch)
+
+    @cached_property
+    def _engine(self) -> Any:
+        from deltalake import QueryBuilder
+
+        engine = QueryBuilder().register("source", self._table)
+        list(engine.execute(ONE_AT_A_TIME))
+        return engine
 
     def _select(self, window: Window) -> str:
         if self._time is None:

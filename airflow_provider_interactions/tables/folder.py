@@ -54,6 +54,10 @@ class FolderReader:
         """The files. Nothing is known about their first instants."""
         return [DataFile(file.path, file.tag, None, file.written_at + CLOCKS) for file in self._files]
 
+    def count_files(self, window: Window) -> int:
+        """The files that are not older than the window."""
+        return sum(file.may_hold(window) for file in self.list_files())
+
     def select_files(self, paths: Collection[str]) -> FolderReader:
         """The table with these files only."""
         some = copy(self)

@@ -39,6 +39,9 @@ class Table(Protocol):
     def list_files(self) -> Sequence[DataFile]:
         """The files with its rows."""
 
+    def count_files(self, window: Window) -> int:
+        """How many files may hold rows of a window."""
+
     def select_files(self, paths: Collection[str]) -> Table:
         """The table with these of its files only; the table itself if its format cannot tell their rows apart."""
 
