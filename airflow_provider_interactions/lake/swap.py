@@ -57,7 +57,8 @@ def hold_folder(lake: Lake, path: str) -> Iterator[None]:
 def replace_if_unchanged(lake: Lake, path: str, data: bytes, former: bytes) -> bool:
     """Replace a small file if its content is still ``former``. Returns whether that is done. Raises as ``Lake.write``.
 
-    S3 compares in the same step. A disk compares under a lock. Other stores compare just before they write.
+    S3 and Azure compare in the same step. A disk compares under a lock. With other stores, Google's among them, this
+    compares just before it writes: its driver has no conditional write of a later version.
     """
     lake.mark_changes([path])
     with translate_faults():
@@ -65,6 +66,8 @@ def replace_if_unchanged(lake: Lake, path: str, data: bytes, former: bytes) -> b
             shared = S3Object(lake.fs, lake.full(path))
             found, version = shared.read()
             return found == former and shared.swap(data, version) is not None
+        if lake.protocols & {"az", "abfs", "abfss"}:
+            return _replace_blob(lake.fs, lake.full(path), data, former)
     with hold_folder(lake, path):
         try:
             unchanged = lake.read_bytes(path) == former
@@ -73,6 +76,21 @@ def replace_if_unchanged(lake: Lake, path: str, data: bytes, former: bytes) -> b
         if unchanged:
             lake.write(path, data)
         return unchanged
+
+
+def _replace_blob(fs: Any, path: str, data: bytes, former: bytes) -> bool:
+    """Replace a blob by its ETag, which comes first: if the blob changes between the calls, the write is refused."""
+    from azure.core import MatchConditions
+    from azure.core.exceptions import ResourceModifiedError
+
+    try:
+        version = fs.info(path, refresh=True)["etag"]
+        if fs.cat_file(path) != former:
+            return False
+        fs.pipe_file(path, data, etag=version, match_condition=MatchConditions.IfNotModified)
+    except (FileNotFoundError, ResourceModifiedError):
+        return False
+    return True
 
 
 @dataclass(slots=True)

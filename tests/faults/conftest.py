@@ -40,14 +40,15 @@ class Process:
         self.folder = folder
         command = [sys.executable, str(Path(__file__).parent / "worker.py")]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.commands = []
+        self.commands, self.pids = [], []
 
     def start(self, *commands):
         """Start commands side by side; returns their process ids."""
         self.commands = [{**command, "out": str(self.folder / uuid.uuid4().hex)} for command in commands]
         self.process.stdin.write(json.dumps(self.commands) + "\n")
         self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        self.pids = json.loads(self.process.stdout.readline())
+        return self.pids
 
     def wait(self):
         """How the commands ended: a signal's number below zero, or what was told."""

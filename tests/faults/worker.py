@@ -11,8 +11,9 @@ import signal
 import sys
 import time
 import traceback
+from collections import Counter
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 
@@ -24,9 +25,11 @@ from airflow_provider_interactions.errors import InteractionsError
 from airflow_provider_interactions.extract import commit, open_contacts, raw_table, raw_writer, run, tracker
 from airflow_provider_interactions.http import client
 from airflow_provider_interactions.lake import manifest, reader, swap
+from airflow_provider_interactions.load import load_window
 from airflow_provider_interactions.normalize import parts
 from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
 from airflow_provider_interactions.person import erasure
+from airflow_provider_interactions.vendors import VENDORS
 
 
 def perform(command):
@@ -42,9 +45,9 @@ def perform(command):
         elif step in PARTS:
             found = PARTS[step](job.lake, command)
         elif step in OTHERS:
-            OTHERS[step](job, command)
+            more = OTHERS[step](job, command)
             if len(command["steps"]) == 1:
-                return {"steps": fate.steps}
+                return {"steps": fate.steps, **(more or {})}
         else:
             raw = found or reader.read_published(job.lake, job.place.raw_manifest)[0]
             found = normalize_pipeline.normalize(job.lake, raw, now=datetime.fromisoformat(now) if now else None)
@@ -53,8 +56,42 @@ def perform(command):
 
 
 def _erase(job, command):
-    people = [job.vendor.contact(text) for text in command["erase"]]
-    erasure.erase_people(job.lake, {job.vendor.name: people}, approved_by="Ada", name=command.get("name", "mine"))
+    """Erase people of the job's vendor, or of several, given by vendor; with targets also from these."""
+    gone = command["erase"] if isinstance(command["erase"], dict) else {job.vendor.name: command["erase"]}
+    people = {name: [VENDORS[name].contact(text) for text in texts] for name, texts in gone.items()}
+    more = {"now": datetime.fromisoformat(command["now"])} if "now" in command else {}
+    name, tables = command.get("name", "mine"), open_targets(command.get("targets", {}))
+    erasure.erase_people(job.lake, people, tables, approved_by="Ada", name=name, **more)
+
+
+def open_targets(places):
+    """Tables by the names of their cases in ``tests/targets/cases.py``."""
+    from tests.targets import cases
+
+    return [getattr(cases, name).open(place) for name, place in places.items()]
+
+
+def _fill(job, command):
+    """Extract, publish, normalize and load windows, given by their specs: once, or again and again until told so."""
+    tables, stop = open_targets(command["targets"]), command.get("stop")
+    done = Counter()
+    while not done or (stop and not Path(stop).exists()):
+        for spec in command["fill"]:
+            try:
+                done.update(_fill_one(spec, tables, command))
+            except InteractionsError as refused:  # Airflow would try again
+                done[type(refused).__name__] += 1
+    return done
+
+
+def _fill_one(spec, tables, command):
+    at = datetime.fromisoformat(command["now"]) if "now" in command else datetime.now(UTC)
+    job = rig.job_of({**spec, "extracted_at": at.isoformat()})
+    raw = commit.commit_window(job.lake, [run.extract(job)], at)
+    # Files of former versions stay, because an Iceberg table has them until the next load.
+    done = normalize_pipeline.normalize(job.lake, raw, now=at, keep_former=timedelta(days=1))
+    loaded = [load_window(job.lake, done, table)[1].rows for table in tables]
+    return {"windows": 1, "rows": sum(loaded), "suppressed": raw.counts.suppressed}
 
 
 def _list(job, _):
@@ -70,7 +107,7 @@ def _wake(_, command):
 
 
 #: Steps of which nothing is passed on.
-OTHERS = {"erase": _erase, "list": _list, "wake": _wake}
+OTHERS = {"erase": _erase, "fill": _fill, "list": _list, "wake": _wake}
 
 
 def _unpack(command, name):
@@ -198,6 +235,9 @@ STORES = {"s3": on_s3, "azure": on_azure, "gcs": on_gcs}
 #: What a store's client is imported as: once, and not in each child.
 CLIENTS = {"s3": "s3fs", "azure": "adlfs", "gcs": "gcsfs"}
 
+#: The same of targets.
+TARGETS = [f"airflow_provider_interactions.load.{name}" for name in ("duckdb", "postgres", "iceberg")]
+
 
 def _terminated(*_):
     sys.exit(143)
@@ -239,6 +279,9 @@ def main():
         commands = json.loads(line)
         for disk in CLIENTS.keys() & {one["spec"]["disk"] for one in commands}:
             import_module(CLIENTS[disk])
+        if any("targets" in one for one in commands):
+            for module in TARGETS:
+                import_module(module)
         pids = [start(command) for command in commands]
         tell(out, pids)
         tell(out, [ended(pid) for pid in pids])
