@@ -65,7 +65,7 @@ def world(worlds, processes, tmp_path, database):
         answer(spec, spec["contacts"][:1])
         answer(spec, [spec["contacts"][0], spec["contacts"][-1]])
         unfinished = {**spec, "resume": "a run", "window": WINDOW}
-        processes[0].run(unfinished, "extract", every=0, die={"at": 7, "on": "request"}, **PART)
+        processes[0].run(unfinished, "extract", every=0, die={"at": 25, "on": "request"}, **PART)
     return specs, gone, targets
 
 
