@@ -59,7 +59,7 @@ class DeltaReader:
         """The files with their first and last instants; the tags say nothing of deleted rows."""
         with translate_faults(self._subject):
             actions = pa.table(self._table.get_add_actions(flatten=True))
-        first, last = (f"{bound}.{self._time.name}" if self._time else "" for bound in ("min", "max"))
+        first, last = (f"{bound}.{_find_physical_name(self._time)}" for bound in ("min", "max"))
         names = [name for name in ("path", "size_bytes", first, last) if name in actions.schema.names]
         for row in actions.select(names).to_pylist():
             yield DataFile(row["path"], str(row["size_bytes"]), _to_utc(row.get(first)), _to_utc(row.get(last)))
@@ -104,6 +104,14 @@ def _import_table() -> Any:
         msg = "Reading a vendor's tables needs more libraries. Install airflow-provider-interactions[journeys]."
         raise ConfigError(msg) from None
     return DeltaTable
+
+
+def _find_physical_name(column: pa.Field | None) -> str:
+    """The name of a column in statistics: with column mapping, it has one of its own there (Delta's protocol)."""
+    if column is None:
+        return ""
+    mapped = (column.metadata or {}).get(b"delta.columnMapping.physicalName")
+    return mapped.decode() if mapped else str(column.name)
 
 
 def _without_views(rows: pa.RecordBatch) -> pa.RecordBatch:
