@@ -33,6 +33,9 @@ from airflow_provider_interactions.schema import RAW
 from airflow_provider_interactions.tables.columns import name_narrow_columns
 from airflow_provider_interactions.tables.table import Table
 
+#: The number of absent types that the log names.
+SHOWN = 10
+
 log = logging.getLogger(__name__)
 
 
@@ -204,5 +207,10 @@ def _log_absent(job: Job, tables: Sequence[TableAddress]) -> None:
     if absent:
         log.info(
             "%s has no table for %d of %d interaction types, so it has no such interactions yet: %s",
-            *(job.vendor.name, len(absent), len(chosen), ", ".join(absent)),
+            *(
+                job.vendor.name,
+                len(absent),
+                len(chosen),
+                ", ".join([*absent[:SHOWN], *(["…"] if absent[SHOWN:] else [])]),
+            ),
         )

@@ -17,6 +17,7 @@
     pending/vendor=…/account=…/window=…-….json    marks of raw windows that are not normalized yet
     index/vendor=…/account=….bin                  an index of the account's manifests; may be deleted at any time
     changes/vendor=…/account=…/mark.json          changes before each of the account's manifests does; not on a disk
+    tables/vendor=…/account=…/window=…-….json     what a bulk vendor's tables held of a window when it was extracted
     seen/vendor=…/account=….json                  native types and names of fields that its windows had
     ledger/date=…/                                one row for every try of every step
 
