@@ -66,6 +66,12 @@ CASES = {
     "capillary": Case("/interaction", "15550000000", pages=True, tokens=True, world={"api": "v1.1", "auth": "oauth"}),
 }
 
+#: Vendors that have tables instead of pages; ``test_tables.py`` is about them.
+BULK = {"dynamics_journeys": Case("/onelake/", "00000000-0000-0000-0000-000000000000", tokens=True)}
+
+#: The vendors that are asked page by page.
+PAGED = list(CASES)
+
 #: What the sandbox is told of each vendor.
 WORLDS = {name: case.world for name, case in CASES.items()}
 
@@ -78,7 +84,8 @@ def spec(sandbox, vendor, lake, **changed) -> dict[str, Any]:
         "lake": str(lake),
         "disk": "local",
         "contacts": sandbox.contacts(vendor),
-        "options": CASES[vendor].options,
+        "kind": None,
+        "options": (CASES | BULK)[vendor].options,
         "extra": {},
         "limits": QUICK,
         "first_rate": UNLIMITED,  # no careful start: a run of twenty requests would spend its time waiting
@@ -104,7 +111,7 @@ def lake_of(spec, fate=None) -> Lake:
 def job_of(spec, fate=None) -> Job:
     """The job that the values describe."""
     vendor, connection = VENDORS[spec["vendor"]], spec["connection"]
-    extra = {**connection["extra"], **CASES[vendor.name].extra, "account": "acme", "requests_per_minute": 1e9}
+    extra = {**connection["extra"], **(CASES | BULK)[vendor.name].extra, "account": "acme", "requests_per_minute": 1e9}
     password = spec.get("password", connection.get("password"))
     credentials = build_credentials(
         vendor, connection["host"], connection.get("login"), password, {**extra, **spec["extra"]}
@@ -117,7 +124,7 @@ def job_of(spec, fate=None) -> Job:
         credentials=credentials,
         lake=lake_of(spec, fate),
         window=Window.of(*spec["window"]) if "window" in spec else WHOLE,
-        contacts=contacts.check_contacts(vendor, spec["contacts"]),
+        contacts=contacts.check_contacts(vendor, spec["contacts"], spec["kind"]),
         options=build_options(vendor, spec["options"]),
         limits=Limits(**spec["limits"], rate=RateTuning(first_rate=spec["first_rate"])),
         resume=spec["resume"],

@@ -33,8 +33,8 @@ from airflow_provider_interactions.vendors import VENDORS
 #: Rows of a part, so that a window has several, and seconds between two savings: after every answer.
 OFTEN = {"part_rows": 60, "every": 0.0}
 DAY = timedelta(days=1)
-DATED = [name for name, vendor in VENDORS.items() if vendor.filters_by_date]
-BLIND = [name for name in VENDORS if name not in DATED]
+DATED = [name for name in rig.PAGED if VENDORS[name].filters_by_date]
+BLIND = [name for name in rig.PAGED if name not in DATED]
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_killed_at_any_file_operation(process, sandbox, tmp_path, vendor, disk, 
     assert died >= number - 1  # with the answers in another order a run may take a step less
 
 
-@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("vendor", rig.PAGED)
 def test_killed_at_any_request(process, sandbox, tmp_path, vendor):
     whole, told = undisturbed(process, sandbox, vendor, tmp_path)
     asked = told["manifest"]["counts"]["requests"]
@@ -138,7 +138,7 @@ def test_killed_at_any_request(process, sandbox, tmp_path, vendor):
         same_rows(spec, whole)
 
 
-@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("vendor", rig.PAGED)
 def test_killed_while_one_contact_gets_no_answer(process, sandbox, tmp_path, vendor):
     """Whether it was noted before or after the kill: it is noted once, and the others land."""
     silent, once = sandbox.contacts(vendor)[2], {"limits": {**rig.QUICK, "tries": 1}}
@@ -204,7 +204,7 @@ def answered(sandbox, vendor="dynamics_marketing"):
 
 
 @pytest.mark.parametrize("memory", [None, 2_000])
-@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("vendor", rig.PAGED)
 def test_killed_while_contacts_end_in_any_order(process, sandbox, tmp_path, vendor, memory):
     """Also where most rows wait on the local disk, which holds nothing after the kill."""
     paging = {"options": {**rig.CASES[vendor].options, **({"page_size": 8} if rig.CASES[vendor].pages else {})}}
@@ -255,7 +255,7 @@ def test_places_are_taken_in_the_order_of_asking():
 
 @pytest.mark.usefixtures("often")
 @pytest.mark.parametrize("disk", ["local", "bucket", "memory"])
-@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("vendor", rig.PAGED)
 def test_a_vendor_that_is_away_and_comes_back(sandbox, tmp_path, vendor, disk):
     def spec(name, **more):
         lake = f"memory://{tmp_path.name}/{name}" if disk == "memory" else tmp_path / name
@@ -487,7 +487,7 @@ def _until_stopped(pid):
         pass
 
 
-@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("vendor", rig.PAGED)
 def test_two_tries_of_one_run_at_once_end_whole(process, sandbox, tmp_path, vendor):
     for n in range(4):
         spec = rig.spec(sandbox, vendor, tmp_path / f"{n}", resume="run")
