@@ -85,6 +85,12 @@ def find_reopened(job: Job) -> list[Window]:
     return sorted(filter(None, map(read_window, state.reopened)), key=lambda window: window.start)
 
 
+def list_reopened(lake: Lake, account: AccountPaths) -> frozenset[Window]:
+    """The windows that the last call found and that have not been extracted since, as far as the lake knows."""
+    state = lake.read(_name_state(account), State) or State()
+    return frozenset(filter(None, map(read_window, state.reopened)))
+
+
 def _name_state(account: AccountPaths) -> str:
     return f"{account.folder(LAYER)}.json"
 

@@ -52,9 +52,10 @@ SELECT "key", max("version") FROM narrow WHERE "key" IS NOT NULL GROUP BY "key" 
 
 
 class WindowFacts(msgspec.Struct, frozen=True):
-    """The facts of one window, by interaction type."""
+    """The facts of one window, by interaction type. ``types`` are all that were asked for, with a table or without."""
 
     tables: dict[str, Fact]
+    types: list[str] = msgspec.field(default_factory=list)
 
 
 class NarrowFacts(NamedTuple):
@@ -159,12 +160,16 @@ def write_facts(
     extracted_at: datetime,
     width: timedelta | None,
     tables: Mapping[str, Mapping[int, Fact]],
+    types: Iterable[str] = (),
 ) -> None:
-    """Keep the facts of an extraction, for each window that it will be split into."""
+    """Keep the facts of an extraction, for each window that it will be split into. ``types`` were asked for."""
+    asked = sorted({*types, *tables})
     windows = [place.window] if width is None else place.window.split(width)
     for number, window in enumerate(windows):
         facts = {name: pieces[number] for name, pieces in tables.items() if number in pieces}
-        lake.publish(name_facts(WindowPaths(place.vendor, place.account, window), extracted_at), WindowFacts(facts))
+        lake.publish(
+            name_facts(WindowPaths(place.vendor, place.account, window), extracted_at), WindowFacts(facts, asked)
+        )
 
 
 def name_facts(place: WindowPaths, extracted_at: datetime) -> str:
@@ -192,3 +197,9 @@ def load_facts(lake: Lake, place: WindowPaths, extracted_at: datetime) -> dict[s
     """The facts of an extraction of a window, None if they are gone."""
     found = lake.read(name_facts(place, extracted_at), WindowFacts)
     return None if found is None else found.tables
+
+
+def load_types(lake: Lake, place: WindowPaths, extracted_at: datetime) -> frozenset[str] | None:
+    """The interaction types that an extraction of a window asked for, None if that is not known."""
+    found = lake.read(name_facts(place, extracted_at), WindowFacts)
+    return None if found is None else frozenset(found.types)

@@ -122,7 +122,8 @@ class _Landing:
                 writer.add_outcome(outcome, place)
             manifest = writer.finish(self._count(outcomes))
         if is_about_everyone(job):
-            write_facts(job.lake, job.place, writer.state.extracted_at, job.width, writer.state.tables)
+            types = getattr(job.options, "types", ())
+            write_facts(job.lake, job.place, writer.state.extracted_at, job.width, writer.state.tables, types)
         writer.save_finished(self._count_sent())
         return manifest
 

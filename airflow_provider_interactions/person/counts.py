@@ -41,7 +41,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     """What one system has, in numbers. It does not identify the people.
 
     ``channels`` counts interactions by channel and by the vendor's type. ``rejects`` counts unreadable records by
-    reason. Times are in UTC.
+    reason. Times are in UTC. ``source`` is a sentence if the records do not come from the vendor directly.
     """
 
     vendor: str
@@ -53,6 +53,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     channels: dict[str, dict[str, int]]
     rejects: dict[str, int]
     people: tuple[Person, ...]
+    source: str = ""
 
 
 class Answer(Findings, frozen=True, kw_only=True):
@@ -135,9 +136,11 @@ def _summarize_person(n: int, person: PersonRecords) -> Person:
     )
 
 
-def build_answer(manifest: Manifest, window: Window | None, totals: Totals, files: Files, summary: str) -> Answer:
+def build_answer(
+    manifest: Manifest, window: Window | None, totals: Totals, files: Files, summary: str, source: str = ""
+) -> Answer:
     """Sum up all people. Raises Unreconciled if a record is unaccounted for. ``window`` None means all time."""
-    findings = sum_findings(manifest, totals)
+    findings = sum_findings(manifest, totals, source)
     _reconcile_files([findings], files)
     return Answer(
         **msgspec.structs.asdict(findings),
@@ -149,7 +152,7 @@ def build_answer(manifest: Manifest, window: Window | None, totals: Totals, file
     )
 
 
-def sum_findings(manifest: Manifest, totals: Totals) -> Findings:
+def sum_findings(manifest: Manifest, totals: Totals, source: str = "") -> Findings:
     """Sum up the people of one system. Raises Unreconciled if a record is unaccounted for."""
     counts = Counts(
         canonical=totals.sum("interactions"), rejected=totals.sum("rejected"), repeated=totals.sum("repeated")
@@ -171,6 +174,7 @@ def sum_findings(manifest: Manifest, totals: Totals) -> Findings:
         channels={channel: dict(types.most_common()) for channel, types in sorted(totals.channels.items())},
         rejects=dict(totals.rejects.most_common()),
         people=tuple(totals.people),
+        source=source,
     )
 
 

@@ -96,21 +96,24 @@ def answer_person(
         for system in systems:
             people = Totals()
             with ask_vendor(
+                lake,
                 system.request,
                 system.credentials,
                 progress=progress,
                 limits=limits,
                 sharing=system.sharing,
                 now=asked_at,
-            ) as (manifest, records):
-                for place, person in enumerate(_drop_known(records), start=1):
+            ) as found:
+                manifest = found.manifest
+                for place, person in enumerate(_drop_known(found.people), start=1):
                     people.add(place, person)
                     output.write(person.rows)
             row = subjects[-1].first_row + subjects[-1].rows if subjects else 0
             subjects += place_subjects(manifest.vendor, manifest.account, system.request.contacts, people.people, row)
-            findings.append(sum_findings(manifest, people))
+            findings.append(sum_findings(manifest, people, found.source))
         parquet, lines = output.close()
-        cover = Cover(asked_at, asked_by, first.window, (), first.zone, gaps)
+        notes = [f"{read_about(one.vendor).title}: {one.source}" for one in findings if one.source]
+        cover = Cover(asked_at, asked_by, first.window, (), first.zone, [*gaps, *notes])
         files = Files(parquet, lines, write_page(lake, f"{base}.html", parquet, [subjects], cover))
         answer = sum_person(asked_at, first.window, findings, gaps, files, f"{base}.json")
         lake.publish(answer.summary, answer)

@@ -48,7 +48,7 @@ class Cover:
     """What stands at the top of the page: when it was asked, by whom, and the limits of the request.
 
     ``asked_at`` is aware. ``asked_by`` is the name of who asked, None if unknown. ``window`` None means all time.
-    ``types`` empty means all. ``gaps`` are sentences that say what was not asked.
+    ``types`` empty means all. ``gaps`` are sentences that say what was not asked, or not of the vendor.
     """
 
     asked_at: datetime

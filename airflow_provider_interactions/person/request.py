@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -41,6 +41,7 @@ from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.person.counts import Answer, Files, Totals, build_answer
 from airflow_provider_interactions.person.erased import refuse_erased
 from airflow_provider_interactions.person.files import AnswerFiles, PersonRecords, fold_type, read_person
+from airflow_provider_interactions.person.from_lake import Landed, land_from_lake
 from airflow_provider_interactions.person.page import Cover, write_page
 from airflow_provider_interactions.person.page_rows import place_subjects
 from airflow_provider_interactions.person.words import UTC_ZONE, find_zone
@@ -146,12 +147,24 @@ def answer_request(
     ``sharing`` is as in ``Job``. ``asked_by`` is the name of who asks; only the page holds it.
     """
     refuse_erased(lake, request.vendor.name, request.contacts, request.places)
-    with ask_vendor(request, credentials, progress=progress, limits=limits, sharing=sharing, now=now) as found:
-        return _write_answer(lake, request, *found, asked_by)
+    with ask_vendor(lake, request, credentials, progress=progress, limits=limits, sharing=sharing, now=now) as found:
+        return _write_answer(lake, request, found, asked_by)
+
+
+class Found(NamedTuple):
+    """What a vendor knows about the people of a request: the counts, and each person's records, in memory only.
+
+    ``source`` is a sentence if the records do not come from the vendor directly.
+    """
+
+    manifest: Manifest
+    people: Iterator[PersonRecords]
+    source: str = ""
 
 
 @contextmanager
 def ask_vendor(
+    lake: Lake,
     request: PersonRequest,
     credentials: Credentials,
     *,
@@ -159,8 +172,8 @@ def ask_vendor(
     limits: Limits | None = None,
     sharing: Sharing | None = None,
     now: datetime | None = None,
-) -> Iterator[tuple[Manifest, Iterator[PersonRecords]]]:
-    """What the vendor sends about the people of a request: the counts, and each person's records, in memory only."""
+) -> Iterator[Found]:
+    """Ask the vendor about the people of a request, or the lake if that is known to have everything."""
     with open_memory_lake() as memory:
         job = Job(
             vendor=request.vendor,
@@ -176,8 +189,8 @@ def ask_vendor(
             sharing=sharing,
             extracted_at=now or datetime.now(UTC),
         )
-        manifest = _land(job, request)
-        yield manifest, read_person(memory, request.vendor, manifest, request.types)
+        manifest, source = _land(lake, job, request)
+        yield Found(manifest, read_person(memory, request.vendor, manifest, request.types), source)
 
 
 def _check_people(vendor: Vendor, ids: Iterable[object], kind: str | None) -> dict[Contact, int]:
@@ -212,28 +225,32 @@ def all_time(vendor: Vendor) -> Window:
     return ALWAYS if vendor.filters_by_date else EVER
 
 
-def _land(job: Job, request: PersonRequest) -> Manifest:
+def _land(lake: Lake, job: Job, request: PersonRequest) -> Landed:
     try:
-        return land_tables(job, "raw") if job.vendor.bulk else asyncio.run(land_pages(job, "raw"))
+        if job.vendor.bulk is None:
+            return Landed(asyncio.run(land_pages(job, "raw")))
+        return land_from_lake(lake, job) or Landed(land_tables(job, "raw"))
     except VendorError as error:
         error.window = error.window if request.window else "all time"
         raise
 
 
-def _write_answer(
-    lake: Lake, request: PersonRequest, manifest: Manifest, people: Iterator[PersonRecords], asked_by: str | None
-) -> Answer:
+def _write_answer(lake: Lake, request: PersonRequest, found: Found, asked_by: str | None) -> Answer:
+    manifest = found.manifest
     folder = WindowPaths(manifest.vendor, manifest.account, request.span).requests
     base, totals = f"{folder}/{timestamp(manifest.extracted_at)}-{uuid.uuid4().hex[:8]}", Totals()
     with AnswerFiles(lake, base) as output:
-        for place, person in zip(request.places, people, strict=True):
+        for place, person in zip(request.places, found.people, strict=True):
             totals.add(place, person)
             output.write(person.rows)
         parquet, lines = output.close()
         subjects = place_subjects(manifest.vendor, manifest.account, request.contacts, totals.people)
-        cover = Cover(manifest.extracted_at, asked_by, request.window, request.words, request.zone)
+        notes = [found.source] if found.source else []
+        cover = Cover(manifest.extracted_at, asked_by, request.window, request.words, request.zone, notes)
         page = write_page(lake, f"{base}.html", parquet, [[subject] for subject in subjects], cover)
-        answer = build_answer(manifest, request.window, totals, Files(parquet, lines, page), f"{base}.json")
+        answer = build_answer(
+            manifest, request.window, totals, Files(parquet, lines, page), f"{base}.json", found.source
+        )
         lake.publish(answer.summary, answer)
         output.keep()
     return answer
