@@ -7,7 +7,7 @@ Sources: "Create custom reports using … Microsoft Fabric" (MicrosoftDocs/custo
 
 from __future__ import annotations
 
-from typing import Literal, NoReturn
+from typing import Literal
 
 from airflow_provider_interactions.contract import Response
 from airflow_provider_interactions.errors import (
@@ -22,20 +22,19 @@ from airflow_provider_interactions.vendors.dynamics_marketing import errors as d
 
 FOLDER = "Customer Insights Journeys"
 
-#: The steps from the connection to the first row. OneLake: workspace, lakehouse, tables. Dataverse: link, folder,
-#: access, tables.
-Step = Literal["workspace", "lakehouse", "link", "folder", "access", "tables"]
+#: The steps from the connection to the first row. OneLake: workspace, tables. Dataverse: folder, link, access, tables.
+Step = Literal["workspace", "link", "folder", "access", "tables"]
 
-#: What a step shows: not there, there but refused, there but not complete, there but without anything in it.
-Seen = Literal["missing", "forbidden", "incomplete", "empty"]
+#: What a step shows: not there, there but refused, there but not complete.
+Seen = Literal["missing", "forbidden", "incomplete"]
 
 _PRIVILEGE = (
     "the application user may not read the managed data lake. Give its security role read access to the table Data "
     "Lake Folder; if that is not enough, try the role System Administrator (which privilege is needed is not published)"
 )
 
-#: The error class and sentence for what a step shows; no class where it is no error.
-VERDICTS: dict[tuple[Step, Seen], tuple[type[VendorError] | None, str]] = {
+#: The error class and sentence for what a step shows.
+VERDICTS: dict[tuple[Step, Seen], tuple[type[VendorError], str]] = {
     ("workspace", "forbidden"): (
         AuthRejected,
         (
@@ -47,35 +46,12 @@ VERDICTS: dict[tuple[Step, Seen], tuple[type[VendorError] | None, str]] = {
         RequestRejected,
         "OneLake has no such workspace, or hides it from the app. Check workspace, and the app's role there",
     ),
-    ("lakehouse", "missing"): (
-        RequestRejected,
-        "the workspace has no such lakehouse. Check lakehouse: its name, or the GUID in its address",
-    ),
-    ("lakehouse", "forbidden"): (
-        AuthRejected,
-        "the app may not read the lakehouse. Give it ReadAll there, or the role Contributor in the workspace",
-    ),
     ("tables", "missing"): (
         RequestRejected,
         (
-            f"the lakehouse has no tables of interactions. Make Dataverse shortcuts to the folder {FOLDER!r}; in a "
-            "lakehouse with schemas, fill in schema"
+            "there are no tables of interactions. Check lakehouse: its name, or the GUID in its address. In it, make "
+            f"Dataverse shortcuts to the folder {FOLDER!r}; in a lakehouse with schemas, fill in schema"
         ),
-    ),
-    ("tables", "forbidden"): (
-        AuthRejected,
-        (
-            "the shortcuts may not read Dataverse. Renew their connection: its account must be System Administrator "
-            "in the environment"
-        ),
-    ),
-    ("tables", "empty"): (
-        None,
-        "Journeys has written no interactions of these types yet: a table appears with its first interaction",
-    ),
-    ("link", "missing"): (
-        RequestRejected,
-        "Dataverse has no link to Microsoft Fabric. An administrator makes one in Power Apps, on the page Tables",
     ),
     ("link", "incomplete"): (
         Unavailable,
@@ -94,17 +70,10 @@ VERDICTS: dict[tuple[Step, Seen], tuple[type[VendorError] | None, str]] = {
 }
 
 
-def judge_step(step: Step, seen: Seen) -> VendorError | None:
-    """The error for what a step shows; None where it is no error."""
+def judge_step(step: Step, seen: Seen) -> VendorError:
+    """The error for what a step shows."""
     kind, sentence = VERDICTS[step, seen]
-    return None if kind is None else kind(sentence)
-
-
-def raise_step(step: Step, seen: Seen) -> NoReturn:
-    """Raise the error for what a step shows, which must be one."""
-    error = judge_step(step, seen)
-    assert error is not None  # noqa: S101 - the table says which are errors
-    raise error
+    return kind(sentence)
 
 
 def describe_step(step: Step, seen: Seen) -> str:

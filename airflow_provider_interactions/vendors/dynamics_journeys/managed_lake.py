@@ -16,7 +16,7 @@ from airflow_provider_interactions.contract import Fetch, Request, Response
 from airflow_provider_interactions.contract.bulk import Access, Folders, TableAddress
 from airflow_provider_interactions.errors import BadResponse
 from airflow_provider_interactions.urls import check_url
-from airflow_provider_interactions.vendors.dynamics_journeys.errors import FOLDER, raise_step
+from airflow_provider_interactions.vendors.dynamics_journeys.errors import FOLDER, judge_step
 from airflow_provider_interactions.vendors.dynamics_journeys.settings import NAME, Settings
 from airflow_provider_interactions.vendors.shared.dataverse import HEADERS
 
@@ -128,7 +128,7 @@ async def _explain_no_folder(fetch: Fetch, settings: Settings) -> NoReturn:
     """Raise the reason why there is no folder: the first data may still be on its way."""
     query = {"$select": "name,extendedproperties", "$filter": "statecode eq 0"}
     copying = await fetch(_ask(settings, "synapselinkprofiles", query), _read_copying)
-    raise_step(*(("link", "incomplete") if copying else ("folder", "missing")))
+    raise judge_step(*(("link", "incomplete") if copying else ("folder", "missing")))
 
 
 def _read_copying(response: Response) -> bool:

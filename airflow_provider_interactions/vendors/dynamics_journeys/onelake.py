@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from airflow_provider_interactions.contract.bulk import Access, Folders, TableAddress
 from airflow_provider_interactions.errors import AuthRejected, BadResponse
-from airflow_provider_interactions.vendors.dynamics_journeys.errors import raise_step
+from airflow_provider_interactions.vendors.dynamics_journeys.errors import judge_step
 from airflow_provider_interactions.vendors.dynamics_journeys.settings import Settings, locate_tables
 
 #: The only account of OneLake.
@@ -44,10 +44,10 @@ def _list_root(folders: Folders) -> Sequence[str]:
     try:
         return folders.list_folders("")
     except AuthRejected:
-        raise_step("workspace", "forbidden")
+        raise judge_step("workspace", "forbidden") from None
     except BadResponse as error:
         if error.status == 404:
-            raise_step("workspace", "missing")
+            raise judge_step("workspace", "missing") from None
         raise
 
 

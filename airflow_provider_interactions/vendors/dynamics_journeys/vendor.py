@@ -21,7 +21,7 @@ from airflow_provider_interactions.errors import ConfigError, RequestRejected
 from airflow_provider_interactions.vendors.dynamics_journeys import columns, managed_lake, onelake
 from airflow_provider_interactions.vendors.dynamics_journeys.about import ABOUT
 from airflow_provider_interactions.vendors.dynamics_journeys.auth import auth
-from airflow_provider_interactions.vendors.dynamics_journeys.errors import classify, raise_step
+from airflow_provider_interactions.vendors.dynamics_journeys.errors import classify, judge_step
 from airflow_provider_interactions.vendors.dynamics_journeys.mapping import map_records
 from airflow_provider_interactions.vendors.dynamics_journeys.settings import NAME, Settings
 from airflow_provider_interactions.vendors.dynamics_journeys.times import read_timestamps
@@ -69,7 +69,7 @@ def find_tables(folders: Folders, credentials: Credentials[Settings], options: O
         chosen |= unknown
     tables = [table for table in named if table.native_type in chosen]
     if in_lakehouse and not tables and unknown == {table.native_type for table in named}:
-        raise_step("tables", "missing")
+        raise judge_step("tables", "missing")
     if left := sorted(unknown - chosen):
         log.info("%s: tables that are none of the published types are not read: %s", NAME, ", ".join(left))
     _refuse_doubles(tables)
