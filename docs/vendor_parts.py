@@ -138,7 +138,7 @@ def describe_refusals(vendor: str) -> str:
     """What a vendor's codes and statuses mean here; one row for each meaning."""
     found = {answer: verdict for verdicts in _REFUSALS[vendor] for answer, verdict in verdicts.items()}
     rows = [
-        (_format_responses(answers), f"`{kind.__name__}`" if kind else "none", _describe_outcome(kind), sentence)
+        (_format_responses(answers), f"`{kind.__name__}`", _describe_outcome(kind), sentence)
         for (kind, sentence), answers in _group_by_value(found).items()
     ]
     found = format_table(("response", "error", "what happens", "message"), rows)
@@ -165,9 +165,7 @@ def _format_responses(answers: Sequence[str]) -> str:
     return ", ".join(answer if " " in answer else f"`{answer}`" for answer in answers)
 
 
-def _describe_outcome(kind: type[errors.VendorError] | None) -> str:
-    if kind is None:
-        return "the run goes on"
+def _describe_outcome(kind: type[errors.VendorError]) -> str:
     if issubclass(kind, errors.ContactError):
         return "this contact is noted, the others go on"
     return "retried" if kind.retry else "the task fails"
