@@ -6,7 +6,9 @@ the project does not:
 
     .uv/bin/uv run --with-requirements .ci/browser.txt python docs/screenshots.py
 
-Names of steps (see `PATH`) as arguments walk these alone, and leave the other pictures as they are.
+Names of steps (see `PATH`) as arguments walk these alone, and leave the other pictures as they are. With `--install`,
+the path begins with a new virtual environment, into which pip installs this checkout. Without names it then has the
+steps of `NEWCOMER`.
 
 Look at every picture before it is committed. What the pictures say is written to `pictures/shown.json`, which a test
 compares with the code.
@@ -14,6 +16,7 @@ compares with the code.
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import os
@@ -22,23 +25,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+import venv
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import limited_airflow
 from chromium import open_chromium
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from shown import CONTACTS, DAYS, SHOWN, VENDOR, mask_form, mask_log
 
 from airflow_provider_interactions.demo import airflow, request
+from airflow_provider_interactions.demo.paths import Paths, prepare_home
 from airflow_provider_interactions.demo.rest import Api, NotReady
 from airflow_provider_interactions.demo.sandbox_process import SandboxProcess
 from airflow_provider_interactions.demo.scenario import REQUEST
 from airflow_provider_interactions.demo.supervisor import Supervisor, supervise
 from airflow_provider_interactions.vendors import VENDORS
+from airflow_provider_interactions.window import Window
 
 PICTURES = Path(__file__).with_name("pictures")
 WIDTH, HEIGHT = 1280, 800
@@ -56,6 +63,7 @@ class Walk:
     """What the steps of the path share, and what their pictures say."""
 
     processes: Supervisor
+    folder: Path
     api: Api = field(default_factory=lambda: Api(""))
     #: the vendor's ids of the contacts
     contacts: Sequence[str] = ()
@@ -90,19 +98,39 @@ class Walk:
         print(f"{time.monotonic() - begun:6.1f} s  {step}", flush=True)
 
 
-def preview() -> None:
-    """Twenty interactions in a terminal."""
-    command = (sys.executable, "-m", "airflow_provider_interactions.shell", "preview", "which50", "--sandbox")
-    done = subprocess.run((*command, "--limit", "20"), capture_output=True, text=True, check=True)  # noqa: S603
-    assert done.stdout.count("interaction_id:") == 20, done.stdout
+def install(folder: Path) -> str:
+    """Install this checkout into a new virtual environment, as the README does. Returns its Python."""
+    venv.create(folder, with_pip=True)
+    python = str(folder / "bin" / "python")
+    package = f"{PICTURES.parents[1]}[demo]"
+    run((python, "-m", "pip", "install", "--quiet", package))
+    assert run((python, "-c", "import airflow_provider_interactions as it; print(it.__file__)")).startswith(str(folder))
+    return python
 
 
-def start_demo(processes: Supervisor, home: Path) -> tuple[Api, SandboxProcess]:
+def run(command: Sequence[str]) -> str:
+    """Run a command to its end. Returns what it prints."""
+    return subprocess.run(command, env=own_environment(), stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603
+
+
+def own_environment() -> Mapping[str, str]:
+    """The environment, without a folder of packages that would hide the installed ones."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+def preview(python: str) -> None:
+    """Twenty interactions in a terminal, by the installed command."""
+    command = (str(Path(python).with_name("interactions")), "preview", "which50", "--sandbox", "--limit", "20")
+    shown = run(command)
+    assert shown.count("interaction_id:") == 20, shown
+
+
+def start_demo(processes: Supervisor, home: Path, python: str) -> tuple[Api, SandboxProcess]:
     """The demo with its UI, as soon as it says that it keeps running."""
     log = home.with_suffix(".log")
     arguments = ("--ui", "--home", str(home), "--days", str(DAYS), "--contacts", str(CONTACTS))
-    command = (sys.executable, "-m", "airflow_provider_interactions.demo", *arguments)
-    processes.start("The demo", command, os.environ, log)
+    command = (python, "-m", "airflow_provider_interactions.demo", *arguments)
+    processes.start("The demo", command, own_environment(), log)
     processes.wait_until(lambda: "keep running" in log.read_text(), "The demo did not finish", patience=600)
     text = log.read_text()
     assert "each once and unchanged" in text, text
@@ -254,6 +282,8 @@ def failure(page: Page, walk: Walk) -> None:
     fail_request(walk)
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
     calm(page, f"{request.build_url(walk.api.url, FAILED)}?log_level=error")
+    # Without this, the grid has no column for the newest run.
+    drag(page, 315, 415)
     page.get_by_text("was refused").first.evaluate("line => line.scrollIntoView()")
     page.wait_for_timeout(1000)
     trace = page.get_by_text('File "').first.bounding_box()
@@ -365,6 +395,27 @@ def approve(page: Page, walk: Walk, run: str) -> None:
     page.get_by_role("button", name="Approve", exact=True).click()
 
 
+def large_run(page: Page, walk: Walk) -> None:
+    """A run that waits for a person since its plan is too large, in an Airflow with a DAG that has a limit."""
+    day = Window.day(datetime.now(UTC).date() - timedelta(days=1))
+    paths = Paths(walk.folder / "limited", dags=limited_airflow.DAGS)
+    with prepare_home(paths):
+        api = limited_airflow.start(walk.processes, paths, day)
+        limited_airflow.ask(walk.processes, api, "large-run", day)
+        page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+        calm(page, f"{api.url}/required_actions?response_received=false")
+        save("required-actions", page.screenshot())
+        page.get_by_role("link", name="requests?").click()
+        page.get_by_text("The run would send").wait_for()
+        bottom = page.get_by_role("button", name="Approve", exact=True).bounding_box()
+        assert bottom
+        save("approve", page.screenshot(), (0, 0, WIDTH, int(bottom["y"]) + 80))
+        for button in page.get_by_role("button", name=re.compile("^(Approve|Reject)$")).all():
+            walk.note("approve", button)
+        page.get_by_role("button", name="Approve", exact=True).click()
+        limited_airflow.wait_for(walk.processes, api, "large-run", "load", frozenset({"success"}))
+
+
 def hide_folder(page: Page) -> None:
     """Leave the demo's folder out of a picture: it is another one each time."""
     page.evaluate(
@@ -394,29 +445,47 @@ PATH: dict[str, Callable[[Page, Walk], None]] = {
     "a DAG's grid": grid,
     "an asset": assets,
     "an erasure": erasure,
+    "a run that waits": large_run,
 }
 
 
+#: Steps of the path that a newcomer goes, after the preview and the demo.
+NEWCOMER = ("the home page", "the coverage page", "a gap is filled", "a request's form", "a person's answer")
+
+
 def main() -> None:
-    """Go the whole path."""
+    """Go the whole path, or the steps that the arguments name."""
+    parse = argparse.ArgumentParser(description=__doc__)
+    parse.add_argument("--install", action="store_true", help="begin with a new virtual environment")
+    parse.add_argument("steps", nargs="*", metavar="step", help=", ".join(PATH))
+    wanted = parse.parse_args()
+    steps = wanted.steps or (NEWCOMER if wanted.install else tuple(PATH))
     PICTURES.mkdir(exist_ok=True)
     expect.set_options(timeout=60_000)
     with tempfile.TemporaryDirectory() as folder, supervise(patience=60) as processes:
-        walk = Walk(processes)
-        with walk.time("twenty interactions in a terminal"):
-            preview()
-        with walk.time("the demo"):
-            walk.api, sandbox = start_demo(processes, Path(folder) / "demo")
-        walk.contacts = sandbox.contacts(VENDOR)
-        with open_chromium() as browser:
-            page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
-            for step, look in PATH.items():
-                if sys.argv[1:] and step not in sys.argv[1:]:
-                    continue
-                with walk.time(step):
-                    look(page, walk)
+        walk = Walk(processes, Path(folder))
+        with walk.time("all in one piece"):
+            go(walk, steps, fresh=wanted.install)
     shown = json.loads(SHOWN.read_text(encoding="utf-8")) | walk.shown
     SHOWN.write_text(json.dumps(shown, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def go(walk: Walk, steps: Sequence[str], *, fresh: bool) -> None:
+    """Go the steps one after the other, and time each."""
+    python = sys.executable
+    if fresh:
+        with walk.time("the package is installed"):
+            python = install(walk.folder / "venv")
+    with walk.time("twenty interactions in a terminal"):
+        preview(python)
+    with walk.time("the demo"):
+        walk.api, sandbox = start_demo(walk.processes, walk.folder / "demo", python)
+    walk.contacts = sandbox.contacts(VENDOR)
+    with open_chromium() as browser:
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
+        for step in steps:
+            with walk.time(step):
+                PATH[step](page, walk)
 
 
 if __name__ == "__main__":
