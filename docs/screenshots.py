@@ -19,14 +19,11 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import os
 import re
-import subprocess
 import sys
 import tempfile
 import time
-import venv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -34,14 +31,14 @@ from pathlib import Path
 
 import limited_airflow
 from chromium import open_chromium
+from newcomer import install, preview, start_demo
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
-from shown import CONTACTS, DAYS, SHOWN, VENDOR, mask_form, mask_log
+from shown import DAYS, SHOWN, VENDOR, mask_form, mask_log
 
 from airflow_provider_interactions.demo import airflow, request
 from airflow_provider_interactions.demo.paths import Paths, prepare_home
 from airflow_provider_interactions.demo.rest import Api, NotReady
-from airflow_provider_interactions.demo.sandbox_process import SandboxProcess
 from airflow_provider_interactions.demo.scenario import REQUEST
 from airflow_provider_interactions.demo.supervisor import Supervisor, supervise
 from airflow_provider_interactions.vendors import VENDORS
@@ -96,49 +93,6 @@ class Walk:
         begun = time.monotonic()
         yield
         print(f"{time.monotonic() - begun:6.1f} s  {step}", flush=True)
-
-
-def install(folder: Path) -> str:
-    """Install this checkout into a new virtual environment, as the README does. Returns its Python."""
-    venv.create(folder, with_pip=True)
-    python = str(folder / "bin" / "python")
-    package = f"{PICTURES.parents[1]}[demo]"
-    run((python, "-m", "pip", "install", "--quiet", package))
-    assert run((python, "-c", "import airflow_provider_interactions as it; print(it.__file__)")).startswith(str(folder))
-    return python
-
-
-def run(command: Sequence[str]) -> str:
-    """Run a command to its end. Returns what it prints."""
-    return subprocess.run(command, env=own_environment(), stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603
-
-
-def own_environment() -> Mapping[str, str]:
-    """The environment, without a folder of packages that would hide the installed ones."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-
-
-def preview(python: str) -> None:
-    """Twenty interactions in a terminal, by the installed command."""
-    command = (str(Path(python).with_name("interactions")), "preview", "which50", "--sandbox", "--limit", "20")
-    shown = run(command)
-    assert shown.count("interaction_id:") == 20, shown
-
-
-def start_demo(processes: Supervisor, home: Path, python: str) -> tuple[Api, SandboxProcess]:
-    """The demo with its UI, as soon as it says that it keeps running."""
-    log = home.with_suffix(".log")
-    arguments = ("--ui", "--home", str(home), "--days", str(DAYS), "--contacts", str(CONTACTS))
-    command = (python, "-m", "airflow_provider_interactions.demo", *arguments)
-    processes.start("The demo", command, own_environment(), log)
-    processes.wait_until(lambda: "keep running" in log.read_text(), "The demo did not finish", patience=600)
-    text = log.read_text()
-    assert "each once and unchanged" in text, text
-    found = re.search(r"^Airflow +(\S+).*^sandbox +(\S+)/_sandbox$", text, re.MULTILINE | re.DOTALL)
-    assert found, text
-    api = Api(found[1])
-    api.login()
-    return api, SandboxProcess(found[2], {})
 
 
 def fail_request(walk: Walk) -> None:
@@ -403,8 +357,8 @@ def large_run(page: Page, walk: Walk) -> None:
         api = limited_airflow.start(walk.processes, paths, day)
         limited_airflow.ask(walk.processes, api, "large-run", day)
         page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
-        calm(page, f"{api.url}/required_actions?response_received=false")
-        save("required-actions", page.screenshot())
+        calm(page, f"{api.url}/required_actions")
+        save("required-actions", page.screenshot(), (0, 0, WIDTH, 260))
         page.get_by_role("link", name="requests?").click()
         page.get_by_text("The run would send").wait_for()
         bottom = page.get_by_role("button", name="Approve", exact=True).bounding_box()

@@ -64,7 +64,8 @@ class ApprovePlanOperator(ApprovalOperator):
         self.log.info("%s", text)
         if plan.wide.requests <= int(self.max_requests):
             return None
-        self.body = f"The run would send {plan.wide.requests:,} requests.\n\n```\n{text}\n```"
+        # Markdown in which each line is a paragraph: Airflow's UI joins the lines of a block of code.
+        self.body = "\n\n".join([f"The run would send {plan.wide.requests:,} requests.", *text.splitlines()])
         return super().execute(context)
 
     def _plan(self) -> Any:

@@ -70,6 +70,10 @@ def person(
     kind: Kind = None,
     start: Start = None,
     end: End = None,
+    time_zone: Annotated[
+        str | None,
+        typer.Option(help="Time zone of dates, and of the times on the page. Default: UTC.", show_default=False),
+    ] = None,
     type_: Annotated[list[str] | None, typer.Option("--type", help="Only this type; may be repeated.")] = None,
     show: Annotated[bool, typer.Option("--show", help="Print the records, too: personal data.")] = False,
     option: Options = None,
@@ -85,7 +89,8 @@ def person(
 
         store = session.config.open_lake(lake)
         source = open_source(session, vendor, conn_id, option or ())
-        answer(session, source, check_people(source, contact, kind, start, end, type_ or ()), store, show=show)
+        request = check_people(source, contact, kind, start, end, type_ or (), time_zone)
+        answer(session, source, request, store, show=show)
 
 
 app.command()(erase)

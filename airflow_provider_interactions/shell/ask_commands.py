@@ -20,6 +20,7 @@ from airflow_provider_interactions.shell.options import (
     Kind,
     Options,
     Start,
+    TimeZone,
     Vendor,
 )
 from airflow_provider_interactions.shell.session import Session, open_session
@@ -82,6 +83,7 @@ def preview(
     limit: Annotated[int, typer.Option(min=1, help="The most interactions.")] = 20,
     start: Start = None,
     end: End = None,
+    time_zone: TimeZone = None,
     in_sandbox: Annotated[bool, typer.Option("--sandbox", help="Ask a sandbox of its own. Needs no account.")] = False,
     option: Options = None,
     config: ConfigFile = None,
@@ -96,7 +98,7 @@ def preview(
 
         choice = ContactChoice(ids=contact or (), kind=kind)
         with _open_source(session, vendor, conn_id, choice, option, in_sandbox=in_sandbox) as (source, chosen):
-            window = choose_span(source.vendor, start, end)
+            window = choose_span(source.vendor, start, end, time_zone)
             command.preview(session, source, list_contacts(source, chosen), window, limit)
 
 

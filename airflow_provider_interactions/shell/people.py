@@ -19,6 +19,7 @@ from airflow_provider_interactions.shell.progress import show_progress
 from airflow_provider_interactions.shell.session import Session
 from airflow_provider_interactions.shell.sources import Source, read_ids
 from airflow_provider_interactions.shell.steps import open_sharing
+from airflow_provider_interactions.shell.windows import read_ends
 
 
 def show_contacts(session: Session, found: Iterable[Contact], limit: int) -> None:
@@ -39,17 +40,20 @@ def check_people(
     start: str | None,
     end: str | None,
     types: Sequence[str],
+    time_zone: str | None,
 ) -> PersonRequest:
     """Check a request for a few people's data, as the operator does. Raises ConfigError that names what is wrong."""
     vendor = source.vendor
+    first, last = read_ends(start, end, time_zone)
     return check_request(
         vendor,
         read_ids(contacts),
         require_kind(vendor.name, kind, vendor.about.person_kinds),
-        start=start,
-        end=end,
+        start=first,
+        end=last,
         types=require_types(vendor.name, types),
         options=source.given,
+        time_zone=time_zone,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airflow_provider_interactions.contract import Vendor
@@ -50,7 +50,8 @@ def find_zone(name: str | None) -> tzinfo:
 
 def _read_instant(text: str, zone: tzinfo) -> datetime:
     """A date's midnight in a time zone, or a time with a zone of its own."""
-    return datetime.combine(date.fromisoformat(text), time.min, zone) if _DATE.fullmatch(text) else instant(text)
+    found = instant(text)
+    return datetime.combine(found.date(), time.min, zone) if _DATE.fullmatch(text) else found
 
 
 def _cut(start: datetime, end: datetime, span: timedelta) -> Iterator[Window]:
@@ -68,10 +69,17 @@ def _add(moment: datetime, span: timedelta) -> datetime:
     return moment + span
 
 
-def choose_span(vendor: Vendor, start: str | None, end: str | None) -> Window:
+def choose_span(vendor: Vendor, start: str | None, end: str | None, time_zone: str | None = None) -> Window:
     """The time of ``--start`` and ``--end``, each of which may be left out. Raises ConfigError."""
-    full = all_time(vendor)
-    return Window(full.start if start is None else instant(start), full.end if end is None else instant(end))
+    full, (first, last) = all_time(vendor), read_ends(start, end, time_zone)
+    return Window(first or full.start, last or full.end)
+
+
+def read_ends(start: str | None, end: str | None, time_zone: str | None) -> tuple[datetime | None, datetime | None]:
+    """``--start`` and ``--end``, each None if it was left out. Raises ConfigError."""
+    zone = find_zone(time_zone)
+    first, last = (None if text is None else _read_instant(text, zone) for text in (start, end))
+    return first, last
 
 
 def choose_bounds(start: str | None, end: str | None, time_zone: str | None = None) -> Window | None:

@@ -97,10 +97,11 @@ def test_the_page_of_a_receipt():
     assert SHOWN["erase-receipt"] == re.findall(r"<(?:h1|h2|dt)>(.*?)</", page), MAKE
 
 
-def test_what_the_approval_of_an_erasure_offers():
+@pytest.mark.parametrize("picture", ["approve", "erase-approve"])
+def test_what_an_approval_offers(picture):
     from airflow.providers.standard.operators.hitl import ApprovalOperator
 
-    assert SHOWN["erase-approve"] == [ApprovalOperator.APPROVE, ApprovalOperator.REJECT], MAKE
+    assert SHOWN[picture] == [ApprovalOperator.APPROVE, ApprovalOperator.REJECT], MAKE
 
 
 def test_every_picture_is_on_a_page_and_every_page_has_its_pictures():

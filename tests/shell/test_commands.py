@@ -77,6 +77,28 @@ def test_a_preview_shows_what_exists_beside_the_vendors_own_bytes(shell, vendor)
     assert len(within) == shell.sandbox.oracle(vendor, *SPAN, contact=person).interactions
 
 
+@pytest.mark.parametrize("vendor", NAMES)
+def test_dates_of_a_preview_and_of_a_request_are_those_of_the_time_zone(shell, vendor):
+    someone = shell.sandbox.contacts(vendor)[0]
+    words = ("--contact", someone, *choose(vendor), *DATES, "--time-zone", "Pacific/Auckland")
+    there = shell.sandbox.oracle(vendor, "2025-12-31T11:00:00Z", "2026-01-03T11:00:00Z", contact=someone).interactions
+    assert there > 0
+    assert len(shell.ask("preview", vendor, *words, "--limit", "1000")["interactions"]) == there
+    assert shell.ask("person", vendor, *words)["counts"]["canonical"] == there
+
+
+def test_the_times_on_a_persons_page_are_those_of_the_time_zone(shell):
+    someone = shell.sandbox.contacts("which50")[0]
+    found = shell.ask("person", "which50", "--contact", someone, "--time-zone", "Pacific/Auckland")
+    assert "Pacific/Auckland" in (shell.folder / "lake" / found["page"]["path"]).read_text(encoding="utf-8")
+
+
+def test_an_unknown_time_zone_is_refused(shell):
+    for command in ("preview", "person"):
+        _, err = shell.run(command, "which50", "--contact", "someone", "--time-zone", "Middle/Earth", code=3)
+        assert "--time-zone is 'Middle/Earth'" in err
+
+
 def test_a_preview_fits_eighty_columns(shell):
     out, _ = shell.run("preview", "which50", "--contact", shell.sandbox.contacts("which50")[0])
     lines = out.splitlines()

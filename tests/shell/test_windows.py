@@ -3,10 +3,12 @@
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_interactions.shell.windows import choose_windows
+from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.shell.windows import choose_bounds, choose_windows, read_ends
 
 ZONES = st.sampled_from(
     ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo"]
@@ -40,3 +42,19 @@ def test_hours_are_those_of_the_clock_that_never_changes(zone, first, hours):
 def test_a_day_on_which_clocks_change_is_longer():
     [window] = choose_windows("2026-10-25", None, None, "1d", "Europe/Berlin")
     assert window.end - window.start == timedelta(hours=25)
+
+
+@given(month=st.integers(0, 99), day=st.integers(29, 99))
+def test_a_day_that_no_calendar_has_is_refused(month, day):
+    text = f"2026-{month:02}-{day:02}"
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        for read in (
+            lambda: choose_windows(text, None, None),
+            lambda: choose_windows(None, text, "2027-01-01"),
+            lambda: choose_bounds(text, "2027-01-01"),
+            lambda: read_ends(None, text, "Europe/Berlin"),
+        ):
+            with pytest.raises(ConfigError):
+                read()
