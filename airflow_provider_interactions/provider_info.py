@@ -17,7 +17,7 @@ OPERATORS = [
     f"airflow_provider_interactions.{name}"
     for name in (
         *("operators.contacts", "operators.extract", "operators.publish", "operators.normalize", "operators.load"),
-        *("operators.pipeline", "operators.person", "operators.everywhere", "operators.erase"),
+        *("operators.pipeline", "operators.person", "operators.everywhere", "operators.erase", "operators.reopen"),
         "observability.assets",
     )
 ]

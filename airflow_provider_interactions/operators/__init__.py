@@ -10,11 +10,13 @@ from airflow_provider_interactions.operators.parts import NormalizePartOperator,
 from airflow_provider_interactions.operators.person import ContactInteractionsOperator
 from airflow_provider_interactions.operators.pipeline import Pipeline, interactions_pipeline
 from airflow_provider_interactions.operators.publish import PublishInteractionsOperator
+from airflow_provider_interactions.operators.reopen import FindReopenedOperator
 
 __all__ = [
     "ContactInteractionsOperator",
     "EraseContactOperator",
     "ExtractInteractionsOperator",
+    "FindReopenedOperator",
     "ListContactsOperator",
     "LoadInteractionsOperator",
     "NormalizeInteractionsOperator",

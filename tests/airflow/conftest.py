@@ -126,6 +126,7 @@ class FakeExecutionApi:
     def __init__(self, window=WINDOW, conf=None, connections=None):
         start, end = window
         self.xcom, self.states, self.labels, self.rendered, self.questions = {}, [], [], [], []
+        self.triggered = []
         self.connections = connections or {}
         self.dag_run = {
             "dag_id": "d",
@@ -175,6 +176,8 @@ class FakeExecutionApi:
             return self._xcom(request, path, body)
         if path.startswith("connections/"):
             return self._connection(path.split("/")[-1])
+        if path.startswith("dag-runs/"):
+            self.triggered.append((path.split("/")[1], body["conf"]))
         if path.startswith("hitlDetails/"):
             self.questions.append(body)
             return httpx.Response(201, json=body)

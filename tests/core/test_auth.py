@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from airflow_provider_interactions.contract import Response
 from airflow_provider_interactions.errors import AuthRejected, BadResponse
 from airflow_provider_interactions.vendors.capillary import auth as capillary
-from airflow_provider_interactions.vendors.dynamics_marketing import auth as dynamics
+from airflow_provider_interactions.vendors.shared import entra
 from airflow_provider_interactions.vendors.shared.encoding import BYTE_ORDER_MARK
 from airflow_provider_interactions.vendors.which50 import auth as which50
 
@@ -28,7 +28,7 @@ def nested(token, seconds):
 
 #: How a vendor reads a token, how its host writes one, the seconds of one without a lifetime, and an error of it.
 VENDORS = {
-    "dynamics_marketing": (dynamics.read_token, flat, 3600.0, {"error": "invalid_client"}),
+    "dynamics_marketing": (entra.read_token, flat, 3600.0, {"error": "invalid_client"}),
     "which50": (which50.read_token, flat, 3600.0, {"error": "invalid_grant"}),
     "capillary": (capillary.read_token, nested, 300.0, {"data": None, "errors": [{"code": 1}]}),
 }
@@ -103,6 +103,6 @@ def test_a_token_that_no_header_can_carry_is_none(vendor, token):
 @pytest.mark.parametrize(("name", "life"), [("expires_in-text", 3599), ("without-expires_in", 3600)])
 def test_the_cases(name, life):
     body = (CASES / f"F02-token-{name}.json").read_bytes()
-    for reader in (dynamics.read_token, which50.read_token):
+    for reader in (entra.read_token, which50.read_token):
         found = reader(Response(200, {}, body))
         assert (found.value, found.expires_in) == ("tok", life)

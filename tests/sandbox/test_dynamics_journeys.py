@@ -31,7 +31,7 @@ def running(contacts=8, **options):
 
 @pytest.fixture(scope="module")
 def shared():
-    with running(contacts=12, page_size=7) as client:
+    with running(contacts=12, page_size=7, bad_rows=True) as client:
         yield client
 
 
@@ -72,7 +72,7 @@ def test_delta_is_read_right_with_every_feature_and_with_none(features, open_tab
 
 @pytest.mark.parametrize(("kind", "parse"), [("parquet", parse_parquet), ("csv", parse_csv)])
 def test_the_managed_lake_may_hold_other_files(kind, parse):
-    with running(types=FEW, format=kind, contacts=20, page_size=2, location="path") as client:
+    with running(types=FEW, format=kind, contacts=20, bad_rows=True, page_size=2, location="path") as client:
         rows = {
             table: [row for path in client.list_by_proxy(location) for row in parse(client.read_by_proxy(path["name"]))]
             for table, location in client.read_manifest().items()

@@ -63,6 +63,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     delta: Literal["mixed", "none", "all"] = "mixed"
     #: entries of one page of a listing; the storage's own maximum is 5000
     page_size: int = 5000
+    #: True: some rows have no person, key or Timestamp, and a reader must reject them
+    bad_rows: bool = False
     #: pairs of a table and what is wrong with it
     damage: tuple[tuple[str, Damage], ...] = ()
     #: rows a day that are made by the column, for measurements, spread evenly over ``scale_types``

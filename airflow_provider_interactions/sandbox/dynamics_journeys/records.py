@@ -134,7 +134,7 @@ def _make_row(world: World, options: Options, index: int, event: Event) -> Row:
     if day == world.days - 1 and draw_oddity(world, 3, *key, "unknown"):
         fields[UNKNOWN] = "nobody has published this column 🚀"
     row = Row(table, index, event.at_us, day + draw_chance(world, 8, *key, "late"), fields, older=older)
-    return _break(world, row, *key)
+    return _break(world, options, row, *key)
 
 
 def make_fields(world: World, table: str, index: int, at_us: int, *key: object, older: bool = False) -> dict[str, Any]:
@@ -205,19 +205,20 @@ def find_person(table: str, fields: dict[str, Any]) -> str | None:
     return next((str(fields[name]) for name in PEOPLE if name in fields), None)
 
 
-def _break(world: World, row: Row, *key: object) -> Row:
-    """Leave out what a row may lack, and what no reader can do without."""
-    if draw_oddity(world, 6 if "VisitorId" in row.fields else 40, *key, "nobody"):
+def _break(world: World, options: Options, row: Row, *key: object) -> Row:
+    """Leave out what a row may lack, and, if the options say so, what no reader can do without."""
+    visitor, bad = "VisitorId" in row.fields, options.bad_rows
+    if (visitor or bad) and draw_oddity(world, 6 if visitor else 40, *key, "nobody"):
         row = row._replace(fields=_without(row.fields, *_PERSON))
-        if draw_oddity(world, 4, *key, "no visitor"):
+        if bad and draw_oddity(world, 4, *key, "no visitor"):
             row = row._replace(fields=_without(row.fields, "VisitorId"))
     if find_person(row.table, row.fields) is None:
         return row._replace(reject="no_person")
-    if draw_oddity(world, 40, *key, "no key"):
+    if bad and draw_oddity(world, 40, *key, "no key"):
         return row._replace(fields=_without(row.fields, *KEYS), reject="no_key")
     if draw_oddity(world, 12, *key, "old key"):
         row = row._replace(fields=_without(row.fields, "IdempotencyId"))
-    if draw_oddity(world, 40, *key, "no time"):
+    if bad and draw_oddity(world, 40, *key, "no time"):
         return row._replace(fields=_without(row.fields, "Timestamp"), reject="bad_time")
     return row
 
