@@ -178,13 +178,21 @@ KINDS = {"s3": s3_store, "azure": azure_store, "gcs": gcs_store}
 def pytest_generate_tests(metafunc):
     """Run what uses a store on those that its module names, and what uses ``s3``, ``azure`` or ``gcs`` on this kind.
 
-    By default these are all but the emulator of Google's store: test_stores.py passes on it, but takes ten minutes.
+    By default these are all but the emulator of Google's store: test_stores.py passes on it, but takes ten minutes. A
+    test with the mark ``one_of_each`` runs on one server for each client: what differs is not the server's.
     """
     if "store" in metafunc.fixturenames:
         wanted = {kind for name, kind in KINDS.items() if name in metafunc.fixturenames}
         wanted = wanted or {KINDS[name] for name in getattr(metafunc.module, "STORES", ("s3", "azure"))}
         names = [name for name, kind in STORES.items() if kind in wanted]
+        if metafunc.definition.get_closest_marker("one_of_each"):
+            names = list({STORES[name]: name for name in names}.values())
         metafunc.parametrize("store", names, indirect=True, scope="session")
+
+
+def pytest_configure(config):
+    """The marks of this folder."""
+    config.addinivalue_line("markers", "one_of_each: run on one server for each client of object stores")
 
 
 @pytest.fixture(scope="session")

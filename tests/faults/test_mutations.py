@@ -21,7 +21,7 @@ from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.sandbox.mutations import Mutation, mutate
 
 #: Changes of each subject's answers read without a socket, and sent by the sandbox.
-COUNT, SENT = 1500, 60
+COUNT, SENT = 700, 30
 CONFIG = SandboxConfig(
     contacts=4,
     per_contact=10,
@@ -58,7 +58,12 @@ def find_failures(sandbox, name, first, count):
     """What went wrong, of so many changes."""
     recordings = mutated.record(sandbox, name)
     assert recordings
+    judged = set()
     for recording, key, mutation in mutated.changes(recordings, first, count):
+        once = recordings.index(recording), key, mutation.body
+        if once in judged:  # several seeds make the same change
+            continue
+        judged.add(once)
         wrong = mutated.judge(recording, mutation, key)
         if wrong is not None:
             yield wrong, mutation

@@ -87,6 +87,7 @@ def prepared(worlds, store, beside):
     return home, told["manifest"], after, steps
 
 
+@pytest.mark.one_of_each
 @pytest.mark.parametrize(("how", "number"), [("KILL", 12), ("TERM", 5)])
 def test_ended_at_any_operation_of_publishing(store, prepared, beside, worlds, place, how, number):
     """The former version or the new one, whole; the next try ends it, and leaves nothing behind."""
@@ -114,6 +115,7 @@ def test_ended_at_any_operation_of_publishing(store, prepared, beside, worlds, p
     assert how == "TERM" or (True, True) in met
 
 
+@pytest.mark.one_of_each
 def test_killed_while_nothing_is_published_yet(store, beside, sandbox, place):
     whole = rig.spec(sandbox, VENDOR, f"{place}/whole", disk=store.disk)
     steps = beside.run(whole, "extract", "publish", "normalize", **PART)["steps"]
@@ -126,6 +128,7 @@ def test_killed_while_nothing_is_published_yet(store, beside, sandbox, place):
         assert canonical in (None, rig.expected(sandbox, VENDOR))
 
 
+@pytest.mark.one_of_each
 @pytest.mark.parametrize(("vendor", "number"), [(VENDOR, 12), ("which50", 5)])
 def test_a_killed_extraction_goes_on_where_it_ended(store, beside, sandbox, place, vendor, number, monkeypatch):
     monkeypatch.setattr(raw_table, "PART_ROWS", PART["part_rows"])
