@@ -79,7 +79,7 @@ def test_an_erasure_that_is_killed_destroys_the_keys_when_it_is_run_again(proces
     steps = process.run(dry, "erase", erase=gone)["steps"]
     expected = rig.told(rig.seen(dry)[1])
     assert rig.lake_of(dry).read("receipts/mine.json", Receipt).keys == 2
-    for at in points(steps, 20):
+    for at in points(steps, 12):
         shutil.copytree(tmp_path / "whole", tmp_path / f"{at}")
         mine = spec_of(sandbox, "which50", tmp_path / f"{at}")
         assert process.run(mine, "erase", erase=gone, die={"at": at}) == -signal.SIGKILL
