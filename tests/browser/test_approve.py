@@ -10,7 +10,7 @@ from airflow_provider_interactions.demo.paths import Paths, prepare_home
 from airflow_provider_interactions.demo.supervisor import supervise
 from airflow_provider_interactions.window import Window
 from docs.limited_airflow import DAGS, ask, read_states, start, wait_for
-from tests.browser.conftest import look
+from tests.browser.conftest import PATIENCE, look
 
 DAY = Window.day(datetime.now(UTC).date() - timedelta(days=1))
 
@@ -55,10 +55,10 @@ def respond(chromium, limited, run_id, choice):
         row = page.get_by_role("row").filter(has_text=run_id)
         row.get_by_role("link", name="more than 100 requests").click()
         for begin in ("The run would send", "a run for each window", "a scheduled run takes"):
-            expect(page.locator("p").filter(has_text=re.compile(f"^{begin}"))).to_be_visible()
+            page.locator("p").filter(has_text=re.compile(f"^{begin}")).wait_for()
         page.get_by_role("button", name=choice, exact=True).click()
         buttons = page.get_by_role("button", name=re.compile("^(Approve|Reject)$"))
-        expect(buttons.and_(page.locator(":enabled"))).to_have_count(0)
+        expect(buttons.and_(page.locator(":enabled"))).to_have_count(0, timeout=PATIENCE)
 
 
 def test_a_rejected_run_is_skipped(chromium, limited):
