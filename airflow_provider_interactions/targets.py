@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
@@ -30,9 +31,16 @@ OPTIONS = "interactions"
 
 NO_TARGET = "The lake is not on a local disk, so there is no default path for the DuckDB file."
 
+#: An address of DuckLake goes on with the path of its catalogue, or with the id of a connection. Alone, it is a file in
+#: a local lake.
+_DUCKLAKE = "ducklake:"
+
+#: The catalogue and the folder of the files in the lake.
+_DUCKLAKE_NAME = "interactions.ducklake"
+
 #: Beginnings and endings of what is a DuckDB database, not a connection id.
-_DUCKDB_STARTS = ("md:", "duckdb:")
-_DUCKDB_ENDS = (".duckdb", ".db", ".ddb")
+_DUCKDB_STARTS = ("md:", "duckdb:", _DUCKLAKE)
+_DUCKDB_ENDS = (".duckdb", ".db", ".ddb", ".ducklake")
 
 #: The folder of an Iceberg catalogue in SQLite ends so. The address alone is this folder in a local lake.
 _ICEBERG_END, _ICEBERG = ".iceberg", "iceberg:"
@@ -51,9 +59,14 @@ def open_targets(
     is not installed; else as ``find_connection`` does.
     """
     return [
-        open_by_path(name, own, lake) or _open_by_connection(find_connection(name), own, lake, builders)
+        open_by_path(name, own, lake)
+        or _choose_opener(name)(find_connection(name.removeprefix(_DUCKLAKE)), own, lake, builders)
         for name, own in _pair_with_tables(targets, table, lake)
     ]
+
+
+def _choose_opener(name: str) -> Callable[[ConnectionFields, str, Lake, Mapping[str, Builder]], Target]:
+    return _open_shared_ducklake if name.startswith(_DUCKLAKE) else _open_by_connection
 
 
 def _open_by_connection(
@@ -90,15 +103,21 @@ def find_default(lake: Lake) -> str:
 
 
 def open_by_path(name: str, table: str, lake: Lake) -> Target | None:
-    """The table at the path of a DuckDB file or of an Iceberg folder; None if the name is neither."""
+    """The table at the path of a DuckDB file, a DuckLake or an Iceberg folder; None if the name is a connection's."""
+    if name.startswith(_DUCKLAKE):
+        return _open_ducklake_file(name.removeprefix(_DUCKLAKE), table, lake)
     if is_iceberg(name):
         return _open_iceberg_folder(_find_folder(name, lake), table, lake)
     return _open_duckdb(name, table) if is_duckdb(name) else None
 
 
 def is_duckdb(name: str) -> bool:
-    """Whether a target is a DuckDB database: a path, or an address of DuckDB. Connection ids have no slashes."""
-    return "/" in name or "\\" in name or name.startswith(_DUCKDB_STARTS) or name.endswith(_DUCKDB_ENDS)
+    """Whether a target needs DuckDB: a path, or an address of DuckDB or DuckLake. Connection ids have no slashes."""
+    return _is_path(name) or name.startswith(_DUCKDB_STARTS)
+
+
+def _is_path(name: str) -> bool:
+    return "/" in name or "\\" in name or name.endswith(_DUCKDB_ENDS)
 
 
 def is_iceberg(name: str) -> bool:
@@ -135,6 +154,39 @@ def open_duckdb_connection(connection: ConnectionFields, table: str, lake: Lake)
         )
         raise ConfigError(msg)
     return _build_duckdb(f"md:{connection.schema or ''}", table, token=connection.password)
+
+
+def _open_ducklake_file(place: str, table: str, lake: Lake) -> Target | None:
+    """A DuckLake whose catalogue is a file, with its files in a folder beside; None if the place is a connection's."""
+    if place and not _is_path(place):
+        return None
+    catalogue = str(Path(place).absolute()) if place else _find_in_lake(_DUCKLAKE_NAME, lake)
+    return _import("ducklake", "DuckLakeTable", "duckdb")(catalogue, f"{catalogue}.files", table)  # type: ignore[no-any-return]
+
+
+def _open_shared_ducklake(
+    connection: ConnectionFields, table: str, lake: Lake, builders: Mapping[str, Builder]
+) -> Target:
+    """A DuckLake whose catalogue is in PostgreSQL. Its files are in the lake, which all workers have."""
+    if connection.conn_type != "postgres":
+        msg = (
+            f"Connection {connection.conn_id} is of type {connection.conn_type}. For the catalogue of a DuckLake, give "
+            "a connection of type postgres, or the path of a file."
+        )
+        raise ConfigError(msg)
+    files = _find_in_lake(f"{_DUCKLAKE_NAME}.files", lake)
+    database: Any = builders["postgres"](connection, table, lake)
+    return _import("ducklake", "DuckLakeTable", "duckdb")(database.uri, files, table)  # type: ignore[no-any-return]
+
+
+def _find_in_lake(name: str, lake: Lake) -> str:
+    if not lake.local:
+        msg = (
+            "The lake is not on a local disk, and a DuckLake with its files in an object store is not supported. Give "
+            f"the path of a catalogue on a disk, {_DUCKLAKE}/path, or another target."
+        )
+        raise ConfigError(msg)
+    return lake.full(name)
 
 
 def _find_folder(name: str, lake: Lake) -> str:

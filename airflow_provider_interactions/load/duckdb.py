@@ -63,14 +63,14 @@ class DuckDBTable:
 
     def prepare(self) -> None:
         """Make the table, or add the columns that it lacks. Raises as `Target.prepare` says."""
-        with self._transaction(partial(_explain, self.table)):
+        with self._transaction(partial(explain, self.table)):
             pass
 
     def load(self, lake: Lake, manifest: Manifest) -> Loaded:
         """Merge a normalized window into the table. Raises as `Target.load` says."""
-        with self._transaction(partial(_explain_load, lake, manifest, self.table)) as connection:
+        with self._transaction(partial(explain_load, lake, manifest, self.table)) as connection:
             require_current(lake, manifest)
-            return _merge(connection, self, lake, manifest)
+            return merge(connection, self.table, self.columns, lake, manifest)
 
     def erase(self, vendor: str, account: str, contacts: Iterable[Contact]) -> int:
         """Remove all rows of these contacts, and return their number. Raises LoadError.
@@ -79,25 +79,25 @@ class DuckDBTable:
         """
         theirs = Theirs(self.table, vendor, account, [[one.id, one.kind] for one in contacts])
         if self.database.startswith(MOTHERDUCK):
-            with self._transaction(partial(_explain, self.table)) as connection:
+            with self._transaction(partial(explain, self.table)) as connection:
                 return theirs.delete(connection)
-        with self._transaction(partial(_explain, self.table)) as connection:
+        with self._transaction(partial(explain, self.table)) as connection:
             found = theirs.count(connection)
         if not found and not has_copies(self.database):
             return 0
         try:
             with rewrite_in_turn(self.database, TURN) as connection:
-                _limit_memory(connection)
+                limit_memory(connection)
                 return theirs.delete(connection)
         except (duckdb.Error, OSError) as wrong:
             raise LoadError(
-                _explain(self.table, wrong) if is_full(wrong) else explain_rewrite(self.table, wrong)
+                explain(self.table, wrong) if is_full(wrong) else explain_rewrite(self.table, wrong)
             ) from None
 
     def add_steps(self, read: ReadSteps) -> int:
         """Bring the table of the ledger up to date. If somebody has the file open, that waits for the next load."""
         table = name_table(self.table)
-        with self._transaction(partial(_explain, table), _LEDGER_TURN) as connection:
+        with self._transaction(partial(explain, table), _LEDGER_TURN) as connection:
             connection.execute(build_create(table, DUCKDB_TYPES))
             steps = find_missing(table, lambda sql: connection.execute(sql).fetchall(), read)
             connection.register("steps", steps)
@@ -117,7 +117,7 @@ class DuckDBTable:
             try:
                 connection.execute("SET preserve_insertion_order = false")  # lets DuckDB insert on all cores
                 if not self.database.startswith(MOTHERDUCK):
-                    _limit_memory(connection)
+                    limit_memory(connection)
                 connection.begin()
                 prepare_table(connection, self.table, self.columns)
                 yield connection
@@ -132,18 +132,19 @@ class DuckDBTable:
     def _open(self, turn: float) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         if self.database.startswith(MOTHERDUCK):
             return open_motherduck(self.database, self.token)
-        _make_folder(self.database)
+        make_folder(self.database)
         return open_in_turn(self.database, turn, self.storage_version)
 
 
-def _limit_memory(connection: duckdb.DuckDBPyConnection) -> None:
+def limit_memory(connection: duckdb.DuckDBPyConnection) -> None:
     """Limit DuckDB to ``MEMORY``, unless its limit is lower already, as in a small container."""
     [(limit,)] = connection.execute("SELECT current_setting('memory_limit')").fetchall()
     if limit.endswith(("GiB", "TiB", "PiB")):
         connection.execute(f"SET memory_limit = {quote_text(MEMORY)}")
 
 
-def _explain(table: str, wrong: Exception) -> str:
+def explain(table: str, wrong: Exception) -> str:
+    """The message for what DuckDB refuses. It quotes nothing of DuckDB's, which may hold a person's identifier."""
     if is_full(wrong):
         return (
             "The disk of the DuckDB file, or of DuckDB's temporary files, is full; the table is unchanged. Free some "
@@ -152,14 +153,16 @@ def _explain(table: str, wrong: Exception) -> str:
     return explain_misfit(table, type(wrong).__name__)
 
 
-def _explain_load(lake: Lake, manifest: Manifest, table: str, wrong: Exception) -> str:
+def explain_load(lake: Lake, manifest: Manifest, table: str, wrong: Exception) -> str:
+    """The same while a window is loaded, whose files may be missing or damaged."""
     there = all(lake.exists(file.path) for file in manifest.files)
     if is_full(wrong) or (there and isinstance(wrong, duckdb.Error)):
-        return f"Window {manifest.window} was not loaded. {_explain(table, wrong)}"
+        return f"Window {manifest.window} was not loaded. {explain(table, wrong)}"
     return explain_files(manifest, wrong)
 
 
-def _make_folder(database: str) -> None:
+def make_folder(database: str) -> None:
+    """Make the folder of a file. Raises ConfigError."""
     try:
         Path(database).parent.mkdir(parents=True, exist_ok=True)
     except OSError as wrong:
@@ -167,17 +170,20 @@ def _make_folder(database: str) -> None:
         raise ConfigError(msg) from wrong
 
 
-def _merge(connection: duckdb.DuckDBPyConnection, into: DuckDBTable, lake: Lake, manifest: Manifest) -> Loaded:
-    _stage_rows(connection, into.columns, lake, manifest)
+def merge(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: pa.Schema, lake: Lake, manifest: Manifest
+) -> Loaded:
+    """Merge a window into a table that is prepared, in the transaction of the connection. Raises Unreconciled."""
+    _stage_rows(connection, columns, lake, manifest)
     # A manifest has one vendor and account, so the id alone is the key of its rows.
     rows, distinct = _query_numbers(connection, "SELECT count(*), count(DISTINCT interaction_id) FROM arrived")
     fresh = "arrived"
     if distinct < rows:
-        connection.execute(build_fresh(into.columns))
+        connection.execute(build_fresh(columns))
         fresh = "fresh"
-    name, same = quote_name(into.table), _build_same(manifest)
+    name, same = quote_name(table), _build_same(manifest)
     matches = f"FROM {fresh} new JOIN {name} old ON {same}"
-    newer = build_newer(into.columns)
+    newer = build_newer(columns)
     known, replaced = _query_numbers(connection, f"SELECT count(*), count(*) FILTER (WHERE {newer}) {matches}")
     if replaced:
         old = f"SELECT old.rowid {matches} WHERE {newer}"
@@ -186,7 +192,7 @@ def _merge(connection: duckdb.DuckDBPyConnection, into: DuckDBTable, lake: Lake,
     if distinct > known - replaced:
         there = f"SELECT 1 FROM {name} old WHERE {same}"  # noqa: S608 - quoted
         absent = f" WHERE NOT EXISTS ({there})" if known > replaced else ""
-        names = list_names(into.columns)
+        names = list_names(columns)
         source = f"SELECT {names} FROM {fresh} new{absent}"  # noqa: S608 - quoted
         [added] = _query_numbers(connection, f"INSERT INTO {name} ({names}) {source}")
     if rows != manifest.counts.canonical or added != distinct - known + replaced:

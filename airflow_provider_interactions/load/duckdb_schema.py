@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import duckdb
 import pyarrow as pa
@@ -25,7 +26,7 @@ def prepare_table(connection: duckdb.DuckDBPyConnection, table: str, columns: pa
     Raises LoadError if it is another table, and ConfigError if its schema is newer than this code.
     """
     name = quote_name(table)
-    connection.execute(_create_sql(name, columns, zstd=_knows_zstd(connection)))
+    connection.execute(_create_sql(name, columns, _choose_compression(connection)))
     found = _read_version(connection, table)
     refuse_newer(found or 1, columns, f"The table {table}")
     present = {row[0].lower() for row in _describe(connection, name)}
@@ -68,19 +69,21 @@ def _describe(connection: duckdb.DuckDBPyConnection, name: str) -> list[tuple[st
     return connection.execute(f"DESCRIBE {name}").fetchall()  # type: ignore[no-any-return]
 
 
-def _knows_zstd(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether DuckDB can compress text by zstd in this file: its format is 2.0 or later."""
-    sql = "SELECT tags FROM duckdb_databases() WHERE database_name = current_database()"
-    [[tags]] = connection.execute(sql).fetchall()
-    found = re.match(r"v(\d+)", str(tags.get("storage_version")))
-    return found is not None and int(found[1]) >= 2
-
-
-def _create_sql(name: str, columns: pa.Schema, *, zstd: bool) -> str:
+def _choose_compression(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """DuckDB's methods for some columns, by the database's kind and format."""
+    sql = "SELECT type, tags FROM duckdb_databases() WHERE database_name = current_database()"
+    [[kind, tags]] = connection.execute(sql).fetchall()
+    if kind == "ducklake":  # its files are Parquet
+        return {}
     # Ids are unique: compressing them costs DuckDB much time and saves about twenty bytes each.
-    compression = {"interaction_id": "uncompressed"}
-    if zstd:  # for these long texts, half the time and a quarter of the space of DuckDB's default
-        compression["attributes"] = "zstd"
+    methods = {"interaction_id": "uncompressed"}
+    found = re.match(r"v(\d+)", str(tags.get("storage_version")))
+    if found and int(found[1]) >= 2:  # for these long texts, half the time and a quarter of the space of the default
+        methods["attributes"] = "zstd"
+    return methods
+
+
+def _create_sql(name: str, columns: pa.Schema, compression: Mapping[str, str]) -> str:
     wanted = [_column_sql(field, compression.get(field.name)) for field in columns]
     schema = f"CREATE SCHEMA IF NOT EXISTS {name.rpartition('.')[0]}; " if '"."' in name else ""
     return f"{schema}CREATE TABLE IF NOT EXISTS {name} ({', '.join(wanted)})"

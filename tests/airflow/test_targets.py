@@ -103,3 +103,37 @@ def test_an_iceberg_target_is_a_folder_or_a_connection_as_airflows_own_hook_read
     assert "secret" not in repr(rest) + str(rest.describe())
     with pytest.raises(ConfigError, match="give a connection of type iceberg"):
         open_targets("iceberg:", "t", Lake.at("memory://lake"))
+
+
+def test_a_ducklake_is_a_file_or_a_database_of_a_connection(local, define, tmp_path):
+    from airflow_provider_interactions.load.ducklake import DuckLakeTable
+
+    define("crm", conn_type="postgres", host="db.test", login="me", password="a-secret", schema="lakes", port=5433)
+    [beside, file, shared] = open_targets(["ducklake:", f"ducklake:{tmp_path}/x.ducklake", "ducklake:crm"], "t", local)
+    known = f"{local.root}/interactions.ducklake"
+    assert beside == DuckLakeTable(known, f"{known}.files", "t")
+    assert file == DuckLakeTable(f"{tmp_path}/x.ducklake", f"{tmp_path}/x.ducklake.files", "t")
+    assert shared.catalogue.startswith("postgresql://me:a-secret@db.test:5433/lakes")
+    assert shared.files == f"{known}.files"
+    assert shared.describe() == ("ducklake://db.test:5433", "lakes.t")
+    assert "secret" not in repr(shared) + str(shared.describe())
+
+
+def test_a_ducklake_that_cannot_be_is_explained(local, define):
+    define("web", conn_type="http")
+    define("crm", conn_type="postgres", host="db.test")
+    with pytest.raises(ConfigError, match=r"Connection web is of type http\. For the catalogue .* type postgres"):
+        open_targets("ducklake:web", "t", local)
+    for name in ("ducklake:", "ducklake:crm"):
+        with pytest.raises(ConfigError, match="files in an object store is not supported"):
+            open_targets(name, "t", Lake.at("memory://lake"))
+
+
+@pytest.mark.parametrize(
+    ("name", "more"), [("ducklake:", ""), ("ducklake:crm", " duckdb-extension-postgres-scanner==.*")]
+)
+def test_a_duckdb_without_the_extension_says_what_to_install(local, define, name, more):
+    define("crm", conn_type="postgres", host="127.0.0.1")
+    [target] = open_targets(name, "t", local)
+    with pytest.raises(ConfigError, match=rf"pip install duckdb==(\S+) duckdb-extension-ducklake==\1{more}\.$"):
+        target.prepare()

@@ -7,7 +7,9 @@ that the target replaces whole windows instead of merging rows by key.
 import json
 import os
 import re
-from contextlib import closing
+from contextlib import closing, contextmanager
+from importlib import import_module
+from pathlib import Path
 
 import duckdb
 import psycopg
@@ -186,6 +188,53 @@ class IcebergRest(Iceberg):
 
         properties = json.loads(place)
         return IcebergTable(properties, f"{properties.pop('namespace')}.{table}", columns)
+
+
+class DuckLake:
+    """A table in a DuckLake with its catalogue in PostgreSQL, in an environment of its own: ``.ci/test-ducklake``."""
+
+    fixture, replaces = "ducklake_database", False
+
+    @staticmethod
+    def open(place, table="interactions", columns=CANONICAL):
+        """The target; the place is the catalogue and the folder of the files."""
+        from airflow_provider_interactions.load.ducklake import DuckLakeTable
+
+        return DuckLakeTable(*json.loads(place), table, columns)
+
+    @classmethod
+    def read(cls, place, table="interactions"):
+        """All rows, as dictionaries with times in UTC. By a statement alone."""
+        with cls.attach(place) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            return connection.sql(f"FROM {quote_name(table)}").to_arrow_table().to_pylist()
+
+    @classmethod
+    def make_other(cls, place, table="interactions"):
+        """A table of the same name that is not ours, with one row."""
+        with cls.attach(place) as connection:
+            connection.execute(f"CREATE TABLE {quote_name(table)} AS SELECT 'mine' AS precious, 1 AS vendor")
+
+    @staticmethod
+    @contextmanager
+    def attach(place):
+        """A connection to the catalogue, as a user has it."""
+        catalogue, files = json.loads(place)
+        kind = "postgres:" if "://" in catalogue else ""
+        with duckdb.connect() as connection:
+            for name in ("postgres_scanner", "ducklake"):
+                folder = Path(import_module(f"duckdb_extension_{name}").__file__).parent
+                [file] = folder.glob(f"extensions/*/{name}.duckdb_extension")
+                connection.execute(f"LOAD '{file}'")
+            connection.execute(f"ATTACH 'ducklake:{kind}{catalogue}' AS mine (DATA_PATH '{files}')")
+            connection.execute("USE mine")
+            yield connection
+
+
+class DuckLakeFile(DuckLake):
+    """The same with the catalogue in a file, which one process has open at a time."""
+
+    fixture = "ducklake_file"
 
 
 class OnDuckDB:

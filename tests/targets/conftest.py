@@ -101,3 +101,15 @@ def rest_catalogue(catalogue):
 def iceberg_folder(tmp_path):
     """The folder of an Iceberg catalogue that only this test uses."""
     return str(tmp_path / "warehouse.iceberg")
+
+
+@pytest.fixture
+def ducklake_database(database, tmp_path):
+    """A DuckLake's catalogue in a database that only this test uses, and the folder of its files, as JSON."""
+    return json.dumps([database, str(tmp_path / "files")])
+
+
+@pytest.fixture
+def ducklake_file(tmp_path):
+    """The same with the catalogue in a file."""
+    return json.dumps([str(tmp_path / "all.ducklake"), str(tmp_path / "files")])
