@@ -55,7 +55,7 @@ class Journeys:
 
     def api(self, path: str, token: str | None = None) -> requests.Response:
         """GET below Dataverse's root."""
-        headers = {"Authorization": f"Bearer {token or self.token(self.extra['scope'])}"}
+        headers = {"Authorization": f"Bearer {token or self.token(f'{self.host}/.default')}"}
         return self.session.get(f"{self.host}/api/data/v9.2/{path}", headers=headers, timeout=5)
 
     def onelake(self, path: str = "", token: str | None = None, **query: str) -> requests.Response:

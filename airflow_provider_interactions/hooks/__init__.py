@@ -10,11 +10,18 @@ from airflow_provider_interactions.hooks.base import InteractionsHook, name_hook
 
 __all__ = [
     "CapillaryHook",
+    "DynamicsJourneysHook",
     "DynamicsMarketingHook",
     "InteractionsHook",
     "LuminateOnlineHook",
     "Which50Hook",
 ]
+
+
+class DynamicsJourneysHook(InteractionsHook):
+    """Customer Insights - Journeys, by a connection of type ``dynamics_journeys``. It needs the extra ``tenant_id``."""
+
+    conn_type, default_conn_name, hook_name = name_hook("dynamics_journeys")
 
 
 class DynamicsMarketingHook(InteractionsHook):

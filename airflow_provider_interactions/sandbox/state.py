@@ -12,7 +12,7 @@ from airflow_provider_interactions.sandbox.auth import Tokens
 from airflow_provider_interactions.sandbox.config import SandboxConfig
 from airflow_provider_interactions.sandbox.faults import Rules
 from airflow_provider_interactions.sandbox.meter import Meter
-from airflow_provider_interactions.sandbox.registry import choose_vendors
+from airflow_provider_interactions.sandbox.registry import VENDORS
 from airflow_provider_interactions.sandbox.vendor import Site, Vendor
 from airflow_provider_interactions.sandbox.world import World, create_world
 
@@ -71,7 +71,7 @@ class State:
 
 def create_state(config: SandboxConfig, vendors: Mapping[str, Vendor] | None = None) -> State:
     """A fresh state; options a vendor does not know are an error."""
-    vendors = choose_vendors(config.options) if vendors is None else vendors
+    vendors = VENDORS if vendors is None else vendors
     unknown = set(config.options) - set(vendors)
     if unknown:
         message = f"no such vendor: {', '.join(sorted(unknown))}; there are {', '.join(vendors)}"

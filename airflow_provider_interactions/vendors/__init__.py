@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 #: Each is a package beside this file with the modules ``about`` and ``vendor``, or one module that is both.
 NAMES = (
+    "dynamics_journeys",
     "dynamics_marketing",
     "luminate_online",
     "which50",

@@ -43,20 +43,35 @@ class Case:
     """How one vendor, in one of its variants, is met.
 
     ``calls`` is a part of the path of the calls that bring interactions, ``unknown`` a contact that does not exist.
-    ``pages`` and ``tokens`` say if the vendor has them; ``options`` go to the extraction, ``world`` to the sandbox,
-    ``extra`` to the connection. A ``variant`` is the same vendor met differently: it runs where that may matter.
+    ``pages`` says if the vendor has them, ``tokens`` how many it issues before the first interaction, ``people`` if it
+    is asked for each contact; a bulk vendor is asked for everyone. ``options`` go to the extraction, ``world`` to the
+    sandbox, ``extra`` to the connection. A ``variant`` is the same vendor met differently: it runs where that may
+    matter. ``calls_each`` is about how many calls one try makes: a response for most vendors, a table for a bulk vendor.
     """
 
     vendor: str
     calls: str
-    unknown: str
+    unknown: str = ""
     pages: bool = False
-    tokens: bool = False
+    tokens: int = 0
+    people: bool = True
+    calls_each: int = 1
     variant: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     world: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+
+#: Through OneLake.
+JOURNEYS = Case(
+    "dynamics_journeys",
+    calls="/onelake/",
+    tokens=1,
+    people=False,
+    calls_each=60,
+    options={"types": FEW},
+    world={"types": FEW},
+)
 
 CASES = {
     "dynamics_marketing": Case(
@@ -64,10 +79,17 @@ CASES = {
         calls="LoadInteractions",
         unknown="00000000-0000-0000-0000-000000000000",
         pages=True,
-        tokens=True,
+        tokens=1,
         options={"types": FEW},
         world={"types": FEW},
     ),
+    "dynamics_journeys": JOURNEYS,
+    **{
+        f"dynamics_journeys {form}": replace(
+            JOURNEYS, calls="/lake/", tokens=2, variant=True, world={"types": FEW, "route": "dataverse", "format": form}
+        )
+        for form in ("delta", "parquet", "csv")
+    },
     "luminate_online": Case("luminate_online", calls="SRConsAPI", unknown="999999999", pages=True),
     "luminate_online json": Case(
         "luminate_online",
@@ -82,7 +104,7 @@ CASES = {
         "which50",
         calls="/communications",
         unknown="nobody",
-        tokens=True,
+        tokens=1,
         variant=True,
         world={"auth": "client_credentials"},
     ),
@@ -92,7 +114,7 @@ CASES = {
         calls="/interaction",
         unknown="15550000000",
         pages=True,
-        tokens=True,
+        tokens=1,
         variant=True,
         world={"api": "v1.1", "auth": "oauth"},
     ),
@@ -123,7 +145,9 @@ class Subject:
         return build_credentials(self.vendor, **fields, extra=extra)
 
     def contacts(self, *more: str) -> list[contract.Contact]:
-        """All contacts of the sandbox, and some more."""
+        """All contacts of the sandbox, and some more; of a bulk vendor, everyone."""
+        if not self.case.people:
+            return [self.vendor.contact("*", "everyone")]
         return contacts.check_contacts(self.vendor, [*self.sandbox.contacts(self.case.vendor), *more])
 
     def job(self, run: str = "first", **changed: Any) -> Job:
@@ -272,7 +296,9 @@ def pytest_generate_tests(metafunc):
 def pytest_configure(config):
     """Declare the markers."""
     config.addinivalue_line("markers", "variants: for every variant of every vendor")
-    config.addinivalue_line("markers", "needs(what): only for vendors that have pages or tokens")
+    config.addinivalue_line(
+        "markers", "needs(what): only for vendors that have pages or tokens, or are asked for people"
+    )
 
 
 @pytest.fixture

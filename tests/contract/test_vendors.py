@@ -114,7 +114,8 @@ def test_a_vendor_that_asks_to_slow_down_is_waited_for(subjects):
         outcomes = list(threads.map(lambda subject: subject.run(), mains))
     for subject, outcome in zip(mains, outcomes, strict=True):
         assert outcome.told == tuple(subject.expected())
-        assert (outcome.raw.counts.throttled, outcome.raw.counts.retries) == (1, 0)
+        if subject.case.people:  # a bulk vendor's storage is asked by a library that counts nothing
+            assert (outcome.raw.counts.throttled, outcome.raw.counts.retries) == (1, 0)
         assert subject.stats["by_fault"] == {"throttle": 1}
 
 
@@ -132,11 +133,15 @@ FAULTS = [
 
 def test_faults_in_the_middle_change_nothing(subject):
     paging = {"page_size": 5} if subject.case.pages else {}
-    subject.sandbox.faults([subject.fault(**fault, after=1 + n, times=1) for n, fault in enumerate(FAULTS)])
+    # At most two in one try: a table is read from its start again.
+    apart = max(1, subject.case.calls_each // 3)
+    subject.sandbox.faults([subject.fault(**fault, after=1 + n * apart, times=1) for n, fault in enumerate(FAULTS)])
     outcome = subject.run(**paging, limits=replace(LIMITS, tries=len(FAULTS) + 1))
     assert outcome.told == tuple(subject.expected())
-    assert sum(subject.stats["by_fault"].values()) == len(FAULTS) == outcome.raw.counts.retries
-    assert outcome.raw.counts.requests == subject.stats["requests"]
+    assert sum(subject.stats["by_fault"].values()) == len(FAULTS)
+    if subject.case.people:  # a bulk vendor's storage is asked by a library that counts nothing
+        assert outcome.raw.counts.retries == len(FAULTS)
+        assert outcome.raw.counts.requests == subject.stats["requests"]
 
 
 def test_a_fault_that_lasts_ends_the_run_and_leaves_no_file(subject):
@@ -151,10 +156,10 @@ def test_a_fault_that_lasts_ends_the_run_and_leaves_no_file(subject):
 
 @pytest.mark.needs("tokens")
 def test_tokens_that_expire_in_the_middle_are_replaced(subject):
-    subject.faults(kind="expire_tokens", uses=2)
+    subject.faults(kind="expire_tokens", uses=2 * subject.case.calls_each)
     outcome = subject.run(concurrency=1)
     assert outcome.told == tuple(subject.expected())
-    assert subject.stats["tokens_issued"] > 1
+    assert subject.stats["tokens_issued"] > subject.case.tokens
 
 
 @pytest.mark.needs("tokens")
@@ -162,7 +167,7 @@ def test_tokens_that_are_refused_for_good_cost_two(subject):
     subject.faults(kind="reject_tokens")
     with pytest.raises(AuthRejected):
         subject.run()
-    assert subject.stats["tokens_issued"] == 2
+    assert subject.stats["tokens_issued"] == 2 * subject.case.tokens
 
 
 def test_wrong_credentials_cost_one_request_and_end_the_run(subject):
@@ -194,6 +199,7 @@ def test_a_record_that_comes_on_two_pages_is_counted_and_kept_once(subject):
     assert subject.stats["by_fault"]["duplicate"] > len(subject.contacts())
 
 
+@pytest.mark.needs("people")
 def test_a_contact_that_does_not_exist_is_noted_and_the_others_arrive(subject):
     before = subject.baseline
     outcome = subject.run(contacts=subject.contacts(subject.case.unknown)[::-1])
@@ -203,11 +209,13 @@ def test_a_contact_that_does_not_exist_is_noted_and_the_others_arrive(subject):
     assert outcome.manifest.counts.not_found == before.manifest.counts.not_found + 1
 
 
+@pytest.mark.needs("people")
 def test_a_contact_that_does_not_exist_can_end_the_run(subject):
     with pytest.raises(InteractionsError, match=subject.case.vendor):
         subject.run(contacts=subject.contacts(subject.case.unknown), on_missing="fail")
 
 
+@pytest.mark.needs("people")
 def test_a_list_that_nobody_is_on_fails_unless_allowed(subject):
     unknown = subject.contacts(subject.case.unknown)[-1:]
     for _ in range(2):  # a cleared task asks again

@@ -155,7 +155,7 @@ def test_errors_of_the_storage_are_xml_with_a_code(shared, path, status, code):
 
 
 def test_a_token_is_good_for_its_audience_only(shared):
-    dataverse = shared.token(shared.extra["scope"])
+    dataverse = shared.token(f"{shared.host}/.default")
     wrong = shared.onelake(shared.extra["workspace"], dataverse, restype="container", comp="list")
     assert (wrong.status_code, wrong.headers["x-ms-error-code"]) == (401, "InvalidAuthenticationInfo")
     assert "Audience did not match" in wrong.text
@@ -310,11 +310,9 @@ def test_rows_made_by_the_column_are_the_oracles_rows():
         assert (count, sum_) == expect(client)
 
 
-def test_it_is_served_where_it_is_asked_for_until_the_provider_has_it():
-    with serve(SandboxConfig(contacts=2)) as sandbox:
-        assert VENDOR not in sandbox.connections
-    with serve(SandboxConfig(contacts=2, options={VENDOR: {}})) as sandbox:
-        assert sandbox.connections[VENDOR]["conn_type"] == VENDOR
-        assert sandbox.connections[VENDOR]["extra"]["workspace"]
-    with serve(SandboxConfig(contacts=2, options={VENDOR: {"route": "dataverse"}})) as sandbox:
-        assert not {"workspace", "lakehouse", "onelake_endpoint"} & sandbox.connections[VENDOR]["extra"].keys()
+def test_the_connection_is_for_one_of_the_routes():
+    lakehouse = {"workspace", "lakehouse", "onelake_endpoint"}
+    with running(contacts=2) as client:
+        assert lakehouse <= client.extra.keys()
+    with running(contacts=2, route="dataverse") as client:
+        assert not lakehouse & client.extra.keys()
