@@ -46,7 +46,8 @@ class Case:
     ``pages`` says if the vendor has them, ``tokens`` how many it issues before the first interaction, ``people`` if it
     is asked for each contact; a bulk vendor is asked for everyone. ``options`` go to the extraction, ``world`` to the
     sandbox, ``extra`` to the connection. A ``variant`` is the same vendor met differently: it runs where that may
-    matter. ``calls_each`` is about how many calls one try makes: a response for most vendors, a table for a bulk vendor.
+    matter. ``calls_each`` is about how many calls one try makes: one for most vendors, a whole table for a bulk
+    vendor.
     """
 
     vendor: str
