@@ -60,7 +60,8 @@ def run(execution_api, sandbox, lake):
         api = execution_api(connections=connections, window=(zulu(day.start), zulu(day.end)))
         api.dag_run["run_type"] = "scheduled"
         with DAG("d", schedule=None):
-            tasks = interactions_pipeline(vendor, lake=lake, contacts=sandbox.contacts(vendor), **arguments)
+            contacts = None if VENDORS[vendor].bulk else sandbox.contacts(vendor)
+            tasks = interactions_pipeline(vendor, lake=lake, contacts=contacts, **arguments)
         assert api.run(tasks.list_contacts).error is None
         for batch in range(len(api.xcom["list_contacts", "return_value", -1])):
             assert api.run(tasks.extract, map_index=batch).error is None

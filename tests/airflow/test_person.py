@@ -17,6 +17,7 @@ from airflow_provider_interactions.operators.person import ContactInteractionsOp
 from airflow_provider_interactions.person.request import split_identifiers
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.vendors.capillary import vocabulary as capillary
+from airflow_provider_interactions.vendors.dynamics_journeys import vocabulary as dynamics_journeys
 from airflow_provider_interactions.vendors.dynamics_marketing import vocabulary as dynamics_marketing
 from airflow_provider_interactions.vendors.which50 import vocabulary as which50
 
@@ -72,10 +73,15 @@ class TestForm:
         assert set(params.KINDS) == known
         for kind, shown in params.KINDS.items():
             vendors = {name for name, vendor in VENDORS.items() if kind in vendor.contact_kinds}
-            assert {name for name, title in params.VENDORS.items() if title.split()[0] in shown} == vendors
+            assert {name for name, title in params.VENDORS.items() if title in shown} == vendors
 
     def test_types(self):
-        words = {VENDOR: dynamics_marketing.TYPES, "which50": which50.KINDS, "capillary": capillary.CHANNELS}
+        words = {
+            VENDOR: dynamics_marketing.TYPES,
+            "dynamics_journeys": dynamics_journeys.TYPES,
+            "which50": which50.KINDS,
+            "capillary": capillary.CHANNELS,
+        }
         assert {name: set(types) for name, types in params.TYPES.items() if types} == {
             name: set(types) for name, types in words.items()
         }

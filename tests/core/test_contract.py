@@ -28,7 +28,7 @@ def test_a_kind_of_contact_the_vendor_does_not_know_is_refused():
 
 
 def test_an_unknown_vendor_is_answered_with_the_known_ones():
-    with pytest.raises(ConfigError, match="no vendor 'hubspot'\\. Known are: dynamics_marketing"):
+    with pytest.raises(ConfigError, match="no vendor 'hubspot'\\. Known are: dynamics_journeys, dynamics_marketing"):
         find_vendor("hubspot")
 
 

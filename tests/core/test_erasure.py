@@ -237,7 +237,9 @@ def test_answers_keep_the_others_with_their_counts(job):
     assert receipt.erased["requests"] == 2 * (alone.counts.canonical + alone.counts.rejected)
     assert not any(job.lake.exists(path) for path in (alone.parquet.path, alone.lines.path, alone.summary))
     left = job.lake.read(some.summary, Answer)
-    names = ("canonical", "rejected", "repeated", "landed", "received", "contacts", "ok", "empty")
+    # The tables of a bulk vendor still have the rows of the person, so a fresh answer has received them.
+    received = () if job.vendor.bulk else ("received",)
+    names = ("canonical", "rejected", "repeated", "landed", *received, "contacts", "ok", "empty")
     assert [getattr(left.counts, name) for name in names] == [getattr(fresh.counts, name) for name in names]
     assert (left.channels, left.rejects, left.first, left.last) == (
         fresh.channels,

@@ -132,6 +132,16 @@ RECORDS["luminate_online"] = objects(
     count=st.one_of(numbers, texts, st.sampled_from(["+1", "2147483648", "-2147483648", "1" * 30])),
     note=st.one_of(notes, st.lists(notes, max_size=3), anything),
 )
+RECORDS["dynamics_journeys"] = objects(
+    IdempotencyId=st.one_of(guids, texts),
+    InternalMarketingInteractionId=texts,
+    InteractionType=st.one_of(st.sampled_from(["EmailSent", "emailsent", "Odd", ""]), texts),
+    Timestamp=st.one_of(stamps, st.sampled_from(["3/1/2026 12:00:00 PM", "13/1/2026 12:00:00 PM"])),
+    ProfileId=st.one_of(st.sampled_from([ASKED, ASKED.upper(), f"{{{ASKED}}}"]), texts),
+    CustomerJourneyId=texts,
+    MessageId=st.one_of(texts, anything),
+    DeliveredCount=st.one_of(numbers, texts),
+)
 CONTEXTS = {
     "capillary": [
         *(write_context("EMAIL", "Europe/Berlin"), write_context("sms", "Asia/Kolkata"), write_context("like", "UTC")),
