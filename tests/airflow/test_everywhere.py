@@ -88,7 +88,7 @@ def test_gaps_are_said_and_the_rest_is_answered(run, rows, write_map):
     api, result = run(person_id=rows[0][0], conn_ids=[f"{name}_default" for name in VENDORS])
     assert result.state == "success", result.error
     said = api.xcom["answer", "return_value", -1]
-    assert len(said["systems"]) == 3
+    assert len(said["systems"]) == len(VENDORS) - 1
     assert [gap.partition(" ")[0] for gap in said["gaps"]] == ["Capillary:", "Capillary"]
     assert all(gap in said["text"] for gap in said["gaps"])
 
