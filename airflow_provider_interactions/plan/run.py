@@ -133,12 +133,13 @@ def plan_run(
     """Plan how to read a window of ``contacts`` contacts, in windows of ``width``.
 
     ``settings`` and ``options`` are the vendor's own (default: none given). ``kind`` is the kind of the identifiers.
-    With the vendor's bulk kind, ``contacts`` is still the number of people that the rows are about. ``batch_size`` is
-    the contacts of a task. By default it is computed as the pipeline does, for ``most_tasks`` tasks at most.
+    With the vendor's bulk kind, and of a vendor with tables, ``contacts`` is still the number of people that the rows
+    are about, and each run asks for each table once. ``batch_size`` is the contacts of a task. By default it is
+    computed as the pipeline does, for ``most_tasks`` tasks at most.
     """
     given, chosen = settings or vendor.settings(), options or vendor.options()
     known, kind = figures or Figures(), kind or vendor.contact_kinds[0]
-    asked = 1 if kind == vendor.about.bulk_kind else contacts
+    asked = 1 if vendor.bulk or kind == vendor.about.bulk_kind else contacts
     queries = sum(1 for _ in vendor.queries(Contact("", kind), given, chosen))
     rate = known.requests_per_second or estimate_rate(choose_pace(vendor, given))
     size = batch_size or choose_batch_size(asked, asked * queries, rate, most_tasks)

@@ -260,3 +260,11 @@ def test_requests_and_files_of_a_day_are_those_in_the_lake(name, number, batches
     assert plan.wide.files == sum(path.is_file() for path in tmp_path.rglob("*"))
     assert plan.wide.rows == manifest.counts.canonical
     assert plan.wide.tasks == batches + 3
+
+
+@pytest.mark.parametrize("kind", [None, "contact", "everyone"])
+def test_a_run_of_a_vendor_with_tables_asks_for_each_table_once_for_any_number_of_contacts(kind):
+    vendor = VENDORS["dynamics_journeys"]
+    few, many = (plan_run(vendor, contacts, WEEK, kind=kind) for contacts in (10, 1_000_000))
+    assert few.wide.requests == many.wide.requests == len(vendor.options().types)
+    assert few.daily.requests == few.windows * few.wide.requests
