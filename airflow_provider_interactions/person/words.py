@@ -50,7 +50,7 @@ ACTION_WORDS = {
     "responded": "answered",
     "processed": "processed",
     "noted": "noted",
-    "bot_clicked": "link followed by a program, not by the person",
+    "bot_clicked": "link followed by a program instead of the person",
     "cancelled": "cancelled",
     "deleted": "deleted",
     "other": "other",
