@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from airflow_provider_interactions.contract import Credentials, Vendor
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.table_source import TableSource
+from airflow_provider_interactions.http.probe import probe
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.memory import open_memory_lake
 from airflow_provider_interactions.tables.table import Table
@@ -14,6 +15,11 @@ from airflow_provider_interactions.window import Window
 
 #: Seconds to wait for a response. Airflow's Test button gives up after 60.
 TIMEOUT = 15.0
+
+
+def probe_connection(vendor: Vendor, credentials: Credentials) -> str:
+    """Prove a connection as its vendor needs; returns a sentence that says what works. Raises VendorError."""
+    return probe(vendor, credentials) if vendor.bulk is None else probe_tables(vendor, credentials)
 
 
 def probe_tables(vendor: Vendor, credentials: Credentials) -> str:

@@ -100,14 +100,10 @@ class InteractionsHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Send the vendor's cheapest request. Returns whether it worked, and a sentence that says what to correct."""
-        from airflow_provider_interactions.http.probe import probe
+        from airflow_provider_interactions.extract.table_probe import probe_connection
 
         try:
-            if self.vendor.bulk is not None:
-                from airflow_provider_interactions.extract.table_probe import probe_tables
-
-                return True, probe_tables(self.vendor, self.credentials)
-            return True, probe(self.vendor, self.credentials)
+            return True, probe_connection(self.vendor, self.credentials)
         except InteractionsError as error:
             return False, str(error)
 

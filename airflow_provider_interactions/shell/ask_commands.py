@@ -42,11 +42,11 @@ def try_connection(
 ) -> None:
     """Send the vendor's cheapest request, to prove a connection."""
     with open_session("test", json, debug, config) as session:
-        from airflow_provider_interactions.http.probe import probe
+        from airflow_provider_interactions.extract.table_probe import probe_connection
         from airflow_provider_interactions.shell.sources import open_source
 
         source = open_source(session, vendor, conn_id)
-        message = probe(source.vendor, source.credentials)
+        message = probe_connection(source.vendor, source.credentials)
         session.result |= {"vendor": vendor, "account": source.credentials.account, "message": message}
         session.say(message)
 

@@ -39,7 +39,9 @@ def write_contacts(shell, vendor):
 @pytest.mark.parametrize("vendor", NAMES)
 def test_a_connection_is_proved(shell, vendor):
     out, err = shell.run("test", vendor)
-    assert out == f"{VENDORS[vendor].title} accepted the credentials at {shell.sandbox.url}/{host_of(shell, vendor)}.\n"
+    title, address = VENDORS[vendor].title, f"{shell.sandbox.url}/{host_of(shell, vendor)}"
+    proved = "gave access to 24 tables" if VENDORS[vendor].bulk else f"accepted the credentials at {address}.\n"
+    assert out.startswith(f"{title} {proved}")
     assert err == ""
     assert shell.ask("test", vendor)["message"] in out
 
@@ -141,7 +143,7 @@ def test_a_plan_needs_nothing_and_learns_from_the_lake(shell):
 
 @pytest.mark.parametrize("vendor", NAMES)
 def test_windows_are_loaded_from_a_terminal(shell, vendor):
-    file = write_contacts(shell, vendor)
+    file = () if VENDORS[vendor].bulk else write_contacts(shell, vendor)  # tables also have rows about nobody listed
     extracted = shell.ask("extract", vendor, *DATES, *file, *choose(vendor))["windows"]
     assert [one["start"][:10] for one in extracted] == ["2026-01-01", "2026-01-02", "2026-01-03"]
     normalized = shell.ask("normalize", vendor, *DATES)["windows"]
