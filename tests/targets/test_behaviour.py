@@ -420,7 +420,7 @@ def test_any_sequence_of_extractions_gives_what_a_simple_model_gives(case, place
 
 
 #: Rows of two windows for each target that runs here as it is, and MB that it may take for any window.
-SIZES = {"DuckDB": (500_000, 2_000_000, 1024), "Postgres": (300_000, 900_000, 0), "Iceberg": (300_000, 900_000, 0)}
+SIZES = {"DuckDB": (500_000, 2_000_000, 1024), "Postgres": (150_000, 450_000, 0), "Iceberg": (150_000, 450_000, 0)}
 
 
 @parametrize([case for case in CASES if case.__name__ in SIZES])
