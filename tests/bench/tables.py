@@ -33,11 +33,11 @@ def tables(share):
     rows = int(ROWS * share)
     settings = {"scale_rows": rows, "scale_types": TYPES}
     sets = [part for name, value in settings.items() for part in ("--set", f"{NAME}.{name}={json.dumps(value)}")]
-    found = {}
+    found, turns = {}, max(1, int(TURNS * share))
     for days in DAYS:
         with sandbox("--contacts", 1, "--days", days, *sets) as url, tempfile.TemporaryDirectory() as folder:
             run("read", _environment(url, folder, "first"), "tables")  # the sandbox makes its files once
-            found[days] = [run("read", _environment(url, folder, str(n)), "tables") for n in range(TURNS)]
+            found[days] = [run("read", _environment(url, folder, str(n)), "tables") for n in range(turns)]
     best = {days: min(one.said["wall"] for one in runs) for days, runs in found.items()}
     cpu = min(one.cpu for one in found[DAYS[-1]])
     landed, peak = found[DAYS[-1]][0].said["rows"], max(one.peak for one in found[DAYS[-1]])
