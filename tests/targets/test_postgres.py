@@ -17,7 +17,7 @@ from airflow_provider_interactions.load import postgres as module
 from airflow_provider_interactions.load.postgres import PostgresTable
 from airflow_provider_interactions.load.postgres_rows import fit_json
 from airflow_provider_interactions.load.postgres_schema import sql_type
-from airflow_provider_interactions.schema import CANONICAL
+from airflow_provider_interactions.schema import CANONICAL, find_version
 from tests.targets.windows import ACCOUNT, VENDOR, row, write
 
 CUT = (
@@ -82,10 +82,10 @@ def test_the_table_says_what_it_holds_and_has_key_and_indexes(database, lake):
     assert query(database, columns) == [
         (field.name, sql_type(field), "YES" if field.nullable else "NO") for field in CANONICAL
     ]
-    meanings = "SELECT col_description('interactions'::regclass, n) FROM generate_series(1, 21) n"
+    meanings = f"SELECT col_description('interactions'::regclass, n) FROM generate_series(1, {len(CANONICAL)}) n"
     assert query(database, meanings) == [(field.metadata[b"meaning"].decode(),) for field in CANONICAL]
     [[comment]] = query(database, "SELECT obj_description('interactions'::regclass)")
-    assert comment.endswith("schema version 1")
+    assert comment.endswith(f"schema version {find_version(CANONICAL)}")
     indexes = query(
         database, "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 'interactions'::regclass"
     )
