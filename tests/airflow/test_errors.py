@@ -20,6 +20,7 @@ from airflow_provider_interactions.operators import (
     NormalizeInteractionsOperator,
 )
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
+from airflow_provider_interactions.vendors import VENDORS
 
 VENDOR = "dynamics_marketing"
 pytestmark = pytest.mark.usefixtures("connection")
@@ -130,7 +131,7 @@ def test_connection_that_is_not_there(lake, people):
 def test_unknown_vendor(connection, lake, people):
     cause, message = failing(extraction(lake, people, vendor="nobody", conn_id=connection))
     assert type(cause) is errors.ConfigError
-    assert "There is no vendor 'nobody'. Known are: dynamics_marketing" in message
+    assert f"There is no vendor 'nobody'. Known are: {', '.join(VENDORS)}" in message
 
 
 @pytest.mark.parametrize("where", ["host", "authority"])

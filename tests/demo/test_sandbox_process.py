@@ -34,7 +34,9 @@ def test_every_vendor_takes_part():
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_contacts_are_those_of_the_running_sandbox(sandbox, witness, vendor):
     assert witness.contacts(vendor) == sandbox.contacts(vendor)
-    assert {fact.contact_id for fact in witness.facts(vendor, WEEK)} <= set(witness.contacts(vendor))
+    found, known = {fact.contact_id for fact in witness.facts(vendor, WEEK)}, set(witness.contacts(vendor))
+    # A bulk vendor's tables have leads and visitors, too.
+    assert found & known if VENDORS[vendor].bulk else found <= known
 
 
 def test_whom_to_ask_for_is_told_by_variables(witness, tmp_path):
