@@ -362,13 +362,13 @@ class TestEverywhere:
         )
         assert not [name for name in VENDORS if sandbox.contacts(name)[0] in said]
 
-    def test_a_record_under_two_identifiers_counts_once(self, systems):
+    def test_a_record_under_two_identifiers_counts_once(self, systems, lake):
         """As if a second identifier led to the same customer: the records of a person, twice."""
         [system] = systems("luminate_online")
         people = []
         for _ in range(2):
-            with everywhere.ask_vendor(system.request, system.credentials, limits=QUICK) as (_, records):
-                people += records
+            with everywhere.ask_vendor(lake, system.request, system.credentials, limits=QUICK) as found:
+                people += found.people
         before = [(len(person.interactions), person.repeated) for person in people]
         first, second = everywhere._drop_known(people)
         assert before[0] == before[1] == (len(first.interactions), first.repeated)
