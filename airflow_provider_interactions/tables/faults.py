@@ -70,4 +70,6 @@ def _judge_status(code: int, what: str) -> VendorError:
         return AuthRejected(msg, status=code)
     if code == 404:
         return BadResponse(f"{what} lacks a file that belongs to it", status=code)
+    if code == 416:  # a range beyond the end of a file
+        return BadResponse(f"{what} has a file that is damaged or was cut off", status=code)
     return build_error(judge(code), code) or Unavailable(f"{what} could not be read", status=code)

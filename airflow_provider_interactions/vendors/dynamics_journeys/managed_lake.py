@@ -7,8 +7,9 @@ module. What the files of a table are is not published: ``tables.open`` looks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import NoReturn, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
@@ -92,7 +93,20 @@ def build_access(endpoint: str, folder: str, sas: str, settings: Settings) -> Ac
         "endpoint": (settings.storage_endpoint or base).rstrip("/").replace(".dfs.", ".blob.", 1),
         "allow_http": str(bool(settings.allow_http)).lower(),
     }
-    return Access(f"az://{container}/{folder}", options, MINUTES * 60)
+    return Access(f"az://{container}/{folder}", options, read_lifetime(sas))
+
+
+def read_lifetime(sas: str) -> float:
+    """Seconds that a signature lasts: from its start to its end, which are of one clock; an hour if it has no start.
+
+    Source: "Create a service SAS" (learn.microsoft.com, read 2026-11): ``st`` and ``se`` are ISO 8601 in UTC.
+    """
+    fields = dict(parse_qsl(sas.lstrip("?")))
+    try:
+        start, end = (datetime.fromisoformat(fields[name]) for name in ("st", "se"))
+    except (KeyError, ValueError):
+        return MINUTES * 60
+    return max(0.0, min((end - start).total_seconds(), MINUTES * 60))
 
 
 def list_tables(folders: Folders) -> Iterator[TableAddress]:
