@@ -236,7 +236,18 @@ def build_postgres(connection: ConnectionFields, table: str, uri: str, ignored: 
         )
         raise ConfigError(msg)
     others = {name: value for name, value in extra.items() if name not in {OPTIONS, *ignored}}
-    return kind(build_libpq_uri(uri, others), table, **options)  # type: ignore[no-any-return]
+    quoted = quote_database(uri, connection.schema or "")
+    return kind(build_libpq_uri(quoted, others), table, **options)  # type: ignore[no-any-return]
+
+
+def quote_database(uri: str, database: str) -> str:
+    """The same address with the database's name percent-encoded. Older providers of PostgreSQL write it as it is."""
+    scheme, _, rest = uri.partition("://")
+    server, _, path = rest.partition("/")
+    quoted = quote(database, safe="")
+    if path.partition("?")[0] == quoted or not (path == database or path.startswith(f"{database}?")):
+        return uri
+    return f"{scheme}://{server}/{quoted}{path.removeprefix(database)}"
 
 
 def build_libpq_uri(uri: str, more: Mapping[str, object]) -> str:

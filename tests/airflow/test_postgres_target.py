@@ -27,6 +27,7 @@ def opened(monkeypatch, tmp_path):
 @settings(deadline=None, derandomize=True, database=None, max_examples=50)
 @given(password=TEXT, login=TEXT, schema=TEXT, application=TEXT)
 @example(password="a b+c%20/@:?#&=", login="a@b", schema="d b", application="x y+z&sslmode=disable")
+@example(password="0", login="0", schema="?0", application="0")
 def test_every_field_and_extra_reaches_libpq(password, login, schema, application):
     with pytest.MonkeyPatch.context() as patch:
         extra = {"sslmode": "verify-full", "application_name": application, "keepalives_idle": 30, "cursor": "x"}
