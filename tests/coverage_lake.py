@@ -119,7 +119,9 @@ def serve(app):
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
+        end = time.monotonic() + 60
         while not server.started:
+            assert time.monotonic() < end, "the server does not start"
             time.sleep(0.01)
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:

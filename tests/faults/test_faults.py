@@ -183,8 +183,10 @@ def elsewhere(folder, port=0):
     command = [sys.executable, "-m", "airflow_provider_interactions.sandbox", *same, *world]
     started = subprocess.Popen([*command, f"--port={port}", f"--ready-file={ready}"], stdout=subprocess.DEVNULL)
     try:
+        end = time.monotonic() + 60
         while not ready.exists():
             assert started.poll() is None
+            assert time.monotonic() < end, "the sandbox does not start"
             time.sleep(0.02)
         yield json.loads(ready.read_text())["url"]
     finally:
@@ -200,6 +202,14 @@ def asked_of(url):
         return {name: found["requests"] for name, found in json.load(answer).items()}
 
 
+def wait_for_requests(url, vendors, number):
+    """Wait until each of the vendors has had so many requests. A sandbox also serves vendors that nobody asks."""
+    end = time.monotonic() + 120
+    while min(asked_of(url)[vendor] for vendor in vendors) < number:
+        assert time.monotonic() < end, asked_of(url)
+        time.sleep(0.01)
+
+
 def test_a_vendor_that_goes_away_for_a_while(tmp_path):
     """It is killed in the middle; nothing listens on its port any more, and then it is back on the same one."""
     limits = {**rig.QUICK, "tries": 100, "last_wait": 0.1}
@@ -209,8 +219,7 @@ def test_a_vendor_that_goes_away_for_a_while(tmp_path):
             specs = {vendor: spec_of(witness, vendor, tmp_path / vendor, limits=limits) for vendor in rig.CASES}
             specs = json.loads(json.dumps(specs).replace(witness.url, url))
             runs = {vendor: threads.submit(rig.run, spec) for vendor, spec in specs.items()}
-            while min(asked_of(url).values()) < 12:
-                time.sleep(0.01)
+            wait_for_requests(url, runs, 12)
         time.sleep(0.5)
         assert not any(run.done() for run in runs.values())
         with elsewhere(tmp_path, int(url.rpartition(":")[2])):
