@@ -16,7 +16,7 @@ from airflow_provider_interactions.demo.errors import DemoError, Interrupted
 #: when the example DAGs begin
 _EARLIEST = date(2026, 1, 1)
 
-_PACKAGES = ("airflow", "aiohttp", "duckdb", "requests", "rich")
+_PACKAGES = ("airflow", "aiohttp", "deltalake", "duckdb", "obstore", "requests", "rich")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -151,7 +151,8 @@ def build_query(database: Path) -> str:
 
 def build_history_query(database: Path, ids: Iterable[str]) -> str:
     """A command line for one person's history; the person has another id at each vendor."""
-    known = ", ".join(f"'{text}'" for text in ids)
+    # Dynamics' two vendors share their ids.
+    known = ", ".join(f"'{text}'" for text in dict.fromkeys(ids))
     return _build_command(database, _HISTORY.format(known=known, lines=LINES))
 
 

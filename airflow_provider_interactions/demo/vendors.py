@@ -15,10 +15,5 @@ class Source(NamedTuple):
     dag_id: str
 
 
-#: Its tables need libraries that the demo does not install.
-_LEFT_OUT = {"dynamics_journeys"}
-
-#: Every vendor of the registry that has a DAG, but those that are left out.
-SOURCES = tuple(
-    Source(name, f"{name}_interactions") for name in NAMES if name not in _LEFT_OUT and (DAGS / f"{name}.py").exists()
-)
+#: Every vendor of the registry that has a DAG.
+SOURCES = tuple(Source(name, f"{name}_interactions") for name in NAMES if (DAGS / f"{name}.py").exists())

@@ -140,7 +140,8 @@ def test_the_first_query_can_be_pasted(database, folder):
 
 
 def test_a_persons_history_is_in_order_of_time_and_shows_the_subject_or_the_type(database):
-    command = report.build_history_query(database("home"), ["a-1", "b%2"])
+    command = report.build_history_query(database("home"), ["a-1", "a-1", "b%2"])
+    assert command.count("'a-1'") == 1
     lines = [cells(line) for line in report.run_query(command).splitlines() if "2026-" in line]
     assert lines == [
         ["2026-01-01", "12:00:00", "best", "sms", "sent", "It's", "new"],

@@ -1,4 +1,4 @@
-"""The pages, cut into what can be checked; a table of all four vendors; and two processes that start early.
+"""The pages, cut into what can be checked; a table of all vendors; and two processes that start early.
 
 Importing Airflow takes seconds, and so does the contract suite: both run beside the other tests.
 """
@@ -111,7 +111,7 @@ def in_airflow(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory):
-    """A week of all four vendors in one table, the third day loaded once more a day later."""
+    """A week of all vendors in one table, the third day loaded once more a day later."""
     folder = tmp_path_factory.mktemp("built")
     config = SandboxConfig(contacts=3, options={"dynamics_marketing": {"types": TYPES}})
     with serve(config) as sandbox:

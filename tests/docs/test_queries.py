@@ -1,4 +1,4 @@
-"""The queries, on a table that holds a week of all four vendors."""
+"""The queries, on a table that holds a week of all vendors."""
 
 import json
 import shutil

@@ -134,7 +134,7 @@ def stage(tmp_path_factory):
 
 @pytest.fixture(scope="package")
 def connected(stage):
-    """All four connections, added through the API."""
+    """All connections, added through the API."""
     for source in SOURCES:
         stage.asked(stage.api.post, "connections", stage.body(source.vendor))
     stage.unpause("contact_interactions")

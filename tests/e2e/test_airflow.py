@@ -23,6 +23,9 @@ from tests.e2e.days import FIRST
 
 VENDORS = [source.vendor for source in SOURCES]
 REQUESTS = "contact_interactions"
+
+#: What Test says of a connection that works, where it is more than that the credentials are accepted.
+WORKS = {"dynamics_journeys": "gave access to"}
 WEEK = [Window.day(FIRST + timedelta(days=n)) for n in range(7)]
 EVER = Window(WEEK[0].start - timedelta(days=30), WEEK[-1].end + timedelta(days=30))
 
@@ -49,7 +52,7 @@ def known(stage, vendor, window=EVER):
 def test_a_connection_that_works_says_so(connected, vendor):
     answer = connected.asked(connected.api.post, "connections/test", connected.body(vendor))
     assert answer["status"] is True, answer
-    assert "accepted the credentials at http://127.0.0.1" in answer["message"]
+    assert WORKS.get(vendor, "accepted the credentials at http://127.0.0.1") in answer["message"]
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
@@ -81,10 +84,12 @@ def test_what_people_do_disturbs_no_task_that_ends(connected):
 
 
 @pytest.mark.usefixtures("killed")
-def test_a_persons_history_by_the_trigger_form(connected):
-    facts = known(connected, "dynamics_marketing")
-    contact, mine = max(facts.items(), key=lambda item: len(item[1]))
-    _, told = triggered(connected, vendor="dynamics_marketing", contacts=[contact])
+@pytest.mark.parametrize("vendor", ["dynamics_marketing", "dynamics_journeys"])
+def test_a_persons_history_by_the_trigger_form(connected, vendor):
+    facts = known(connected, vendor)
+    contact = max(connected.sandbox.contacts(vendor), key=lambda one: len(facts.get(one, ())))
+    mine = facts[contact]
+    _, told = triggered(connected, vendor=vendor, contacts=[contact])
     assert told["state"] == "success", told
     answer = told["results"]["answer"]
     assert answer["counts"]["canonical"] == len(mine)

@@ -256,7 +256,7 @@ def read_plain(path):
 
 
 def test_nothing_that_leaves_the_lake_names_anybody(told):
-    """Log lines, XCom and all else in Airflow's database, events, metrics; by a byte search, of all four vendors."""
+    """Log lines, XCom and all else in Airflow's database, events, metrics; by a byte search, of all vendors."""
     identifiers = list_identifiers(told.sandbox)
     assert len(identifiers) > 4 * PEOPLE
     logs = [path for folder in (told.places.airflow / "logs", told.places.logs) for path in folder.rglob("*")]

@@ -1,4 +1,4 @@
-"""A week of all four vendors, in a DuckDB file and in a PostgreSQL server, and dbt's command line."""
+"""A week of all vendors, in a DuckDB file and in a PostgreSQL server, and dbt's command line."""
 
 import json
 import os

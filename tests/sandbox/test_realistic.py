@@ -5,7 +5,7 @@ from datetime import time
 
 import pytest
 
-from airflow_provider_interactions.sandbox import SandboxConfig
+from airflow_provider_interactions.sandbox import SandboxConfig, museum
 from airflow_provider_interactions.sandbox.registry import VENDORS
 from airflow_provider_interactions.sandbox.state import create_state
 from airflow_provider_interactions.sandbox.world import DAY, get_person, to_datetime
@@ -63,6 +63,19 @@ def test_subject_and_campaign_belong_together(realistic):
     facts = list_facts(realistic, "which50")
     pairs = {(fact.subject, fact.campaign_name) for fact in facts}
     assert len(pairs) == len({fact.subject for fact in facts}) > len({fact.campaign_name for fact in facts}) > 3
+
+
+def test_the_links_of_a_row_and_their_names_belong_together(realistic):
+    facts = [fact for fact in list_facts(realistic, "dynamics_journeys") if fact.native_type == "EmailClicked"]
+    pairs = {(fact.attributes["OriginalUrl"], fact.attributes["LinkText"]) for fact in facts}
+    assert len(pairs) == len({link for link, _ in pairs}) == len({name for _, name in pairs}) > 3
+
+
+def test_a_persons_browser_and_system_are_those_of_one_device(realistic):
+    devices = {(device[0], device[2]) for device in museum.DEVICES}
+    rows = [fact.attributes for fact in list_facts(realistic, "dynamics_journeys")]
+    found = {(row["BrowserName"].lower(), row["OperatingSystemName"].lower()) for row in rows if "BrowserName" in row}
+    assert devices == found
 
 
 def test_people_have_ordinary_names(realistic):

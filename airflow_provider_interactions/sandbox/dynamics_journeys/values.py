@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_interactions.sandbox.dynamics_journeys.options import NAME
-from airflow_provider_interactions.sandbox.dynamics_marketing import realistic
+from airflow_provider_interactions.sandbox.dynamics_journeys import realistic
 from airflow_provider_interactions.sandbox.dynamics_marketing.records import NAME as MARKETING
 from airflow_provider_interactions.sandbox.world import (
     World,
@@ -15,7 +14,6 @@ from airflow_provider_interactions.sandbox.world import (
     draw_oddity,
     get_person,
     get_shape,
-    pick,
     to_datetime,
 )
 
@@ -74,9 +72,10 @@ def draw_value(world: World, index: int, name: str, kind: str, at_us: int, *key:
     """The value of one column of one row, None where it has none."""
     if draw_oddity(world, 14, *key, name, "null"):
         return None
-    drawn = draw(world, *key, name)
+    # In a realistic world, what a row says of its link belongs together.
+    drawn = draw(world, *key, "link" if world.realistic and name in realistic.OF_LINK else name)
     if name in CLIENTS and not draw_oddity(world, 5, *key, name, "unlisted"):
-        return list(CLIENTS[name])[drawn % len(CLIENTS[name])]
+        return _draw_client(world, index, name, drawn)
     if kind == "g" or (name.endswith("Id") and name not in {"PageId", "VisitorId", "SessionId"}):
         # The old action's journeys and messages are the same ones.
         return draw_guid(world, MARKETING, name, drawn % _POOL)
@@ -94,12 +93,18 @@ def show_as_text(value: Any) -> str:
     return str(value)
 
 
-def _draw_text(world: World, index: int, name: str, drawn: int) -> str:
+def _draw_client(world: World, index: int, name: str, drawn: int) -> str:
+    if world.realistic:
+        return realistic.choose_client(CLIENTS[name], name, _get_home(world, index))
+    return list(CLIENTS[name])[drawn % len(CLIENTS[name])]
+
+
+def _draw_text(world: World, index: int, name: str, drawn: int) -> str | None:
     person = get_person(world, index)._asdict()
     if name in _PERSONAL:
         return str(person[_PERSONAL[name]])
     if world.realistic:
-        return _draw_ordinary(world, index, name, drawn)
+        return realistic.choose_text("Link" if name in _LINKS else name, _get_home(world, index), drawn)
     if name in _TEXTS:
         return _TEXTS[name][drawn % len(_TEXTS[name])]
     if name in _LINKS:
@@ -107,13 +112,6 @@ def _draw_text(world: World, index: int, name: str, drawn: int) -> str:
     return f"{name} №{drawn % 997} ✓"
 
 
-def _draw_ordinary(world: World, index: int, name: str, drawn: int) -> str:
-    if name in {"ChannelType", "Platform", "Country"}:
-        return pick(world, _TEXTS[name], NAME, name, drawn)
-    if name == "Text":
-        return ("STOP", "Yes please")[drawn % 2]
-    if name in _LINKS:
-        return realistic.choose_text("Link", 0, drawn)
-    if name in {"LinkName", "LinkText"}:
-        return realistic.choose_text("LinkFriendlyName", 0, drawn)
-    return realistic.choose_text(name, draw(world, MARKETING, "home", get_shape(world, index)), drawn)
+def _get_home(world: World, index: int) -> int:
+    """The contact's own number: it decides the place and the device, here as in the old action."""
+    return draw(world, MARKETING, "home", get_shape(world, index))
