@@ -111,7 +111,7 @@ def build_table(outcomes: Mapping[str, Sequence[Outcome]], findings: Mapping[str
     """A row for each vendor, a row for each of its windows, and what the sandbox expects there."""
     made = Table(
         title="From the vendors to the table",
-        caption="fetched = landed = repeated (sent twice by the vendor) + rejected (unreadable) + canonical\n"
+        caption="fetched = landed = repeated (sent twice, or an older version) + rejected (unreadable) + canonical\n"
         "expected: how many interactions the sandbox holds; equal: the table has exactly these, field by field",
         title_justify="left",
         caption_justify="left",

@@ -25,6 +25,8 @@ from airflow_provider_interactions.window import Window
 #: the request of a person that the UI shows
 REQUEST, REQUESTED = "request-1", "which50"
 
+_SHARED = "in the sandbox, a person's ids share one number, and dynamics_journeys has some rows of dynamics_marketing"
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -130,9 +132,7 @@ def _check_table(context: Context, sandbox: SandboxProcess, api: Api) -> int:
         context.out.print("", part, sep="\n")
     _print_query(context, "A first query to copy and paste:", report.build_query(database))
     history = report.build_history_query(database, _choose_person(context, sandbox).values())
-    _print_query(
-        context, "One person's history at all vendors (in the sandbox, a person's ids share one number):", history
-    )
+    _print_query(context, f"One person's history at all vendors ({_SHARED}):", history)
     return _print_result(context, findings) | (_print_result(context, others, "PostgreSQL") if others else 0)
 
 
