@@ -54,7 +54,7 @@ class Figures:
 
     ``rows`` are interactions of a contact in a day. ``history_days`` is how far back histories go, for vendors that
     send them whole. ``raw_bytes`` and ``canonical_bytes`` are bytes of a row in the lake, ``outcome_bytes`` those of
-    a contact's outcome in a window. ``requests_per_second`` is a learned pace, None for the documented one.
+    a contact's outcome in a window. ``requests_per_second`` is the pace of past runs, None for the documented one.
     ``requests`` are the requests that past runs sent for each one that a plan without their options counts.
     """
 
@@ -141,8 +141,9 @@ def plan_run(
     known, kind = figures or Figures(), kind or vendor.contact_kinds[0]
     asked = 1 if vendor.bulk or kind == vendor.about.bulk_kind else contacts
     queries = sum(1 for _ in vendor.queries(Contact("", kind), given, chosen))
-    rate = known.requests_per_second or estimate_rate(choose_pace(vendor, given))
-    size = batch_size or choose_batch_size(asked, asked * queries, rate, most_tasks)
+    documented = estimate_rate(choose_pace(vendor, given))
+    rate = known.requests_per_second or documented
+    size = batch_size or choose_batch_size(asked, asked * queries, documented, most_tasks)
     load = _Load(
         rows=contacts * known.rows,
         asked=asked,
@@ -235,7 +236,7 @@ def _count_history(load: _Load, rows: float) -> int:
 
 def _describe_pace(pace: Pace, figures: Figures) -> str:
     if figures.requests_per_second:
-        return "learned from past runs"
+        return "of the last extractions, by the ledger"
     if pace.requests is None:
         return f"no limit is published: {pace.concurrency} in flight, {RESPONSE_SECONDS:g} s a response"
     return pace.source

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
+from airflow_provider_interactions.coverage.pace import measure_pace
 from airflow_provider_interactions.lake.manifest import read_last_manifests
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.plan.past import compare_requests, learn_figures
@@ -20,14 +22,15 @@ PAST_WINDOWS = 7
 def plan_gap(lake: Lake, vendor: str, account: str, gap: Window, windows: int) -> dict[str, Any] | None:
     """A plan for ``windows`` missing windows of about one length; None if no window shows how many contacts there are.
 
-    For as many contacts as in the last window, at the vendor's documented pace. The DAG's options are unknown here, so
-    the requests are scaled to those that past windows took. Raises ConfigError for an unknown vendor.
+    For as many contacts as in the last window, at the pace of the last extractions, else at the documented one. The
+    DAG's options are unknown here, so the requests are scaled to those that past windows took. Raises ConfigError for
+    an unknown vendor.
     """
     found, past = find_vendor(vendor), read_last_manifests(lake, vendor, account, PAST_WINDOWS)
     contacts = past[-1].counts.contacts if past else 0
     if not contacts:
         return None
-    known = learn_figures(past)
+    known = learn_figures(past, measure_pace(lake, vendor, account, datetime.now(UTC).date()))
     figures = replace(known, requests=compare_requests(found, past, known))
     width = -((gap.start - gap.end) // windows)
     plan = plan_run(found, contacts, gap, width=width, figures=figures)

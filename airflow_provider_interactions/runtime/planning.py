@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_interactions.runtime.context import read_switch
@@ -49,8 +49,11 @@ def plan_task(
 
 
 def read_past(lake: Lake, hook: InteractionsHook) -> Figures:
-    """What the newest windows in the lake say; assumptions if there is none."""
+    """What the newest windows in the lake and the ledger say; assumptions if there is none."""
+    from airflow_provider_interactions.coverage.pace import measure_pace
     from airflow_provider_interactions.lake.manifest import read_last_manifests
     from airflow_provider_interactions.plan.past import learn_figures
 
-    return learn_figures(read_last_manifests(lake, hook.vendor.name, hook.credentials.account, PAST_WINDOWS))
+    vendor, account = hook.vendor.name, hook.credentials.account
+    pace = measure_pace(lake, vendor, account, datetime.now(UTC).date())
+    return learn_figures(read_last_manifests(lake, vendor, account, PAST_WINDOWS), pace)

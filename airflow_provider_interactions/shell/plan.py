@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import typer
 
 from airflow_provider_interactions import vendors
 from airflow_provider_interactions.connection import build_options
+from airflow_provider_interactions.coverage.pace import measure_pace
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.manifest import Manifest, read_last_manifests
 from airflow_provider_interactions.plan.past import learn_figures
@@ -44,8 +45,7 @@ def show_plan(
     found = vendors.find_vendor(vendor)
     known = session.config.has_connection(conn_id or f"{vendor}_default")
     source = open_source(session, vendor, conn_id) if known or conn_id else None
-    manifests = _read_manifests(session, source, lake)
-    figures = learn_figures(manifests) if manifests else Figures()
+    manifests, figures = _read_past(session, source, lake)
     plan = plan_run(
         found,
         contacts,
@@ -86,9 +86,13 @@ def _describe_excess(way: Way, most: int) -> str:
     )
 
 
-def _read_manifests(session: Session, source: Source | None, lake: str | None) -> list[Manifest]:
-    """The last windows of the account in the lake; none without a lake, or without a connection to name the account."""
+def _read_past(session: Session, source: Source | None, lake: str | None) -> tuple[list[Manifest], Figures]:
+    """The account's last windows in the lake, and what these and the ledger say.
+
+    Nothing without a lake, or without a connection to name the account.
+    """
     if source is None or not session.config.find_lake(lake):
-        return []
-    store = session.config.open_lake(lake)
-    return read_last_manifests(store, source.vendor.name, source.credentials.account, LEARNED)
+        return [], Figures()
+    store, vendor, account = session.config.open_lake(lake), source.vendor.name, source.credentials.account
+    manifests = read_last_manifests(store, vendor, account, LEARNED)
+    return manifests, learn_figures(manifests, measure_pace(store, vendor, account, datetime.now(UTC).date()))

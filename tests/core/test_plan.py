@@ -189,7 +189,7 @@ def test_figures_of_past_runs_replace_the_assumptions():
     assert (known.rows, known.canonical_bytes, known.outcome_bytes) == (2.0, 100.0, 9.0)
     plan = plan_run(VENDORS["which50"], 100, window, figures=known)
     assert plan.wide.rows == 400
-    assert "learned from past runs" in describe_plan(plan)
+    assert "50.0 requests/s (of the last extractions, by the ledger)" in describe_plan(plan)
     assert learn_figures([]) == Figures()
 
 

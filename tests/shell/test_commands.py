@@ -8,12 +8,15 @@ import signal
 import subprocess
 import time
 import unicodedata
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pyarrow.parquet as pq
 import pytest
 from rich.cells import cell_len
 
+from airflow_provider_interactions.coverage.ledger import Step, write_step
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.vendors import NAMES, VENDORS
 
 SPAN = ("2026-01-01T00:00:00Z", "2026-01-04T00:00:00Z")
@@ -136,6 +139,31 @@ def test_a_plan_needs_nothing_and_learns_from_the_lake(shell):
     assert f"{bare['plan']['daily']['requests']} requests" in out
     assert "an assumption" in out
     assert shell.ask("plan", "which50", "--contacts", "4", "--option", "nosuch=1", *DATES, code=3)
+
+
+def test_a_plan_takes_the_pace_of_the_last_extractions(shell):
+    """A terminal writes no ledger, so this is what tasks of Airflow in the same lake have left."""
+    words = ("plan", "which50", "--contacts", "400", *DATES)
+    shell.run("extract", "which50", *DATES)
+    account, ended = shell.ask("coverage", "which50")["windows"][0]["account"], datetime.now(UTC)
+    before = shell.ask(*words)["plan"]
+    step = Step(
+        step="extract",
+        state="success",
+        vendor="which50",
+        account=account,
+        started_at=ended - timedelta(seconds=400),
+        ended_at=ended,
+        seconds=400.0,
+        requests=1000,
+    )
+    write_step(Lake.at(str(shell.folder / "lake")), step)
+    after = shell.ask(*words)["plan"]
+    assert (after["requests_per_second"], after["pace"]) == (2.5, "of the last extractions, by the ledger")
+    assert before["requests_per_second"] != 2.5
+    assert [after["daily"][one] for one in ("requests", "tasks")] == [
+        before["daily"][one] for one in ("requests", "tasks")
+    ]
 
 
 # extract, normalize, load
