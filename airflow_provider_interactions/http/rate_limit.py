@@ -155,15 +155,18 @@ class LearnedRate:
 
     def seconds_to_wait(self, now: float) -> float:
         """Seconds until the next request may go out; zero or less if it may."""
-        if not self.share or now < self.lesson_until:
+        if not self.share or self.awaits_lesson(now):
             return LOOK_AGAIN
         if now >= self.stretch.reopens_at:
-            if now < self.stretch.reopens_at + self.lesson_seconds:
-                return LOOK_AGAIN
             self._learn(self.stretch)
         if not self.stretch.refused:
             self._grow(now)
         return max(self.next_at - now, self.quota.seconds_to_wait(now) if self.quota else 0.0)
+
+    def awaits_lesson(self, now: float) -> bool:
+        """Whether the pause is over, or another task's, and what all tasks learn from it is not known yet."""
+        opened_for = now - self.stretch.reopens_at
+        return now < self.lesson_until or 0 <= opened_for < self.lesson_seconds
 
     def record_sent(self, turn: Turn) -> None:
         """Count a request that goes out."""

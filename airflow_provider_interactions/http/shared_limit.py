@@ -272,7 +272,10 @@ async def share_limit(
 ) -> AsyncIterator[None]:
     """Share the account's limit while inside, if there is a place for that."""
     shared = SharedLimit(sharing, limit, throttle, account) if sharing else None
-    if shared is None or not await shared.join():
+    began = asyncio.get_running_loop().time()
+    joined = shared is not None and await shared.join()
+    throttle.ledger_seconds += asyncio.get_running_loop().time() - began
+    if shared is None or not joined:
         yield
         return
     keeping = asyncio.create_task(shared.keep())

@@ -43,7 +43,8 @@ class Throttle:
 
     If tasks share the account's limit (`shares`), ``grant`` is this task's part of it, which holds until
     ``granted_until``. ``refused`` is set by every refusal, ``pace`` is the documented limit of the whole account.
-    ``paused_seconds`` are those of all pauses so far, to their ends.
+    ``paused_seconds`` are those of all pauses so far, to their ends. ``ledger_seconds`` are those in which the next
+    request waited for the ledger of the account, outside of pauses.
     """
 
     most: int
@@ -62,6 +63,7 @@ class Throttle:
     last_took: float = 0.0
     paused_until: float = 0.0
     paused_seconds: float = 0.0
+    ledger_seconds: float = 0.0
     refusals: int = 0
     pace: SlidingWindow = field(init=False)
     rate: LearnedRate = field(init=False)
@@ -189,13 +191,15 @@ class Throttle:
         """One request after the other, in the order of their places: wait until the next one may go out."""
         loop = asyncio.get_running_loop()
         async with self.turns:
-            while (wait := self._seconds_to_wait(loop.time())) > 0:  # the pause may have grown meanwhile
-                closed_for = self.paused_until - loop.time()
+            while (wait := self._seconds_to_wait(now := loop.time())) > 0:  # the pause may have grown meanwhile
+                closed_for = self.paused_until - now
                 if closed_for > self.patience:
                     msg = "the vendor asks to slow down for longer than this run may wait"
                     raise Throttled(msg, retry_after=closed_for)
+                awaits_ledger = self._awaits_ledger(now)
                 await asyncio.sleep(wait if self.grant is None else min(wait, LOOK_AGAIN))
-            return self._start_turn(loop.time())
+                self.ledger_seconds += awaits_ledger * (loop.time() - now)
+            return self._start_turn(now)
 
     def _seconds_to_wait(self, now: float) -> float:
         if self.grant is not None and (self.sent >= self.most or not self.grant.share or now >= self.granted_until):
@@ -204,6 +208,12 @@ class Throttle:
         if self.documented:
             waits.append(self.documented.seconds_to_wait(now))
         return max(waits)
+
+    def _awaits_ledger(self, now: float) -> bool:
+        """Whether the ledger alone holds the next request back: no part, one not renewed, or no lesson yet."""
+        if self.grant is None or now < self.paused_until:
+            return False
+        return not self.grant.share or now >= self.granted_until or self.rate.awaits_lesson(now)
 
     def _start_turn(self, now: float) -> Turn:
         self.sent += 1

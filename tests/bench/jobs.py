@@ -116,17 +116,23 @@ def landed():
 
 
 def shared():
-    """One of several tasks that share the limit of their account by a ledger in the lake; the seconds it took."""
+    """One of several tasks that share the limit of their account by a ledger in the lake.
+
+    Returns the seconds that it took, and those of them in which the next request waited for the ledger alone.
+    """
     from airflow_provider_interactions.extract import run
+    from airflow_provider_interactions.http import client
     from airflow_provider_interactions.http.shared_limit import Sharing
     from airflow_provider_interactions.lake.paths import name_shares
     from airflow_provider_interactions.lake.swap import open_shared_object
 
     asked = job(types=None, batch=int(os.environ["BENCH_BATCH"]))
     ledger = open_shared_object(asked.lake, name_shares(NAME, asked.credentials.account))
+    real, throttles = client.Throttle.start, []
+    client.Throttle.start = lambda *known, **more: throttles.append(real(*known, **more)) or throttles[-1]
     began = time.monotonic()
     run.extract(replace(asked, sharing=Sharing(ledger)))
-    return time.monotonic() - began
+    return time.monotonic() - began, sum(one.ledger_seconds for one in throttles)
 
 
 def person():
