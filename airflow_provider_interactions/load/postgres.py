@@ -202,9 +202,20 @@ class PostgresTable:
 
 
 def _stage_rows(cursor: Any, found: Found, columns: pa.Schema, lake: Lake, manifest: Manifest) -> None:
-    """Copy the rows of the window to the temporary table ``arrived``."""
-    rows = Rows(read_canonical(lake, manifest, columns), columns, jsonb=found.jsonb)
-    wanted = ", ".join(f'"{one.name}" {sql_type(one)}' for one in rows.schema)
+    """Copy the rows of the window to the temporary table ``arrived``.
+
+    Values that the manifest has for all rows are not sent: they are defaults of the table.
+    """
+    known = {
+        "vendor": manifest.vendor,
+        "account": replace_nul(manifest.account),
+        "window_start": manifest.window_start.isoformat(),
+        "window_end": manifest.window_end.isoformat(),
+    }
+    rows = Rows(read_canonical(lake, manifest, columns), columns, jsonb=found.jsonb, known=known)
+    defaults = {name: f" DEFAULT {quote_text(value)}" for name, value in known.items()}
+    staged = table_columns(columns, jsonb=found.jsonb)
+    wanted = ", ".join(f'"{one.name}" {sql_type(one)}{defaults.get(one.name, "")}' for one in staged)
     cursor.execute(f"CREATE TEMP TABLE arrived ({wanted}) ON COMMIT DROP")
     try:
         cursor.adbc_ingest("arrived", rows.to_reader(), mode="append", temporary=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_interactions.load.postgres_schema import RAW_ATTRIBUTES, table_columns
+from airflow_provider_interactions.schema import find_plain_type
 
 #: PostgreSQL's texts cannot hold the character NUL. This one is its picture, so that the place can still be seen.
 NUL = "\N{SYMBOL FOR NULL}"
@@ -30,20 +31,25 @@ _T = TypeVar("_T")
 
 @dataclass
 class Rows:
-    """The rows of some batches, and how many values had to change. ``fault`` is what ended the batches early."""
+    """The rows of some batches, and how many values had to change. ``fault`` is what ended the batches early.
+
+    Columns of ``known`` are left out: the staging table has their one value as a default.
+    """
 
     batches: Iterable[pa.RecordBatch]
     columns: pa.Schema
     jsonb: bool = False
+    known: Collection[str] = ()
     nuls: int = 0
     unfit: int = 0
     fault: Exception | None = None
     schema: pa.Schema = field(init=False)
 
     def __post_init__(self) -> None:
-        """Name the columns of the staging table."""
+        """Name the columns to send."""
         columns = table_columns(self.columns, jsonb=self.jsonb)
-        self.schema = pa.schema([pa.field(one.name, _plain(one.type), one.nullable) for one in columns])
+        sent = (one for one in columns if one.name not in self.known)
+        self.schema = pa.schema([pa.field(one.name, find_plain_type(one), one.nullable) for one in sent])
 
     def to_reader(self) -> pa.RecordBatchReader:
         """The rows as a stream. One batch is read while the one before is sent."""
@@ -58,18 +64,19 @@ class Rows:
             raise
 
     def _fit(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        arrays = [self._remove_nuls(array.cast(_plain(array.type))) for array in batch.columns]
+        sent = {name: self._fit_texts(batch.column(name)) for name in batch.schema.names if name in self.schema.names}
         if self.jsonb:
-            place = batch.schema.get_field_index("attributes")
-            arrays[place], raw = self._fit_json(arrays[place])
-            arrays.append(raw)
-        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+            sent["attributes"], sent[RAW_ATTRIBUTES.name] = self._fit_json(sent["attributes"])
+        return pa.RecordBatch.from_arrays([sent[name] for name in self.schema.names], schema=self.schema)
 
-    def _remove_nuls(self, array: pa.Array) -> pa.Array:
-        if not pa.types.is_string(array.type) or not _may_hold_nul(array):
-            return array
-        self.nuls += pc.sum(pc.match_substring(array, "\0")).as_py() or 0
-        return pc.replace_substring(array, "\0", NUL)
+    def _fit_texts(self, array: pa.Array) -> pa.Array:
+        """The values without a dictionary and, if they are texts, without NUL characters."""
+        words = pa.types.is_dictionary(array.type)
+        texts, plain = (array.dictionary, array.dictionary_decode()) if words else (array, array)
+        if not pa.types.is_string(plain.type) or not _may_hold_nul(texts):
+            return plain
+        self.nuls += pc.sum(pc.match_substring(plain, "\0")).as_py() or 0
+        return pc.replace_substring(plain, "\0", NUL)
 
     def _fit_json(self, array: pa.Array) -> tuple[pa.Array, pa.Array]:
         """JSON that jsonb accepts, and the JSON as it was where that differs."""
@@ -118,11 +125,7 @@ def _fit_token(found: re.Match[str]) -> str:
     return token if fit == text else json.dumps(fit, ensure_ascii=False)
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
 def _may_hold_nul(array: pa.Array) -> bool:
     """Whether there is a zero byte among the texts; far quicker than to look into each of them."""
     data = array.buffers()[2]
-    return data is not None and data.to_pybytes().find(b"\0") >= 0
+    return data is not None and pc.min(pa.Array.from_buffers(pa.uint8(), data.size, [None, data])).as_py() == 0
