@@ -228,6 +228,14 @@ def beside(store, tmp_path_factory):
     found.close()
 
 
+@pytest.fixture(scope="session")
+def beside_too(store, tmp_path_factory):
+    """Another one."""
+    found = Process(tmp_path_factory.mktemp("told"))
+    yield found
+    found.close()
+
+
 @pytest.fixture
 def process(processes):
     """The first of them."""
