@@ -12,7 +12,7 @@ from airflow_provider_interactions.about import About
 if TYPE_CHECKING:
     from airflow_provider_interactions.contract import Vendor
 
-#: Each is a package beside this file with the modules ``about`` and ``vendor``, or one module that is both.
+#: Each is a package in this folder with the modules ``about`` and ``vendor``, or one module that is both.
 NAMES = (
     "dynamics_journeys",
     "dynamics_marketing",

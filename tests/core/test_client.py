@@ -299,7 +299,7 @@ def test_a_token_host_that_answers_nonsense_is_a_bad_response(rig, who):
     rig.faults(path="/oauth2/", kind="status", status=200, body='{"access_token": 3}')
     [error] = rig.fetch(who)
     assert isinstance(error, BadResponse)
-    assert "the token host's answer does not have the documented shape" in str(error)
+    assert "the token host's response does not have the documented shape" in str(error)
 
 
 def test_a_host_that_is_not_there(rig, who):

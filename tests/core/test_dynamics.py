@@ -673,7 +673,7 @@ def test_a_granted_token():
     token = read_token(Response(200, {}, b'{"token_type":"Bearer","expires_in":3599,"access_token":"t","x":1}'))
     assert (token.value, token.expires_in) == ("t", 3599.0)
     for body in (b"", b"{}", b'{"access_token":7}', b'{"access_token":null,"expires_in":1}', b"<html>"):
-        with pytest.raises(BadResponse, match="the token host's answer"):
+        with pytest.raises(BadResponse, match="the token host's response"):
             read_token(Response(200, {}, body))
 
 

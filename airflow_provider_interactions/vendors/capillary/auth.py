@@ -22,7 +22,7 @@ from airflow_provider_interactions.vendors.shared import auth as shared
 
 TOKEN_PATH = "/v3/oauth/token/generate"  # noqa: S105 - a path
 
-#: Seconds, where an answer names none: the life of the token in the page's sample.
+#: Seconds, where a response names none: the life of the token in the page's sample.
 TOKEN_LIFE = 300.0
 
 JSON = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -82,11 +82,11 @@ def hash_password(password: str, settings: Settings) -> str:
 
 
 def read_token(response: Response) -> Token:
-    """Read the answer to a token request; raises AuthRejected, RequestRejected, Throttled, Unavailable, BadResponse."""
+    """Read the token host's response; raises AuthRejected, RequestRejected, Throttled, Unavailable or BadResponse."""
     members = shared.read_members(response)
     data = members.get("data")
     granted = data if isinstance(data, dict) else {}
-    # A token counts whatever the status of the answer: what else there is, are errors.
+    # A token is valid whatever the status of the response. A response without a token is an error.
     if granted.get("accessToken"):
         return shared.grant_token(granted["accessToken"], granted.get("ttlSeconds"), TOKEN_LIFE)
     if status.is_success(response.status) and not members:

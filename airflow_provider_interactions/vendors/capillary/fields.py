@@ -79,7 +79,7 @@ def read_sent(records: Records, zones: pa.DictionaryArray) -> tuple[pa.StringArr
 
 
 def read_identity(records: Records, zones: pa.DictionaryArray) -> Identity:
-    """Take the fields that tell messages apart; of its kind, the receiver and the time stay in ``attributes``."""
+    """Take the fields that distinguish messages; the receiver and the time also stay in ``attributes``."""
     sent, at = read_sent(records, zones)
     message_id = records.spell_numbers(take(records, "id"))
     message_id = null_where(message_id, pc.match_substring_regex(message_id, _PLACEHOLDER))

@@ -1,4 +1,4 @@
-"""What tells one message of Capillary from another, while pages are read: the same fields as in the mapping."""
+"""What distinguishes messages of Capillary while pages are read: the same fields as in the mapping."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Paging by offset through a list that may change meanwhile: each page begins a row before the end of the last one.
 
-A row that is deleted moves the later ones up, over the border of a page. Then a page does not begin with a row that is
-known, and is asked for again from further before, until it does.
+A row that is deleted moves the later ones up, over the border of a page. Then a page does not begin with a known row.
+It is requested again from smaller and smaller offsets until it does.
 
-The most that ``limit`` can ask for is not published, so a server may cut pages: a short page is the last one or one
-that was cut, and ``page_cap`` says which to believe.
+The largest ``limit`` is not published, so a server may cut pages. A short page is either the last one, or it was cut;
+``page_cap`` decides which.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from airflow_provider_interactions.page_cap import PageCap
 from airflow_provider_interactions.vendors.capillary.identity import inspect_records
 from airflow_provider_interactions.vendors.capillary.responses import Entry
 
-#: How many times pages of one customer may have to be asked for again.
+#: How many times pages of one customer may be requested again.
 MAX_STEPS_BACK = 50
 
-#: A channel's name, and what a record in it is known by.
+#: A channel's name, and what identifies a record in it.
 Row = tuple[object, ...]
 
 
@@ -46,7 +46,7 @@ class Paging:
     got: Counter[str] = field(default_factory=Counter)
 
     def follows(self, entries: Sequence[Entry]) -> bool:
-        """Whether a page begins with a row that is known, in all or, where that is how it counts, in each channel."""
+        """Whether a page begins with a known row: in all channels together, or in each if the server counts so."""
         some = [entry for entry in _list_messages(entries) if entry.listed]
         if not self.offset:
             self.counts_by_channel = sum(len(entry.listed) for entry in some) > self.size
@@ -110,7 +110,7 @@ class Paging:
         return entry.only(lambda record: rows[record] not in self.seen)
 
     def keep_last(self, entries: Sequence[Entry]) -> Paging:
-        """The same place in a list of which only the last page's last rows are known: enough to see what follows."""
+        """The same place in the list, with only the last page's last rows known: enough to read what follows."""
         last = {row for entry in entries for row in self._identify(entry.name, entry.listed[-1:])}
         return replace(self, seen=last)
 
@@ -131,5 +131,5 @@ class Paging:
 
 
 def _list_messages(entries: Sequence[Entry]) -> list[Entry]:
-    """Channels with a list of messages: surveys and check-ins stand on every page."""
+    """Channels with a list of messages: surveys and check-ins are on every page."""
     return [entry for entry in entries if entry.count is not None]

@@ -5,9 +5,9 @@
     v1.1   {"response": {"status": {…}, "customer": {"item_status": {…}, "interactions": {"network": [entries]}}}}
     v2     {"name": …, "interaction": [entries], "warnings": […]}   or   {"errors": [{"code": …}]}
 
-The vendor's pages show each under the other's address. v1.1 is XML turned into JSON by a machine: one child is an
-object, several are an array, none is "", {} or absent. Sources: "Get Customer Interactions" (docs.capillarytech.com),
-the v1.1 documentation (github.com/capillary), both read 2026-11.
+The vendor's pages show each shape at the other's address. v1.1 is XML that a program has turned into JSON: one child is
+an object, several are an array, none is "", {} or absent. Sources: "Get Customer Interactions"
+(docs.capillarytech.com), the v1.1 documentation (github.com/capillary), both read 2026-11.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ _CONTROL = re.compile(rb"[\x00-\x1f]")
 #: The words for success and failure that are known, in lower case. Any other word makes the response unreadable.
 _FLAGS = {"true": True, "1": True, "yes": True, "y": True, "false": False, "0": False, "no": False, "n": False}
 
-#: Codes of a request's status that do not contradict an answer without a flag.
+#: Codes of a request's status that do not contradict a response without a flag.
 _FINE = ("", "200", "201")
 
 #: Entries that only count something, or only carry a flag, in the vendor's samples.
 _LISTLESS = frozenset({"survey", "missed_call", "tweet", "retweet", "like", "comment", "mention"})
-#: Of these a number above zero comes without a list (sample of the v1.1 documentation).
+#: For these, a number above zero comes without a list (sample of the v1.1 documentation).
 _COUNTED_ONLY = _LISTLESS - {"survey", "missed_call"}
 
 
@@ -95,10 +95,10 @@ class _Entry(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One channel of an answer.
+    """One channel of a response.
 
-    ``listed`` is everything in its containers, ``records`` what of it is an interaction: every message, and whatever
-    else has a time. ``count`` is how many messages it says there are, None where it has no container for messages.
+    ``listed`` is everything in its containers. ``records`` are the interactions in it: every message, and everything
+    else with a time. ``count`` is the number of messages that it declares, None if it has no container for messages.
     """
 
     name: str
@@ -107,13 +107,13 @@ class Entry:
     count: int | None = None
 
     def only(self, wanted: Callable[[bytes], bool]) -> Entry:
-        """The same channel with some of what it lists."""
+        """The same channel with only the wanted records."""
         records, listed = (list(filter(wanted, some)) for some in (self.records, self.listed))
         return replace(self, records=records, listed=listed)
 
 
 def read_body(text: bytes) -> Body:
-    """The outline of an answer; raises BadResponse when it has neither shape. Warnings alone are none."""
+    """The outline of a response; raises BadResponse if it has neither shape. Warnings alone are not a shape."""
     found: Body = _decode_as(text, Body)
     if _is_nothing(found.response) and _is_nothing(found.errors) and not bytes(found.interaction):
         raise BadResponse(_SHAPELESS)
@@ -121,7 +121,7 @@ def read_body(text: bytes) -> Body:
 
 
 def find_fault(found: Body) -> str | None:
-    """The code with which an answer says that it failed, empty where it names none, None where it did not fail.
+    """The code of a failure that a response reports: empty if it has no code, None if it does not report a failure.
 
     The flag decides, not the code: resources use different codes for success. Warnings are not failures.
     Raises BadResponse for a flag that is neither a known yes nor a known no.
@@ -135,9 +135,9 @@ def find_fault(found: Body) -> str | None:
 
 
 def list_entries(found: Body, *, check_counts: bool = True) -> Iterator[Entry]:
-    """Every channel of an answer, those without a single record included.
+    """Every channel of a response, also channels without records.
 
-    Raises BadResponse where a container is missing, is null, or is empty beside a count.
+    Raises BadResponse if a container is missing, is null, or is empty although there is a count.
     """
     if bytes(found.interaction):
         if bytes(found.interaction)[:1] != b"[":  # only v1.1 was XML once, where a single child is not an array
@@ -153,7 +153,7 @@ def list_entries(found: Body, *, check_counts: bool = True) -> Iterator[Entry]:
 def _list_old_entries(response: _Response, *, check_counts: bool) -> Iterator[Entry]:
     customers = to_list(response.customer)
     if not customers:
-        msg = "the answer says success and has no customer"
+        msg = "the response says success and has no customer"
         raise BadResponse(msg)
     for customer in customers:
         for network in _list_networks(_decode_as(customer, _Customer).interactions):
@@ -161,7 +161,7 @@ def _list_old_entries(response: _Response, *, check_counts: bool) -> Iterator[En
 
 
 def _list_networks(interactions: Raw) -> Iterator[Raw]:
-    """What each network of a customer has; one with a name and nothing else has nothing."""
+    """The entries of each network of a customer. A network with only a name has none."""
     if _is_nothing(_require_present(interactions)):
         return
     for raw in to_list(_require_present(_decode_as(interactions, _Interactions).network)):
@@ -173,14 +173,14 @@ def _list_networks(interactions: Raw) -> Iterator[Raw]:
 
 
 def _require_present(container: Raw) -> Raw:
-    """A container that is there; raises BadResponse for one that is absent or null, which says nothing."""
+    """Return the container; raises BadResponse if it is absent or null, because that does not mean "empty"."""
     if bytes(container) in (b"", b"null", b'"null"'):
         raise BadResponse(_SHAPELESS)
     return container
 
 
 def to_list(raw: Raw | bytes) -> list[bytes]:
-    """An object or an array of them as a list, empty for a form of nothing. In an array even nothing is something."""
+    """An object or an array as a list; an empty form gives an empty list. In an array, empty forms are elements."""
     written = bytes(raw)
     if written[:1] == b"[":
         return list(map(bytes, _decode_as(written, list[Raw])))
@@ -188,14 +188,14 @@ def to_list(raw: Raw | bytes) -> list[bytes]:
 
 
 def unwrap(raw: Raw | bytes, name: str) -> Raw | bytes:
-    """What an object holds under ``name``; the value itself without such a level."""
+    """The member ``name`` of an object; the value itself if there is no such member."""
     if bytes(raw)[:1] != b"{":
         return raw
     return _decode_as(raw, dict[str, Raw]).get(name, raw)  # type: ignore[no-any-return]
 
 
 def read_word(raw: Raw | None) -> str | None:
-    """A JSON scalar as text; None for every form of nothing, the text "null" included."""
+    """A JSON scalar as text; None for every empty form, and for the text "null"."""
     return None if raw is None or _is_nothing(raw) else json.read_text(raw)
 
 
@@ -226,12 +226,12 @@ def _read_code(status: _Status) -> str:
 
 
 def _read_flag(flag: object) -> bool | None:
-    """A flag's meaning, None where there is none; raises BadResponse for a word that is not known."""
+    """A flag's meaning, None if it is absent; raises BadResponse for an unknown word."""
     written = json.spell_integer(str(flag).strip().lower())
     if written in ("none", "null", ""):
         return None
     if written not in _FLAGS:
-        msg = "the answer does not say whether it is a success"
+        msg = "the response does not say whether it is a success"
         raise BadResponse(msg)
     return _FLAGS[written]
 
@@ -254,7 +254,7 @@ def _read_entry(raw: bytes, *, check_counts: bool) -> Entry:
 
 
 def _refuse_unlisted(name: str, count: int | None, others: int, *, others_listed: bool) -> None:
-    """Raise BadResponse where a channel counts what it does not list, or neither counts nor lists."""
+    """Raise BadResponse if a channel counts messages that it does not list, or has neither count nor list."""
     if count is None and not others_listed and name not in _LISTLESS:
         msg = "a channel has neither a count nor a list of messages"
         raise BadResponse(msg)
@@ -271,7 +271,7 @@ def _read_name(entry: _Entry) -> str:
 
 
 def _read_count(raw: Raw) -> int | None:
-    """How many there are, None where it is not said; raises BadResponse for what cannot be read as a number."""
+    """The declared number, None if there is none; raises BadResponse if it cannot be read as a number."""
     return None if _is_nothing(raw) else json.read_count(_decode_as(raw, Any), "a channel's count")
 
 
@@ -298,17 +298,18 @@ def _decode_as(text: bytes | Raw, kind: Any) -> Any:
 
 
 def _decode_once(text: bytes, kind: Any) -> Any:
-    """Decode; raises BadResponse where an object of a known kind names a member twice."""
+    """Decode; raises BadResponse if an object of a known kind names a member twice."""
     found = msgspec.json.decode(text, type=kind)
     if isinstance(found, msgspec.Struct):
-        json.refuse_repeated(text, msgspec.json.decode(text, type=dict[str, Raw]), "the answer")
+        json.refuse_repeated(text, msgspec.json.decode(text, type=dict[str, Raw]), "the response")
     return found
 
 
 def mend(text: bytes) -> bytes:
     """JSON whose strings held raw control characters or half surrogate pairs: escaped, and replaced by U+FFFD.
 
-    The vendor's own v1.1 sample breaks lines inside strings; a short message cut at its limit can end in half an emoji.
+    The vendor's own v1.1 sample has line breaks inside strings. A short message that is cut at its limit can end in
+    half an emoji.
     """
     strings = _STRING.sub(lambda string: _CONTROL.sub(_escape, string[0]), text.removeprefix(_BOM))
     return json.mend_surrogates(strings)
@@ -318,4 +319,4 @@ def _escape(found: re.Match[bytes]) -> bytes:
     return b"\\u%04x" % found[0][0]
 
 
-_SHAPELESS = "the answer has neither of the two documented shapes"
+_SHAPELESS = "the response has neither of the two documented shapes"

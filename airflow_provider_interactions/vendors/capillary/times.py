@@ -30,7 +30,7 @@ def find_zone(name: str) -> ZoneInfo:
 
 
 def read_instant(text: str, local: tzinfo) -> datetime:
-    """The instant in UTC; raises ValueError when the text is no time of the years 1 to 9999.
+    """The instant in UTC; raises ValueError if the text is not a time in the years 1 to 9999.
 
     A time with Z or an offset is taken at its word, one without is in ``local``: of the two readings that the end of
     summer time allows, the first. Digits beyond microseconds are cut.

@@ -79,7 +79,7 @@ class Options(contract.Options, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """One answer's channels, and the offset where the next one starts, empty after the last."""
+    """One response's channels, and the offset where the next one starts, empty after the last."""
 
     entries: Sequence[Entry]
     cursor: str = ""
@@ -93,7 +93,7 @@ def page_rule(settings: Settings, options: Options) -> PageRule:
 
 
 async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -> AsyncGenerator[Page, None]:  # noqa: ARG001 - unfiltered
-    """One page for each channel of each answer, because a record does not name its channel; ``phone`` last of all.
+    """One page for each channel of each response, because a record does not name its channel; ``phone`` last of all.
 
     Raises Stalled when v1.1 repeats a page, Incomplete when fewer messages came than the vendor counts.
     """
@@ -120,16 +120,16 @@ async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -
 def probe(settings: Settings) -> Request:
     """The cheapest call that proves the credentials: the history of an address that cannot exist.
 
-    An answer that means ContactNotFound (or another ContactError) is the success.
+    A response that means ContactNotFound (or another ContactError) is the success.
     """
     return _ask(Contact(NOBODY, "email"), settings, Options(page_size=1), 0)
 
 
 async def _read_answers(fetch: Fetch, query: Query[Settings, Options]) -> AsyncGenerator[_Answer, None]:
-    """v2: the one answer. v1.1: page by page, each a row over the one before, so that none is lost between them.
+    """v2: the one response. v1.1: page by page. Pages overlap by a row, so that no row is lost between them.
 
     A row that is deleted meanwhile moves the later ones up, over the border of a page. Then the next page does not
-    begin with a row that is known, and is asked for again from further before.
+    begin with a known row, and is requested again from a smaller offset.
     """
     if query.settings.api == "v2":
         yield _Answer(await _fetch_entries(fetch, query, 0))
@@ -142,7 +142,7 @@ async def _read_answers(fetch: Fetch, query: Query[Settings, Options]) -> AsyncG
             continue
         is_first = not paging.offset and not paging.steps_back
         fresh = paging.advance(entries)
-        # Unpublished: the most that limit can ask for. A short page may have been cut; one with nothing new is the end.
+        # The largest limit is not published. A short page may have been cut; a page with nothing new is the end.
         if paging.is_end(entries, fresh) and not is_first:
             _refuse_repeat(entries, paging.size)
             return
@@ -158,7 +158,7 @@ async def _read_answers(fetch: Fetch, query: Query[Settings, Options]) -> AsyncG
 
 
 async def _read_rest(query: Query[Settings, Options], paging: Paging, fetch: Fetch) -> Instants:
-    """The instants of what follows the last page that was read; nothing where rows have moved, which is no proof."""
+    """The instants of the rows after the last page that was read; empty if rows have moved, which proves nothing."""
     entries = await _fetch_entries(fetch, query, paging.offset)
     fresh = paging.keep_fresh(entries) if paging.follows(entries) else []
     entries = [entry for entry in fresh if entry.count is not None]
@@ -168,7 +168,7 @@ async def _read_rest(query: Query[Settings, Options], paging: Paging, fetch: Fet
 
 
 def _choose_page_size(options: Options) -> int:
-    """Rows of a page: two at least, since one of them is the last one of the page before."""
+    """Rows of a page: at least two, because one of them is the last row of the page before."""
     return max(2, options.page_size or PAGE_SIZE)
 
 
@@ -183,7 +183,7 @@ def _decode(response: Response, *, check_counts: bool) -> Iterator[Entry]:
 
 
 def _split(answer: _Answer, time_zone: str, owners: Owners) -> Iterator[tuple[str, Page]]:
-    """An answer's pages with the names of their channels; at least one, the last with the cursor."""
+    """A response's pages with the names of their channels; at least one, the last with the cursor."""
     rows = [(entry.name, record) for entry in answer.entries for record in entry.records]
     sights = inspect_records([record for _, record in rows], time_zone, [name for name, _ in rows])
     found: dict[tuple[str, bool], list[tuple[bytes, int | None]]] = {}
@@ -201,7 +201,7 @@ def _to_instants(ticks: Sequence[int | None]) -> Instants:
 
 
 def _find_shared(sights: Sequence[Sight], owners: Owners) -> set[int]:
-    """The numbers of messages whose key another one has. The one that was sent first keeps it, of those at hand."""
+    """The numbers of messages that have the key of an earlier message. The message that was sent first keeps it."""
     dated = [(one.at, n, one.key, one.identity) for n, one in enumerate(sights) if one.at is not None and one.key]
     return {
         n
@@ -213,8 +213,8 @@ def _find_shared(sights: Sequence[Sight], owners: Owners) -> set[int]:
 def _refuse_repeat(entries: Sequence[Entry], size: int) -> None:
     """Raise Stalled for a page that only repeats messages.
 
-    A page without a message, or with the overlapping row alone, is the end, whatever else stands on it. So is one where
-    a channel longer than ``limit`` shows that this server sends everything at once.
+    A page without a message, or with only the overlapping row, is the end, whatever else is on it. So is a page with a
+    channel longer than ``limit``, because then this server sends everything at once.
     """
     numbers = [len(entry.listed) for entry in entries if entry.count is not None]
     if 1 < max(numbers, default=0) <= size <= sum(numbers):

@@ -82,7 +82,7 @@ def describe_step(step: Step, seen: Seen) -> str:
 
 
 def classify(response: Response) -> VendorError | None:
-    """The error that an answer of Dataverse means, None for one to read.
+    """The error that a response of Dataverse means; None if the response can be read.
 
     The codes are those of the Web API, see ``dynamics_marketing``; here they are about the data lake.
     """

@@ -27,7 +27,7 @@ from airflow_provider_interactions.vendors.dynamics_journeys.vocabulary import (
 from airflow_provider_interactions.vendors.shared.guids import are_placeholders, spell_guid
 from airflow_provider_interactions.vendors.shared.records import Records, join_words, map_words, null_where
 
-#: The reason for a record that names nobody.
+#: The reason to reject a record without a person.
 NOBODY = "no column names the contact, lead, profile or visitor"
 
 #: Columns of older definitions that are not among the published ones.
@@ -130,7 +130,7 @@ def _read_counts(records: Records, texts: pa.StringArray) -> pa.Int32Array:
 
 
 def _name_clients(records: Records) -> None:
-    """Put the name of a browser and the like beside its GUID."""
+    """Add the name of a browser, operating system and so on to its GUID."""
     for column, (name, words) in CLIENTS.items():
         known: dict[Any, msgspec.Raw | None] = {}
         for fields in records.fields:

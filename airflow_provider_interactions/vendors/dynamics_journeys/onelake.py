@@ -40,7 +40,7 @@ def spell_endpoint(url: str) -> str:
 
 
 def _list_root(folders: Folders) -> Sequence[str]:
-    """The folders beside each other at the root. Raises the error of the step that fails."""
+    """The folders at the root. Raises the error of the step that fails."""
     try:
         return folders.list_folders("")
     except AuthRejected:
@@ -52,7 +52,7 @@ def _list_root(folders: Folders) -> Sequence[str]:
 
 
 def list_tables(folders: Folders) -> Iterator[TableAddress]:
-    """All tables of the lakehouse, and those of the usual schema, which stands among them."""
+    """All tables of the lakehouse, and those of the default schema, which is a folder among them."""
     for name in _list_root(folders):
         if name == USUAL_SCHEMA:
             yield from (TableAddress(table, f"{name}/{table}") for table in folders.list_folders(name))

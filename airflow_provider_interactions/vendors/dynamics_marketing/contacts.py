@@ -63,7 +63,7 @@ async def contacts(fetch: Fetch, settings: Settings, options: Any) -> AsyncGener
 
 
 def follow_link(url: str, link: str) -> str:
-    """A link as it is where it is a full address; a relative one joined to the URL of the page that it is on.
+    """A link that is a full address, unchanged; a relative link joined to the URL of its page.
 
     The Web API's root is below the connection's host, so what a link has before it is cut off.
     """
@@ -87,7 +87,7 @@ def _read_contact(row: _Row) -> Contact:
 def _has_scheme(link: str) -> bool:
     try:
         return bool(urlsplit(link).scheme)
-    except ValueError:  # no address at all: whoever sends it will say so
+    except ValueError:  # not an address: the request for it raises the error
         return True
 
 
@@ -107,7 +107,7 @@ def _read_rows(response: Response) -> _Rows:
     errors.refuse_error(members)
     rows: _Rows = json.decode(body, _Rows, _WHAT)
     if not rows.next_link:
-        # A cookie beside a plain "no more" is only the last page's own.
+        # A cookie that comes with a plain "no more" belongs to the last page itself.
         ended = bytes(members.get(_MORE, b"")) == b"false"
         responses.refuse_unknown_cursors(members, (_COOKIE,) if ended else ())
     return rows

@@ -90,14 +90,14 @@ def classify(response: Response) -> VendorError | None:
 
 
 def refuse_error(members: Mapping[str, msgspec.Raw]) -> None:
-    """Raise BadResponse where an answer has an error among its members that ``classify`` could not name."""
+    """Raise BadResponse if a response has an error among its members that ``classify`` could not name."""
     if any(name.lower() == "error" and bytes(value) != b"null" for name, value in members.items()):
-        msg = "the answer holds an error instead of records, or beside them"
+        msg = "the response holds an error instead of records, or beside them"
         raise BadResponse(msg)
 
 
 def _find_error(response: Response) -> VendorError | None:
-    """The error that an answer with a good status names in its body; None where it names none that is known."""
+    """The error in the body of a response with a good status; None if there is no known error."""
     if b'"error"' not in response.body:  # in Data, quotes are escaped
         return None
     code = _read_code(_read(response.body.removeprefix(encoding.BYTE_ORDER_MARK)))

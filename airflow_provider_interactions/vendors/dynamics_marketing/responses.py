@@ -1,4 +1,4 @@
-"""The action's answers: JSON, whose member Data holds all records as one string, which is JSON again."""
+"""The action's responses: JSON, whose member Data holds all records as one string, which is JSON again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MORE = re.compile("next|more|skip|cursor|cookie|continu|bookmark|token|page", r
 #: The draft of 2017/18 spells the cursor so (the action's page, its history).
 _CURSORS = ("NextSkipToken", "NextSkiptToken")
 
-_WHAT = "the action's answer"
+_WHAT = "the action's response"
 _SHAPE = f"{_WHAT} does not have the documented shape"
 _STRING = re.compile(rb'"Data"\s*:\s*("(?:[^"\\]++|\\.)*+")', re.DOTALL)
 
@@ -39,7 +39,7 @@ _TEXTS = msgspec.json.Decoder(list[_Text])
 
 
 def read_page(response: Response) -> Page:
-    """The records of an answer; raises BadResponse, or the error that the answer names."""
+    """The records of a response; raises BadResponse, or the error that the response names."""
     members, data = _split(encoding.to_utf8(response))
     errors.refuse_error(members)
     cursor = _read_cursor(members)
@@ -51,12 +51,12 @@ def refuse_unknown_cursors(members: Mapping[str, msgspec.Raw], known: Collection
     """Raise BadResponse where a member with another name may say that there is more."""
     for name, value in members.items():
         if name not in known and bytes(value) not in _NOTHING and _MORE.search(name):
-            msg = "the answer has a member that may lead to more records, under a name that is not documented"
+            msg = "the response has a member that may lead to more records, under a name that is not documented"
             raise BadResponse(msg)
 
 
 def _split(body: bytes) -> tuple[Mapping[str, msgspec.Raw], bytes]:
-    """The answer's members, and Data's array as JSON text."""
+    """The response's members, and Data's array as JSON text."""
     if body.count(b'"Data"') > 1:  # on another level, or twice: one would hide the other
         raise BadResponse(_SHAPE)
     try:
@@ -65,7 +65,7 @@ def _split(body: bytes) -> tuple[Mapping[str, msgspec.Raw], bytes]:
         found = _STRING.search(body)
         if found is None:
             raise
-        # An odd byte in a record is that record's matter: without Data the answer must be as documented.
+        # An odd byte in a record affects that record only. Without Data, the response must be as documented.
         members = json.read_members(body[: found.start(1)] + b'""' + body[found.end(1) :], _WHAT)
         return members, _decode_data(found[1])
     return members, _decode_data(bytes(members.get("Data", b"")))
@@ -87,7 +87,7 @@ def _decode_data(written: bytes) -> bytes:
 
 
 def _read_cursor(members: Mapping[str, msgspec.Raw]) -> str:
-    """Where the next page starts; raises BadResponse where the answer does not say it."""
+    """Where the next page starts; raises BadResponse if the response does not say it."""
     cursors = [members[name] for name in _CURSORS if name in members]
     if len(cursors) != 1:
         raise BadResponse(_SHAPE)
@@ -99,7 +99,7 @@ def _read_cursor(members: Mapping[str, msgspec.Raw]) -> str:
 
 
 def _read_times(data: bytes, records: Sequence[bytes]) -> pa.StringArray:
-    """The records' times as they are written; null where there is no text, for ``normalize`` to reject."""
+    """The records' times as they are written; null if there is no text, so that ``normalize`` rejects the record."""
     try:
         texts = [one.at for one in _TEXTS.decode(data)]
     except UNREADABLE:

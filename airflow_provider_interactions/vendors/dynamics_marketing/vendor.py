@@ -76,10 +76,10 @@ def page_rule(settings: Settings, options: Options) -> PageRule:  # noqa: ARG001
 
 
 async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -> AsyncGenerator[Page, None]:
-    """Follow SkipToken until the answer has none."""
+    """Follow SkipToken until the response has none."""
     cursor = ""
     while True:
-        # Nothing of the answer but its page outlives this line: many of these generators wait at the yield.
+        # Keep only the page of the response: many of these generators wait at the yield.
         page = await fetch(_ask(query, window, cursor), responses.read_page)
         cursor = page.cursor
         yield page
@@ -94,7 +94,7 @@ def probe(settings: Settings) -> Request:
 
 
 def presence(settings: Settings) -> Request:
-    """Ask the action about nobody. WhoAmI works after Microsoft removed the action (May 2026).
+    """Call the action for a contact that does not exist. WhoAmI still works after the action was removed (May 2026).
 
     Unverified: what the action answers about an unknown contact, so every answer but "no such action" is accepted.
     """

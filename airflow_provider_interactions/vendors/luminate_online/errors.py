@@ -97,7 +97,7 @@ def classify(response: Response) -> VendorError | None:
 
 
 def classify_code(code: str) -> VendorError | None:
-    """The error of a code inside an answer that came with HTTP 200; None for a code that the pages do not list."""
+    """The error of a code inside a response that came with HTTP 200; None for a code that the pages do not list."""
     return build_error(CODES.get(code.strip()), 200, code.strip())
 
 
@@ -110,7 +110,7 @@ def _is_error(body: bytes) -> bool:
 
 
 def _is_web_page(response: Response) -> bool:
-    # The API's own answers count as such under any Content-Type; XHTML starts with an XML declaration.
+    # The API's own responses count as such under any Content-Type; XHTML starts with an XML declaration.
     if _JSON_START.match(response.body):
         return False
     root = xml.find_root(response.body)

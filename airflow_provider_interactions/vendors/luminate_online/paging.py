@@ -1,10 +1,10 @@
 """Paging by record offset over rows that move: where the next page starts, which records are new, when it ends.
 
-The vendor documents neither a maximum page size nor a "more" flag, so a server may cut pages wherever it likes: a short
-page is the last one or one that was cut, and ``page_cap`` says which to believe. Each further page begins with the last
-record of the one before. When only that record comes, there is no more. When the page begins with a new record, rows
-before it were deleted meanwhile and others have moved up into the page that was read already: an earlier page is asked
-for again.
+The vendor documents neither a maximum page size nor a "more" flag, so a server may cut a page anywhere. A short page is
+either the last one, or it was cut; ``page_cap`` decides which. Each further page begins with the last record of the
+page before. If only that record comes, there are no more records. If the page begins with a new record, rows before it
+were deleted meanwhile, and others have moved up into the page that was read already. Then an earlier page is requested
+again.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ MOST_REPEATS = 2
 class Paging:
     """The state of one listing. ``size`` is in records, at least 2 since pages overlap; ``offset`` is where to read.
 
-    ``short`` is how many records the last page had, if it had fewer than asked for and may be the last one; else 0.
-    ``repeated_last`` says that it had nothing but the last known record, on a server that may cut pages after one: what
-    comes next cannot overlap, and ends the listing if it is nothing.
+    ``short`` is the number of records of the last page, if it had fewer than requested and may be the last one; else 0.
+    ``repeated_last`` says that it had only the last known record, on a server that may cut pages after one record. The
+    next page then cannot overlap, and ends the listing if it is empty.
     """
 
     size: int
@@ -53,11 +53,11 @@ class Paging:
         self.size = max(2, self.size)
 
     def take(self, records: Sequence[bytes], names: Sequence[str], total: int | None = None) -> list[int] | None:
-        """Which of a page's records have not come before, byte for byte, and move on.
+        """Find the records of a page that have not come before, byte for byte, and move to the next offset.
 
-        ``names`` say which records are the same row, also when they are written differently. None when an
-        earlier page has to be asked for first. Raises Incomplete when rows move too often to know what is
-        missing, Stalled when the same page comes again and again.
+        ``names`` say which records are the same row, also if they are written differently. Returns None if an earlier
+        page must be requested first. Raises Incomplete if rows move too often to know what is missing, Stalled if the
+        same page comes again and again.
         """
         self.pages += 1
         if self.offset and not self.repeated_last and not self.continues(names):
@@ -76,15 +76,15 @@ class Paging:
         return self._find_unsent(records, is_plain=len(fresh) == len(set(names)) == len(records))
 
     def end_early(self) -> None:
-        """The last page is believed to be the last one of the listing."""
+        """End the listing with the last page."""
         self.ended = True
 
     def keep_last(self) -> Paging:
-        """The same place in a listing of which only the last record is known: enough to see what follows it."""
+        """The same place in the listing, with only the last record known. That is enough to read what follows it."""
         return replace(self, seen={self.last}, begun=set(), sent=set(), first_page=())
 
     def _note_page(self, got: int, fresh: int, *, is_counted: bool) -> None:
-        """Learn from a page. One whose total is declared leaves nothing to guess."""
+        """Learn from a page. If the total is declared, there is nothing to learn."""
         self.cap.note_page(got)
         if self.short and fresh:
             self.cap.note_cut(self.short)
@@ -94,7 +94,7 @@ class Paging:
         self.short = got if may_be_last else 0
 
     def _find_unsent(self, records: Sequence[bytes], *, is_plain: bool) -> list[int]:
-        """The numbers of records that were not sent before. Most listings have one page, whose rows all differ."""
+        """The numbers of records that were not sent before. Most listings have one page, and its rows all differ."""
         if is_plain and self.pages == 1:
             self.first_page = records
             return list(range(len(records)))
@@ -136,7 +136,7 @@ class Paging:
         return self.repeated_last or self.cap.evidence.steady
 
     def _refuse_repeat(self) -> None:
-        """A page that came before: rows may have come in front, or the server ignores the offset."""
+        """Count a page that came before: new rows may precede it, or the server ignores the offset."""
         self.repeats += 1
         if self.repeats > MOST_REPEATS:
             msg = "the vendor sends the same page again and again, whatever the offset, which would never end"

@@ -1,4 +1,4 @@
-"""Answers of the API in either format, taken apart into records without losing a byte of them.
+"""Split responses of the API, in either format, into records without losing a byte of them.
 
 JSON is a mechanical conversion of the XML: one element is an object, several are a list, none is an absent key; every
 scalar is a string; nil is null; an empty element is ``{}``. Half a surrogate pair becomes U+FFFD, as in ``xml``.
@@ -38,7 +38,7 @@ _HALF = re.compile(
     rb"\\\\|\\u[Dd][89ABab][0-9A-Fa-f]{2}\\u[Dd][C-Fc-f][0-9A-Fa-f]{2}"  # no half: a backslash, a whole pair
     rb"|(\\u[Dd][89A-Fa-f][0-9A-Fa-f]{2}|\xed[\xa0-\xbf][\x80-\xbf])"
 )
-#: Members of an answer, in lower case, that say that the call failed.
+#: Members of a response, in lower case, that say that the call failed.
 _FAILURES = frozenset({"error", "errors", "errorresponse", "exception", "fault", "code", "message"})
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _CONTROL = re.compile(rb"[\x00-\x1f]")
@@ -60,7 +60,7 @@ _PEEKED = msgspec.json.Decoder(list[_Peeked], float_hook=str)
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
-    """The records' own bytes, what was read from each, and the answer's other fields."""
+    """The records' own bytes, what was read from each, and the response's other fields."""
 
     records: list[bytes]
     values: list[T]
@@ -68,10 +68,10 @@ class Answer(Generic[T]):
 
 
 def read(response: Response, method: str, name: str, what: str, value: Callable[[Get], T]) -> Answer[T]:
-    """Take an answer apart by itself telling XML from JSON.
+    """Split a response, XML or JSON, into its records.
 
     ``method`` is what was called, ``name`` the element of a record, ``value`` reads from each what the caller needs.
-    Raises the error that the answer names, BadResponse when it has not the documented shape.
+    Raises the error that the response names, or BadResponse if it does not have the documented shape.
     """
     body = response.body
     found = _read_xml if body.removeprefix(_BOM).lstrip()[:1] == b"<" else _read_json
@@ -108,7 +108,7 @@ def read_fields(payload: bytes) -> Any:
 
 
 def tidy(value: Any) -> Any:
-    """A value as both formats have it: trimmed text, None for every form of nothing, dicts and lists of such."""
+    """A value as both formats have it: trimmed text, None for every empty form, dicts and lists of such values."""
     if isinstance(value, str):
         return value.strip() or None
     if isinstance(value, dict):  # most members are text: a call for each would double the time
@@ -121,7 +121,7 @@ def tidy(value: Any) -> Any:
 
 
 def read_number(value: Any, what: str) -> int | None:
-    """A count that the vendor declares, None where there is none; raises BadResponse for one that cannot be read."""
+    """A count that the vendor declares, None if it declares none; raises BadResponse if it cannot be read."""
     return None if value is None else json.read_count(value, what)
 
 
@@ -198,14 +198,14 @@ def _check_root(found: str, root: str, what: str) -> None:
 
 
 def _refuse_repeated(content: bytes, listed: bytes, name: str, what: str) -> None:
-    # Of a key that comes twice a decoder keeps one, and with it only some of the records.
+    # If a key comes twice, a decoder keeps one value, and with it only some of the records.
     key = b'"%s"' % name.encode()
     if content.count(key) - listed.count(key) > 1:
         raise BadResponse(_describe_shape(what))
 
 
 def _check_rest(answer: Answer[Any], name: str, what: str) -> None:
-    """Refuse an answer whose other members say that it failed, or hold the records on another level."""
+    """Refuse a response if its other members report a failure, or hold the records at another level."""
     for key, member in answer.rest.items():
         if key.lower() in _FAILURES:
             found = classify_code(_read_code(answer.rest if isinstance(member, str) else member))
@@ -250,7 +250,7 @@ def _decode(body: bytes, what: str) -> Any:
 def _mend(body: bytes) -> bytes:
     """JSON whose strings held raw control characters, Windows-1252 bytes or half surrogate pairs.
 
-    Each would cost the whole page. The first two are what they were meant to be, the last becomes U+FFFD.
+    Each would make the whole page unreadable. The first two become the characters that were meant, the last U+FFFD.
     """
     strings = _STRING.sub(lambda string: _CONTROL.sub(_escape, string[0]), repair_utf8(body))
     return _HALF.sub(lambda found: "\ufffd".encode() if found[1] else found[0], strings)

@@ -1,9 +1,10 @@
 """Blackbaud Luminate Online: the methods getUserInteractions and listInteractions of ``SRConsAPI``.
 
-One call answers for one constituent, page by page, filtered by creation time. Notes come with custom interaction types
-only; those of standard types need the option ``details``, one more call a row. Edits of an interaction do not change
-its creation time, so a window sees them only when it is read again; ``updated_at`` is then the time of the last edit.
-This module is not verified against the live service. Where the pages are silent, both readings are handled and marked.
+One call returns a page of one constituent's interactions, filtered by creation time. Notes come with custom interaction
+types only; those of standard types need the option ``details``, one more call for each row. Edits of an interaction do
+not change its creation time, so a window sees them only when it is read again; ``updated_at`` is then the time of the
+last edit. This module is not verified against the live service. Where the pages are silent, both readings are handled
+and marked.
 
 Sources: the pages of getUserInteractions, getInteraction, listInteractions, getGroupMembers and "Common Parameters"
 (open.convio.com/api/apidoc, read 2026-11).
@@ -107,7 +108,7 @@ def spell_identifier(text: str, kind: str) -> str | None:
 
 
 def queries(person: Contact, settings: Settings, options: Options) -> Iterator[Query[Settings, Options]]:
-    """One question for all types, or one for each type of the options, which the bulk route must name."""
+    """One query for all types, or one for each type of the options. The bulk route needs types."""
     types: list[str | None] = list(dict.fromkeys(str(int(one)) for one in options.types))
     if person.kind == EVERYONE and not types:
         msg = "luminate_online: for everyone at once, the option types must name public custom interaction types."
@@ -121,11 +122,10 @@ def page_rule(settings: Settings, options: Options) -> PageRule:  # noqa: ARG001
 
 
 async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -> AsyncGenerator[Page, None]:
-    """Page by record offset until nothing new comes, or a short page is believed to be the last one.
+    """Page by record offset until nothing new comes, or a short page is taken as the last one.
 
-    No maximum page is documented, so that belief rests on what the run has seen of this server's pages; see
-    ``page_cap``. Pages overlap by one record, so that a row that was deleted meanwhile moves none out of sight; see
-    ``paging``.
+    No maximum page size is documented, so that decision depends on the pages that the run has seen; see ``page_cap``.
+    Pages overlap by one record, because a row that is deleted meanwhile would hide another one; see ``paging``.
     """
     paging, details = Paging(query.options.page_size or PAGE_SIZE, query.page_cap), _wants_details(query)
     while not paging.ended:
@@ -134,7 +134,7 @@ async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -
         at = _read_occurred(answer)
         names, begins = _name_records(answer, at), not paging.offset
         fresh = paging.take(answer.records, names, total)
-        if fresh is None:  # rows went missing between two pages: an earlier one is asked for again
+        if fresh is None:  # rows are missing between two pages: request an earlier page again
             continue
         if paging.short and query.page_cap.believes(
             paging.short, partial(_read_rest, query, window, paging.keep_last())
@@ -152,7 +152,7 @@ async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -
 
 
 async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncGenerator[Sequence[Contact], None]:
-    """The members of a group; raises Incomplete when the vendor's limit cuts the list."""
+    """The members of a group; raises Incomplete if the vendor's limit cuts the list."""
     if options.group_id is None:
         msg = "luminate_online: the option group_id is empty. Name the group whose members are the contacts."
         raise ConfigError(msg)
@@ -174,7 +174,7 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
 async def _read_rest(
     query: Query[Settings, Options], window: Window, paging: Paging, fetch: Fetch
 ) -> list[datetime | None]:
-    """The instants of what follows the last page that was read; nothing where rows have moved, which is no proof."""
+    """The instants of the rows after the last page that was read; empty if rows have moved, which proves nothing."""
     answer = await fetch(_ask(query, window, paging), partial(_read_page, _choose_method(query)))
     at = _read_occurred(answer)
     names = _name_records(answer, at)
@@ -194,16 +194,17 @@ def _read_members(response: Response) -> Answer[str]:
 def probe(settings: Settings) -> Request:
     """The cheapest call that proves the credentials: one constituent that hardly exists.
 
-    The vendor checks address, key and login before it looks anyone up, so ContactNotFound (code 16) is success here.
+    The vendor checks address, key and login before it looks for the constituent, so ContactNotFound (code 16) is
+    success.
     """
     return _build_request("getUserInteractions", settings, {"cons_id": "1", "list_page_size": "1"})
 
 
 def choose_range(window: Window) -> tuple[str, str]:
-    """begin_date and end_date that hold the window under every reading the page leaves open.
+    """begin_date and end_date that include the window, whichever way the vendor reads them.
 
-    Unverified: whether the ends are inclusive, and whether fractions of a second count. So both are whole seconds, the
-    first one second early, with the explicit zone without which the vendor's reading is unknown.
+    Unverified: whether the ends are inclusive, and whether fractions of a second count. So both are whole seconds, and
+    the first is one second early. They have an explicit zone, because the vendor's default is unknown.
     """
     begin, end = max(window.start, FIRST).replace(microsecond=0), min(window.end, LAST)
     later = timedelta(seconds=1) if end.microsecond else timedelta(0)
@@ -253,7 +254,7 @@ def _read_occurred(answer: Answer[_Seen]) -> pa.TimestampArray:
 
 
 def _name_records(answer: Answer[_Seen], at: pa.TimestampArray) -> list[str]:
-    """What distinguishes a row, however it is written; an id alone may be shared, or be a placeholder."""
+    """A name for each row, however it is written. An id is not enough: rows may share it, or it is a placeholder."""
     rows = zip(answer.values, at.cast(pa.int64()).to_pylist(), answer.records, strict=True)
     return [f"{one.id} {tick}" if one.id else hashlib.sha256(record).hexdigest() for one, tick, record in rows]
 
@@ -269,7 +270,7 @@ async def _fetch_details(
     seen: Sequence[_Seen],
     inside: Sequence[bool],
 ) -> tuple[list[bytes], bool]:
-    """The records, those of standard types of the window with their notes, and whether the site has such notes."""
+    """The records, with notes for those of standard types in the window, and whether the site has such notes."""
     found = list(records)
     for n, one in enumerate(seen):
         if one.standard and one.id and inside[n]:
@@ -288,7 +289,7 @@ async def _fetch_details(
 
 
 async def _fetch_detail(fetch: Fetch, query: Query[Settings, Options], record: bytes, interaction_id: str) -> bytes:
-    """The same interaction with its note, or the record as it is where the vendor has no more to say of it."""
+    """The same interaction with its note; the unchanged record if the vendor has nothing to add."""
     form = {**_name_contact(query.contact), "interaction_id": interaction_id}
     try:
         answer = await fetch(

@@ -1,4 +1,4 @@
-"""The usual ways to sign a call, as pure functions that return ``Auth``, and one reader for what token hosts answer.
+"""The usual ways to sign a call, as pure functions that return ``Auth``, and one reader for responses of token hosts.
 
 RFC 6749, section 5.1, wants status 200 and a lifetime as a number. Hosts are seen to answer 201, to write the number as
 text, to leave it out, and to put an error into a 200. So the reader is lenient about everything but the token itself.
@@ -113,7 +113,7 @@ def require_header_name(vendor: str, key: str, name: str) -> None:
 
 
 def read_token(response: Response, explain: Callable[[Members], str]) -> Token:
-    """The token in an answer as RFC 6749 has it; ``explain`` says of a refusal's members what to do.
+    """The token in a response by RFC 6749; ``explain`` makes a message of a refusal's members that says what to do.
 
     Raises AuthRejected, RequestRejected, Throttled, Unavailable or BadResponse.
     """
@@ -126,7 +126,7 @@ def read_token(response: Response, explain: Callable[[Members], str]) -> Token:
 
 
 def judge_refusal(response: Response, reason: str, code: str = "") -> VendorError:
-    """The error of an answer without a token: about the host where the status says so, else about the credentials."""
+    """The error for a response without a token: about the host if the status says so, else about the credentials."""
     said = response.status
     if 300 <= said < 400:
         return RequestRejected(
@@ -153,12 +153,12 @@ def read_members(response: Response) -> dict[str, Any]:
 
 
 def grant_token(value: object, seconds: object, default: float = DEFAULT_LIFETIME) -> Token:
-    """A token and its lifetime as an answer states them; raises BadResponse without a token that a header can carry."""
+    """The token and its lifetime in a response; raises BadResponse if there is no token that a header can carry."""
     if not isinstance(value, str):
-        msg = "the token host's answer does not have the documented shape: it holds no token"
+        msg = "the token host's response does not have the documented shape: it holds no token"
         raise BadResponse(msg)
     if not _VALUE.fullmatch(value):
-        msg = "the token host's answer holds no token that a header can carry"
+        msg = "the token host's response holds no token that a header can carry"
         raise BadResponse(msg, lasting=True)
     return Token(value, read_lifetime(seconds, default))
 

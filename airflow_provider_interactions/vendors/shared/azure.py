@@ -90,8 +90,8 @@ def _acquire_from(credential: TokenCredential, scope: str) -> Acquire:
             raise AuthRejected(msg) from None
         except AzureError:
             raise Unavailable(away) from None
-        except ValueError:  # what the library reads with is not always caught there; its text could quote the answer
-            msg = "azure-identity could not read the token host's answer"
+        except ValueError:  # what the library reads with is not always caught there; its text could quote the response
+            msg = "azure-identity could not read the token host's response"
             raise BadResponse(msg) from None
         return Token(token.token, token.expires_on - time.time())
 

@@ -1,4 +1,4 @@
-"""Tokens of Microsoft Entra ID: client credentials by secret here; everything else through azure-identity.
+"""Tokens of Microsoft Entra ID. Client secrets are handled here; everything else needs azure-identity.
 
 Source: "OAuth 2.0 client credentials flow" (learn.microsoft.com/entra, read 2026-11).
 """
@@ -69,7 +69,7 @@ def sign(vendor: str, credentials: Credentials[SettingsT], scope: str) -> Auth:
 
 
 def read_token(response: Response) -> Token:
-    """Read the token host's answer; raises AuthRejected, Throttled, Unavailable, RequestRejected or BadResponse."""
+    """Read the token host's response; raises AuthRejected, Throttled, Unavailable, RequestRejected or BadResponse."""
     return shared.read_token(response, _explain)
 
 

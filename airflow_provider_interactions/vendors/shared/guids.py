@@ -11,7 +11,7 @@ GUID = re.compile(r"\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4}
 
 
 def spell_guid(text: str) -> str | None:
-    """A GUID in lower case with dashes, from any of its spellings (braces, no dashes, upper case); else None."""
+    """A GUID in lower case with dashes, from any spelling (braces, no dashes, upper case); None for other texts."""
     match = GUID.fullmatch(text.strip())
     return "-".join(match.groups()).lower() if match else None
 

@@ -1,4 +1,4 @@
-"""What several vendors' modules share: verdicts by HTTP status, texts of JSON values, sniffing of HTML pages."""
+"""Read JSON responses, shared by the vendors: records byte for byte, members, texts, numbers and counts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from airflow_provider_interactions.vendors.shared.encoding import blank_strings,
 
 
 def decode(body: bytes, kind: Any, what: str) -> Any:
-    """Decode a JSON answer into a type; raises BadResponse that says what was expected, never what came."""
+    """Decode a JSON response into a type; raises BadResponse that says what was expected, never what was received."""
     try:
         return msgspec.json.decode(body, type=kind)
     except UNREADABLE as wrong:
@@ -30,13 +30,13 @@ def decode(body: bytes, kind: Any, what: str) -> Any:
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-#: A member's name and the colon behind it, and what stands between two members.
+#: A member's name with its colon, and what separates two members.
 _NAME = re.compile(rb'\s*("(?:[^"\\]++|\\.)*+")\s*:\s*', re.DOTALL)
 _COMMA = re.compile(rb"\s*[,{]")
 
 
 def read_members(body: bytes, what: str) -> dict[str, msgspec.Raw]:
-    """The members of a JSON object, each byte for byte; raises BadResponse if it is none, or names one twice."""
+    """The members of a JSON object, byte for byte; raises BadResponse for other values, and for a repeated name."""
     try:
         found = _MEMBERS.decode(body)
     except UNREADABLE as wrong:
@@ -47,7 +47,7 @@ def read_members(body: bytes, what: str) -> dict[str, msgspec.Raw]:
 
 
 def refuse_repeated(body: bytes, found: Mapping[str, msgspec.Raw], what: str) -> None:
-    """Raise BadResponse where a decoded object names a member twice: the last value would hide the others."""
+    """Raise BadResponse if a decoded object names a member twice: the last value would hide the others."""
     if body.count(b":") == len(found):
         return
     at, count, values = 0, 0, iter(found.values())
@@ -75,7 +75,7 @@ def mend_surrogates(text: bytes) -> bytes:
 
 
 def split_elements(array: bytes, what: str) -> list[bytes]:
-    """The elements of a JSON array (null is an empty one), each byte for byte; raises BadResponse if it is none."""
+    """The elements of a JSON array, byte for byte; null is an empty one. Raises BadResponse if it is not an array."""
     try:
         found = _ELEMENTS.decode(array) or ()
     except UNREADABLE:
@@ -104,7 +104,7 @@ def read_fields(payload: bytes) -> dict[str, msgspec.Raw]:
 
 
 def read_text(raw: msgspec.Raw | None) -> str | None:
-    """A JSON value as a column's text: strings unquoted, null and empty as None, anything else as written."""
+    """A JSON value as a column's text: strings unquoted, null and empty as None, everything else as written."""
     if raw is None:
         return None
     written = bytes(raw)
@@ -120,9 +120,9 @@ _MOST_DIGITS = 40
 
 
 def spell_integer(text: str) -> str:
-    """A whole number in its one spelling: ``1.6E3``, ``1600.0`` and ``1600`` are ``1600``; any other text as it is.
+    """A whole number in one spelling: ``1.6E3``, ``1600.0`` and ``1600`` become ``1600``. Other texts do not change.
 
-    Exact: no digit passes through a float. For texts that are known to be numbers; in free text ``1e0`` is a word.
+    No digit goes through a float. Use it only for texts that are known to be numbers: in free text, ``1e0`` is a word.
     """
     found = _WHOLE.fullmatch(text)
     if found is None or text.isdigit():
@@ -137,7 +137,7 @@ def spell_integer(text: str) -> str:
     return spelled if spelled == "0" else sign + spelled
 
 
-# Digits in groups of three; a point between groups is not one of them, since it may begin a fraction.
+# Digits in groups of three. A point does not separate groups, because it may begin a fraction.
 _COUNT = re.compile(r"[0-9]+|[0-9]{1,3}(?:([, \u00a0\u202f'\u2019_])[0-9]{3})(?:\1[0-9]{3})*")
 _NO_FRACTION = re.compile(r"\.0{0,2}$")
 
@@ -145,8 +145,8 @@ _NO_FRACTION = re.compile(r"\.0{0,2}$")
 def read_count(value: object, what: str) -> int:
     """A number of records as a vendor declares it: 8, 8.0, ``"8 "``, ``"8.0"`` or ``"1,200"``.
 
-    Raises BadResponse for anything else, also for ``"1.000"``, which may be one or a thousand: a count that cannot be
-    read must not switch off the check that needs it. Whether null means "not declared" is for the vendor to know.
+    Raises BadResponse for anything else, also for ``"1.000"``, which may be one or a thousand. A count that cannot be
+    read must not switch off the check that needs it. Each vendor decides whether null means "not declared".
     """
     if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and value == value // 1:
         return int(value)

@@ -1,8 +1,8 @@
-"""Many raw records at once, as JSON objects side by side: what every vendor's mapping is written with.
+"""Map many raw records at once: what every vendor's mapping uses.
 
-A mapping takes the fields it has a column for, one after the other, each as an Arrow array with one value for every
-record. What nobody took becomes ``attributes``, values as the vendor wrote them. A record with a
-field that cannot be read is rejected with a reason, and has nulls; the first reason counts::
+A mapping takes each field that has a column, as an Arrow array with one value for every record. The fields that are
+left become ``attributes``, with the values as the vendor wrote them. A record with a field that cannot be read is
+rejected with a reason, and has nulls; the first reason counts::
 
     records = Records(raw)
     occurred_at = records.require(records.instant("Timestamp", read_time), "Timestamp")
@@ -40,7 +40,7 @@ _NULL = msgspec.Raw(b"null")
 _FIRST, _LAST = (pa.scalar(text).cast(INSTANT) for text in ("0002-01-01T00:00:00Z", "9999-12-30T00:00:00Z"))
 _ZONES = tuple(pa.scalar(text).cast(pa.timestamp("us")) for text in ("1970-01-02T00:00:00", "2037-01-01T00:00:00"))
 
-#: Where one text of many is no time for Arrow: those that surely are, and digits beyond microseconds.
+#: For arrays with a text that Arrow cannot read as a time: texts that surely are times, and digits beyond microseconds.
 _SURE = r"^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])[T ](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?"
 _SURE_ZONE = r"(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$"
 _LONG = r"(:\d\d\.\d{6})\d+"
@@ -103,18 +103,18 @@ class Records:
         return [fields.pop(name, self.absent) for fields in self.fields]
 
     def take_where(self, name: str, mask: pa.BooleanArray) -> None:
-        """Take a field of some records, as it has a column of its own there."""
+        """Remove a field from some records, because it has a column in these."""
         for place in pc.indices_nonzero(mask).to_pylist():
             self.fields[place].pop(name, None)
 
     def peek_text(self, name: str, read: ReadText = json.read_text) -> pa.StringArray:
-        """A field as ``text``, which stays in ``attributes``."""
+        """A field as text, which also stays in ``attributes``."""
         return self.read_texts([fields.get(name, self.absent) for fields in self.fields], name, read)
 
     def nested(self, name: str, members: Sequence[str]) -> Records:
-        """The fields of a field that is an object or null; any other value is rejected.
+        """The members of a field that is an object or null. Any other value rejects the record.
 
-        Where it has more than these members, it stays in ``attributes``.
+        If it has other members than these, it stays in ``attributes``.
         """
         inner = copy(self)
         inner.fields = [
@@ -133,14 +133,14 @@ class Records:
             return {}
 
     def text(self, name: str, read: ReadText = json.read_text) -> pa.StringArray:
-        """A field as text: strings unquoted, null and empty ones as null, anything else as it is written.
+        """Take a field as text: strings unquoted, null and empty strings as null, everything else as written.
 
-        ``read`` reads the values one by one where they are not all strings, or all anything else.
+        ``read`` reads the values one by one, unless all of them are strings or none is.
         """
         return self.read_texts(self.take(name), name, read)
 
     def spell_numbers(self, texts: pa.StringArray) -> pa.StringArray:
-        """Texts without blanks around them, whole numbers in their one spelling: 1.6E3 is 1600."""
+        """Texts without surrounding blanks, and whole numbers in one spelling: 1.6E3 becomes 1600."""
         return replace_unusual(texts, r"^[0-9]+$", lambda text: json.spell_integer(text.strip()) or None)
 
     def instant(self, name: str, read: Callable[[str], datetime | None]) -> pa.TimestampArray:

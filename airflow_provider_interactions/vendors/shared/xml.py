@@ -1,21 +1,21 @@
-"""Safe reading of XML that someone else wrote, shared by the vendors that answer in it.
+"""Read XML safely, shared by the vendors with XML responses.
 
-No DTD (refused before anything is parsed), so no entities; no network; libxml2's own limits stay on (256 levels, 10 MB
-a text), the size of a document is bounded here. Whatever cannot be read is one ``BadResponse``, in milliseconds.
+A document with a DTD is refused before parsing, so there are no entities and no network access. libxml2's own limits
+stay on (256 levels, 10 MB for a text), and the size of a document is limited here. A document that cannot be read
+raises ``BadResponse``, within milliseconds.
 
 ::
 
-    xml.find_root(body)                         "getUserInteractionsResponse", "html", … or "", without parsing
-    xml.parse(body, what)                       a small document as an element
-    xml.parse_many(records)                     many records, for the price of one document
-    xml.split(body, "interaction", what, read)  a large one: each record's bytes, and what ``read`` makes of it
-    xml.to_plain(element)                       an element as plain values: text, None, dict, list
-    xml.read_name / is_nil / read_text / find_child   an element's name, xsi:nil, own text, child by local name
+    xml.find_root(body) "getUserInteractionsResponse", "html", … or "", without parsing xml.parse(body, what) a small
+    document as an element xml.parse_many(records) many records, at the cost of one document xml.split(body,
+    "interaction", what, read) a large one: each record's bytes, and what ``read`` makes of it xml.to_plain(element) an
+    element as plain values: text, None, dict, list xml.read_name / is_nil / read_text / find_child an element's name,
+    xsi:nil, own text, child by local name
 
-Limits of fidelity: a record's bytes are libxml2's serialisation in UTF-8 with the namespaces it needs, so that each
-record can be read by itself; the quotes of attributes and the spelling of character references can differ from what
-was sent. A document that is not well-formed is mended where its meaning is certain (``xml_repair``, ``xml_text``).
-A record that stays unreadable comes as the bytes that were sent, for ``normalize`` to reject; the others come as ever.
+A record's bytes are not always those that the vendor sent. They are libxml2's serialisation in UTF-8, with the
+namespaces that the record needs to be read by itself. Quotes of attributes and the spelling of character references can
+differ. A document that is not well-formed is repaired if its meaning is certain (``xml_repair``, ``xml_text``). A
+record that stays unreadable keeps the bytes that were sent, and ``normalize`` rejects it; the others are not affected.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ AT_ONCE = 512
 
 NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 
-# Never "recover": it would take a document that was cut off for a complete one.
+# Never "recover": it would accept a document that was cut off as complete.
 _SAFE: dict[str, Any] = {
     "resolve_entities": False,
     "load_dtd": False,
@@ -80,9 +80,9 @@ class Split(Generic[T]):
 
 
 def find_root(body: bytes) -> str:
-    """The local name of a document's root from its first bytes, ``!DOCTYPE`` for one with a DTD, else empty.
+    """The local name of a document's root from its first bytes; ``!DOCTYPE`` if it has a DTD; else empty.
 
-    Never raises and parses nothing: cheap enough to be asked of every answer.
+    It never raises and parses nothing, so it is cheap enough for every response.
     """
     start = _skip_prolog(body)
     if body[start : start + 9].upper() == b"<!DOCTYPE":
@@ -94,21 +94,21 @@ def find_root(body: bytes) -> str:
 def parse(body: bytes, what: str, charset: str | None = None) -> Element:
     """The root element of a document; raises BadResponse that says ``what`` could not be read.
 
-    ``charset`` is what the Content-Type header says; it counts where the document itself says nothing.
+    ``charset`` is what the Content-Type header says. It counts only if the document itself names no encoding.
     """
     source = _check(body, what, charset)
     return _parse_tolerantly(lambda clean: etree.fromstring(clean, _PARSER), source, what)
 
 
 def parse_many(records: Sequence[bytes]) -> Iterator[Element | None]:
-    """The root elements of many records as ``split`` cut them; None for each that cannot be read."""
+    """The root elements of many records that ``split`` returned; None for each that cannot be read."""
     for start in range(0, len(records), AT_ONCE):
         some = records[start : start + AT_ONCE]
         yield from _parse_together(some) or map(_parse_or_none, some)
 
 
 def split(body: bytes, name: str, what: str, read: Callable[[Element], T], charset: str | None = None) -> Split[T]:
-    """Take the children of the root with this local name out one by one, so that memory holds one tree at a time.
+    """Take out the root's children of this local name one by one, so that memory holds one tree at a time.
 
     ``read`` is called with each element, which is emptied afterwards; for a record that cannot be read, with an empty
     element. Raises BadResponse like ``parse``.
@@ -140,7 +140,7 @@ def is_nil(element: Element) -> bool:
 
 
 def read_text(element: Element | None) -> str | None:
-    """An element's own text; None for no element, nil and an empty one."""
+    """An element's own text; None if there is no element, or if it is nil or empty."""
     return None if element is None or is_nil(element) else element.text or None
 
 
@@ -152,9 +152,9 @@ def find_child(element: Element, name: str) -> Element | None:
 def to_plain(element: Element, levels: int = MAX_LEVELS) -> Any:
     """An element as plain values, by local names.
 
-    Text as str; nil and nothing at all as None; children as a dict, those of one name as a list; attributes without a
-    namespace as keys of the dict, the text beside them under ``content`` (the habit of XML to JSON converters).
-    Raises BadResponse where there is more of it than MAX_LEVELS and MAX_ATTRIBUTES allow.
+    Text becomes str; nil and empty elements become None. Children become a dict, with a list for those of one name.
+    Attributes without a namespace become keys of the dict, and the text next to them the key ``content`` (as converters
+    from XML to JSON do). Raises BadResponse for more levels or attributes than MAX_LEVELS and MAX_ATTRIBUTES.
     """
     keys = element.keys()
     if levels == 0 or len(keys) > MAX_ATTRIBUTES:
@@ -164,7 +164,7 @@ def to_plain(element: Element, levels: int = MAX_LEVELS) -> Any:
         return None
     found: dict[str, Any] = {key: element.get(key) for key in keys if key[0] != "{"}
     for sub in element:
-        bare = not len(sub) and not sub.keys()  # nearly all are: read them here, a call each would double the time
+        bare = not len(sub) and not sub.keys()  # nearly all: a call for each would double the time
         name, value = read_local_name(sub.tag), (sub.text or None) if bare else to_plain(sub, levels - 1)
         if name in found:
             _add_another(found, name, value)
@@ -178,7 +178,7 @@ def to_plain(element: Element, levels: int = MAX_LEVELS) -> Any:
 
 
 def _parse_together(records: Sequence[bytes]) -> Sequence[Element]:
-    """Elements that are one document's children, an empty one behind each; none where a record is more or less."""
+    """Parse records as the children of one document; nothing if a record is not exactly one element."""
     try:
         root: Element = etree.fromstring(b"<r>%s<_/></r>" % b"<_/>".join(records), _PARSER)
     except etree.XMLSyntaxError:
@@ -225,7 +225,7 @@ def _split(body: bytes, name: str, read: Callable[[Element], T]) -> Split[T]:
 
 
 def _salvage(body: bytes, name: str, read: Callable[[Element], T]) -> Split[T] | None:
-    """A document with unreadable records; None where more than records is wrong with it."""
+    """Split a document with unreadable records; None if more than the records is wrong."""
     pieces = xml_repair.take_apart(body, name)
     if pieces is None:
         return None
@@ -251,7 +251,7 @@ def _parse_tolerantly(read: Callable[[bytes], T], body: bytes, what: str) -> T:
     try:
         return read(body)
     except etree.XMLSyntaxError as wrong:
-        # A document beyond the limits is not searched for bad characters: that would only take longer.
+        # Do not search a document beyond the limits for bad characters: that would only take longer.
         mended = body if getattr(wrong, "code", None) == _BEYOND_LIMITS else xml_repair.mend(body)
     if mended == body:
         raise BadResponse(_describe_fault(what)) from None
@@ -267,7 +267,7 @@ def _describe_fault(what: str) -> str:
 
 
 def _check(body: bytes, what: str, charset: str | None) -> bytes:
-    """The document as UTF-8 bytes without a DTD, as far as its bytes are certain; raises BadResponse for any other."""
+    """The document as UTF-8 bytes; raises BadResponse if it is too large, has a DTD, or has an uncertain encoding."""
     if len(body) > MAX_BYTES:
         msg = f"{what} is larger than {MAX_BYTES} bytes. Ask for smaller pages"
         raise BadResponse(msg)
@@ -299,7 +299,7 @@ def _find_encoding(body: bytes, what: str, charset: str | None) -> str:
     head = body[len(mark) : 512]
     declared = _DECLARED.match(head.replace(b"\0", b"") if marked == "utf-16" else head)
     said = _normalize_name(declared[1].decode()) if declared else marked or _normalize_name(charset or "") or "utf-8"
-    # A declaration that the bytes belie must not be guessed around: names would be read wrongly.
+    # If the bytes contradict the declaration, do not guess: names would be read wrongly.
     if said not in _ENCODINGS or (marked or said) != said or (said == "utf-16" and not marked):
         msg = f"{what} declares a character encoding that it does not have, or one that is not read"
         raise BadResponse(msg)
@@ -320,7 +320,7 @@ def _decode(body: bytes, encoding: str, what: str) -> str:
 
 
 def _skip_prolog(body: bytes) -> int:
-    """Where the root or the DTD starts: behind byte order mark, declaration, comments and processing instructions."""
+    """Where the root or the DTD starts: after byte order mark, declaration, comments and processing instructions."""
     at = len(codecs.BOM_UTF8) if body.startswith(codecs.BOM_UTF8) else 0
     while True:
         at = _skip_space(body, at)

@@ -1,6 +1,6 @@
-"""XML that is not well-formed: what can be read for certain is mended, and a record that cannot is kept as its bytes.
+"""Repair XML that is not well-formed, if its meaning is certain. A record that cannot be repaired keeps its bytes.
 
-Only ever used for a document that the parser has refused. A document that was cut off stays refused.
+It is used only for a document that the parser has refused. A document that was cut off is still refused.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ _ROOT = re.compile(rb"<(?![?!])[^>]{1,4096}>")
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """A document whose records were taken out: ``skeleton`` has an empty element where each was."""
+    """A document without its records: ``skeleton`` has an empty element in the place of each."""
 
     skeleton: bytes
     records: tuple[bytes, ...]
     opening: bytes
 
     def alone(self, record: bytes) -> bytes:
-        """One record as a document of its own, with the namespaces of the root."""
+        """One record as a complete document, with the namespaces of the root."""
         name = re.match(rb"<([^\s/>]+)", self.opening)
         return b"%s%s</%s>" % (self.opening, record, name[1]) if name else record
 
 
 def mend(body: bytes) -> bytes:
-    """The same document with HTML's named entities, bare ampersands and split surrogate pairs as XML has them.
+    """The same document, with HTML's named entities, bare ampersands and split surrogate pairs written as XML allows.
 
-    Characters that XML forbids become U+FFFD, so that one bad subject does not cost a page. Entities that nobody has
-    defined stay, and with them the fault.
+    Characters that XML forbids become U+FFFD, so that one bad subject does not make a page unreadable. Undefined
+    entities stay, so such a document stays unreadable.
     """
     clean = _FORBIDDEN.sub(_REPLACEMENT, body)
     return _MARKUP.sub(_mend_markup, clean) if b"&" in clean else clean
 
 
 def take_apart(body: bytes, name: str) -> Pieces | None:
-    """A document's records, found by their tags alone; None where they lie within each other, or there are none."""
+    """Find a document's records by their tags; None if they are nested, or if there are none."""
     word = re.escape(name.encode())
     tags = re.compile(rb"<(?:[\w.-]{1,100}:)?%s(?=[\s/>])[^<>]*?(/?)>|</(?:[\w.-]{1,100}:)?%s\s*>" % (word, word))
     spans = list(_find_spans(tags, body))
@@ -67,7 +67,7 @@ def take_apart(body: bytes, name: str) -> Pieces | None:
 
 
 def _find_spans(tags: re.Pattern[bytes], body: bytes) -> Iterator[tuple[int, int] | None]:
-    """Where each record begins and ends; None for a tag that has no partner."""
+    """Where each record begins and ends; None for a tag without a partner."""
     start = None
     for tag in tags.finditer(body):
         closes, empty = tag[0].startswith(b"</"), bool(tag[1])
@@ -96,7 +96,7 @@ def _mend_markup(found: re.Match[bytes]) -> bytes:
 
 
 def _join_pair(references: bytes) -> bytes | None:
-    """Two references to halves of one character as that character."""
+    """Join two references to the halves of one character."""
     high, low = (_read_code(one) for one in re.findall(rb"&[^;]+;", references))
     if not (0xD800 <= high < 0xDC00 <= low < 0xE000):
         return None

@@ -1,4 +1,4 @@
-"""Which50's credentials. UNVERIFIED: the vendor publishes no scheme at all, so the four usual ones are offered.
+"""Which50's credentials. UNVERIFIED: the vendor publishes no scheme, so the four usual ones are offered.
 
 All that its pages say is that 401 means missing or invalid credentials, and 403 a user without the permission
 (app.which50.com/Which50API/documentation, read 2026-11). Ask the vendor which scheme your account has.
@@ -49,7 +49,7 @@ def auth(credentials: Credentials[Settings]) -> Auth:
 
 
 def read_token(response: Response) -> Token:
-    """Read the token host's answer; raises AuthRejected, Throttled, Unavailable, RequestRejected or BadResponse."""
+    """Read the token host's response; raises AuthRejected, Throttled, Unavailable, RequestRejected or BadResponse."""
     return shared.read_token(response, lambda _: "the token host refused. Check login, password, grant and scope")
 
 

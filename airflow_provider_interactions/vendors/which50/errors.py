@@ -12,7 +12,7 @@ from airflow_provider_interactions.contract import Response
 from airflow_provider_interactions.errors import AuthRejected, RequestRejected, Unavailable, VendorError
 from airflow_provider_interactions.status import Verdict
 
-#: The code of errors for an address that the application does not have at all.
+#: The code of errors for an address that the application does not have.
 NO_ROUTE = "no_route"
 
 STATUSES: dict[int, Verdict] = {

@@ -33,7 +33,7 @@ from airflow_provider_interactions.vendors.shared.encoding import to_utf8
 from airflow_provider_interactions.vendors.shared.records import read_instants
 from airflow_provider_interactions.vendors.shared.xml_text import read_charset
 
-#: A record's fields; values are JSON texts, so that what has no column is kept as it was written.
+#: A record's fields; values are JSON texts, so a field without a column is kept as it was written.
 Record = dict[str, msgspec.Raw]
 
 _BOM = b"\xef\xbb\xbf"
@@ -84,7 +84,7 @@ def read_values(response: Response, name: str, fields: Sequence[str], what: str)
 
 
 def is_xml(response: Response) -> bool:
-    """Whether an answer is XML: what it looks like counts, then what it says, never what was asked for."""
+    """Whether a response is XML: by its first bytes, then by its header, never by what was requested."""
     start = response.body.removeprefix(_BOM).lstrip()[:1]
     return start == b"<" or (start not in b"[{n" and "xml" in response.headers.get("content-type", ""))
 
@@ -147,7 +147,7 @@ def _split(response: Response, name: str, what: str, read: Any) -> xml.Split[Any
 
 
 def _refuse_strangers(records: Sequence[bytes], what: str) -> None:
-    """Refuse an answer whose records have members, but in none of them a documented one: it is another list."""
+    """Refuse a response if its records have members, but none with a documented name: it is another list."""
     names = [_list_names(read_record) for read_record in records]
     if any(names) and not any(_KNOWN.keys() & {name.lower() for name in found} for found in names):
         raise BadResponse(_describe_shape(what))
@@ -182,7 +182,7 @@ def _find_child(element: xml.Element, name: str) -> xml.Element | None:
 
 
 def _read_times(records: Sequence[bytes]) -> pa.StringArray:
-    """The records' times as they are written; null where there is no text, for ``normalize`` to reject."""
+    """The records' times as they are written; null if there is no text, so that ``normalize`` rejects the record."""
     try:
         texts = [one.at for one in _STAMPS.decode(b"[%s]" % b",".join(records))]
     except errors.UNREADABLE:
