@@ -19,7 +19,7 @@ from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS, R
 #: What a mapping may read of a raw batch.
 NEEDED = ("payload", "contact_id", "contact_id_kind", "asked_type", "context")
 
-#: Canonical columns that are those of the raw row.
+#: Canonical columns that come from the raw row.
 _CARRIED = frozenset(("vendor", "account", "contact_id_kind", "extracted_at", "window_start", "window_end"))
 
 

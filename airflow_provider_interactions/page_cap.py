@@ -1,4 +1,4 @@
-"""Learn in a run how many rows a server puts on a page, so that a short page can be known as the last one.
+"""Learn in a run how many rows a server puts on a page, to recognise a short page as the last one.
 
 A vendor that publishes neither a largest page nor a mark of the last one may cut pages wherever it likes. Then a page
 with fewer rows than asked for is the last one, or one that was cut. Another request shows which: after the last page
@@ -173,7 +173,7 @@ class PageCap:
         return self._measure_doubt(rows) + 1 >= self._most
 
     def _measure_doubt(self, rows: int) -> int:
-        """How many more pages of a size are in doubt than of the sizes beside it."""
+        """How many more pages of this size are in doubt than of the neighbouring sizes."""
         before, here, after = (found.pages if (found := self._doubts.get(rows + n)) else 0 for n in (-1, 0, 1))
         return here - max(before, after)
 

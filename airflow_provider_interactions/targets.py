@@ -1,4 +1,4 @@
-"""Open the tables to load into: by a path, or by a connection. How a connection is found is for the caller to say."""
+"""Open the tables to load into, by a path or by a connection. The caller says how to find a connection."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ OPTIONS = "interactions"
 
 NO_TARGET = "The lake is not on a local disk, so there is no default path for the DuckDB file."
 
-#: An address of DuckLake goes on with the path of its catalogue, or with the id of a connection. Alone, it is a file in
-#: a local lake.
+#: An address of DuckLake continues with the path of its catalogue, or with the id of a connection. Without them, it
+#: means a file in a local lake.
 _DUCKLAKE = "ducklake:"
 
 #: The catalogue and the folder of the files in the lake.
 _DUCKLAKE_NAME = "interactions.ducklake"
 
-#: Beginnings and endings of what is a DuckDB database, not a connection id.
+#: Beginnings and endings of names of DuckDB databases, as opposed to connection ids.
 _DUCKDB_STARTS = ("md:", "duckdb:", _DUCKLAKE)
 _DUCKDB_ENDS = (".duckdb", ".db", ".ddb", ".ducklake")
 
-#: The folder of an Iceberg catalogue in SQLite ends so. The address alone is this folder in a local lake.
+#: The ending of the folder of an Iceberg catalogue in SQLite. The address alone means this folder in a local lake.
 _ICEBERG_END, _ICEBERG = ".iceberg", "iceberg:"
 
 
@@ -55,8 +55,8 @@ def open_targets(
 ) -> list[Target]:
     """The tables to load into, in the given order. The default is a DuckDB file in a local lake.
 
-    ``builders`` are by connection type. Raises ConfigError for a connection that is no target, and for a package that
-    is not installed; else as ``find_connection`` does.
+    ``builders`` are by connection type. Raises ConfigError for a connection that is not a target, for a missing
+    package, and as ``find_connection`` does.
     """
     return [
         open_by_path(name, own, lake)
@@ -75,8 +75,8 @@ def _open_by_connection(
     build = builders.get(connection.conn_type or "")
     if build is None:
         msg = (
-            f"Connection {connection.conn_id} is of type {connection.conn_type}, which is no target. Give a connection "
-            f"of type {', '.join(sorted(builders))}, or the path of a DuckDB file."
+            f"Connection {connection.conn_id} is of type {connection.conn_type}, which is not a target. Give "
+            f"a connection of type {', '.join(sorted(builders))}, or the path of a DuckDB file."
         )
         raise ConfigError(msg)
     return build(connection, table, lake)
@@ -96,7 +96,7 @@ def _pair_with_tables(targets: Targets, table: str, lake: Lake) -> list[tuple[st
 
 
 def find_default(lake: Lake) -> str:
-    """The target where none is given: a DuckDB file in a local lake. Raises ConfigError for another lake."""
+    """The default target: a DuckDB file in a local lake. Raises ConfigError for another lake."""
     if not lake.local:
         raise ConfigError(f"{NO_TARGET} Give a target.")
     return lake.full(DATABASE)
@@ -157,7 +157,7 @@ def open_duckdb_connection(connection: ConnectionFields, table: str, lake: Lake)
 
 
 def _open_ducklake_file(place: str, table: str, lake: Lake) -> Target | None:
-    """A DuckLake whose catalogue is a file, with its files in a folder beside; None if the place is a connection's."""
+    """A DuckLake with its catalogue in a file, and its data files in a folder next to it; None for a connection id."""
     if place and not _is_path(place):
         return None
     catalogue = str(Path(place).absolute()) if place else _find_in_lake(_DUCKLAKE_NAME, lake)
@@ -167,7 +167,7 @@ def _open_ducklake_file(place: str, table: str, lake: Lake) -> Target | None:
 def _open_shared_ducklake(
     connection: ConnectionFields, table: str, lake: Lake, builders: Mapping[str, Builder]
 ) -> Target:
-    """A DuckLake whose catalogue is in PostgreSQL. Its files are in the lake, which all workers have."""
+    """A DuckLake with its catalogue in PostgreSQL. Its data files are in the lake, which all workers have."""
     if connection.conn_type != "postgres":
         msg = (
             f"Connection {connection.conn_id} is of type {connection.conn_type}. For the catalogue of a DuckLake, give "
@@ -241,7 +241,7 @@ def build_postgres(connection: ConnectionFields, table: str, uri: str, ignored: 
 
 
 def quote_database(uri: str, database: str) -> str:
-    """The same address with the database's name percent-encoded. Older providers of PostgreSQL write it as it is."""
+    """The same address with the database's name percent-encoded, which older providers of PostgreSQL do not do."""
     scheme, _, rest = uri.partition("://")
     server, _, path = rest.partition("/")
     quoted = quote(database, safe="")
@@ -281,7 +281,7 @@ def name_extra(extra: str) -> str:
 
 
 def import_from(module: str, name: str, requirement: str) -> Any:
-    """A name of a module. Raises ConfigError, which says what to install, if there is no such module."""
+    """Import a name from a module. Raises ConfigError that says what to install, if the module does not exist."""
     try:
         return getattr(import_module(module), name)
     except ModuleNotFoundError as missing:

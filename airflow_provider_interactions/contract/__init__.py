@@ -147,7 +147,7 @@ class Contact:
 class Query(Generic[SettingsT, OptionsT]):
     """What to ask the vendor about one contact. ``native_type`` is the interaction type, None for all at once.
 
-    ``page_cap`` is what the run knows of the server's pages, for vendors whose short page may or may not be the last.
+    ``page_cap`` is what the run knows of the server's pages, for vendors that do not mark the last page.
     """
 
     contact: Contact
@@ -243,7 +243,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class PageRule:
-    """How many requests the answer to one query takes, for plans.
+    """How many requests one query takes, for plans.
 
     ``rows`` is the most rows of a page, None if a response holds everything. Each further page repeats ``overlap`` rows
     of the one before. ``marks_end`` says whether the vendor marks the last page; if not, another request confirms some
@@ -311,7 +311,7 @@ async def refuse_pages(fetch: Fetch, query: Query, window: Window) -> AsyncGener
 
 
 def answer_at_once(settings: Settings, options: Options) -> PageRule:  # noqa: ARG001 - the same for all
-    """The default of ``Vendor.page_rule``: one response holds the whole answer to a query."""
+    """The default of ``Vendor.page_rule``: one response holds all records of a query."""
     return PageRule()
 
 
@@ -327,15 +327,14 @@ def classify_by_status(response: Response) -> VendorError | None:
 class Vendor(Generic[SettingsT, OptionsT]):
     """Everything this package knows about one vendor, as a value. See docs/add-a-vendor.md for a worked example.
 
-    ``identifier(text, kind)`` returns an identifier in its one spelling, None for a text that cannot be one;
+    ``identifier(text, kind)`` returns an identifier in one spelling, None for a text that cannot be an identifier;
     ``identifiers`` describes them in an error message. ``thorough`` are options that make the records of a person
-    complete at the cost of more calls.
-    ``queries`` says what to ask for one contact, ``page_rule`` in which pages the answers come, ``classify`` which
-    error a response stands for (None: read it), and ``probe`` is the cheapest request that proves the credentials.
-    ``presence`` is a request whose answer shows whether the service still exists, where ``probe`` does not show it.
-    ``bulk`` says how to read a vendor that keeps everybody's interactions in tables; ``pages`` is not used then.
-    ``map_records`` maps a raw batch (pyarrow.RecordBatch with at least the columns of ``mapping.NEEDED``) to canonical
-    columns.
+    complete at the cost of more calls. ``queries`` says what to request for one contact, ``page_rule`` how many pages
+    the responses have, ``classify`` which error a response means (None: read it), and ``probe`` is the cheapest request
+    that proves the credentials. ``presence`` is a request that shows whether the service still exists, if ``probe``
+    does not show it. ``bulk`` says how to read a vendor that keeps everybody's interactions in tables; ``pages`` is not
+    used then. ``map_records`` maps a raw batch (pyarrow.RecordBatch with at least the columns of ``mapping.NEEDED``) to
+    canonical columns.
     """
 
     about: About

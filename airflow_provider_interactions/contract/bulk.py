@@ -1,4 +1,4 @@
-"""What a bulk vendor is: one that keeps everybody's interactions in tables, and answers for nobody alone.
+"""Bulk vendors: they keep everybody's interactions in tables, and have no request for one contact.
 
 A table holds the rows of one interaction type. It is a folder in object storage, in Delta, Parquet or CSV. The vendor
 says how to get access, where the tables are, and which columns matter. The room ``tables`` reads them.

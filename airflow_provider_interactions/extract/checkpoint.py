@@ -118,7 +118,7 @@ class Checkpoint(msgspec.Struct, kw_only=True):
 
 @dataclass(slots=True)
 class CheckpointStore:
-    """One unfinished extraction's folder. ``token`` keeps the files of tries that run side by side apart."""
+    """One unfinished extraction's folder. ``token`` separates the files of tries that run at the same time."""
 
     lake: Lake
     folder: str

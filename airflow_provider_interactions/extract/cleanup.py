@@ -1,4 +1,4 @@
-"""What dead runs left behind: files that nothing refers to and that are too old to be under way. Names tell how old.
+"""Remove what dead runs left behind: files that nothing refers to, and too old to be in use. Names contain their age.
 
 A run that was killed may leave data files in its window's folders, or files that never got their name. Every run leaves
 its list of contacts, and one that had too many rejects leaves these, to be looked at.

@@ -27,7 +27,7 @@ def encrypt(lake: Lake, rows: pa.Table) -> pa.Table:
 
 
 def encrypt_outcomes(lake: Lake, vendor: str, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
-    """Outcomes as the lake stores them: with pseudonyms, of which the key store knows the identifiers."""
+    """Outcomes as the lake stores them: with pseudonyms. The key store has their identifiers."""
     ring = find_key_ring(lake)
     if ring is None:
         return outcomes
@@ -45,7 +45,7 @@ def create_keys(lake: Lake, vendor: str, contacts: Sequence[Contact]) -> None:
 
 
 def _find_named(rows: pa.Table, vendor: Vendor) -> dict[int, tuple[str, str]]:
-    """The contacts that bulk rows name, by their places. A record that names none belongs to nobody in particular."""
+    """The contacts that bulk rows name, by their places. A record that names none belongs to no contact."""
     bulk = vendor.about.bulk_kind
     kinds = rows.column("contact_id_kind").to_pylist()
     if bulk is None or bulk not in kinds or all(is_encrypted(rows.column("payload")).to_pylist()):

@@ -44,7 +44,7 @@ def erase_from_manifest(
 
 
 def erase_published(lake: Lake, path: str, rewriter: Rewriter, raw: Manifest | None = None) -> Change:
-    """Remove the people's rows from a published manifest, whoever else replaces it meanwhile.
+    """Remove the people's rows from a published manifest, also if another task replaces it meanwhile.
 
     The files of the former version stay: the caller removes them once no manifest refers to them. Raises Unreconciled
     if a file of the current manifest is missing.

@@ -23,7 +23,7 @@ GROUPS = ("files", "outcomes", "rejects", "undated")
 def choose_digest(
     rewriter: Rewriter, manifest: Manifest, files: Sequence[File], raw: Manifest | None, *, normalized: bool
 ) -> str:
-    """The digest of the raw files. Those of a normalized window may be gone; then nobody can compute it."""
+    """The digest of the raw files. It cannot be computed if the files of a normalized window are gone."""
     if not manifest.digest or (not normalized and files == manifest.files):
         return manifest.digest
     if not normalized:

@@ -99,7 +99,7 @@ class _WindowCut:
     rows: Counter[str] = field(default_factory=Counter)
 
     def copy_rows(self, manifest: Manifest, contacts: Sequence[Contact]) -> None:
-        """Copy the rows of some contacts that lie in the window."""
+        """Copy the rows of some contacts that are in the window."""
         wanted = pa.array([_contact_key(contact.kind, contact.id) for contact in contacts], pa.string())
         window = self.job.window
         for rows in read_rows(self.job.lake, manifest.files):
@@ -111,7 +111,7 @@ class _WindowCut:
                 self.writer.copy(found)
 
     def finish(self) -> Counts:
-        """Note how it went with each contact and count."""
+        """Add the outcome of each contact, and count."""
         outcomes = [self._outcome(contact) for contact in self.job.contacts]
         for outcome in outcomes:
             self.writer.add_outcome(outcome)

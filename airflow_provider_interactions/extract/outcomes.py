@@ -1,4 +1,4 @@
-"""How it went with each contact: one row for each, in a file beside the records of a window."""
+"""The outcome of each contact: one row for each, in a file next to the records of a window."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airflow_provider_interactions.schema import OUTCOMES as COLUMNS
 
 
 class Answer(msgspec.Struct, array_like=True):
-    """How it went with one question, by its number: rows in the window, requests, and why there is no answer.
+    """The result of one question, by its number: rows in the window, requests, and why there is no response.
 
     ``missing`` is an outcome and its reason. ``unanswered`` says that the vendor never answered (`ContactUnanswered`).
     """

@@ -59,13 +59,13 @@ class GivenPeople:
         if prefix == "hmac" and key and key not in self.pseudonyms:
             msg = (
                 f"The policy for personal data has replaced the contacts by hashes with the key {key}. Give that key "
-                "to the erasure, else nobody can say whose rows these are."
+                "to the erasure. Without it, the rows do not show which person they belong to."
             )
             raise ConfigError(msg)
         if is_pseudonym(identifier or "") and key not in self.pseudonyms:
             msg = (
-                f"The rows are encrypted with the key store of id {key}. Give the erasure that store (encrypt_raw), "
-                "else nobody can say whose rows these are."
+                f"The rows are encrypted with the key store of id {key}. Give the erasure that store (encrypt_raw). "
+                "Without it, the rows do not show which person they belong to."
             )
             raise ConfigError(msg)
 

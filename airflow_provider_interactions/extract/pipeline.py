@@ -195,7 +195,7 @@ def _list_contacts(job: Job, page_cap: PageCap | None = None) -> Iterator[OpenCo
 
 
 def _open_questions(tracker: Tracker, contacts: Iterable[OpenContact]) -> Iterator[Question]:
-    """Every question that has no answer yet."""
+    """Every question without a result yet."""
     for contact in contacts:
         tracker.open.open(contact)
         yield from [question for question in contact.questions if not question.ended]
@@ -227,10 +227,10 @@ async def guard_pages(pages: AsyncGenerator[Page, None], vendor: str) -> AsyncGe
             declared = page.total if page.total is not None else declared
             yield page
             if page.cursor and page.cursor in cursors:
-                msg = "the vendor handed out the same page cursor twice, which would never end"
+                msg = "the vendor sent the same page cursor twice, so the pages would never end"
                 raise Stalled(msg, vendor=vendor)
             if empty == MOST_EMPTY_PAGES:
-                msg = f"the vendor sent {empty} empty pages in a row and still hands out a cursor"
+                msg = f"the vendor sent {empty} empty pages in a row, and still sends a cursor"
                 raise Stalled(msg, vendor=vendor)
             cursors.add(page.cursor)
     if declared is not None and received < declared:

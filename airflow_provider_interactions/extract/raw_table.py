@@ -16,14 +16,14 @@ from airflow_provider_interactions.instants import to_array
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.schema import RAW
 
-#: A part ends with the contact that brings it to this many rows, or bytes of payloads: it is one row group, large
+#: A part ends with the contact with which it reaches this many rows, or bytes of payloads: it is one row group, large
 #: enough to compress well and small enough to hold in memory.
 PART_ROWS, PART_BYTES = 65_536, 32 * 1024 * 1024
 
 #: Payloads that are sorted as one array have at most this many bytes: Arrow's offsets end at 2 GiB.
 SORTED_BYTES = 1024 * 1024 * 1024
 
-#: Rows on their way to a part: with the number of the question that they answer.
+#: Rows that are not in a part yet, with the number of the question that they belong to.
 NUMBERED = RAW.append(pa.field("question", pa.int64(), nullable=False))
 
 

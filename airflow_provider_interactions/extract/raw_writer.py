@@ -187,7 +187,7 @@ class RawWriter:
         self._reject(pa.Table.from_batches([self._set_window(rows.select(RAW.names))]), rows.column("reason"))
 
     def flush_rejects(self) -> None:
-        """Write the held rejects to a file beside the raw ones: they are as the vendor sent them, too."""
+        """Write the held rejects to a file next to the raw files: they, too, are as the vendor sent them."""
         if self._rejected:
             rows = encrypt(self.lake, pa.concat_tables(self._rejected).unify_dictionaries())
             self._rejected = []

@@ -28,7 +28,7 @@ from airflow_provider_interactions.lake.swap import hold_folder
 from airflow_provider_interactions.mapping import NEEDED
 from airflow_provider_interactions.vendors import find_vendor
 
-#: Copying all rows but a few is dearer than writing what lies between them, up to about so many.
+#: Up to about this number of removed rows, writing the rows between them is cheaper than copying all other rows.
 FEW_ROWS = 256
 
 #: What an earlier erasure has appended to a file's name.
@@ -151,7 +151,7 @@ class Rewriter:
 
 
 def drop_rows(rows: pa.Table, mask: pa.BooleanArray) -> pa.Table:
-    """The rows that are not in the mask. If these are few, what lies between them is not copied."""
+    """The rows that are not in the mask. If the mask has few rows, the rows between them are not copied."""
     gone = pc.indices_nonzero(mask)
     if len(gone) > FEW_ROWS:
         return rows.filter(pc.invert(mask))

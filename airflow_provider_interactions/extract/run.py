@@ -1,4 +1,4 @@
-"""One extraction: a window page by page where the vendor filters by date, else cut from whole histories."""
+"""One extraction: page by page if the vendor filters by date, else cut from whole histories."""
 
 from __future__ import annotations
 

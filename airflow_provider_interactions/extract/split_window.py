@@ -91,7 +91,7 @@ def drop_source(lake: Lake, batches: Iterable[Manifest]) -> None:
 
 
 def merge_for_xcom(batches: Sequence[Manifest], pieces: Sequence[Manifest], width: timedelta) -> Manifest:
-    """All pieces, normalized, as one manifest that lies nowhere in the lake: for whoever goes on with all of them.
+    """All pieces, normalized, as one manifest. It is not in the lake; it is for the tasks that follow.
 
     It names no outcomes, which are in the manifests of the pieces. A contact counts once in all. By ``width`` the
     pieces are found again (``read_current``).
@@ -148,7 +148,7 @@ class _Piece:
     rows: Counter[Contact] = field(default_factory=Counter)
 
     def copy_rows(self, rows: pa.RecordBatch) -> None:
-        """Copy those rows that lie in the window; the first one has those that lie nowhere, too."""
+        """Copy the rows that are in the window. The first window also gets the rows that are in none."""
         mine = filter_window(rows, self.window, undated=self.first)
         if mine.num_rows:
             self.writer.copy(mine)

@@ -29,7 +29,7 @@ WITNESS_TRIES = 3
 
 
 def are_too_many_unanswered(unanswered: int, contacts: int) -> bool:
-    """Whether so many contacts got no answer that the vendor is at fault, and not they."""
+    """Whether so many contacts got no response that the fault is the vendor's, not theirs."""
     return unanswered > max(min(MOST_UNANSWERED, contacts // 2), UNANSWERED_SHARE * contacts)
 
 
@@ -53,7 +53,7 @@ class Witnesses:
         """The error, or ContactUnanswered instead where another contact is answered now."""
         if self.job.on_missing == "fail" or self._asks_for_patience(error):
             return error
-        async with self._judging:  # of many failures at once, the first one tells whether the vendor is away
+        async with self._judging:  # if many fail at once, the first one decides whether the vendor is away
             if query.contact not in self._unanswered and not await self._is_another_answered(query):
                 return error
             self._unanswered.add(query.contact)
@@ -70,7 +70,7 @@ class Witnesses:
         return next((contact for contact in reversed(known) if contact != doubtful), None)
 
     async def _is_another_answered(self, query: Query) -> bool:
-        """Whether the vendor answers the same query about another contact."""
+        """Whether the vendor responds to the same query about another contact."""
         witness = self._find_witness(query.contact)
         if witness is None:
             return False

@@ -114,7 +114,7 @@ def name_hook(vendor: str) -> tuple[str, str, str]:
 
 
 def mask_vendor(vendor: Vendor) -> Vendor:
-    """The same vendor. Airflow masks each of its secrets and tokens in logs as soon as it is known."""
+    """The same vendor. Airflow masks its secrets and tokens in logs as soon as the task has them."""
     return replace(vendor, auth=lambda credentials: _mask_auth(vendor.auth(credentials)))
 
 

@@ -114,7 +114,7 @@ class Client:
             try:
                 return await self._send_with_token(request)
             except Throttled as refusal:
-                self.counters.throttled += refusal.status is not None  # else the gate was closed for too long
+                self.counters.throttled += refusal.status is not None  # None: the gate was closed for too long
                 now = asyncio.get_running_loop().time()
                 deadline = now + self.limits.patience if deadline is None else deadline
                 pause = refusal.retry_after or 0.0

@@ -150,12 +150,12 @@ class Observer:
         self.left = [one for one in self.left if one[1] > now] + [(share, now + period) for share in gone]
 
     def held_by_leavers(self, now: float) -> float:
-        """The part of the rate that nobody may take yet."""
+        """The part of the rate that no task may take yet."""
         return sum(share for share, until in self.left if until > now)
 
 
 def find_fair_grant(entries: Mapping[str, Entry], name: str, limit: AccountLimit) -> Grant:
-    """What a task should have beside those who are at work; its own entry is one of them.
+    """The part that a task should have among the running tasks, which include itself.
 
     Each has at least one place, even if there are more tasks than places: no run may wait for another one to end.
     """

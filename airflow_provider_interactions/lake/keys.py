@@ -1,4 +1,4 @@
-"""Keys for keyed hashes of identifiers: who has the key can say whether a hash is a person's, and nobody else can."""
+"""Keys for keyed hashes of identifiers. Only with the key can one find out whether a hash belongs to a person."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SEPARATOR = "\0"
 
 @dataclass(frozen=True, slots=True)
 class HashKey:
-    """A secret key for HMAC-SHA-256. Its ``id`` is made of the key and tells it from other keys.
+    """A secret key for HMAC-SHA-256. Its ``id`` is computed from the key and identifies it.
 
     Raises ConfigError if the key is shorter than 32 bytes: a short key can be guessed, and with it the identifiers.
     """

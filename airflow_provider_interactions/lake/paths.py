@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.window import Window
 
-#: Stands in the names of files with records whose time cannot be read. They are beside the raw files.
+#: A part of the names of files with records whose time cannot be read. They are next to the raw files.
 UNDATED = "undated"
 
 

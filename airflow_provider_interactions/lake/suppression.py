@@ -39,7 +39,7 @@ UNDATED = Entry()
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """A vendor's suppression list as it was read. It is false if nobody is on it."""
+    """A vendor's suppression list as it was read. It is false if it is empty."""
 
     vendor: str
     entries: frozenset[str] = frozenset()

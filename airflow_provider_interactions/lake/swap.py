@@ -18,7 +18,7 @@ from typing import Any
 from airflow_provider_interactions.lake.faults import translate_faults
 from airflow_provider_interactions.lake.storage import Lake
 
-#: The ETag of no object, for asking a store whether it compares at all.
+#: An ETag that no object has, to test whether a store compares ETags.
 NO_ETAG = '"00000000000000000000000000000000"'
 
 #: What S3 says if the object is another one by now, or if two writes met.
@@ -105,7 +105,7 @@ class LocalObject:
     glance: float = 0.02
 
     def read(self) -> tuple[bytes, str]:
-        """Its content and its version; both empty if there is no such file. Raises OSError."""
+        """The file's content and version; both are empty if the file does not exist. Raises OSError."""
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Versions of files: what tells one content from a later one in a listing, without reading the file."""
+"""Versions of files: they show in a listing whether a file has changed, without reading it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TIMES = ("LastModified", "last_modified", "mtime", "updated", "modified", "crea
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """Tells one content of a file from a later one. ``id`` is empty if the store cannot tell them apart for now.
+    """The version of a file's content. ``id`` is empty if the store cannot distinguish versions at the moment.
 
     ``modified_at`` is when the file was written, in UTC, None if the store does not say.
     """
@@ -42,7 +42,7 @@ def scan_versions(folder: str) -> dict[str, Version]:
 
 
 def read_version(info: Mapping[str, Any]) -> Version:
-    """The version of a file as its store tells it, by the names that the drivers of S3, Google and Azure use."""
+    """The version of a file in its store, by the names that the drivers of S3, Google and Azure use."""
     version = next((info[name] for name in _VERSIONS if info.get(name)), "")
     moment = next((info[name] for name in _TIMES if info.get(name)), None)
     return Version(str(version), _read_instant(moment))

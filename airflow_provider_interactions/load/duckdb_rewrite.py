@@ -91,7 +91,7 @@ def _wait_for_copy(path: Path, turn: float) -> FileCopy:
     while (copy := copy_if_only_read(path)) is None:
         if time.monotonic() - began >= turn:
             msg = (
-                f"The DuckDB file {path.name} was being written for {turn:.0f} s, so nobody could be erased from it. "
+                f"The DuckDB file {path.name} was being written for {turn:.0f} s, so the erasure could not change it. "
                 "Close it in other programs, then clear the task."
             )
             raise LoadError(msg)
@@ -100,7 +100,7 @@ def _wait_for_copy(path: Path, turn: float) -> FileCopy:
 
 
 def _write_again(connection: duckdb.DuckDBPyConnection, copy: FileCopy) -> Path:
-    """A new file beside the copy, with the tables, views and the like that are in it, in the same format."""
+    """A new file next to the copy, with its tables, views and so on, in the same format."""
     new = copy.copied.with_name(f"{copy.copied.name}.{_NEW}")
     [(former, version)] = connection.execute(
         "SELECT database_name, tags['storage_version'] FROM duckdb_databases() WHERE database_name = current_database()"

@@ -109,7 +109,7 @@ class DuckLakeTable:
             self._catalogue.forget(connection, self.table)
 
     def _repeat(self, change: Callable[[], Result], explain_it: Explain) -> Result:
-        """Do it again, with the table as it is then, if another commit came first."""
+        """Make a change. If another commit came first, make it again with the new state of the table."""
         again = stamina.retry_context(
             on=duckdb.TransactionException,
             attempts=TRIES,

@@ -158,7 +158,7 @@ def _connect(*, shared: bool) -> duckdb.DuckDBPyConnection:
 
 
 def _find_extension(name: str) -> str:
-    """The file of an extension in its Python package; else its name, for one that DuckDB itself has installed."""
+    """The file of an extension in its Python package; else its name, if DuckDB itself has installed it."""
     spec = find_spec(f"duckdb_extension_{name}")
     if spec is None or spec.origin is None:
         return name

@@ -90,7 +90,7 @@ class IcebergTable:
         return parts if len(parts) > 1 else ("default", *parts)
 
     def change(self, work: Callable[[Table], Result]) -> Result:
-        """Work on the prepared table. Start again, with the table as it is then, if another commit came first."""
+        """Change the prepared table. If another commit came first, start again with the new state of the table."""
         again = stamina.retry_context(
             on=is_conflict, attempts=TRIES, timeout=None, wait_initial=FIRST_PAUSE, wait_max=LAST_PAUSE
         )

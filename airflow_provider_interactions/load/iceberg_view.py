@@ -1,4 +1,4 @@
-"""The newest version of each interaction as a view beside the Iceberg table, in catalogues that have views.
+"""The newest version of each interaction, as a view of the Iceberg table, in catalogues that support views.
 
 pyiceberg makes views since 0.12, in REST catalogues only.
 """

@@ -26,7 +26,7 @@ from airflow_provider_interactions.lake.faults import READING_MAP, translate_fau
 
 COLUMNS = ("person_id", "vendor", "account", "kind", "identifier")
 
-#: The map as it is scanned.
+#: The columns of the map, as they are scanned.
 TEXTS = pa.schema([(name, pa.string()) for name in COLUMNS])
 
 #: Rows of one step of the scan.
@@ -100,7 +100,7 @@ def scan_query(read: Callable[[], Iterable[tuple[Sequence[str], Sequence[Sequenc
 
 
 def _spell_value(value: object) -> str | None:
-    """A value of a query as text. What no identifier can be is empty, so that one bad row does not stop all others."""
+    """A value of a query as text. Impossible identifiers become empty, so that one bad row does not stop the others."""
     try:
         return spell_identifier(value)
     except ConfigError:

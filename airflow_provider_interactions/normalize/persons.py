@@ -39,7 +39,8 @@ log = logging.getLogger(__name__)
 class WindowPeople:
     """The persons of a window's contacts, by their keys; None for a contact that more than one person has.
 
-    ``digest`` is that of the map's rows about these contacts, ``ambiguous`` the number of contacts with two persons.
+    ``digest`` is the hash of the map's rows about these contacts, ``ambiguous`` the number of contacts with two
+    persons.
     """
 
     vendor: Vendor | None = None

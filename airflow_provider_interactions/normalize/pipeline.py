@@ -175,7 +175,7 @@ class _CanonicalWriter:
         self.rejects.write(bad)
 
     def _flush(self) -> None:
-        """Write the buffered rows in a thread, beside the mapping of the next ones."""
+        """Write the buffered rows in a thread, while the next rows are mapped."""
         self._wait()
         self.writing = self.thread.submit(self._write_days, self.held)
         self.held, self.held_rows, self.held_bytes = {}, 0, 0

@@ -19,7 +19,7 @@ from airflow_provider_interactions.errors import UNREADABLE, ConfigError
 
 ATTRIBUTES = "attributes"
 
-#: What stands for a masked value, or for a masked code in a text.
+#: Replaces a masked value, or a masked code in a text.
 MASKED = "***"
 
 #: What one-time passwords look like: words of four or more letters and digits with a digit, and digits in groups.
@@ -41,7 +41,7 @@ _ENCODER = msgspec.json.Encoder()
 class Action(StrEnum):
     """What becomes of a value. A value that is null stays null."""
 
-    #: It stays as it is.
+    #: The value does not change.
     KEEP = "keep"
     #: A column becomes null. A field of ``attributes`` is left out.
     DROP = "drop"
@@ -153,7 +153,7 @@ class Policy(msgspec.Struct, frozen=True):
         return self._change_leaf(value, rule) if isinstance(rule, Action) else self._change_inside(value, rule)
 
     def _change_inside(self, value: msgspec.Raw, rules: Rules) -> msgspec.Raw:
-        """An object, or each member of a list, under the rules for what is below it. Anything else stays."""
+        """Apply the rules for what is below it to an object, or to each member of a list. Other values stay."""
         first = bytes(memoryview(value)[:1])
         try:
             if first == b"{":
@@ -166,7 +166,7 @@ class Policy(msgspec.Struct, frozen=True):
         return value
 
     def _change_leaf(self, value: msgspec.Raw, action: Action) -> msgspec.Raw | None:
-        """A whole value: a text by its characters, anything else as it is written."""
+        """Hash a whole value: a text by its characters, everything else as it is written."""
         if action is Action.DROP or action is Action.KEEP:
             return None if action is Action.DROP else value
         if action is Action.MASK:

@@ -4,7 +4,7 @@
 
     {"preset": "mask", "fields": {"subject": "keep", "attributes.receiver": "hmac"}, "key": "pseudonyms"}
 
-A field is a canonical column, or a path in ``attributes`` by dots. A name that holds a dot stands in double quotes.
+A field is a canonical column, or a path in ``attributes`` by dots. Put a name with a dot into double quotes.
 Names in a path match in any case. A path goes through lists: it is about each of their members.
 
 The most specific rule counts: ``fields``, then ``preset`` (the vendor's fields in ``About.personal``), then the
@@ -120,7 +120,7 @@ def _spell(field: str) -> tuple[str, ...]:
     if column != ATTRIBUTES or not names or _PATH.sub("", dot + rest):
         msg = (
             f"The policy names {field!r}, which is neither a canonical column nor a path such as {ATTRIBUTES}.receiver "
-            f"(a name with a dot stands in double quotes). Columns are: {', '.join(CANONICAL.names)}."
+            f"(put a name with a dot into double quotes). Columns are: {', '.join(CANONICAL.names)}."
         )
         raise ConfigError(msg)
     return (column, *(name.casefold() for name in names))

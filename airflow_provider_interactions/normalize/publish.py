@@ -51,7 +51,7 @@ class Publication:
 
 
 def publish(lake: Lake, raw: Manifest, parts: Sequence[Manifest], chosen: Publication) -> Manifest:
-    """Make a window of its parts: the new manifest replaces the former one, whose files are then removed.
+    """Make a window of its parts. The new manifest replaces the former one; then the former files are removed.
 
     Raises TooManyRejects, Unreconciled if a part is missing or counts do not add up, and WindowSuperseded if another
     extraction of the window was published meanwhile: all of them before anything is published. The last one also after
@@ -89,7 +89,7 @@ def _join_parts(raw: Manifest, parts: Sequence[Manifest]) -> Manifest:
         )
         raise Unreconciled(msg)
     counts = sum((part.counts for part in parts), Counts())
-    gone = -counts.erased  # of rows whose keys were destroyed: all other counts are those of the rows that are left
+    gone = -counts.erased  # rows whose keys were destroyed: all other counts are without them
     return replace(
         raw,
         files=tuple(sorted((file for part in parts for file in part.files), key=lambda file: file.path)),

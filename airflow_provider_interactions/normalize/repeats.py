@@ -1,4 +1,4 @@
-"""Find repeats: a record that the contact already had, perhaps in another state. Nothing else may be dropped.
+"""Find repeats: a record that the contact already had, perhaps with another status. Only repeats may be dropped.
 
 Two records with the same key are versions of one record if their lasting columns are equal: time, channel, subject,
 campaign, message. In addition, either the rest is equal too, or the state differs (status, count, delivery, update).

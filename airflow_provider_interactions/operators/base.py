@@ -165,7 +165,7 @@ class VendorOperator(LakeOperator):
     :param end: end of the window, exclusive
     :param width: length of a partition. A longer window is split into windows of this length. Default: one day
     :param lookback: number of windows before its own that a scheduled run reads again, because vendors add and change
-        interactions later. They are counted apart. Backfills and runs by hand do not look back. Default: 0
+        interactions later. They are counted separately. Backfills and manual runs do not look back. Default: 0
     :param options: options of the vendor; the vendor's page in the documentation lists them
     :param deferrable: whether the task gives up its slot if the vendor asks for a pause of more than a minute. The
         triggerer waits, and the task continues after the pause. Default: ``[operators] default_deferrable``

@@ -51,7 +51,7 @@ class PlanErasureOperator(ErasureOperator):
             lake = self.open_lake()
             people = self.find_people(context, lake)
             if not people:
-                raise AirflowSkipException("No contact has one of these outcomes, so there is nobody to erase.")
+                raise AirflowSkipException("No contact has one of these outcomes, so there are no contacts to erase.")
             self.attempt.note_account(_name_vendors(people), EVERY)
             tables = [".".join(filter(None, one.describe())) for one in self.open_tables(context, lake)]
             plan = plan_erasure(lake, people, tables, self.find_policy_keys())
@@ -137,7 +137,7 @@ class EraseContactOperator(ErasureOperator):
         return people
 
     def _read_approval(self) -> str:
-        """Who approved. Raises ConfigError if nobody did."""
+        """Who approved the plan. Raises ConfigError if nobody did."""
         if self.approved_by and not self.approval:
             return self.approved_by
         approval = self.approval or {}

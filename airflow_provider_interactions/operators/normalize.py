@@ -45,8 +45,8 @@ class NormalizeInteractionsOperator(PolicyOperator):
         outside of the band of the last weeks), ``rejects`` (a rising share of rejects). Each finding is a warning in
         the log, counts in the metric ``interactions.alerts`` and in the ledger, and is in the asset's event. Default:
         ``drift``; an empty list for nothing
-    :param fail_on: those of them that also fail the task, so that nothing is loaded before somebody has looked. Mark
-        the task as success to load the window
+    :param fail_on: the kinds that also fail the task, so that nothing is loaded before somebody has looked. Mark the
+        task as success to load the window
     :param keep_former: how long the Parquet files of a replaced window stay, for tables that consist of these files
         (Iceberg) and for their readers: at most a day, as ``timedelta``. Default: a day if a target is in Iceberg,
         else they go at once
@@ -166,7 +166,7 @@ class NormalizeInteractionsOperator(PolicyOperator):
 
 
 def _require_kinds(task: str, **arguments: Collection[str]) -> None:
-    """Raise ValueError while Airflow parses the DAG, for a word that is no kind of alert."""
+    """Raise ValueError while Airflow parses the DAG, for a word that is not a kind of alert."""
     for name, kinds in arguments.items():
         unknown = [kinds] if isinstance(kinds, str) else sorted(set(kinds) - set(KINDS))
         if unknown:

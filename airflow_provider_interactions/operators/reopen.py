@@ -18,11 +18,11 @@ from airflow_provider_interactions.window import Window, join_windows, zulu
 
 
 class FindReopenedOperator(VendorOperator):
-    """Find windows in the lake whose rows have come, gone or changed at the vendor since they were extracted.
+    """Find windows in the lake with rows that were added, removed or changed at the vendor since the extraction.
 
     Only for vendors that keep everybody's interactions in tables. Returns one configuration for each stretch of
     neighbouring windows, with ``start`` and ``end``, for runs of the same DAG. A window is found again until it has
-    been extracted. Runs by hand and backfills skip the task, so the runs that it starts do not start others.
+    been extracted. Manual runs and backfills skip the task, so the runs that it starts do not start others.
     """
 
     stage = "reopen"

@@ -27,7 +27,7 @@ from airflow_provider_interactions.lake.swap import hold_folder
 from airflow_provider_interactions.person.erase_answers import AnswersErasure
 from airflow_provider_interactions.vendors import find_vendor
 
-#: Layers with data files, some of which manifests refer to.
+#: Layers with data files. Manifests refer to some of the files.
 DATA = ("raw", "interactions", "history", "rejects")
 
 #: All layers with personal data.

@@ -107,7 +107,7 @@ class AnswersErasure:
         return count_matches(content, build_patterns([one.id for one in self.contacts])) > 0
 
     def _count_rest(self, summary: Answer, lines: Sequence[Line], size: int) -> Answer:
-        """The counts of the others. People without a row cannot be told apart: their counts stay."""
+        """The counts of the other people. People without a row cannot be distinguished, so their counts stay."""
         groups = _group(lines)
         known = [person for person in summary.people if person.interactions + person.rejected]
         if len(known) != len(groups):

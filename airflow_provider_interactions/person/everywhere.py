@@ -46,7 +46,7 @@ class System:
 def match_accounts(
     identities: Iterable[Identity], accounts: Sequence[tuple[str, str]]
 ) -> tuple[Mapping[tuple[str, str], list[Contact]], list[str]]:
-    """The identifiers to ask for at each (vendor, account), and sentences about what nobody will be asked.
+    """The identifiers to request at each (vendor, account), and sentences about what cannot be requested.
 
     Raises ConfigError if nothing can be asked.
     """

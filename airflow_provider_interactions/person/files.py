@@ -233,7 +233,7 @@ def encode_line(row: Row) -> bytes:
     members = {name: value for name, value in row.items() if value not in (None, "")}
     if row["rejected"] is None:
         members = {name: value for name, value in members.items() if name not in _VERBATIM}
-        # The vendor's own JSON may have line breaks. They can only stand between its values.
+        # The vendor's own JSON may have line breaks. They can only be between its values.
         members["attributes"] = msgspec.Raw(row["attributes"].replace("\r", " ").replace("\n", " "))
     else:
         members["record"] = row["record"].decode("utf-8", "replace")

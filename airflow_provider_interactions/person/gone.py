@@ -2,7 +2,7 @@
 
 A vendor answers for each contact of a window. The word ``deleted`` says that it had the contact and has deleted it,
 ``not_found`` that it does not know the identifier, which may also be a mistake in the list of contacts. The newest
-answer counts: a contact that was answered again since is no candidate.
+answer counts: a contact that the vendor has answered for again since is not a candidate.
 """
 
 from __future__ import annotations

@@ -23,14 +23,14 @@ class Html(str):
 
 
 def show_text(value: object) -> Html:
-    """Any value as escaped text. A character that cannot be seen stands as ``⟨U+202E⟩``; long text is cut."""
+    """Any value as escaped text. An invisible character is shown as ``⟨U+202E⟩``; long text is cut."""
     text = str(value).replace("\r\n", "\n")
     cut = f" … (cut: {len(text):,} characters in all)" if len(text) > LONGEST else ""
     return Html(escape(_UNSAFE.sub(_name_character, text[:LONGEST])) + cut)
 
 
 def element(name: str, *children: str, **attributes: str) -> Html:
-    """An element. Children that are not ``Html`` are escaped, and so are attributes. ``class_`` stands for class."""
+    """An element. Children that are not ``Html`` are escaped, and so are attributes. ``class_`` means class."""
     given = "".join(f' {key.rstrip("_")}="{show_text(value)}"' for key, value in attributes.items())
     return Html(f"<{name}{given}>{join_html(children)}</{name}>")
 

@@ -24,7 +24,7 @@ MOST_ROWS = 500
 
 
 class Identity(NamedTuple):
-    """One identifier of a person. ``account`` None stands for every account of the vendor."""
+    """One identifier of a person. ``account`` None means every account of the vendor."""
 
     vendor: str
     account: str | None
@@ -124,7 +124,7 @@ def _list_spellings(sought: Sought) -> set[str]:
     asked = [(vendor, kind) for vendor in vendors for kind in vendor.about.person_kinds if sought.kind in (None, kind)]
     if not asked:
         kinds = sorted({kind for vendor in vendors for kind in vendor.about.person_kinds})
-        raise ConfigError(f"There is no such kind of identifier. Use one of: {', '.join(kinds)}.")
+        raise ConfigError(f"This kind of identifier is not known. Use one of: {', '.join(kinds)}.")
     spelled = {
         contact.id
         for vendor, kind in asked
@@ -142,7 +142,7 @@ def _is_sought(row: Mapping[str, str], sought: Sought) -> bool:
     if (sought.vendor or row["vendor"], sought.kind or kind) != (row["vendor"], kind):
         return False
     texts = ((sought.identifier or "").strip(), row["identifier"])
-    if kind == EMAIL:  # no system tells two people apart by the case of an address
+    if kind == EMAIL:  # no system distinguishes people by the case of an address
         return texts[0].lower() == texts[1].lower()
     mine, found = (read_contact(vendor, text, kind) if vendor else None for text in texts)
     return mine == found if mine and found else texts[0] == texts[1]

@@ -39,13 +39,13 @@ from airflow_provider_interactions.window import Window
 #: Months are unfolded at first if a page has no more records.
 OPEN = 100
 
-#: The most bars of the timeline. It shows days if they fit, else months, else years, else centuries.
+#: The most bars of the timeline. It shows days if they fit, otherwise months, years or centuries.
 BARS = 36
 
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """What stands at the top of the page: when it was asked, by whom, and the limits of the request.
+    """The top of the page: when the request was made, who made it, and its limits.
 
     ``asked_at`` is aware. ``asked_by`` is the name of who asked, None if unknown. ``window`` None means all time.
     ``types`` empty means all. ``gaps`` are sentences that say what was not asked, or not of the vendor.
@@ -245,7 +245,7 @@ def _write_records(
     file: pq.ParquetFile, subjects: Sequence[Subject], counts: PageCounts, zone: ZoneInfo, *, opened: bool
 ) -> Iterator[tuple[Html, int]]:
     if not counts.rows:
-        yield Html("<p>There is no record.</p>\n"), 0
+        yield Html("<p>There are no records.</p>\n"), 0
     months = groupby(read_in_order(file, subjects), lambda row: find_month(row, zone))
     for month, rows in months:
         title = f"{_name_month(month)}: {pluralize(counts.count_month(month), 'record')}"

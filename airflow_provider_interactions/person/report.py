@@ -9,12 +9,12 @@ from airflow_provider_interactions.window import Window, zulu
 
 
 def describe_answer(answer: Answer) -> Iterator[str]:
-    """The answer in sentences. They give every count and identify nobody."""
+    """The answer in sentences, with every count and no personal data."""
     yield from _describe_findings(answer, f"{answer.vendor}, {_describe_window(answer)}")
 
 
 def describe_person(answer: PersonAnswer) -> Iterator[str]:
-    """The answer about one person at several systems in sentences. They give every count and identify nobody."""
+    """The answer about one person at several systems in sentences, with every count and no personal data."""
     systems = pluralize(len(answer.systems), "system")
     yield f"{systems}, {_describe_window(answer)}: {pluralize(answer.counts.canonical, 'interaction')}."
     yield from answer.gaps

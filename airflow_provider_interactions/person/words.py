@@ -85,7 +85,7 @@ def localize(instant: datetime, zone: ZoneInfo) -> datetime:
 
 
 def show_time(instant: datetime, zone: ZoneInfo) -> str:
-    """``2026-01-31 14:05:09 CET``. The zone's abbreviation tells the two hours at the end of summer time apart."""
+    """``2026-01-31 14:05:09 CET``. The zone's abbreviation distinguishes the two hours at the end of summer time."""
     local = localize(instant, zone)
     return f"{local.replace(tzinfo=None).isoformat(' ', 'seconds')} {local.tzname()}"
 

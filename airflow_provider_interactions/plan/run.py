@@ -28,7 +28,7 @@ from airflow_provider_interactions.window import Window
 
 DAY = timedelta(days=1)
 
-#: Tasks of a run beside those that extract: list, normalize, load.
+#: Tasks of a run that do not extract: list, normalize, load.
 OTHER_TASKS = 3
 
 #: Seconds that Airflow spends on each task, with ``min_heartbeat_interval`` 1 (measured, docs/deploy.md).

@@ -22,7 +22,7 @@ WHAT_TO_WRITE = (
     '{"start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z"}, and declare both in the DAG.'
 )
 
-#: How to start a run by hand so that it has a window.
+#: How to start a manual run that has a window.
 BY_HAND = (
     "A run that is started by hand has a window only if you give it one: a logical date (airflow dags trigger "
     "--logical-date 2026-01-02T00:00:00Z reads the day before it), or the params start and end, for example "

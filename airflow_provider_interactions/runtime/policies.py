@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def find_policy(vendor: str, given: GivenPolicy, conn_id: str | None) -> Policy:
-    """The policy of a vendor's rows: the given one, else that of the connection, else the vendor's own rules.
+    """The policy of a vendor's rows: the given one, else the connection's, else the vendor's own rules.
 
     Raises ConfigError that names what is wrong, and AirflowNotFoundException if a connection does not exist.
     """

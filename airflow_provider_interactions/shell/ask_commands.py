@@ -1,4 +1,4 @@
-"""Commands that ask a vendor, or a stand-in for one, and write nothing."""
+"""Commands that read from a vendor, or a stand-in for one, and write nothing."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def preview(
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show a few interactions, canonical beside raw. Nothing is written."""
+    """Show a few interactions, each as a row of the table and as the vendor sent it. Writes nothing."""
     with open_session("preview", json, debug, config) as session:
         from airflow_provider_interactions.shell import preview as command
         from airflow_provider_interactions.shell.sources import ContactChoice, list_contacts

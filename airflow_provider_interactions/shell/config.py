@@ -48,7 +48,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         found = self._find_value(conn_id)
         if not found:
             msg = (
-                f"There is no connection {conn_id}. Set the environment variable {PREFIX}{conn_id.upper()}, or add "
+                f"Connection {conn_id} does not exist. Set the environment variable {PREFIX}{conn_id.upper()}, or add "
                 f"[connections.{conn_id}] to {FILE}."
             )
             raise ConfigError(msg)
@@ -112,7 +112,7 @@ def read_config(path: Path | None) -> Config:
     except FileNotFoundError:
         if path is None:
             return Config()
-        raise ConfigError(f"There is no file {file}.") from None
+        raise ConfigError(f"The file {file} does not exist.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read ({type(error).__name__}).") from None
     return _convert(file, text)

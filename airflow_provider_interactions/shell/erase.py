@@ -105,7 +105,7 @@ def lift_contacts(session: Session, lake: Lake, vendor: str, contacts: Sequence[
 
 
 def find_people(session: Session, choice: Choice, lake: Lake) -> People:
-    """The chosen people by the vendor's name. Raises ConfigError that says what is wrong, and names nobody."""
+    """The chosen people by the vendor's name. Raises ConfigError that says what is wrong, without a name."""
     given = [bool(choice.contacts), choice.person_id is not None, choice.identifier is not None]
     if sum(given) != 1:
         raise ConfigError("Give one of --contact, --person-id and --identifier. Nothing was changed.")

@@ -103,7 +103,7 @@ def normalize(
     identities: IdentityMap = None,
     rejects_share: RejectsShare = None,
     keep_former: Annotated[
-        str | None, typer.Option(help="How long former files stay, such as 6h; 1d at most. Default: not at all.")
+        str | None, typer.Option(help="How long former files stay, such as 6h; 1d at most. Default: they do not stay.")
     ] = None,
     alert: Alerts = None,
     lake: LakeUrl = None,

@@ -65,7 +65,7 @@ def show_plan(
 
 
 def confirm_requests(source: Source, windows: Sequence[Window], contacts: int, kind: str | None, most: int) -> None:
-    """Ask before all windows together take more than ``most`` requests. Raises ConfigError if nobody agrees.
+    """Ask before all windows together take more than ``most`` requests. Raises ConfigError without consent.
 
     Without a terminal there is nobody to ask.
     """

@@ -1,4 +1,4 @@
-"""A look at a few interactions, canonical beside raw. Nothing is written."""
+"""Show a few interactions, each as a row of the table and as the vendor sent it. Nothing is written."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from airflow_provider_interactions.window import Window, zulu
 #: A person waits for the answer, so a vendor that is away or busy is not waited for as long as by a task.
 LIMITS = Limits(timeout=30.0, tries=3, odd_tries=2, patience=30.0)
 
-#: Columns that the table leaves out: the record beside it has the same.
+#: Columns that the preview leaves out, because the record next to the row has the same values.
 BESIDE = frozenset({"attributes"})
 
 

@@ -16,7 +16,7 @@ from airflow_provider_interactions.contract import Contact, Credentials, Options
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.shell.session import Session
 
-#: What stands for standard input instead of an identifier or a file.
+#: Means standard input, in place of an identifier or a file.
 STDIN = "-"
 
 

@@ -59,7 +59,7 @@ def test_a_duckdb_connection_without_a_path_is_explained(local, define):
 
 
 def test_a_connection_of_another_type_is_explained(local, define):
-    with pytest.raises(ConfigError, match=r"Connection web is of type http, which is no target.*duckdb"):
+    with pytest.raises(ConfigError, match=r"Connection web is of type http, which is not a target.*duckdb"):
         open_targets(define("web", conn_type="http"), "t", local)
 
 

@@ -44,7 +44,7 @@ def test_pages_in_order_pass():
 
 @pytest.mark.parametrize("cursors", [["a", "a"], ["a", "b", "a"], ["a", "b", "c", "b"]])
 def test_a_cursor_that_comes_twice_would_never_end(cursors):
-    with pytest.raises(Stalled, match="acme: the vendor handed out the same page cursor twice"):
+    with pytest.raises(Stalled, match="acme: the vendor sent the same page cursor twice"):
         guarded(*(page(1, cursor) for cursor in cursors))
 
 
@@ -236,7 +236,7 @@ def test_a_contact_asked_for_twice_is_still_one_contact(rig, tools):
 
 def test_empty_pages_without_an_end(rig):
     rig.faults(kind="endless_pages")
-    with pytest.raises(Stalled, match="200 empty pages in a row and still hands out a cursor"):
+    with pytest.raises(Stalled, match="200 empty pages in a row, and still sends a cursor"):
         extract(rig.job(contacts=rig.contacts(1), options=build_options(rig.job().vendor, {"types": ["EmailSent"]})))
     assert rig.stats["by_fault"] == {"endless_pages": 200}
 

@@ -297,7 +297,7 @@ def test_outcomes_and_what_is_never_stated_are_said(lake):
 def test_a_page_without_records_says_so(lake):
     text, page = make_page(lake, [])
     assert page.rows == 0
-    assert "There is no record." in text
+    assert "There are no records." in text
 
 
 class TestSize:

@@ -365,7 +365,7 @@ def test_a_wrong_command_line(shell):
 
 def test_a_missing_connection_is_named(shell):
     _, err = shell.run("test", "which50", "--conn-id", "other", code=3)
-    assert err.startswith("There is no connection other. Set the environment variable AIRFLOW_CONN_OTHER, or add ")
+    assert err.startswith("Connection other does not exist. Set the environment variable AIRFLOW_CONN_OTHER, or add ")
     assert len(err.splitlines()) == 1
     assert shell.ask("test", "which50", "--conn-id", "other", code=3)["type"] == "ConfigError"
 

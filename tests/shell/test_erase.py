@@ -108,7 +108,7 @@ def test_the_key_may_be_in_the_file(filled):
     file.chmod(0o600)
     assert filled.ask("extract", VENDOR, *DATES)["windows"]
     file.write_text('suppression_conn_id = "nowhere"\n')
-    assert "There is no connection nowhere" in filled.ask("extract", VENDOR, *DATES, code=3)["message"]
+    assert "Connection nowhere does not exist" in filled.ask("extract", VENDOR, *DATES, code=3)["message"]
 
 
 def test_whoever_was_erased_is_refused_until_the_suppression_is_lifted(filled):

@@ -1,6 +1,6 @@
-"""What SQL warehouses differ in: names, types, statements, and how a window's files reach a staging table.
+"""The differences between SQL warehouses: names, types, statements, and how files reach a staging table.
 
-`Dialect` has what most share; a module each has the rest. ``docs/sql`` has every statement as each warehouse gets it.
+`Dialect` has what most of them share. Each warehouse has a module for the rest. ``docs/sql`` has every statement.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class Result(NamedTuple):
 
 
 class Session(Protocol):
-    """A connection that runs statements, each in a transaction of its own unless one was begun by a statement."""
+    """A connection that runs statements. Each is a transaction by itself, unless a statement has begun one."""
 
     def run(self, sql: str, values: Sequence[str] = ()) -> Result:
-        """Run a statement. ``values`` replace the markers in it. Raises what the driver raises."""
+        """Run a statement. ``values`` replace the markers in it. Raises the driver's errors."""
 
 
 class DbApiSession:
@@ -44,7 +44,7 @@ class DbApiSession:
         self.connection = connection
 
     def run(self, sql: str, values: Sequence[str] = (), **options: Any) -> Result:
-        """Run a statement. ``options`` are those of the driver's cursor."""
+        """Run a statement. ``options`` are arguments of the driver's cursor."""
         with closing(self.connection.cursor()) as cursor:
             cursor.execute(sql, *([list(values)] if values else []), **options)
             described = cursor.description or ()
@@ -54,7 +54,7 @@ class DbApiSession:
 
 @dataclass(frozen=True)
 class Dialect(ABC):
-    """One kind of warehouse. ``table`` is always a name as the user wrote it, ``source`` is SQL for the staged rows."""
+    """One kind of warehouse. ``table`` is always a name as the user wrote it. ``source`` is SQL for the staged rows."""
 
     #: The name of the warehouse, for messages, and sqlglot's name of its SQL.
     title: ClassVar[str]
@@ -62,7 +62,7 @@ class Dialect(ABC):
     #: The types of columns, by kind: text, instant, integer; and patterns of the names under which it describes them.
     types: ClassVar[Mapping[str, str]]
     fits: ClassVar[Mapping[str, str]]
-    #: What the user must be granted.
+    #: The rights that the user needs.
     grants: ClassVar[str]
     #: Patterns of errors: another load was in the way; the user may not do that; the table is absent.
     conflict: ClassVar[re.Pattern[str]]
@@ -80,11 +80,11 @@ class Dialect(ABC):
     rollback: ClassVar[Sequence[str]] = ()
 
     def make_lock(self, table: str) -> Sequence[str]:  # noqa: ARG002 - not every warehouse needs one
-        """The statements that make what `take_lock` needs."""
+        """The statements that make the lock for `take_lock`."""
         return ()
 
     def take_lock(self, table: str) -> Sequence[str]:  # noqa: ARG002 - not every warehouse has one
-        """The statements that let no other load into the table until the transaction ends."""
+        """The statements that lock the table for other loads until the transaction ends."""
         return ()
 
     def open(self, connection: Any) -> Session:
@@ -107,7 +107,7 @@ class Dialect(ABC):
         return self.types[self.kind(field)]
 
     def list_names(self, columns: pa.Schema, prefix: str = "") -> str:
-        """The quoted column names, by commas."""
+        """The quoted column names, separated by commas."""
         return ", ".join(f"{prefix}{self.quote(name)}" for name in columns.names)
 
     def list_columns(self, columns: pa.Schema, *, stage: bool = False) -> str:
@@ -119,7 +119,7 @@ class Dialect(ABC):
         return plain if stage else f"{plain}{'' if field.nullable else ' NOT NULL'}{self.comment_column(field)}"
 
     def comment_column(self, field: pa.Field) -> str:
-        """The comment in a column's definition, where the warehouse has such comments."""
+        """The comment in a column's definition, if the warehouse supports comments."""
         return f" COMMENT {self.quote_value(field.metadata[b'meaning'].decode())}" if field.metadata else ""
 
     @abstractmethod
@@ -156,7 +156,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def stage(self, session: Any, lake: Lake, manifest: Manifest, table: str, columns: pa.Schema) -> Any:
-        """A context in which the rows of a window are in the warehouse; it yields the SQL that names them.
+        """A context in which the rows of a window are in the warehouse. It yields the SQL that names them.
 
         Raises ConfigError if the warehouse cannot reach the lake.
         """
@@ -205,11 +205,11 @@ class Dialect(ABC):
         return build_distinct(new, old, null=null)
 
     def newer(self, columns: pa.Schema) -> str:
-        """The condition under which a row of the window replaces that of the table; see `build_newer`."""
+        """The condition under which a row of the window replaces the row in the table; see `build_newer`."""
         return build_newer(columns, self.quote, self.distinct).replace(" OR new.", "\n  OR new.")
 
     def of_account(self, manifest: Manifest, prefix: str = "old.") -> str:
-        """The condition for rows of the manifest's account. As constants, it lets a warehouse skip other data."""
+        """The condition for rows of the manifest's account. Its constants let a warehouse skip other data."""
         pairs = zip(KEY, (manifest.vendor, manifest.account), strict=False)
         return " AND ".join(f"{prefix}{self.quote(name)} = {self.quote_value(value)}" for name, value in pairs)
 
@@ -231,7 +231,7 @@ class MergingDialect(Dialect):
     escaped_quote = "\\'"
 
     def merge(self, table: str, source: str, columns: pa.Schema, manifest: Manifest) -> list[str]:
-        """The one statement."""
+        """One MERGE."""
         changed = [name for name in columns.names if name not in KEY]
         sets = ", ".join(f"{self.quote(name)} = new.{self.quote(name)}" for name in changed)
         merge = (
@@ -254,7 +254,7 @@ class ReplacingDialect(Dialect):
     rollback = ("ROLLBACK",)
 
     def merge(self, table: str, source: str, columns: pa.Schema, manifest: Manifest) -> list[str]:
-        """The two statements."""
+        """The statement that deletes replaced rows, and the one that inserts."""
         name, key = self.quote(table), self.quote("interaction_id")
         same = self.same(manifest)
         replaced = f"SELECT new.{key} FROM {source} new JOIN {name} old\nON {same}\nWHERE {self.newer(columns)}"  # noqa: S608 - quoted
@@ -284,13 +284,13 @@ def find_url(lake: Lake, path: str) -> str:
 
 
 def list_present(manifest: Manifest, columns: pa.Schema) -> pa.Schema:
-    """The columns that the files of a window have: an older version of the code wrote fewer."""
+    """The columns in the files of a window: an older version of this package wrote fewer."""
     return pa.schema([column for column in columns if find_since(column) <= manifest.schema_version])
 
 
 @contextmanager
 def drop_after(session: Session, *statements: str) -> Iterator[None]:
-    """Run statements at last, which remove what a load has made. They do not hide why it failed."""
+    """Afterwards, run statements that remove what a load has made. Their errors do not hide the load's error."""
     try:
         yield
     except BaseException:

@@ -129,7 +129,7 @@ class BigQuery(MergingDialect):
     def stage(
         self, session: BigQuerySession, lake: Lake, manifest: Manifest, table: str, columns: pa.Schema
     ) -> Iterator[str]:
-        """A table beside the other one, which is dropped afterwards."""
+        """A staging table next to the table; it is dropped afterwards."""
         dataset, _ = _split(table)
         staging = f"{dataset}.interactions_staging_{uuid.uuid4().hex[:12]}"
         expires = "OPTIONS (expiration_timestamp = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 1 DAY))"

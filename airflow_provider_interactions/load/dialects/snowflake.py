@@ -109,7 +109,10 @@ class Snowflake(ReplacingDialect):
         yield staging
 
     def _make_staging(self, session: DbApiSession, table: str, columns: pa.Schema) -> tuple[str, str]:
-        """A temporary table and a temporary stage beside the table; their names. The driver wants PUT's unquoted."""
+        """Make a temporary table and a temporary stage next to the table, and return their names.
+
+        The driver needs the stage's name without quotes for PUT.
+        """
         place, dot, _ = table.rpartition(".")
         name = f"interactions_staging_{uuid.uuid4().hex[:12]}"
         staging, files = self.quote(f"{place}{dot}{name}"), f"{self.quote(place) + dot if place else ''}{name}"

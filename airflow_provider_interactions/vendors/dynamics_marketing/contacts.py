@@ -50,7 +50,7 @@ async def contacts(fetch: Fetch, settings: Settings, options: Any) -> AsyncGener
         if not rows.next_link:
             break
         if rows.next_link in seen:
-            msg = "the list of contacts links to a page that was read before, which would never end"
+            msg = "the list of contacts links to a page that was read before, so it would never end"
             raise Stalled(msg)
         if empty == MOST_EMPTY_PAGES:
             msg = f"the list of contacts had {empty} empty pages in a row and still links to more. Look at its filter"
