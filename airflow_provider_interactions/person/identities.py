@@ -124,7 +124,7 @@ def _list_spellings(sought: Sought) -> set[str]:
     asked = [(vendor, kind) for vendor in vendors for kind in vendor.about.person_kinds if sought.kind in (None, kind)]
     if not asked:
         kinds = sorted({kind for vendor in vendors for kind in vendor.about.person_kinds})
-        raise ConfigError(f"This kind of identifier is not known. Use one of: {', '.join(kinds)}.")
+        raise ConfigError(f"There is no such kind of identifier. Use one of: {', '.join(kinds)}.")
     spelled = {
         contact.id
         for vendor, kind in asked
