@@ -6,11 +6,12 @@ raises ``BadResponse``, within milliseconds.
 
 ::
 
-    xml.find_root(body) "getUserInteractionsResponse", "html", … or "", without parsing xml.parse(body, what) a small
-    document as an element xml.parse_many(records) many records, at the cost of one document xml.split(body,
-    "interaction", what, read) a large one: each record's bytes, and what ``read`` makes of it xml.to_plain(element) an
-    element as plain values: text, None, dict, list xml.read_name / is_nil / read_text / find_child an element's name,
-    xsi:nil, own text, child by local name
+    xml.find_root(body)                         "getUserInteractionsResponse", "html", … or "", without parsing
+    xml.parse(body, what)                       a small document as an element
+    xml.parse_many(records)                     many records, at the cost of one document
+    xml.split(body, "interaction", what, read)  a large one: each record's bytes, and what ``read`` makes of it
+    xml.to_plain(element)                       an element as plain values: text, None, dict, list
+    xml.read_name / is_nil / read_text / find_child   an element's name, xsi:nil, own text, child by local name
 
 A record's bytes are not always those that the vendor sent. They are libxml2's serialisation in UTF-8, with the
 namespaces that the record needs to be read by itself. Quotes of attributes and the spelling of character references can
