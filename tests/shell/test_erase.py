@@ -155,7 +155,7 @@ def test_a_person_of_the_map_at_all_systems(filled):
         (("nobody", "--contact", "secret-person"), "nobody"),
         ((VENDOR, "--contact", "a" * 64), "Contact 1 looks like a hash"),
         ((VENDOR, "--contact", "secret-person", "--kind", "shoe_size"), "cannot look contacts up by shoe_size"),
-        ((VENDOR, "--contact", "8effaa1bc8f7c90086ea314161265324", "--target", "none"), "Connection none does not exist"),
+        ((VENDOR, "--contact", "8effaa1bc8f7c90086ea314161265324", "--target", "none"), "none does not exist"),
         (("--person-id", "secret-person", "--identities", "nowhere.csv"), "The map of identities does not exist"),
     ],
 )
