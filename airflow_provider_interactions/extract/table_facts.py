@@ -38,7 +38,7 @@ MEMORY = "64MB"
 #: The layer of the lake with the facts.
 LAYER = "tables"
 
-_NARROW = pa.schema([("key", pa.string()), ("version", pa.int64()), ("at", INSTANT)])
+_NARROW = pa.schema([("key", pa.string()), ("version", pa.int64()), ("at", INSTANT), ("place", pa.int64())])
 
 _FACTS = """
 SELECT (epoch_us("at") - $1) // $2 AS piece, count(*),
@@ -46,9 +46,15 @@ SELECT (epoch_us("at") - $1) // $2 AS piece, count(*),
 FROM narrow WHERE "at" IS NOT NULL GROUP BY piece
 """
 
-_SEVERAL = """
-SELECT "key", max("version") FROM narrow WHERE "key" IS NOT NULL GROUP BY "key" HAVING count(*) > 1
+# Keys with one row, which are most, are left out first. Of rows with the same key and version, the first one counts.
+_SUPERSEDED = """
+SELECT "place", "key" FROM narrow
+SEMI JOIN (SELECT "key" FROM narrow WHERE "key" IS NOT NULL GROUP BY "key" HAVING count(*) > 1) USING ("key")
+QUALIFY row_number() OVER (PARTITION BY "key" ORDER BY "version" DESC, "place") > 1 ORDER BY "place"
 """
+
+#: Superseded rows that are fetched from DuckDB at once.
+_FETCHED = 1_024
 
 
 class WindowFacts(msgspec.Struct, frozen=True):
@@ -59,13 +65,14 @@ class WindowFacts(msgspec.Struct, frozen=True):
 
 
 class NarrowFacts(NamedTuple):
-    """The facts of each piece of a window by its number, and the newest version of each key that has several rows.
+    """The facts of each piece of a window by its number.
 
-    ``undated`` is the number of rows without an instant.
+    ``superseded`` are the places and keys of rows that are not the newest of their key, by place; to be read before the
+    facts of the next table. ``undated`` is the number of rows without an instant.
     """
 
     pieces: dict[int, Fact]
-    newest: Mapping[str, int]
+    superseded: Iterator[tuple[int, str]]
     undated: int = 0
 
     @property
@@ -75,9 +82,11 @@ class NarrowFacts(NamedTuple):
 
 
 def narrow_rows(batches: Iterable[pa.RecordBatch], bulk: Bulk, window: Window) -> Iterator[pa.RecordBatch]:
-    """Key, version and instant of the rows of a window, and of those without an instant."""
+    """Key, version, instant and place among all of the rows of a window, and of those without an instant."""
+    passed = 0
     for rows in batches:
-        values = read_keys(rows, bulk), read_versions(rows, bulk), read_instants(rows, bulk)
+        places = pa.array(range(passed, passed := passed + rows.num_rows), pa.int64())
+        values = read_keys(rows, bulk), read_versions(rows, bulk), read_instants(rows, bulk), places
         yield select_window(pa.record_batch(list(values), _NARROW), window)
 
 
@@ -107,8 +116,8 @@ class FactReader:
         undated = _copy_rows(database, narrow)
         length = (width or (window.end - window.start)) // timedelta(microseconds=1)
         pieces = database.execute(_FACTS, [_count_microseconds(window.start), length]).fetchall()
-        newest = database.execute(_SEVERAL).fetchall()
-        return NarrowFacts({piece: (rows, digest) for piece, rows, digest in pieces}, dict(newest), undated)
+        facts = {piece: (rows, digest) for piece, rows, digest in pieces}
+        return NarrowFacts(facts, _find_superseded(database), undated)
 
     def _open(self) -> DuckDBPyConnection:
         try:
@@ -148,6 +157,12 @@ def _copy_rows(database: DuckDBPyConnection, narrow: Iterator[pa.RecordBatch]) -
     finally:
         database.unregister("rows")
     return undated[0]
+
+
+def _find_superseded(database: DuckDBPyConnection) -> Iterator[tuple[int, str]]:
+    found = database.execute(_SUPERSEDED)
+    while some := found.fetchmany(_FETCHED):
+        yield from some
 
 
 def _count_microseconds(moment: datetime) -> int:

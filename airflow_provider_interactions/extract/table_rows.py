@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract.bulk import SUPERSEDED, Bulk
+from airflow_provider_interactions.errors import BadResponse
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.raw_table import NUMBERED, repeat_instant
 from airflow_provider_interactions.schema import WORD
-from airflow_provider_interactions.tables.columns import read_instants, read_keys, read_people, read_versions
+from airflow_provider_interactions.tables.columns import read_instants, read_keys, read_people
 from airflow_provider_interactions.tables.payloads import build_payloads
+
+#: Bytes of a table's rows that may be held in memory. A table with more is read twice.
+HELD_BYTES = 32 * 1024 * 1024
+
+
+def hold_rows(batches: Iterable[pa.RecordBatch]) -> list[pa.RecordBatch] | None:
+    """All batches of a scan; None if they have too many bytes to be held. The rest of them is not read then."""
+    held, size = list[pa.RecordBatch](), 0
+    for rows in batches:
+        size += rows.nbytes
+        if size > HELD_BYTES:
+            return None
+        held.append(rows)
+    return held
 
 
 class SortedRows(NamedTuple):
@@ -25,36 +40,25 @@ class SortedRows(NamedTuple):
     received: int
 
 
-@dataclass(slots=True)
-class NewestRows:
-    """Finds the rows that are not the newest of their key. ``newest`` has the versions of keys with several rows."""
+class SupersededRows:
+    """The superseded rows of a table, found while its batches come. ``found`` has their places and keys, by place."""
 
-    newest: Mapping[str, int]
-    _keys: pa.Array = field(init=False)
-    _seen: set[str] = field(default_factory=set)
+    def __init__(self, found: Iterator[tuple[int, str]]) -> None:
+        self._found = found
+        self._next = next(found, None)
+        self._passed = 0
 
-    def __post_init__(self) -> None:
-        self._keys = pa.array(list(self.newest), pa.string())
-
-    def find_superseded(self, rows: pa.RecordBatch, bulk: Bulk) -> list[int]:
-        """The places of superseded rows. Of rows with the same key and version, the first one counts."""
-        if not self.newest:
-            return []
-        keys = read_keys(rows, bulk)
-        places = pc.indices_nonzero(pc.is_in(keys, self._keys))
-        some = zip(
-            places.to_pylist(),
-            keys.take(places).to_pylist(),
-            read_versions(rows, bulk).take(places).to_pylist(),
-            strict=True,
-        )
-        return [place for place, key, version in some if not self._is_newest(key, version)]
-
-    def _is_newest(self, key: str, version: int) -> bool:
-        first = version == self.newest[key] and key not in self._seen
-        if first:
-            self._seen.add(key)
-        return first
+    def take(self, rows: pa.RecordBatch, bulk: Bulk) -> pa.BooleanArray:
+        """Which rows of the next batch are superseded. Raises BadResponse if its rows are not those of ``found``."""
+        start, self._passed = self._passed, self._passed + rows.num_rows
+        places, keys = list[int](), list[str]()
+        while self._next is not None and self._next[0] < self._passed:
+            places.append(self._next[0] - start)
+            keys.append(self._next[1])
+            self._next = next(self._found, None)
+        if places and read_keys(rows, bulk).take(pa.array(places)).to_pylist() != keys:
+            raise BadResponse("the table changed while it was read: its rows came in another order")
+        return pc.is_in(pa.array(range(rows.num_rows)), value_set=pa.array(places, pa.int64()))
 
 
 @dataclass(slots=True)
@@ -69,19 +73,20 @@ class RowBuilder:
         if not is_about_everyone(self.job):
             self._people = pa.array([f"{one.kind}\0{one.id}" for one in self.job.contacts], pa.string())
 
-    def build(self, rows: pa.RecordBatch, native_type: str, number: int, newest: NewestRows) -> SortedRows:
-        """The raw rows of a batch that the job takes; the others are counted only."""
+    def build(self, rows: pa.RecordBatch, native_type: str, number: int, superseded: SupersededRows) -> SortedRows:
+        """The raw rows of a table's next batch that the job takes; the others are counted only."""
         received, at = rows.num_rows, read_instants(rows, self.bulk)
         ids, kinds = read_people(rows, self.bulk)
-        questions = self._number(ids, kinds, number)
+        questions, contexts = self._number(ids, kinds, number), _write_contexts(superseded.take(rows, self.bulk))
         kept = pc.and_(self._find_window(at), questions.is_valid())
         if not pc.all(kept).as_py():
-            rows, at, ids, kinds, questions = (values.filter(kept) for values in (rows, at, ids, kinds, questions))
+            all_rows = rows, at, ids, kinds, questions, contexts
+            rows, at, ids, kinds, questions, contexts = (values.filter(kept) for values in all_rows)
         columns = {
             "contact_id": ids,
             "contact_id_kind": kinds.dictionary_encode().cast(WORD),
             "asked_type": _repeat(native_type, len(at)),
-            "context": _write_contexts(len(at), newest.find_superseded(rows, self.bulk)),
+            "context": contexts,
             "occurred_at": at,
             "payload": build_payloads(rows),
             "question": questions,
@@ -130,10 +135,6 @@ def _repeat(text: str, rows: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), rows), pa.array([text]))
 
 
-def _write_contexts(rows: int, superseded: Sequence[int]) -> pa.DictionaryArray:
+def _write_contexts(superseded: pa.BooleanArray) -> pa.DictionaryArray:
     """Empty contexts, but for superseded rows."""
-    if not superseded:
-        return _repeat("", rows)
-    chosen = set(superseded)
-    codes = pa.array([int(place in chosen) for place in range(rows)], pa.int32())
-    return pa.DictionaryArray.from_arrays(codes, pa.array(["", SUPERSEDED]))
+    return pa.DictionaryArray.from_arrays(superseded.cast(pa.int32()), pa.array(["", SUPERSEDED]))

@@ -25,7 +25,13 @@ from airflow_provider_interactions.extract.job import Job, Progress, open_checkp
 from airflow_provider_interactions.extract.outcomes import Outcome, count_outcomes, judge_rows
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.table_facts import narrow_rows, write_facts
-from airflow_provider_interactions.extract.table_rows import NewestRows, RowBuilder, SortedRows, is_about_everyone
+from airflow_provider_interactions.extract.table_rows import (
+    RowBuilder,
+    SortedRows,
+    SupersededRows,
+    hold_rows,
+    is_about_everyone,
+)
 from airflow_provider_interactions.extract.table_source import TableSource
 from airflow_provider_interactions.extract.undated import check_undated
 from airflow_provider_interactions.lake.manifest import Counts, Manifest
@@ -139,14 +145,16 @@ class _Landing:
         self.source.read_table(address, partial(self._read, number, address.native_type), undo)
 
     def _read(self, number: int, native_type: str, table: Table) -> None:
-        """Read a table twice: its keys and versions, then its rows."""
+        """Read a table: its keys and versions, then its rows. Only a table whose rows can be held is read once."""
         job, bulk = self.job, self.source.bulk
-        narrow = table.scan(job.window, name_narrow_columns(bulk))
+        held = hold_rows(table.scan(job.window))
+        narrow = table.scan(job.window, name_narrow_columns(bulk)) if held is None else held
         facts = self.source.facts.read(narrow_rows(narrow, bulk, job.window), job.window, job.width)
-        newest, before = NewestRows(facts.newest), self.tally.fetched
+        superseded, before = SupersededRows(facts.superseded), self.tally.fetched
         self.writer.state.tally = replace(self.tally)
-        for batch in table.scan(job.window) if facts.rows or facts.undated else ():
-            self._add(self.builder.build(batch, native_type, number, newest))
+        rows_again = table.scan(job.window) if held is None else held
+        for batch in rows_again if facts.rows or facts.undated else ():
+            self._add(self.builder.build(batch, native_type, number, superseded))
         rows = self.tally.fetched - before
         if is_about_everyone(job) and job.keeps == "dated" and rows != facts.rows:
             msg = f"the table {native_type} changed while it was read: it had {facts.rows} rows, and then {rows}"

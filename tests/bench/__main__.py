@@ -17,7 +17,7 @@ from tests.bench.iceberg import iceberg
 from tests.bench.large import large
 from tests.bench.postgres import postgres
 from tests.bench.processes import LIGHT, NAME, RETURNS_MEMORY, environment, run, run_side_by_side, sandbox, stats
-from tests.bench.tables import tables
+from tests.bench.tables import large_tables, tables
 from tests.bench.vendors import normalize, profile, vendors
 
 
@@ -251,6 +251,7 @@ SCENARIOS = (
     profile,
     encrypt,
     tables,
+    large_tables,
     erase,
     iceberg,
     postgres,

@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from airflow_provider_interactions.connection import build_credentials
@@ -18,37 +19,48 @@ from tests.bench.processes import environment, run, sandbox
 
 NAME = "dynamics_journeys"
 
-#: Rows of a day, over all published types.
-ROWS = 1_000_000
+#: Rows of a day, over all published types: a large sender's, and ten times as many.
+ROWS, MANY_ROWS = 1_000_000, 10_000_000
 
 #: Days of the history: once and ten times.
 DAYS = (1, 10)
 
 #: Of each measurement by turns, the best counts: the machine is somebody else's, too.
-TURNS = 3
+TURNS, MANY_TURNS = 3, 2
 
 
 def tables(share):
-    """Read the same day from a store of one day and of ten, each time in a process of its own."""
-    rows = int(ROWS * share)
+    """Read a day of a million rows from a store of one day and of ten."""
+    yield from _read_day(int(ROWS * share), max(1, int(TURNS * share)))
+
+
+def large_tables(share):
+    """The same with ten million rows a day."""
+    yield from _read_day(int(MANY_ROWS * share), max(1, int(MANY_TURNS * share)))
+
+
+def _read_day(rows, turns):
+    """Read the same day from both stores by turns, each time in a process of its own."""
     settings = {"scale_rows": rows, "scale_types": TYPES}
     sets = [part for name, value in settings.items() for part in ("--set", f"{NAME}.{name}={json.dumps(value)}")]
-    found, turns = {}, max(1, int(TURNS * share))
-    for days in DAYS:
-        with sandbox("--contacts", 1, "--days", days, *sets) as url, tempfile.TemporaryDirectory() as folder:
-            run("read", _environment(url, folder, "first"), "tables")  # the sandbox makes its files once
-            found[days] = [run("read", _environment(url, folder, str(n)), "tables") for n in range(turns)]
+    found = {days: [] for days in DAYS}
+    with ExitStack() as stack:
+        urls = {days: stack.enter_context(sandbox("--contacts", 1, "--days", days, *sets)) for days in DAYS}
+        for turn in range(-1, turns):
+            for days, url in urls.items():
+                with tempfile.TemporaryDirectory() as folder:
+                    done = run("read", environment(url, Path(folder, "lake"), contacts=[], name=NAME), "tables")
+                if turn >= 0:  # the first time, the sandbox makes its files
+                    found[days].append(done)
     best = {days: min(one.said["wall"] for one in runs) for days, runs in found.items()}
-    cpu = min(one.cpu for one in found[DAYS[-1]])
-    landed, peak = found[DAYS[-1]][0].said["rows"], max(one.peak for one in found[DAYS[-1]])
+    cpu = {days: min(one.cpu for one in runs) for days, runs in found.items()}
+    landed, peak = found[DAYS[-1]][0].said["rows"], max(one.peak for runs in found.values() for one in runs)
     name = f"a day of {landed:,} rows in {len(TYPES)} tables"
-    yield f"{name}, ten times the history: time", f"{best[DAYS[-1]] / best[DAYS[0]]:.2f} ×", "≤ 1.2 ×"
-    yield f"{name}, to raw, start-up included", f"{landed / cpu:,.0f} rows per CPU second", "≥ 150,000"
+    more = f"{best[DAYS[-1]] / best[DAYS[0]]:.2f} × (CPU: {cpu[DAYS[-1]] / cpu[DAYS[0]]:.2f} ×)"
+    yield f"{name}, ten times the history: time", more, "≤ 1.2 ×"
+    rates = " and ".join(f"{landed / cpu[days]:,.0f}" for days in DAYS)
+    yield f"{name}, to raw, start-up included: rows a CPU second, history once and ten times", rates, "≥ 150,000"
     yield f"{name}: peak memory", f"{peak:.0f} MB", "< 400 MB"
-
-
-def _environment(url, folder, name):
-    return environment(url, Path(folder, name), contacts=[], name=NAME)
 
 
 def read():
