@@ -38,10 +38,10 @@ class PageRows:
     question: int = 0
 
 
-def fill_part(tables: Sequence[pa.Table]) -> bool:
-    """Whether tables have enough rows or bytes for a part."""
+def fill_part(tables: Sequence[pa.Table], share: float = 1) -> bool:
+    """Whether tables have enough rows or bytes for a part, or for this share of one."""
     rows, held = sum(table.num_rows for table in tables), sum(table.column("payload").nbytes for table in tables)
-    return rows >= PART_ROWS or bool(held >= PART_BYTES)
+    return rows >= share * PART_ROWS or bool(held >= share * PART_BYTES)
 
 
 def build_part(tables: list[pa.Table]) -> pa.Table:

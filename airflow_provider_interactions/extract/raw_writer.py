@@ -142,7 +142,9 @@ class RawWriter:
         self._append(rows)
 
     def mark(self) -> Mark:
-        """What has been added so far, for ``roll_back``."""
+        """What has been added so far, for ``roll_back``. Whoever keeps a mark keeps less than half a part in memory."""
+        if fill_part(self._pending, 0.5):
+            self._write_pending()
         lists = self._pending, self._unsaved, self._ranges, self._rejected, self.state.written
         return Mark(len(self.state.parts), len(self.state.undated), [list[Any](held) for held in lists])
 

@@ -32,6 +32,13 @@ def hold_rows(batches: Iterable[pa.RecordBatch]) -> list[pa.RecordBatch] | None:
     return held
 
 
+def release_rows(held: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The batches one after the other; each one leaves the list, so that its memory can be used again."""
+    held.reverse()
+    while held:
+        yield held.pop()
+
+
 class SortedRows(NamedTuple):
     """Raw rows of the window, and raw rows whose time cannot be read. ``received`` counts all that came."""
 
@@ -48,8 +55,8 @@ class SupersededRows:
         self._next = next(found, None)
         self._passed = 0
 
-    def take(self, rows: pa.RecordBatch, bulk: Bulk) -> pa.BooleanArray:
-        """Which rows of the next batch are superseded. Raises BadResponse if its rows are not those of ``found``."""
+    def take(self, rows: pa.RecordBatch, bulk: Bulk) -> list[int]:
+        """The places of superseded rows in the next batch. Raises BadResponse if its rows are others than before."""
         start, self._passed = self._passed, self._passed + rows.num_rows
         places, keys = list[int](), list[str]()
         while self._next is not None and self._next[0] < self._passed:
@@ -58,7 +65,7 @@ class SupersededRows:
             self._next = next(self._found, None)
         if places and read_keys(rows, bulk).take(pa.array(places)).to_pylist() != keys:
             raise BadResponse("the table changed while it was read: its rows came in another order")
-        return pc.is_in(pa.array(range(rows.num_rows)), value_set=pa.array(places, pa.int64()))
+        return places
 
 
 @dataclass(slots=True)
@@ -77,7 +84,8 @@ class RowBuilder:
         """The raw rows of a table's next batch that the job takes; the others are counted only."""
         received, at = rows.num_rows, read_instants(rows, self.bulk)
         ids, kinds = read_people(rows, self.bulk)
-        questions, contexts = self._number(ids, kinds, number), _write_contexts(superseded.take(rows, self.bulk))
+        questions = self._number(ids, kinds, number)
+        contexts = _write_contexts(received, superseded.take(rows, self.bulk))
         kept = pc.and_(self._find_window(at), questions.is_valid())
         if not pc.all(kept).as_py():
             all_rows = rows, at, ids, kinds, questions, contexts
@@ -135,6 +143,9 @@ def _repeat(text: str, rows: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), rows), pa.array([text]))
 
 
-def _write_contexts(superseded: pa.BooleanArray) -> pa.DictionaryArray:
+def _write_contexts(rows: int, superseded: list[int]) -> pa.DictionaryArray:
     """Empty contexts, but for superseded rows."""
-    return pa.DictionaryArray.from_arrays(superseded.cast(pa.int32()), pa.array(["", SUPERSEDED]))
+    if not superseded:
+        return _repeat("", rows)
+    codes = pc.is_in(pa.array(range(rows)), value_set=pa.array(superseded)).cast(pa.int32())
+    return pa.DictionaryArray.from_arrays(codes, pa.array(["", SUPERSEDED]))

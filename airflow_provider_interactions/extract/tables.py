@@ -31,6 +31,7 @@ from airflow_provider_interactions.extract.table_rows import (
     SupersededRows,
     hold_rows,
     is_about_everyone,
+    release_rows,
 )
 from airflow_provider_interactions.extract.table_source import TableSource
 from airflow_provider_interactions.extract.undated import check_undated
@@ -152,8 +153,8 @@ class _Landing:
         facts = self.source.facts.read(narrow_rows(narrow, bulk, job.window), job.window, job.width)
         superseded, before = SupersededRows(facts.superseded), self.tally.fetched
         self.writer.state.tally = replace(self.tally)
-        rows_again = table.scan(job.window) if held is None else held
-        for batch in rows_again if facts.rows or facts.undated else ():
+        again = table.scan(job.window) if held is None else release_rows(held)
+        for batch in again if facts.rows or facts.undated else ():
             self._add(self.builder.build(batch, native_type, number, superseded))
         rows = self.tally.fetched - before
         if is_about_everyone(job) and job.keeps == "dated" and rows != facts.rows:

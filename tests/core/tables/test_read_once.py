@@ -130,6 +130,5 @@ def test_superseded_rows_are_taken_as_they_are_needed():
     bulk = make_rig(Path(tempfile.mkdtemp())).vendor.bulk
     superseded = SupersededRows(find())
     batch = pa.RecordBatch.from_pydict({"IdempotencyId": ["k"] * 4})
-    assert superseded.take(batch, bulk).to_pylist() == [False, True, False, True]
-    assert superseded.take(batch, bulk).to_pylist() == [False, True, False, True]
+    assert [superseded.take(batch, bulk) for _ in range(2)] == [[1, 3], [1, 3]]
     assert taken == [1, 3, 5, 7, 9]
