@@ -69,7 +69,7 @@ JOURNEYS = Case(
     calls="/onelake/",
     tokens=1,
     people=False,
-    calls_each=60,
+    calls_each=30,
     options={"types": FEW},
     world={"types": FEW},
 )
