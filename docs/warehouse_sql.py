@@ -14,19 +14,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.coverage.ledger import Step
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest
+from airflow_provider_interactions.lake.paths import begin_step_name
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load.dialects import Dialect, Result
 from airflow_provider_interactions.load.dialects.bigquery import BigQuery
 from airflow_provider_interactions.load.dialects.databricks import Databricks
 from airflow_provider_interactions.load.dialects.redshift import Redshift
 from airflow_provider_interactions.load.dialects.snowflake import Snowflake
+from airflow_provider_interactions.load.ledger import name_table
 from airflow_provider_interactions.load.warehouse import WarehouseTable
-from airflow_provider_interactions.schema import CANONICAL
+from airflow_provider_interactions.schema import CANONICAL, STEPS
 
 FOLDER = Path(__file__).resolve().parent / "sql"
 TABLE = "crm.interactions"
@@ -55,9 +59,11 @@ class Recorder:
         """Keep a statement, and answer it."""
         self.statements.append(re.sub(r"(interactions_staging)_[0-9a-f]{12}", r"\1", sql, flags=re.IGNORECASE))
         if sql.startswith("CREATE TABLE") and self.columns is None:
-            self.columns = CANONICAL
-        if sql == self.dialect.read_columns(TABLE):
+            self.columns = STEPS if self.dialect.quote(name_table(TABLE)) in sql else CANONICAL
+        if sql in (self.dialect.read_columns(TABLE), self.dialect.read_columns(name_table(TABLE))):
             return Result([(field.name, self._describe(field)) for field in self.columns or ()], [], -1)
+        if sql.startswith("SELECT max("):
+            return Result([(None,)], [], -1)
         if sql == self.dialect.count_staged(sql.rpartition("\nFROM ")[2]) or "count(DISTINCT" in sql:
             return Result([self.counts], [], -1)
         names = ["num_inserted_rows", "num_updated_rows", "num_affected_rows"]
@@ -90,6 +96,16 @@ def prepare(table: WarehouseTable, *_: object) -> None:
     table.prepare()
 
 
+def add_steps(table: WarehouseTable, *_: object) -> None:
+    """Add a row to the table of the ledger."""
+    ended_at = datetime(2026, 1, 3, 0, 5, tzinfo=UTC)
+    facts = {"vendor": "which50", "account": "acme", "started_at": ended_at, "ended_at": ended_at, "seconds": 1.5}
+    step = Step(step="extract", state="success", version="0.1.0", **facts)
+    file = f"{begin_step_name(ended_at)}-success-0123456789abcdef-0123456789ab.parquet"
+    rows = pa.Table.from_pylist([{"file": file, **msgspec.structs.asdict(step)}], STEPS)
+    table.add_steps(lambda *_: rows)
+
+
 def erase(table: WarehouseTable, *_: object) -> None:
     """Erase two contacts."""
     table.erase("which50", "acme", [Contact("c1"), Contact("c2")])
@@ -104,6 +120,7 @@ def record(dialect: Dialect, scheme: str) -> str:
         ("Load a window of two files", WarehouseTable.load, {}),
         ("Load a window with an interaction that two contacts have", WarehouseTable.load, {"counts": (3, 2)}),
         ("Erase two contacts", erase, {}),
+        ("Make the table of the ledger, and add a row", add_steps, {"found": None}),
     ]
     lines = [f"-- {dialect.title}: the statements for the table {TABLE}. Made by docs/warehouse_sql.py."]
     for title, act, options in scenes:

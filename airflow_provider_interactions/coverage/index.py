@@ -38,6 +38,9 @@ FORM = 2
 #: Manifests to read at once.
 AT_ONCE = 1_000
 
+#: A run brings an index up to date that is older: once in a while, because listing thousands of manifests takes time.
+AGE = timedelta(hours=1)
+
 #: The layers with manifests.
 LAYERS = ("manifests", "history")
 
@@ -151,6 +154,15 @@ def read_entries(
     if changed or len(fresh) < len(known) or mark.id:
         _replace_index(lake, path, _Index(FORM, now, mark.id, entries))
     return entries
+
+
+def refresh_index(lake: Lake, account: AccountPaths, now: datetime) -> None:
+    """Bring an account's index up to date if it is older than ``AGE`` at an instant (aware).
+
+    Runs do that, so that a first look after many of them finds most manifests in the index. Raises as the lake does.
+    """
+    if _read_index(lake, name_index(account.vendor, account.account)).listed_at + AGE < now:
+        read_entries(lake, account)
 
 
 def read_manifests(lake: Lake, versions: Mapping[str, Version]) -> dict[str, Entry]:

@@ -22,7 +22,7 @@ import pyarrow as pa
 from airflow_provider_interactions import __version__
 from airflow_provider_interactions.coverage.ledger_files import read_chosen
 from airflow_provider_interactions.lake.parquet import Writer
-from airflow_provider_interactions.lake.paths import timestamp
+from airflow_provider_interactions.lake.paths import begin_step_name
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.schema import LEDGER
 
@@ -77,8 +77,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 def write_step(lake: Lake, step: Step) -> str:
     """Add a row to the ledger; returns the path of its file. Raises as the lake does if that cannot be written."""
-    name = f"{timestamp(step.ended_at)}-{step.state}-{_digest_step(step)}-{uuid.uuid4().hex[:12]}.parquet"
-    file = f"date={step.ended_at.date()}/{name}"
+    file = f"{begin_step_name(step.ended_at)}-{step.state}-{_digest_step(step)}-{uuid.uuid4().hex[:12]}.parquet"
     writer = Writer(lake, f"ledger/{file}", LEDGER)
     writer.write(pa.Table.from_pylist([{"file": file, **msgspec.structs.asdict(step)}], schema=LEDGER))
     return writer.close().path
@@ -95,7 +94,7 @@ def read_new_steps(lake: Lake, since: datetime | None, known: Collection[str]) -
     All texts are plain. The oldest come first, ``AT_ONCE`` at most.
     """
     first = None if since is None else since.astimezone(UTC)
-    start = "" if first is None else f"date={first.date()}/{timestamp(first)}"
+    start = "" if first is None else begin_step_name(first)
 
     def choose(names: list[str]) -> list[str]:
         return [name for name in names if name >= start and name not in known][:AT_ONCE]

@@ -157,3 +157,14 @@ def read_timestamp(name: str) -> datetime | None:
 def timestamp(moment: datetime) -> str:
     """The instant of a run (UTC) as part of a file name, to the microsecond: ``20261123T154500123456Z``."""
     return f"{moment:%Y%m%dT%H%M%S%f}Z"
+
+
+def begin_step_name(ended_at: datetime) -> str:
+    """How the name of a row of the ledger begins, for a try that ended at an instant (UTC). So names sort by it."""
+    return f"date={ended_at.date()}/{timestamp(ended_at)}"
+
+
+def read_step_end(name: str) -> datetime:
+    """When the try ended whose row in the ledger has this name. Raises ValueError for a name of another kind."""
+    stamp = name.partition("/")[2].partition("-")[0]
+    return datetime.strptime(stamp, "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)

@@ -34,6 +34,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from inspect import signature
 from typing import Any, TypeVar
 
 import fsspec
@@ -65,6 +66,12 @@ NO_LAKE = "No lake is set. Give the operator a lake, or set [interactions] lake 
 def clone_client(fs: Any) -> Any:
     """A file system like this one, with a client of its own and without cached listings; see ``UNCACHED``."""
     return type(fs)(*fs.storage_args, **{**fs.storage_options, **UNCACHED})
+
+
+def choose_options(fs: Any) -> dict[str, int]:
+    """Options to read a small file by one request. With its own, s3fs asks for the size first, to read in parts."""
+    one = {"max_concurrency": 1}  # since s3fs 2025
+    return one if hasattr(fs, "call_s3") and not one.keys().isdisjoint(signature(fs.cat_file).parameters) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +161,7 @@ class Lake:
     def read_bytes(self, path: str) -> bytes:
         """The content of a small file. Raises FileNotFoundError, else as ``faults.describe_fault`` says."""
         with translate_faults(READING):
-            return bytes(self.fs.cat_file(self.full(path)))
+            return bytes(self.fs.cat_file(self.full(path), **choose_options(self.fs)))
 
     @contextlib.contextmanager
     def open(self, path: str) -> Iterator[Any]:
@@ -189,7 +196,7 @@ class Lake:
         for n in range(0, len(paths), at_once):
             some = {self.full(path): path for path in paths[n : n + at_once]}
             with translate_faults(READING):
-                found = self.fs.cat(list(some), on_error="return")
+                found = self.fs.cat(list(some), on_error="return", **choose_options(self.fs))
                 for fault in found.values():
                     if isinstance(fault, Exception) and not isinstance(fault, FileNotFoundError):
                         raise fault

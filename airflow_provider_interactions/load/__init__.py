@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -16,6 +16,9 @@ from airflow_provider_interactions.extract.split_window import join_again, read_
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.reader import describe_superseded
 from airflow_provider_interactions.lake.storage import Lake
+
+if TYPE_CHECKING:
+    from airflow_provider_interactions.load.ledger import ReadSteps
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +68,12 @@ class Target(Protocol):
 
     def erase(self, vendor: str, account: str, contacts: Iterable[Contact]) -> int:
         """Remove all rows of these contacts. Returns the number of removed rows. Raises LoadError."""
+
+    def add_steps(self, read: ReadSteps) -> int:
+        """Bring the table of the ledger up to date (see ``load.ledger``), and return the number of new rows.
+
+        Makes that table if it is absent. Raises LoadError: then nothing was added.
+        """
 
     def describe(self) -> tuple[str, str]:
         """The namespace and the name of the table by OpenLineage's naming conventions. Holds no secret."""

@@ -29,8 +29,8 @@ from airflow_provider_interactions.load.ledger import (
     ReadSteps,
     build_create,
     build_insert,
-    find_missing,
     name_table,
+    query_missing,
 )
 from airflow_provider_interactions.load.sql import build_newer, build_order, list_names, quote_name, quote_text
 from airflow_provider_interactions.schema import CANONICAL, KEY, find_since, refuse_newer
@@ -98,11 +98,7 @@ class DuckDBTable:
         """Bring the table of the ledger up to date. If somebody has the file open, that waits for the next load."""
         table = name_table(self.table)
         with self._transaction(partial(explain, table), _LEDGER_TURN) as connection:
-            connection.execute(build_create(table, DUCKDB_TYPES))
-            steps = find_missing(table, lambda sql: connection.execute(sql).fetchall(), read)
-            connection.register("steps", steps)
-            [added] = _query_numbers(connection, build_insert(table, "steps"))
-            return added
+            return add_steps(connection, table, build_create(table, DUCKDB_TYPES), read)
 
     def describe(self) -> tuple[str, str]:
         """The file's address, and the table's name."""
@@ -134,6 +130,15 @@ class DuckDBTable:
             return open_motherduck(self.database, self.token)
         make_folder(self.database)
         return open_in_turn(self.database, turn, self.storage_version)
+
+
+def add_steps(connection: duckdb.DuckDBPyConnection, table: str, create: str, read: ReadSteps) -> int:
+    """Bring a table of the ledger up to date, in the transaction of the connection. ``create`` makes it if needed."""
+    connection.execute(create)
+    steps = query_missing(table, lambda sql: connection.execute(sql).fetchall(), read)
+    connection.register("steps", steps)
+    [added] = _query_numbers(connection, build_insert(table, "steps"))
+    return added
 
 
 def limit_memory(connection: duckdb.DuckDBPyConnection) -> None:

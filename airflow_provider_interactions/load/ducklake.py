@@ -22,9 +22,10 @@ from airflow_provider_interactions.errors import LoadError
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import Loaded, require_current
-from airflow_provider_interactions.load.duckdb import explain, explain_load, merge
+from airflow_provider_interactions.load.duckdb import add_steps, explain, explain_load, merge
 from airflow_provider_interactions.load.duckdb_rewrite import Theirs, explain_rewrite, rewrite_in_turn
 from airflow_provider_interactions.load.ducklake_catalogue import TURN, Catalogue
+from airflow_provider_interactions.load.ledger import DUCKDB_TYPES, ReadSteps, build_create, name_table
 from airflow_provider_interactions.schema import CANONICAL
 
 #: Attempts, first and longest pause (seconds) of a change that another commit came before, such as a compaction.
@@ -77,6 +78,12 @@ class DuckLakeTable:
             with _explained(partial(explain_rewrite, self.table)), rewrite_in_turn(self.catalogue, TURN):
                 pass
         return erased
+
+    def add_steps(self, read: ReadSteps) -> int:
+        """Bring the table of the ledger up to date, one load after the other: DuckLake has no unique keys."""
+        table = name_table(self.table)
+        create = build_create(table, DUCKDB_TYPES, keyed=False)
+        return self._change(lambda one: add_steps(one, table, create, read), "ledger", partial(explain, table))
 
     def describe(self) -> tuple[str, str]:
         """The catalogue's address without credentials, and the table's name."""

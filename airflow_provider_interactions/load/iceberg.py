@@ -7,7 +7,6 @@ of the newest versions, and `iceberg_newest` a compaction.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 import stamina
-from pyiceberg.catalog import load_catalog
+from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table import Table, Transaction
 
@@ -26,9 +25,11 @@ from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import Loaded, require_current
 from airflow_provider_interactions.load.iceberg_catalog import explain_errors, is_conflict
 from airflow_provider_interactions.load.iceberg_history import expire_all, expire_old
+from airflow_provider_interactions.load.iceberg_ledger import append_steps, merge_days
 from airflow_provider_interactions.load.iceberg_orphans import remove_orphans
-from airflow_provider_interactions.load.iceberg_schema import prepare_table
-from airflow_provider_interactions.load.iceberg_windows import plan_replacement, select_contacts
+from airflow_provider_interactions.load.iceberg_schema import prepare_ledger, prepare_table
+from airflow_provider_interactions.load.iceberg_windows import delete_rows, plan_replacement, select_contacts
+from airflow_provider_interactions.load.ledger import ReadSteps, name_table
 from airflow_provider_interactions.schema import CANONICAL, refuse_newer
 
 Result = TypeVar("Result")
@@ -76,6 +77,17 @@ class IcebergTable:
         where = select_contacts(vendor, account, contacts)
         return 0 if where is None else self.change(lambda table: _erase(table, where))
 
+    def add_steps(self, read: ReadSteps) -> int:
+        """Bring the table of the ledger up to date, in one commit; then merge the files of days that are over."""
+        identifier = (*self.identifier[:-1], name_table(self.identifier[-1]))
+
+        def prepare(catalog: Catalog) -> Table:
+            return prepare_ledger(catalog, identifier)
+
+        added = self._commit(prepare, lambda table: append_steps(table, read))
+        self._commit(prepare, merge_days)
+        return added
+
     def describe(self) -> tuple[str, str]:
         """The catalogue's address, without credentials, and the table's name with its namespace."""
         address = urlsplit(self.properties.get("uri", ""))
@@ -91,13 +103,16 @@ class IcebergTable:
 
     def change(self, work: Callable[[Table], Result]) -> Result:
         """Change the prepared table. If another commit came first, start again with the new state of the table."""
+        return self._commit(lambda catalog: prepare_table(catalog, self.identifier, self.columns), work)
+
+    def _commit(self, prepare: Callable[[Catalog], Table], work: Callable[[Table], Result]) -> Result:
         again = stamina.retry_context(
             on=is_conflict, attempts=TRIES, timeout=None, wait_initial=FIRST_PAUSE, wait_max=LAST_PAUSE
         )
         with explain_errors(self.properties):
             for attempt in again:
                 with attempt, load_catalog(self.name, **self.properties) as catalog:
-                    return work(prepare_table(catalog, self.identifier, self.columns))
+                    return work(prepare(catalog))
         raise AssertionError  # the last attempt returns or raises
 
 
@@ -127,14 +142,8 @@ def _erase(table: Table, where: BooleanExpression) -> int:
 
 
 def _delete(table: Table, change: Transaction, where: BooleanExpression) -> int:
-    """Delete rows; returns the change in the number of rows.
-
-    pyiceberg also notes the filter, and refuses the commit if another one adds files that match it. So delete even
-    where nothing is.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Delete operation did not match")
-        change.delete(where)
+    """Delete rows; returns the change in the number of rows."""
+    delete_rows(change, where)
     return _count_added(table, change)
 
 

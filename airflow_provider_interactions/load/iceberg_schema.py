@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
@@ -9,11 +11,12 @@ from pyiceberg.partitioning import PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table
 from pyiceberg.transforms import IdentityTransform
-from pyiceberg.types import IcebergType, IntegerType, NestedField, StringType, TimestamptzType
+from pyiceberg.types import DoubleType, IcebergType, IntegerType, LongType, NestedField, StringType, TimestamptzType
 
 from airflow_provider_interactions.errors import LoadError
 from airflow_provider_interactions.load.iceberg_view import publish_view
-from airflow_provider_interactions.schema import INSTANT, find_since, find_version, refuse_newer
+from airflow_provider_interactions.load.ledger import KEY
+from airflow_provider_interactions.schema import INSTANT, STEPS, find_since, find_version, refuse_newer
 
 #: The table's property with its schema version. Tables without one were made by version 1.
 VERSION = "interactions.schema-version"
@@ -22,6 +25,10 @@ VERSION = "interactions.schema-version"
 #: other tool's compaction mixes accounts in a file. The start of a window is kept exact: pyiceberg computes days only
 #: with a further package when it writes.
 PARTITIONS = ("vendor", "account", "window_start")
+
+#: Comments of the table and of the ledger's.
+COMMENT = "Contact interactions. Key: vendor, account, interaction_id; the newest version counts."
+LEDGER_COMMENT = "Tries of steps of contact interactions. Key: file."
 
 #: Properties of a new table. Users may change them.
 PROPERTIES = {
@@ -44,7 +51,7 @@ def prepare_table(catalog: Catalog, identifier: tuple[str, ...], columns: pa.Sch
     try:
         table = catalog.load_table(identifier)
     except (NoSuchTableError, NoSuchNamespaceError):
-        table = _create_table(catalog, identifier, columns)
+        table = _create_table(catalog, identifier, columns, PARTITIONS, COMMENT)
         publish_view(catalog, identifier, table.schema(), columns)
     name, version = ".".join(identifier), str(find_version(columns))
     refuse_newer(int(table.properties.get(VERSION, 1)), columns, f"The table {name}")
@@ -61,21 +68,39 @@ def prepare_table(catalog: Catalog, identifier: tuple[str, ...], columns: pa.Sch
     return table
 
 
+def prepare_ledger(catalog: Catalog, identifier: tuple[str, ...]) -> Table:
+    """Load the table of the ledger. Make it if it is absent. Raises LoadError if it is another table."""
+    try:
+        table = catalog.load_table(identifier)
+    except (NoSuchTableError, NoSuchNamespaceError):
+        table = _create_table(catalog, identifier, STEPS, (), LEDGER_COMMENT)
+    _refuse_other_columns(table, ".".join(identifier), STEPS, set())
+    return table
+
+
 def iceberg_type(field: pa.Field) -> IcebergType:
-    """Iceberg's type of a canonical column."""
-    kinds: dict[pa.DataType, IcebergType] = {INSTANT: TimestamptzType(), pa.int32(): IntegerType()}
+    """Iceberg's type of a column."""
+    kinds: dict[pa.DataType, IcebergType] = {
+        INSTANT: TimestamptzType(),
+        pa.int32(): IntegerType(),
+        pa.int64(): LongType(),
+        pa.float64(): DoubleType(),
+    }
     return kinds.get(field.type, StringType())
 
 
 def build_metrics(columns: pa.Schema) -> dict[str, str]:
     """Properties for exact bounds of numbers, instants, and words with few values, which are in no case a person's.
 
-    With them, the files of a window are found by metadata alone.
+    With them, the files of a window are found by metadata alone. So are rows of the ledger by their key.
     """
-    return {f"write.metadata.metrics.column.{column.name}": "full" for column in columns if column.type != pa.string()}
+    exact = [column.name for column in columns if column.type != pa.string() or column.name == KEY]
+    return {f"write.metadata.metrics.column.{name}": "full" for name in exact}
 
 
-def _create_table(catalog: Catalog, identifier: tuple[str, ...], columns: pa.Schema) -> Table:
+def _create_table(
+    catalog: Catalog, identifier: tuple[str, ...], columns: pa.Schema, partitions: Sequence[str], comment: str
+) -> Table:
     catalog.create_namespace_if_not_exists(identifier[:-1])
     schema = Schema(
         *(
@@ -85,7 +110,7 @@ def _create_table(catalog: Catalog, identifier: tuple[str, ...], columns: pa.Sch
     )
     fields = [
         PartitionField(schema.find_field(name).field_id, 1000 + n, IdentityTransform(), name)
-        for n, name in enumerate(PARTITIONS)
+        for n, name in enumerate(partitions)
     ]
     names = schema.name_mapping.model_dump_json()  # the lake's files have names, but no field ids
     return catalog.create_table_if_not_exists(
@@ -97,7 +122,7 @@ def _create_table(catalog: Catalog, identifier: tuple[str, ...], columns: pa.Sch
             **build_metrics(columns),
             VERSION: str(find_version(columns)),
             "schema.name-mapping.default": names,
-            "comment": "Contact interactions. Key: vendor, account, interaction_id; the newest version counts.",
+            "comment": comment,
         },
     )
 

@@ -6,6 +6,7 @@ A window's files are known by metadata alone: each has the bounds of ``window_st
 from __future__ import annotations
 
 import posixpath
+import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ import pyiceberg.expressions
 from pyiceberg.conversions import from_bytes
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.manifest import DataFile
-from pyiceberg.table import Table
+from pyiceberg.table import Table, Transaction
 from pyiceberg.types import TimestamptzType
 
 from airflow_provider_interactions.contract import Contact
@@ -56,6 +57,17 @@ def plan_replacement(table: Table, lake: Lake, manifest: Manifest) -> Replacemen
     added = tuple(file for window in changed for file in wanted[window])
     where = select_account(manifest.vendor, manifest.account, _build_filter(changed, found.keys()))
     return Replacement(where, added, count_rows(manifest.files) - count_rows(added))
+
+
+def delete_rows(change: Transaction, where: BooleanExpression) -> None:
+    """Delete rows of a table.
+
+    pyiceberg also notes the filter, and refuses the commit if another one adds files that match it. So delete even
+    where nothing is.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Delete operation did not match")
+        change.delete(where)
 
 
 def select_contacts(vendor: str, account: str, contacts: Iterable[Contact]) -> BooleanExpression | None:

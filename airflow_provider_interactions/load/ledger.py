@@ -3,16 +3,20 @@
 The table catches up: it gets what the lake's ledger has and it has not. So a load may leave that out, and a load that
 is repeated adds nothing twice. All of the lake's steps come along, also failed ones and those of other DAGs. A table
 belongs to one lake.
+
+The key of a row is the name of its file, which begins with the instant at which the try ended. So names alone, as plain
+texts, say what is missing, in any database.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
+from airflow_provider_interactions.lake.paths import begin_step_name, read_step_end
 from airflow_provider_interactions.load.sql import quote_name
 from airflow_provider_interactions.schema import INSTANT, STEPS
 
@@ -22,18 +26,8 @@ ReadSteps: TypeAlias = Callable[[datetime | None, frozenset[str]], pa.Table]
 #: Tries that ended so long before the newest one may still be missing: clocks differ, and files take time to appear.
 OVERLAP = timedelta(minutes=15)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@runtime_checkable
-class LedgerTarget(Protocol):
-    """A target that can have the ledger as a table."""
-
-    def add_steps(self, read: ReadSteps) -> int:
-        """Bring the table of the ledger up to date, and return the number of new rows.
-
-        Makes the table if it is absent. Raises LoadError: then nothing was added.
-        """
+#: The column that is the key of the table.
+KEY = "file"
 
 
 def name_table(table: str) -> str:
@@ -41,27 +35,39 @@ def name_table(table: str) -> str:
     return f"{table}_ledger"
 
 
-def build_create(table: str, types: Mapping[pa.DataType, str]) -> str:
-    """The statement that makes the table. ``types`` are the database's, text is that of ``pa.string()``."""
-    columns = (f'"{field.name}" {types[field.type]}{"" if field.nullable else " NOT NULL"}' for field in STEPS)
-    return f"CREATE TABLE IF NOT EXISTS {quote_name(table)} ({', '.join(columns)}, PRIMARY KEY (file))"
-
-
-def build_insert(table: str, source: str) -> str:
-    """The statement that adds the rows of another table, but for those that are there."""
-    names = ", ".join(f'"{name}"' for name in STEPS.names)
-    return f"INSERT INTO {quote_name(table)} ({names}) SELECT {names} FROM {source} ON CONFLICT (file) DO NOTHING"  # noqa: S608 - quoted
-
-
-def find_missing(table: str, query: Callable[[str], list[Any]], read: ReadSteps) -> pa.Table:
-    """The rows to add. ``query`` runs a statement, and returns its rows."""
-    name = quote_name(table)
-    [[newest]] = query(f"SELECT CAST(extract(epoch FROM max(ended_at)) AS BIGINT) FROM {name}")  # noqa: S608 - quoted
+def read_missing(newest: str | None, list_names: Callable[[str], Iterable[str]], read: ReadSteps) -> pa.Table:
+    """The rows to add to a table whose greatest key is ``newest``. ``list_names`` gives its keys from one on."""
     if newest is None:
         return read(None, frozenset())
-    since = _EPOCH + timedelta(seconds=newest) - OVERLAP
-    where = f"ended_at >= TIMESTAMPTZ '{since.isoformat()}'"
-    return read(since, frozenset(row[0] for row in query(f"SELECT file FROM {name} WHERE {where}")))  # noqa: S608 - quoted
+    since = read_step_end(newest) - OVERLAP
+    return read(since, frozenset(list_names(begin_step_name(since))))
+
+
+def query_missing(
+    table: str, query: Callable[[str], list[Any]], read: ReadSteps, quote: Callable[[str], str] = quote_name
+) -> pa.Table:
+    """The same of a table in a database. ``query`` runs a statement, and returns its rows."""
+    name, key = quote(table), quote(KEY)
+
+    def list_names(start: str) -> Iterable[str]:
+        return (row[0] for row in query(f"SELECT {key} FROM {name} WHERE {key} >= '{start}'"))  # noqa: S608 - quoted
+
+    [[newest]] = query(f"SELECT max({key}) FROM {name}")  # noqa: S608 - quoted
+    return read_missing(newest, list_names, read)
+
+
+def build_create(table: str, types: Mapping[pa.DataType, str], *, keyed: bool = True) -> str:
+    """The statement that makes the table. ``types`` are the database's, text is that of ``pa.string()``."""
+    columns = [f'"{field.name}" {types[field.type]}{"" if field.nullable else " NOT NULL"}' for field in STEPS]
+    unique = [f'PRIMARY KEY ("{KEY}")'] if keyed else []
+    return f"CREATE TABLE IF NOT EXISTS {quote_name(table)} ({', '.join(columns + unique)})"
+
+
+def build_insert(table: str, source: str, quote: Callable[[str], str] = quote_name) -> str:
+    """The statement that adds the rows of another table, but for those that are there."""
+    name, key, names = quote(table), quote(KEY), ", ".join(map(quote, STEPS.names))
+    there = f"SELECT 1 FROM {name} old WHERE old.{key} = new.{key}"  # noqa: S608 - quoted
+    return f"INSERT INTO {name} ({names})\nSELECT {names}\nFROM {source} new\nWHERE NOT EXISTS ({there})"
 
 
 #: Types of the columns, as DuckDB and PostgreSQL call them.

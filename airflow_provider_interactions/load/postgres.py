@@ -29,8 +29,8 @@ from airflow_provider_interactions.load.ledger import (
     ReadSteps,
     build_create,
     build_insert,
-    find_missing,
     name_table,
+    query_missing,
 )
 from airflow_provider_interactions.load.postgres_errors import explain, explain_connection
 from airflow_provider_interactions.load.postgres_merge import merge, query, write
@@ -137,7 +137,7 @@ class PostgresTable:
             [absent] = query(cursor, "SELECT to_regclass($1) IS NULL", (quote_name(table),))
             if absent:  # who may only insert must not need the right to create
                 cursor.execute(build_create(table, POSTGRES_TYPES))
-            steps = find_missing(table, partial(_fetch, cursor), read)
+            steps = query_missing(table, partial(_fetch, cursor), read)
             if not steps.num_rows:
                 return 0
             cursor.adbc_ingest("steps", steps, mode="create", temporary=True)

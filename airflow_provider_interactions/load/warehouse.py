@@ -11,11 +11,11 @@ import logging
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -25,13 +25,22 @@ from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import Loaded, require_current
 from airflow_provider_interactions.load.dialects import Dialect, Session
-from airflow_provider_interactions.schema import CANONICAL, find_since, find_version, refuse_newer
+from airflow_provider_interactions.load.ledger import KEY as STEP_KEY
+from airflow_provider_interactions.load.ledger import ReadSteps, name_table, query_missing
+from airflow_provider_interactions.schema import CANONICAL, KEY, STEPS, find_since, find_version, refuse_newer
 
 log = logging.getLogger(__name__)
 
-#: The table's comment holds its schema version.
+Done = TypeVar("Done")
+
+#: The comments of the table and of the ledger's hold their schema versions.
 COMMENT = "Contact interactions, schema version {}"
+LEDGER_COMMENT = "Tries of steps of contact interactions, schema version {}"
 _VERSION = re.compile(r"schema version (\d+)")
+
+#: The ledger's rows in one statement. BigQuery takes 1 MB of text, of which a row needs 1,800 bytes or so.
+#: https://cloud.google.com/bigquery/quotas#query_jobs
+AT_ONCE = 100
 
 #: Seconds to wait at most before each new attempt of a merge that met another load.
 PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 30.0)
@@ -75,6 +84,23 @@ class WarehouseTable:
             prepare_table(session, self.dialect, self.table, self.columns)
             return self.dialect.erase(session, self.table, vendor, account, tuple(dict.fromkeys(contacts)))
 
+    def add_steps(self, read: ReadSteps) -> int:
+        """Bring the table of the ledger up to date. The rows are constants in the statements; they are few."""
+        table, dialect = name_table(self.table), self.dialect
+        with self._session(partial(self._explain, table=table)) as session:
+            prepare_table(session, dialect, table, STEPS, (STEP_KEY,), LEDGER_COMMENT)
+            return self._try_again(lambda: self._add_steps(session, table, read))
+
+    def _add_steps(self, session: Session, table: str, read: ReadSteps) -> int:
+        dialect = self.dialect
+        with _transaction(session, dialect):
+            for sql in dialect.take_lock(table):
+                session.run(sql)
+            rows = query_missing(table, lambda sql: session.run(sql).rows, read, dialect.quote)
+            parts = [rows.slice(start, AT_ONCE) for start in range(0, rows.num_rows, AT_ONCE)]
+            statements = [dialect.add_steps(table, dialect.list_rows(part)) for part in parts]
+            return sum(dialect.count_added(session.run(sql)) for sql in statements)
+
     def describe(self) -> tuple[str, str]:
         """The warehouse's address, and the table's name."""
         return self.address, self.full_name
@@ -84,23 +110,21 @@ class WarehouseTable:
         _require_rows(manifest, rows)
         if distinct < rows:
             source = self.dialect.keep_newest(source, self.columns)
-        inserted, updated = self._merge_in_turn(session, lake, manifest, source, distinct)
+        inserted, updated = self._try_again(lambda: self._merge_once(session, lake, manifest, source, distinct))
         return Loaded(rows, inserted, updated, distinct - inserted - updated, rows - distinct)
 
-    def _merge_in_turn(
-        self, session: Session, lake: Lake, manifest: Manifest, source: str, distinct: int
-    ) -> tuple[int, int]:
-        """Merge, and try again if the warehouse refuses that because of another load; the inserted and updated rows."""
+    def _try_again(self, work: Callable[[], Done]) -> Done:
+        """Do some work, and do it again if the warehouse refuses that because of another load."""
         # stamina would log the warehouse's message, which can hold a value of a person's.
         for pause in PAUSES:
             try:
-                return self._merge_once(session, lake, manifest, source, distinct)
+                return work()
             except Exception as wrong:
                 if not self._is_conflict(wrong):
                     raise
             log.info("%s met another load (%s); trying again", self.table, self.dialect.title)
             time.sleep(random.uniform(0, pause))  # noqa: S311 - so that two loads do not meet again
-        return self._merge_once(session, lake, manifest, source, distinct)
+        return work()
 
     def _merge_once(
         self, session: Session, lake: Lake, manifest: Manifest, source: str, distinct: int
@@ -136,15 +160,16 @@ class WarehouseTable:
             # Do not pass the warehouse's message on: it can quote a value, such as a person's identifier.
             raise LoadError(explain(wrong)) from None
 
-    def _explain(self, wrong: Exception) -> str:
+    def _explain(self, wrong: Exception, table: str = "") -> str:
+        table = table or self.table
         title, why = self.dialect.title, _name_error(wrong)
         if self.dialect.denied.search(_read_error(wrong)):
             return (
-                f"{title} does not let this user load into table {self.table} ({why}); the table is unchanged. The "
+                f"{title} does not let this user load into table {table} ({why}); the table is unchanged. The "
                 f"user needs {self.dialect.grants}."
             )
         return (
-            f"{title} refused the rows of table {self.table} ({why}); the table is unchanged. Look at the connection, "
+            f"{title} refused the rows of table {table} ({why}); the table is unchanged. Look at the connection, "
             f"and at {title}'s history of queries. If the table was not made by this provider, name another one; the "
             "load makes it."
         )
@@ -158,7 +183,14 @@ class WarehouseTable:
         )
 
 
-def prepare_table(session: Session, dialect: Dialect, table: str, columns: pa.Schema) -> None:
+def prepare_table(
+    session: Session,
+    dialect: Dialect,
+    table: str,
+    columns: pa.Schema,
+    key: Sequence[str] = KEY,
+    comment: str = COMMENT,
+) -> None:
     """Make the table if it is absent, and add the columns that it lacks. Columns are never dropped or retyped.
 
     Raises LoadError if it is another table, and ConfigError if its schema is newer than this code.
@@ -167,7 +199,7 @@ def prepare_table(session: Session, dialect: Dialect, table: str, columns: pa.Sc
     version = _find_table_version(session, dialect, table) if found else 0
     refuse_newer(version, columns, f"The table {table}")
     if not found:
-        session.run(dialect.create_table(table, columns))
+        session.run(dialect.create_table(table, columns, key))
         found = _find_columns(session, dialect, table)
     added = [field for field in columns if find_since(field) > 1 and field.name not in found]
     # Before any change: another table must stay as it is.
@@ -175,7 +207,7 @@ def prepare_table(session: Session, dialect: Dialect, table: str, columns: pa.Sc
     for field in added:
         session.run(dialect.add_column(table, field))
     if version != find_version(columns):
-        session.run(dialect.set_comment(table, COMMENT.format(find_version(columns))))
+        session.run(dialect.set_comment(table, comment.format(find_version(columns))))
     for sql in dialect.make_lock(table):
         session.run(sql)
 

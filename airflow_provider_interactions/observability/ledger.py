@@ -150,8 +150,20 @@ def _write(lake: str | None, facts: dict[str, Any]) -> None:
     except InteractionsError as refused:
         log.warning("This try of the step is not in the ledger. %s", refused)
         return
+    if facts["step"] == "normalize" and facts["state"] == "success":
+        _refresh_index(lake, facts)
     if facts["step"] == "list":  # once a run is enough
         try:
             merge_closed_days(open_lake(lake), facts["ended_at"].date())
         except InteractionsError as refused:
             log.info("The ledger's files of past days were not merged. A later run does that. %s", refused)
+
+
+def _refresh_index(lake: str | None, facts: dict[str, Any]) -> None:
+    from airflow_provider_interactions.coverage.index import refresh_index
+    from airflow_provider_interactions.lake.paths import AccountPaths
+
+    try:
+        refresh_index(open_lake(lake), AccountPaths(facts["vendor"], facts["account"]), facts["ended_at"])
+    except InteractionsError as refused:
+        log.info("The index for the coverage page was not renewed. The page does that. %s", refused)

@@ -38,8 +38,8 @@ class LoadInteractionsOperator(LakeOperator):
         ``interactions.duckdb`` in the lake, if the lake is on a local disk
     :param table: name of the table, with a schema if needed
     :param database: the path of a DuckDB file; the same as ``target``
-    :param ledger: whether a target in DuckDB or PostgreSQL also has the lake's ledger as a table, ``<table>_ledger``.
-        This task's own row comes with the next load
+    :param ledger: whether a target also has the lake's ledger as a table, ``<table>_ledger``. This task's own row comes
+        with the next load
     """
 
     stage = "load"
@@ -105,12 +105,10 @@ class LoadInteractionsOperator(LakeOperator):
 def _copy_ledger(lake: Lake, targets: Sequence[Target]) -> None:
     """Bring the ledger's table of each target up to date. If one refuses, that is logged, and the load stays."""
     from airflow_provider_interactions.coverage.ledger import read_new_steps
-    from airflow_provider_interactions.load.ledger import LedgerTarget
 
     for target in targets:
         try:
-            if isinstance(target, LedgerTarget):
-                target.add_steps(partial(read_new_steps, lake))
+            target.add_steps(partial(read_new_steps, lake))
         except InteractionsError as refused:
             log.warning("The ledger's table was not brought up to date. Set ledger=False to do without it. %s", refused)
 

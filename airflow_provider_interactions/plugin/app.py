@@ -34,7 +34,7 @@ from airflow_provider_interactions.window import Window, zulu
 STATIC = Path(__file__).with_name("static")
 
 #: The page's files with their types. Nothing else is served from disk.
-FILES = {"coverage.css": "text/css", "coverage.js": "text/javascript"}
+FILES = {"coverage.css": "text/css", "coverage.js": "text/javascript", "overview.js": "text/javascript"}
 
 #: Days that the page shows at first.
 DAYS = 84

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow.sdk import __version__
 from airflow.sdk.plugins_manager import AirflowPlugin
 
 #: Where Airflow's API server serves the page.
 PREFIX = "/interactions"
+
+#: The part of the page on a DAG's overview, which Airflow has since 3.4. Older versions refuse the whole plugin for it.
+#: Airflow 3.4 comes with version 1.4 of its SDK, and with no other.
+_HAS_OVERVIEW = tuple(map(int, __version__.split(".")[:2])) >= (1, 4)
 
 #: Airflow 3.4 shows a view only on DAGs with this tag. Airflow 3.3 shows it on all DAGs.
 OURS = {"dag.tags.name": ["interactions"]}
@@ -49,3 +54,12 @@ class InteractionsPlugin(AirflowPlugin):
             "applies_to": OURS,
         },
     ]
+    react_apps = [
+        {
+            "name": "Interactions coverage overview",
+            "bundle_url": f"{PREFIX}/static/overview.js",
+            "destination": "dag_overview",
+            "url_route": "interactions-coverage-overview",
+            "applies_to": OURS,
+        }
+    ] * _HAS_OVERVIEW

@@ -213,3 +213,64 @@ ALTER TABLE `crm`.`interactions` SET OPTIONS (description = 'Contact interaction
 
 DELETE FROM `crm`.`interactions`
 WHERE `vendor` = ? AND `account` = ? AND ((`contact_id` = ? AND `contact_id_kind` = ?) OR (`contact_id` = ? AND `contact_id_kind` = ?));
+
+
+-- Make the table of the ledger, and add a row
+
+SELECT column_name, data_type
+FROM `crm`.INFORMATION_SCHEMA.COLUMNS
+WHERE table_name = 'interactions_ledger';
+
+CREATE TABLE IF NOT EXISTS `crm`.`interactions_ledger` (
+  `file` STRING NOT NULL OPTIONS (description = 'the file that the try wrote in the lake\'s ledger; the row\'s key'),
+  `step` STRING NOT NULL OPTIONS (description = 'one of: list, extract, publish, split, normalize_part, normalize, load, request, reopen, plan_erasure, erase'),
+  `state` STRING NOT NULL OPTIONS (description = 'success, failed or deferred'),
+  `error` STRING OPTIONS (description = 'the kind of error that ended the try'),
+  `vendor` STRING OPTIONS (description = 'registry name'),
+  `account` STRING OPTIONS (description = 'the organisation: the connection\'s host unless set'),
+  `window_start` TIMESTAMP OPTIONS (description = 'start of the window; null for all time'),
+  `window_end` TIMESTAMP OPTIONS (description = 'its end, exclusive'),
+  `windows` INT64 NOT NULL OPTIONS (description = 'windows that the step wrote'),
+  `batch` INT64 OPTIONS (description = 'the batch of the window\'s contacts, from 0'),
+  `batches` INT64 OPTIONS (description = 'batches of the window'),
+  `started_at` TIMESTAMP NOT NULL OPTIONS (description = 'when the try began'),
+  `ended_at` TIMESTAMP NOT NULL OPTIONS (description = 'when it ended'),
+  `seconds` FLOAT64 NOT NULL OPTIONS (description = 'its duration'),
+  `requests` INT64 NOT NULL OPTIONS (description = 'requests sent by this try'),
+  `retries` INT64 NOT NULL OPTIONS (description = 'requests sent again after a fault'),
+  `throttled` INT64 NOT NULL OPTIONS (description = 'refusals to slow down'),
+  `throttled_seconds` FLOAT64 NOT NULL OPTIONS (description = 'seconds during which nothing was sent because of them'),
+  `received_bytes` INT64 NOT NULL OPTIONS (description = 'bytes of the vendor\'s responses, uncompressed'),
+  `rows` INT64 OPTIONS (description = 'rows written; null if the try failed'),
+  `bytes` INT64 OPTIONS (description = 'bytes of the files written; null for a table'),
+  `rejects` INT64 OPTIONS (description = 'records of the window that cannot be read'),
+  `alerts` INT64 OPTIONS (description = 'unusual things about the window, of a step that looks for them'),
+  `contacts` INT64 OPTIONS (description = 'contacts asked, of an extraction or a request'),
+  `ok` INT64 OPTIONS (description = 'contacts whose outcome is ok'),
+  `empty` INT64 OPTIONS (description = 'contacts whose outcome is empty'),
+  `not_found` INT64 OPTIONS (description = 'contacts whose outcome is not_found'),
+  `deleted` INT64 OPTIONS (description = 'contacts whose outcome is deleted'),
+  `failed` INT64 OPTIONS (description = 'contacts whose outcome is failed'),
+  `dag_id` STRING OPTIONS (description = 'the DAG'),
+  `run_id` STRING OPTIONS (description = 'the run, or a digest of its id if a person chose it'),
+  `task_id` STRING OPTIONS (description = 'the task'),
+  `map_index` INT64 OPTIONS (description = 'its place among the mapped tasks; -1 if it is not mapped'),
+  `attempt` INT64 OPTIONS (description = 'the number of the try, from 1'),
+  `version` STRING NOT NULL OPTIONS (description = 'the version of this package'),
+  PRIMARY KEY (`file`) NOT ENFORCED
+)
+CLUSTER BY `file`;
+
+SELECT column_name, data_type
+FROM `crm`.INFORMATION_SCHEMA.COLUMNS
+WHERE table_name = 'interactions_ledger';
+
+ALTER TABLE `crm`.`interactions_ledger` SET OPTIONS (description = 'Tries of steps of contact interactions, schema version 1');
+
+SELECT max(`file`) FROM `crm`.`interactions_ledger`;
+
+MERGE INTO `crm`.`interactions_ledger` AS old
+USING (SELECT CAST('date=2026-01-03/20260103T000500000000Z-success-0123456789abcdef-0123456789ab.parquet' AS STRING) AS `file`, CAST('extract' AS STRING) AS `step`, CAST('success' AS STRING) AS `state`, CAST(NULL AS STRING) AS `error`, CAST('which50' AS STRING) AS `vendor`, CAST('acme' AS STRING) AS `account`, CAST(NULL AS TIMESTAMP) AS `window_start`, CAST(NULL AS TIMESTAMP) AS `window_end`, CAST('1' AS INT64) AS `windows`, CAST(NULL AS INT64) AS `batch`, CAST(NULL AS INT64) AS `batches`, CAST('2026-01-03 00:05:00+00:00' AS TIMESTAMP) AS `started_at`, CAST('2026-01-03 00:05:00+00:00' AS TIMESTAMP) AS `ended_at`, CAST('1.5' AS FLOAT64) AS `seconds`, CAST('0' AS INT64) AS `requests`, CAST('0' AS INT64) AS `retries`, CAST('0' AS INT64) AS `throttled`, CAST('0.0' AS FLOAT64) AS `throttled_seconds`, CAST('0' AS INT64) AS `received_bytes`, CAST(NULL AS INT64) AS `rows`, CAST(NULL AS INT64) AS `bytes`, CAST(NULL AS INT64) AS `rejects`, CAST(NULL AS INT64) AS `alerts`, CAST(NULL AS INT64) AS `contacts`, CAST(NULL AS INT64) AS `ok`, CAST(NULL AS INT64) AS `empty`, CAST(NULL AS INT64) AS `not_found`, CAST(NULL AS INT64) AS `deleted`, CAST(NULL AS INT64) AS `failed`, CAST(NULL AS STRING) AS `dag_id`, CAST(NULL AS STRING) AS `run_id`, CAST(NULL AS STRING) AS `task_id`, CAST(NULL AS INT64) AS `map_index`, CAST(NULL AS INT64) AS `attempt`, CAST('0.1.0' AS STRING) AS `version`) AS new
+ON old.`file` = new.`file`
+WHEN NOT MATCHED THEN INSERT (`file`, `step`, `state`, `error`, `vendor`, `account`, `window_start`, `window_end`, `windows`, `batch`, `batches`, `started_at`, `ended_at`, `seconds`, `requests`, `retries`, `throttled`, `throttled_seconds`, `received_bytes`, `rows`, `bytes`, `rejects`, `alerts`, `contacts`, `ok`, `empty`, `not_found`, `deleted`, `failed`, `dag_id`, `run_id`, `task_id`, `map_index`, `attempt`, `version`)
+VALUES (new.`file`, new.`step`, new.`state`, new.`error`, new.`vendor`, new.`account`, new.`window_start`, new.`window_end`, new.`windows`, new.`batch`, new.`batches`, new.`started_at`, new.`ended_at`, new.`seconds`, new.`requests`, new.`retries`, new.`throttled`, new.`throttled_seconds`, new.`received_bytes`, new.`rows`, new.`bytes`, new.`rejects`, new.`alerts`, new.`contacts`, new.`ok`, new.`empty`, new.`not_found`, new.`deleted`, new.`failed`, new.`dag_id`, new.`run_id`, new.`task_id`, new.`map_index`, new.`attempt`, new.`version`);

@@ -136,3 +136,61 @@ ALTER TABLE `crm`.`interactions` SET TBLPROPERTIES ('interactions.schema' = 'Con
 
 DELETE FROM `crm`.`interactions`
 WHERE `vendor` = ? AND `account` = ? AND ((`contact_id` = ? AND `contact_id_kind` = ?) OR (`contact_id` = ? AND `contact_id_kind` = ?));
+
+
+-- Make the table of the ledger, and add a row
+
+DESCRIBE TABLE `crm`.`interactions_ledger`;
+
+CREATE TABLE IF NOT EXISTS `crm`.`interactions_ledger` (
+  `file` STRING NOT NULL COMMENT 'the file that the try wrote in the lake\'s ledger; the row\'s key',
+  `step` STRING NOT NULL COMMENT 'one of: list, extract, publish, split, normalize_part, normalize, load, request, reopen, plan_erasure, erase',
+  `state` STRING NOT NULL COMMENT 'success, failed or deferred',
+  `error` STRING COMMENT 'the kind of error that ended the try',
+  `vendor` STRING COMMENT 'registry name',
+  `account` STRING COMMENT 'the organisation: the connection\'s host unless set',
+  `window_start` TIMESTAMP COMMENT 'start of the window; null for all time',
+  `window_end` TIMESTAMP COMMENT 'its end, exclusive',
+  `windows` INT NOT NULL COMMENT 'windows that the step wrote',
+  `batch` INT COMMENT 'the batch of the window\'s contacts, from 0',
+  `batches` INT COMMENT 'batches of the window',
+  `started_at` TIMESTAMP NOT NULL COMMENT 'when the try began',
+  `ended_at` TIMESTAMP NOT NULL COMMENT 'when it ended',
+  `seconds` DOUBLE NOT NULL COMMENT 'its duration',
+  `requests` BIGINT NOT NULL COMMENT 'requests sent by this try',
+  `retries` BIGINT NOT NULL COMMENT 'requests sent again after a fault',
+  `throttled` BIGINT NOT NULL COMMENT 'refusals to slow down',
+  `throttled_seconds` DOUBLE NOT NULL COMMENT 'seconds during which nothing was sent because of them',
+  `received_bytes` BIGINT NOT NULL COMMENT 'bytes of the vendor\'s responses, uncompressed',
+  `rows` BIGINT COMMENT 'rows written; null if the try failed',
+  `bytes` BIGINT COMMENT 'bytes of the files written; null for a table',
+  `rejects` BIGINT COMMENT 'records of the window that cannot be read',
+  `alerts` BIGINT COMMENT 'unusual things about the window, of a step that looks for them',
+  `contacts` BIGINT COMMENT 'contacts asked, of an extraction or a request',
+  `ok` BIGINT COMMENT 'contacts whose outcome is ok',
+  `empty` BIGINT COMMENT 'contacts whose outcome is empty',
+  `not_found` BIGINT COMMENT 'contacts whose outcome is not_found',
+  `deleted` BIGINT COMMENT 'contacts whose outcome is deleted',
+  `failed` BIGINT COMMENT 'contacts whose outcome is failed',
+  `dag_id` STRING COMMENT 'the DAG',
+  `run_id` STRING COMMENT 'the run, or a digest of its id if a person chose it',
+  `task_id` STRING COMMENT 'the task',
+  `map_index` INT COMMENT 'its place among the mapped tasks; -1 if it is not mapped',
+  `attempt` INT COMMENT 'the number of the try, from 1',
+  `version` STRING NOT NULL COMMENT 'the version of this package'
+)
+USING DELTA
+CLUSTER BY (`file`)
+TBLPROPERTIES ('delta.isolationLevel' = 'Serializable');
+
+DESCRIBE TABLE `crm`.`interactions_ledger`;
+
+ALTER TABLE `crm`.`interactions_ledger` SET TBLPROPERTIES ('interactions.schema' = 'Tries of steps of contact interactions, schema version 1');
+
+SELECT max(`file`) FROM `crm`.`interactions_ledger`;
+
+MERGE INTO `crm`.`interactions_ledger` AS old
+USING (SELECT CAST('date=2026-01-03/20260103T000500000000Z-success-0123456789abcdef-0123456789ab.parquet' AS STRING) AS `file`, CAST('extract' AS STRING) AS `step`, CAST('success' AS STRING) AS `state`, CAST(NULL AS STRING) AS `error`, CAST('which50' AS STRING) AS `vendor`, CAST('acme' AS STRING) AS `account`, CAST(NULL AS TIMESTAMP) AS `window_start`, CAST(NULL AS TIMESTAMP) AS `window_end`, CAST('1' AS INT) AS `windows`, CAST(NULL AS INT) AS `batch`, CAST(NULL AS INT) AS `batches`, CAST('2026-01-03 00:05:00+00:00' AS TIMESTAMP) AS `started_at`, CAST('2026-01-03 00:05:00+00:00' AS TIMESTAMP) AS `ended_at`, CAST('1.5' AS DOUBLE) AS `seconds`, CAST('0' AS BIGINT) AS `requests`, CAST('0' AS BIGINT) AS `retries`, CAST('0' AS BIGINT) AS `throttled`, CAST('0.0' AS DOUBLE) AS `throttled_seconds`, CAST('0' AS BIGINT) AS `received_bytes`, CAST(NULL AS BIGINT) AS `rows`, CAST(NULL AS BIGINT) AS `bytes`, CAST(NULL AS BIGINT) AS `rejects`, CAST(NULL AS BIGINT) AS `alerts`, CAST(NULL AS BIGINT) AS `contacts`, CAST(NULL AS BIGINT) AS `ok`, CAST(NULL AS BIGINT) AS `empty`, CAST(NULL AS BIGINT) AS `not_found`, CAST(NULL AS BIGINT) AS `deleted`, CAST(NULL AS BIGINT) AS `failed`, CAST(NULL AS STRING) AS `dag_id`, CAST(NULL AS STRING) AS `run_id`, CAST(NULL AS STRING) AS `task_id`, CAST(NULL AS INT) AS `map_index`, CAST(NULL AS INT) AS `attempt`, CAST('0.1.0' AS STRING) AS `version`) AS new
+ON old.`file` = new.`file`
+WHEN NOT MATCHED THEN INSERT (`file`, `step`, `state`, `error`, `vendor`, `account`, `window_start`, `window_end`, `windows`, `batch`, `batches`, `started_at`, `ended_at`, `seconds`, `requests`, `retries`, `throttled`, `throttled_seconds`, `received_bytes`, `rows`, `bytes`, `rejects`, `alerts`, `contacts`, `ok`, `empty`, `not_found`, `deleted`, `failed`, `dag_id`, `run_id`, `task_id`, `map_index`, `attempt`, `version`)
+VALUES (new.`file`, new.`step`, new.`state`, new.`error`, new.`vendor`, new.`account`, new.`window_start`, new.`window_end`, new.`windows`, new.`batch`, new.`batches`, new.`started_at`, new.`ended_at`, new.`seconds`, new.`requests`, new.`retries`, new.`throttled`, new.`throttled_seconds`, new.`received_bytes`, new.`rows`, new.`bytes`, new.`rejects`, new.`alerts`, new.`contacts`, new.`ok`, new.`empty`, new.`not_found`, new.`deleted`, new.`failed`, new.`dag_id`, new.`run_id`, new.`task_id`, new.`map_index`, new.`attempt`, new.`version`);

@@ -234,3 +234,66 @@ COMMENT ON TABLE "crm"."interactions" IS 'Contact interactions, schema version 2
 
 DELETE FROM "crm"."interactions"
 WHERE "vendor" = %s AND "account" = %s AND (("contact_id" = %s AND "contact_id_kind" = %s) OR ("contact_id" = %s AND "contact_id_kind" = %s));
+
+
+-- Make the table of the ledger, and add a row
+
+SELECT column_name, data_type FROM information_schema.columns
+WHERE table_schema = 'crm' AND table_name = 'interactions_ledger';
+
+CREATE TABLE IF NOT EXISTS "crm"."interactions_ledger" (
+  "file" VARCHAR(65535) NOT NULL,
+  "step" VARCHAR(65535) NOT NULL,
+  "state" VARCHAR(65535) NOT NULL,
+  "error" VARCHAR(65535),
+  "vendor" VARCHAR(65535),
+  "account" VARCHAR(65535),
+  "window_start" TIMESTAMPTZ,
+  "window_end" TIMESTAMPTZ,
+  "windows" INTEGER NOT NULL,
+  "batch" INTEGER,
+  "batches" INTEGER,
+  "started_at" TIMESTAMPTZ NOT NULL,
+  "ended_at" TIMESTAMPTZ NOT NULL,
+  "seconds" DOUBLE PRECISION NOT NULL,
+  "requests" BIGINT NOT NULL,
+  "retries" BIGINT NOT NULL,
+  "throttled" BIGINT NOT NULL,
+  "throttled_seconds" DOUBLE PRECISION NOT NULL,
+  "received_bytes" BIGINT NOT NULL,
+  "rows" BIGINT,
+  "bytes" BIGINT,
+  "rejects" BIGINT,
+  "alerts" BIGINT,
+  "contacts" BIGINT,
+  "ok" BIGINT,
+  "empty" BIGINT,
+  "not_found" BIGINT,
+  "deleted" BIGINT,
+  "failed" BIGINT,
+  "dag_id" VARCHAR(65535),
+  "run_id" VARCHAR(65535),
+  "task_id" VARCHAR(65535),
+  "map_index" INTEGER,
+  "attempt" INTEGER,
+  "version" VARCHAR(65535) NOT NULL,
+  PRIMARY KEY ("file")
+);
+
+SELECT column_name, data_type FROM information_schema.columns
+WHERE table_schema = 'crm' AND table_name = 'interactions_ledger';
+
+COMMENT ON TABLE "crm"."interactions_ledger" IS 'Tries of steps of contact interactions, schema version 1';
+
+BEGIN;
+
+LOCK TABLE "crm"."interactions_ledger";
+
+SELECT max("file") FROM "crm"."interactions_ledger";
+
+INSERT INTO "crm"."interactions_ledger" ("file", "step", "state", "error", "vendor", "account", "window_start", "window_end", "windows", "batch", "batches", "started_at", "ended_at", "seconds", "requests", "retries", "throttled", "throttled_seconds", "received_bytes", "rows", "bytes", "rejects", "alerts", "contacts", "ok", "empty", "not_found", "deleted", "failed", "dag_id", "run_id", "task_id", "map_index", "attempt", "version")
+SELECT "file", "step", "state", "error", "vendor", "account", "window_start", "window_end", "windows", "batch", "batches", "started_at", "ended_at", "seconds", "requests", "retries", "throttled", "throttled_seconds", "received_bytes", "rows", "bytes", "rejects", "alerts", "contacts", "ok", "empty", "not_found", "deleted", "failed", "dag_id", "run_id", "task_id", "map_index", "attempt", "version"
+FROM (SELECT CAST('date=2026-01-03/20260103T000500000000Z-success-0123456789abcdef-0123456789ab.parquet' AS VARCHAR(65535)) AS "file", CAST('extract' AS VARCHAR(65535)) AS "step", CAST('success' AS VARCHAR(65535)) AS "state", CAST(NULL AS VARCHAR(65535)) AS "error", CAST('which50' AS VARCHAR(65535)) AS "vendor", CAST('acme' AS VARCHAR(65535)) AS "account", CAST(NULL AS TIMESTAMPTZ) AS "window_start", CAST(NULL AS TIMESTAMPTZ) AS "window_end", CAST('1' AS INTEGER) AS "windows", CAST(NULL AS INTEGER) AS "batch", CAST(NULL AS INTEGER) AS "batches", CAST('2026-01-03 00:05:00+00:00' AS TIMESTAMPTZ) AS "started_at", CAST('2026-01-03 00:05:00+00:00' AS TIMESTAMPTZ) AS "ended_at", CAST('1.5' AS DOUBLE PRECISION) AS "seconds", CAST('0' AS BIGINT) AS "requests", CAST('0' AS BIGINT) AS "retries", CAST('0' AS BIGINT) AS "throttled", CAST('0.0' AS DOUBLE PRECISION) AS "throttled_seconds", CAST('0' AS BIGINT) AS "received_bytes", CAST(NULL AS BIGINT) AS "rows", CAST(NULL AS BIGINT) AS "bytes", CAST(NULL AS BIGINT) AS "rejects", CAST(NULL AS BIGINT) AS "alerts", CAST(NULL AS BIGINT) AS "contacts", CAST(NULL AS BIGINT) AS "ok", CAST(NULL AS BIGINT) AS "empty", CAST(NULL AS BIGINT) AS "not_found", CAST(NULL AS BIGINT) AS "deleted", CAST(NULL AS BIGINT) AS "failed", CAST(NULL AS VARCHAR(65535)) AS "dag_id", CAST(NULL AS VARCHAR(65535)) AS "run_id", CAST(NULL AS VARCHAR(65535)) AS "task_id", CAST(NULL AS INTEGER) AS "map_index", CAST(NULL AS INTEGER) AS "attempt", CAST('0.1.0' AS VARCHAR(65535)) AS "version") new
+WHERE NOT EXISTS (SELECT 1 FROM "crm"."interactions_ledger" old WHERE old."file" = new."file");
+
+COMMIT;

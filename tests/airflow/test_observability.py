@@ -220,6 +220,11 @@ class TestLedger:
         assert extracted["received_bytes"] > 0
         assert not [person for person in people if person in str(rows)]
 
+    def test_a_run_leaves_an_index_for_the_coverage_page(self, run, lake):
+        run()
+        [index] = Path(lake, "index").rglob("*.bin")
+        assert index.stat().st_size
+
     def test_a_failed_try_stays_beside_the_next_one(self, sandbox, execution_api, lake, people):
         sandbox.faults([{"kind": "status", "status": 400, "path": "LoadInteractions", "after": 6, "times": 1}])
         with DAG("d", schedule=None):

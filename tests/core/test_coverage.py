@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_interactions.coverage.cells import RUNNING_AGE, State
+from airflow_provider_interactions.coverage.index import AGE, refresh_index
 from airflow_provider_interactions.coverage.ledger import Step, write_step
 from airflow_provider_interactions.coverage.read import find_gaps, read_coverage
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, CheckpointStore
 from airflow_provider_interactions.lake.manifest import Counts, Manifest
-from airflow_provider_interactions.lake.paths import WindowPaths, name_index, name_pending, read_window
+from airflow_provider_interactions.lake.paths import AccountPaths, WindowPaths, name_index, name_pending, read_window
 from airflow_provider_interactions.normalize.pipeline import normalize
 from airflow_provider_interactions.window import ALWAYS, Window
 
@@ -309,6 +310,23 @@ def test_a_look_reads_only_what_has_changed(any_desk, count_reads):
     assert count_reads(lake) == []
     any_desk.normalized(window=day(1), extracted_at=NOW)
     assert count_reads(lake) == names[1:2]
+
+
+def test_a_run_brings_an_old_index_up_to_date(any_desk, count_reads):
+    lake, now = any_desk.lake, datetime.now(UTC)
+    place = AccountPaths(NAME, ACCOUNT)
+    for n in range(3):
+        any_desk.normalized(record(any_desk, n), window=day(n))
+    settle(lake)
+    refresh_index(lake, place, now)
+    assert count_reads(lake) == [], "the first look finds all manifests in the index"
+    any_desk.normalized(record(any_desk, 3), window=day(3))
+    settle(lake)
+    index = lake.read_bytes(name_index(NAME, ACCOUNT))
+    refresh_index(lake, place, now + AGE / 2)
+    assert lake.read_bytes(name_index(NAME, ACCOUNT)) == index, "it is young"
+    refresh_index(lake, place, now + 2 * AGE)
+    assert count_reads(lake) == []
 
 
 def test_a_file_just_written_is_read_again_because_the_next_may_look_the_same(desk, count_reads):

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import airflow
 import pytest
 import requests
 
@@ -91,6 +92,7 @@ ROUTES = [
     ("GET", "coverage"),
     ("GET", "static/coverage.js"),
     ("GET", "static/coverage.css"),
+    ("GET", "static/overview.js"),
     ("GET", "api/coverage"),
     ("GET", "api/dags"),
     ("GET", "api/plan"),
@@ -149,6 +151,9 @@ def test_airflow_knows_its_places(server, log_in):
         "nav": "interactions-coverage",
         "dag": "interactions-coverage-dag",
     }
+    has_overview = tuple(map(int, airflow.__version__.split(".")[:2])) >= (3, 4)
+    overviews = [app["url_route"] for app in ours["react_apps"] if app["destination"] == "dag_overview"]
+    assert overviews == ["interactions-coverage-overview"] * has_overview
     errors = requests.get(f"{server}/api/v2/plugins/importErrors", headers=log_in("admin"), timeout=60).json()
     assert errors["import_errors"] == []
 

@@ -172,7 +172,7 @@ class Iceberg:
         target = cls.open(place, table)
         rows = pa.table({"precious": ["mine"], "vendor": pa.array([1], pa.int32())})
         with load_catalog(target.name, **target.properties) as catalog:
-            catalog.create_namespace(target.identifier[:-1])
+            catalog.create_namespace_if_not_exists(target.identifier[:-1])
             catalog.create_table(target.identifier, rows.schema).append(rows)
 
 
@@ -265,7 +265,7 @@ class OnDuckDB:
         """A table of the same name that is not ours, with one row."""
         if cls.__name__ == "BigQuery":
             with duckdb.connect(place) as connection:
-                connection.execute("CREATE SCHEMA crm")
+                connection.execute("CREATE SCHEMA IF NOT EXISTS crm")
         DuckDB.make_other(place, f"crm.{table}" if cls.__name__ == "BigQuery" else table)
 
 

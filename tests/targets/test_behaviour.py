@@ -1,11 +1,8 @@
 """What every target of the table does alike. ``cases.py`` lists the targets."""
 
 import json
-import os
-import subprocess
-import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,9 +24,9 @@ from airflow_provider_interactions.window import Window
 from tests.bench.peak import load
 from tests.bench.rows import write_rows
 from tests.targets.cases import CASES
+from tests.targets.processes import begin, start
 from tests.targets.windows import ACCOUNT, DAY, VENDOR, read_at, row, write
 
-ROOT = Path(__file__).parents[2]
 NEXT_DAY = Window.of("2026-01-03", "2026-01-04")
 BOTH_DAYS = Window.of("2026-01-02", "2026-01-04")
 
@@ -297,21 +294,8 @@ def test_older_code_refuses_what_is_newer(case, place, lake):
     assert case.read(place) == before
 
 
-@contextmanager
-def loading(case, lake, place):
-    """A process that is ready to load, and ends with the block."""
-    command = [sys.executable, "-m", "tests.targets.load_windows", case.__name__, lake.root, place]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, **pipes) as process:
-        assert process.stdout.readline() == "ready\n"
-        yield process
-        process.kill()
-
-
-def begin(process, *manifests):
-    process.stdin.write(json.dumps([pack(one) for one in manifests]) + "\n")
-    process.stdin.flush()
+def load_all(process, *manifests):
+    begin(process, json.dumps([pack(one) for one in manifests]))
 
 
 @parametrize()
@@ -323,9 +307,9 @@ def test_two_loads_at_once_leave_what_one_after_the_other_would(case, place, lak
         for n, window in enumerate(windows)
     ]
     with ExitStack() as stack:
-        loaders = [stack.enter_context(loading(case, lake, place)) for _ in range(2)]
+        loaders = [stack.enter_context(start("load_windows", case, lake, place)) for _ in range(2)]
         for loader, part in zip(loaders, (manifests, [*reversed(manifests), manifests[0]]), strict=True):
-            begin(loader, *part)
+            load_all(loader, *part)
         done = [json.loads(loader.stdout.readline()) for loader in loaders]
     rows = read(case, place, "interaction_id", "subject")
     if case.replaces:
@@ -345,8 +329,8 @@ def test_a_killed_load_leaves_the_table_as_it_was_or_loaded(case, place, lake, s
     case.open(place, "beside").load(lake, write(lake, newer, window=NEXT_DAY))
     lasts = time.monotonic() - began
     manifest = write(lake, newer, 1)
-    with loading(case, lake, place) as process:
-        begin(process, manifest)
+    with start("load_windows", case, lake, place) as process:
+        load_all(process, manifest)
         time.sleep(lasts * share)
         process.kill()
         process.wait()

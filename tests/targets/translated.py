@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from airflow_provider_interactions.load.dialects import Result, bigquery, databricks, redshift
 from airflow_provider_interactions.load.duckdb_turn import open_in_turn
+from airflow_provider_interactions.load.ledger import name_table
 from airflow_provider_interactions.load.sql import quote_name, quote_text
 
 
@@ -40,8 +41,12 @@ DIALECTS = {"Redshift": LocalRedshift, "BigQuery": LocalBigQuery, "Databricks": 
 
 #: How each warehouse describes DuckDB's types.
 DESCRIBED = {
-    "redshift": {"VARCHAR": "character varying", "TIMESTAMP WITH TIME ZONE": "timestamp with time zone"},
-    "bigquery": {"VARCHAR": "STRING", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP", "BIGINT": "INT64"},
+    "redshift": {
+        "VARCHAR": "character varying",
+        "TIMESTAMP WITH TIME ZONE": "timestamp with time zone",
+        "DOUBLE": "double precision",
+    },
+    "bigquery": {"VARCHAR": "STRING", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP", "BIGINT": "INT64", "DOUBLE": "FLOAT64"},
     "databricks": {"VARCHAR": "string", "TIMESTAMP WITH TIME ZONE": "timestamp", "INTEGER": "int"},
 }
 
@@ -69,15 +74,15 @@ class Translated:
 
     def run(self, sql, values=()):
         """Run a statement."""
-        name = quote_name(self.table)
-        if sql == self.dialect.read_columns(self.table):
-            return self._describe(name)
-        if sql == self.dialect.read_comment(self.table):
-            comment = f"SELECT comment FROM duckdb_tables() WHERE table_name = {quote_text(self.table.split('.')[-1])}"
-            return Result(self.connection.execute(comment).fetchall(), ["comment"], -1)
-        if (found := re.search(r"'(Contact interactions, schema version \d+)'", sql)) is not None:
-            assert sql == self.dialect.set_comment(self.table, found[1])
-            return self._execute(f"COMMENT ON TABLE {name} IS '{found[1]}'")
+        for table in (self.table, name_table(self.table)):
+            if sql == self.dialect.read_columns(table):
+                return self._describe(quote_name(table))
+            if sql == self.dialect.read_comment(table):
+                comment = f"SELECT comment FROM duckdb_tables() WHERE table_name = {quote_text(table.split('.')[-1])}"
+                return Result(self.connection.execute(comment).fetchall(), ["comment"], -1)
+            found = re.search(r"'([\w ]+, schema version \d+)'", sql)
+            if found and sql == self.dialect.set_comment(table, found[1]):
+                return self._execute(f"COMMENT ON TABLE {quote_name(table)} IS '{found[1]}'")
         if (found := _COPY.fullmatch(sql)) is not None:
             return self._execute(f"INSERT INTO {found[1]} FROM read_parquet('{found[2]}', hive_partitioning = false)")
         if sql.startswith("LOCK TABLE"):

@@ -18,8 +18,10 @@ from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.load.ledger import KEY as STEP_KEY
+from airflow_provider_interactions.load.ledger import build_insert
 from airflow_provider_interactions.load.sql import build_distinct, build_newer, build_order
-from airflow_provider_interactions.schema import KEY, find_since
+from airflow_provider_interactions.schema import KEY, STEPS, find_since
 
 
 class Result(NamedTuple):
@@ -59,7 +61,7 @@ class Dialect(ABC):
     #: The name of the warehouse, for messages, and sqlglot's name of its SQL.
     title: ClassVar[str]
     sqlglot: ClassVar[str]
-    #: The types of columns, by kind: text, instant, integer; and patterns of the names under which it describes them.
+    #: The types of columns, by kind (see `kind`), and patterns of the names under which it describes them.
     types: ClassVar[Mapping[str, str]]
     fits: ClassVar[Mapping[str, str]]
     #: The rights that the user needs.
@@ -97,13 +99,13 @@ class Dialect(ABC):
         return ".".join(f"{mark}{part.replace(mark, mark * 2)}{mark}" for part in name.split("."))
 
     def kind(self, field: pa.Field) -> str:
-        """The kind of a column: text, instant or integer."""
+        """The kind of a column: text, instant, integer (of 32 bits), long (of 64) or float."""
         if pa.types.is_timestamp(field.type):
             return "instant"
-        return "integer" if pa.types.is_integer(field.type) else "text"
+        return {pa.int32(): "integer", pa.int64(): "long", pa.float64(): "float"}.get(field.type, "text")
 
     def sql_type(self, field: pa.Field) -> str:
-        """The warehouse's type of a canonical column."""
+        """The warehouse's type of a column."""
         return self.types[self.kind(field)]
 
     def list_names(self, columns: pa.Schema, prefix: str = "") -> str:
@@ -123,7 +125,7 @@ class Dialect(ABC):
         return f" COMMENT {self.quote_value(field.metadata[b'meaning'].decode())}" if field.metadata else ""
 
     @abstractmethod
-    def create_table(self, table: str, columns: pa.Schema) -> str:
+    def create_table(self, table: str, columns: pa.Schema, key: Sequence[str] = KEY) -> str:
         """The statement that makes the table if it is absent."""
 
     @abstractmethod
@@ -168,6 +170,23 @@ class Dialect(ABC):
     @abstractmethod
     def count_merged(self, results: Sequence[Result]) -> tuple[int, int]:
         """The inserted and the updated rows, from what those statements returned."""
+
+    @abstractmethod
+    def add_steps(self, table: str, source: str) -> str:
+        """The statement that adds rows to the table of the ledger, but for those that are there."""
+
+    @abstractmethod
+    def count_added(self, result: Result) -> int:
+        """The rows that it added."""
+
+    def list_rows(self, rows: pa.Table) -> str:
+        """SQL for some rows, as constants."""
+        parts = [", ".join(map(self._cast, rows.schema, one.values())) for one in rows.to_pylist()]
+        return "(" + "\nUNION ALL ".join(f"SELECT {part}" for part in parts) + ")"
+
+    def _cast(self, field: pa.Field, value: Any) -> str:
+        text = "NULL" if value is None else self.quote_value(str(value))
+        return f"CAST({text} AS {self.sql_type(field)}) AS {self.quote(field.name)}"
 
     def count_deleted(self, result: Result) -> int:
         """The rows that a DELETE removed."""
@@ -245,6 +264,21 @@ class MergingDialect(Dialect):
         )
         return [merge]
 
+    def add_steps(self, table: str, source: str) -> str:
+        """One statement, too, because a merge that meets another one is refused."""
+        key = self.quote(STEP_KEY)
+        return (
+            f"MERGE INTO {self.quote(table)} AS old\n"
+            f"USING {source} AS new\n"
+            f"ON old.{key} = new.{key}\n"
+            f"WHEN NOT MATCHED THEN INSERT ({self.list_names(STEPS)})\n"
+            f"VALUES ({self.list_names(STEPS, 'new.')})"
+        )
+
+    def count_added(self, result: Result) -> int:
+        """As for a window."""
+        return self.count_merged([result])[0]
+
 
 class ReplacingDialect(Dialect):
     """A warehouse with transactions: delete the rows that are replaced, then insert all that are absent."""
@@ -267,6 +301,14 @@ class ReplacingDialect(Dialect):
         """Each deleted row is inserted again in its new version."""
         deleted, inserted = (self.count_deleted(result) for result in results)
         return inserted - deleted, deleted
+
+    def add_steps(self, table: str, source: str) -> str:
+        """An insertion, while the transaction has its lock."""
+        return build_insert(table, source, self.quote)
+
+    def count_added(self, result: Result) -> int:
+        """The rows of the insertion."""
+        return self.count_deleted(result)
 
 
 #: Names of fsspec for the schemes of the stores' own addresses.

@@ -19,6 +19,7 @@ from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load.dialects import MergingDialect, Result, drop_after, find_url, list_present
+from airflow_provider_interactions.schema import KEY
 
 #: A load job takes at most so many addresses. https://cloud.google.com/bigquery/quotas#load_jobs
 _URLS = 10_000
@@ -74,8 +75,14 @@ class BigQuery(MergingDialect):
     title = "BigQuery"
     sqlglot = "bigquery"
     mark = "?"
-    types = {"text": "STRING", "instant": "TIMESTAMP", "integer": "INT64"}  # noqa: RUF012 - constant
-    fits = {"text": "STRING", "instant": "TIMESTAMP$", "integer": "INT64"}  # noqa: RUF012 - constant
+    types = {  # noqa: RUF012 - constant
+        "text": "STRING",
+        "instant": "TIMESTAMP",
+        "integer": "INT64",
+        "long": "INT64",
+        "float": "FLOAT64",
+    }
+    fits = {**types, "instant": "TIMESTAMP$"}  # noqa: RUF012 - constant
     grants = (
         "the roles BigQuery Job User on the project and BigQuery Data Editor on the dataset, and Storage Object Viewer "
         "on the lake's bucket"
@@ -97,12 +104,12 @@ class BigQuery(MergingDialect):
         meaning = (field.metadata or {}).get(b"meaning", b"").decode()
         return f" OPTIONS (description = {self.quote_value(meaning)})" if meaning else ""
 
-    def create_table(self, table: str, columns: pa.Schema) -> str:
+    def create_table(self, table: str, columns: pa.Schema, key: Sequence[str] = KEY) -> str:
         """Clustered, so that a merge reads the data of one account. The key is a note for readers."""
         _split(table)
-        key = "`vendor`, `account`, `interaction_id`"
-        names = f"{self.list_columns(columns)},\n  PRIMARY KEY ({key}) NOT ENFORCED"
-        return f"CREATE TABLE IF NOT EXISTS {self.quote(table)} (\n{names}\n)\nCLUSTER BY {key}"
+        by = ", ".join(map(self.quote, key))
+        names = f"{self.list_columns(columns)},\n  PRIMARY KEY ({by}) NOT ENFORCED"
+        return f"CREATE TABLE IF NOT EXISTS {self.quote(table)} (\n{names}\n)\nCLUSTER BY {by}"
 
     def read_columns(self, table: str) -> str:
         """From the information schema of the dataset."""

@@ -15,6 +15,7 @@ import pyarrow as pa
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load.dialects import MergingDialect, Result, Session
+from airflow_provider_interactions.schema import KEY
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,14 @@ class Databricks(MergingDialect):
     sqlglot = "databricks"
     stores = ("s3", "gs", "abfss")
     mark = "?"
-    types = {"text": "STRING", "instant": "TIMESTAMP", "integer": "INT"}  # noqa: RUF012 - constant
-    fits = {"text": "STRING|VARCHAR", "instant": "TIMESTAMP$", "integer": "INT|BIGINT"}  # noqa: RUF012 - constant
+    types = {  # noqa: RUF012 - constant
+        "text": "STRING",
+        "instant": "TIMESTAMP",
+        "integer": "INT",
+        "long": "BIGINT",
+        "float": "DOUBLE",
+    }
+    fits = {**types, "text": "STRING|VARCHAR", "instant": "TIMESTAMP$", "integer": "INT|BIGINT"}  # noqa: RUF012 - constant
     grants = (
         "USE CATALOG and USE SCHEMA, CREATE TABLE on the schema, SELECT and MODIFY on the table, and READ FILES on the "
         "external location of the lake"
@@ -35,9 +42,9 @@ class Databricks(MergingDialect):
     denied = re.compile(r"42501|INSUFFICIENT_PERMISSIONS|PERMISSION_DENIED|does not have permission", re.IGNORECASE)
     absent = re.compile(r"TABLE_OR_VIEW_NOT_FOUND|42P01")
 
-    def create_table(self, table: str, columns: pa.Schema) -> str:
+    def create_table(self, table: str, columns: pa.Schema, key: Sequence[str] = KEY) -> str:
         """Clustered by the key. Under Delta's default isolation, two merges at once could both insert a new row."""
-        clustered = "CLUSTER BY (`vendor`, `account`, `interaction_id`)"
+        clustered = f"CLUSTER BY ({', '.join(map(self.quote, key))})"
         isolation = "TBLPROPERTIES ('delta.isolationLevel' = 'Serializable')"
         names = self.list_columns(columns)
         return f"CREATE TABLE IF NOT EXISTS {self.quote(table)} (\n{names}\n)\nUSING DELTA\n{clustered}\n{isolation}"

@@ -18,6 +18,7 @@ import pyarrow as pa
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load.dialects import DbApiSession, ReplacingDialect, list_present
+from airflow_provider_interactions.schema import KEY
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,20 @@ class Redshift(ReplacingDialect):
     title = "Redshift"
     sqlglot = "redshift"
     stores = ("s3",)
-    types = {"text": "VARCHAR(65535)", "instant": "TIMESTAMPTZ", "integer": "INTEGER"}  # noqa: RUF012 - constant
-    fits = {"text": r"CHARACTER VARYING|VARCHAR", "instant": r"TIMESTAMP WITH|TIMESTAMPTZ", "integer": "INT"}  # noqa: RUF012 - constant
+    types = {  # noqa: RUF012 - constant
+        "text": "VARCHAR(65535)",
+        "instant": "TIMESTAMPTZ",
+        "integer": "INTEGER",
+        "long": "BIGINT",
+        "float": "DOUBLE PRECISION",
+    }
+    fits = {  # noqa: RUF012 - constant
+        "text": r"CHARACTER VARYING|VARCHAR",
+        "instant": r"TIMESTAMP WITH|TIMESTAMPTZ",
+        "integer": "INT",
+        "long": "BIGINT",
+        "float": "DOUBLE",
+    }
     grants = (
         "USAGE and CREATE on the schema, TEMPORARY on the database, SELECT, INSERT, UPDATE and DELETE on the table, "
         "and a role of the cluster that may read the lake's bucket"
@@ -49,10 +62,10 @@ class Redshift(ReplacingDialect):
         """Redshift has no comments in the definition of a table."""
         return ""
 
-    def create_table(self, table: str, columns: pa.Schema) -> str:
+    def create_table(self, table: str, columns: pa.Schema, key: Sequence[str] = KEY) -> str:
         """The key is a note for the planner: Redshift does not enforce it. Distribution and sorting are automatic."""
-        key = '  PRIMARY KEY ("vendor", "account", "interaction_id")'
-        return f"CREATE TABLE IF NOT EXISTS {self.quote(table)} (\n{self.list_columns(columns)},\n{key}\n)"
+        unique = f"  PRIMARY KEY ({', '.join(map(self.quote, key))})"
+        return f"CREATE TABLE IF NOT EXISTS {self.quote(table)} (\n{self.list_columns(columns)},\n{unique}\n)"
 
     def read_columns(self, table: str) -> str:
         """From the information schema; Redshift keeps names in lower case."""

@@ -21,7 +21,7 @@ from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load.dialects import DbApiSession, ReplacingDialect, list_present
-from airflow_provider_interactions.schema import CONTACTS
+from airflow_provider_interactions.schema import CONTACTS, KEY
 
 #: Names that Snowflake would fold to upper case if they were not quoted.
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*", re.IGNORECASE)
@@ -40,8 +40,20 @@ class Snowflake(ReplacingDialect):
 
     title = "Snowflake"
     sqlglot = "snowflake"
-    types = {"text": "VARCHAR", "instant": "TIMESTAMP_TZ(6)", "integer": "INTEGER"}  # noqa: RUF012 - constant
-    fits = {"text": r"VARCHAR|TEXT|STRING", "instant": r"TIMESTAMP_(TZ|LTZ)", "integer": r"NUMBER\(\d+,\s*0\)"}  # noqa: RUF012 - constant
+    types = {  # noqa: RUF012 - constant
+        "text": "VARCHAR",
+        "instant": "TIMESTAMP_TZ(6)",
+        "integer": "INTEGER",
+        "long": "INTEGER",
+        "float": "FLOAT",
+    }
+    fits = {  # noqa: RUF012 - constant
+        "text": r"VARCHAR|TEXT|STRING",
+        "instant": r"TIMESTAMP_(TZ|LTZ)",
+        "integer": r"NUMBER\(\d+,\s*0\)",
+        "long": r"NUMBER\(\d+,\s*0\)",
+        "float": "FLOAT",
+    }
     grants = (
         "USAGE on the database, the schema and the warehouse, CREATE TABLE and CREATE STAGE on the schema, and SELECT, "
         "INSERT, UPDATE and DELETE on the table and on the table of its lock"
@@ -55,10 +67,10 @@ class Snowflake(ReplacingDialect):
         """An identifier; plain names in upper case."""
         return super().quote(".".join(one.upper() if _PLAIN.fullmatch(one) else one for one in name.split(".")))
 
-    def create_table(self, table: str, columns: pa.Schema) -> str:
+    def create_table(self, table: str, columns: pa.Schema, key: Sequence[str] = KEY) -> str:
         """The key is a note for readers: Snowflake does not enforce it."""
-        key = '  PRIMARY KEY ("VENDOR", "ACCOUNT", "INTERACTION_ID")'
-        return f"CREATE TABLE IF NOT EXISTS {self.quote(table)} (\n{self.list_columns(columns)},\n{key}\n)"
+        unique = f"  PRIMARY KEY ({', '.join(map(self.quote, key))})"
+        return f"CREATE TABLE IF NOT EXISTS {self.quote(table)} (\n{self.list_columns(columns)},\n{unique}\n)"
 
     def read_columns(self, table: str) -> str:
         """DESCRIBE needs no running warehouse."""

@@ -1,0 +1,112 @@
+"""What the steps of docs/screenshots.py share: the walk, and how a picture is taken of a page."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Locator, Page
+from shown import VENDOR, mask_form, mask_log
+
+from airflow_provider_interactions.demo.rest import Api, NotReady
+from airflow_provider_interactions.demo.supervisor import Supervisor
+
+PICTURES = Path(__file__).with_name("pictures")
+WIDTH, HEIGHT = 1280, 800
+#: for dialogs, which scroll what does not fit
+TALL = 2200
+LARGEST = 200_000
+DAG = f"{VENDOR}_interactions"
+
+
+@dataclass
+class Walk:
+    """What the steps of the path share, and what their pictures say."""
+
+    processes: Supervisor
+    folder: Path
+    api: Api = field(default_factory=lambda: Api(""))
+    #: the vendor's ids of the contacts
+    contacts: Sequence[str] = ()
+    shown: dict[str, list[str]] = field(default_factory=dict)
+
+    def note(self, name: str, where: Locator) -> None:
+        """Remember what a picture says."""
+        lines = map(mask_form, where.inner_text().splitlines())
+        self.shown.setdefault(name, []).extend(filter(None, lines))
+
+    def note_log(self, name: str, page: Page) -> None:
+        """Remember what the vendor's lines of a log say."""
+        lines = [text.partition("\n")[0] for text in page.locator(".event").all_inner_texts()]
+        self.shown[name] = [mask_log(line) for line in lines if line and not line.startswith("Task ")]
+        assert self.shown[name]
+
+    def wait_until(self, reached: Callable[[], bool]) -> None:
+        """Ask Airflow until something holds; its database may be locked now and then."""
+
+        def holds() -> bool:
+            with suppress(NotReady):
+                return reached()
+            return False
+
+        self.processes.wait_until(holds, "Airflow did not get there")
+
+    @contextmanager
+    def time(self, step: str) -> Iterator[None]:
+        """Measure a step."""
+        begun = time.monotonic()
+        yield
+        print(f"{time.monotonic() - begun:6.1f} s  {step}", flush=True)
+
+
+def save(name: str, shot: bytes, box: tuple[int, int, int, int] | None = None) -> None:
+    """Write a picture, cut to a box, in few enough colours to be small."""
+    picture = Image.open(io.BytesIO(shot)).convert("RGB")
+    picture = picture.crop(box) if box else picture
+    picture = picture.quantize(128, dither=Image.Dither.NONE)
+    path = PICTURES / f"{name}.png"
+    picture.save(path, optimize=True)
+    size = path.stat().st_size
+    print(f"{path.name}: {picture.width} x {picture.height}, {size // 1000} kB")
+    assert picture.width <= 1400
+    assert size <= LARGEST, f"{path.name} is too large"
+
+
+def calm(page: Page, url: str, milliseconds: int = 4000) -> None:
+    """Open a page and let it finish drawing."""
+    page.goto(url)
+    page.wait_for_timeout(milliseconds)
+
+
+def drag(page: Page, here: int, there: int) -> None:
+    """Move the line between the two halves of a page."""
+    page.mouse.move(here, HEIGHT - 100)
+    page.mouse.down()
+    page.mouse.move(there, HEIGHT - 100, steps=20)
+    page.mouse.up()
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(1500)
+
+
+def opened(page: Page, url: str, button: str) -> Locator:
+    """The dialog that a page's button opens."""
+    calm(page, url)
+    page.get_by_role("button", name=button).first.click()
+    page.wait_for_timeout(3000)
+    return page.get_by_role("dialog")
+
+
+def hide_folder(page: Page) -> None:
+    """Leave the demo's folder out of a picture: it is another one each time."""
+    page.evaluate(
+        """() => {
+            const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+            while (texts.nextNode())
+                texts.currentNode.data = texts.currentNode.data.replace(/duckdb:\\S*\\//, 'duckdb:…/');
+        }"""
+    )
