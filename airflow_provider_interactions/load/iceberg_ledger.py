@@ -63,9 +63,12 @@ def merge_days(table: Table) -> None:
 def _list_bounds(table: Table) -> list[Bounds]:
     """Those of all files. A file that another tool has written without bounds does not count."""
     number = table.schema().find_field(KEY).field_id
-    files = (task.file for task in table.scan().plan_files())
-    pairs = ([(bounds or {}).get(number) for bounds in (one.lower_bounds, one.upper_bounds)] for one in files)
-    return [Bounds(*(str(from_bytes(StringType(), one)) for one in pair)) for pair in pairs if None not in pair]
+    found = []
+    for task in table.scan().plan_files():
+        first, last = ((bounds or {}).get(number) for bounds in (task.file.lower_bounds, task.file.upper_bounds))
+        if first is not None and last is not None:
+            found.append(Bounds(*(str(from_bytes(StringType(), one)) for one in (first, last))))
+    return found
 
 
 def _read_day(key: str) -> str:

@@ -7,10 +7,12 @@ import warnings
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import duckdb
 import msgspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import sqlglot
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 from pyiceberg.catalog import load_catalog
 
 from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.coverage.ledger import Step, read_ledger, read_new_steps, write_step
 from airflow_provider_interactions.errors import ConfigError, LoadError, Unreconciled
 from airflow_provider_interactions.extract.split_window import merge_for_xcom
 from airflow_provider_interactions.lake.manifest import Manifest
@@ -450,6 +453,26 @@ def opened_after(table, desk):
     for n in range(4):
         table.load(desk.lake, land(desk, DAYS[0], range(3), AT[n]))
     return opened(table)
+
+
+def test_days_of_the_ledger_that_are_over_become_one_file(desk, table):
+    def read_keys(ledger):
+        return sorted(ledger.scan(selected_fields=("file",)).to_arrow()["file"].to_pylist())
+
+    def list_days(ledger):
+        """The days in each file, by their own rows."""
+        paths = [task.file.file_path for task in ledger.scan().plan_files()]
+        tables = [pq.read_table(path.removeprefix("file://"), columns=["ended_at"]) for path in paths]
+        return sorted(sorted({at.date() for at in one["ended_at"].to_pylist()}) for one in tables)
+
+    ended = [DAYS[n].start + part * DAY / 4 for n in range(4) for part in range(4)]
+    for at in ended:
+        write_step(desk.lake, Step(step="load", state="success", started_at=at, ended_at=at, seconds=1.5))
+        assert table.add_steps(partial(read_new_steps, desk.lake)) == 1
+    ledger = opened(replace(table, table="interactions_ledger"))
+    days = [window.start.date() for window in DAYS[:4]]
+    assert list_days(ledger) == [[day] for day in days[:3]] + [[days[3]]] * 4, "the last day may get more rows"
+    assert read_keys(ledger) == sorted(read_ledger(desk.lake)["file"].to_pylist())
 
 
 def test_credentials_are_in_no_text():

@@ -4,20 +4,17 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import duckdb
 import pytest
-from adbc_driver_postgresql import dbapi
 
 from airflow_provider_interactions.coverage import ledger as module
 from airflow_provider_interactions.coverage.ledger import Step, read_ledger, read_new_steps, write_step
 from airflow_provider_interactions.errors import LoadError
 from airflow_provider_interactions.load.duckdb import DuckDBTable
 from airflow_provider_interactions.load.ledger import OVERLAP
-from airflow_provider_interactions.load.postgres import PostgresTable
 from airflow_provider_interactions.schema import STEPS
 from tests.targets.cases import CASES
 from tests.targets.processes import begin, start
@@ -138,21 +135,6 @@ def test_a_table_of_somebody_else_is_refused_and_unchanged(case, place, copy, la
         copy()
     [row] = case.read(place, TABLE)
     assert {name.lower(): value for name, value in row.items()} == {"precious": "mine", "vendor": 1}
-
-
-def test_who_may_only_insert_needs_no_right_to_create(lake, database):
-    owner = PostgresTable(database, "made.interactions")
-    owner.prepare()
-    owner.add_steps(partial(read_new_steps, lake))
-    with dbapi.connect(database) as connection, closing(connection.cursor()) as cursor:
-        cursor.execute("CREATE ROLE loader LOGIN PASSWORD 'x'")
-        cursor.execute("GRANT USAGE ON SCHEMA made TO loader")
-        cursor.execute("GRANT SELECT, INSERT ON made.interactions_ledger TO loader")
-        connection.commit()
-    add(lake, attempt=7)
-    server = database.rpartition("@")[2]
-    loader = PostgresTable(f"postgresql://loader:x@{server}", "made.interactions")
-    assert loader.add_steps(partial(read_new_steps, lake)) == 1
 
 
 def test_a_file_that_is_open_elsewhere_waits_for_the_next_load(lake, duckdb_file):

@@ -3,7 +3,9 @@
 import json
 import traceback
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 
 import psycopg
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.coverage.ledger import Step, read_new_steps, write_step
 from airflow_provider_interactions.errors import ConfigError, LoadError
 from airflow_provider_interactions.load import Loaded
 from airflow_provider_interactions.load import postgres as module
@@ -317,3 +320,17 @@ def test_loads_of_two_accounts_do_not_wait_for_each_other(database, lake, monkey
     monkeypatch.setattr(module, "require_current", meanwhile)
     assert target.load(lake, write(lake, [row(1, subject="x")], 1)).updated == 1
     assert done[1].inserted == 1
+
+
+def test_who_may_only_insert_into_the_ledger_needs_no_right_to_create(lake, database):
+    owner, read = PostgresTable(database, "made.interactions"), partial(read_new_steps, lake)
+    owner.prepare()
+    owner.add_steps(read)
+    with psycopg.connect(database) as connection:
+        connection.execute("CREATE ROLE adder LOGIN PASSWORD 'x'")
+        connection.execute("GRANT USAGE ON SCHEMA made TO adder")
+        connection.execute("GRANT SELECT, INSERT ON made.interactions_ledger TO adder")
+    at = datetime(2026, 1, 2, 0, 5, tzinfo=UTC)
+    write_step(lake, Step(step="list", state="success", started_at=at, ended_at=at, seconds=1.5))
+    server = database.rpartition("@")[2]
+    assert PostgresTable(f"postgresql://adder:x@{server}", "made.interactions").add_steps(read) == 1
