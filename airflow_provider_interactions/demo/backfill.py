@@ -27,6 +27,8 @@ from airflow_provider_interactions.window import Window, zulu
 #: seconds in which something has to change
 PATIENCE = 600.0
 
+# Airflow 3.4.0b2 removes mapped tasks from a run that it clears to run on the latest version.
+_AGAIN = {"reprocess_behavior": "failed", "run_on_latest_version": False}
 _DONE = frozenset({"success", "skipped"})
 _LOST = frozenset({"failed", "upstream_failed"})
 
@@ -126,13 +128,14 @@ def _is_parsed(api: Api, dag_id: str) -> bool:
 def request_backfill(api: Api, body: Mapping[str, Any]) -> bool:
     """Ask for a backfill; False when the database was locked, and it is to be asked for once more.
 
-    Airflow 3.3 may then leave one without any run behind, which would be in the way: that is cancelled first.
+    Airflow may then leave one behind that has made some of its runs, or none, which would be in the way: that is
+    cancelled first. Its runs then count as failed, so failed runs are run again.
     """
     try:
         for found in api.get("backfills", dag_id=body["dag_id"])["backfills"]:
             if found["completed_at"] is None:
                 api.put(f"backfills/{found['id']}/cancel")
-        api.post("backfills", body)
+        api.post("backfills", {**_AGAIN, **body})
     except NotReady:
         return False
     return True

@@ -133,7 +133,7 @@ def test_a_backfill_covers_exactly_the_windows():
     api = Airflow({f"dags/{SOURCE.dag_id}/details": {"dag_id": SOURCE.dag_id}} | scene("queued", "queued"))
     backfill.create(Supervisor(), api, SOURCE, WINDOWS)
     ((where, body),) = api.posted
-    assert where == "backfills"
+    assert (where, body["reprocess_behavior"]) == ("backfills", "failed")
     assert (body["from_date"], body["to_date"]) == ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
 
 
