@@ -55,7 +55,7 @@ OUTCOMES = pa.schema(
     ]
 )
 
-#: One row per interaction. The key is vendor, account and interaction_id. The newest version wins.
+#: One row per interaction. The key is vendor, account and interaction_id. The newest version wins: `NEWEST`.
 CANONICAL = pa.schema(
     [
         _field("vendor", WORD, "registry name", null=False),
@@ -80,6 +80,12 @@ CANONICAL = pa.schema(
         _field("window_start", INSTANT, "start of the window that produced the row", null=False),
         _field("window_end", INSTANT, "its end, exclusive", null=False),
         _field("person_id", pa.string(), "the person, by the map of identities; null if it is unknown", since=2),
+        _field(
+            "revision",
+            pa.int64(),
+            "the vendor's version of the record, if it counts them; the greatest counts",
+            since=3,
+        ),
     ]
 )
 
@@ -136,6 +142,11 @@ def find_plain_type(field: pa.Field) -> pa.DataType:
 STEPS = pa.schema([field.with_type(find_plain_type(field)) for field in LEDGER])
 
 KEY = ("vendor", "account", "interaction_id")
+
+#: Of the versions of an interaction, the newest has the greatest values in these columns, the first one first. A vendor
+#: may move an interaction to another time. Then two windows hold it, and only the revision says which is newer. Null is
+#: less than any value.
+NEWEST = ("revision", "extracted_at", "occurred_at")
 
 #: Columns that say when a row was read, not what happened: a row that differs only here is unchanged.
 READING = frozenset(("extracted_at",))

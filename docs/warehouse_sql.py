@@ -30,7 +30,7 @@ from airflow_provider_interactions.load.dialects.redshift import Redshift
 from airflow_provider_interactions.load.dialects.snowflake import Snowflake
 from airflow_provider_interactions.load.ledger import name_table
 from airflow_provider_interactions.load.warehouse import WarehouseTable
-from airflow_provider_interactions.schema import CANONICAL, STEPS
+from airflow_provider_interactions.schema import CANONICAL, STEPS, find_version
 
 FOLDER = Path(__file__).resolve().parent / "sql"
 TABLE = "crm.interactions"
@@ -45,7 +45,7 @@ DIALECTS: dict[str, tuple[Dialect, str]] = {
 }
 
 #: A column as a later version of the package may add it.
-LATER = pa.field("device", pa.string(), metadata={"meaning": "an example", "since": "3"})
+LATER = pa.field("device", pa.string(), metadata={"meaning": "an example", "since": str(find_version(CANONICAL) + 1)})
 
 
 class Recorder:

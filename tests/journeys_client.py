@@ -20,7 +20,7 @@ VENDOR = "dynamics_journeys"
 STORAGE = "https://storage.azure.com/.default"
 _GUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _PEOPLE = ("DeletedContactId", "ProfileId", "ContactId", "LeadId", "EntityId", "DeletedEntityId", "VisitorId")
-_COLUMNS = {"IdempotencyId", "InteractionType", "Timestamp", "CustomerJourneyId", "MessageId"}
+_COLUMNS = {"IdempotencyId", "InteractionType", "Timestamp", "Version", "CustomerJourneyId", "MessageId"}
 _CLIENTS = {
     "391123ee-6312-4dcf-9e2d-9027022804d8": "Gmail",
     "89945e01-90e2-408f-ac99-cd46b19e51d8": "Outlook",
@@ -202,6 +202,7 @@ def _build_fact(table: str, key: str, row: dict[str, Any]) -> Fact:
         campaign_id=_lower(row.get("CustomerJourneyId")),
         message_id=_lower(row.get("MessageId")),
         count=row.get("DeliveredCount"),
+        revision=int(row["Version"]) if "Version" in row else None,
         attributes={
             name: value.isoformat(timespec="microseconds").replace("+00:00", "Z")
             if isinstance(value, datetime)

@@ -195,6 +195,7 @@ class Interaction(msgspec.Struct, kw_only=True):
     count: int | None = None
     delivered_at: datetime | None = None
     updated_at: datetime | None = None
+    revision: int | None = None
     attributes: str = "{}"
 
 

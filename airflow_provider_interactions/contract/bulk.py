@@ -71,9 +71,11 @@ class Bulk:
     the tables that an extraction reads; it raises a VendorError that says what is missing if there are none.
     ``time`` is the column of the instant, and ``read_times`` reads it (pyarrow.StringArray) where it is text.
     The first of ``keys`` that is not null identifies an interaction; of several rows with one key, the one with the
-    greatest integer in ``version`` counts. The first of ``people`` that is not null names the person; ``spell_ids``
-    gives identifiers (pyarrow.StringArray) their one spelling, and null to texts that stand for none. A key may not be
-    such a text either; apart from that, it stays as it is.
+    greatest number in ``version`` counts. The mapping writes that number to the column ``revision``. ``read_versions``
+    reads it (pyarrow.StringArray) where it is text, null where a text is none.
+    The first of ``people`` that is not null names the person; ``spell_ids`` gives identifiers (pyarrow.StringArray)
+    their one spelling, and null to texts that stand for none. A key may not be such a text either; apart from that, it
+    stays as it is.
     """
 
     open_access: Callable[[Fetch, str, Credentials[Any]], Awaitable[Access]]
@@ -82,5 +84,6 @@ class Bulk:
     read_times: Callable[[Any], Any]
     keys: Sequence[str]
     version: str
+    read_versions: Callable[[Any], Any]
     people: Sequence[PersonColumn]
     spell_ids: Callable[[Any], Any]

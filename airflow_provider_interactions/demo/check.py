@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,17 +25,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: What is read of the table; ``occurred_at`` in microseconds since 1970.
 COLUMNS = (
     "occurred_at", "contact_id", "interaction_id", "native_type", "status", "subject", "campaign_id", "campaign_name",
-    "message_id", "count", "attributes",
+    "message_id", "count", "revision", "attributes",
 )  # fmt: skip
 
 
 class Oracle(Protocol):
     """Knows which interactions exist."""
 
-    def expected(self, vendor: str, window: Window) -> Expected:
-        """How many interactions exist in a window, and their digest."""
+    def expected(self, vendor: str, window: Window, read: Window) -> Expected:
+        """How many interactions exist in a window for who has read the other one, and their digest."""
 
-    def facts(self, vendor: str, window: Window) -> Iterable[Fact]:
+    def facts(self, vendor: str, window: Window, read: Window) -> Iterable[Fact]:
         """Each of them."""
 
 
@@ -84,13 +85,11 @@ def check(database: Path, oracle: Oracle, vendor: str, windows: Sequence[Window]
 
 def check_rows(rows: Sequence[Fact], oracle: Oracle, vendor: str, windows: Sequence[Window]) -> list[Finding]:
     """The same for rows that were read already."""
-    each = [
-        _check_rows(oracle, vendor, window, str(window), [row for row in rows if _is_inside(window, row)])
-        for window in windows
-    ]
-    # All rows, not only those in the windows: there must be none elsewhere.
     whole = Window(windows[0].start, windows[-1].end)
-    return [*each, _check_rows(oracle, vendor, whole, "all windows", rows)]
+    check_some = partial(_check_rows, oracle, vendor, whole)
+    each = [check_some(window, str(window), [row for row in rows if _is_inside(window, row)]) for window in windows]
+    # All rows, not only those in the windows: there must be none elsewhere.
+    return [*each, check_some(whole, "all windows", rows)]
 
 
 def read_rows(database: Path, vendor: str, table: str = "interactions") -> list[Fact]:
@@ -137,10 +136,10 @@ def compare(expected: Iterable[Fact], found: Iterable[Fact]) -> Difference:
     )
 
 
-def _check_rows(oracle: Oracle, vendor: str, window: Window, where: str, rows: Sequence[Fact]) -> Finding:
-    expected, found = oracle.expected(vendor, window), digest(rows)
+def _check_rows(oracle: Oracle, vendor: str, read: Window, window: Window, where: str, rows: Sequence[Fact]) -> Finding:
+    expected, found = oracle.expected(vendor, window, read), digest(rows)
     same = (expected.interactions, expected.digest) == (len(rows), found)
-    differs = None if same else compare(oracle.facts(vendor, window), rows)
+    differs = None if same else compare(oracle.facts(vendor, window, read), rows)
     return Finding(vendor, where, expected.interactions, len(rows), found, expected.digest, differs)
 
 

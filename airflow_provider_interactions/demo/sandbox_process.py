@@ -33,20 +33,22 @@ class SandboxProcess:
     url: str
     connections: Mapping[str, str]
 
-    def expected(self, vendor: str, window: Window) -> Expected:
-        """How many interactions exist in a window, and their digest."""
-        return Expected(**json.loads(self._ask(f"oracle/{vendor}", window)))
+    def expected(self, vendor: str, window: Window, read: Window | None = None) -> Expected:
+        """How many interactions exist in a window for who has read the other one, and their digest."""
+        return Expected(**json.loads(self._ask(f"oracle/{vendor}", window, read)))
 
-    def facts(self, vendor: str, window: Window) -> Iterator[Fact]:
+    def facts(self, vendor: str, window: Window, read: Window | None = None) -> Iterator[Fact]:
         """Every interaction that exists in a window."""
-        return (msgspec.json.decode(line, type=Fact) for line in self._ask(f"facts/{vendor}", window).splitlines())
+        lines = self._ask(f"facts/{vendor}", window, read).splitlines()
+        return (msgspec.json.decode(line, type=Fact) for line in lines)
 
     def contacts(self, vendor: str) -> list[str]:
         """The vendor's ids of all contacts, by number."""
         return msgspec.json.decode(self._get(f"/contacts/{vendor}"), type=list[str])
 
-    def _ask(self, path: str, window: Window) -> bytes:
-        return self._get(f"/{path}", start=zulu(window.start), end=zulu(window.end))
+    def _ask(self, path: str, window: Window, read: Window | None) -> bytes:
+        more = {"read_start": zulu(read.start), "read_end": zulu(read.end)} if read else {}
+        return self._get(f"/{path}", start=zulu(window.start), end=zulu(window.end), **more)
 
     def _get(self, path: str, **query: str) -> bytes:
         with requests.Session() as session:

@@ -48,8 +48,9 @@ NOTHING = Loaded(0, 0, 0, 0, 0)
 class Target(Protocol):
     """One table of the user's. Each operation is one transaction: it happens as a whole, or the table is unchanged.
 
-    A row of the window replaces the one of the same key if it was extracted at the same time or later, and differs in
-    another column than ``extracted_at``. So ``extracted_at`` of a row in the table is the extraction that changed it.
+    A row of the window replaces the one of the same key if it is newer (`schema.NEWEST`) and differs in another column
+    than ``extracted_at``: if its revision is greater, or the same and it was extracted at the same time or later. So
+    ``extracted_at`` of a row in the table is the extraction that changed it.
     """
 
     def prepare(self) -> None:

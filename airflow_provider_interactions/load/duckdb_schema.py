@@ -40,7 +40,7 @@ def prepare_table(connection: duckdb.DuckDBPyConnection, table: str, columns: pa
 
 def sql_type(field: pa.Field) -> str:
     """DuckDB's type of a canonical column."""
-    kinds = {pa.timestamp("us", "UTC"): "TIMESTAMPTZ", pa.int32(): "INTEGER"}
+    kinds = {pa.timestamp("us", "UTC"): "TIMESTAMPTZ", pa.int32(): "INTEGER", pa.int64(): "BIGINT"}
     return kinds.get(field.type, "VARCHAR")
 
 

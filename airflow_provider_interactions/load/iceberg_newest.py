@@ -11,8 +11,9 @@ from pyiceberg.table import Table
 
 from airflow_provider_interactions.load.iceberg import IcebergTable
 from airflow_provider_interactions.load.iceberg_history import expire_old
-from airflow_provider_interactions.load.iceberg_view import LATEST, list_rest
+from airflow_provider_interactions.load.iceberg_view import list_rest
 from airflow_provider_interactions.load.iceberg_windows import select_account, select_ids
+from airflow_provider_interactions.schema import NEWEST
 
 
 def compact(target: IcebergTable) -> int:
@@ -57,7 +58,7 @@ def _compact_account(table: Table, vendor: str, account: str) -> int:
 
 def _choose_newest(versions: pa.Table) -> pa.Table:
     """One row of each interaction of an account: the same that the view shows."""
-    order = [("interaction_id", "ascending"), *((name, "descending") for name in LATEST)]
+    order = [("interaction_id", "ascending"), *((name, "descending") for name in NEWEST)]
     order += [(name, "ascending") for name in list_rest(versions.schema)]
     # Nulls come last, as in the view: pyarrow's default, whose argument has changed between its versions.
     rows = versions.take(pc.sort_indices(versions, sort_keys=order))

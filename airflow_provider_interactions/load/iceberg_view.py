@@ -15,16 +15,12 @@ from pyiceberg.exceptions import NoSuchViewError
 from pyiceberg.schema import Schema
 
 from airflow_provider_interactions.load.sql import list_names
-from airflow_provider_interactions.schema import CANONICAL, KEY, find_version
+from airflow_provider_interactions.schema import CANONICAL, KEY, NEWEST, find_version
 
 log = logging.getLogger(__name__)
 
 #: pyiceberg 0.11 makes no views and does not have this error.
 _ALREADY_THERE: type[Exception] = getattr(exceptions, "ViewAlreadyExistsError", NoSuchViewError)
-
-#: Of the versions of one interaction, the first in this order is the newest. All columns take part, so that the choice
-#: does not depend on the order of the rows.
-LATEST = ("extracted_at", "occurred_at")
 
 #: The view's name is the table's with this ending.
 ENDING = "_newest"
@@ -37,15 +33,19 @@ _VERSION = "interactions.schema-version"
 
 
 def build_newest_sql(table: str, columns: pa.Schema = CANONICAL) -> str:
-    """The query of a view on the newest versions, for any SQL engine. ``table`` is its name there, quoted if needed."""
-    order = [f"{name} DESC" for name in LATEST] + [f'"{name}" NULLS LAST' for name in list_rest(columns)]
+    """The query of a view on the newest versions, for any SQL engine. ``table`` is its name there, quoted if needed.
+
+    All columns take part in the order, so that the choice does not depend on the order of the rows.
+    """
+    order = [f"{name} DESC NULLS LAST" for name in NEWEST if name in columns.names]
+    order += [f'"{name}" NULLS LAST' for name in list_rest(columns)]
     version = f"row_number() OVER (PARTITION BY {', '.join(KEY)} ORDER BY {', '.join(order)}) AS version"
     return f"SELECT {list_names(columns)} FROM (SELECT *, {version} FROM {table}) versions WHERE version = 1"  # noqa: S608 - the user's own name
 
 
 def list_rest(columns: pa.Schema) -> list[str]:
     """The columns that only break ties."""
-    return [name for name in columns.names if name not in (*LATEST, *KEY)]
+    return [name for name in columns.names if name not in (*NEWEST, *KEY)]
 
 
 def publish_view(catalog: Catalog, identifier: tuple[str, ...], schema: Schema, columns: pa.Schema) -> None:

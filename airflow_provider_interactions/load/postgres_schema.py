@@ -30,7 +30,7 @@ _LONGEST_NAME = 63
 #: What the queries of docs/table.md look for, and what an erasure looks for.
 _INDEXES = (("contact_id", "vendor"), ("occurred_at",))
 
-_KINDS = {INSTANT: "timestamp with time zone", pa.int32(): "integer"}
+_KINDS = {INSTANT: "timestamp with time zone", pa.int32(): "integer", pa.int64(): "bigint"}
 
 
 @dataclass(frozen=True, slots=True)

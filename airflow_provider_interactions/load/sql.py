@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 import pyarrow as pa
 
-from airflow_provider_interactions.schema import CANONICAL, KEY, READING
+from airflow_provider_interactions.schema import CANONICAL, KEY, NEWEST, READING
+
+#: Stands for no revision in comparisons: less than any other. The least integer of all is no literal in some databases.
+NO_REVISION = -(2**63) + 1
 
 
 def quote_name(table: str) -> str:
@@ -36,16 +39,24 @@ def build_newer(
 ) -> str:
     """The condition under which the row ``new`` replaces the row ``old`` of the same key.
 
-    It was read at the same time or later, and it differs. A row that was only read again is left as it is, because
-    rewriting all rows of a window for each re-run is what makes a load expensive. ``quote`` and ``distinct`` are those
-    of the database.
+    Its revision is greater, or the same and it was read at the same time or later; and it differs. A row that was only
+    read again is left as it is, because rewriting all rows of a window for each re-run is what makes a load expensive.
+    ``quote`` and ``distinct`` are those of the database.
     """
     content = [field for field in columns if field.name not in (*KEY, *READING)]
     differs = " OR ".join(
         distinct(f"new.{quote(field.name)}", f"old.{quote(field.name)}", null=field.nullable) for field in content
     )
-    read = quote("extracted_at")
-    return f"new.{read} >= old.{read} AND ({differs})"
+    return f"{_build_later(columns, quote)} AND ({differs})"
+
+
+def _build_later(columns: pa.Schema, quote: Callable[[str], str]) -> str:
+    read, revision = quote("extracted_at"), quote("revision")
+    read_later = f"new.{read} >= old.{read}"
+    if "revision" not in columns.names:  # a version of the schema before it
+        return read_later
+    new, old = (f"coalesce({row}.{revision}, {NO_REVISION})" for row in ("new", "old"))
+    return f"({new} > {old} OR ({new} = {old} AND {read_later}))"
 
 
 def build_order(columns: pa.Schema = CANONICAL, quote: Callable[[str], str] = quote_name) -> str:
@@ -53,5 +64,6 @@ def build_order(columns: pa.Schema = CANONICAL, quote: Callable[[str], str] = qu
 
     All columns take part, so that the choice does not depend on the order of the rows.
     """
-    rest = (quote(name) for name in columns.names if name not in ("extracted_at", "occurred_at", *KEY))
-    return ", ".join((f"{quote('extracted_at')} DESC", f"{quote('occurred_at')} DESC", *rest))
+    newest = (f"{quote(name)} DESC NULLS LAST" for name in NEWEST if name in columns.names)
+    rest = (quote(name) for name in columns.names if name not in (*NEWEST, *KEY))
+    return ", ".join((*newest, *rest))

@@ -3,6 +3,9 @@
 Such a vendor has no index by person, so whole tables would be read. The lake may answer if raw windows cover all of the
 time, if they were extracted for everyone with all types of the request, if none waits to be read again, and if their
 records are not encrypted. Otherwise the vendor is asked.
+
+A vendor may move an interaction to another time, and then two windows hold it. The answer has its newest version, as an
+answer of the vendor has.
 """
 
 from __future__ import annotations
@@ -10,11 +13,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airflow_provider_interactions.contract import Vendor
+from airflow_provider_interactions.contract.bulk import SUPERSEDED
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.outcomes import Outcome, count_outcomes, judge_rows
@@ -28,7 +33,8 @@ from airflow_provider_interactions.lake.paths import AccountPaths, WindowPaths, 
 from airflow_provider_interactions.lake.reader import filter_window
 from airflow_provider_interactions.lake.reader import read_window as read_rows
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.schema import RAW
+from airflow_provider_interactions.mapping import map_batch
+from airflow_provider_interactions.schema import NEWEST, RAW, WORD
 from airflow_provider_interactions.window import Window, zulu
 
 
@@ -108,7 +114,7 @@ def _write(job: Job, tables: Sequence[pa.Table]) -> Manifest:
     numbers = Counter[int]()
     with RawWriter(job.lake, job.place, Checkpoint(extracted_at=job.extracted_at), folder="raw") as writer:
         if tables:
-            rows = pa.concat_tables(tables).unify_dictionaries().sort_by("question")
+            rows = _mark_superseded(pa.concat_tables(tables), job.vendor).unify_dictionaries().sort_by("question")
             numbers.update(rows.column("question").to_pylist())
             writer.add_rows(rows)
         outcomes = [
@@ -119,6 +125,32 @@ def _write(job: Job, tables: Sequence[pa.Table]) -> Manifest:
             writer.add_outcome(outcome, place)
         landed = numbers.total()
         return writer.finish(count_outcomes(outcomes) + Counts(received=landed, fetched=landed))
+
+
+def _mark_superseded(rows: pa.Table, vendor: Vendor) -> pa.Table:
+    """The rows, with the context ``SUPERSEDED`` where another row is a newer version of the interaction."""
+    older = pa.array(_find_older(rows, vendor), pa.int64())
+    mask = pc.is_in(pa.array(range(rows.num_rows), pa.int64()), older)
+    contexts = pc.if_else(mask, SUPERSEDED, rows.column("context").cast(pa.string()))
+    place = rows.schema.get_field_index("context")
+    return rows.set_column(place, NUMBERED.field("context"), contexts.dictionary_encode().cast(WORD))
+
+
+def _find_older(rows: pa.Table, vendor: Vendor) -> list[int]:
+    """The places of the rows that have a newer version among the rows."""
+    newest: dict[str, tuple[list[tuple[bool, Any]], int]] = {}
+    places, start = list[int](), 0
+    for batch in rows.to_batches():
+        mapped = map_batch(batch, vendor)
+        found = mapped.rows.select(["interaction_id", *NEWEST]).to_pylist()
+        for place, row in zip(mapped.places.to_pylist(), found, strict=True):
+            version = [(row[name] is not None, row[name]) for name in NEWEST]
+            known = newest.get(row["interaction_id"])
+            if known is None or version > known[0]:
+                newest[row["interaction_id"]] = version, start + place
+            places.append(start + place)
+        start += batch.num_rows
+    return sorted(set(places).difference(place for _, place in newest.values()))
 
 
 def _describe(first: datetime, last: datetime) -> str:

@@ -23,6 +23,7 @@ _FIELDS = {
     "account": "account",
     "campaign_id": "campaign number",
     "message_id": "message number",
+    "revision": "version of the record",
     "extracted_at": "read at",
 }
 

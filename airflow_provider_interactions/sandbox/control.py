@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -92,7 +93,10 @@ def _describe_index(state: State, url: str) -> dict[str, Any]:
         "vendors": {name: f"{url}/{name}" for name in state.vendors},
         "connections": state.build_connections(url),
         "contacts": f"{url}/_sandbox/contacts/{{vendor}}",
-        "oracle": f"{url}/_sandbox/oracle/{{vendor}}?start=…&end=…[&contact=…][&type=…][&active=true|false]",
+        "oracle": (
+            f"{url}/_sandbox/oracle/{{vendor}}?start=…&end=…[&contact=…][&type=…][&active=true|false]"
+            "[&read_start=…&read_end=…]"
+        ),
         "facts": f"{url}/_sandbox/facts/{{vendor}}?start=…&end=…",
         "faults": f"{url}/_sandbox/faults",
         "stats": f"{url}/_sandbox/stats",
@@ -115,8 +119,16 @@ def _find_vendor(state: State, request: web.Request) -> str:
 def _read_selection(state: State, request: web.Request) -> tuple[str, Selection]:
     vendor, query = _find_vendor(state, request), request.query
     try:
-        start, end = parse_instant(query["start"]), parse_instant(query["end"])
+        start, end, *read = (parse_instant(query[name]) for name in _list_bounds(query))
     except (KeyError, ValueError) as error:
         raise web.HTTPBadRequest(text=f"start and end are needed, as ISO 8601 with an offset: {error}") from error
     active = {"true": True, "false": False}.get(query.get("active", ""))
-    return vendor, Selection(start, end, query.get("contact"), query.get("type"), active)
+    return vendor, Selection(
+        start, end, query.get("contact"), query.get("type"), active, (read[0], read[1]) if read else None
+    )
+
+
+def _list_bounds(query: Mapping[str, str]) -> tuple[str, ...]:
+    """The parameters that are instants."""
+    read = ("read_start", "read_end")
+    return ("start", "end", *(read if query.keys() & set(read) else ()))

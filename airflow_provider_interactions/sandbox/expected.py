@@ -25,6 +25,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     campaign_name: str | None = None
     message_id: str | None = None
     count: int | None = None
+    #: the vendor's own version of the record
+    revision: int | None = None
     #: every field of the vendor's record that has no column above, verbatim
     attributes: dict[str, Any] = {}
 
@@ -38,6 +40,9 @@ class Selection(NamedTuple):
     type: str | None = None
     #: the contact's state: True only active contacts, False only inactive ones
     active: bool | None = None
+    #: the time that was read, from and to; None: that of the facts. A vendor may move an interaction to another time,
+    #: and who has not read the new time knows only the old one
+    read: tuple[int, int] | None = None
 
 
 class Expected(NamedTuple):

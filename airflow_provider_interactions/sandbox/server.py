@@ -111,7 +111,7 @@ class Sandbox:
         return self._state.build_connections(self.url)
 
     def oracle(self, vendor: str, start: str | datetime, end: str | datetime, **filters: Any) -> Expected:
-        """What exists in [start, end). Filters: ``contact``, ``type``, ``active``."""
+        """What exists in [start, end). Filters: ``contact``, ``type``, ``active``; see ``Selection``."""
         chosen = Selection(parse_instant(start), parse_instant(end), **filters)
         return compute_expected(self._state.vendors[vendor], self._state.sites[vendor], chosen)
 

@@ -39,12 +39,10 @@ def _read_key(texts: pa.StringArray, bulk: Bulk) -> pa.StringArray:
 
 
 def read_versions(rows: pa.RecordBatch, bulk: Bulk) -> pa.Int64Array:
-    """The version of each row; -1 where it has none that is an integer."""
+    """The version of each row; -1 where it has none that is a number from 0 on."""
     found = _find(rows, bulk.version)
-    if not pa.types.is_integer(found.type):
-        texts = _to_text(found)
-        found = pc.if_else(pc.match_substring_regex(texts, r"^[0-9]{1,18}$"), texts, pa.scalar(None, pa.string()))
-    return pc.fill_null(found.cast(pa.int64()), -1)
+    numbers = found.cast(pa.int64()) if pa.types.is_integer(found.type) else bulk.read_versions(_to_text(found))
+    return pc.max_element_wise(numbers, -1)
 
 
 def read_people(rows: pa.RecordBatch, bulk: Bulk) -> tuple[pa.StringArray, pa.StringArray]:

@@ -28,7 +28,8 @@ SELECT 'dynamics_marketing' AS vendor, 'acme' AS account, md5(i::VARCHAR)::UUID:
         || '","Url":"https://www.example.org/page/' || i % 1000 || '/index.html?utm_source=news"}' AS attributes,
     make_timestamptz(1785542400000000 + $version * 86400000000) AS extracted_at,
     make_timestamptz(1767225600000000) AS window_start, make_timestamptz(1782864000000000) AS window_end,
-    CASE WHEN i % 10 < 9 THEN 'P-' || i // 60 END AS person_id
+    CASE WHEN i % 10 < 9 THEN 'P-' || i // 60 END AS person_id,
+    NULL::BIGINT AS revision
 FROM range($rows) numbers(i)
 """
 

@@ -15,12 +15,14 @@ from airflow_provider_interactions.contract.bulk import SUPERSEDED, Bulk
 from airflow_provider_interactions.errors import RecordRejected
 from airflow_provider_interactions.mapping import build_batch, list_interactions, map_batch
 from airflow_provider_interactions.tables.columns import read_people
+from airflow_provider_interactions.tables.columns import read_versions as read_versions_of_rows
 from airflow_provider_interactions.vendors.dynamics_journeys.columns import (
     KEYS,
     PEOPLE,
     PERSON_KINDS,
     TIME,
     VERSION,
+    read_versions,
     spell_ids,
 )
 from airflow_provider_interactions.vendors.dynamics_journeys.mapping import map_records
@@ -53,6 +55,7 @@ BULK = Bulk(
     read_times=read_timestamps,
     keys=KEYS,
     version=VERSION,
+    read_versions=read_versions,
     people=PEOPLE,
     spell_ids=spell_ids,
 )
@@ -97,11 +100,11 @@ def test_a_row_as_it_is_published():
     assert row.message_id == "5a2f3e76-9518-e811-a951-000d3a38caec"
     assert json.loads(row.attributes) == {
         "InternalMarketingInteractionId": ROW["InternalMarketingInteractionId"],
-        "Version": 1,
         "SourceSystem": 2,
         "ProfileType": "Contact",
         "EmailDomain": "x.com",
     }
+    assert row.revision == 1
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -114,8 +117,42 @@ def test_a_row_of_every_type_with_all_of_its_columns(name):
     assert (row.channel, row.action) == KINDS[name]
     assert row.native_type == name
     taken = {"IdempotencyId", "InteractionType", "Timestamp", "CustomerJourneyId", "MessageId", "DeliveredCount"}
+    taken.add("Version")
     assert columns.keys() - taken - {"ProfileId"} <= json.loads(row.attributes).keys()
     assert row.contact_id == (EVENT if name in PERSONLESS else PERSON)
+
+
+@pytest.mark.parametrize(
+    ("version", "revision"),
+    [(0, 0), (7, 7), (2**63 - 1, 2**63 - 1), ("7", 7), (" 7 ", 7), (str(2**63 - 1), 2**63 - 1)],
+)
+def test_a_version_has_a_column_of_its_own(version, revision):
+    row = mapped(ROW, Version=version)
+    assert (row.revision, "Version" in json.loads(row.attributes)) == (revision, False)
+
+
+@pytest.mark.parametrize("version", [-1, 1.5, 2**63, "2e3", "v7", "1 000", str(2**63), "9" * 40, True, [1], {"a": "b"}])
+def test_what_is_no_version_stays_as_it_is(version):
+    row = mapped(ROW, Version=version)
+    assert (row.revision, json.loads(row.attributes)["Version"]) == (None, version)
+
+
+def test_a_row_without_a_version_has_none():
+    assert mapped(ROW, Version=None).revision is None
+
+
+@given(
+    st.lists(
+        st.one_of(st.none(), st.integers(-(2**70), 2**70).map(str), st.sampled_from(["", " 7 ", "7.0", "x", "٣"])),
+        min_size=1,
+    )
+)
+def test_the_extraction_and_the_mapping_read_the_same_versions(texts):
+    rows = pa.RecordBatch.from_pydict({VERSION: pa.array(texts, pa.string())})
+    records = [{**ROW, "IdempotencyId": str(n), VERSION: one} for n, one in enumerate(texts)]
+    raw = build([{name: value for name, value in record.items() if value is not None} for record in records])
+    mapped_rows = map_batch(raw, Journeys).rows.column("revision").to_pylist()
+    assert read_versions_of_rows(rows, BULK).to_pylist() == [-1 if one is None else one for one in mapped_rows]
 
 
 @given(st.randoms())

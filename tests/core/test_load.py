@@ -35,6 +35,9 @@ from airflow_provider_interactions.window import Window
 ROOT = Path(__file__).parents[2]
 IDS = [f"{n:032X}" for n in range(1, 40)]
 
+#: The version of the schema after the present one.
+NEXT = schema.find_version(CANONICAL) + 1
+
 
 @pytest.fixture
 def database(tmp_path):
@@ -463,7 +466,7 @@ def test_a_file_of_an_older_format_is_made_and_loaded_again(desk, database, vers
 
 def newer():
     """The canonical columns of a version to come."""
-    return CANONICAL.append(schema._field("person", pa.string(), "a column to come", since=3))
+    return CANONICAL.append(schema._field("person", pa.string(), "a column to come", since=NEXT))
 
 
 def test_a_column_of_a_newer_version_is_added_to_table_and_rows(desk, database):
@@ -472,15 +475,15 @@ def test_a_column_of_a_newer_version_is_added_to_table_and_rows(desk, database):
     table_of_3 = DuckDBTable(database, columns=newer())
     assert table_of_3.load(desk.lake, third) == Loaded(rows=3, inserted=1, updated=2, unchanged=0, merged=0)
     assert query(database, "SELECT person FROM interactions") == [(None,)] * 3
-    with pytest.raises(ConfigError, match=r"The table interactions has schema version 3.*Upgrade"):
+    with pytest.raises(ConfigError, match=rf"The table interactions has schema version {NEXT}.*Upgrade"):
         load(desk.lake, third, database)
     table_of_3.prepare()
     assert len(query(database, "DESCRIBE interactions")) == len(CANONICAL) + 1
 
 
 def test_files_of_a_newer_version_are_not_loaded_by_older_code(desk, database):
-    manifest = msgspec.structs.replace(desk.normalized(desk.record()), schema_version=3)
-    with pytest.raises(ConfigError, match=r"has schema version 3.*Upgrade"):
+    manifest = msgspec.structs.replace(desk.normalized(desk.record()), schema_version=NEXT)
+    with pytest.raises(ConfigError, match=rf"has schema version {NEXT}.*Upgrade"):
         load(desk.lake, manifest, database)
 
 

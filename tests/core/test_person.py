@@ -28,7 +28,7 @@ QUICK = Limits(
     timeout=5.0, tries=2, patience=1.0, first_wait=0.01, last_wait=0.02, rate=RateTuning(first_rate=UNLIMITED)
 )
 START, END = "1970-01-01", "2100-01-01"
-FACTS = ("native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count")
+FACTS = ("native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "revision")
 DYNAMICS, WHICH50, LUMINATE, CAPILLARY = "dynamics_marketing", "which50", "luminate_online", "capillary"
 
 

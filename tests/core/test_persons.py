@@ -35,7 +35,7 @@ from airflow_provider_interactions.normalize.persons import PersonIndex
 from airflow_provider_interactions.normalize.pipeline import normalize
 from airflow_provider_interactions.normalize.policy import Action, Key, Policy
 from airflow_provider_interactions.normalize.window import normalize_run
-from airflow_provider_interactions.schema import CANONICAL, find_since
+from airflow_provider_interactions.schema import CANONICAL, find_since, find_version
 from airflow_provider_interactions.window import Window
 
 NAME = "luminate_online"
@@ -126,7 +126,7 @@ def test_encrypted_raw_rows_have_their_persons(desk, tmp_path, kind):
 def test_without_a_map_nobody_is_known(desk):
     done = normalize(desk.lake, land(desk, [ANN]))
     assert read_persons(desk, done) == {"1001": None}
-    assert (done.identities, done.schema_version) == ("", 2)
+    assert (done.identities, done.schema_version) == ("", find_version(CANONICAL))
 
 
 def test_an_empty_map_is_a_map(desk):
@@ -269,15 +269,18 @@ def test_a_map_that_cannot_be_read_publishes_nothing(desk):
     assert not [path for path in set(desk.files()) - set(before) if path.startswith("interactions/")]
 
 
-def test_windows_of_the_version_before_are_read_with_nulls(desk):
+@pytest.mark.parametrize(("version", "person"), [(1, None), (2, "ann")])
+def test_windows_of_older_versions_are_read_with_nulls(desk, version, person):
     done = normalize(desk.lake, land(desk, [ANN]), persons=index(MAP))
-    old = pa.schema([column for column in CANONICAL if find_since(column) == 1])
-    assert old.names == CANONICAL.names[:-1]
+    old = pa.schema([column for column in CANONICAL if find_since(column) <= version])
+    assert [*old.names, *("person_id", "revision")[version - 1 :]] == CANONICAL.names
     rows = next(iter(read_canonical(desk.lake, done)))
     with desk.lake.fs.open(desk.lake.full(done.files[0].path), "wb") as stream:
         pa.parquet.write_table(pa.Table.from_batches([rows]).select(old.names), stream)
-    [former] = read_canonical(desk.lake, replace(done, schema_version=1))
+    [former] = read_canonical(desk.lake, replace(done, schema_version=version))
     assert former.schema.equals(CANONICAL)
-    assert former.column("person_id").to_pylist() == [None]
-    with pytest.raises(ConfigError, match="schema version 2, but this version of the package knows only version 1"):
+    assert former.column("person_id").to_pylist() == [person]
+    assert former.column("revision").to_pylist() == [None]
+    known = f"schema version 3, but this version of the package knows only version {version}"
+    with pytest.raises(ConfigError, match=known):
         list(read_canonical(desk.lake, done, old))

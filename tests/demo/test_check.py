@@ -21,7 +21,7 @@ WHOLE = Window(WINDOWS[0].start, WINDOWS[-1].end)
 TABLE = """
     CREATE TABLE interactions (vendor VARCHAR, account VARCHAR, interaction_id VARCHAR, contact_id VARCHAR,
     occurred_at TIMESTAMPTZ, native_type VARCHAR, status VARCHAR, subject VARCHAR, campaign_id VARCHAR,
-    campaign_name VARCHAR, message_id VARCHAR, "count" INTEGER, attributes VARCHAR)
+    campaign_name VARCHAR, message_id VARCHAR, "count" INTEGER, revision BIGINT, attributes VARCHAR)
 """
 
 

@@ -18,11 +18,11 @@ from airflow_provider_interactions.load.iceberg import IcebergTable
 from airflow_provider_interactions.load.iceberg_catalog import build_local
 from airflow_provider_interactions.load.iceberg_newest import compact
 from airflow_provider_interactions.load.iceberg_view import build_newest_sql
-from airflow_provider_interactions.schema import CANONICAL, _field
+from airflow_provider_interactions.schema import CANONICAL, _field, find_version
 from airflow_provider_interactions.window import Window
 from tests.targets.windows import ACCOUNT, DAY, VENDOR, row, write
 
-NEWER = CANONICAL.append(_field("topic", pa.string(), "what it was about", since=3))
+NEWER = CANONICAL.append(_field("topic", pa.string(), "what it was about", since=find_version(CANONICAL) + 1))
 WEEK = Window.of("2026-01-01", "2026-01-08")
 COLUMNS = ("interaction_id", "subject", "count")
 

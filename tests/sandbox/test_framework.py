@@ -58,7 +58,7 @@ def test_the_digest_is_the_documented_one():
     #   {"attributes":{"ä":1},"campaign_id":null,…,"vendor":"v"}
     line = (
         '{"attributes":{"ä":1},"campaign_id":null,"campaign_name":null,"contact_id":"c","count":null,'
-        '"interaction_id":"i","message_id":null,"native_type":null,"occurred_at":1,"status":null,'
+        '"interaction_id":"i","message_id":null,"native_type":null,"occurred_at":1,"revision":null,"status":null,'
         '"subject":null,"vendor":"v"}'
     )
     summed = subprocess.run(["sha256sum"], input=line.encode(), capture_output=True, check=True)

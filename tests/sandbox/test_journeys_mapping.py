@@ -19,7 +19,14 @@ from airflow_provider_interactions.sandbox.dynamics_journeys.values import show_
 from airflow_provider_interactions.sandbox.world import World
 from airflow_provider_interactions.schema import RAW
 from airflow_provider_interactions.tables.columns import read_people
-from airflow_provider_interactions.vendors.dynamics_journeys.columns import KEYS, PEOPLE, TIME, VERSION, spell_ids
+from airflow_provider_interactions.vendors.dynamics_journeys.columns import (
+    KEYS,
+    PEOPLE,
+    TIME,
+    VERSION,
+    read_versions,
+    spell_ids,
+)
 from airflow_provider_interactions.vendors.dynamics_journeys.mapping import map_records
 from airflow_provider_interactions.vendors.dynamics_journeys.times import read_timestamps
 from airflow_provider_interactions.vendors.dynamics_journeys.vocabulary import read_published
@@ -39,6 +46,7 @@ class Journeys:
         read_times=read_timestamps,
         keys=KEYS,
         version=VERSION,
+        read_versions=read_versions,
         people=PEOPLE,
         spell_ids=spell_ids,
     )
@@ -90,7 +98,7 @@ def test_every_row_is_mapped_as_the_oracle_says(form):
 
 
 def check(row, fact, form):
-    for name in ("contact_id", "interaction_id", "native_type", "campaign_id", "message_id", "count"):
+    for name in ("contact_id", "interaction_id", "native_type", "campaign_id", "message_id", "count", "revision"):
         assert row[name] == getattr(fact, name), (name, fact)
     at = row["occurred_at"].astimezone(UTC)
     assert int(at.timestamp()) * 1_000_000 + at.microsecond == fact.occurred_at

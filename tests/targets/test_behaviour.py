@@ -19,7 +19,7 @@ from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import Loaded
 from airflow_provider_interactions.normalize.policy import Key
 from airflow_provider_interactions.normalize.policy_rules import read_policy
-from airflow_provider_interactions.schema import CANONICAL, KEY, _field
+from airflow_provider_interactions.schema import CANONICAL, KEY, _field, find_since, find_version
 from airflow_provider_interactions.window import Window
 from tests.bench.peak import load
 from tests.bench.rows import write_rows
@@ -31,7 +31,8 @@ NEXT_DAY = Window.of("2026-01-03", "2026-01-04")
 BOTH_DAYS = Window.of("2026-01-02", "2026-01-04")
 
 #: The columns as a later version of the package may have them.
-NEWER = CANONICAL.append(_field("topic", pa.string(), "what it was about", since=3))
+NEXT = find_version(CANONICAL) + 1
+NEWER = CANONICAL.append(_field("topic", pa.string(), "what it was about", since=NEXT))
 
 MERGING = [case for case in CASES if not case.replaces]
 
@@ -149,6 +150,45 @@ def test_the_newest_wins_in_any_order(case, place, lake, order):
 
 
 @parametrize(MERGING)
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 0), (1, 0, 1)])
+@pytest.mark.parametrize("later", [0, 1])
+def test_the_greater_revision_wins_whichever_window_is_read_later(case, place, lake, order, later):
+    """The vendor moved an interaction to the next day. Each day has its row, and either may be read again."""
+    days = [
+        write(lake, [row(1, subject="old", revision=1), row(2)], later, window=DAY),
+        write(lake, [row(1, subject="new", revision=2), row(3)], 1 - later, window=NEXT_DAY),
+    ]
+    done = [case.open(place).load(lake, days[which]) for which in order]
+    assert read(case, place, "interaction_id", "subject", "revision") == [
+        ("1", "new", 2),
+        ("2", None, None),
+        ("3", None, None),
+    ]
+    if order[0] == 1:
+        assert done[1] == Loaded(rows=2, inserted=1, updated=0, unchanged=1, merged=0)
+    else:
+        assert done[1] == Loaded(rows=2, inserted=1, updated=1, unchanged=0, merged=0)
+    for again in done[2:]:
+        assert again == Loaded(rows=2, inserted=0, updated=0, unchanged=2, merged=0)
+
+
+@parametrize(MERGING)
+def test_a_row_with_a_revision_replaces_one_without(case, place, lake):
+    target = case.open(place)
+    target.load(lake, write(lake, [row(1), row(2, revision=0), row(3, revision=-(2**63) + 2)], 2))
+    done = target.load(lake, write(lake, [row(1, revision=0), row(2), row(3)], 1, window=NEXT_DAY))
+    assert done == Loaded(rows=3, inserted=0, updated=1, unchanged=2, merged=0)
+    assert read(case, place, "revision") == [(0,), (0,), (-(2**63) + 2,)]
+
+
+@parametrize(MERGING)
+def test_of_the_rows_of_one_window_the_greatest_revision_stays(case, place, lake):
+    three = [row(1, contact_id=who, revision=number) for who, number in (("a", None), ("b", 2**63 - 1), ("c", 3))]
+    assert case.open(place).load(lake, write(lake, three)) == Loaded(3, inserted=1, updated=0, unchanged=0, merged=2)
+    assert read(case, place, "contact_id", "revision") == [("b", 2**63 - 1)]
+
+
+@parametrize(MERGING)
 def test_the_same_interaction_of_two_contacts_is_one_row(case, place, lake):
     twice = [row(1, contact_id="b"), row(1, contact_id="a"), row(2)]
     manifest = write(lake, twice)
@@ -263,6 +303,20 @@ def test_a_table_has_a_namespace_and_a_name_without_secrets(case, place):
     assert "secret" not in f"{namespace}{name}{target!r}"
 
 
+@parametrize(ONCE)
+@pytest.mark.parametrize("version", range(1, NEXT - 1))
+def test_tables_and_files_of_every_older_version_go_on(case, place, lake, version):
+    columns = pa.schema([field for field in CANONICAL if find_since(field) <= version])
+    case.open(place, columns=columns).load(lake, write(lake, [row(1), row(2)], columns=columns))
+    target = case.open(place)
+    old_files = write(lake, [row(3)], window=NEXT_DAY, columns=columns)
+    assert target.load(lake, old_files).inserted == 1
+    done = target.load(lake, write(lake, [row(1, revision=5, person_id="ann"), row(2)]))
+    assert done == replaced(case, inserted=0, updated=1, unchanged=1)
+    found = read(case, place, "interaction_id", "person_id", "revision")
+    assert found == [("1", "ann", 5), ("2", None, None), ("3", None, None)]
+
+
 @parametrize()
 def test_a_column_is_added_to_a_table_of_the_version_before(case, place, lake):
     case.open(place).load(lake, write(lake, [row(1), row(2)], 1))
@@ -284,12 +338,12 @@ def test_files_of_the_version_before_load_into_a_newer_table(case, place, lake):
 def test_older_code_refuses_what_is_newer(case, place, lake):
     old = case.open(place)
     newer_files = write(lake, [row(1, topic="news")], columns=NEWER)
-    with pytest.raises(ConfigError, match="schema version 3"):
+    with pytest.raises(ConfigError, match=f"schema version {NEXT}"):
         old.load(lake, newer_files)
     case.open(place, columns=NEWER).load(lake, newer_files)
     before = case.read(place)
     for refused in (lambda: old.load(lake, write(lake, [row(2)], window=NEXT_DAY)), old.prepare):
-        with pytest.raises(ConfigError, match="schema version 3"):
+        with pytest.raises(ConfigError, match=f"schema version {NEXT}"):
             refused()
     assert case.read(place) == before
 
@@ -348,6 +402,7 @@ ROWS = st.lists(
         st.integers(0, 4),
         contact_id=st.sampled_from("ab"),
         subject=st.sampled_from([None, "", "x"]),
+        revision=st.sampled_from([None, None, 0, 1]),
     ),
     max_size=6,
     unique_by=lambda one: (one["interaction_id"], one["contact_id"]),
@@ -362,16 +417,24 @@ STEPS = st.lists(
 )
 
 
+def rank(revision):
+    """Null is less than any revision."""
+    return -1 if revision is None else revision
+
+
 def merge_rows(rows, manifest, table):
     """The table after a load by the rules of ``Target``, and the counts. Key and extraction are beside each row."""
     newest, counts = {}, {"inserted": 0, "updated": 0, "unchanged": 0}
-    for one in sorted(rows, key=lambda one: one["contact_id"], reverse=True):
-        newest[one["interaction_id"]] = (one["contact_id"], one["subject"], manifest.window_start, manifest.window_end)
+    for one in sorted(
+        sorted(rows, key=lambda one: one["contact_id"], reverse=True), key=lambda one: rank(one["revision"])
+    ):
+        content = (one["contact_id"], one["subject"], one["revision"], manifest.window_start, manifest.window_end)
+        newest[one["interaction_id"]] = content
     for key, content in newest.items():
         old = table.get(key)
         if old is None:
             counts["inserted"] += 1
-        elif manifest.extracted_at >= old[-1] and content != old[:-1]:
+        elif (rank(content[2]), manifest.extracted_at) >= (rank(old[2]), old[-1]) and content != old[:-1]:
             counts["updated"] += 1
         else:
             counts["unchanged"] += 1
@@ -399,7 +462,7 @@ def test_any_sequence_of_extractions_gives_what_a_simple_model_gives(case, place
         if what in published:
             manifest, rows = published[what]
             assert target.load(lake, manifest) == merge_rows(rows, manifest, model)
-    columns = ("interaction_id", "contact_id", "subject", "window_start", "window_end", "extracted_at")
+    columns = ("interaction_id", "contact_id", "subject", "revision", "window_start", "window_end", "extracted_at")
     assert read(case, place, *columns, table=name) == [(key, *one) for key, one in sorted(model.items())]
 
 

@@ -17,6 +17,7 @@ from airflow_provider_interactions.sandbox.dynamics_journeys.dataverse import an
 from airflow_provider_interactions.sandbox.dynamics_journeys.facts import (
     build_fact,
     choose_newest,
+    get_time,
     list_facts,
     list_rejects,
 )
@@ -70,8 +71,10 @@ def build_error(request: web.Request, spec: ErrorSpec) -> web.Response:
 
 
 def list_all_facts(site: Site, chosen: Selection) -> Iterator[Fact]:
-    """All facts there are now; of the rows made by the column, those of the selection's tables and days."""
-    for row in choose_newest(site.store.list_rows()):
+    """The facts of the time that was read; of the rows made by the column, those of the selection's tables and days."""
+    start_us, end_us = chosen.read or (chosen.start_us, chosen.end_us)
+    rows = (row for row in site.store.list_rows() if start_us <= get_time(site.options, row) < end_us)
+    for row in choose_newest(rows):
         yield build_fact(site.options, row)
     for row in list_rows_of_scale(site.world, site.options, chosen):
         yield build_fact(site.options, row)

@@ -16,13 +16,18 @@ from airflow_provider_interactions.sandbox.world import SECOND, World
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 #: columns that a fact has a field of its own for; all others stand in its attributes, verbatim
 COLUMNS = frozenset(
-    {"IdempotencyId", "InteractionType", "Timestamp", "CustomerJourneyId", "MessageId", "DeliveredCount"}
+    {"IdempotencyId", "InteractionType", "Timestamp", "Version", "CustomerJourneyId", "MessageId", "DeliveredCount"}
 )
 
 
 def get_key(row: Row) -> str:
     """IdempotencyId, else InternalMarketingInteractionId, which Microsoft's Power BI template takes for the id."""
     return row.fields.get("IdempotencyId") or row.fields.get("InternalMarketingInteractionId") or ""
+
+
+def get_time(options: Options, row: Row) -> int:
+    """When it happened, in microseconds since 1970. A CSV file's times have no fractions of a second."""
+    return row.at_us - row.at_us % SECOND if options.format == "csv" else row.at_us
 
 
 def choose_newest(rows: Iterable[Row]) -> list[Row]:
@@ -57,12 +62,12 @@ def build_fact(options: Options, row: Row) -> Fact:
         vendor=NAME,
         contact_id=person,
         interaction_id=f"{row.table}:{get_key(row)}",
-        # A CSV file's times have no fractions of a second.
-        occurred_at=row.at_us - row.at_us % SECOND if options.format == "csv" else row.at_us,
+        occurred_at=get_time(options, row),
         native_type=row.table,
         campaign_id=_normalize(fields.get("CustomerJourneyId")),
         message_id=_normalize(fields.get("MessageId")),
         count=fields.get("DeliveredCount"),
+        revision=fields.get("Version"),
         attributes=_list_attributes(options, fields, person),
     )
 

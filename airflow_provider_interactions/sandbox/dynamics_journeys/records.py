@@ -80,7 +80,8 @@ def _make_rows(world: World, options: Options, index: int, event: Event) -> Iter
     if row.reject is None and "Version" in row.fields and draw_chance(world, 6, *key, "updated"):
         # Now and then the later version arrives first.
         order = draw(world, *key, "order") % 3
-        yield _update(world, row, *key)._replace(arrival=row.arrival + (order > 0))
+        newer = _update(world, row, *key)
+        yield newer._replace(arrival=max(newer.arrival, row.arrival + (order > 0)))
         row = row._replace(arrival=row.arrival + (order == 0))
     yield row
     if draw_chance(world, 12, *key, "twice"):
@@ -96,12 +97,21 @@ def _make_rows(world: World, options: Options, index: int, event: Event) -> Iter
 KEYS = ("IdempotencyId", "InternalMarketingInteractionId")
 
 
+def list_ids(row: Row) -> tuple[str | None, ...]:
+    """The values of these columns."""
+    return tuple(row.fields.get(name) for name in KEYS)
+
+
 def _update(world: World, row: Row, *key: object) -> Row:
-    """The next version of a row."""
+    """The next version of a row. Some have another Timestamp, since no page says that an update keeps it."""
     changed = draw_value(world, row.contact, "UsageType", "s", row.at_us, *key, "update")
     fields = row.fields | {"Version": row.fields["Version"] + 1}
     if changed is not None and "UsageType" in TABLES[row.table]:
         fields["UsageType"] = changed
+    if draw_chance(world, 2, *key, "moved"):
+        day = draw(world, *key, "day") % world.days
+        at_us = world.start_us + day * DAY + (row.at_us - world.start_us) % DAY
+        return row._replace(fields=fields | {"Timestamp": to_datetime(at_us)}, at_us=at_us, arrival=day)
     return row._replace(fields=fields)
 
 

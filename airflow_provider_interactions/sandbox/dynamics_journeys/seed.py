@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from airflow_provider_interactions.sandbox.dynamics_journeys.delta import DeltaTable, Layout, build_schema
 from airflow_provider_interactions.sandbox.dynamics_journeys.options import NAME, Options
-from airflow_provider_interactions.sandbox.dynamics_journeys.records import KEYS, UNKNOWN, Row
+from airflow_provider_interactions.sandbox.dynamics_journeys.records import KEYS, UNKNOWN, Row, list_ids
 from airflow_provider_interactions.sandbox.dynamics_journeys.scale import build_scale_parts
 from airflow_provider_interactions.sandbox.dynamics_journeys.tables import list_columns
 from airflow_provider_interactions.sandbox.world import DAY, World, draw, draw_chance
@@ -120,7 +120,7 @@ class TableSeed:
 
     def delete_rows(self, rows: Sequence[Row], at_ms: int) -> None:
         """Delete rows, which their ids find in the files."""
-        gone = {tuple(row.fields.get(name) for name in KEYS) for row in rows}
+        gone = set(map(list_ids, rows))
         for path in list(self.table.files):
             found = zip(*(self.table.read_column(path, name) for name in KEYS), strict=True)
             places = [place for place, key in enumerate(found) if key in gone]

@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_provider_interactions.sandbox.dynamics_journeys.facts import choose_newest
 from airflow_provider_interactions.sandbox.dynamics_journeys.options import NAME, Damage, Options
-from airflow_provider_interactions.sandbox.dynamics_journeys.records import Row, list_rows, make_fields
+from airflow_provider_interactions.sandbox.dynamics_journeys.records import Row, list_ids, list_rows, make_fields
 from airflow_provider_interactions.sandbox.dynamics_journeys.tables import TABLES
 from airflow_provider_interactions.sandbox.expected import Selection
 from airflow_provider_interactions.sandbox.oracle import parse_instant
@@ -98,19 +98,20 @@ class Store:
             return len(made)
 
     def add_versions(self, table: str, day: str) -> int:
-        """Add a greater Version of each row whose Timestamp is in a day; returns how many."""
+        """Add a greater Version of each row whose Timestamp is in a day, and is its newest; returns how many."""
         with self._lock:
             start_us = parse_instant(day)
-            rows = choose_newest(row for row in self._load()[table] if start_us <= row.at_us < start_us + DAY)
+            rows = [row for row in choose_newest(self._load()[table]) if start_us <= row.at_us < start_us + DAY]
             self._append(table, [self._raise_version(row) for row in rows])
             return len(rows)
 
     def delete_rows(self, table: str, day: str) -> int:
-        """Delete the rows whose Timestamp is in a day from a Delta table, all their versions; returns how many."""
+        """Delete what has a Timestamp in a day from a Delta table, all versions of it; returns the number of rows."""
         with self._lock:
             start_us = parse_instant(day)
             seed, rows = self._open_seed(table), self._load()[table]
-            gone = [row for row in rows if start_us <= row.at_us < start_us + DAY and not row.deleted]
+            ids = {list_ids(row) for row in rows if start_us <= row.at_us < start_us + DAY and not row.deleted}
+            gone = [row for row in rows if list_ids(row) in ids and not row.deleted]
             seed.delete_rows(gone, _now_ms())
             self._load()[table] = [row._replace(deleted=row.deleted or row in gone) for row in rows]
             return len(gone)

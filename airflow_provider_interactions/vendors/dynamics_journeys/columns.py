@@ -21,6 +21,8 @@ KEYS = ("IdempotencyId", "InternalMarketingInteractionId")
 
 VERSION = "Version"
 
+_LARGEST_VERSION = pa.scalar(2**63 - 1, pa.uint64())
+
 TIME = "Timestamp"
 
 #: Kinds of people by the word of a type, in lower case.
@@ -40,6 +42,14 @@ PEOPLE = (
 
 #: The kinds of identifier that a row may have, the usual one first.
 PERSON_KINDS = ("contact", "lead", "profile", "visitor", "entity")
+
+
+def read_versions(texts: pa.StringArray) -> pa.Int64Array:
+    """Versions as numbers. Null where a text is not a whole number from 0 on that fits in 64 bits."""
+    digits = pc.utf8_trim_whitespace(texts)
+    whole = pc.match_substring_regex(digits, r"^[0-9]{1,19}$")
+    found = null_where(digits, pc.invert(whole)).cast(pa.uint64())
+    return null_where(found, pc.greater(found, _LARGEST_VERSION)).cast(pa.int64())
 
 
 def spell_ids(texts: pa.StringArray) -> pa.StringArray:

@@ -14,7 +14,13 @@ import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract import Mapped
 from airflow_provider_interactions.vendors.dynamics_journeys.clients import CLIENTS
-from airflow_provider_interactions.vendors.dynamics_journeys.columns import KEYS, TIME, spell_ids
+from airflow_provider_interactions.vendors.dynamics_journeys.columns import (
+    KEYS,
+    TIME,
+    VERSION,
+    read_versions,
+    spell_ids,
+)
 from airflow_provider_interactions.vendors.dynamics_journeys.times import read_time, spell_times
 from airflow_provider_interactions.vendors.dynamics_journeys.vocabulary import (
     CHANNEL_TYPED,
@@ -53,6 +59,7 @@ def map_records(raw: pa.RecordBatch) -> Mapped:
         "campaign_id": spell_ids(records.text("CustomerJourneyId")),
         "message_id": spell_ids(records.text("MessageId")),
         "count": _read_counts(records, records.text("DeliveredCount")),
+        "revision": _take_versions(records),
         **_read_contacts(records, types),
     }
     _name_clients(records)
@@ -127,6 +134,13 @@ def _read_counts(records: Records, texts: pa.StringArray) -> pa.Int32Array:
     found = null_where(found, pc.greater(pc.abs(found), _LARGEST_COUNT))
     records.reject_where(pc.and_(spelled.is_valid(), found.is_null()), "DeliveredCount is not a 32-bit number")
     return found.cast(pa.int32())
+
+
+def _take_versions(records: Records) -> pa.Int64Array:
+    """The version of each record. What cannot be a version stays in ``attributes``."""
+    found = read_versions(records.peek_text(VERSION))
+    records.take_where(VERSION, found.is_valid())
+    return found
 
 
 def _name_clients(records: Records) -> None:

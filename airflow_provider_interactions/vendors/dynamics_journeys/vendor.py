@@ -128,6 +128,7 @@ VENDOR = Vendor(
         read_times=read_timestamps,
         keys=columns.KEYS,
         version=columns.VERSION,
+        read_versions=columns.read_versions,
         people=columns.PEOPLE,
         spell_ids=columns.spell_ids,
     ),

@@ -19,6 +19,7 @@ from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.lake.reader import read_rows
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.vendors.dynamics_journeys.columns import read_versions
 from airflow_provider_interactions.vendors.shared.records import read_instants
 from airflow_provider_interactions.window import Window
 
@@ -49,6 +50,7 @@ def build_vendor(root: Path, types: Sequence[str] | None = None, opened=lambda: 
         read_times=lambda texts: read_instants(texts, datetime.fromisoformat),
         keys=("IdempotencyId", "OtherId"),
         version="Version",
+        read_versions=read_versions,
         people=(
             PersonColumn("ProfileId", "profile", "ProfileType", {"contact": "contact"}),
             PersonColumn("Anon", "visitor"),

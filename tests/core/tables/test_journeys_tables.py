@@ -1,6 +1,5 @@
 """Customer Insights - Journeys from its tables to canonical rows: the newest version stays, whatever the order."""
 
-import json
 import sys
 import tempfile
 from dataclasses import replace
@@ -12,15 +11,21 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tables_rig import FIRST, build_rows, day, make_rig, row
+from tables_rig import DAY, FIRST, build_rows, day, make_rig, row
 
 from airflow_provider_interactions import vendors
+from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.extract.tables import land_tables
+from airflow_provider_interactions.lake.memory import open_memory_lake
 from airflow_provider_interactions.lake.reader import read_rows
 from airflow_provider_interactions.normalize import pipeline
 from airflow_provider_interactions.normalize.pipeline import normalize
+from airflow_provider_interactions.person.files import read_person
+from airflow_provider_interactions.person.from_lake import land_from_lake
 from airflow_provider_interactions.vendors.dynamics_journeys.columns import KEYS, PEOPLE, TIME, VERSION, spell_ids
 from airflow_provider_interactions.vendors.dynamics_journeys.mapping import map_records
 from airflow_provider_interactions.vendors.dynamics_journeys.times import read_timestamps
+from airflow_provider_interactions.window import Window
 
 #: Table, key and version: few of each, so that they meet. Contacts of the versions of a key may differ.
 versions = st.tuples(
@@ -89,7 +94,9 @@ def test_the_newest_version_of_each_key_stays_whatever_the_order(journeys_of_mod
     newest = {}
     for table, key, version, _ in rows:
         newest[f"{table}:{key}"] = max(newest.get(f"{table}:{key}", -1), -1 if version is None else version)
-    assert {one["interaction_id"]: json.loads(one["attributes"]).get("Version", -1) for one in found} == newest
+    known = {one["interaction_id"]: -1 if one["revision"] is None else one["revision"] for one in found}
+    assert known == newest
+    assert not [one for one in found if "Version" in one["attributes"]]
     counts = manifest.counts
     assert (counts.landed, counts.canonical, counts.rejected) == (len(rows), len(newest), 0)
     assert (counts.repeated, len(found)) == (len(rows) - len(newest), len(newest))
@@ -119,7 +126,7 @@ def test_rows_without_a_key_of_their_own_are_not_versions_of_each_other(journeys
     rows = [row(none, FIRST, n, InternalMarketingInteractionId=key) for n, key in enumerate(("a", "b", "b", "c"))]
     rig.disk.add("EmailSent", build_rows(*rows))
     manifest = normalize(rig.lake, rig.run(day(0)))
-    found = {one["interaction_id"]: json.loads(one["attributes"])["Version"] for one in list_rows(rig, manifest)}
+    found = {one["interaction_id"]: one["revision"] for one in list_rows(rig, manifest)}
     assert found == {"EmailSent:a": 0, "EmailSent:b": 2, "EmailSent:c": 3}
     assert (manifest.counts.repeated, manifest.counts.rejected) == (1, 0)
 
@@ -129,8 +136,26 @@ def test_a_row_that_has_its_key_in_the_older_column_only_is_a_version_of_the_sam
     rows = [row(None, FIRST, 1, InternalMarketingInteractionId="a"), row("a", FIRST, 2), row("b", FIRST)]
     rig.disk.add("EmailSent", build_rows(*rows))
     found = list_rows(rig, normalize(rig.lake, rig.run(day(0))))
-    versions = {one["interaction_id"]: json.loads(one["attributes"])["Version"] for one in found}
+    versions = {one["interaction_id"]: one["revision"] for one in found}
     assert versions == {"EmailSent:a": 2, "EmailSent:b": 1}
+
+
+@pytest.mark.parametrize("versions", [(1, 2), (2, 1), (None, 0)])
+def test_an_answer_from_the_lake_has_the_newest_version_of_a_row_that_moved(journeys, tmp_path, versions):
+    """The row is in two windows. Each landed its own, and the vendor itself would answer with the newest."""
+    rig, person = journeys(tmp_path), Contact("p1", "contact")
+    rows = [row("a", FIRST + n * DAY, version, UsageType=str(version)) for n, version in enumerate(versions)]
+    rig.disk.add("EmailSent", build_rows(*rows, row("b", FIRST)))
+    for n in range(2):
+        rig.run(day(n))
+    whole = Window(day(0).start, day(1).end)
+    for land in (lambda job: land_from_lake(rig.lake, job).manifest, lambda job: land_tables(job, "raw")):
+        with open_memory_lake() as memory:
+            manifest = land(replace(rig.job(whole, [person], keeps="undated"), lake=memory))
+            [found] = read_person(memory, rig.vendor, manifest, frozenset())
+        shown = {one["interaction_id"]: one["revision"] for one in found.interactions}
+        assert shown == {"EmailSent:a": max(one for one in versions if one is not None), "EmailSent:b": 1}
+        assert (found.records, found.repeated, len(found.rejects)) == (3, 1, 0)
 
 
 def test_rows_of_people_in_any_mixture_are_all_there(journeys, tmp_path):

@@ -20,5 +20,6 @@ select
     extracted_at,
     window_start,
     window_end,
-    {{ interactions_person_id() }} as person_id
+    {{ interactions_person_id() }} as person_id,
+    revision
 from {{ source('interactions', 'interactions') }}
