@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS `crm`.`interactions` (
   `window_start` TIMESTAMP NOT NULL OPTIONS (description = 'start of the window that produced the row'),
   `window_end` TIMESTAMP NOT NULL OPTIONS (description = 'its end, exclusive'),
   `person_id` STRING OPTIONS (description = 'the person, by the map of identities; null if it is unknown'),
+  `revision` INT64 OPTIONS (description = 'the vendor\'s version of the record, if it counts them; the greatest counts'),
   PRIMARY KEY (`vendor`, `account`, `interaction_id`) NOT ENFORCED
 )
 CLUSTER BY `vendor`, `account`, `interaction_id`;
@@ -37,7 +38,7 @@ SELECT column_name, data_type
 FROM `crm`.INFORMATION_SCHEMA.COLUMNS
 WHERE table_name = 'interactions';
 
-ALTER TABLE `crm`.`interactions` SET OPTIONS (description = 'Contact interactions, schema version 2');
+ALTER TABLE `crm`.`interactions` SET OPTIONS (description = 'Contact interactions, schema version 3');
 
 
 -- Add a column that a later version has
@@ -52,7 +53,7 @@ WHERE option_name = 'description' AND table_name = 'interactions';
 
 ALTER TABLE `crm`.`interactions` ADD COLUMN `device` STRING;
 
-ALTER TABLE `crm`.`interactions` SET OPTIONS (description = 'Contact interactions, schema version 3');
+ALTER TABLE `crm`.`interactions` SET OPTIONS (description = 'Contact interactions, schema version 4');
 
 
 -- Load a window of two files
@@ -65,7 +66,7 @@ SELECT option_value
 FROM `crm`.INFORMATION_SCHEMA.TABLE_OPTIONS
 WHERE option_name = 'description' AND table_name = 'interactions';
 
-ALTER TABLE `crm`.`interactions` SET OPTIONS (description = 'Contact interactions, schema version 2');
+ALTER TABLE `crm`.`interactions` SET OPTIONS (description = 'Contact interactions, schema version 3');
 
 CREATE TABLE `crm`.`interactions_staging` (
   `vendor` STRING,
@@ -89,7 +90,8 @@ CREATE TABLE `crm`.`interactions_staging` (
   `extracted_at` TIMESTAMP,
   `window_start` TIMESTAMP,
   `window_end` TIMESTAMP,
-  `person_id` STRING
+  `person_id` STRING,
+  `revision` INT64
 )
 OPTIONS (expiration_timestamp = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 1 DAY));
 
@@ -102,7 +104,7 @@ FROM `crm`.`interactions_staging`;
 MERGE INTO `crm`.`interactions` AS old
 USING `crm`.`interactions_staging` AS new
 ON old.`interaction_id` = new.`interaction_id` AND old.`vendor` = 'which50' AND old.`account` = 'acme'
-WHEN MATCHED AND new.`extracted_at` >= old.`extracted_at` AND (new.`contact_id` IS DISTINCT FROM old.`contact_id`
+WHEN MATCHED AND (coalesce(new.`revision`, -9223372036854775807) > coalesce(old.`revision`, -9223372036854775807) OR (coalesce(new.`revision`, -9223372036854775807) = coalesce(old.`revision`, -9223372036854775807) AND new.`extracted_at` >= old.`extracted_at`)) AND (new.`contact_id` IS DISTINCT FROM old.`contact_id`
   OR new.`contact_id_kind` IS DISTINCT FROM old.`contact_id_kind`
   OR new.`occurred_at` IS DISTINCT FROM old.`occurred_at`
   OR new.`channel` IS DISTINCT FROM old.`channel`
@@ -119,10 +121,11 @@ WHEN MATCHED AND new.`extracted_at` >= old.`extracted_at` AND (new.`contact_id` 
   OR new.`attributes` IS DISTINCT FROM old.`attributes`
   OR new.`window_start` IS DISTINCT FROM old.`window_start`
   OR new.`window_end` IS DISTINCT FROM old.`window_end`
-  OR new.`person_id` IS DISTINCT FROM old.`person_id`)
-THEN UPDATE SET `contact_id` = new.`contact_id`, `contact_id_kind` = new.`contact_id_kind`, `occurred_at` = new.`occurred_at`, `channel` = new.`channel`, `action` = new.`action`, `native_type` = new.`native_type`, `status` = new.`status`, `subject` = new.`subject`, `campaign_id` = new.`campaign_id`, `campaign_name` = new.`campaign_name`, `message_id` = new.`message_id`, `count` = new.`count`, `delivered_at` = new.`delivered_at`, `updated_at` = new.`updated_at`, `attributes` = new.`attributes`, `extracted_at` = new.`extracted_at`, `window_start` = new.`window_start`, `window_end` = new.`window_end`, `person_id` = new.`person_id`
-WHEN NOT MATCHED THEN INSERT (`vendor`, `account`, `interaction_id`, `contact_id`, `contact_id_kind`, `occurred_at`, `channel`, `action`, `native_type`, `status`, `subject`, `campaign_id`, `campaign_name`, `message_id`, `count`, `delivered_at`, `updated_at`, `attributes`, `extracted_at`, `window_start`, `window_end`, `person_id`)
-VALUES (new.`vendor`, new.`account`, new.`interaction_id`, new.`contact_id`, new.`contact_id_kind`, new.`occurred_at`, new.`channel`, new.`action`, new.`native_type`, new.`status`, new.`subject`, new.`campaign_id`, new.`campaign_name`, new.`message_id`, new.`count`, new.`delivered_at`, new.`updated_at`, new.`attributes`, new.`extracted_at`, new.`window_start`, new.`window_end`, new.`person_id`);
+  OR new.`person_id` IS DISTINCT FROM old.`person_id`
+  OR new.`revision` IS DISTINCT FROM old.`revision`)
+THEN UPDATE SET `contact_id` = new.`contact_id`, `contact_id_kind` = new.`contact_id_kind`, `occurred_at` = new.`occurred_at`, `channel` = new.`channel`, `action` = new.`action`, `native_type` = new.`native_type`, `status` = new.`status`, `subject` = new.`subject`, `campaign_id` = new.`campaign_id`, `campaign_name` = new.`campaign_name`, `message_id` = new.`message_id`, `count` = new.`count`, `delivered_at` = new.`delivered_at`, `updated_at` = new.`updated_at`, `attributes` = new.`attributes`, `extracted_at` = new.`extracted_at`, `window_start` = new.`window_start`, `window_end` = new.`window_end`, `person_id` = new.`person_id`, `revision` = new.`revision`
+WHEN NOT MATCHED THEN INSERT (`vendor`, `account`, `interaction_id`, `contact_id`, `contact_id_kind`, `occurred_at`, `channel`, `action`, `native_type`, `status`, `subject`, `campaign_id`, `campaign_name`, `message_id`, `count`, `delivered_at`, `updated_at`, `attributes`, `extracted_at`, `window_start`, `window_end`, `person_id`, `revision`)
+VALUES (new.`vendor`, new.`account`, new.`interaction_id`, new.`contact_id`, new.`contact_id_kind`, new.`occurred_at`, new.`channel`, new.`action`, new.`native_type`, new.`status`, new.`subject`, new.`campaign_id`, new.`campaign_name`, new.`message_id`, new.`count`, new.`delivered_at`, new.`updated_at`, new.`attributes`, new.`extracted_at`, new.`window_start`, new.`window_end`, new.`person_id`, new.`revision`);
 
 DROP TABLE IF EXISTS `crm`.`interactions_staging`;
 
@@ -137,7 +140,7 @@ SELECT option_value
 FROM `crm`.INFORMATION_SCHEMA.TABLE_OPTIONS
 WHERE option_name = 'description' AND table_name = 'interactions';
 
-ALTER TABLE `crm`.`interactions` SET OPTIONS (description = 'Contact interactions, schema version 2');
+ALTER TABLE `crm`.`interactions` SET OPTIONS (description = 'Contact interactions, schema version 3');
 
 CREATE TABLE `crm`.`interactions_staging` (
   `vendor` STRING,
@@ -161,7 +164,8 @@ CREATE TABLE `crm`.`interactions_staging` (
   `extracted_at` TIMESTAMP,
   `window_start` TIMESTAMP,
   `window_end` TIMESTAMP,
-  `person_id` STRING
+  `person_id` STRING,
+  `revision` INT64
 )
 OPTIONS (expiration_timestamp = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 1 DAY));
 
@@ -172,9 +176,9 @@ SELECT count(*), count(DISTINCT `interaction_id`)
 FROM `crm`.`interactions_staging`;
 
 MERGE INTO `crm`.`interactions` AS old
-USING (SELECT `vendor`, `account`, `interaction_id`, `contact_id`, `contact_id_kind`, `occurred_at`, `channel`, `action`, `native_type`, `status`, `subject`, `campaign_id`, `campaign_name`, `message_id`, `count`, `delivered_at`, `updated_at`, `attributes`, `extracted_at`, `window_start`, `window_end`, `person_id` FROM (SELECT `vendor`, `account`, `interaction_id`, `contact_id`, `contact_id_kind`, `occurred_at`, `channel`, `action`, `native_type`, `status`, `subject`, `campaign_id`, `campaign_name`, `message_id`, `count`, `delivered_at`, `updated_at`, `attributes`, `extracted_at`, `window_start`, `window_end`, `person_id`, row_number() OVER (PARTITION BY `interaction_id` ORDER BY `extracted_at` DESC, `occurred_at` DESC, `contact_id`, `contact_id_kind`, `channel`, `action`, `native_type`, `status`, `subject`, `campaign_id`, `campaign_name`, `message_id`, `count`, `delivered_at`, `updated_at`, `attributes`, `window_start`, `window_end`, `person_id`) AS nth FROM `crm`.`interactions_staging`) ranked WHERE nth = 1) AS new
+USING (SELECT `vendor`, `account`, `interaction_id`, `contact_id`, `contact_id_kind`, `occurred_at`, `channel`, `action`, `native_type`, `status`, `subject`, `campaign_id`, `campaign_name`, `message_id`, `count`, `delivered_at`, `updated_at`, `attributes`, `extracted_at`, `window_start`, `window_end`, `person_id`, `revision` FROM (SELECT `vendor`, `account`, `interaction_id`, `contact_id`, `contact_id_kind`, `occurred_at`, `channel`, `action`, `native_type`, `status`, `subject`, `campaign_id`, `campaign_name`, `message_id`, `count`, `delivered_at`, `updated_at`, `attributes`, `extracted_at`, `window_start`, `window_end`, `person_id`, `revision`, row_number() OVER (PARTITION BY `interaction_id` ORDER BY `revision` DESC NULLS LAST, `extracted_at` DESC NULLS LAST, `occurred_at` DESC NULLS LAST, `contact_id`, `contact_id_kind`, `channel`, `action`, `native_type`, `status`, `subject`, `campaign_id`, `campaign_name`, `message_id`, `count`, `delivered_at`, `updated_at`, `attributes`, `window_start`, `window_end`, `person_id`) AS nth FROM `crm`.`interactions_staging`) ranked WHERE nth = 1) AS new
 ON old.`interaction_id` = new.`interaction_id` AND old.`vendor` = 'which50' AND old.`account` = 'acme'
-WHEN MATCHED AND new.`extracted_at` >= old.`extracted_at` AND (new.`contact_id` IS DISTINCT FROM old.`contact_id`
+WHEN MATCHED AND (coalesce(new.`revision`, -9223372036854775807) > coalesce(old.`revision`, -9223372036854775807) OR (coalesce(new.`revision`, -9223372036854775807) = coalesce(old.`revision`, -9223372036854775807) AND new.`extracted_at` >= old.`extracted_at`)) AND (new.`contact_id` IS DISTINCT FROM old.`contact_id`
   OR new.`contact_id_kind` IS DISTINCT FROM old.`contact_id_kind`
   OR new.`occurred_at` IS DISTINCT FROM old.`occurred_at`
   OR new.`channel` IS DISTINCT FROM old.`channel`
@@ -191,10 +195,11 @@ WHEN MATCHED AND new.`extracted_at` >= old.`extracted_at` AND (new.`contact_id` 
   OR new.`attributes` IS DISTINCT FROM old.`attributes`
   OR new.`window_start` IS DISTINCT FROM old.`window_start`
   OR new.`window_end` IS DISTINCT FROM old.`window_end`
-  OR new.`person_id` IS DISTINCT FROM old.`person_id`)
-THEN UPDATE SET `contact_id` = new.`contact_id`, `contact_id_kind` = new.`contact_id_kind`, `occurred_at` = new.`occurred_at`, `channel` = new.`channel`, `action` = new.`action`, `native_type` = new.`native_type`, `status` = new.`status`, `subject` = new.`subject`, `campaign_id` = new.`campaign_id`, `campaign_name` = new.`campaign_name`, `message_id` = new.`message_id`, `count` = new.`count`, `delivered_at` = new.`delivered_at`, `updated_at` = new.`updated_at`, `attributes` = new.`attributes`, `extracted_at` = new.`extracted_at`, `window_start` = new.`window_start`, `window_end` = new.`window_end`, `person_id` = new.`person_id`
-WHEN NOT MATCHED THEN INSERT (`vendor`, `account`, `interaction_id`, `contact_id`, `contact_id_kind`, `occurred_at`, `channel`, `action`, `native_type`, `status`, `subject`, `campaign_id`, `campaign_name`, `message_id`, `count`, `delivered_at`, `updated_at`, `attributes`, `extracted_at`, `window_start`, `window_end`, `person_id`)
-VALUES (new.`vendor`, new.`account`, new.`interaction_id`, new.`contact_id`, new.`contact_id_kind`, new.`occurred_at`, new.`channel`, new.`action`, new.`native_type`, new.`status`, new.`subject`, new.`campaign_id`, new.`campaign_name`, new.`message_id`, new.`count`, new.`delivered_at`, new.`updated_at`, new.`attributes`, new.`extracted_at`, new.`window_start`, new.`window_end`, new.`person_id`);
+  OR new.`person_id` IS DISTINCT FROM old.`person_id`
+  OR new.`revision` IS DISTINCT FROM old.`revision`)
+THEN UPDATE SET `contact_id` = new.`contact_id`, `contact_id_kind` = new.`contact_id_kind`, `occurred_at` = new.`occurred_at`, `channel` = new.`channel`, `action` = new.`action`, `native_type` = new.`native_type`, `status` = new.`status`, `subject` = new.`subject`, `campaign_id` = new.`campaign_id`, `campaign_name` = new.`campaign_name`, `message_id` = new.`message_id`, `count` = new.`count`, `delivered_at` = new.`delivered_at`, `updated_at` = new.`updated_at`, `attributes` = new.`attributes`, `extracted_at` = new.`extracted_at`, `window_start` = new.`window_start`, `window_end` = new.`window_end`, `person_id` = new.`person_id`, `revision` = new.`revision`
+WHEN NOT MATCHED THEN INSERT (`vendor`, `account`, `interaction_id`, `contact_id`, `contact_id_kind`, `occurred_at`, `channel`, `action`, `native_type`, `status`, `subject`, `campaign_id`, `campaign_name`, `message_id`, `count`, `delivered_at`, `updated_at`, `attributes`, `extracted_at`, `window_start`, `window_end`, `person_id`, `revision`)
+VALUES (new.`vendor`, new.`account`, new.`interaction_id`, new.`contact_id`, new.`contact_id_kind`, new.`occurred_at`, new.`channel`, new.`action`, new.`native_type`, new.`status`, new.`subject`, new.`campaign_id`, new.`campaign_name`, new.`message_id`, new.`count`, new.`delivered_at`, new.`updated_at`, new.`attributes`, new.`extracted_at`, new.`window_start`, new.`window_end`, new.`person_id`, new.`revision`);
 
 DROP TABLE IF EXISTS `crm`.`interactions_staging`;
 
@@ -209,7 +214,7 @@ SELECT option_value
 FROM `crm`.INFORMATION_SCHEMA.TABLE_OPTIONS
 WHERE option_name = 'description' AND table_name = 'interactions';
 
-ALTER TABLE `crm`.`interactions` SET OPTIONS (description = 'Contact interactions, schema version 2');
+ALTER TABLE `crm`.`interactions` SET OPTIONS (description = 'Contact interactions, schema version 3');
 
 DELETE FROM `crm`.`interactions`
 WHERE `vendor` = ? AND `account` = ? AND ((`contact_id` = ? AND `contact_id_kind` = ?) OR (`contact_id` = ? AND `contact_id_kind` = ?));

@@ -28,13 +28,14 @@ CREATE TABLE IF NOT EXISTS "crm"."interactions" (
   "window_start" TIMESTAMPTZ NOT NULL,
   "window_end" TIMESTAMPTZ NOT NULL,
   "person_id" VARCHAR(65535),
+  "revision" BIGINT,
   PRIMARY KEY ("vendor", "account", "interaction_id")
 );
 
 SELECT column_name, data_type FROM information_schema.columns
 WHERE table_schema = 'crm' AND table_name = 'interactions';
 
-COMMENT ON TABLE "crm"."interactions" IS 'Contact interactions, schema version 2';
+COMMENT ON TABLE "crm"."interactions" IS 'Contact interactions, schema version 3';
 
 
 -- Add a column that a later version has
@@ -48,7 +49,7 @@ WHERE nspname = 'crm' AND relname = 'interactions';
 
 ALTER TABLE "crm"."interactions" ADD COLUMN "device" VARCHAR(65535);
 
-COMMENT ON TABLE "crm"."interactions" IS 'Contact interactions, schema version 3';
+COMMENT ON TABLE "crm"."interactions" IS 'Contact interactions, schema version 4';
 
 
 -- Load a window of two files
@@ -60,7 +61,7 @@ SELECT obj_description(pg_class.oid)
 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
 WHERE nspname = 'crm' AND relname = 'interactions';
 
-COMMENT ON TABLE "crm"."interactions" IS 'Contact interactions, schema version 2';
+COMMENT ON TABLE "crm"."interactions" IS 'Contact interactions, schema version 3';
 
 CREATE TEMP TABLE "interactions_staging" (
   "vendor" VARCHAR(65535),
@@ -98,6 +99,8 @@ FORMAT AS PARQUET;
 
 ALTER TABLE "interactions_staging" ADD COLUMN "person_id" VARCHAR(65535);
 
+ALTER TABLE "interactions_staging" ADD COLUMN "revision" BIGINT;
+
 SELECT count(*), count(DISTINCT "interaction_id")
 FROM "interactions_staging";
 
@@ -109,7 +112,7 @@ DELETE FROM "crm"."interactions"
 WHERE "vendor" = 'which50' AND "account" = 'acme' AND "interaction_id" IN (
 SELECT new."interaction_id" FROM "interactions_staging" new JOIN "crm"."interactions" old
 ON old."interaction_id" = new."interaction_id" AND old."vendor" = 'which50' AND old."account" = 'acme'
-WHERE new."extracted_at" >= old."extracted_at" AND (new."contact_id" <> old."contact_id"
+WHERE (coalesce(new."revision", -9223372036854775807) > coalesce(old."revision", -9223372036854775807) OR (coalesce(new."revision", -9223372036854775807) = coalesce(old."revision", -9223372036854775807) AND new."extracted_at" >= old."extracted_at")) AND (new."contact_id" <> old."contact_id"
   OR new."contact_id_kind" <> old."contact_id_kind"
   OR new."occurred_at" <> old."occurred_at"
   OR new."channel" <> old."channel"
@@ -126,10 +129,11 @@ WHERE new."extracted_at" >= old."extracted_at" AND (new."contact_id" <> old."con
   OR new."attributes" <> old."attributes"
   OR new."window_start" <> old."window_start"
   OR new."window_end" <> old."window_end"
-  OR new."person_id" <> old."person_id" OR (new."person_id" IS NULL) <> (old."person_id" IS NULL)));
+  OR new."person_id" <> old."person_id" OR (new."person_id" IS NULL) <> (old."person_id" IS NULL)
+  OR new."revision" <> old."revision" OR (new."revision" IS NULL) <> (old."revision" IS NULL)));
 
-INSERT INTO "crm"."interactions" ("vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end", "person_id")
-SELECT new."vendor", new."account", new."interaction_id", new."contact_id", new."contact_id_kind", new."occurred_at", new."channel", new."action", new."native_type", new."status", new."subject", new."campaign_id", new."campaign_name", new."message_id", new."count", new."delivered_at", new."updated_at", new."attributes", new."extracted_at", new."window_start", new."window_end", new."person_id"
+INSERT INTO "crm"."interactions" ("vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end", "person_id", "revision")
+SELECT new."vendor", new."account", new."interaction_id", new."contact_id", new."contact_id_kind", new."occurred_at", new."channel", new."action", new."native_type", new."status", new."subject", new."campaign_id", new."campaign_name", new."message_id", new."count", new."delivered_at", new."updated_at", new."attributes", new."extracted_at", new."window_start", new."window_end", new."person_id", new."revision"
 FROM "interactions_staging" new
 WHERE NOT EXISTS (SELECT 1 FROM "crm"."interactions" old WHERE old."interaction_id" = new."interaction_id" AND old."vendor" = 'which50' AND old."account" = 'acme');
 
@@ -145,7 +149,7 @@ SELECT obj_description(pg_class.oid)
 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
 WHERE nspname = 'crm' AND relname = 'interactions';
 
-COMMENT ON TABLE "crm"."interactions" IS 'Contact interactions, schema version 2';
+COMMENT ON TABLE "crm"."interactions" IS 'Contact interactions, schema version 3';
 
 CREATE TEMP TABLE "interactions_staging" (
   "vendor" VARCHAR(65535),
@@ -183,6 +187,8 @@ FORMAT AS PARQUET;
 
 ALTER TABLE "interactions_staging" ADD COLUMN "person_id" VARCHAR(65535);
 
+ALTER TABLE "interactions_staging" ADD COLUMN "revision" BIGINT;
+
 SELECT count(*), count(DISTINCT "interaction_id")
 FROM "interactions_staging";
 
@@ -192,9 +198,9 @@ LOCK TABLE "crm"."interactions";
 
 DELETE FROM "crm"."interactions"
 WHERE "vendor" = 'which50' AND "account" = 'acme' AND "interaction_id" IN (
-SELECT new."interaction_id" FROM (SELECT "vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end", "person_id" FROM (SELECT "vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end", "person_id", row_number() OVER (PARTITION BY "interaction_id" ORDER BY "extracted_at" DESC, "occurred_at" DESC, "contact_id", "contact_id_kind", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "window_start", "window_end", "person_id") AS nth FROM "interactions_staging") ranked WHERE nth = 1) new JOIN "crm"."interactions" old
+SELECT new."interaction_id" FROM (SELECT "vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end", "person_id", "revision" FROM (SELECT "vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end", "person_id", "revision", row_number() OVER (PARTITION BY "interaction_id" ORDER BY "revision" DESC NULLS LAST, "extracted_at" DESC NULLS LAST, "occurred_at" DESC NULLS LAST, "contact_id", "contact_id_kind", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "window_start", "window_end", "person_id") AS nth FROM "interactions_staging") ranked WHERE nth = 1) new JOIN "crm"."interactions" old
 ON old."interaction_id" = new."interaction_id" AND old."vendor" = 'which50' AND old."account" = 'acme'
-WHERE new."extracted_at" >= old."extracted_at" AND (new."contact_id" <> old."contact_id"
+WHERE (coalesce(new."revision", -9223372036854775807) > coalesce(old."revision", -9223372036854775807) OR (coalesce(new."revision", -9223372036854775807) = coalesce(old."revision", -9223372036854775807) AND new."extracted_at" >= old."extracted_at")) AND (new."contact_id" <> old."contact_id"
   OR new."contact_id_kind" <> old."contact_id_kind"
   OR new."occurred_at" <> old."occurred_at"
   OR new."channel" <> old."channel"
@@ -211,11 +217,12 @@ WHERE new."extracted_at" >= old."extracted_at" AND (new."contact_id" <> old."con
   OR new."attributes" <> old."attributes"
   OR new."window_start" <> old."window_start"
   OR new."window_end" <> old."window_end"
-  OR new."person_id" <> old."person_id" OR (new."person_id" IS NULL) <> (old."person_id" IS NULL)));
+  OR new."person_id" <> old."person_id" OR (new."person_id" IS NULL) <> (old."person_id" IS NULL)
+  OR new."revision" <> old."revision" OR (new."revision" IS NULL) <> (old."revision" IS NULL)));
 
-INSERT INTO "crm"."interactions" ("vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end", "person_id")
-SELECT new."vendor", new."account", new."interaction_id", new."contact_id", new."contact_id_kind", new."occurred_at", new."channel", new."action", new."native_type", new."status", new."subject", new."campaign_id", new."campaign_name", new."message_id", new."count", new."delivered_at", new."updated_at", new."attributes", new."extracted_at", new."window_start", new."window_end", new."person_id"
-FROM (SELECT "vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end", "person_id" FROM (SELECT "vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end", "person_id", row_number() OVER (PARTITION BY "interaction_id" ORDER BY "extracted_at" DESC, "occurred_at" DESC, "contact_id", "contact_id_kind", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "window_start", "window_end", "person_id") AS nth FROM "interactions_staging") ranked WHERE nth = 1) new
+INSERT INTO "crm"."interactions" ("vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end", "person_id", "revision")
+SELECT new."vendor", new."account", new."interaction_id", new."contact_id", new."contact_id_kind", new."occurred_at", new."channel", new."action", new."native_type", new."status", new."subject", new."campaign_id", new."campaign_name", new."message_id", new."count", new."delivered_at", new."updated_at", new."attributes", new."extracted_at", new."window_start", new."window_end", new."person_id", new."revision"
+FROM (SELECT "vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end", "person_id", "revision" FROM (SELECT "vendor", "account", "interaction_id", "contact_id", "contact_id_kind", "occurred_at", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "extracted_at", "window_start", "window_end", "person_id", "revision", row_number() OVER (PARTITION BY "interaction_id" ORDER BY "revision" DESC NULLS LAST, "extracted_at" DESC NULLS LAST, "occurred_at" DESC NULLS LAST, "contact_id", "contact_id_kind", "channel", "action", "native_type", "status", "subject", "campaign_id", "campaign_name", "message_id", "count", "delivered_at", "updated_at", "attributes", "window_start", "window_end", "person_id") AS nth FROM "interactions_staging") ranked WHERE nth = 1) new
 WHERE NOT EXISTS (SELECT 1 FROM "crm"."interactions" old WHERE old."interaction_id" = new."interaction_id" AND old."vendor" = 'which50' AND old."account" = 'acme');
 
 COMMIT;
@@ -230,7 +237,7 @@ SELECT obj_description(pg_class.oid)
 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
 WHERE nspname = 'crm' AND relname = 'interactions';
 
-COMMENT ON TABLE "crm"."interactions" IS 'Contact interactions, schema version 2';
+COMMENT ON TABLE "crm"."interactions" IS 'Contact interactions, schema version 3';
 
 DELETE FROM "crm"."interactions"
 WHERE "vendor" = %s AND "account" = %s AND (("contact_id" = %s AND "contact_id_kind" = %s) OR ("contact_id" = %s AND "contact_id_kind" = %s));
