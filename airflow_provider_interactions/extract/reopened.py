@@ -169,8 +169,11 @@ class _Finder:
     def _measure_file(self, table: Table, file: DataFile) -> SeenFile:
         if file.first is not None and file.last is not None:
             return SeenFile(file.tag, file.first, file.last)
+        part = table.select_files([file.path])
+        if part is table:  # its rows cannot be told from those of other files, so it may hold any window's
+            return SeenFile(file.tag, file.first, file.last)
         bulk, times = self.source.bulk, list[datetime]()
-        for rows in table.select_files([file.path]).scan(ALWAYS, [bulk.time]):
+        for rows in part.scan(ALWAYS, [bulk.time]):
             found = pc.min_max(read_instants(rows, bulk)).as_py()
             times += [moment for moment in found.values() if moment]
         # Without any instant, it holds rows of no window: it begins after all of them.

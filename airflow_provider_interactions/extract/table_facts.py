@@ -58,10 +58,14 @@ _FETCHED = 1_024
 
 
 class WindowFacts(msgspec.Struct, frozen=True):
-    """The facts of one window, by interaction type. ``types`` are all that were asked for, with a table or without."""
+    """The facts of one window, by interaction type.
+
+    ``types`` are all that were asked for, with a table or without. ``present`` had a table, with rows or without.
+    """
 
     tables: dict[str, Fact]
     types: list[str] = msgspec.field(default_factory=list)
+    present: list[str] = msgspec.field(default_factory=list)
 
 
 class NarrowFacts(NamedTuple):
@@ -183,7 +187,8 @@ def write_facts(
     for number, window in enumerate(windows):
         facts = {name: pieces[number] for name, pieces in tables.items() if number in pieces}
         lake.publish(
-            name_facts(WindowPaths(place.vendor, place.account, window), extracted_at), WindowFacts(facts, asked)
+            name_facts(WindowPaths(place.vendor, place.account, window), extracted_at),
+            WindowFacts(facts, asked, sorted(tables)),
         )
 
 
@@ -212,6 +217,16 @@ def load_facts(lake: Lake, place: WindowPaths, extracted_at: datetime) -> dict[s
     """The facts of an extraction of a window, None if they are gone."""
     found = lake.read(name_facts(place, extracted_at), WindowFacts)
     return None if found is None else found.tables
+
+
+def find_present(lake: Lake, account: AccountPaths) -> tuple[datetime | None, frozenset[str]]:
+    """When the last extraction of an account began, and the types that had a table then."""
+    last = max(list_extracted(lake, account), key=lambda one: one.extracted_at, default=None)
+    if last is None:
+        return None, frozenset()
+    place = WindowPaths(account.vendor, account.account, last.window)
+    found = lake.read(name_facts(place, last.extracted_at), WindowFacts)
+    return last.extracted_at, frozenset(found.present if found else ())
 
 
 def load_types(lake: Lake, place: WindowPaths, extracted_at: datetime) -> frozenset[str] | None:

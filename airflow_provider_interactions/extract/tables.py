@@ -35,6 +35,7 @@ from airflow_provider_interactions.extract.table_rows import (
 )
 from airflow_provider_interactions.extract.table_source import TableSource
 from airflow_provider_interactions.extract.undated import check_undated
+from airflow_provider_interactions.extract.vanished import refuse_vanished
 from airflow_provider_interactions.lake.manifest import Counts, Manifest
 from airflow_provider_interactions.schema import RAW
 from airflow_provider_interactions.tables.columns import name_narrow_columns
@@ -54,6 +55,8 @@ def land_tables(job: Job, folder: str = "") -> Manifest:
     assert job.vendor.bulk is not None  # noqa: S101 - only bulk vendors come here
     with TableSource(job, job.vendor.bulk) as source:
         tables = source.find_tables()
+        if is_about_everyone(job):
+            refuse_vanished(job, tables)
         _log_absent(job, tables)
         with _open_writer(job, folder, tables) as writer:
             landing = _Landing(source, writer, RowBuilder(job, job.vendor.bulk))

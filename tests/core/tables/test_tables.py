@@ -2,16 +2,17 @@
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tables_rig import DAY, FIRST, build_rows, build_vendor, day, row
 
-from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.contract import Contact, Options
 from airflow_provider_interactions.errors import BadResponse, RequestRejected, TooManyRejects
 from airflow_provider_interactions.extract.reopened import find_reopened
 from airflow_provider_interactions.extract.run import extract
@@ -164,7 +165,42 @@ def test_what_a_failed_try_of_a_table_landed_is_dropped(rig, monkeypatch):
     assert len(set(keys(rig.records(manifest)))) == 70_000
 
 
+class Chosen(Options, frozen=True, kw_only=True):
+    """Options with types, as those of a bulk vendor."""
+
+    types: tuple[str, ...] = ()
+
+
+def test_a_table_that_is_gone_is_an_error_until_its_type_is_left_out(rig):
+    for name in ("Opened", "Sent"):
+        rig.disk.add(name, build_rows(row(name, FIRST)))
+    rig.run(day(0))
+    rig.run(day(1))  # without rows
+    shutil.move(rig.disk.root / "Sent", rig.disk.root.parent / "away")
+    for window in (day(0), day(2)):
+        with pytest.raises(BadResponse, match=r"1 tables are gone that were there .*: Sent\. Restore access"):
+            extract(rig.job(window))
+    assert extract(replace(rig.job(day(0)), options=Chosen(types=("Opened",)))).counts.landed == 1
+    assert keys(rig.records(rig.run(day(0)))) == ["Opened"]  # since the last extraction, it is not expected any more
+
+
 class TestReopened:
+    def test_a_table_without_statistics_opens_the_windows_with_late_rows_by_one_scan(self, rig, monkeypatch):
+        from airflow_provider_interactions.tables.delta import DeltaReader
+
+        rows = build_rows(*(row(f"k{n}", FIRST + n * DAY) for n in range(4)))
+        bare = {"delta.dataSkippingNumIndexedCols": "0"}
+        write_deltalake(str(rig.disk.root / "Opened"), rows, configuration=bare)
+        for n in range(4):
+            rig.run(day(n))
+        find_reopened(rig.job(day(5)))
+        for n in range(6):
+            rig.disk.add("Opened", build_rows(row(f"late{n}", FIRST + 2 * DAY)))
+        scan, scans = DeltaReader.scan, []
+        monkeypatch.setattr(DeltaReader, "scan", lambda *given: scans.append(1) or scan(*given))
+        assert find_reopened(rig.job(day(5))) == [day(2)]
+        assert len(scans) == 1
+
     def test_exactly_the_windows_with_late_rows_are_found_until_they_are_read(self, rig):
         rig.disk.add("Opened", build_rows(*(row(f"k{n}", FIRST + n * 6 * HOUR) for n in range(20))))
         rig.disk.add("Sent", build_rows(row("s", FIRST + 30 * HOUR)))
