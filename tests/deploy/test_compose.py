@@ -115,7 +115,7 @@ def test_the_image_installs_what_was_tested(compose, file):
     text = compose["services"]["worker"]["build"]["dockerfile_inline"]
     [install] = re.findall(r"pip install ((?:.*\\\n)*.*)", text)
     wanted = [word.strip('"') for word in install.replace("\\\n", " ").split() if not word.startswith("-")]
-    assert "/opt/interactions[postgres,s3]" in wanted
+    assert "/opt/interactions[journeys,postgres,s3]" in wanted
     requirements = [Requirement(word) for word in wanted if "/" not in word]
     assert {"celery", "asyncpg"} < {one.name for one in requirements}
     assert [str(one) for one in requirements if not one.specifier.contains(pins[one.name])] == []

@@ -44,7 +44,7 @@ def test_the_first_runs_succeed(runs):
 
 def test_one_dag_is_unpaused_and_none_is_broken(runs, api):
     dags = {dag["dag_id"]: dag["is_paused"] for dag in api.get("dags")["dags"]}
-    assert len(dags) == 5
+    assert len(dags) == 6
     assert [name for name, paused in dags.items() if not paused] == [DAG]
     assert api.get("importErrors")["import_errors"] == []
 

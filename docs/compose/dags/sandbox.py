@@ -19,6 +19,7 @@ UNPAUSED = "dynamics_marketing"
 #: How each pipeline knows its contacts.
 VENDORS: Mapping[str, Mapping[str, Any]] = {
     "dynamics_marketing": {},
+    "dynamics_journeys": {},
     "which50": {},
     "luminate_online": {"options": {"group_id": "{{ var.value.luminate_online_group }}"}},
     "capillary": {"contacts_file": "{{ var.value.capillary_contacts }}", "kind": "mobile"},
