@@ -1,4 +1,4 @@
-"""Changes of XML bodies, as ``mutations`` makes them of JSON."""
+"""Changes of XML bodies, as ``mutations`` chooses them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def change(body: bytes, random: Random) -> tuple[str, str, bytes] | None:
     depths = {element: sum(1 for _ in element.iterancestors()) for element in elements}
     depth = random.choice(sorted(set(depths.values())))
     element = random.choice([one for one in elements if depths[one] == depth])
-    where = _path(element)
+    where = _find_path(element)
     for _ in range(30):
         name = random.choice(sorted(_CHANGES))
         found = _CHANGES[name](element, random)
@@ -33,16 +33,16 @@ def change(body: bytes, random: Random) -> tuple[str, str, bytes] | None:
             break
     else:
         return None
-    return name, where, found or _document(root)
+    return name, where, found or _write_document(root)
 
 
-def _root_of(element: Element) -> Element:
+def _find_root(element: Element) -> Element:
     while element.getparent() is not None:
         element = element.getparent()
     return element
 
 
-def _path(element: Element) -> str:
+def _find_path(element: Element) -> str:
     names = [etree.QName(one).localname for one in (*reversed(list(element.iterancestors())), element)]
     return "/" + "/".join(names)
 
@@ -60,11 +60,11 @@ def _drop(element: Element, _: Random) -> bytes | None:
     if parent is None:
         return None
     parent.remove(element)
-    return _document(parent)
+    return _write_document(parent)
 
 
-def _document(element: Element) -> bytes:
-    return etree.tostring(_root_of(element), encoding="UTF-8", xml_declaration=True)
+def _write_document(element: Element) -> bytes:
+    return etree.tostring(_find_root(element), encoding="UTF-8", xml_declaration=True)
 
 
 def _rename(element: Element, random: Random) -> bytes:
@@ -73,7 +73,7 @@ def _rename(element: Element, random: Random) -> bytes:
     return b""
 
 
-def _recase(element: Element, random: Random) -> bytes | None:
+def _change_case(element: Element, random: Random) -> bytes | None:
     name = etree.QName(element).localname
     others = sorted({name.lower(), name.upper(), name.swapcase(), name[:1].swapcase() + name[1:]} - {name})
     if not others:
@@ -93,7 +93,7 @@ def _nest(element: Element, random: Random) -> bytes:
     if parent is not None:
         parent.replace(element, wrapper)
     wrapper.append(element)
-    return _document(wrapper)
+    return _write_document(wrapper)
 
 
 def _unwrap(element: Element, _: Random) -> bytes | None:
@@ -107,10 +107,10 @@ def _unwrap(element: Element, _: Random) -> bytes | None:
     parent.remove(element)
     for n, child in enumerate(children):
         parent.insert(at + n, child)
-    return _document(parent)
+    return _write_document(parent)
 
 
-def _nil(element: Element, random: Random) -> bytes:
+def _set_nil(element: Element, random: Random) -> bytes:
     value = random.choice(["true", "1", "false"])
     if value != "false" and random.random() < 0.5:
         element.clear()
@@ -118,12 +118,12 @@ def _nil(element: Element, random: Random) -> bytes:
     return b""
 
 
-def _empty(element: Element, _: Random) -> bytes:
+def _make_empty(element: Element, _: Random) -> bytes:
     element.clear()
     return b""
 
 
-def _only_children_gone(element: Element, _: Random) -> bytes | None:
+def _drop_children(element: Element, _: Random) -> bytes | None:
     if not len(element):
         return None
     for child in list(element):
@@ -131,19 +131,19 @@ def _only_children_gone(element: Element, _: Random) -> bytes | None:
     return b""
 
 
-def _space(element: Element, random: Random) -> bytes:
+def _change_namespace(element: Element, random: Random) -> bytes:
     element.tag = random.choice(["{urn:other}", ""]) + etree.QName(element).localname
     return b""
 
 
-def _attribute(element: Element, random: Random) -> bytes:
+def _add_attribute(element: Element, random: Random) -> bytes:
     element.set(
         *random.choice([("new", "1"), ("count", "0"), ("error", "true"), ("code", "500"), ("{urn:other}a", "1")])
     )
     return b""
 
 
-def _twice(element: Element, _: Random) -> bytes | None:
+def _repeat(element: Element, _: Random) -> bytes | None:
     parent = element.getparent()
     if parent is None:
         return None
@@ -153,7 +153,7 @@ def _twice(element: Element, _: Random) -> bytes | None:
     return b""
 
 
-def _error_beside(element: Element, random: Random) -> bytes:
+def _add_error(element: Element, random: Random) -> bytes:
     fault = etree.fromstring(
         "<errorResponse><code>1</code><message>An unexpected error occurred.</message></errorResponse>"
     )
@@ -162,7 +162,7 @@ def _error_beside(element: Element, random: Random) -> bytes:
     return b""
 
 
-def _error_instead(element: Element, random: Random) -> bytes:
+def _replace_by_error(element: Element, random: Random) -> bytes:
     element.clear()
     for name, text in (("code", "1"), ("message", "An unexpected error occurred.")):
         part = element.makeelement(name)
@@ -172,17 +172,17 @@ def _error_instead(element: Element, random: Random) -> bytes:
     return b""
 
 
-def _unknown_beside(element: Element, random: Random) -> bytes:
+def _add_unknown(element: Element, random: Random) -> bytes:
     element.insert(random.choice([0, len(element)]), element.makeelement("aNewField"))
     return b""
 
 
-def _text_beside(element: Element, random: Random) -> bytes:
+def _add_text(element: Element, random: Random) -> bytes:
     element.text = random.choice(["", "x", " ", "\n  "]) + (element.text or "")
     return b""
 
 
-def _retype(element: Element, random: Random) -> bytes | None:
+def _change_type(element: Element, random: Random) -> bytes | None:
     if len(element) or not (element.text or "").strip():
         return None
     text = element.text.strip()
@@ -196,7 +196,7 @@ def _retype(element: Element, random: Random) -> bytes | None:
     return b""
 
 
-def _written_oddly(element: Element, random: Random) -> bytes:
+def _write_oddly(element: Element, random: Random) -> bytes:
     """Text that is not well-formed, or spelled in a way that few use."""
     kept, element.text = element.text or "", _MARK
     odd = random.choice(
@@ -204,25 +204,25 @@ def _written_oddly(element: Element, random: Random) -> bytes:
     )
     from xml.sax.saxutils import escape
 
-    return _document(element).replace(_MARK.encode(), (odd + escape(kept)).encode("utf-8", "surrogatepass"))
+    return _write_document(element).replace(_MARK.encode(), (odd + escape(kept)).encode("utf-8", "surrogatepass"))
 
 
 _CHANGES: dict[str, Callable[[Element, Random], bytes | None]] = {
     "drop": _drop,
     "rename": _rename,
-    "recase": _recase,
+    "recase": _change_case,
     "nest": _nest,
     "unwrap": _unwrap,
-    "nil": _nil,
-    "empty": _empty,
-    "children gone": _only_children_gone,
-    "namespace": _space,
-    "attribute": _attribute,
-    "twice": _twice,
-    "error beside": _error_beside,
-    "error instead": _error_instead,
-    "unknown beside": _unknown_beside,
-    "text beside": _text_beside,
-    "retype": _retype,
-    "written oddly": _written_oddly,
+    "nil": _set_nil,
+    "empty": _make_empty,
+    "children gone": _drop_children,
+    "namespace": _change_namespace,
+    "attribute": _add_attribute,
+    "twice": _repeat,
+    "error beside": _add_error,
+    "error instead": _replace_by_error,
+    "unknown beside": _add_unknown,
+    "text beside": _add_text,
+    "retype": _change_type,
+    "written oddly": _write_oddly,
 }
