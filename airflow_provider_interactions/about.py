@@ -19,8 +19,8 @@ class About:
     """The facts about one vendor that need none of its code.
 
     ``name`` is the vendor's name in the registry and the type of its connection. ``person_kinds`` are the kinds of
-    identifier for one person, the default first. ``bulk_kind`` is the kind that stands for everyone at once, None if
-    the vendor has none. ``types`` are the documented interaction types. ``labels`` and ``placeholders`` belong to the
+    identifier for one person, the default first. ``bulk_kind`` is the kind that means everyone at once, None if the
+    vendor has none. ``types`` are the documented interaction types. ``labels`` and ``placeholders`` belong to the
     standard fields of a connection. ``form`` holds one field for each of the vendor's own settings. ``url`` is the
     address of the vendor's documentation. ``instead`` says which other way the vendor offers for more contacts than can
     be asked for one by one, as a whole sentence. ``personal`` says of each canonical column, and of each path in

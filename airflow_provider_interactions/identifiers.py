@@ -31,7 +31,7 @@ QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 def spell_identifier(value: object) -> str | None:
     """The identifier as text, or None if there is none. Raises ConfigError if its text is uncertain.
 
-    A row with one column, from a query, stands for its value.
+    A row with one column, from a query, means its value.
     """
     if isinstance(value, list | tuple) and len(value) == 1 and not isinstance(value[0], list | tuple):
         return spell_identifier(value[0])

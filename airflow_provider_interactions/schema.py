@@ -28,7 +28,7 @@ RAW = pa.schema(
     [
         _field("vendor", WORD, "registry name", null=False),
         _field("account", WORD, "the organisation: the connection's host unless set", null=False),
-        _field("contact_id", pa.string(), "the identifier asked with", null=False),
+        _field("contact_id", pa.string(), "the contact's identifier at the vendor", null=False),
         _field("contact_id_kind", WORD, "contact_id, email, mobile and the like, or a word of the vendor", null=False),
         _field("asked_type", WORD, "the interaction type asked for; empty for all types", null=False),
         _field("context", WORD, "JSON: what the response says outside the record", null=False),
@@ -46,7 +46,7 @@ REJECTS = RAW.insert(0, _field("reason", pa.string(), "which field is wrong and 
 #: One row per contact of an extraction.
 OUTCOMES = pa.schema(
     [
-        _field("contact_id", pa.string(), "the identifier asked with", null=False),
+        _field("contact_id", pa.string(), "the contact's identifier at the vendor", null=False),
         _field("contact_id_kind", WORD, "its kind", null=False),
         _field("outcome", WORD, "ok, empty, not_found, deleted or failed", null=False),
         _field("rows", pa.int64(), "records landed for this contact", null=False),
@@ -61,7 +61,7 @@ CANONICAL = pa.schema(
         _field("vendor", WORD, "registry name", null=False),
         _field("account", WORD, "the organisation: the connection's host unless set", null=False),
         _field("interaction_id", pa.string(), "the vendor's id if it is unique, else a digest", null=False),
-        _field("contact_id", pa.string(), "the identifier asked with", null=False),
+        _field("contact_id", pa.string(), "the contact's identifier at the vendor", null=False),
         _field("contact_id_kind", WORD, "contact_id, email, mobile and the like, or a word of the vendor", null=False),
         _field("occurred_at", INSTANT, "when it happened", null=False),
         _field("channel", WORD, "one of CHANNELS", null=False),

@@ -32,14 +32,14 @@ class Window:
             if value.tzinfo is None:
                 text = value.isoformat()
                 raise ConfigError(f"The window's {name} {text} has no time zone. Write for example {text}Z.")
-            object.__setattr__(self, name, _utc(value))
+            object.__setattr__(self, name, _to_utc(value))
         if self.start >= self.end:
-            raise ConfigError(_not_a_window(self.start, self.end))
+            raise ConfigError(_describe_wrong_end(self.start, self.end))
 
     @classmethod
     def of(cls, start: Instant, end: Instant) -> Window:
         """Make a window from datetimes, dates, or ISO 8601 texts with a zone. A date means midnight UTC."""
-        return cls(instant(start), instant(end))
+        return cls(read_instant(start), read_instant(end))
 
     @property
     def slug(self) -> str:
@@ -68,7 +68,7 @@ class Window:
             yield Window(start, end)
             start = end
 
-    def days(self) -> list[date]:
+    def list_days(self) -> list[date]:
         """Every UTC calendar day that has an instant in this window, in order."""
         last = (self.end - timedelta(microseconds=1)).date()
         count = (last - self.start.date()).days + 1
@@ -81,7 +81,7 @@ class Window:
         return cls(start, start + timedelta(days=1))
 
 
-def instant(value: object) -> datetime:
+def read_instant(value: object) -> datetime:
     """Read one end of a window: an aware datetime, a date (midnight UTC), or ISO 8601 text with an offset or Z.
 
     Raises ConfigError for a time without a zone, for text that is not a time, and for other types. A number is refused
@@ -106,7 +106,7 @@ def instant(value: object) -> datetime:
         msg = f"{text!r} is not a valid ISO 8601 time. Write for example 2026-01-31T00:00:00Z."
         raise ConfigError(msg) from error
     if isinstance(parsed, datetime):
-        return _aware(parsed, text)
+        return _require_zone(parsed, text)
     if isinstance(parsed, date):
         return datetime.combine(parsed, time.min, UTC)
     msg = f"{text!r} is not an instant. Write for example 2026-01-31T00:00:00Z."
@@ -118,15 +118,15 @@ def zulu(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _aware(parsed: datetime, text: str) -> datetime:
+def _require_zone(parsed: datetime, text: str) -> datetime:
     # pendulum reads a missing zone as UTC. Only the text shows whether it has a zone.
     if not (text.endswith(("Z", "z")) or "+" in text[10:] or "-" in text[10:]):
         msg = f"{text!r} has no time zone. Write for example {text}Z."
         raise ConfigError(msg)
-    return _utc(parsed)
+    return _to_utc(parsed)
 
 
-def _utc(moment: datetime) -> datetime:
+def _to_utc(moment: datetime) -> datetime:
     """A plain datetime in UTC. Airflow provides pendulum's DateTime, which msgspec cannot encode."""
     if type(moment) is datetime and moment.tzinfo is UTC:
         return moment
@@ -142,7 +142,7 @@ def _compact(moment: datetime) -> str:
     return zulu(moment).replace("-", "").replace(":", "")
 
 
-def _not_a_window(start: datetime, end: datetime) -> str:
+def _describe_wrong_end(start: datetime, end: datetime) -> str:
     kind = "is empty" if start == end else "ends before it starts"
     return f"The window [{zulu(start)}, {zulu(end)}) {kind}. Its end must be later than its start."
 

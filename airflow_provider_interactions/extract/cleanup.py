@@ -29,9 +29,9 @@ def remove_orphan_files(lake: Lake, place: WindowPaths, now: datetime) -> None:
     _remove_expired(lake, place, now)
     for layer in ("raw", "interactions", "history"):
         lake.abort_uploads(place.of_account(layer), now - AGE)
-    old = [path for folder, prefix in _list_folders(place) for path in expired_files(lake, folder, now, prefix)]
+    old = [path for folder, prefix in _list_folders(place) for path in list_expired_files(lake, folder, now, prefix)]
     manifest = lake.read(place.manifest, Manifest)
-    old += expired_versions(lake, place, now, AGE, manifest.extracted_at if manifest else now)
+    old += list_expired_versions(lake, place, now, AGE, manifest.extracted_at if manifest else now)
     if old:
         # Checkpoints before manifests: a checkpoint goes after its files were published.
         keep = list_landed_files(lake, place) | list_referenced(lake, place.folder("raw"))
@@ -55,7 +55,7 @@ def _find_older(lake: Lake, folder: str, now: datetime) -> list[str]:
     return [path for path in lake.list_files(folder) if (at := read_timestamp(path)) and now - at >= KEPT]
 
 
-def expired_files(lake: Lake, folder: str, now: datetime, prefix: str = "") -> list[str]:
+def list_expired_files(lake: Lake, folder: str, now: datetime, prefix: str = "") -> list[str]:
     """The data files of a folder that begin with ``prefix`` and were made too long ago; no manifests."""
     names = [name for name in lake.list_names(folder) if name.startswith(prefix) and not name.endswith(".json")]
     return [f"{folder}/{name}" for name in names if (at := read_timestamp(name)) and now - at >= _find_age(name)]
@@ -65,7 +65,9 @@ def _find_age(name: str) -> timedelta:
     return KEPT if f"-{UNDATED}-" in name else AGE
 
 
-def expired_versions(lake: Lake, place: WindowPaths, now: datetime, age: timedelta, current: datetime) -> list[str]:
+def list_expired_versions(
+    lake: Lake, place: WindowPaths, now: datetime, age: timedelta, current: datetime
+) -> list[str]:
     """Canonical files of a window whose successor was made ``age`` or longer ago: no reader needs them any more.
 
     The instants in the names give the order of the versions. ``current`` is an instant of the published version, which
@@ -73,7 +75,7 @@ def expired_versions(lake: Lake, place: WindowPaths, now: datetime, age: timedel
     among the result.
     """
     versions: dict[datetime, list[str]] = {current: []}
-    for day in place.window.days():
+    for day in place.window.list_days():
         folder = place.day_folder(f"{day}")
         for name in lake.list_names(folder):
             if name.startswith(f"{place.window.slug}-") and (at := read_timestamp(name)):

@@ -41,7 +41,7 @@ def commit_window(lake: Lake, manifests: Iterable[Manifest], now: datetime | Non
     manifest = leave_out_suppressed(lake, landed, suppression, now)
     reconcile(manifest)
     former = lake.read(manifest.place.raw_manifest, Manifest)
-    if former is not None and asked_differently(former, manifest):
+    if former is not None and is_asked_differently(former, manifest):
         log.warning(
             "%s, window %s: what is replaced was extracted with other options or from another source of contacts. %s",
             *(manifest.vendor, manifest.window, APART),
@@ -97,7 +97,7 @@ def read_newer(lake: Lake, raw: Manifest, superseded: WindowSuperseded) -> Manif
 
 def refuse_other(mine: Manifest, found: Manifest) -> None:
     """Raise Unreconciled when the window was replaced by an extraction that asked for something else."""
-    if asked_differently(mine, found):
+    if is_asked_differently(mine, found):
         msg = (
             f"Window {mine.window} was replaced at {zulu(found.extracted_at)} by an extraction with other options or "
             f"from another source of contacts, so what this run has extracted is gone. {APART}"
@@ -105,7 +105,7 @@ def refuse_other(mine: Manifest, found: Manifest) -> None:
         raise Unreconciled(msg)
 
 
-def asked_differently(one: Manifest, other: Manifest) -> bool:
+def is_asked_differently(one: Manifest, other: Manifest) -> bool:
     """Whether two extractions of a window are known to have asked for different things."""
     return bool(one.asked and other.asked) and one.asked != other.asked
 

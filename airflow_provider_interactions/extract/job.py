@@ -100,7 +100,7 @@ class Job:
         """Where its files go."""
         return WindowPaths(self.vendor.name, self.credentials.account, self.window)
 
-    def place_of(self, contact: Contact) -> int:
+    def find_place(self, contact: Contact) -> int:
         """The contact's place in the list, from 1."""
         return self.first + list(self.whole_list).index(contact) + 1
 

@@ -121,10 +121,10 @@ async def _land_pages(tracker: Tracker, rows: Sequence[pa.Table], answers: Seque
     await asyncio.to_thread(writer.flush_rejects)
     with writer.drop_checkpoint_on(ConfigError, TooManyRejects, Unreconciled):
         check_undated(job, tracker.now, writer.undated)
-        counts = tracker.counts()
+        counts = tracker.build_counts()
         check_known(job, counts)
         manifest = await asyncio.to_thread(writer.finish, counts)
-    await asyncio.to_thread(writer.save_finished, tracker.state())
+    await asyncio.to_thread(writer.save_finished, tracker.build_tally())
     return manifest
 
 

@@ -197,11 +197,11 @@ class Tracker:
         sent, before = self.client.counters, self.before
         return before[0] + sent.requests, before[1] + sent.retries, before[2] + sent.throttled
 
-    def state(self) -> Tally:
+    def build_tally(self) -> Tally:
         """The counts that a retry continues from."""
         return replace(self.now, sent=self._count_sent())
 
-    def counts(self) -> Counts:
+    def build_counts(self) -> Counts:
         """The manifest's counts, without ``landed``, which only the writer knows."""
         requests, retries, throttled = self._count_sent()
         return Counts(
@@ -233,7 +233,7 @@ class CheckpointTimer:
             return
         self.saved = now
         early = self.tracker.count_ended()
-        await asyncio.to_thread(self.writer.save, early, self.tracker.state())
+        await asyncio.to_thread(self.writer.save, early, self.tracker.build_tally())
 
 
 @asynccontextmanager
@@ -263,5 +263,5 @@ def with_window(error: BaseException, job: Job, contact: Contact) -> BaseExcepti
     if isinstance(error, VendorError):
         error.vendor, error.window = error.vendor or job.vendor.name, str(job.window)
     if isinstance(error, _ABOUT_ONE):
-        error.place = job.place_of(contact)
+        error.place = job.find_place(contact)
     return error

@@ -30,7 +30,7 @@ from airflow_provider_interactions.errors import (
     Unavailable,
     VendorError,
 )
-from airflow_provider_interactions.http.proxy import connection_error, find_proxy, resolve_url
+from airflow_provider_interactions.http.proxy import build_connection_error, find_proxy, resolve_url
 from airflow_provider_interactions.http.retry import Limits, Tries, read_retry_after
 from airflow_provider_interactions.http.shared_limit import Sharing, share_limit
 from airflow_provider_interactions.http.shares import AccountLimit
@@ -170,8 +170,8 @@ class Client:
             async with self.session.request(
                 request.method,
                 url,
-                headers=_headers(request),
-                data=_body(request),
+                headers=_build_headers(request),
+                data=_encode_body(request),
                 allow_redirects=False,
                 **self.proxy_for(str(url.origin())),
             ) as response:
@@ -179,7 +179,7 @@ class Client:
                 self.counters.received += len(body)
                 return Response(response.status, {key.lower(): value for key, value in response.headers.items()}, body)
         except (aiohttp.ClientError, TimeoutError, OSError) as fault:
-            raise connection_error(fault, request, self.vendor.name) from None
+            raise build_connection_error(fault, request, self.vendor.name) from None
         except ValueError:
             # Of the headers only the token comes from elsewhere; the client's own text could quote it.
             msg = "the token host sent a token that no header can carry"
@@ -239,12 +239,12 @@ async def connect(
             client.report_usage()
 
 
-def _body(request: Request) -> bytes | None:
+def _encode_body(request: Request) -> bytes | None:
     if request.form is not None:
         return urlencode(request.form).encode()
     return request.body
 
 
-def _headers(request: Request) -> Mapping[str, str]:
+def _build_headers(request: Request) -> Mapping[str, str]:
     form = {"Content-Type": "application/x-www-form-urlencoded"} if request.form is not None else {}
     return {**request.headers, **form}

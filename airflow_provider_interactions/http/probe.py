@@ -22,8 +22,7 @@ def probe(vendor: Vendor, credentials: Credentials) -> str:
 
     If that request does not show whether the vendor's service still exists, a second one asks for the service itself.
 
-    It goes through the engine and not through requests, so that it meets the same TLS, proxies and tokens as an
-    extraction.
+    It uses the engine instead of the library requests, so it has the same TLS, proxies and tokens as an extraction.
     """
     asyncio.run(_send(vendor, credentials))
     return f"{vendor.title} accepted the credentials at {credentials.host}."

@@ -42,7 +42,7 @@ def find_proxy(origin: str) -> Mapping[str, Any]:
     return {"proxy": url.with_user(None), "proxy_headers": {"Proxy-Authorization": f"Basic {login}"}}
 
 
-def connection_error(fault: Exception, request: Request, vendor: str) -> InteractionsError:
+def build_connection_error(fault: Exception, request: Request, vendor: str) -> InteractionsError:
     """The error for a request without a response: Unavailable, or ConfigError for an untrusted certificate.
 
     The fault's own text can hold the full URL, so only its kind is shown.

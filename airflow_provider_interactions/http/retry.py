@@ -78,11 +78,11 @@ class Tries:
             return False
         asked = error.retry_after or 0.0 if isinstance(error, Unavailable) else 0.0
         jitter = random.uniform(0, self.limits.first_wait)  # noqa: S311 - no secret depends on it
-        backoff = backoff_seconds(self.failed, self.limits) + jitter
+        backoff = compute_backoff(self.failed, self.limits) + jitter
         return max(asked, backoff) if asked <= self.limits.most_pause else False
 
 
-def backoff_seconds(failed: int, limits: Limits) -> float:
+def compute_backoff(failed: int, limits: Limits) -> float:
     """The least seconds to wait after so many failed tries, whatever the vendor says."""
     return min(limits.last_wait, limits.first_wait * 2.0 ** min(failed - 1, 64))
 
@@ -105,11 +105,11 @@ def read_retry_after(response: Response, now: datetime | None = None) -> float |
     when = _parse_date(value)
     if when is None:
         return None
-    wait = (when - _vendor_clock(response, now or datetime.now(UTC))).total_seconds()
+    wait = (when - _read_vendor_clock(response, now or datetime.now(UTC))).total_seconds()
     return min(max(0.0, wait), LONGEST_WAIT)
 
 
-def _vendor_clock(response: Response, now: datetime) -> datetime:
+def _read_vendor_clock(response: Response, now: datetime) -> datetime:
     clock = _parse_date(response.headers.get("date", ""))
     return clock if clock is not None and abs((clock - now).total_seconds()) <= CLOCKS_APART else now
 

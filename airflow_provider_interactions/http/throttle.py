@@ -109,7 +109,7 @@ class Throttle:
             self._leave_place()
 
     def use_grant(self, grant: Grant) -> None:
-        """Use another part of the account's limit from now on; requests in flight go on."""
+        """Use another part of the account's limit from now on; requests in flight continue."""
         self.grant, self.most = grant, grant.places
         self.places = min(float(grant.places), max(self.places, 1.0))
         self.rate.use_share(grant.share, asyncio.get_running_loop().time())

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from airflow_provider_interactions.errors import ConfigError, TooManyRejects, Unreconciled, WindowSuperseded
-from airflow_provider_interactions.extract.cleanup import AGE, expired_versions
+from airflow_provider_interactions.extract.cleanup import AGE, list_expired_versions
 from airflow_provider_interactions.extract.commit import clear_pending
 from airflow_provider_interactions.lake.manifest import (
     Counts,
@@ -147,5 +147,5 @@ def _find_old(lake: Lake, former: Manifest, chosen: Publication) -> frozenset[st
     if not chosen.keep_former:
         return former.paths
     canonical = frozenset(file.path for file in former.files)
-    expired = expired_versions(lake, former.place, chosen.now, chosen.keep_former, chosen.now)
+    expired = list_expired_versions(lake, former.place, chosen.now, chosen.keep_former, chosen.now)
     return (former.paths - canonical).union(expired)

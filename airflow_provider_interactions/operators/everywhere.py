@@ -10,7 +10,7 @@ from airflow.sdk import Context
 from airflow_provider_interactions.hooks.base import InteractionsHook, mask
 from airflow_provider_interactions.observability.summary import summarize_person
 from airflow_provider_interactions.operators.base import LakeOperator
-from airflow_provider_interactions.operators.person import AnswerOperator, read_instant
+from airflow_provider_interactions.operators.person import AnswerOperator, read_end
 from airflow_provider_interactions.runtime.context import find_user
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.identities import open_map
@@ -137,8 +137,8 @@ class PersonInteractionsOperator(AnswerOperator):
             request = check_request(
                 hooks[key].vendor,
                 contacts,
-                start=read_instant("start", self.read_argument(params, "start")),
-                end=read_instant("end", self.read_argument(params, "end")),
+                start=read_end("start", self.read_argument(params, "start")),
+                end=read_end("end", self.read_argument(params, "end")),
                 options=(self.options or {}).get(key[0]),
                 time_zone=self.read_argument(params, "time_zone"),
             )

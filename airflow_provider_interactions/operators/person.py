@@ -17,7 +17,7 @@ from airflow_provider_interactions.params import require_kind, require_types
 from airflow_provider_interactions.runtime.context import find_user, pick_given
 from airflow_provider_interactions.runtime.failures import raise_for_airflow
 from airflow_provider_interactions.runtime.shared_limit import choose_sharing
-from airflow_provider_interactions.window import Instant, instant
+from airflow_provider_interactions.window import Instant, read_instant
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.person.counts import Answer, Person, PersonAnswer
@@ -147,8 +147,8 @@ class ContactInteractionsOperator(AnswerOperator):
             vendor,
             ids,
             require_kind(vendor.name, self.read_argument(params, "kind"), vendor.about.person_kinds),
-            start=read_instant("start", self.read_argument(params, "start")),
-            end=read_instant("end", self.read_argument(params, "end")),
+            start=read_end("start", self.read_argument(params, "start")),
+            end=read_end("end", self.read_argument(params, "end")),
             types=require_types(vendor.name, self.read_argument(params, "types") or ()),
             options=self.options,
             time_zone=self.read_argument(params, "time_zone"),
@@ -173,10 +173,10 @@ class ContactInteractionsOperator(AnswerOperator):
         return self.build_result(answer, list(describe_answer(answer)))
 
 
-def read_instant(name: str, value: Instant | None) -> datetime | None:
+def read_end(name: str, value: Instant | None) -> datetime | None:
     """One end of the window; raises ConfigError that names the argument."""
     try:
-        return None if value is None else instant(value)
+        return None if value is None else read_instant(value)
     except ConfigError as error:
         msg = f"The {name} cannot be read: {error}"
         raise ConfigError(msg) from error

@@ -158,11 +158,11 @@ def _write_totals(counts: PageCounts) -> Html:
         return Html("")
     order = sorted(counts.actions.items(), key=lambda item: (-item[1].total(), item[0]))
     rows = [
-        element("tr", element("td", CHANNEL_WORDS[channel]), element("td", _list_actions(actions)), _number(actions))
+        element("tr", element("td", CHANNEL_WORDS[channel]), element("td", _list_actions(actions)), _write_sum(actions))
         for channel, actions in order
     ]
     if counts.rejects:
-        rows.append(element("tr", element("td", "Could not be read"), element("td", ""), _number(counts.rejects)))
+        rows.append(element("tr", element("td", "Could not be read"), element("td", ""), _write_sum(counts.rejects)))
     return join_html(
         [
             Html('<h2>In short</h2>\n<table class="totals">'),
@@ -178,7 +178,7 @@ def _list_actions(actions: Counter[str]) -> str:
     return ", ".join(f"{ACTION_WORDS[action]} {n:,}" for action, n in actions.most_common())
 
 
-def _number(counter: Counter[str]) -> Html:
+def _write_sum(counter: Counter[str]) -> Html:
     return element("td", f"{counter.total():,}", class_="n")
 
 

@@ -45,7 +45,7 @@ from airflow_provider_interactions.person.from_lake import Landed, land_from_lak
 from airflow_provider_interactions.person.page import Cover, write_page
 from airflow_provider_interactions.person.page_rows import place_subjects
 from airflow_provider_interactions.person.words import UTC_ZONE, find_zone
-from airflow_provider_interactions.window import ALWAYS, Instant, Window, instant
+from airflow_provider_interactions.window import ALWAYS, Instant, Window, read_instant
 
 #: The most people in one request. For longer lists, use the pipeline of list, extract, normalize and load.
 MOST_PEOPLE = 500
@@ -75,7 +75,7 @@ class PersonRequest:
     @property
     def span(self) -> Window:
         """The window of the vendor's queries."""
-        return self.window or all_time(self.vendor)
+        return self.window or choose_all_time(self.vendor)
 
     @property
     def when(self) -> str:
@@ -216,11 +216,11 @@ def _check_people(vendor: Vendor, ids: Iterable[object], kind: str | None) -> di
 def _read_window(vendor: Vendor, start: Instant | None, end: Instant | None) -> Window | None:
     if start is None and end is None:
         return None
-    full = all_time(vendor)
-    return Window(full.start if start is None else instant(start), full.end if end is None else instant(end))
+    full = choose_all_time(vendor)
+    return Window(full.start if start is None else read_instant(start), full.end if end is None else read_instant(end))
 
 
-def all_time(vendor: Vendor) -> Window:
+def choose_all_time(vendor: Vendor) -> Window:
     """The window of everything that a vendor has. One that filters by date may refuse the year 1."""
     return ALWAYS if vendor.filters_by_date else EVER
 

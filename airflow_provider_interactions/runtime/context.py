@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.window import Instant, Window, instant, zulu
+from airflow_provider_interactions.window import Instant, Window, read_instant, zulu
 
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ def resolve_window(
         return _read_explicit(first, last)
     partition = context.get("partition_date")
     if partition is not None:
-        begin = instant(partition)
+        begin = read_instant(partition)
         return _require_over(Window.of(begin, begin + width))
     if getattr(context.get("dag_run"), "partition_key", None) and "partition_date" not in context:
         raise ConfigError(UNDATED)
@@ -121,8 +121,8 @@ def is_scheduled(context: Mapping[str, Any]) -> bool:
 def look_back(context: Mapping[str, Any], window: Window, windows: int, width: timedelta) -> Window:
     """The run's window, and the ``windows`` before it, which a scheduled run reads again for late data.
 
-    Returns the window alone for other runs: backfills, and runs by hand. Raises ConfigError if the window is not one
-    of length ``width`` that starts at a boundary of UTC days, or of ``width`` if that is shorter.
+    Returns only the window for other runs: backfills and manual runs. Raises ConfigError if the window is not one of
+    length ``width`` that starts at a boundary of UTC days, or of ``width`` if that is shorter.
     """
     if not windows or not is_scheduled(context):
         return window

@@ -105,7 +105,7 @@ def format_banner(sandbox: Sandbox) -> str:
 
 
 def write_ready_file(path: Path, sandbox: Sandbox) -> None:
-    """Tell scripts where the sandbox listens; the file appears whole or not at all."""
+    """Write a file that says where the sandbox listens, for scripts. It appears at once and whole."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     temporary.write_text(json.dumps({"url": sandbox.url, "pid": os.getpid()}), encoding="utf-8")
     temporary.replace(path)

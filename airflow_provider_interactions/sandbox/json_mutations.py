@@ -42,7 +42,7 @@ class _Inside(list[Any]):
 
 @dataclass(slots=True)
 class _Node:
-    """A place that holds a value: the list it lies in, and where. ``member`` is the key and value of an object's."""
+    """A place that holds a value: its list, and the position. ``member`` says that the list is a key and its value."""
 
     holder: list[Any]
     at: int
@@ -60,7 +60,7 @@ class _Node:
 
 
 def _read(value: Any) -> Any:
-    """The same tree, texts that are JSON taken apart as well."""
+    """The same tree, with texts that hold JSON decoded as well."""
     if isinstance(value, _Object):
         for pair in value:
             pair[1] = _read(pair[1])

@@ -38,7 +38,7 @@ class Meter:
         self.reset()
 
     def reset(self) -> None:
-        """Start counting anew and forget any pause; requests in flight stay counted."""
+        """Set the counts to zero and forget any pause; requests in flight stay counted."""
         self.by_path: Counter[str] = Counter()
         self.by_status: Counter[str] = Counter()
         self.by_host: Counter[str] = Counter()

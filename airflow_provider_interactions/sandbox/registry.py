@@ -1,4 +1,4 @@
-"""The vendors the sandbox behaves like: one folder beside this file each, named like the vendor in the package."""
+"""The vendors of the sandbox: one folder next to this file for each, with the vendor's name in the package."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ async def _apply_faults(state: State, name: str, request: web.Request, handler: 
     if not state.rules.rules:
         return await handler(request)
     body = (await request.read()).decode(errors="replace") if state.rules.need_bodies() else ""
-    # A contact's id may stand in the path escaped.
+    # A contact's id may be in the path, escaped.
     everything = f"{request.raw_path}\n{request.path}\n{body}".lower()
     tokens = _is_token_request(state.vendors[name], request)
     firing = state.rules.select(RequestOutline(name, request.path, everything, tokens))

@@ -17,7 +17,7 @@ from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize.stream import stream_records
 from airflow_provider_interactions.person.report import pluralize
-from airflow_provider_interactions.person.request import all_time
+from airflow_provider_interactions.person.request import choose_all_time
 from airflow_provider_interactions.shell.session import Session
 from airflow_provider_interactions.shell.sources import Source
 from airflow_provider_interactions.window import Window, zulu
@@ -35,7 +35,7 @@ def preview(session: Session, source: Source, contacts: Iterable[Contact], windo
         with closing(_read_records(source, contacts, window)) as records:
             found = list(islice(records, limit))
     except VendorError as error:
-        error.window = "" if window == all_time(source.vendor) else error.window
+        error.window = "" if window == choose_all_time(source.vendor) else error.window
         raise
     session.result |= {"vendor": source.vendor.name, "account": source.credentials.account, "interactions": found}
     title = f"{source.vendor.title}: {pluralize(len(found), 'record')}"

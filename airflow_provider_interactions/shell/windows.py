@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from airflow_provider_interactions.contract import Vendor
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.person.request import all_time
-from airflow_provider_interactions.window import Window, instant
+from airflow_provider_interactions.person.request import choose_all_time
+from airflow_provider_interactions.window import Window, read_instant
 
 _WIDTH = re.compile(r"([1-9][0-9]{0,3})([hdw])")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -50,7 +50,7 @@ def find_zone(name: str | None) -> tzinfo:
 
 def _read_instant(text: str, zone: tzinfo) -> datetime:
     """A date's midnight in a time zone, or a time with a zone of its own."""
-    found = instant(text)
+    found = read_instant(text)
     return datetime.combine(found.date(), time.min, zone) if _DATE.fullmatch(text) else found
 
 
@@ -71,7 +71,7 @@ def _add(moment: datetime, span: timedelta) -> datetime:
 
 def choose_span(vendor: Vendor, start: str | None, end: str | None, time_zone: str | None = None) -> Window:
     """The time of ``--start`` and ``--end``, each of which may be left out. Raises ConfigError."""
-    full, (first, last) = all_time(vendor), read_ends(start, end, time_zone)
+    full, (first, last) = choose_all_time(vendor), read_ends(start, end, time_zone)
     return Window(first or full.start, last or full.end)
 
 

@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS `crm`.`interactions` (
   `vendor` STRING NOT NULL OPTIONS (description = 'registry name'),
   `account` STRING NOT NULL OPTIONS (description = 'the organisation: the connection\'s host unless set'),
   `interaction_id` STRING NOT NULL OPTIONS (description = 'the vendor\'s id if it is unique, else a digest'),
-  `contact_id` STRING NOT NULL OPTIONS (description = 'the identifier asked with'),
+  `contact_id` STRING NOT NULL OPTIONS (description = 'the contact\'s identifier at the vendor'),
   `contact_id_kind` STRING NOT NULL OPTIONS (description = 'contact_id, email, mobile and the like, or a word of the vendor'),
   `occurred_at` TIMESTAMP NOT NULL OPTIONS (description = 'when it happened'),
   `channel` STRING NOT NULL OPTIONS (description = 'one of CHANNELS'),

@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS `crm`.`interactions` (
   `vendor` STRING NOT NULL COMMENT 'registry name',
   `account` STRING NOT NULL COMMENT 'the organisation: the connection\'s host unless set',
   `interaction_id` STRING NOT NULL COMMENT 'the vendor\'s id if it is unique, else a digest',
-  `contact_id` STRING NOT NULL COMMENT 'the identifier asked with',
+  `contact_id` STRING NOT NULL COMMENT 'the contact\'s identifier at the vendor',
   `contact_id_kind` STRING NOT NULL COMMENT 'contact_id, email, mobile and the like, or a word of the vendor',
   `occurred_at` TIMESTAMP NOT NULL COMMENT 'when it happened',
   `channel` STRING NOT NULL COMMENT 'one of CHANNELS',

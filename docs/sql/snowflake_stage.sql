@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS "CRM"."INTERACTIONS" (
   "VENDOR" VARCHAR NOT NULL COMMENT 'registry name',
   "ACCOUNT" VARCHAR NOT NULL COMMENT 'the organisation: the connection''s host unless set',
   "INTERACTION_ID" VARCHAR NOT NULL COMMENT 'the vendor''s id if it is unique, else a digest',
-  "CONTACT_ID" VARCHAR NOT NULL COMMENT 'the identifier asked with',
+  "CONTACT_ID" VARCHAR NOT NULL COMMENT 'the contact''s identifier at the vendor',
   "CONTACT_ID_KIND" VARCHAR NOT NULL COMMENT 'contact_id, email, mobile and the like, or a word of the vendor',
   "OCCURRED_AT" TIMESTAMP_TZ(6) NOT NULL COMMENT 'when it happened',
   "CHANNEL" VARCHAR NOT NULL COMMENT 'one of CHANNELS',

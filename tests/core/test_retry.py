@@ -14,7 +14,7 @@ from airflow_provider_interactions.http.retry import (
     LONGEST_WAIT,
     Limits,
     Tries,
-    backoff_seconds,
+    compute_backoff,
     is_odd,
     read_retry_after,
 )
@@ -91,7 +91,7 @@ def test_pauses_never_fall_below_the_own_schedule(values, first, last):
 
 @given(st.integers(1, 10**6))
 def test_the_backoff_has_an_end(failed):
-    assert backoff_seconds(failed, Limits()) <= Limits().last_wait
+    assert compute_backoff(failed, Limits()) <= Limits().last_wait
 
 
 @given(st.integers(-80_000, 80_000), st.integers(0, 80_000))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.window import Window, instant, zulu
+from airflow_provider_interactions.window import Window, read_instant, zulu
 
 TICK = timedelta(microseconds=1)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -54,7 +54,7 @@ def test_an_instant_lies_in_exactly_one_piece(window, data):
 @given(instants, st.timedeltas(TICK, timedelta(days=9)))
 def test_the_days_of_a_window_cover_it_and_no_more(start, span):
     window = Window(start, start + span) if start.year < 9999 else Window(start - span, start)
-    days = window.days()
+    days = window.list_days()
     assert days == sorted(set(days))
     assert all(Window.day(day).end > window.start and Window.day(day).start < window.end for day in days)
     assert window.start.date() == days[0]
@@ -117,7 +117,7 @@ def test_airflows_pendulum_instants_become_plain_ones_that_can_be_encoded():
     ],
 )
 def test_texts_that_are_instants(text, meant):
-    assert instant(text) == meant
+    assert read_instant(text) == meant
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ iso_like = st.text("0123456789-:.TZW+/P dhms", max_size=30)
 @given(st.one_of(st.text(max_size=30), iso_like))
 def test_any_text_is_an_instant_with_a_zone_or_a_config_error(text):
     try:
-        assert instant(text).tzinfo is not None
+        assert read_instant(text).tzinfo is not None
     except ConfigError as refused:
         assert "Write" in str(refused)  # noqa: PT017 - either outcome is right
 
@@ -173,15 +173,16 @@ def test_any_two_datetimes_are_a_window_or_a_config_error(start, end):
 @given(st.dates(date(1, 1, 1), date(9999, 12, 30)))
 def test_a_day_is_the_bare_dates_window(day):
     window = Window.day(day)
-    assert window.days() == [day]
+    assert window.list_days() == [day]
     assert window == Window.of(day.isoformat(), zulu(window.end))
 
 
 @given(st.dates())
 def test_a_date_is_midnight_utc(day):
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    assert instant(day) == instant(pendulum.date(day.year, day.month, day.day)) == instant(day.isoformat()) == midnight
-    assert type(instant(day)) is datetime
+    assert read_instant(day) == read_instant(day.isoformat()) == midnight
+    assert read_instant(pendulum.date(day.year, day.month, day.day)) == midnight
+    assert type(read_instant(day)) is datetime
 
 
 @pytest.mark.parametrize("value", [0, 1767225600, 1767225600.5, True, b"2026-01-01", ["2026-01-01"], timedelta(1)])
@@ -197,4 +198,4 @@ def test_a_number_as_text_is_refused(text):
 
 
 def test_a_date_without_dashes_is_a_date():
-    assert instant("20260131") == datetime(2026, 1, 31, tzinfo=UTC)
+    assert read_instant("20260131") == datetime(2026, 1, 31, tzinfo=UTC)

@@ -35,7 +35,7 @@ class Query(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A channel with the chosen messages and the count that stands beside them."""
+    """A channel with the chosen messages and their count."""
 
     channel: str
     messages: Sequence[Message]
@@ -96,7 +96,7 @@ def _write_v2(
     world: World, options: Options, _: Form, index: int, entries: list[Entry], query: Query
 ) -> dict[str, Any]:
     interaction = [_write_v2_entry(options, entry) for entry in entries]
-    # A warning has "status": false as well and is no failure (a sample of the older v2 documentation).
+    # A warning also has "status": false, and is not a failure (a sample of the older v2 documentation).
     warned = draw_chance(world, 3, NAME, "warning", index)
     warnings = [{"status": False, "code": 8050, "message": "Accounts were combined."}] if warned else []
     no_errors: tuple[dict[str, Any], ...] = ({}, {"errors": None}, {"errors": []})

@@ -36,7 +36,7 @@ from airflow_provider_interactions.sandbox.world import (
     to_datetime,
 )
 
-#: stands for a line break that is to be sent raw, inside a JSON string
+#: replaced by a line break that is sent raw, inside a JSON string
 BREAK = "\ue000"
 
 # None: the field is sent without a value, "": left out, "null": the word.
@@ -149,7 +149,7 @@ def _draw_malformed(world: World, options: Options, channel: str, *key: object) 
 
 
 def _draw_unknown(world: World, *key: object) -> dict[str, Any]:
-    """Now and then a field nobody has documented; its number does not survive a detour through a float."""
+    """Sometimes, a field that nobody has documented. Its number would lose digits as a float."""
     if not draw_oddity(world, 9, *key, "unknown"):
         return {}
     return {"sandboxDetails": {"nested": [1, 2.5, None, True, {"ключ": "значение 🚀"}], "big": 9007199254740993}}

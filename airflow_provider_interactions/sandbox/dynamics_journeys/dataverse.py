@@ -102,7 +102,7 @@ def _grant(site: Site, request: web.Request, text: str) -> web.Response:
 
 
 def _read_parameter(request: web.Request, value: str) -> str:
-    """A parameter's value; an alias stands for one of the query string."""
+    """A parameter's value; an alias refers to one in the query string."""
     text = request.query.get(value, "") if value.startswith("@") else value
     return text[1:-1].replace("''", "'") if text.startswith("'") else text
 

@@ -1,4 +1,4 @@
-"""Delta tables, written by hand from the protocol, so that they hold what few writers write.
+"""Delta tables, written from the protocol without a library, so that they have features that few writers use.
 
 Source: delta-io/delta, PROTOCOL.md (read 2026-11). Actions are plain dictionaries as the log has them.
 """
@@ -86,7 +86,7 @@ class DeltaTable:
         self.commit("WRITE", [{"add": self._write(parts, {}, at_ms)}], at_ms)
 
     def delete(self, path: str, positions: Iterable[int], at_ms: int) -> None:
-        """Remove rows of a file, by a deletion vector or by writing the rest anew."""
+        """Remove rows of a file, by a deletion vector or by writing the other rows again."""
         old, places = self.files[path], self._deleted.get(path, set()) | set(positions)
         if self.layout.deletion_vectors:
             # An add action with a vector must say how many rows its file has; its bounds are no longer tight.
@@ -103,9 +103,9 @@ class DeltaTable:
     def read_column(self, path: str, name: str) -> list[Any]:
         """The values of a column of a file, deleted rows included; nulls where the file lacks the column."""
         file = pq.ParquetFile(self.folder / path)
-        known = self._physical(name) in file.schema_arrow.names
-        rows = file.read([self._physical(name)] if known else [])
-        return rows[self._physical(name)].to_pylist() if known else [None] * file.metadata.num_rows
+        known = self._name_column(name) in file.schema_arrow.names
+        rows = file.read([self._name_column(name)] if known else [])
+        return rows[self._name_column(name)].to_pylist() if known else [None] * file.metadata.num_rows
 
     def compact(self, paths: Sequence[str], at_ms: int) -> None:
         """Put files of one partition together, without a change of data."""
@@ -145,7 +145,7 @@ class DeltaTable:
         if name is None:
             return [({}, rows)]
         values = sorted(pc.unique(rows[name]).drop_null().to_pylist())
-        return [({self._physical(name): str(value)}, rows.filter(pc.equal(rows[name], value))) for value in values]
+        return [({self._name_column(name): str(value)}, rows.filter(pc.equal(rows[name], value))) for value in values]
 
     def _write(
         self,
@@ -190,9 +190,9 @@ class DeltaTable:
         for name in _STATISTICS:
             if name in rows.column_names:
                 found = pc.min_max(rows[name]).as_py()
-                nulls[self._physical(name)] = rows[name].null_count
+                nulls[self._name_column(name)] = rows[name].null_count
                 if found["min"] is not None:
-                    low[self._physical(name)], high[self._physical(name)] = map(
+                    low[self._name_column(name)], high[self._name_column(name)] = map(
                         show_value, (found["min"], found["max"])
                     )
         return {"numRecords": rows.num_rows, "minValues": low, "maxValues": high, "nullCount": nulls}
@@ -204,7 +204,7 @@ class DeltaTable:
 
     def _read(self, path: str, deleted: set[int]) -> pa.Table:
         rows = pq.ParquetFile(self.folder / path).read()
-        logical = {self._physical(name): name for name in self.columns}
+        logical = {self._name_column(name): name for name in self.columns}
         rows = rows.rename_columns([logical[name] for name in rows.column_names])
         kept = [place for place in range(rows.num_rows) if place not in deleted]
         return rows.take(pa.array(kept, pa.int64()))
@@ -214,12 +214,14 @@ class DeltaTable:
         if not self.layout.column_mapping:
             return rows
         fields = [
-            field.with_name(self._physical(field.name)).with_metadata({"PARQUET:field_id": str(self._ids[field.name])})
+            field.with_name(self._name_column(field.name)).with_metadata(
+                {"PARQUET:field_id": str(self._ids[field.name])}
+            )
             for field in rows.schema
         ]
         return pa.Table.from_arrays(rows.columns, schema=pa.schema(fields))
 
-    def _physical(self, name: str) -> str:
+    def _name_column(self, name: str) -> str:
         return f"col-{self._draw_uuid('column', name)}" if self.layout.column_mapping else name
 
     def _draw_uuid(self, *parts: object) -> UUID:
@@ -254,7 +256,7 @@ class DeltaTable:
         number = self._ids.setdefault(name, len(self._ids) + 1)
         metadata: dict[str, Any] = {}
         if self.layout.column_mapping:
-            metadata = {"delta.columnMapping.id": number, "delta.columnMapping.physicalName": self._physical(name)}
+            metadata = {"delta.columnMapping.id": number, "delta.columnMapping.physicalName": self._name_column(name)}
         return {"name": name, "type": _TYPES[kind][0], "nullable": True, "metadata": metadata}
 
     @staticmethod

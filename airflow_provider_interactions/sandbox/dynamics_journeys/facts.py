@@ -14,7 +14,7 @@ from airflow_provider_interactions.sandbox.expected import Fact
 from airflow_provider_interactions.sandbox.world import SECOND, World
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-#: columns that a fact has a field of its own for; all others stand in its attributes, verbatim
+#: columns that have a field in a fact; all others are in its attributes, verbatim
 COLUMNS = frozenset(
     {"IdempotencyId", "InteractionType", "Timestamp", "Version", "CustomerJourneyId", "MessageId", "DeliveredCount"}
 )
@@ -31,7 +31,7 @@ def get_time(options: Options, row: Row) -> int:
 
 
 def choose_newest(rows: Iterable[Row]) -> list[Row]:
-    """Of each table's rows with one key, the one with the greatest Version; deleted rows are not there at all."""
+    """For each table and key, the row with the greatest Version, without deleted rows."""
     newest: dict[tuple[str, str], Row] = {}
     for row in rows:
         key = row.table, get_key(row)

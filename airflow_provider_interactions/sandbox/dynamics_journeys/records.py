@@ -219,21 +219,21 @@ def _break(world: World, options: Options, row: Row, *key: object) -> Row:
     """Leave out what a row may lack, and, if the options say so, what no reader can do without."""
     visitor, bad = "VisitorId" in row.fields, options.bad_rows
     if (visitor or bad) and draw_oddity(world, 6 if visitor else 40, *key, "nobody"):
-        row = row._replace(fields=_without(row.fields, *_PERSON))
+        row = row._replace(fields=_drop_fields(row.fields, *_PERSON))
         if bad and draw_oddity(world, 4, *key, "no visitor"):
-            row = row._replace(fields=_without(row.fields, "VisitorId"))
+            row = row._replace(fields=_drop_fields(row.fields, "VisitorId"))
     if find_person(row.table, row.fields) is None:
         return row._replace(reject="no_person")
     if bad and draw_oddity(world, 40, *key, "no key"):
-        return row._replace(fields=_without(row.fields, *KEYS), reject="no_key")
+        return row._replace(fields=_drop_fields(row.fields, *KEYS), reject="no_key")
     if draw_oddity(world, 12, *key, "old key"):
-        row = row._replace(fields=_without(row.fields, "IdempotencyId"))
+        row = row._replace(fields=_drop_fields(row.fields, "IdempotencyId"))
     if bad and draw_oddity(world, 40, *key, "no time"):
-        return row._replace(fields=_without(row.fields, "Timestamp"), reject="bad_time")
+        return row._replace(fields=_drop_fields(row.fields, "Timestamp"), reject="bad_time")
     return row
 
 
-def _without(fields: dict[str, Any], *names: str) -> dict[str, Any]:
+def _drop_fields(fields: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name not in names}
 
 

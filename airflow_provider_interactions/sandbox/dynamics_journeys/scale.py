@@ -36,7 +36,7 @@ def _build_part(world: World, table: str, day: int, places: range, step_us: int)
     numbers, count = pa.array(places, pa.int64()), len(places)
     at_us = pc.add(pc.multiply(numbers, step_us), world.start_us + day * DAY)
     made = {
-        name: _build_texts(prefix, numbers if size is None else _modulo(numbers, size))
+        name: _build_texts(prefix, numbers if size is None else _compute_remainder(numbers, size))
         for name, (prefix, size) in _list_texts(table, day).items()
     }
     made |= {"Timestamp": at_us.cast(pa.timestamp("us")).cast(pa.timestamp("us", "UTC"))}
@@ -84,7 +84,7 @@ def _list_constants(table: str) -> dict[str, Any]:
     return {name: value for name, value in constants.items() if name in TABLES[table]}
 
 
-def _modulo(numbers: pa.Array, size: int) -> pa.Array:
+def _compute_remainder(numbers: pa.Array, size: int) -> pa.Array:
     return pc.subtract(numbers, pc.multiply(pc.divide(numbers, size), size))
 
 

@@ -230,7 +230,7 @@ def _draw_hard_text(name: str, drawn: int) -> str:
 
 
 def _draw_unknown(world: World, *key: object) -> dict[str, Any]:
-    """Now and then a field nobody has documented; its number does not survive a detour through a float."""
+    """Sometimes, a field that nobody has documented. Its number would lose digits as a float."""
     if not draw_oddity(world, 9, *key, "unknown"):
         return {}
     return {"SandboxDetails": {"Nested": [1, 2.5, None, True, {"ключ": "значение 🚀"}], "Big": 9007199254740993}}

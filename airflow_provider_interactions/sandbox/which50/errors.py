@@ -28,7 +28,7 @@ _TEXTS = {
 
 
 def refuse(request: web.Request, status: int, message: str | None = None) -> web.Response:
-    """An error, in the words of the help page where there is no message."""
+    """An error, with the words of the help page if there is no message."""
     return build_error(request, ErrorSpec(status, None, message))
 
 
