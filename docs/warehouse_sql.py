@@ -23,10 +23,11 @@ from airflow_provider_interactions.coverage.ledger import Step
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest
 from airflow_provider_interactions.lake.paths import begin_step_name
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.load.dialects import Dialect, Result
+from airflow_provider_interactions.load.dialects import Dialect
 from airflow_provider_interactions.load.dialects.bigquery import BigQuery
 from airflow_provider_interactions.load.dialects.databricks import Databricks
 from airflow_provider_interactions.load.dialects.redshift import Redshift
+from airflow_provider_interactions.load.dialects.session import Result
 from airflow_provider_interactions.load.dialects.snowflake import Snowflake
 from airflow_provider_interactions.load.ledger import name_table
 from airflow_provider_interactions.load.warehouse import WarehouseTable
@@ -71,7 +72,7 @@ class Recorder:
 
     def _describe(self, field: pa.Field) -> str:
         known = {"VARCHAR(65535)": "CHARACTER VARYING", "INTEGER": "NUMBER(38,0)"}
-        kind = self.dialect.sql_type(field)
+        kind = self.dialect.find_type(field)
         return known.get(kind, kind) if self.dialect.title == "Snowflake" or "(6" in kind else kind
 
     def load_urls(self, staging: str, urls: Sequence[str], columns: Sequence[tuple[str, str]]) -> None:

@@ -63,12 +63,12 @@ class DuckDBTable:
 
     def prepare(self) -> None:
         """Make the table, or add the columns that it lacks. Raises as `Target.prepare` says."""
-        with self._transaction(partial(explain, self.table)):
+        with self._begin_transaction(partial(explain, self.table)):
             pass
 
     def load(self, lake: Lake, manifest: Manifest) -> Loaded:
         """Merge a normalized window into the table. Raises as `Target.load` says."""
-        with self._transaction(partial(explain_load, lake, manifest, self.table)) as connection:
+        with self._begin_transaction(partial(explain_load, lake, manifest, self.table)) as connection:
             require_current(lake, manifest)
             return merge(connection, self.table, self.columns, lake, manifest)
 
@@ -79,9 +79,9 @@ class DuckDBTable:
         """
         theirs = Theirs(self.table, vendor, account, [[one.id, one.kind] for one in contacts])
         if self.database.startswith(MOTHERDUCK):
-            with self._transaction(partial(explain, self.table)) as connection:
+            with self._begin_transaction(partial(explain, self.table)) as connection:
                 return theirs.delete(connection)
-        with self._transaction(partial(explain, self.table)) as connection:
+        with self._begin_transaction(partial(explain, self.table)) as connection:
             found = theirs.count(connection)
         if not found and not has_copies(self.database):
             return 0
@@ -97,7 +97,7 @@ class DuckDBTable:
     def add_steps(self, read: ReadSteps) -> int:
         """Bring the table of the ledger up to date. If somebody has the file open, that waits for the next load."""
         table = name_table(self.table)
-        with self._transaction(partial(explain, table), _LEDGER_TURN) as connection:
+        with self._begin_transaction(partial(explain, table), _LEDGER_TURN) as connection:
             return add_steps(connection, table, build_create(table, DUCKDB_TYPES), read)
 
     def describe(self) -> tuple[str, str]:
@@ -105,7 +105,7 @@ class DuckDBTable:
         return f"duckdb://{self.database.partition('?')[0]}", self.table
 
     @contextmanager
-    def _transaction(
+    def _begin_transaction(
         self, explain: Callable[[Exception], str], turn: float | None = None
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A transaction with the prepared table. Raises LoadError, with an explanation, for what DuckDB refuses."""

@@ -75,7 +75,7 @@ class DuckLakeTable:
         erased = self._change(theirs.delete, f"{vendor}/{account}", partial(explain, self.table))
         self._repeat(self._forget, partial(explain_rewrite, self.table))
         if not self._catalogue.is_shared:
-            with _explained(partial(explain_rewrite, self.table)), rewrite_in_turn(self.catalogue, TURN):
+            with _translate_errors(partial(explain_rewrite, self.table)), rewrite_in_turn(self.catalogue, TURN):
                 pass
         return erased
 
@@ -124,7 +124,7 @@ class DuckLakeTable:
             wait_initial=FIRST_PAUSE,
             wait_max=LAST_PAUSE,
         )
-        with _explained(explain_it):
+        with _translate_errors(explain_it):
             for attempt in again:
                 with attempt:
                     return change()
@@ -132,7 +132,7 @@ class DuckLakeTable:
 
 
 @contextmanager
-def _explained(explain_it: Explain) -> Iterator[None]:
+def _translate_errors(explain_it: Explain) -> Iterator[None]:
     """Raise LoadError without the message of DuckDB, which can quote a password or a person's identifier."""
     try:
         yield

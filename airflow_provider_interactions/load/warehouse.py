@@ -24,7 +24,8 @@ from airflow_provider_interactions.errors import InteractionsError, LoadError, U
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import Loaded, require_current
-from airflow_provider_interactions.load.dialects import Dialect, Session
+from airflow_provider_interactions.load.dialects import Dialect
+from airflow_provider_interactions.load.dialects.session import Session
 from airflow_provider_interactions.load.ledger import KEY as STEP_KEY
 from airflow_provider_interactions.load.ledger import ReadSteps, name_table, query_missing
 from airflow_provider_interactions.schema import CANONICAL, KEY, STEPS, find_since, find_version, refuse_newer
@@ -63,13 +64,13 @@ class WarehouseTable:
 
     def prepare(self) -> None:
         """Make the table, or add the columns that it lacks. Raises as `Target.prepare` says."""
-        with self._session(self._explain) as session:
+        with self._open_session(self._explain) as session:
             prepare_table(session, self.dialect, self.table, self.columns)
 
     def load(self, lake: Lake, manifest: Manifest) -> Loaded:
         """Merge a normalized window into the table. Raises as `Target.load` says."""
         refuse_newer(manifest.schema_version, self.columns, f"Window {manifest.window}")
-        with self._session(partial(self._explain_load, lake, manifest)) as session:
+        with self._open_session(partial(self._explain_load, lake, manifest)) as session:
             prepare_table(session, self.dialect, self.table, self.columns)
             if not manifest.files:
                 _require_rows(manifest, 0)
@@ -80,20 +81,20 @@ class WarehouseTable:
 
     def erase(self, vendor: str, account: str, contacts: Iterable[Contact]) -> int:
         """Remove all rows of these contacts, and return their number. Raises LoadError."""
-        with self._session(self._explain) as session:
+        with self._open_session(self._explain) as session:
             prepare_table(session, self.dialect, self.table, self.columns)
             return self.dialect.erase(session, self.table, vendor, account, tuple(dict.fromkeys(contacts)))
 
     def add_steps(self, read: ReadSteps) -> int:
         """Bring the table of the ledger up to date. The rows are constants in the statements; they are few."""
         table, dialect = name_table(self.table), self.dialect
-        with self._session(partial(self._explain, table=table)) as session:
+        with self._open_session(partial(self._explain, table=table)) as session:
             prepare_table(session, dialect, table, STEPS, (STEP_KEY,), LEDGER_COMMENT)
             return self._try_again(lambda: self._add_steps(session, table, read))
 
     def _add_steps(self, session: Session, table: str, read: ReadSteps) -> int:
         dialect = self.dialect
-        with _transaction(session, dialect):
+        with _begin_transaction(session, dialect):
             for sql in dialect.take_lock(table):
                 session.run(sql)
             rows = query_missing(table, lambda sql: session.run(sql).rows, read, dialect.quote)
@@ -129,7 +130,7 @@ class WarehouseTable:
     def _merge_once(
         self, session: Session, lake: Lake, manifest: Manifest, source: str, distinct: int
     ) -> tuple[int, int]:
-        with _transaction(session, self.dialect):
+        with _begin_transaction(session, self.dialect):
             for sql in self.dialect.take_lock(self.table):
                 session.run(sql)
             require_current(lake, manifest)
@@ -149,7 +150,7 @@ class WarehouseTable:
         return not isinstance(wrong, InteractionsError) and self.dialect.conflict.search(_read_error(wrong)) is not None
 
     @contextmanager
-    def _session(self, explain: Callable[[Exception], str]) -> Iterator[Session]:
+    def _open_session(self, explain: Callable[[Exception], str]) -> Iterator[Session]:
         """A session. Raises LoadError, with an explanation, for what the warehouse refuses."""
         try:
             with self.connect() as connection:
@@ -236,9 +237,9 @@ def _refuse_other_columns(
     """Raise LoadError, with their names, for missing columns and wrong types. Further columns are allowed."""
     missing = [name for name in columns.names if name not in names]
     other = [
-        f"{field.name} {types[field.name]}, not {dialect.sql_type(field)}"
+        f"{field.name} {types[field.name]}, not {dialect.find_type(field)}"
         for field in columns
-        if field.name in types and not re.match(dialect.fits[dialect.kind(field)], types[field.name])
+        if field.name in types and not re.match(dialect.fits[dialect.find_kind(field)], types[field.name])
     ]
     problems = {"missing columns:": missing, "columns of another type:": other}
     found = "; ".join(f"{what} {', '.join(which)}" for what, which in problems.items() if which)
@@ -260,7 +261,7 @@ def _require_rows(manifest: Manifest, staged: int) -> None:
 
 
 @contextmanager
-def _transaction(session: Session, dialect: Dialect) -> Iterator[None]:
+def _begin_transaction(session: Session, dialect: Dialect) -> Iterator[None]:
     for sql in dialect.begin:
         session.run(sql)
     try:

@@ -10,7 +10,8 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
-from airflow_provider_interactions.load.dialects import Result, bigquery, databricks, redshift
+from airflow_provider_interactions.load.dialects import bigquery, databricks, redshift
+from airflow_provider_interactions.load.dialects.session import Result
 from airflow_provider_interactions.load.duckdb_turn import open_in_turn
 from airflow_provider_interactions.load.ledger import name_table
 from airflow_provider_interactions.load.sql import quote_name, quote_text

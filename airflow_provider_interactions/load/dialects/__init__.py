@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -18,40 +17,9 @@ from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.load.ledger import KEY as STEP_KEY
-from airflow_provider_interactions.load.ledger import build_insert
+from airflow_provider_interactions.load.dialects.session import DbApiSession, Result, Session
 from airflow_provider_interactions.load.sql import build_distinct, build_newer, build_order
-from airflow_provider_interactions.schema import KEY, STEPS, find_since
-
-
-class Result(NamedTuple):
-    """What a statement returned: its rows, the names of their columns, and the rows that it changed (-1: unknown)."""
-
-    rows: list[tuple[Any, ...]]
-    names: list[str]
-    changed: int
-
-
-class Session(Protocol):
-    """A connection that runs statements. Each is a transaction by itself, unless a statement has begun one."""
-
-    def run(self, sql: str, values: Sequence[str] = ()) -> Result:
-        """Run a statement. ``values`` replace the markers in it. Raises the driver's errors."""
-
-
-class DbApiSession:
-    """A session on a connection of Python's DB-API, as Airflow's hooks return it."""
-
-    def __init__(self, connection: Any) -> None:
-        self.connection = connection
-
-    def run(self, sql: str, values: Sequence[str] = (), **options: Any) -> Result:
-        """Run a statement. ``options`` are arguments of the driver's cursor."""
-        with closing(self.connection.cursor()) as cursor:
-            cursor.execute(sql, *([list(values)] if values else []), **options)
-            described = cursor.description or ()
-            rows = [tuple(row) for row in cursor.fetchall()] if described else []
-            return Result(rows, [column[0].lower() for column in described], cursor.rowcount)
+from airflow_provider_interactions.schema import KEY, find_since
 
 
 @dataclass(frozen=True)
@@ -98,15 +66,15 @@ class Dialect(ABC):
         mark = self.quotes
         return ".".join(f"{mark}{part.replace(mark, mark * 2)}{mark}" for part in name.split("."))
 
-    def kind(self, field: pa.Field) -> str:
+    def find_kind(self, field: pa.Field) -> str:
         """The kind of a column: text, instant, integer (of 32 bits), long (of 64) or float."""
         if pa.types.is_timestamp(field.type):
             return "instant"
         return {pa.int32(): "integer", pa.int64(): "long", pa.float64(): "float"}.get(field.type, "text")
 
-    def sql_type(self, field: pa.Field) -> str:
+    def find_type(self, field: pa.Field) -> str:
         """The warehouse's type of a column."""
-        return self.types[self.kind(field)]
+        return self.types[self.find_kind(field)]
 
     def list_names(self, columns: pa.Schema, prefix: str = "") -> str:
         """The quoted column names, separated by commas."""
@@ -117,7 +85,7 @@ class Dialect(ABC):
         return ",\n".join(f"  {self._define(field, stage=stage)}" for field in columns)
 
     def _define(self, field: pa.Field, *, stage: bool) -> str:
-        plain = f"{self.quote(field.name)} {self.sql_type(field)}"
+        plain = f"{self.quote(field.name)} {self.find_type(field)}"
         return plain if stage else f"{plain}{'' if field.nullable else ' NOT NULL'}{self.comment_column(field)}"
 
     def comment_column(self, field: pa.Field) -> str:
@@ -186,7 +154,7 @@ class Dialect(ABC):
 
     def _cast(self, field: pa.Field, value: Any) -> str:
         text = "NULL" if value is None else self.quote_value(str(value))
-        return f"CAST({text} AS {self.sql_type(field)}) AS {self.quote(field.name)}"
+        return f"CAST({text} AS {self.find_type(field)}) AS {self.quote(field.name)}"
 
     def count_deleted(self, result: Result) -> int:
         """The rows that a DELETE removed."""
@@ -219,15 +187,15 @@ class Dialect(ABC):
         ranked = f"SELECT {names}, row_number() OVER ({newest}) AS nth FROM {source}"  # noqa: S608 - quoted
         return f"(SELECT {names} FROM ({ranked}) ranked WHERE nth = 1)"  # noqa: S608 - quoted
 
-    def distinct(self, new: str, old: str, *, null: bool) -> str:
+    def find_difference(self, new: str, old: str, *, null: bool) -> str:
         """The condition that two values differ; two nulls are equal."""
         return build_distinct(new, old, null=null)
 
-    def newer(self, columns: pa.Schema) -> str:
+    def match_newer(self, columns: pa.Schema) -> str:
         """The condition under which a row of the window replaces the row in the table; see `build_newer`."""
-        return build_newer(columns, self.quote, self.distinct).replace(" OR new.", "\n  OR new.")
+        return build_newer(columns, self.quote, self.find_difference).replace(" OR new.", "\n  OR new.")
 
-    def of_account(self, manifest: Manifest, prefix: str = "old.") -> str:
+    def match_account(self, manifest: Manifest, prefix: str = "old.") -> str:
         """The condition for rows of the manifest's account. Its constants let a warehouse skip other data."""
         pairs = zip(KEY, (manifest.vendor, manifest.account), strict=False)
         return " AND ".join(f"{prefix}{self.quote(name)} = {self.quote_value(value)}" for name, value in pairs)
@@ -237,78 +205,10 @@ class Dialect(ABC):
         escaped = text.replace("\\", "\\\\")
         return "'" + escaped.replace("'", self.escaped_quote) + "'"
 
-    def same(self, manifest: Manifest) -> str:
+    def match_keys(self, manifest: Manifest) -> str:
         """The condition under which a row of the window and one of the table are the same interaction."""
         key = self.quote("interaction_id")
-        return f"old.{key} = new.{key} AND {self.of_account(manifest)}"
-
-
-class MergingDialect(Dialect):
-    """A warehouse whose MERGE is one atomic statement that counts what it did."""
-
-    quotes = "`"
-    escaped_quote = "\\'"
-
-    def merge(self, table: str, source: str, columns: pa.Schema, manifest: Manifest) -> list[str]:
-        """One MERGE."""
-        changed = [name for name in columns.names if name not in KEY]
-        sets = ", ".join(f"{self.quote(name)} = new.{self.quote(name)}" for name in changed)
-        merge = (
-            f"MERGE INTO {self.quote(table)} AS old\n"
-            f"USING {source} AS new\n"
-            f"ON {self.same(manifest)}\n"
-            f"WHEN MATCHED AND {self.newer(columns)}\n"
-            f"THEN UPDATE SET {sets}\n"
-            f"WHEN NOT MATCHED THEN INSERT ({self.list_names(columns)})\n"
-            f"VALUES ({self.list_names(columns, 'new.')})"
-        )
-        return [merge]
-
-    def add_steps(self, table: str, source: str) -> str:
-        """One statement, too, because a merge that meets another one is refused."""
-        key = self.quote(STEP_KEY)
-        return (
-            f"MERGE INTO {self.quote(table)} AS old\n"
-            f"USING {source} AS new\n"
-            f"ON old.{key} = new.{key}\n"
-            f"WHEN NOT MATCHED THEN INSERT ({self.list_names(STEPS)})\n"
-            f"VALUES ({self.list_names(STEPS, 'new.')})"
-        )
-
-    def count_added(self, result: Result) -> int:
-        """As for a window."""
-        return self.count_merged([result])[0]
-
-
-class ReplacingDialect(Dialect):
-    """A warehouse with transactions: delete the rows that are replaced, then insert all that are absent."""
-
-    begin = ("BEGIN",)
-    commit = ("COMMIT",)
-    rollback = ("ROLLBACK",)
-
-    def merge(self, table: str, source: str, columns: pa.Schema, manifest: Manifest) -> list[str]:
-        """The statement that deletes replaced rows, and the one that inserts."""
-        name, key = self.quote(table), self.quote("interaction_id")
-        same = self.same(manifest)
-        replaced = f"SELECT new.{key} FROM {source} new JOIN {name} old\nON {same}\nWHERE {self.newer(columns)}"  # noqa: S608 - quoted
-        there = f"SELECT 1 FROM {name} old WHERE {same}"  # noqa: S608 - quoted
-        delete = f"DELETE FROM {name}\nWHERE {self.of_account(manifest, '')} AND {key} IN (\n{replaced})"  # noqa: S608 - quoted
-        insert = f"INSERT INTO {name} ({self.list_names(columns)})\nSELECT {self.list_names(columns, 'new.')}"
-        return [delete, f"{insert}\nFROM {source} new\nWHERE NOT EXISTS ({there})"]
-
-    def count_merged(self, results: Sequence[Result]) -> tuple[int, int]:
-        """Each deleted row is inserted again in its new version."""
-        deleted, inserted = (self.count_deleted(result) for result in results)
-        return inserted - deleted, deleted
-
-    def add_steps(self, table: str, source: str) -> str:
-        """An insertion, while the transaction has its lock."""
-        return build_insert(table, source, self.quote)
-
-    def count_added(self, result: Result) -> int:
-        """The rows of the insertion."""
-        return self.count_deleted(result)
+        return f"old.{key} = new.{key} AND {self.match_account(manifest)}"
 
 
 #: Names of fsspec for the schemes of the stores' own addresses.
@@ -328,24 +228,6 @@ def find_url(lake: Lake, path: str) -> str:
 def list_present(manifest: Manifest, columns: pa.Schema) -> pa.Schema:
     """The columns in the files of a window: an older version of this package wrote fewer."""
     return pa.schema([column for column in columns if find_since(column) <= manifest.schema_version])
-
-
-@contextmanager
-def drop_after(session: Session, *statements: str) -> Iterator[None]:
-    """Afterwards, run statements that remove what a load has made. Their errors do not hide the load's error."""
-    try:
-        yield
-    except BaseException:
-        for sql in statements:
-            _try(session, sql)
-        raise
-    for sql in statements:
-        session.run(sql)
-
-
-def _try(session: Session, sql: str) -> None:
-    with suppress(Exception):
-        session.run(sql)
 
 
 def _chunk(contacts: Sequence[Contact], size: int) -> Iterator[Sequence[Contact]]:

@@ -18,7 +18,9 @@ import pyarrow as pa
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.load.dialects import MergingDialect, Result, drop_after, find_url, list_present
+from airflow_provider_interactions.load.dialects import find_url, list_present
+from airflow_provider_interactions.load.dialects.merging import MergingDialect
+from airflow_provider_interactions.load.dialects.session import Result, drop_after
 from airflow_provider_interactions.schema import KEY
 
 #: A load job takes at most so many addresses. https://cloud.google.com/bigquery/quotas#load_jobs
@@ -143,7 +145,7 @@ class BigQuery(MergingDialect):
         wanted = self.list_columns(columns, stage=True)
         session.run(f"CREATE TABLE {self.quote(staging)} (\n{wanted}\n)\n{expires}")
         with drop_after(session, f"DROP TABLE IF EXISTS {self.quote(staging)}"):
-            present = [(field.name, self.sql_type(field)) for field in list_present(manifest, columns)]
+            present = [(field.name, self.find_type(field)) for field in list_present(manifest, columns)]
             if find_url(lake, manifest.files[0].path).startswith("gs://"):
                 session.load_urls(staging, [find_url(lake, file.path) for file in manifest.files], present)
             else:

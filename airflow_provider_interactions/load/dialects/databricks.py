@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.load.dialects import MergingDialect, Result, Session
+from airflow_provider_interactions.load.dialects.merging import MergingDialect
+from airflow_provider_interactions.load.dialects.session import Result, Session
 from airflow_provider_interactions.schema import KEY
 
 
@@ -78,7 +79,7 @@ class Databricks(MergingDialect):
 
         ``partitionColumns`` is empty, because parts of the path, such as ``account=…``, are no columns.
         """
-        schema = ", ".join(f"{field.name} {self.sql_type(field)}" for field in columns)
+        schema = ", ".join(f"{field.name} {self.find_type(field)}" for field in columns)
         options = f"format => 'parquet', schema => {self.quote_value(schema)}, partitionColumns => ''"
         names = self.list_names(columns)
         parts = [f"SELECT {names} FROM read_files({self.quote_value(url)}, {options})" for url in urls]  # noqa: S608 - quoted

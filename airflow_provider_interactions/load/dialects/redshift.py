@@ -17,7 +17,9 @@ import pyarrow as pa
 
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.load.dialects import DbApiSession, ReplacingDialect, list_present
+from airflow_provider_interactions.load.dialects import list_present
+from airflow_provider_interactions.load.dialects.merging import ReplacingDialect
+from airflow_provider_interactions.load.dialects.session import DbApiSession
 from airflow_provider_interactions.schema import KEY
 
 
@@ -91,7 +93,7 @@ class Redshift(ReplacingDialect):
         """Before the first read, so that the transaction sees what the load before has committed."""
         return (f"LOCK TABLE {self.quote(table)}",)
 
-    def distinct(self, new: str, old: str, *, null: bool) -> str:
+    def find_difference(self, new: str, old: str, *, null: bool) -> str:
         """Redshift has no IS DISTINCT FROM."""
         if not null:
             return f"{new} <> {old}"
@@ -114,7 +116,7 @@ class Redshift(ReplacingDialect):
             session.run(self.copy(staging, self.locate(lake, file.path)))
         for field in columns:
             if field.name not in present.names:
-                session.run(f"ALTER TABLE {staging} ADD COLUMN {self.quote(field.name)} {self.sql_type(field)}")
+                session.run(f"ALTER TABLE {staging} ADD COLUMN {self.quote(field.name)} {self.find_type(field)}")
         yield staging
 
     def copy(self, staging: str, url: str) -> str:

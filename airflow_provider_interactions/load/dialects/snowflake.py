@@ -20,7 +20,9 @@ import pyarrow.parquet as pq
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.load.dialects import DbApiSession, ReplacingDialect, list_present
+from airflow_provider_interactions.load.dialects import list_present
+from airflow_provider_interactions.load.dialects.merging import ReplacingDialect
+from airflow_provider_interactions.load.dialects.session import DbApiSession
 from airflow_provider_interactions.schema import CONTACTS, KEY
 
 #: Names that Snowflake would fold to upper case if they were not quoted.
@@ -80,13 +82,13 @@ class Snowflake(ReplacingDialect):
         """From the information schema of the table's database."""
         *place, name = table.split(".")
         catalog = f"{self.quote(place[0])}." if len(place) > 1 else ""
-        schema = self._folded(place[-1]) if place else "current_schema()"
+        schema = self._fold_name(place[-1]) if place else "current_schema()"
         return (
             f"SELECT comment FROM {catalog}information_schema.tables\n"  # noqa: S608 - quoted
-            f"WHERE table_schema = {schema} AND table_name = {self._folded(name)}"
+            f"WHERE table_schema = {schema} AND table_name = {self._fold_name(name)}"
         )
 
-    def _folded(self, name: str) -> str:
+    def _fold_name(self, name: str) -> str:
         return self.quote_value(self.quote(name)[1:-1].replace('""', '"'))
 
     def make_lock(self, table: str) -> Sequence[str]:
@@ -133,7 +135,7 @@ class Snowflake(ReplacingDialect):
         return staging, files
 
     def _copy(self, staging: str, place: str, columns: pa.Schema, more: str = "") -> str:
-        values = ",\n  ".join(f'$1:"{field.name}"::{self.sql_type(field)}' for field in columns)
+        values = ",\n  ".join(f'$1:"{field.name}"::{self.find_type(field)}' for field in columns)
         rows = f"SELECT\n  {values}\nFROM {place}/"
         return f"COPY INTO {staging} ({self.list_names(columns)})\nFROM ({rows})\n{more}{' ' if more else ''}{_PARQUET}"
 
