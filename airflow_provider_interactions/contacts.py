@@ -29,6 +29,7 @@ from airflow_provider_interactions.identifiers import is_name_only, spell_identi
 from airflow_provider_interactions.lake.faults import READING_CONTACTS, translate_faults
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.paths import WindowPaths, timestamp
+from airflow_provider_interactions.lake.pseudonyms import hide_contacts, reveal_contacts
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import read_suppression
 from airflow_provider_interactions.schema import CONTACTS
@@ -157,21 +158,34 @@ def write_list(lake: Lake, place: WindowPaths, pages: Pages, now: datetime) -> t
     """Store contacts without repeats, in the order of the source; returns the file's path in the lake and their number.
 
     To find repeats, memory holds every identifier: about 100 bytes each. Leaves out people on the suppression list;
-    raises ConfigError if it has entries but the lake has no key for them.
+    raises ConfigError if it has entries but the lake has no key for them. If raw rows are encrypted, the list has
+    pseudonyms, and the key store has the identifiers.
     """
     suppression = read_suppression(lake, place.vendor)
     path = f"{place.folder('contacts')}/contacts-{timestamp(now)}.parquet"
     writer, seen = Writer(lake, path, CONTACTS), set[Contact]()
     try:
-        for page in pages:
+        for page in _join_pages(pages):
             fresh = [contact for contact in dict.fromkeys(page) if contact not in seen]
             seen.update(fresh)
             kept = [one for one in fresh if not suppression or not suppression.covers(one.kind, one.id)]
-            writer.write(_build_rows(kept))
+            writer.write(_build_rows(hide_contacts(lake, place.vendor, kept)))
     except BaseException:
         writer.discard()
         raise
     return path, writer.close().rows
+
+
+def _join_pages(pages: Pages) -> Iterator[list[Contact]]:
+    """Pages of at least ``GROUP`` contacts, but for the last: each is a row group, and changes files of keys once."""
+    held = list[Contact]()
+    for page in pages:
+        held += page
+        if len(held) >= GROUP:
+            yield held
+            held = []
+    if held:
+        yield held
 
 
 def cut_batches(path: str, contacts: int, size: int) -> list[Batch]:
@@ -183,7 +197,8 @@ def cut_batches(path: str, contacts: int, size: int) -> list[Batch]:
 def read_batch(lake: Lake, batch: Batch) -> list[Contact]:
     """The contacts of a batch. Raises ConfigError if the list is gone.
 
-    An erased contact is an empty row, so that the places of the others stay.
+    An erased contact is an empty row, or one whose key is destroyed, so that the places of the others stay. Raises
+    ConfigError, too, if the list has pseudonyms, but the lake has not their key store.
     """
     try:
         with lake.open(batch.path) as stream:
@@ -191,7 +206,9 @@ def read_batch(lake: Lake, batch: Batch) -> list[Contact]:
     except FileNotFoundError:
         msg = f"The list of contacts {batch.path} is no longer in the lake. Run the step that lists contacts again."
         raise ConfigError(msg) from None
-    return [Contact(row["contact_id"], row["contact_id_kind"]) for row in rows.to_pylist() if row["contact_id"]]
+    ids, kinds = (rows.column(name).to_pylist() for name in ("contact_id", "contact_id_kind"))
+    revealed = reveal_contacts(lake, ids)
+    return [Contact(known, kind) for one, kind in zip(ids, kinds, strict=True) if (known := revealed[one])]
 
 
 def _read_slice(file: pq.ParquetFile, first: int, count: int) -> pa.Table:

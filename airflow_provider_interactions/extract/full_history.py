@@ -31,9 +31,9 @@ from airflow_provider_interactions.extract.people import SuppressedPeople
 from airflow_provider_interactions.extract.pipeline import land_pages
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.rewriter import Rewriter
-from airflow_provider_interactions.lake.encryption import reveal_column
 from airflow_provider_interactions.lake.manifest import Counts, Manifest, list_referenced, reconcile
 from airflow_provider_interactions.lake.paths import timestamp
+from airflow_provider_interactions.lake.pseudonyms import reveal_column
 from airflow_provider_interactions.lake.reader import filter_window, read_rows
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import read_suppression

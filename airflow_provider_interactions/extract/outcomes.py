@@ -9,8 +9,8 @@ import msgspec
 import pyarrow as pa
 
 from airflow_provider_interactions.contract import Contact
-from airflow_provider_interactions.lake.encryption import reveal_column
 from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts, Manifest
+from airflow_provider_interactions.lake.pseudonyms import reveal_column
 from airflow_provider_interactions.lake.reader import read_window
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.schema import OUTCOMES as COLUMNS

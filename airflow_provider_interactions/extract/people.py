@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from airflow_provider_interactions.contract import Contact, Vendor
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.extract.encrypt import map_contacts
-from airflow_provider_interactions.lake.encryption import is_pseudonym, list_owners, reveal_contacts
+from airflow_provider_interactions.lake.pseudonyms import is_pseudonym, list_owners, reveal_contacts
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import Suppression
 

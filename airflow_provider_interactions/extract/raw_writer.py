@@ -43,6 +43,9 @@ from airflow_provider_interactions.schema import OUTCOMES, RAW, REJECTS
 #: Records, pages, or bytes of records, after which what is held becomes a table.
 HELD_ROWS, HELD_PAGES, HELD_BYTES = 8_192, 1_000, 32 * 1024 * 1024
 
+#: The same of records that are encrypted: each table changes files of keys, if its contacts are new.
+HELD_ENCRYPTED = 65_536
+
 
 class Mark(NamedTuple):
     """What a writer held at one moment: its numbers of files, and copies of its lists. Tables never change."""
@@ -211,7 +214,8 @@ class RawWriter:
     @property
     def full(self) -> bool:
         """Whether enough rows are held in memory to write them."""
-        return self._held >= HELD_ROWS or len(self._pages) >= HELD_PAGES or self._held_bytes >= HELD_BYTES
+        rows = HELD_ENCRYPTED if self.lake.ring else HELD_ROWS
+        return self._held >= rows or len(self._pages) >= HELD_PAGES or self._held_bytes >= HELD_BYTES
 
     def flush(self) -> None:
         """Make a table of the held pages, and a part when there are enough rows."""

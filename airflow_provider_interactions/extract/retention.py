@@ -179,6 +179,5 @@ def _read_ages(paths: Iterable[str]) -> Iterator[tuple[str, datetime]]:
 
 def _remove_all(lake: Lake, paths: list[str], gone: Counter[str], layer: str) -> None:
     lake.remove(paths)
-    gone[layer] += len(paths)
-    if not paths:
-        del gone[layer]
+    if paths:
+        gone[layer] += len(paths)

@@ -23,7 +23,6 @@ from airflow_provider_interactions.extract.commit import commit_window
 from airflow_provider_interactions.extract.erase_rows import leave_out_suppressed
 from airflow_provider_interactions.extract.outcomes import Outcome, count_outcomes, read_outcomes
 from airflow_provider_interactions.extract.raw_writer import RawWriter
-from airflow_provider_interactions.lake.encryption import reveal_column
 from airflow_provider_interactions.lake.manifest import (
     OUTCOMES,
     Counts,
@@ -34,6 +33,7 @@ from airflow_provider_interactions.lake.manifest import (
 )
 from airflow_provider_interactions.lake.names import join_names
 from airflow_provider_interactions.lake.paths import WindowPaths
+from airflow_provider_interactions.lake.pseudonyms import reveal_column
 from airflow_provider_interactions.lake.reader import filter_window, read_window
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import read_suppression

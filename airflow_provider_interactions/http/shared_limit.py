@@ -68,8 +68,8 @@ class SharedObject(Protocol):
         """The content and its version; both empty if there is none."""
         ...
 
-    def swap(self, data: bytes, version: str) -> str | None:
-        """Replace that version; None if it is another one by now."""
+    def swap(self, data: bytes, version: str) -> bool:
+        """Replace that version; False if it is another one by now."""
         ...
 
     def check(self) -> bool:
@@ -263,7 +263,7 @@ class SharedLimit:
         return msgspec.json.decode(data, type=Ledger) if data else Ledger(), version
 
     async def _swap(self, ledger: Ledger, version: str) -> bool:
-        return await self.call(self.sharing.ledger.swap, msgspec.json.encode(ledger), version) is not None
+        return bool(await self.call(self.sharing.ledger.swap, msgspec.json.encode(ledger), version))
 
 
 @asynccontextmanager

@@ -1,77 +1,58 @@
 """Keys for encrypted raw records, one for each contact, kept outside of the lake: who destroys one erases a contact.
 
-::
-
-    index.json      the key of the pseudonyms, which stand in raw files in the place of identifiers
-    ….json          256 files of contacts' keys, named by the first two digits of the contacts' hashes
-
-The files may be in any folder that all tasks reach, on a disk or on S3: these compare before they replace a file, so no
-key that a task has used is ever lost. A key is random. It is stored encrypted with a master key, together with the
-contact's identifier. Destroying a key removes both, and leaves the key's id, which says that this was done.
+The files of ``key_files`` may be in any folder that all tasks reach: on a disk, on S3, or on Google's or Azure's store.
+These compare before they replace a file, so no key that a task has used is ever lost. A key is random. It is stored
+together with the contact's identifier. Destroying a key removes both, and leaves the key's id, which says that this was
+done.
 """
 
 from __future__ import annotations
 
 import hmac
-import random
-import time
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
-
-import msgspec
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.lake.faults import WRITING, translate_faults
-from airflow_provider_interactions.lake.key_wrapping import (
-    HASH_BYTES,
-    ContactKey,
-    MasterKeys,
-    Owner,
-    Wrapped,
-    make_key,
-    open_key,
-)
+from airflow_provider_interactions.lake.key_files import KeyFile, KeyFiles, StoredKey
 from airflow_provider_interactions.lake.keys import SEPARATOR, HashKey
+from airflow_provider_interactions.lake.master_keys import open_cipher
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.lake.swap import LocalObject, S3Object, open_shared_object
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 T = TypeVar("T")
 
 #: What a pseudonym begins with.
 PREFIX = "enc"
 
-#: Files that are read or written side by side.
-AT_ONCE = 16
+#: Bytes of a contact's hash, of a key's id, and of each of its two secrets: AES-256's, and that of the nonces.
+HASH_BYTES, ID_BYTES, SECRET_BYTES = 32, 8, 32
 
-#: Seconds to wait before the next try if another task has changed the same file: at first, and at most.
-FIRST_PAUSE, LAST_PAUSE = 0.005, 0.5
-
-#: The file with the key of the pseudonyms, which is also the name that it is wrapped under.
-INDEX = "index.json"
-
-_WRITING = WRITING._replace(
-    failed="The key store did not accept a file", refused="The key store cannot be written", owner="the key store"
-)
+#: Keys that are held ready for use. An opened cipher takes some kilobytes.
+READY_KEYS = 65_536
 
 
-class Shard(msgspec.Struct, frozen=True):
-    """One file of keys, and the ids of destroyed ones, both by the contact's hash in hexadecimal digits."""
+@dataclass(slots=True, eq=False)
+class ContactKey:
+    """The key of one contact, ready for use. ``pseudonym`` is the contact in raw files. The repr shows no secret."""
 
-    keys: dict[str, Wrapped] = {}
-    destroyed: dict[str, list[str]] = {}
-
-
-#: The new content of a file, and how many keys were changed in it.
-Changed = tuple[bytes, int]
+    hash: bytes
+    id: bytes
+    pseudonym: str
+    identifier: str = field(repr=False)
+    cipher: AESGCM = field(repr=False)
+    nonce_key: bytes = field(repr=False)
 
 
 @dataclass(slots=True)
 class KeyRing:
     """The keys in a folder, ``store``. ``masters`` returns the master keys, the current one first.
 
-    It remembers what it has read. Raises ConfigError if a key was encrypted with a master key that is not given, and
+    It remembers what it has read. Raises ConfigError if a file was encrypted with a master key that is not given, and
     the errors of ``Lake`` if the store cannot be reached.
     """
 
@@ -79,10 +60,12 @@ class KeyRing:
     masters: Callable[[], Sequence[HashKey]] = field(repr=False)
     _index: HashKey | None = field(default=None, repr=False)
     _prefix: str = ""
-    _known_masters: MasterKeys | None = field(default=None, repr=False)
-    _shards: dict[str, Shard] = field(default_factory=dict, repr=False)
+    _files: KeyFiles = field(init=False, repr=False)
     _ready: dict[bytes, ContactKey] = field(default_factory=dict, repr=False)
-    _compares: bool = False
+    _owned: dict[tuple[str, str, str], ContactKey] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self._files = KeyFiles(self.store, self.masters)
 
     @property
     def id(self) -> str | None:
@@ -92,7 +75,7 @@ class KeyRing:
 
     def hash_contact(self, vendor: str, kind: str, identifier: str) -> bytes:
         """The contact's hash. Makes the store's index at the first time."""
-        index = self._read_index() or self._create_index()
+        index = self._index or self._read_index() or self._create_index()
         return hmac.digest(index.secret, SEPARATOR.join((vendor, kind, identifier)).encode(), "sha256")
 
     def spell_hash(self, hashed: bytes) -> str:
@@ -106,142 +89,97 @@ class KeyRing:
 
         Tasks that do this side by side for one contact get the same key.
         """
+        found, unknown = dict[tuple[str, str], ContactKey](), list[tuple[str, str]]()
+        for contact in contacts:
+            ready = self._owned.get((vendor, *contact))
+            if ready is None:
+                unknown.append(contact)
+            else:
+                found[contact] = ready
+        for contact, hashed in self.store_keys(vendor, unknown).items():
+            key = found[contact] = self._open(hashed)
+            self._owned[vendor, *contact] = key
+        return found
+
+    def store_keys(self, vendor: str, contacts: Iterable[tuple[str, str]]) -> dict[tuple[str, str], bytes]:
+        """The same without the keys: returns the hashes of the contacts."""
         hashes = {contact: self.hash_contact(vendor, *contact) for contact in contacts}
-        self._read_shards({_name_shard(one) for one in hashes.values()} - self._shards.keys())
-        absent: dict[str, dict[bytes, Owner]] = {}
-        for contact, hashed in hashes.items():
-            if self._find(hashed) is None:
-                absent.setdefault(_name_shard(hashed), {})[hashed] = Owner(vendor, *contact)
-        _do_at_once(lambda item: self._add(*item), absent.items())
-        return {contact: self._open(hashed) for contact, hashed in hashes.items()}
+        self._files.read_new(map(_name_file, hashes.values()))
+        self._create(vendor, {hashed: contact for contact, hashed in hashes.items() if self._find(hashed) is None})
+        return hashes
 
     def read_keys(self, hashes: Iterable[bytes]) -> dict[bytes, ContactKey]:
         """The keys of these hashes, without those that the store does not have."""
         wanted = {one for one in hashes if len(one) == HASH_BYTES}
-        self._read_shards({_name_shard(one) for one in wanted if self._find(one) is None})
+        self._files.read({_name_file(one) for one in wanted if self._find(one) is None})
         return {one: self._open(one) for one in wanted if self._find(one)}
+
+    def read_identifiers(self, hashes: Iterable[bytes]) -> dict[bytes, str]:
+        """The identifiers of the contacts of these hashes, without those whose keys the store does not have."""
+        wanted = set(hashes)
+        self._files.read({_name_file(one) for one in wanted if self._find(one) is None})
+        return {one: stored.identifier for one in wanted if (stored := self._find(one))}
 
     def is_destroyed(self, hashed: bytes, key_id: bytes | None = None) -> bool:
         """Whether a key of this hash was destroyed, of the hashes that ``read_keys`` looked for."""
-        found = self._shards.get(_name_shard(hashed), Shard()).destroyed.get(hashed.hex(), [])
-        return bool(found) if key_id is None else key_id.hex() in found
+        file = self._files.known.get(_name_file(hashed), KeyFile())
+        found = file.destroyed.get(hashed, [])
+        return bool(found) if key_id is None else key_id in found
 
     def destroy_keys(self, vendor: str, contacts: Iterable[tuple[str, str]]) -> int:
         """Destroy the keys of contacts. Nobody can read again what was encrypted with them. Returns their number."""
         if self.id is None:
             return 0
-        gone: dict[str, list[str]] = {}
-        for contact in contacts:
-            hashed = self.hash_contact(vendor, *contact)
-            gone.setdefault(_name_shard(hashed), []).append(hashed.hex())
+        gone = _group_by_file({self.hash_contact(vendor, *contact): None for contact in contacts})
         self._ready.clear()
-        return sum(_do_at_once(lambda item: self._remove(*item), gone.items()))
+        self._owned.clear()
+        return self._files.change((name, partial(_remove, hashes=list(some))) for name, some in gone.items())
 
     def rewrap_keys(self) -> int:
-        """Encrypt all keys with the current master key that have another one. Returns the number of such keys.
+        """Encrypt all files with the current master key that have another one. Returns the number of keys in them.
 
         Afterwards the former master keys are not needed any more.
         """
-        names = [name for name in self.store.list_names("") if name.endswith(".json") and name != INDEX]
-        count = self._change(INDEX, self._rewrap_index) if self.id else 0
-        return count + sum(_do_at_once(lambda name: self._change(name, self._rewrap_shard), names))
-
-    def _open_masters(self) -> MasterKeys:
-        if self._known_masters is None:
-            self._known_masters = MasterKeys(self.masters())
-        return self._known_masters
+        return self._files.rewrap()
 
     def _read_index(self) -> HashKey | None:
         if self._index is None:
-            found = self.store.read(INDEX, Wrapped)
-            self._index = HashKey(self._open_masters().unwrap(found, INDEX.encode())[0]) if found else None
+            secret = self._files.read_index()
+            self._index = HashKey(secret) if secret else None
         return self._index
 
     def _create_index(self) -> HashKey:
         """Make the key of the pseudonyms, unless another task has made one."""
-        fresh = msgspec.json.encode(self._open_masters().wrap(make_key(), Owner(), INDEX.encode()))
-        self._change(INDEX, lambda data: (data, 0) if data else (fresh, 1))
+        self._files.create_index(os.urandom(SECRET_BYTES))
         found = self._read_index()
         assert found is not None  # noqa: S101 - it was just written
         return found
 
-    def _read_shards(self, names: Iterable[str]) -> None:
-        paths = sorted(names)
-        found = dict(self.store.read_many(paths, Shard))
-        self._shards.update({path: found.get(path, Shard()) for path in paths})
+    def _create(self, vendor: str, absent: Mapping[bytes, tuple[str, str]]) -> None:
+        """Store new keys of contacts, by their hashes, except where another task has stored one meanwhile."""
+        size = ID_BYTES + 2 * SECRET_BYTES
+        fresh = os.urandom(size * len(absent))
+        keys = {
+            hashed: StoredKey(fresh[at : at + ID_BYTES], fresh[at + ID_BYTES : at + size], vendor, *contact)
+            for at, (hashed, contact) in zip(range(0, len(fresh), size), absent.items(), strict=True)
+        }
+        self._files.change((name, partial(_add, keys=some)) for name, some in _group_by_file(keys).items())
 
-    def _find(self, hashed: bytes) -> Wrapped | None:
-        return self._shards.get(_name_shard(hashed), Shard()).keys.get(hashed.hex())
+    def _find(self, hashed: bytes) -> StoredKey | None:
+        file = self._files.known.get(_NAMES[hashed[0]])
+        return file.keys.get(hashed) if file else None
 
     def _open(self, hashed: bytes) -> ContactKey:
-        wrapped, ready = self._find(hashed), self._ready.get(hashed)
-        assert wrapped is not None  # noqa: S101 - whoever calls this has found it
-        if ready is None or ready.id.hex() != wrapped.id:
-            name = self.spell_hash(hashed)
-            ready = open_key(hashed, wrapped.id, name, *self._open_masters().unwrap(wrapped, hashed))
+        stored, ready = self._find(hashed), self._ready.get(hashed)
+        assert stored is not None  # noqa: S101 - whoever calls this has found it
+        if ready is None or ready.id != stored.id:
+            if len(self._ready) >= READY_KEYS:
+                self._ready.clear()
+                self._owned.clear()
+            cipher, nonce_key = open_cipher(stored.secret[:SECRET_BYTES]), stored.secret[SECRET_BYTES:]
+            ready = ContactKey(hashed, stored.id, self.spell_hash(hashed), stored.identifier, cipher, nonce_key)
             self._ready[hashed] = ready
         return ready
-
-    def _add(self, name: str, owners: Mapping[bytes, Owner]) -> int:
-        """Add new keys to a file, except for contacts that another task has given one meanwhile."""
-        masters = self._open_masters()
-        fresh = {one.hex(): masters.wrap(make_key(), owner, one) for one, owner in owners.items()}
-
-        def add(data: bytes) -> Changed:
-            shard = _decode(data)
-            added = {one: key for one, key in fresh.items() if one not in shard.keys}
-            return msgspec.json.encode(Shard(shard.keys | added, shard.destroyed)), len(added)
-
-        return self._change(name, add)
-
-    def _remove(self, name: str, hashes: Sequence[str]) -> int:
-        def remove(data: bytes) -> Changed:
-            shard = _decode(data)
-            gone = {one: shard.keys[one].id for one in hashes if one in shard.keys}
-            kept = {one: key for one, key in shard.keys.items() if one not in gone}
-            destroyed = shard.destroyed | {one: [*shard.destroyed.get(one, []), key] for one, key in gone.items()}
-            return msgspec.json.encode(Shard(kept, destroyed)), len(gone)
-
-        return self._change(name, remove)
-
-    def _rewrap_index(self, data: bytes) -> Changed:
-        masters, found = self._open_masters(), msgspec.json.decode(data, type=Wrapped)
-        if found.master == masters.current:
-            return data, 0
-        return msgspec.json.encode(masters.rewrap(found, INDEX.encode())), 1
-
-    def _rewrap_shard(self, data: bytes) -> Changed:
-        masters, shard = self._open_masters(), _decode(data)
-        old = {one: key for one, key in shard.keys.items() if key.master != masters.current}
-        fresh = {one: masters.rewrap(key, bytes.fromhex(one)) for one, key in old.items()}
-        return msgspec.json.encode(Shard(shard.keys | fresh, shard.destroyed)), len(fresh)
-
-    def _change(self, name: str, change: Callable[[bytes], Changed]) -> int:
-        """Replace a file by what ``change`` makes of it, again if another task was faster; nothing if that is 0."""
-        shared, pause = self._open_file(name), FIRST_PAUSE
-        while True:
-            with translate_faults(_WRITING):
-                data, version = shared.read()
-                changed, count = change(data)
-                if not count or shared.swap(changed, version) is not None:
-                    break
-            time.sleep(random.uniform(0, pause))  # noqa: S311 - it keeps tasks apart, it guards nothing
-            pause = min(2 * pause, LAST_PAUSE)
-        if name != INDEX:
-            self._shards[name] = _decode(changed)
-        return count
-
-    def _open_file(self, name: str) -> LocalObject | S3Object:
-        shared = open_shared_object(self.store, name)
-        with translate_faults(_WRITING):
-            self._compares = self._compares or (shared is not None and shared.check())
-        if shared is None or not self._compares:
-            msg = (
-                "The key store cannot compare before it replaces a file, so tasks side by side could lose keys. Keep "
-                "the keys on a disk that all workers share, or on S3 or a store that has its conditional writes."
-            )
-            raise ConfigError(msg)
-        return shared
 
 
 def add_key_ring(lake: Lake, store: Lake, masters: Callable[[], Sequence[HashKey]]) -> Lake:
@@ -257,18 +195,28 @@ def add_key_ring(lake: Lake, store: Lake, masters: Callable[[], Sequence[HashKey
     return replace(lake, ring=KeyRing(store, masters))
 
 
-def _name_shard(hashed: bytes) -> str:
-    return f"{hashed[:1].hex()}.json"
+def _name_file(hashed: bytes) -> str:
+    return _NAMES[hashed[0]]
 
 
-def _decode(data: bytes) -> Shard:
-    return msgspec.json.decode(data, type=Shard) if data else Shard()
+#: The names of the files, by the first byte of a hash.
+_NAMES = [f"{number:02x}.json" for number in range(256)]
 
 
-def _do_at_once(work: Callable[[T], int], items: Iterable[T]) -> list[int]:
-    """The results of some work, several at a time."""
-    waiting = list(items)
-    if len(waiting) == 1:
-        return [work(waiting[0])]
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        return list(threads.map(work, waiting))
+def _group_by_file(values: Mapping[bytes, T]) -> dict[str, dict[bytes, T]]:
+    grouped = dict[str, dict[bytes, T]]()
+    for hashed, value in values.items():
+        grouped.setdefault(_name_file(hashed), {})[hashed] = value
+    return grouped
+
+
+def _add(file: KeyFile, keys: Mapping[bytes, StoredKey]) -> tuple[KeyFile, int]:
+    added = {hashed: key for hashed, key in keys.items() if hashed not in file.keys}
+    return KeyFile(file.keys | added, file.destroyed), len(added)
+
+
+def _remove(file: KeyFile, hashes: Sequence[bytes]) -> tuple[KeyFile, int]:
+    gone = {one: file.keys[one].id for one in hashes if one in file.keys}
+    kept = {one: key for one, key in file.keys.items() if one not in gone}
+    destroyed = file.destroyed | {one: [*file.destroyed.get(one, []), key] for one, key in gone.items()}
+    return KeyFile(kept, destroyed), len(gone)

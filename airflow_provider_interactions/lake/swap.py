@@ -1,8 +1,8 @@
-"""Small objects in the lake that several tasks change: by compare and swap, where the lake can do that.
+"""Small files that several tasks change: by compare and swap, where their storage can do that.
 
-On a local disk a lock file guards the comparison, and a rename replaces the file. On S3 and stores like it, a
-conditional PUT does both: ``If-None-Match`` for the first version, ``If-Match`` with the ETag for later ones. Whether
-a network file system honours the lock is up to its server.
+On a local disk a lock file guards the comparison, and a rename replaces the file. Object stores do both in one
+conditional write: S3 and stores like it, and Azure, compare the ETag, Google compares the generation. Whether a network
+file system honours the lock is up to its server.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from airflow_provider_interactions.lake.conditional import StoreObject, open_store_object
 from airflow_provider_interactions.lake.faults import translate_faults
 from airflow_provider_interactions.lake.storage import Lake
 
-#: An ETag that no object has, to test whether a store compares ETags.
-NO_ETAG = '"00000000000000000000000000000000"'
 
-#: What S3 says if the object is another one by now, or if two writes met.
-LOST = frozenset(("PreconditionFailed", "ConditionalRequestConflict", "412", "409"))
-
-
-def open_shared_object(lake: Lake, path: str) -> LocalObject | S3Object | None:
-    """A file of the lake that several tasks may change; None if this lake cannot compare and swap."""
+def open_shared_object(lake: Lake, path: str) -> LocalObject | StoreObject | None:
+    """A file that several tasks may change; None if this storage cannot compare and swap."""
     if lake.local:
         return LocalObject(Path(lake.full(path)))
-    if lake.protocols & {"s3", "s3a"}:
-        return S3Object(lake.fs, lake.full(path))
-    return None
+    return open_store_object(lake.fs, lake.protocols, lake.full(path))
+
+
+def open_ledger(lake: Lake, path: str) -> LocalObject | StoreObject | None:
+    """The same for a file that changes several times a second: not on Google's store, which takes one write a second.
+
+    Nor on Azure's, where this was never tried.
+    """
+    return open_shared_object(lake, path) if lake.local or lake.protocols & {"s3", "s3a"} else None
 
 
 @contextmanager
@@ -55,19 +55,18 @@ def hold_folder(lake: Lake, path: str) -> Iterator[None]:
 
 
 def replace_if_unchanged(lake: Lake, path: str, data: bytes, former: bytes) -> bool:
-    """Replace a small file if its content is still ``former``. Returns whether that is done. Raises as ``Lake.write``.
+    """Replace a small file if its content is still ``former``. Raises as ``Lake.write``.
 
-    S3 and Azure compare in the same step. A disk compares under a lock. With other stores, Google's among them, this
-    compares just before it writes: its driver has no conditional write of a later version.
+    Returns whether that is done, by this task or by another one that wrote the same. S3, Azure and Google compare in
+    the same step. A disk compares under a lock. Other stores compare just before they write.
     """
     lake.mark_changes([path])
     with translate_faults():
-        if lake.protocols & {"s3", "s3a"}:
-            shared = S3Object(lake.fs, lake.full(path))
+        shared = open_store_object(lake.fs, lake.protocols, lake.full(path))
+        if shared is not None:
             found, version = shared.read()
-            return found == former and shared.swap(data, version) is not None
-        if lake.protocols & {"az", "abfs", "abfss"}:
-            return _replace_blob(lake.fs, lake.full(path), data, former)
+            # A client repeats a write whose answer was lost. Then the refusal is about its own write.
+            return found == former and (shared.swap(data, version) or shared.read()[0] == data)
     with hold_folder(lake, path):
         try:
             unchanged = lake.read_bytes(path) == former
@@ -76,21 +75,6 @@ def replace_if_unchanged(lake: Lake, path: str, data: bytes, former: bytes) -> b
         if unchanged:
             lake.write(path, data)
         return unchanged
-
-
-def _replace_blob(fs: Any, path: str, data: bytes, former: bytes) -> bool:
-    """Replace a blob by its ETag, which comes first: if the blob changes between the calls, the write is refused."""
-    from azure.core import MatchConditions
-    from azure.core.exceptions import ResourceModifiedError
-
-    try:
-        version = fs.info(path, refresh=True)["etag"]
-        if fs.cat_file(path) != former:
-            return False
-        fs.pipe_file(path, data, etag=version, match_condition=MatchConditions.IfNotModified)
-    except (FileNotFoundError, ResourceModifiedError):
-        return False
-    return True
 
 
 @dataclass(slots=True)
@@ -112,15 +96,15 @@ class LocalObject:
             return b"", ""
         return data, data.decode()
 
-    def swap(self, data: bytes, version: str) -> str | None:
-        """Replace that version; returns the new one, None if the content has changed. Raises OSError."""
+    def swap(self, data: bytes, version: str) -> bool:
+        """Replace that version. Returns False if the content has changed. Raises OSError."""
         with self._lock():
             if self.read()[1] != version:
-                return None
+                return False
             new = self.path.with_name(f"{self.path.name}.new")  # one at a time, under the lock
             new.write_bytes(data)
             new.replace(self.path)
-            return data.decode()
+            return True
 
     def check(self) -> bool:
         """Whether a comparison comes before each write: always."""
@@ -136,53 +120,3 @@ class LocalObject:
             yield
         finally:
             os.close(handle)
-
-
-@dataclass(slots=True)
-class S3Object:
-    """An object of an S3 store; a version is its ETag. A ``glance`` is one HEAD request."""
-
-    fs: Any
-    path: str
-    seconds: float = 2.0
-    glance: float = 0.2
-    data: bytes = b""
-    version: str = ""
-
-    def read(self) -> tuple[bytes, str]:
-        """Its content and its version; both empty if there is none. Raises OSError.
-
-        The ETag comes first: if the object changes between the two calls, the swap is lost.
-        """
-        try:
-            version = str(self.fs.info(self.path, refresh=True)["ETag"])
-            if version != self.version:
-                self.data, self.version = self.fs.cat_file(self.path), version
-        except FileNotFoundError:
-            return b"", ""
-        return self.data, version
-
-    def swap(self, data: bytes, version: str) -> str | None:
-        """Replace that version; returns the new one, None if the content has changed. Raises OSError."""
-        try:
-            written = self.fs.pipe_file(self.path, data, **({"IfMatch": version} if version else {"mode": "create"}))
-        except OSError as refusal:
-            if is_lost(refusal):
-                return None
-            raise
-        self.data, self.version = data, str(written["ETag"])
-        return self.version
-
-    def check(self) -> bool:
-        """Whether the store compares before it writes: it must refuse to replace a version that never was."""
-        return self.swap(self.read()[0], NO_ETAG) is None
-
-
-def is_lost(refusal: OSError) -> bool:
-    """Whether a store refused a write because the object is another one by now, or is gone."""
-    cause: BaseException | None = refusal
-    while cause is not None:
-        if str(getattr(cause, "response", {}).get("Error", {}).get("Code")) in LOST:
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return isinstance(refusal, FileExistsError | FileNotFoundError)

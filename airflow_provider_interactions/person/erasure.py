@@ -31,9 +31,9 @@ from msgspec.structs import replace
 
 from airflow_provider_interactions.contract import Contact, Vendor
 from airflow_provider_interactions.errors import ConfigError, InteractionsError, LakeUnavailable, LoadError
-from airflow_provider_interactions.lake.encryption import find_key_ring, name_contacts
 from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.paths import AccountPaths, escape_segment, list_accounts, timestamp
+from airflow_provider_interactions.lake.pseudonyms import find_key_ring, name_contacts
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import Entry, read_suppression, suppress
 from airflow_provider_interactions.normalize.policy import Key

@@ -27,7 +27,7 @@ from airflow_provider_interactions.extract.raw_table import NUMBERED
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.reopened import list_reopened
 from airflow_provider_interactions.extract.table_facts import load_types
-from airflow_provider_interactions.lake.encryption import is_encrypted
+from airflow_provider_interactions.lake.encrypted_record import is_encrypted
 from airflow_provider_interactions.lake.manifest import Counts, Manifest
 from airflow_provider_interactions.lake.paths import AccountPaths, WindowPaths, read_window
 from airflow_provider_interactions.lake.reader import filter_window

@@ -13,9 +13,9 @@ from operator import attrgetter
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.extract.outcomes import read_outcomes
-from airflow_provider_interactions.lake.encryption import is_pseudonym
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.paths import AccountPaths, WindowPaths, list_accounts, read_window
+from airflow_provider_interactions.lake.pseudonyms import is_pseudonym
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import read_suppression
 from airflow_provider_interactions.vendors import find_vendor

@@ -19,9 +19,9 @@ def choose_sharing(lake: Lake, hook: InteractionsHook, *, ahead: bool = False) -
     """
     from airflow_provider_interactions.http.shared_limit import Sharing
     from airflow_provider_interactions.lake.paths import name_shares
-    from airflow_provider_interactions.lake.swap import open_shared_object
+    from airflow_provider_interactions.lake.swap import open_ledger
 
     if not conf.getboolean("interactions", "shared_limit", fallback=False):
         return None
-    ledger = open_shared_object(lake, name_shares(hook.vendor.name, hook.credentials.account))
+    ledger = open_ledger(lake, name_shares(hook.vendor.name, hook.credentials.account))
     return Sharing(ledger, ahead) if ledger else None

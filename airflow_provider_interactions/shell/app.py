@@ -44,6 +44,7 @@ app.command()(lake_commands.extract)
 app.command()(lake_commands.normalize)
 app.command()(lake_commands.load)
 app.command()(plan_commands.coverage)
+app.command()(lake_commands.sweep)
 
 
 def main() -> None:
@@ -101,7 +102,7 @@ app.command()(lift)
 def rewrap_keys(*, lake: LakeUrl = None, config: ConfigFile = None, json: Json = False, debug: Debug = False) -> None:
     """Encrypt the keys of encrypted raw records with the current master key, so that former ones can go."""
     with open_session("rewrap-keys", json, debug, config) as session:
-        from airflow_provider_interactions.lake.encryption import require_key_ring
+        from airflow_provider_interactions.lake.pseudonyms import require_key_ring
 
         count = require_key_ring(session.config.open_lake(lake)).rewrap_keys()
         session.result |= {"keys": count}

@@ -1,4 +1,4 @@
-"""Commands that write windows: to the lake, and to a table."""
+"""Commands that write windows, to the lake and to a table, and that remove old ones."""
 
 from __future__ import annotations
 
@@ -160,6 +160,32 @@ def load(
         windows, store = choose_windows(day, start, end, width, time_zone), session.config.open_lake(lake)
         name = account or _find_account(session, vendor, conn_id)
         load_windows(session, store, vendor, name, windows, open_targets(target or (), table, store, session.config))
+
+
+def sweep(
+    vendor: Vendor,
+    *,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Days for which a layer stays, LAYER=DAYS, or LAYER=none; may be repeated. Layers: raw, canonical, "
+            "history, rejects, requests (answers), contacts (lists). Default: requests=30, contacts=30; others stay."
+        ),
+    ] = None,
+    conn_id: ConnId = None,
+    account: Account = None,
+    lake: LakeUrl = None,
+    config: ConfigFile = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Remove files that the lake has kept for long enough. Tables keep their rows. Asks no vendor."""
+    with open_session("sweep", json, debug, config) as session:
+        from airflow_provider_interactions.shell.sweep import parse_keep, sweep_account
+
+        retention, store = parse_keep(keep or ()), session.config.open_lake(lake)
+        name = account or _find_account(session, vendor, conn_id)
+        sweep_account(session, store, vendor, name, retention)
 
 
 def _find_account(session: Session, vendor: str, conn_id: str | None) -> str:

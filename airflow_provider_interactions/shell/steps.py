@@ -21,7 +21,7 @@ from airflow_provider_interactions.http.shared_limit import Sharing
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.paths import WindowPaths, name_shares
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.lake.swap import open_shared_object
+from airflow_provider_interactions.lake.swap import open_ledger
 from airflow_provider_interactions.load import Target, load_window
 from airflow_provider_interactions.normalize.persons import PersonIndex
 from airflow_provider_interactions.normalize.policy import Policy
@@ -172,7 +172,7 @@ def open_sharing(lake: Lake, source: Source, *, ahead: bool = False) -> Sharing 
     """The ledger of the account in the lake, if Airflow's configuration says that its tasks share the limit."""
     if not read_switch(os.environ, SHARED_LIMIT):
         return None
-    ledger = open_shared_object(lake, name_shares(source.vendor.name, source.credentials.account))
+    ledger = open_ledger(lake, name_shares(source.vendor.name, source.credentials.account))
     return Sharing(ledger, ahead) if ledger else None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
-from airflow_provider_interactions.extract.raw_writer import RawWriter
+from airflow_provider_interactions.extract.raw_writer import HELD_ENCRYPTED, RawWriter
 from airflow_provider_interactions.lake.key_ring import add_key_ring
 from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.manifest import Counts, Manifest
@@ -28,7 +28,7 @@ def land():
 
     def write():
         with RawWriter(to, PLACE, Checkpoint(extracted_at=manifest.extracted_at)) as writer:
-            for rows in read_rows(source, manifest.files, 8_192):
+            for rows in read_rows(source, manifest.files, HELD_ENCRYPTED):  # as many as an extraction holds
                 writer.copy(rows)
             found.append(writer.finish(counts))
 

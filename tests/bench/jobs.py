@@ -124,10 +124,10 @@ def shared():
     from airflow_provider_interactions.http import client
     from airflow_provider_interactions.http.shared_limit import Sharing
     from airflow_provider_interactions.lake.paths import name_shares
-    from airflow_provider_interactions.lake.swap import open_shared_object
+    from airflow_provider_interactions.lake.swap import open_ledger
 
     asked = job(types=None, batch=int(os.environ["BENCH_BATCH"]))
-    ledger = open_shared_object(asked.lake, name_shares(NAME, asked.credentials.account))
+    ledger = open_ledger(asked.lake, name_shares(NAME, asked.credentials.account))
     real, throttles = client.Throttle.start, []
     client.Throttle.start = lambda *known, **more: throttles.append(real(*known, **more)) or throttles[-1]
     began = time.monotonic()
@@ -139,11 +139,11 @@ def person():
     """A request for one person, which goes ahead of tasks that share the limit; the seconds it took."""
     from airflow_provider_interactions.http.shared_limit import Sharing
     from airflow_provider_interactions.lake.paths import name_shares
-    from airflow_provider_interactions.lake.swap import open_shared_object
+    from airflow_provider_interactions.lake.swap import open_ledger
     from airflow_provider_interactions.person.request import answer_request, check_request
 
     asked = job(types=None)
-    ledger = open_shared_object(asked.lake, name_shares(NAME, asked.credentials.account))
+    ledger = open_ledger(asked.lake, name_shares(NAME, asked.credentials.account))
     request = check_request(asked.vendor, [asked.contacts[-1].id])
     began = time.monotonic()
     answer_request(asked.lake, request, asked.credentials, sharing=Sharing(ledger, ahead=True))

@@ -1,5 +1,6 @@
 """Contacts from lists and files: each once, in order, cut into batches, read back by batch alone."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import fsspec
@@ -13,7 +14,10 @@ from hypothesis import strategies as st
 from airflow_provider_interactions import contacts
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.lake.key_ring import add_key_ring
+from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.paths import WindowPaths
+from airflow_provider_interactions.lake.pseudonyms import is_pseudonym
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.vendors import VENDORS
 
@@ -45,6 +49,31 @@ def test_batches_give_back_what_was_kept_in_order_and_each_once(lake, place, mon
         batches = contacts.cut_batches(path, number, size)
         assert [b.batch for b in batches] == list(range(batches[0].batches)) == list(range(-(-50 // size)))
         assert [c for batch in batches for c in contacts.read_batch(lake, batch)] == wanted
+
+
+def test_a_list_beside_encrypted_records_names_nobody(lake, place, tmp_path, monkeypatch):
+    """Nor does it bring back who was erased, also if the list is restored from a copy."""
+    monkeypatch.setattr(contacts, "GROUP", 20)
+    keys = tmp_path / "keys"
+    lake = add_key_ring(lake, Lake.at(str(keys)), lambda: [HashKey(b"m" * 32)])
+    wanted = people(50)
+    path, number = contacts.write_list(lake, place, [wanted[n : n + 1] for n in range(50)], NOW)
+    stored = pq.read_table(lake.full(path))["contact_id"].to_pylist()
+    assert len({one for one in stored if is_pseudonym(one)}) == 50
+    assert pq.ParquetFile(lake.full(path)).num_row_groups == 3
+    batches = contacts.cut_batches(path, number, 7)
+    other = add_key_ring(lake, Lake.at(str(keys)), lambda: [HashKey(b"m" * 32)])
+    assert [c for batch in batches for c in contacts.read_batch(other, batch)] == wanted
+    assert other.ring.destroy_keys(place.vendor, [("cons_id", one.id) for one in wanted[3:9]]) == 6
+    assert [c for batch in batches for c in contacts.read_batch(other, batch)] == wanted[:3] + wanted[9:]
+    with pytest.raises(ConfigError, match="need their key store"):
+        contacts.read_batch(replace(lake, ring=None), batches[0])
+
+
+def test_a_list_from_before_is_read(lake, place, tmp_path):
+    path, number = contacts.write_list(lake, place, [people(5)], NOW)
+    later = add_key_ring(lake, Lake.at(str(tmp_path / "keys")), lambda: [HashKey(b"m" * 32)])
+    assert contacts.read_batch(later, contacts.cut_batches(path, number, 9)[0]) == people(5)
 
 
 def test_nobody_is_one_empty_batch(lake, place):

@@ -27,6 +27,7 @@ from airflow_provider_interactions.extract.outcomes import Outcome, read_outcome
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.lake import encryption, reader
+from airflow_provider_interactions.lake.encrypted_record import is_encrypted
 from airflow_provider_interactions.lake.key_ring import KeyRing, add_key_ring
 from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.manifest import Counts, Manifest, reconcile_normalized
@@ -365,7 +366,7 @@ def test_what_was_changed_or_moved_is_rejected(sealed, change, bad):
 def test_a_missing_key_is_a_reason_and_no_crash(sealed, tmp_path):
     raw = sealed.land(sealed.record())
     (shard,) = (tmp_path / "keys").glob("??.json")
-    shard.write_text("{}")
+    shard.unlink()
     lake = replace(sealed.lake, ring=open_ring(tmp_path / "keys"))
     with pytest.raises(TooManyRejects, match="key store has no key of its contact"):
         normalize(lake, raw)
@@ -436,11 +437,21 @@ def test_the_master_key_can_be_changed(sealed, tmp_path):
 def test_damaged_keys_are_said(sealed, tmp_path):
     raw = sealed.land(sealed.record())
     (file,) = (tmp_path / "keys").glob("??.json")
-    shard = msgspec.json.decode(file.read_bytes())
-    (key,) = shard["keys"].values()
-    key["data"] = key["data"][:-8] + "AAAAAAA="
-    file.write_bytes(msgspec.json.encode(shard))
-    with pytest.raises(ConfigError, match="damaged, or its entries were exchanged"):
+    whole = msgspec.json.decode(file.read_bytes())
+    for data in (b"{}", b"no json", msgspec.json.encode({**whole, "data": whole["data"][:-8] + "AAAAAAA="})):
+        file.write_bytes(data)
+        with pytest.raises(ConfigError, match="damaged, or it was exchanged for another one"):
+            normalize(replace(sealed.lake, ring=open_ring(tmp_path / "keys")), raw)
+
+
+def test_a_file_of_keys_under_the_name_of_another_one_is_refused(sealed, tmp_path):
+    raw = sealed.land(sealed.record())
+    (file,) = (tmp_path / "keys").glob("??.json")
+    ring = open_ring(tmp_path / "keys")
+    ring.create_keys("dynamics_marketing", CONTACTS)
+    other = next(one for one in (tmp_path / "keys").glob("??.json") if one != file)
+    shutil.copy(other, file)
+    with pytest.raises(ConfigError, match="exchanged for another one"):
         normalize(replace(sealed.lake, ring=open_ring(tmp_path / "keys")), raw)
 
 
@@ -504,7 +515,7 @@ def test_any_rows_come_back_as_they_were(tmp_path_factory, rows):
         RAW,
     )
     stored = encryption.encrypt_rows(lake.ring, table)
-    assert pc.all(encryption.is_encrypted(stored.column("payload"))).as_py()
+    assert pc.all(is_encrypted(stored.column("payload"))).as_py()
     assert encryption.encrypt_rows(lake.ring, stored).equals(stored)
     assert encryption.encrypt_rows(lake.ring, table).equals(stored)
     found = encryption.decrypt_table(lake, stored)

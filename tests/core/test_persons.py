@@ -18,7 +18,7 @@ from airflow_provider_interactions.errors import ConfigError, Unreconciled, Wind
 from airflow_provider_interactions.extract import commit, raw_table, raw_writer
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.outcomes import Outcome
-from airflow_provider_interactions.lake.encryption import MAGIC
+from airflow_provider_interactions.lake.encrypted_record import MAGIC
 from airflow_provider_interactions.lake.key_ring import KeyRing
 from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.manifest import Counts, Manifest

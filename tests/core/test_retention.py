@@ -87,6 +87,13 @@ def test_by_default_only_answers_and_lists_go(desk):
     assert set(sweep(desk.lake, ACCOUNT, read_retention(None), NOW)) == {"requests", "contacts"}
 
 
+@pytest.mark.parametrize("account", ["account=acme", "account=all"])
+def test_answers_count_wherever_they_are(desk, account):
+    vendor = "all" if account == "account=all" else NAME
+    desk.lake.write(f"requests/vendor={vendor}/{account}/{timestamp(days(40))}-12345678.html", b"")
+    assert sweep(desk.lake, ACCOUNT, Retention(), NOW) == {"requests": 1}
+
+
 @given(st.integers(2, 40), st.integers(2, 40))
 def test_nothing_younger_than_the_days_goes(memory_desk, age, kept):
     for path in memory_desk.files():

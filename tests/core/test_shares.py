@@ -34,12 +34,12 @@ class Store:
 
     def swap(self, data, version):
         if self.compares and version != (str(self.version) if self.data else ""):
-            return None
+            return False
         self.data, self.version = data, self.version + 1
-        return str(self.version)
+        return True
 
     def check(self):
-        return self.swap(self.data, "never") is None
+        return not self.swap(self.data, "never")
 
     async def call(self, what, *arguments):
         """One call over a network: half of its time before it counts, half after it."""

@@ -145,20 +145,20 @@ def azure_store(name):
 
 @contextmanager
 def gcs_store(name):
-    """The emulator of Google's store, and the environment in which gcsfs finds it without keys."""
+    """A server like Google's store, and the environment in which gcsfs finds it without keys."""
     import fsspec
     import requests
 
     with (
-        servers.gcs_emulator("lakes") as server,
+        servers.fake_gcs("lakes") as server,
         fault_proxy(server) as proxy,
         pytest.MonkeyPatch.context() as patch,
     ):
-        # Google's documentation: 499 to an upload that is given up. The emulator would answer 501.
+        # Google's documentation: 499 to an upload that is given up. fake-gcs-server never answers so.
         proxy.choose = lambda method, path: "499" if method == "DELETE" and "upload_id" in path else None
         patch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
         patch.setitem(fsspec.config.conf, "gs", {"token": "anon"})
-        # Else gcsfs asks by gRPC which kind of bucket this is, and waits a minute for an emulator that has none.
+        # Else gcsfs asks by gRPC which kind of bucket this is, and waits a minute for a server that has none.
         patch.setenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
         with requests.Session() as client:
 
@@ -170,7 +170,7 @@ def gcs_store(name):
             yield Store(name, proxy.url, "gs://lakes", "gcs", client, find)
 
 
-STORES = {**dict.fromkeys(servers.S3_SERVERS, s3_store), "azurite": azure_store, "gcs-emulator": gcs_store}
+STORES = {**dict.fromkeys(servers.S3_SERVERS, s3_store), "azurite": azure_store, "fake-gcs": gcs_store}
 
 KINDS = {"s3": s3_store, "azure": azure_store, "gcs": gcs_store}
 
@@ -178,8 +178,7 @@ KINDS = {"s3": s3_store, "azure": azure_store, "gcs": gcs_store}
 def pytest_generate_tests(metafunc):
     """Run what uses a store on those that its module names, and what uses ``s3``, ``azure`` or ``gcs`` on this kind.
 
-    By default these are all but the emulator of Google's store: test_stores.py passes on it, but takes ten minutes. A
-    test with the mark ``one_of_each`` runs on one server for each client: what differs is not the server's.
+    By default these are all but the server like Google's: test_stores.py passes on it, but takes long. A test with the mark ``one_of_each`` runs on one server for each client: what differs is not the server's.
     """
     if "store" in metafunc.fixturenames:
         wanted = {kind for name, kind in KINDS.items() if name in metafunc.fixturenames}
@@ -216,7 +215,7 @@ def azure(store):
 
 @pytest.fixture(scope="session")
 def gcs(store):
-    """The emulator of Google's store."""
+    """A server like Google's store."""
     return store
 
 

@@ -1,4 +1,4 @@
-"""A lake at gs:// on an emulator, with Google's own kind of errors. See also test_reading.py."""
+"""A lake at gs:// on a server like Google's, with Google's own kind of errors. See also test_reading.py."""
 
 import os
 from datetime import timedelta

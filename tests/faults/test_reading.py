@@ -3,13 +3,12 @@
 A driver's own error says nothing that helps, Airflow would not know whether to retry, and its text may name people.
 """
 
-import asyncio
-import os
 import uuid
 from types import SimpleNamespace
 
 import pytest
 import rig
+from clients import find_variables, open_lake, stop_waiting
 
 from airflow_provider_interactions import contacts
 from airflow_provider_interactions.contract import Contact
@@ -18,10 +17,8 @@ from airflow_provider_interactions.lake import manifest as manifests
 from airflow_provider_interactions.lake import reader
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.paths import WindowPaths
-from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import require_current
 from airflow_provider_interactions.load.duckdb import DuckDBTable
-from tests import servers
 from tests.fault_proxy import fault_proxy
 from tests.targets.windows import DAY, VENDOR, row, write
 
@@ -38,38 +35,16 @@ HARMS = (*REFUSALS, "404", "429", "500", "slow", "mute", "half")
 def proxy(store):
     """A proxy before the store, where clients find it."""
     with fault_proxy(store.server) as running, pytest.MonkeyPatch.context() as patch:
-        for variable, value in {
-            "s3": {"AWS_ENDPOINT_URL": running.url},
-            "azure": {"AZURE_STORAGE_CONNECTION_STRING": servers.azure_connection(running.url)},
-            "gcs": {"STORAGE_EMULATOR_HOST": running.url},
-        }[store.disk].items():
+        for variable, value in find_variables(store, running.url).items():
             patch.setenv(variable, value)
         yield running
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _impatient(store):
-    """Clients wait for seconds between their tries. How often they try stays."""
     with pytest.MonkeyPatch.context() as patch:
-        if store.disk == "gcs":
-            import gcsfs.retry
-
-            quick = SimpleNamespace(**{**vars(asyncio), "sleep": lambda _: asyncio.sleep(0)})
-            patch.setattr(gcsfs.retry, "asyncio", quick)
+        stop_waiting(store, patch)
         yield
-
-
-def open_lake(store, url):
-    """A lake whose client soon gives up."""
-    if store.disk == "s3":
-        lake = Lake.at(url, config_kwargs={"retries": {"max_attempts": 0}}, endpoint_url=os.environ["AWS_ENDPOINT_URL"])
-        lake.fs.retries = 2
-        return lake
-    lake = Lake.at(url)
-    if store.disk == "azure":
-        policy = lake.fs.service_client._config.retry_policy
-        policy.initial_backoff = policy.increment_base = policy.random_jitter_range = 0
-    return lake
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,10 @@ from disks import Fate
 
 from airflow_provider_interactions import contacts
 from airflow_provider_interactions.errors import InteractionsError
-from airflow_provider_interactions.extract import commit, open_contacts, raw_table, raw_writer, run, tracker
+from airflow_provider_interactions.extract import commit, open_contacts, raw_table, raw_writer, retention, run, tracker
 from airflow_provider_interactions.http import client
 from airflow_provider_interactions.lake import manifest, reader, swap
+from airflow_provider_interactions.lake.paths import AccountPaths
 from airflow_provider_interactions.load import load_window
 from airflow_provider_interactions.normalize import parts
 from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
@@ -95,6 +96,16 @@ def _fill_one(spec, tables, command):
     return {"windows": 1, "rows": sum(loaded), "suppressed": raw.counts.suppressed}
 
 
+def _sweep(job, command):
+    """Remove what is older than the command's days from all layers."""
+    account = AccountPaths(job.vendor.name, job.credentials.account)
+    return retention.sweep(job.lake, account, ALL_LAYERS, datetime.fromisoformat(command["now"]))
+
+
+#: What a sweep removes.
+ALL_LAYERS = retention.Retention(raw=10, canonical=10, history=10, rejects=10, requests=10, contacts=10)
+
+
 def _list(job, _):
     contacts.write_list(job.lake, job.place, [job.contacts], job.extracted_at)
 
@@ -108,7 +119,7 @@ def _wake(_, command):
 
 
 #: Steps of which nothing is passed on.
-OTHERS = {"erase": _erase, "fill": _fill, "list": _list, "wake": _wake}
+OTHERS = {"erase": _erase, "fill": _fill, "list": _list, "sweep": _sweep, "wake": _wake}
 
 
 def _unpack(command, name):
@@ -139,7 +150,8 @@ def _fate(command):
     if die.get("how") == "TERM":  # as Airflow does it: an exception, wherever the program is
         signal.signal(signal.SIGTERM, _terminated)
     raw_table.PART_ROWS = command.get("part_rows", raw_table.PART_ROWS)
-    raw_writer.HELD_ROWS = command.get("held_rows", raw_writer.HELD_ROWS)
+    if "held_rows" in command:
+        raw_writer.HELD_ROWS = raw_writer.HELD_ENCRYPTED = command["held_rows"]
     open_contacts.MEMORY_BYTES = command.get("memory", open_contacts.MEMORY_BYTES)
     if "every" in command:
         tracker.EVERY, tracker.SHARE = command["every"], 0.0

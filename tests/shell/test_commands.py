@@ -16,6 +16,7 @@ import pytest
 from rich.cells import cell_len
 
 from airflow_provider_interactions.coverage.ledger import Step, write_step
+from airflow_provider_interactions.lake.paths import timestamp
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.vendors import NAMES, VENDORS
 
@@ -294,6 +295,43 @@ def test_files_of_a_former_version_are_kept_if_asked_for(shell):
     assert len(list(folder.rglob("*.parquet"))) == 2
     _, err = shell.run("normalize", *words, "--keep-former", "2d", code=3)
     assert "for 1 day, 0:00:00 at most" in err
+
+
+def test_what_is_old_is_removed(shell):
+    """Raw records of a window that was extracted long ago, and an old answer; what is young or not named stays."""
+    words, lake = ("which50", "--day", "2026-01-02"), shell.folder / "lake"
+    account = shell.ask("extract", *words)["account"]
+    shell.run("normalize", *words)
+    for name in ("raw", "manifests"):
+        for path in lake.rglob(f"{name}/**/*.json"):
+            manifest = json.loads(path.read_text())
+            path.write_text(json.dumps({**manifest, "extracted_at": "2020-01-01T00:00:00Z"}))
+    answers = lake / "requests" / "vendor=which50" / f"account={account}"
+    answers.mkdir(parents=True)
+    for at in (datetime(2020, 1, 1, tzinfo=UTC), datetime.now(UTC)):
+        (answers / f"{timestamp(at)}-12345678.html").touch()
+    assert shell.ask("sweep", "which50", "--keep", "requests=none")["removed"] == {}
+    out, _ = shell.run("sweep", "which50", "--keep", "raw=400")
+    assert re.findall(r"│ (\w+) +│ (\d+) ", out) == [("raw", "2"), ("requests", "1")]
+    assert not list(lake.rglob("raw/**/*.parquet"))
+    assert list(lake.rglob("interactions/**/*.parquet"))
+    assert len(list(answers.iterdir())) == 1
+    assert "Nothing was removed." in shell.run("sweep", "which50", "--keep", "raw=400")[0]
+    assert shell.ask("normalize", *words, "--missing")["windows"][0]["counts"] is None
+    assert "were removed by retention" in shell.ask("normalize", *words, code=3)["message"]
+
+
+@pytest.mark.parametrize(
+    ("keep", "message"),
+    [
+        ("raw", "--keep raw cannot be used. Give a layer and its days, such as raw=400, or raw=none."),
+        ("raw=-1", "--keep raw=-1 cannot be used."),
+        ("raw=0", "retention of raw is less than a day."),
+        ("rows=3", "Its layers are: raw, canonical, history, rejects, requests, contacts."),
+    ],
+)
+def test_a_layer_or_its_days_may_be_wrong(shell, keep, message):
+    assert message in shell.ask("sweep", "which50", "--keep", keep, code=3)["message"]
 
 
 def test_alerts_are_warnings_and_in_the_result(shell):
