@@ -16,6 +16,7 @@ from airflow_provider_interactions.coverage.alerts import find_alerts
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.extract.commit import commit_or_follow
 from airflow_provider_interactions.extract.job import HISTORY_AGE, Job
+from airflow_provider_interactions.extract.retention import refuse_swept
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.http.shared_limit import Sharing
 from airflow_provider_interactions.lake.manifest import Manifest
@@ -95,7 +96,8 @@ class Normalization:
     alerts: Sequence[Kind] = ()
 
     def normalize(self, lake: Lake, raw: Manifest) -> Manifest:
-        """Normalize one window."""
+        """Normalize one window. Raises ConfigError if retention has removed its raw records."""
+        refuse_swept(raw, "raw")
         keep, share = self.keep_former, self.rejects_share
         return normalize_run(lake, [raw], share, keep_former=keep, policy=self.policy, persons=self.persons)
 

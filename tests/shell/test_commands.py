@@ -16,7 +16,7 @@ import pytest
 from rich.cells import cell_len
 
 from airflow_provider_interactions.coverage.ledger import Step, write_step
-from airflow_provider_interactions.lake.paths import timestamp
+from airflow_provider_interactions.lake.paths import AccountPaths, timestamp
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.vendors import NAMES, VENDORS
 
@@ -306,7 +306,7 @@ def test_what_is_old_is_removed(shell):
         for path in lake.rglob(f"{name}/**/*.json"):
             manifest = json.loads(path.read_text())
             path.write_text(json.dumps({**manifest, "extracted_at": "2020-01-01T00:00:00Z"}))
-    answers = lake / "requests" / "vendor=which50" / f"account={account}"
+    answers = lake / AccountPaths("which50", account).folder("requests")
     answers.mkdir(parents=True)
     for at in (datetime(2020, 1, 1, tzinfo=UTC), datetime.now(UTC)):
         (answers / f"{timestamp(at)}-12345678.html").touch()
