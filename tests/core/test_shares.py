@@ -34,12 +34,12 @@ class Store:
 
     def swap(self, data, version):
         if self.compares and version != (str(self.version) if self.data else ""):
-            return False
+            return None
         self.data, self.version = data, self.version + 1
-        return True
+        return str(self.version)
 
     def check(self):
-        return not self.swap(self.data, "never")
+        return self.swap(self.data, "never") is None
 
     async def call(self, what, *arguments):
         """One call over a network: half of its time before it counts, half after it."""
