@@ -34,7 +34,7 @@ from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.vendors.capillary import errors, times, vocabulary
 from airflow_provider_interactions.vendors.capillary.auth import read_token
-from airflow_provider_interactions.vendors.capillary.responses import mend
+from airflow_provider_interactions.vendors.capillary.values import mend
 from airflow_provider_interactions.vendors.shared.statuses import STATUSES
 from airflow_provider_interactions.window import ALWAYS
 from tests.mapped import Asked, map_record

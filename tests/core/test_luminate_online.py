@@ -36,8 +36,9 @@ from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
 from airflow_provider_interactions.sandbox import Fact, SandboxConfig, digest, serve
 from airflow_provider_interactions.vendors.luminate_online import errors, mapping, responses
-from airflow_provider_interactions.vendors.luminate_online.vendor import VENDOR, choose_range
-from airflow_provider_interactions.vendors.shared.records import read_instants
+from airflow_provider_interactions.vendors.luminate_online.requests import choose_range
+from airflow_provider_interactions.vendors.luminate_online.vendor import VENDOR
+from airflow_provider_interactions.vendors.shared.columns import read_instants
 from airflow_provider_interactions.window import Window
 from tests.mapped import Asked, map_record
 

@@ -20,9 +20,9 @@ from airflow_provider_interactions.vendors.capillary.fields import write_context
 from airflow_provider_interactions.vendors.capillary.times import read_instant as read_capillary
 from airflow_provider_interactions.vendors.dynamics_marketing.mapping import read_time as read_dynamics
 from airflow_provider_interactions.vendors.shared import xml
+from airflow_provider_interactions.vendors.shared.columns import read_instants, read_local_instants
 from airflow_provider_interactions.vendors.shared.guids import spell_guid, spell_guids
 from airflow_provider_interactions.vendors.shared.json import to_utc
-from airflow_provider_interactions.vendors.shared.records import read_instants, read_local_instants
 
 ASKED = "0dbe0fa3-8e18-e811-a951-000d3a37caec"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from airflow_provider_interactions.errors import BadResponse
-from airflow_provider_interactions.vendors.shared import xml
+from airflow_provider_interactions.vendors.shared import xml, xml_source
 
 NS = 'xmlns="urn:v" xmlns:i="http://www.w3.org/2001/XMLSchema-instance"'
 
@@ -59,7 +59,7 @@ def test_a_hostile_document_is_refused_at_once(body, read):
 
 
 def test_a_document_has_a_largest_size(monkeypatch):
-    monkeypatch.setattr(xml, "MAX_BYTES", 10)
+    monkeypatch.setattr(xml_source, "MAX_BYTES", 10)
     with pytest.raises(BadResponse, match="larger than 10 bytes"):
         xml.parse(b"<a>12345</a>", "the answer")
 
@@ -91,7 +91,7 @@ def test_plain_values_are_bounded_too(body):
     ],
 )
 def test_the_root_is_known_from_the_first_bytes(body, name):
-    assert xml.find_root(body) == name
+    assert xml_source.find_root(body) == name
 
 
 @pytest.mark.parametrize(
@@ -258,4 +258,4 @@ def test_bytes_of_any_kind_are_read_or_refused(body):
     for read in (xml.parse, lambda given, what: xml.split(given, "b", what, xml.to_plain)):
         with contextlib.suppress(BadResponse):
             read(body, "the answer")
-    assert isinstance(xml.find_root(body), str)
+    assert isinstance(xml_source.find_root(body), str)

@@ -28,7 +28,7 @@ from airflow_provider_interactions.errors import (
     VendorError,
 )
 from airflow_provider_interactions.status import Verdict, judge
-from airflow_provider_interactions.vendors.capillary import responses
+from airflow_provider_interactions.vendors.capillary import faults, responses
 from airflow_provider_interactions.vendors.shared.encoding import to_utf8
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ _REQUEST_ID = re.compile(r"[\w-]{1,64}")
 def classify(response: Response) -> VendorError | None:
     """The error that a response means, None for one to read. Looks at the outline of the body only."""
     try:
-        code = responses.find_fault(responses.read_body(to_utf8(response)))
+        code = faults.find_fault(responses.read_body(to_utf8(response)))
     except BadResponse as wrong:
         return _judge_shapeless(response, wrong)
     error = _build_error(response, code)

@@ -13,8 +13,10 @@ import pyarrow.compute as pc
 from airflow_provider_interactions.errors import RecordRejected
 from airflow_provider_interactions.schema import INSTANT
 from airflow_provider_interactions.vendors.capillary import times
-from airflow_provider_interactions.vendors.capillary.responses import TIMES, read_word
-from airflow_provider_interactions.vendors.shared.records import Records, null_where, read_local_instants
+from airflow_provider_interactions.vendors.capillary.responses import TIMES
+from airflow_provider_interactions.vendors.capillary.values import read_word
+from airflow_provider_interactions.vendors.shared.columns import read_local_instants, replace_by_null
+from airflow_provider_interactions.vendors.shared.records import Records
 
 #: What the vendor writes for "no campaign" (page "Get Customer Interactions", read 2026-11).
 NO_CAMPAIGN = "-1"
@@ -82,14 +84,14 @@ def read_identity(records: Records, zones: pa.DictionaryArray) -> Identity:
     """Take the fields that distinguish messages; the receiver and the time also stay in ``attributes``."""
     sent, at = read_sent(records, zones)
     message_id = records.spell_numbers(take(records, "id"))
-    message_id = null_where(message_id, pc.match_substring_regex(message_id, _PLACEHOLDER))
+    message_id = replace_by_null(message_id, pc.match_substring_regex(message_id, _PLACEHOLDER))
     campaign = records.spell_numbers(take(records, *CAMPAIGN))
     return Identity(sent, at, message_id, take(records, "subject"), _peek_first(records, RECEIVER), campaign)
 
 
 def take(records: Records, *names: str) -> pa.StringArray:
     """The first of some fields that has text, for each record."""
-    return _coalesce(records.text(name, read_word) for name in names)
+    return _coalesce(records.take_text(name, read_word) for name in names)
 
 
 def _peek_first(records: Records, names: Iterable[str]) -> pa.StringArray:
@@ -97,7 +99,7 @@ def _peek_first(records: Records, names: Iterable[str]) -> pa.StringArray:
 
 
 def _coalesce(columns: Iterable[pa.StringArray]) -> pa.StringArray:
-    texts = [null_where(column, pc.match_substring_regex(column, _NOTHING)) for column in columns]
+    texts = [replace_by_null(column, pc.match_substring_regex(column, _NOTHING)) for column in columns]
     return texts[0] if len(texts) == 1 else pc.coalesce(*texts)
 
 
@@ -105,7 +107,7 @@ def read_times(records: Records, texts: pa.StringArray, zones: pa.DictionaryArra
     """Local times as instants. Nearly always a batch has one zone."""
     found = pa.nulls(len(texts), INSTANT)
     for code, zone in enumerate(zones.dictionary.to_pylist()):
-        here = null_where(texts, pc.not_equal(zones.indices, code))
+        here = replace_by_null(texts, pc.not_equal(zones.indices, code))
         found = pc.coalesce(
             found, read_local_instants(here, zone, partial(times.read_instant, local=times.find_zone(zone)))
         )

@@ -25,7 +25,8 @@ from airflow_provider_interactions.vendors.capillary.fields import (
     read_times,
     take,
 )
-from airflow_provider_interactions.vendors.shared.records import Records, join_words, map_words, null_where
+from airflow_provider_interactions.vendors.shared.columns import join_words, map_words, replace_by_null
+from airflow_provider_interactions.vendors.shared.records import Records
 
 
 def map_records(raw: pa.RecordBatch) -> Mapped:
@@ -43,7 +44,7 @@ def map_records(raw: pa.RecordBatch) -> Mapped:
             "action": map_words(words, lambda word: vocabulary.map_action(*word.split("\0", 1))),
             "status": status,
             "subject": one.subject,
-            "campaign_id": null_where(one.campaign, pc.equal(one.campaign, NO_CAMPAIGN)),
+            "campaign_id": replace_by_null(one.campaign, pc.equal(one.campaign, NO_CAMPAIGN)),
             "message_id": one.message_id,
             "delivered_at": read_times(records, take(records, *DELIVERED), zones, "deliveredTime"),
         }

@@ -107,7 +107,7 @@ class Paging:
 
     def _keep_fresh(self, entry: Entry) -> Entry:
         rows = dict(zip(entry.listed, self._identify(entry.name, entry.listed), strict=True))
-        return entry.only(lambda record: rows[record] not in self.seen)
+        return entry.keep(lambda record: rows[record] not in self.seen)
 
     def keep_last(self, entries: Sequence[Entry]) -> Paging:
         """The same place in the list, with only the last page's last rows known: enough to read what follows."""

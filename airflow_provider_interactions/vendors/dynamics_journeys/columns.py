@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract.bulk import PersonColumn
+from airflow_provider_interactions.vendors.shared.columns import replace_by_null
 from airflow_provider_interactions.vendors.shared.guids import are_placeholders, spell_guids
-from airflow_provider_interactions.vendors.shared.records import null_where
 
 #: The first one that is not null identifies an interaction of a type. Microsoft's own Power BI template takes the
 #: second one for the id. That an id is unique beyond its type is not published.
@@ -48,8 +48,8 @@ def read_versions(texts: pa.StringArray) -> pa.Int64Array:
     """Versions as numbers. Null where a text is not a whole number from 0 on that fits in 64 bits."""
     digits = pc.utf8_trim_whitespace(texts)
     whole = pc.match_substring_regex(digits, r"^[0-9]{1,19}$")
-    found = null_where(digits, pc.invert(whole)).cast(pa.uint64())
-    return null_where(found, pc.greater(found, _LARGEST_VERSION)).cast(pa.int64())
+    found = replace_by_null(digits, pc.invert(whole)).cast(pa.uint64())
+    return replace_by_null(found, pc.greater(found, _LARGEST_VERSION)).cast(pa.int64())
 
 
 def spell_ids(texts: pa.StringArray) -> pa.StringArray:
@@ -59,4 +59,4 @@ def spell_ids(texts: pa.StringArray) -> pa.StringArray:
     # Few people have many rows, and each is spelled once.
     coded = pc.utf8_trim_whitespace(texts).dictionary_encode()
     words = spell_guids(coded.dictionary)
-    return null_where(words, are_placeholders(words)).take(coded.indices)
+    return replace_by_null(words, are_placeholders(words)).take(coded.indices)

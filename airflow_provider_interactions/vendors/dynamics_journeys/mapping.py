@@ -30,8 +30,9 @@ from airflow_provider_interactions.vendors.dynamics_journeys.vocabulary import (
     read_published,
     spell_type,
 )
+from airflow_provider_interactions.vendors.shared.columns import join_words, map_words, replace_by_null
 from airflow_provider_interactions.vendors.shared.guids import are_placeholders, spell_guid
-from airflow_provider_interactions.vendors.shared.records import Records, join_words, map_words, null_where
+from airflow_provider_interactions.vendors.shared.records import Records
 
 #: The reason to reject a record without a person.
 NOBODY = "no column names the contact, lead, profile or visitor"
@@ -56,9 +57,9 @@ def map_records(raw: pa.RecordBatch) -> Mapped:
         "native_type": types,
         "channel": _map_channels(records, types),
         "action": map_words(types, lambda name: map_type(name)[1]),
-        "campaign_id": spell_ids(records.text("CustomerJourneyId")),
-        "message_id": spell_ids(records.text("MessageId")),
-        "count": _read_counts(records, records.text("DeliveredCount")),
+        "campaign_id": spell_ids(records.take_text("CustomerJourneyId")),
+        "message_id": spell_ids(records.take_text("MessageId")),
+        "count": _read_counts(records, records.take_text("DeliveredCount")),
         "revision": _take_versions(records),
         **_read_contacts(records, types),
     }
@@ -89,15 +90,15 @@ def _read_ids(records: Records, types: pa.DictionaryArray) -> pa.StringArray:
 
     No digest stands in for a key: any other column may be filled in later, so the digest would change.
     """
-    first, older = records.text(KEYS[0]), records.peek_text(KEYS[1])
-    keys = pc.coalesce(*(null_where(texts, are_placeholders(texts)) for texts in (first, older)))
+    first, older = records.take_text(KEYS[0]), records.peek_text(KEYS[1])
+    keys = pc.coalesce(*(replace_by_null(texts, are_placeholders(texts)) for texts in (first, older)))
     records.reject_where(keys.is_null(), f"{KEYS[0]} and {KEYS[1]} are missing or only placeholders")
     return pc.binary_join_element_wise(types.cast(pa.string()), keys, ":")
 
 
 def _read_times(records: Records) -> pa.TimestampArray:
     reason = f"{TIME} is neither a valid ISO 8601 time nor one such as 3/1/2026 12:00:00 PM"
-    return records.read_times(spell_times(records.text(TIME)), read_time, reason)
+    return records.read_times(spell_times(records.take_text(TIME)), read_time, reason)
 
 
 def _map_channels(records: Records, types: pa.DictionaryArray) -> pa.DictionaryArray:
@@ -116,7 +117,7 @@ def _map_channel(words: str) -> str:
 def _read_contacts(records: Records, types: pa.DictionaryArray) -> dict[str, pa.Array]:
     """The contact that the extraction found (``columns.PEOPLE``). Types without a person are the organisation's."""
     about_all = pc.is_in(types.cast(pa.string()), pa.array(sorted(PERSONLESS)))
-    found = null_where(records.contact_ids, pc.equal(records.contact_ids, ""))
+    found = replace_by_null(records.contact_ids, pc.equal(records.contact_ids, ""))
     organizations = spell_ids(records.peek_text("OrganizationId"))
     ids = pc.if_else(about_all, organizations, found)
     records.reject_where(ids.is_null(), NOBODY)
@@ -130,8 +131,8 @@ def _read_counts(records: Records, texts: pa.StringArray) -> pa.Int32Array:
     if texts.null_count == len(texts):
         return pa.nulls(len(texts), pa.int32())
     spelled = records.spell_numbers(texts)
-    found = null_where(spelled, pc.invert(pc.match_substring_regex(spelled, _WHOLE_NUMBER))).cast(pa.int64())
-    found = null_where(found, pc.greater(pc.abs(found), _LARGEST_COUNT))
+    found = replace_by_null(spelled, pc.invert(pc.match_substring_regex(spelled, _WHOLE_NUMBER))).cast(pa.int64())
+    found = replace_by_null(found, pc.greater(pc.abs(found), _LARGEST_COUNT))
     records.reject_where(pc.and_(spelled.is_valid(), found.is_null()), "DeliveredCount is not a 32-bit number")
     return found.cast(pa.int32())
 

@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_interactions.vendors.shared.records import null_where, read_instants
+from airflow_provider_interactions.vendors.shared.columns import read_instants, replace_by_null
 
 _US = (
     r"^\s*(?P<month>1[0-2]|0?[1-9])/(?P<day>3[01]|[12]\d|0?[1-9])/(?P<year>\d{4})"
@@ -67,4 +67,4 @@ def _spell_hours(hours: pa.StringArray, halves: pa.StringArray) -> pa.StringArra
     of_twelve = pc.if_else(pc.equal(number, 12), pa.scalar(0, pa.int8()), number)
     twice = pc.if_else(pc.equal(half, "PM"), pc.add(of_twelve, pa.scalar(12, pa.int8())), of_twelve)
     fits = pc.if_else(whole, pc.less(number, 24), pc.and_(pc.greater(number, 0), pc.less_equal(number, 12)))
-    return null_where(pc.if_else(whole, number, twice), pc.invert(fits)).cast(pa.string())
+    return replace_by_null(pc.if_else(whole, number, twice), pc.invert(fits)).cast(pa.string())

@@ -24,7 +24,7 @@ from airflow_provider_interactions.errors import (
     VendorError,
 )
 from airflow_provider_interactions.status import WEB_PAGE, Verdict, build_error, is_html, judge
-from airflow_provider_interactions.vendors.shared import xml
+from airflow_provider_interactions.vendors.shared import xml, xml_source
 
 _UNKNOWN = (RequestRejected, "the vendor rejected the call with a code that its pages do not list")
 _LOGIN = "the login was refused. Check login and password of the API Administrator"
@@ -106,14 +106,14 @@ def _judge_code(code: str, status: int) -> Verdict:
 
 
 def _is_error(body: bytes) -> bool:
-    return bool(_JSON_ERROR.match(body)) or xml.find_root(body) == "errorResponse"
+    return bool(_JSON_ERROR.match(body)) or xml_source.find_root(body) == "errorResponse"
 
 
 def _is_web_page(response: Response) -> bool:
     # The API's own responses count as such under any Content-Type; XHTML starts with an XML declaration.
     if _JSON_START.match(response.body):
         return False
-    root = xml.find_root(response.body)
+    root = xml_source.find_root(response.body)
     if root == "!DOCTYPE":
         return bool(_HTML.search(response.body, 0, 512))
     return root.lower() == "html" or (is_html(response.headers, response.body) and not root.endswith("Response"))

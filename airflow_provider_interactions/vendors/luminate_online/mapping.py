@@ -22,7 +22,8 @@ import pyarrow.compute as pc
 from airflow_provider_interactions.contract import Mapped
 from airflow_provider_interactions.schema import INSTANT
 from airflow_provider_interactions.vendors.luminate_online import responses
-from airflow_provider_interactions.vendors.shared.records import Records, null_where, read_instants
+from airflow_provider_interactions.vendors.shared.columns import read_instants, replace_by_null
+from airflow_provider_interactions.vendors.shared.records import Records
 
 EVERYONE = "everyone"
 
@@ -38,13 +39,14 @@ def map_records(raw: pa.RecordBatch) -> Mapped:
     """Map a raw batch to canonical columns."""
     records = _PlainRecords(raw)
     notes = _take_notes(records)
-    own_type = records.text("interactionTypeId")
+    own_type = records.take_text("interactionTypeId")
     types = records.require(pc.coalesce(own_type, records.asked_types), "interactionTypeId")
-    created, subject, cons_id = records.text("creationDate"), records.text("subject"), records.peek_text("consId")
+    created, subject = records.take_text("creationDate"), records.take_text("subject")
+    cons_id = records.peek_text("consId")
     at = records.require(_read_times(records, created, "creationDate"), "creationDate")
     bulk = pc.equal(raw.column("contact_id_kind"), EVERYONE)
     records.reject_where(pc.and_(bulk, cons_id.is_null()), "consId is missing")
-    ids = records.require(records.spell_numbers(records.text("interactionId")), "interactionId")
+    ids = records.require(records.spell_numbers(records.take_text("interactionId")), "interactionId")
     has_note = pa.array([bool(some) for some in notes])
     return records.finish(
         {
@@ -55,7 +57,7 @@ def map_records(raw: pa.RecordBatch) -> Mapped:
             "action": pc.if_else(has_note, "noted", "other"),
             "native_type": types,
             "subject": subject,
-            "count": _read_counts(records, records.text("count")),
+            "count": _read_counts(records, records.take_text("count")),
             "updated_at": _find_last_edits(records, notes),
         }
     )
@@ -144,8 +146,8 @@ def read_time(text: str) -> datetime:
 
 def _read_counts(records: Records, texts: pa.StringArray) -> pa.Int32Array:
     usual = pc.match_substring_regex(texts, r"^[+-]?[0-9]{1,10}$")
-    numbers = pc.utf8_ltrim(null_where(texts, pc.invert(usual)), "+").cast(pa.int64())
-    found = null_where(numbers, pc.or_(pc.less(numbers, -(2**31)), pc.greater_equal(numbers, 2**31)))
+    numbers = pc.utf8_ltrim(replace_by_null(texts, pc.invert(usual)), "+").cast(pa.int64())
+    found = replace_by_null(numbers, pc.or_(pc.less(numbers, -(2**31)), pc.greater_equal(numbers, 2**31)))
     records.reject_where(pc.and_(texts.is_valid(), found.is_null()), "count is not a 32-bit number")
     return found.cast(pa.int32())
 

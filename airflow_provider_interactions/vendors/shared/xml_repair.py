@@ -34,7 +34,7 @@ class Pieces:
     records: tuple[bytes, ...]
     opening: bytes
 
-    def alone(self, record: bytes) -> bytes:
+    def build_document(self, record: bytes) -> bytes:
         """One record as a complete document, with the namespaces of the root."""
         name = re.match(rb"<([^\s/>]+)", self.opening)
         return b"%s%s</%s>" % (self.opening, record, name[1]) if name else record

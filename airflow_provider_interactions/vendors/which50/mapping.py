@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract import Mapped
-from airflow_provider_interactions.vendors.shared.records import Records, join_words, map_words, null_where
+from airflow_provider_interactions.vendors.shared.columns import join_words, map_words, replace_by_null
+from airflow_provider_interactions.vendors.shared.records import Records
 from airflow_provider_interactions.vendors.which50 import responses, vocabulary
 
 #: What a .NET integer or GUID without a value is written as: no identifier, so no record is known by it.
@@ -25,14 +26,14 @@ def map_records(raw: pa.RecordBatch) -> Mapped:
     """Map a raw batch to canonical columns."""
     records = Records(raw, responses.convert_xml)
     records.fields = [responses.rename_members(fields) for fields in records.fields]
-    types = records.require(records.text("Interaction"), "Interaction").dictionary_encode()
-    at = records.require(records.instant("Occurred", responses.read_time), "Occurred")
-    asset = records.spell_numbers(records.text("Id"))
-    asset = null_where(asset, pc.is_in(asset, _PLACEHOLDERS))
+    types = records.require(records.take_text("Interaction"), "Interaction").dictionary_encode()
+    at = records.require(records.take_instant("Occurred", responses.read_time), "Occurred")
+    asset = records.spell_numbers(records.take_text("Id"))
+    asset = replace_by_null(asset, pc.is_in(asset, _PLACEHOLDERS))
     campaign, name, status = (
-        records.spell_numbers(records.text("CampaignId")),
-        records.text("Name"),
-        records.text("Status"),
+        records.spell_numbers(records.take_text("CampaignId")),
+        records.take_text("Name"),
+        records.take_text("Status"),
     )
     words = join_words(types, status)
     return records.finish(
@@ -45,7 +46,7 @@ def map_records(raw: pa.RecordBatch) -> Mapped:
             "status": status,
             "subject": name,
             "campaign_id": campaign,
-            "campaign_name": records.text("CampaignName"),
+            "campaign_name": records.take_text("CampaignName"),
             "message_id": asset,
         }
     )

@@ -29,8 +29,8 @@ from airflow_provider_interactions.errors import BadResponse, RecordRejected
 from airflow_provider_interactions.instants import Instants
 from airflow_provider_interactions.vendors.shared import json as shared_json
 from airflow_provider_interactions.vendors.shared import xml
+from airflow_provider_interactions.vendors.shared.columns import read_instants
 from airflow_provider_interactions.vendors.shared.encoding import to_utf8
-from airflow_provider_interactions.vendors.shared.records import read_instants
 from airflow_provider_interactions.vendors.shared.xml_text import read_charset
 
 #: A record's fields; values are JSON texts, so a field without a column is kept as it was written.

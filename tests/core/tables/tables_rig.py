@@ -20,7 +20,7 @@ from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.lake.reader import read_rows
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.vendors.dynamics_journeys.columns import read_versions
-from airflow_provider_interactions.vendors.shared.records import read_instants
+from airflow_provider_interactions.vendors.shared.columns import read_instants
 from airflow_provider_interactions.window import Window
 
 DAY = timedelta(days=1)

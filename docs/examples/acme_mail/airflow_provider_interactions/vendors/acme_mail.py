@@ -32,7 +32,8 @@ from airflow_provider_interactions.contract import (
 from airflow_provider_interactions.errors import ContactNotFound, VendorError
 from airflow_provider_interactions.vendors.shared import json
 from airflow_provider_interactions.vendors.shared.auth import require, sign_bearer
-from airflow_provider_interactions.vendors.shared.records import Records, map_words
+from airflow_provider_interactions.vendors.shared.columns import map_words
+from airflow_provider_interactions.vendors.shared.records import Records
 from airflow_provider_interactions.window import Window, zulu
 
 KINDS = {
@@ -113,18 +114,18 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
 def map_records(raw: pa.RecordBatch) -> Mapped:
     """Map a raw batch of events to canonical columns."""
     records = Records(raw)
-    types = records.require(records.text("type"), "type")
-    campaign = records.nested("campaign", ("id", "name"))
+    types = records.require(records.take_text("type"), "type")
+    campaign = records.take_members("campaign", ("id", "name"))
     return records.finish(
         {
-            "interaction_id": records.require(records.text("id"), "id"),
-            "occurred_at": records.require(records.instant("at", read_time), "at"),
+            "interaction_id": records.require(records.take_text("id"), "id"),
+            "occurred_at": records.require(records.take_instant("at", read_time), "at"),
             "native_type": types,
             "channel": map_words(types, lambda word: KINDS.get(word, OTHER)[0]),
             "action": map_words(types, lambda word: KINDS.get(word, OTHER)[1]),
-            "subject": records.text("subject"),
-            "campaign_id": campaign.text("id"),
-            "campaign_name": campaign.text("name"),
+            "subject": records.take_text("subject"),
+            "campaign_id": campaign.take_text("id"),
+            "campaign_name": campaign.take_text("name"),
         }
     )
 
