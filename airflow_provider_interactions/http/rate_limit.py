@@ -23,6 +23,9 @@ from airflow_provider_interactions.http.sliding_window import SlidingWindow, Tur
 #: Vendors document limits over round periods; in seconds.
 ROUND_PERIODS = (1.0, 10.0, 60.0, 300.0, 600.0, 3600.0)
 
+#: Shorter ones than the time that it can take to reach the limit: by then, the first requests no longer count.
+SHORT_PERIODS = (1.0, 10.0)
+
 #: Requests per second that no longer hold anything back.
 UNLIMITED = 100_000.0
 
@@ -95,7 +98,7 @@ class Stretch:
     """The responses to the requests that went out while the gate was open.
 
     ``refused_at`` is when the first refused one went out, ``retry_after`` what its response named, and ``reopens_at``
-    when the pause ends.
+    when the pause ends. ``last`` is how many had been sent before it in each of `SHORT_PERIODS`.
     """
 
     opened_at: float = 0.0
@@ -104,6 +107,7 @@ class Stretch:
     refused_at: float = 0.0
     retry_after: float = 0.0
     reopens_at: float = float("inf")
+    last: tuple[int, int] = (0, 0)
 
     @property
     def open_for(self) -> float:
@@ -123,7 +127,7 @@ class LearnedRate:
     All rates are those of the account. ``share`` is the part of them that this task may use, and ``quota`` keeps that
     part. ``period`` is the period of the limit in seconds. For ``lesson_seconds`` after a pause, the tasks of the
     account find out together what they learn; after that, each learns for itself. A task that was not refused itself
-    waits for that until ``lesson_until``.
+    waits for that until ``lesson_until``. ``recent`` are the last requests, as long as no limit is known.
     """
 
     tuning: RateTuning = field(default_factory=RateTuning)
@@ -148,6 +152,7 @@ class LearnedRate:
     period: float = 0.0
     lesson_seconds: float = 0.0
     lesson_until: float = 0.0
+    recent: SlidingWindow = field(default_factory=lambda: SlidingWindow(1, SHORT_PERIODS[-1]))
 
     def __post_init__(self) -> None:
         self.per_second, self.lower_share = self.tuning.first_rate, self.tuning.lower_share / 2
@@ -175,6 +180,9 @@ class LearnedRate:
         self.next_at = max(self.next_at, turn.sent_at - slack) + 1 / (self.per_second * self.share)
         if self.quota:
             self.quota.add(turn.sent_at)
+        else:
+            self.recent.forget(turn.sent_at)
+            self.recent.add(turn.sent_at)
 
     def record_response(self, turn: Turn, now: float) -> None:
         """Learn from an accepted request: the time beyond a quick response may have passed on its way to the vendor."""
@@ -194,6 +202,7 @@ class LearnedRate:
             return
         if not self.stretch.refused:
             self.stretch.refused_at, self.stretch.retry_after = turn.sent_at, retry_after
+            self.stretch.last = self._count_last(turn.sent_at)
         self.stretch.refused += 1
         self.stretch.reopens_at = self.next_at = reopens_at
 
@@ -219,7 +228,8 @@ class LearnedRate:
     def report(self) -> Report:
         """What this task has seen since the gate opened."""
         seen = self.stretch
-        return Report(seen.accepted, seen.refused, max(0.0, seen.open_for), seen.retry_after)
+        last = seen.last if seen.refused or not self.recent.arrivals else self._count_last(self.recent.arrivals[-1])
+        return Report(seen.accepted, seen.refused, max(0.0, seen.open_for), seen.retry_after, last)
 
     def find_lesson(self, total: Report) -> Learned:
         """What all tasks of the account together saw teaches. This rate stays as it is."""
@@ -227,7 +237,7 @@ class LearnedRate:
         # The others' reports may be old. Once a limit is known, all send at their parts of one rate.
         known = round(seen.accepted / self.share) if self.quota and self.share else 0
         seen.accepted, seen.refused, seen.retry_after = max(total.accepted, known), total.refused, total.retry_after
-        seen.opened_at = seen.refused_at - total.open_for
+        seen.opened_at, seen.last = seen.refused_at - total.open_for, total.last
         fresh._learn(seen)  # noqa: SLF001 - its own kind
         grow_in = max(0.0, fresh.grow_from - seen.reopens_at)
         values = {name: getattr(fresh, name) for name in Learned.__struct_fields__ if hasattr(fresh, name)}
@@ -247,6 +257,10 @@ class LearnedRate:
         refused_at = self.stretch.refused_at or now
         self.earlier = Stretch(self.stretch.opened_at, refused=learned.refused, refused_at=refused_at)
         self.stretch = Stretch(opens_at)
+
+    def _count_last(self, end: float) -> tuple[int, int]:
+        short, longer = (self.recent.count_before(end, seconds) for seconds in SHORT_PERIODS)
+        return short, longer
 
     def _learn(self, seen: Stretch) -> None:
         """Learn from what was accepted and refused until the gate closed."""
@@ -281,9 +295,9 @@ class LearnedRate:
         agree = self.agreements >= (1 if accepted >= tuning.handful else 3)
         many = accepted >= tuning.handful and seen.refused >= tuning.enough_refused
         if agree or many or accepted >= tuning.enough_accepted:
-            seconds = guess_period(seen.open_for, seen.retry_after)
-            self.quota, self.period = SlidingWindow(accepted, seconds), seconds
-            self._set_rate(self.quota, accepted / seconds * (1 - tuning.margin))
+            requests, seconds = guess_limit(accepted, seen)
+            self.quota, self.period = SlidingWindow(requests, seconds), seconds
+            self._set_rate(self.quota, requests / seconds * (1 - tuning.margin))
         else:
             self.per_second = min(self.per_second, tuning.first_rate)
 
@@ -340,12 +354,22 @@ class LearnedRate:
         self.grow_from = now + 1.1 * quota.seconds / self.growth_share
 
 
-def guess_period(open_for: float, retry_after: float) -> float:
-    """The period of a limit in seconds: it was used up in ``open_for`` seconds and is free after ``retry_after``.
+def guess_limit(accepted: int, seen: Stretch) -> tuple[int, float]:
+    """The requests of a limit and its period in seconds. The next refusal corrects a wrong guess.
 
-    Vendors round the pause up to whole seconds, so the period lies within a second below the sum of the two. A round
-    period in there is a better guess than the sum. The next refusal corrects a wrong guess.
+    If the limit was used up since the gate opened, its period is that time and the pause. Vendors round the pause up to
+    whole seconds, so the period lies within a second below the sum of the two; a round one in there is a better guess.
+
+    If no round period fits, the rate rose so slowly that a short period was over before: responses may take long, or
+    this machine was busy. Then its last requests were accepted, and one more was not.
     """
-    longest = max(open_for + retry_after, 0.01)
+    longest = max(seen.open_for + seen.retry_after, 0.01)
     fitting = [seconds for seconds in ROUND_PERIODS if longest - 1 <= seconds <= longest]
-    return fitting[-1] if fitting else longest
+    if fitting:
+        return accepted, fitting[-1]
+    short = [
+        (requests, seconds)
+        for requests, seconds in zip(seen.last, SHORT_PERIODS, strict=True)
+        if requests and seen.retry_after - 1 <= seconds <= seen.open_for
+    ]
+    return short[-1] if short else (accepted, longest)

@@ -39,12 +39,16 @@ AHEAD_SHARE = 0.5
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What a task saw since the gate opened: requests accepted and refused, seconds open, and the pause in seconds."""
+    """What a task saw since the gate opened: requests accepted and refused, seconds open, and the pause in seconds.
+
+    ``last`` is how many it sent in the last second, and in the last ten, until no limit was known any more.
+    """
 
     accepted: int = 0
     refused: int = 0
     open_for: float = 0.0
     retry_after: float = 0.0
+    last: tuple[int, int] = (0, 0)
 
 
 class Learned(msgspec.Struct, frozen=True):
@@ -208,9 +212,11 @@ def leave(ledger: Ledger, name: str) -> Ledger:
 def add_reports(ledger: Ledger, name: str, own: Report) -> Report:
     """What all tasks saw together since the last lesson; ``own`` is the newest report of the named one."""
     reports = [entry.report for key, entry in ledger.entries.items() if key != name and entry.lesson == ledger.lesson]
+    reports.append(own)
     return Report(
-        own.accepted + sum(one.accepted for one in reports),
-        own.refused + sum(one.refused for one in reports),
-        max([own.open_for, *(one.open_for for one in reports)]),
-        max([own.retry_after, *(one.retry_after for one in reports)]),
+        sum(one.accepted for one in reports),
+        sum(one.refused for one in reports),
+        max(one.open_for for one in reports),
+        max(one.retry_after for one in reports),
+        (sum(one.last[0] for one in reports), sum(one.last[1] for one in reports)),
     )

@@ -29,10 +29,18 @@ class SlidingWindow:
 
     def seconds_to_wait(self, now: float) -> float:
         """Seconds until one more fits; zero or less if it does."""
-        del self.arrivals[: bisect_right(self.arrivals, now - self.seconds)]
+        self.forget(now)
         if len(self.arrivals) < self.requests:
             return 0.0
         return self.arrivals[-self.requests] + self.seconds - now
+
+    def forget(self, now: float) -> None:
+        """Forget requests of earlier periods."""
+        del self.arrivals[: bisect_right(self.arrivals, now - self.seconds)]
+
+    def count_before(self, end: float, seconds: float) -> int:
+        """How many of the requests that it remembers arrived in the last ``seconds`` before ``end``."""
+        return bisect_left(self.arrivals, end) - bisect_right(self.arrivals, end - seconds)
 
     def count(self, now: float) -> int:
         """How many requests arrived in the current period."""
