@@ -49,12 +49,20 @@ def build_part(tables: list[pa.Table]) -> pa.Table:
 
     Empties the list, so that no more copies of a part are in memory than must be.
     """
-    rows = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    columns = pa.concat_tables(tables).unify_dictionaries().columns
     tables.clear()
+    rows = _combine_chunks(columns)
     numbers = rows.column("question").combine_chunks()
     if pc.any(pc.less(numbers[1:], numbers[:-1])).as_py():
         rows = _sort(rows, numbers)
     return with_canonical_dictionaries(rows.select(RAW.names))
+
+
+def _combine_chunks(columns: list[pa.ChunkedArray]) -> pa.Table:
+    """The columns of numbered rows in one chunk each. Empties the list, so that only one is in memory twice."""
+    columns.reverse()
+    combined = [pa.table([columns.pop()], [name]).combine_chunks().column(0) for name in NUMBERED.names]
+    return pa.table(combined, schema=NUMBERED)
 
 
 def _sort(rows: pa.Table, numbers: pa.Array) -> pa.Table:

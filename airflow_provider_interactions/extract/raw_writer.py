@@ -61,7 +61,8 @@ class RawWriter:
 
     ``folder`` is where in the lake; the window's raw folder unless set. ``asked`` is that of the manifest. With
     ``checkpoints``, what was written outlives a failure. Without, a failure leaves nothing behind. Contacts come in
-    any order, each with all of its rows; a part has them in the order of their questions' numbers.
+    any order, each with all of its rows; a part has them in the order of their questions' numbers. ``share`` of the
+    usual size is enough for a part.
     """
 
     lake: Lake
@@ -72,6 +73,7 @@ class RawWriter:
     folder: str = ""
     checkpoints: CheckpointStore | None = None
     asked: str = ""
+    share: float = 1
     _pages: list[PageRows] = field(default_factory=list)
     _held: int = 0
     _held_bytes: int = 0
@@ -146,7 +148,7 @@ class RawWriter:
 
     def mark(self) -> Mark:
         """What has been added so far, for ``roll_back``. Whoever keeps a mark keeps less than half a part in memory."""
-        if fill_part(self._pending, 0.5):
+        if fill_part(self._pending, self.share / 2):
             self._write_pending()
         lists = self._pending, self._unsaved, self._ranges, self._rejected, self.state.written
         return Mark(len(self.state.parts), len(self.state.undated), [list[Any](held) for held in lists])
@@ -303,7 +305,7 @@ class RawWriter:
 
     def _append(self, rows: pa.Table) -> None:
         self._pending.append(rows)
-        if fill_part(self._pending):
+        if fill_part(self._pending, self.share):
             self._write_pending()
 
     def _write_pending(self) -> None:

@@ -44,6 +44,9 @@ from airflow_provider_interactions.tables.table import Table
 #: The number of absent types that the log names.
 SHOWN = 10
 
+#: A part has this share of the usual size: the rows of a table are held beside it.
+SHARE = 0.5
+
 log = logging.getLogger(__name__)
 
 
@@ -72,7 +75,9 @@ def _open_writer(job: Job, folder: str, tables: Sequence[TableAddress]) -> Itera
     """
     state = Checkpoint(extracted_at=job.extracted_at)
     if job.resume is None or not is_about_everyone(job):
-        with RawWriter(job.lake, job.place, state, job.batch, job.batches, folder, asked=job.asked) as writer:
+        with RawWriter(
+            job.lake, job.place, state, job.batch, job.batches, folder, asked=job.asked, share=SHARE
+        ) as writer:
             yield writer
         return
     store = open_checkpoints(job, [address.native_type for address in tables])
@@ -83,7 +88,7 @@ def _open_writer(job: Job, folder: str, tables: Sequence[TableAddress]) -> Itera
         found = None
     state, rows, _ = found or (state, [], [])
     state.generation = job.generation
-    with RawWriter(job.lake, job.place, state, job.batch, job.batches, folder, store, job.asked) as writer:
+    with RawWriter(job.lake, job.place, state, job.batch, job.batches, folder, store, job.asked, SHARE) as writer:
         writer.restore(rows, [(number, number + 1) for number in range(len(state.tables))])
         yield writer
 
