@@ -13,6 +13,9 @@ from airflow_provider_interactions.lake.storage import Lake
 #: The most days to sum up at once.
 MOST_DAYS = 31
 
+#: What is summed up, and by what.
+COLUMNS = ("vendor", "account", "step", "state", "ended_at", "requests", "rows", "throttled_seconds")
+
 
 class Usage(msgspec.Struct):
     """All tries that ended on one UTC day.
@@ -32,7 +35,7 @@ def sum_days(lake: Lake, last: date, days: int, vendor: str | None = None, accou
     """One entry for each of the ``days`` days up to ``last``, at most ``MOST_DAYS``. None chooses all accounts."""
     first = last - timedelta(days=min(days, MOST_DAYS) - 1)
     found = {day: Usage(day) for day in (first + timedelta(days=n) for n in range((last - first).days + 1))}
-    for row in read_ledger(lake, first, last).to_pylist():
+    for row in read_ledger(lake, first, last).select(COLUMNS).to_pylist():
         if vendor in (None, row["vendor"]) and account in (None, row["account"]):
             _add_try(found[row["ended_at"].date()], row)
     return list(found.values())
