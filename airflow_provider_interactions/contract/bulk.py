@@ -75,7 +75,8 @@ class Bulk:
     reads it (pyarrow.StringArray) where it is text, null where a text is none.
     The first of ``people`` that is not null names the person; ``spell_ids`` gives identifiers (pyarrow.StringArray)
     their one spelling, and null to texts that stand for none. A key may not be such a text either; apart from that, it
-    stays as it is.
+    stays as it is. ``mark_keys(keys, counts)``, with the texts of the column ``count``, changes the keys of rows that
+    are interactions of their own though they may share the key of another row.
     """
 
     open_access: Callable[[Fetch, str, Credentials[Any]], Awaitable[Access]]
@@ -87,3 +88,5 @@ class Bulk:
     read_versions: Callable[[Any], Any]
     people: Sequence[PersonColumn]
     spell_ids: Callable[[Any], Any]
+    count: str = ""
+    mark_keys: Callable[[Any, Any], Any] | None = None

@@ -12,7 +12,7 @@ from airflow_provider_interactions.tables.table import find_name
 
 def name_narrow_columns(bulk: Bulk) -> list[str]:
     """The columns of keys, versions and instants: all that says whether rows have changed."""
-    return [bulk.time, *bulk.keys, bulk.version]
+    return [bulk.time, *bulk.keys, bulk.version, *([bulk.count] if bulk.count else [])]
 
 
 def read_instants(rows: pa.RecordBatch, bulk: Bulk) -> pa.TimestampArray:
@@ -31,7 +31,8 @@ def read_keys(rows: pa.RecordBatch, bulk: Bulk) -> pa.StringArray:
 
     Rows that share an empty text or GUID are not versions of one interaction.
     """
-    return pc.coalesce(*(_read_key(_to_text(_find(rows, name)), bulk) for name in bulk.keys))
+    keys = pc.coalesce(*(_read_key(_to_text(_find(rows, name)), bulk) for name in bulk.keys))
+    return bulk.mark_keys(keys, _to_text(_find(rows, bulk.count))) if bulk.mark_keys else keys
 
 
 def _read_key(texts: pa.StringArray, bulk: Bulk) -> pa.StringArray:

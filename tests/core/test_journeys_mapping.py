@@ -253,8 +253,10 @@ def test_the_table_decides_about_the_type_and_the_rows_own_word_stays():
 
 
 def test_a_cancelled_delivery_and_its_cancellation_add_up():
-    counts = [mapped(ROW, "EmailDelivered", DeliveredCount=count).count for count in (1, "-1")]
-    assert counts == [1, -1]
+    rows = [mapped(ROW, "EmailDelivered", DeliveredCount=count) for count in (1, "-1")]
+    assert [row.count for row in rows] == [1, -1]
+    # Both stay, also if they share an id.
+    assert rows[1].interaction_id == f"{rows[0].interaction_id}:cancelled"
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,12 @@ COLUMNS = frozenset(
 
 
 def get_key(row: Row) -> str:
-    """IdempotencyId, else InternalMarketingInteractionId, which Microsoft's Power BI template takes for the id."""
-    return row.fields.get("IdempotencyId") or row.fields.get("InternalMarketingInteractionId") or ""
+    """IdempotencyId, else InternalMarketingInteractionId, which Microsoft's Power BI template takes for the id.
+
+    A row that cancels a delivery stands beside the delivery, whatever its ids, because both are added up.
+    """
+    key = row.fields.get("IdempotencyId") or row.fields.get("InternalMarketingInteractionId") or ""
+    return f"{key}:cancelled" if (row.fields.get("DeliveredCount") or 0) < 0 else key
 
 
 def get_time(options: Options, row: Row) -> int:

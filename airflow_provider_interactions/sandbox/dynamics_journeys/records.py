@@ -116,7 +116,13 @@ def _update(world: World, row: Row, *key: object) -> Row:
 
 
 def _cancel_delivery(world: World, row: Row, *key: object) -> Row:
-    """The second EmailDelivered of a message that bounced remotely (ci-docs, fabric-integration.md, FAQ)."""
+    """The second EmailDelivered of a message that bounced remotely (ci-docs, fabric-integration.md, FAQ).
+
+    Some share the ids of the first, and have a greater Version, since no page says that they have ids of their own.
+    """
+    if "Version" in row.fields and draw_chance(world, 2, *key, "same ids"):
+        fields = row.fields | {"DeliveredCount": -1, "Version": row.fields["Version"] + 2}
+        return row._replace(fields=fields, arrival=row.arrival + 2)
     ids = {name: _draw_id(world, row.contact, name, *key, "bounce") for name in KEYS if name in row.fields}
     return row._replace(fields=row.fields | ids | {"DeliveredCount": -1}, arrival=row.arrival + 2)
 

@@ -25,6 +25,11 @@ _LARGEST_VERSION = pa.scalar(2**63 - 1, pa.uint64())
 
 TIME = "Timestamp"
 
+#: 1 for a delivery, -1 for a row that cancels one.
+COUNT = "DeliveredCount"
+
+_NEGATIVE = r"^\s*-0*[1-9]"
+
 #: Kinds of people by the word of a type, in lower case.
 KINDS = {"contact": "contact", "lead": "lead", "ci profile": "profile", "ciprofile": "profile", "profile": "profile"}
 
@@ -50,6 +55,17 @@ def read_versions(texts: pa.StringArray) -> pa.Int64Array:
     whole = pc.match_substring_regex(digits, r"^[0-9]{1,19}$")
     found = replace_by_null(digits, pc.invert(whole)).cast(pa.uint64())
     return replace_by_null(found, pc.greater(found, _LARGEST_VERSION)).cast(pa.int64())
+
+
+def mark_cancellations(keys: pa.StringArray, counts: pa.StringArray) -> pa.StringArray:
+    """Keys, with an ending where the count is negative: a row that cancels a delivery does not replace its row.
+
+    Both are added up (fabric-integration.md, FAQ, 2026-03-26). Whether they share an id is not published.
+    """
+    cancelling = pc.fill_null(pc.match_substring_regex(counts, _NEGATIVE), False)
+    if not pc.any(cancelling).as_py():
+        return keys
+    return pc.if_else(cancelling, pc.binary_join_element_wise(keys, "cancelled", ":"), keys)
 
 
 def spell_ids(texts: pa.StringArray) -> pa.StringArray:

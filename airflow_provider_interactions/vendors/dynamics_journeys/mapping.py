@@ -15,9 +15,11 @@ import pyarrow.compute as pc
 from airflow_provider_interactions.contract import Mapped
 from airflow_provider_interactions.vendors.dynamics_journeys.clients import CLIENTS
 from airflow_provider_interactions.vendors.dynamics_journeys.columns import (
+    COUNT,
     KEYS,
     TIME,
     VERSION,
+    mark_cancellations,
     read_versions,
     spell_ids,
 )
@@ -59,7 +61,7 @@ def map_records(raw: pa.RecordBatch) -> Mapped:
         "action": map_words(types, lambda name: map_type(name)[1]),
         "campaign_id": spell_ids(records.take_text("CustomerJourneyId")),
         "message_id": spell_ids(records.take_text("MessageId")),
-        "count": _read_counts(records, records.take_text("DeliveredCount")),
+        "count": _read_counts(records, records.take_text(COUNT)),
         "revision": _take_versions(records),
         **_read_contacts(records, types),
     }
@@ -93,6 +95,7 @@ def _read_ids(records: Records, types: pa.DictionaryArray) -> pa.StringArray:
     first, older = records.take_text(KEYS[0]), records.peek_text(KEYS[1])
     keys = pc.coalesce(*(replace_by_null(texts, are_placeholders(texts)) for texts in (first, older)))
     records.reject_where(keys.is_null(), f"{KEYS[0]} and {KEYS[1]} are missing or only placeholders")
+    keys = mark_cancellations(keys, records.peek_text(COUNT))
     return pc.binary_join_element_wise(types.cast(pa.string()), keys, ":")
 
 
@@ -133,7 +136,7 @@ def _read_counts(records: Records, texts: pa.StringArray) -> pa.Int32Array:
     spelled = records.spell_numbers(texts)
     found = replace_by_null(spelled, pc.invert(pc.match_substring_regex(spelled, _WHOLE_NUMBER))).cast(pa.int64())
     found = replace_by_null(found, pc.greater(pc.abs(found), _LARGEST_COUNT))
-    records.reject_where(pc.and_(spelled.is_valid(), found.is_null()), "DeliveredCount is not a 32-bit number")
+    records.reject_where(pc.and_(spelled.is_valid(), found.is_null()), f"{COUNT} is not a 32-bit number")
     return found.cast(pa.int32())
 
 

@@ -131,6 +131,8 @@ VENDOR = Vendor(
         read_versions=columns.read_versions,
         people=columns.PEOPLE,
         spell_ids=columns.spell_ids,
+        count=columns.COUNT,
+        mark_keys=columns.mark_cancellations,
     ),
     # Of Dataverse, as for the action. Three calls an hour go there; the storage's limits are its own.
     pace=Pace(concurrency=52, requests=6000, seconds=300, source="learn.microsoft.com, api-limits, 2026-11"),

@@ -22,7 +22,15 @@ from airflow_provider_interactions.normalize import pipeline
 from airflow_provider_interactions.normalize.pipeline import normalize
 from airflow_provider_interactions.person.files import read_person
 from airflow_provider_interactions.person.from_lake import land_from_lake
-from airflow_provider_interactions.vendors.dynamics_journeys.columns import KEYS, PEOPLE, TIME, VERSION, spell_ids
+from airflow_provider_interactions.vendors.dynamics_journeys.columns import (
+    COUNT,
+    KEYS,
+    PEOPLE,
+    TIME,
+    VERSION,
+    mark_cancellations,
+    spell_ids,
+)
 from airflow_provider_interactions.vendors.dynamics_journeys.mapping import map_records
 from airflow_provider_interactions.vendors.dynamics_journeys.times import read_timestamps
 from airflow_provider_interactions.window import Window
@@ -45,6 +53,7 @@ def register(monkeypatch):
     def make(folder):
         rig = make_rig(Path(folder))
         columns = {"time": TIME, "keys": KEYS, "version": VERSION, "people": PEOPLE}
+        columns |= {"count": COUNT, "mark_keys": mark_cancellations}
         bulk = replace(rig.vendor.bulk, **columns, read_times=read_timestamps, spell_ids=spell_ids)
         rig.vendor = module.VENDOR = replace(rig.vendor, bulk=bulk, map_records=map_records)
         return rig
@@ -102,12 +111,19 @@ def test_the_newest_version_of_each_key_stays_whatever_the_order(journeys_of_mod
     assert (counts.repeated, len(found)) == (len(rows) - len(newest), len(newest))
 
 
-def test_both_rows_of_a_cancelled_delivery_stay(journeys, tmp_path):
+@pytest.mark.parametrize("kind", [pa.int32(), pa.int64(), pa.string()])
+@pytest.mark.parametrize("other", ["a", "b"])  # whether it has an id of its own is not published
+def test_both_rows_of_a_cancelled_delivery_stay(journeys, tmp_path, other, kind):
     rig = journeys(tmp_path)
-    rows = [row(key, FIRST, DeliveredCount=count, MessageId="m") for key, count in (("a", 1), ("b", -1), ("c", 1))]
-    rig.disk.add("EmailDelivered", build_rows(*rows, DeliveredCount=pa.int32()))
-    found = list_rows(rig, normalize(rig.lake, rig.run(day(0))))
+    known = (("a", 1, 1), (other, 2, -1), ("c", 1, 1), (other, 3, -1))
+    spell, form = (str, "csv") if kind == pa.string() else (int, "delta")
+    rows = [row(key, FIRST, version, DeliveredCount=spell(count), MessageId="m") for key, version, count in known]
+    rig.disk.add("EmailDelivered", build_rows(*rows, DeliveredCount=kind), form)
+    manifest = normalize(rig.lake, rig.run(day(0)))
+    found = list_rows(rig, manifest)
     assert sorted(one["count"] for one in found) == [-1, 1, 1]
+    assert {one["revision"] for one in found if one["count"] < 0} == {3}
+    assert manifest.counts.repeated == 1
     assert {one["action"] for one in found} == {"delivered"}
 
 
