@@ -113,16 +113,17 @@ class KeyFiles:
         return sum(self._do_at_once(self._rewrap, names))
 
     def _change(self, name: str, change: Callable[[KeyFile], tuple[KeyFile, int]]) -> int:
-        masters = self._open_masters()
+        masters, latest = self._open_masters(), [_EMPTY]
 
         def encode(data: bytes) -> Changed:
-            changed, count = change(self._decode(name, data))
-            self.known[name] = changed
+            latest[0], count = change(self._decode(name, data))
             master = msgspec.json.decode(data, type=Sealed).master if data else masters.current
-            plain = msgspec.msgpack.encode(changed)
+            plain = msgspec.msgpack.encode(latest[0])
             return msgspec.json.encode(masters.seal(plain, name, master)) if count else None, count
 
-        return self._replace(name, encode)
+        count = self._replace(name, encode)
+        self.known[name] = latest[0]  # only now: a key that was not stored must never be used
+        return count
 
     def _rewrap(self, name: str) -> int:
         masters = self._open_masters()

@@ -487,6 +487,22 @@ def test_erasures_side_by_side_lose_nothing(tmp_path):
     assert {one for one in CONTACTS if ring.is_destroyed(hashes[one])} == set(CONTACTS) - set(CONTACTS[::8])
 
 
+def test_a_key_that_could_not_be_stored_is_never_used(tmp_path):
+    ring = open_ring(tmp_path)
+    contacts = [("email", f"{n}@example.org") for n in range(40)]
+    ring.create_keys("capillary", contacts[:1])
+    blocked = [tmp_path / f"{n:02x}.json.new" for n in range(256)]
+    for path in blocked:
+        path.mkdir()
+    with pytest.raises(ConfigError, match="key store cannot be written"):
+        ring.create_keys("capillary", contacts)
+    for path in blocked:
+        path.rmdir()
+    used = ring.create_keys("capillary", contacts)
+    stored = open_ring(tmp_path).create_keys("capillary", contacts)
+    assert {one: key.id for one, key in used.items()} == {one: key.id for one, key in stored.items()}
+
+
 def test_a_key_store_in_the_lake_is_refused(tmp_path):
     lake = Lake.at(str(tmp_path / "lake"))
     for inside in ("lake", "lake/keys"):
