@@ -150,4 +150,8 @@ def test_a_week_from_all_vendors_is_in_the_table_though_a_worker_was_killed(kill
         assert [str(finding) for finding in findings if finding.difference] == []
         assert findings[-1].found > 0
         assert [outcome.window for outcome in outcomes] == WEEK
-        assert [outcome.loaded for outcome in outcomes] == [finding.found for finding in findings[:-1]]
+        loaded, found = [one.loaded for one in outcomes], [finding.found for finding in findings[:-1]]
+        if source.vendor == "dynamics_journeys":  # of a row that has moved, two windows have a version
+            assert all(more >= rows for more, rows in zip(loaded, found, strict=True))
+        else:
+            assert loaded == found
