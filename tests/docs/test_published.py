@@ -79,3 +79,10 @@ def test_ci_finds_the_readmes_two_commands(tools):
     wanted = set(re.findall(r"\$\(command_of (\w+)\)", script))
     marks = {block.mark for block in tools.blocks("bash") if block.page == "../README.md" and block.mark}
     assert marks == {f"command: {name}" for name in wanted} == {"command: demo", "command: tests"}
+
+
+def test_the_readme_lists_every_extra(tools, metadata):
+    table = tools.pages["../README.md"].partition("| extra | for |")[2].partition("\n\n")[0]
+    first_cells = " ".join(re.findall(r"^\|([^|]*)\|", table, re.MULTILINE))
+    listed = set(re.findall(r"`([\w-]+)`", first_cells))
+    assert listed == set(metadata.get_all("Provides-Extra"))
