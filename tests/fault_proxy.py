@@ -61,15 +61,13 @@ class Handler(BaseHTTPRequestHandler):
         if harm == "slow" or (harm or "").isdigit():
             self.answer(*((503, {}, SLOW_DOWN) if harm == "slow" else (int(harm), {}, b"")))
             return
-        upstream = http.client.HTTPConnection(self.server.server, timeout=60)
-        self.send_on(upstream, body[: len(body) // 2] if harm == "cut" else body)
-        if harm == "cut":
-            upstream.close()
-            self.close_connection = True
-            return
-        response = upstream.getresponse()
-        answer = response.status, dict(response.getheaders()), response.read()
-        upstream.close()
+        with contextlib.closing(http.client.HTTPConnection(self.server.server, timeout=60)) as upstream:
+            self.send_on(upstream, body[: len(body) // 2] if harm == "cut" else body)
+            if harm == "cut":
+                self.close_connection = True
+                return
+            response = upstream.getresponse()
+            answer = response.status, dict(response.getheaders()), response.read()
         self.close_connection = harm in {"mute", "half"}
         if harm != "mute":
             self.answer(*answer, response.getheader("Content-Length"), half=harm == "half")

@@ -7,7 +7,7 @@ its list of contacts, and one that had too many rejects leaves these, to be look
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -37,6 +37,12 @@ def remove_orphan_files(lake: Lake, place: WindowPaths, now: datetime) -> None:
         keep = list_landed_files(lake, place) | list_referenced(lake, place.folder("raw"))
         manifest = lake.read(place.manifest, Manifest)
         lake.remove(path for path in old if path not in keep and not (manifest and path in manifest.paths))
+
+
+def remove_half_written(lake: Lake, folders: Iterable[str], now: datetime) -> None:
+    """Remove files that have no name yet because a process died while it wrote them, a day ago or longer."""
+    paths = (path for folder in folders for path in lake.list_files(folder) if path.endswith(".tmp"))
+    lake.remove([path for path in paths if (at := read_timestamp(path)) and now - at >= AGE])
 
 
 def _remove_expired(lake: Lake, place: WindowPaths, now: datetime) -> None:

@@ -14,14 +14,14 @@ import pyarrow.parquet as pq
 
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError, LakeUnavailable, Unreconciled
-from airflow_provider_interactions.extract.cleanup import AGE
+from airflow_provider_interactions.extract.cleanup import remove_half_written
 from airflow_provider_interactions.extract.erase_rows import erase_published
 from airflow_provider_interactions.extract.people import GivenPeople, find_rows
 from airflow_provider_interactions.extract.raw_table import unpack_rows
 from airflow_provider_interactions.extract.rewriter import Rewriter
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.parquet import Writer
-from airflow_provider_interactions.lake.paths import AccountPaths, WindowPaths, read_timestamp, read_window
+from airflow_provider_interactions.lake.paths import AccountPaths, WindowPaths, read_window
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.swap import hold_folder
 from airflow_provider_interactions.person.erase_answers import AnswersErasure
@@ -140,7 +140,7 @@ class AccountErasure:
             if path in referenced or path in self.rewriter.clean:
                 continue
             self._try(path, partial(self._replace_in_place, path, changed))
-        self._remove_unfinished()
+        remove_half_written(self.lake, map(self.account.folder, LAYERS), self.now)
         known = referenced | self.rewriter.clean
         return bool(changed & self._list_referenced()) or not self._list_referenced() <= known
 
@@ -150,16 +150,6 @@ class AccountErasure:
                 changed.add(path)
         except FileNotFoundError:
             return
-
-    def _remove_unfinished(self) -> None:
-        """Remove files that processes left half-written when they died."""
-        paths = (path for layer in LAYERS for path in self.lake.list_files(self.account.folder(layer)))
-        old = [path for path in paths if path.endswith(".tmp") and self._is_old(path)]
-        self.lake.remove(old)
-
-    def _is_old(self, path: str) -> bool:
-        at = read_timestamp(path)
-        return at is not None and self.now - at >= AGE
 
     def _count_rewritten(self) -> None:
         for path, rows in self.rewriter.removed.items():

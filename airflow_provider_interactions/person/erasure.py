@@ -31,11 +31,12 @@ from msgspec.structs import replace
 
 from airflow_provider_interactions.contract import Contact, Vendor
 from airflow_provider_interactions.errors import ConfigError, InteractionsError, LakeUnavailable, LoadError
+from airflow_provider_interactions.extract.cleanup import remove_half_written
 from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.paths import AccountPaths, escape_segment, list_accounts, timestamp
 from airflow_provider_interactions.lake.pseudonyms import find_key_ring, name_contacts
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.lake.suppression import Entry, read_suppression, suppress
+from airflow_provider_interactions.lake.suppression import FOLDER, Entry, read_suppression, suppress
 from airflow_provider_interactions.normalize.policy import Key
 from airflow_provider_interactions.person.erase_account import LAYERS, AccountErasure
 from airflow_provider_interactions.person.erase_answers import AnswersErasure
@@ -52,6 +53,9 @@ PLACES = (
     *("raw", "interactions", "history", "rejects", "outcomes", "undated"),
     *("contacts", "unfinished", "requests"),
 )
+
+#: The folders in which an erasure itself writes.
+BOOKS = ("erasures", "receipts", FOLDER)
 
 
 class Table(Protocol):
@@ -149,6 +153,7 @@ class _Erasure:
         self._erase_answers_of_all()
         self._erase_from_targets()
         self._destroy_keys()
+        remove_half_written(self.lake, BOOKS, self.now)
         self._search()
         self._finish()
 

@@ -154,6 +154,15 @@ async def _listen(state: State) -> tuple[web.AppRunner, str]:
     return runner, f"http://{state.config.host}:{runner.addresses[0][1]}"
 
 
+async def _end_tasks() -> None:
+    """End what still runs: a connection that was accepted a moment ago closes its socket then."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.sleep(0)
+
+
 @contextmanager
 def serve(config: SandboxConfig | None = None) -> Iterator[Sandbox]:
     """Run a sandbox in a thread of its own while the block runs; every socket is closed at its end."""
@@ -171,6 +180,7 @@ def serve(config: SandboxConfig | None = None) -> Iterator[Sandbox]:
             yield Sandbox(state, loop, url)
         finally:
             wait(runner.cleanup())
+            wait(_end_tasks())
     finally:
         wait(loop.shutdown_default_executor())
         loop.call_soon_threadsafe(loop.stop)
