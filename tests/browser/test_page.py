@@ -182,8 +182,29 @@ def test_keys_move_between_cells_and_close_the_panel(page):
     panel.get_by_role("heading", name=f"{day(2).start:%Y-%m-%d}").wait_for()
     assert page.locator('[aria-pressed="true"]').count() == 1
     page.keyboard.press("Escape")
-    assert not panel.is_visible()
+    panel.wait_for(state="hidden")
     assert page.locator('[aria-pressed="true"]').count() == 0
+
+
+def test_a_response_that_comes_late_changes_no_other_panel(page):
+    held, panel = [], page.get_by_role("complementary")
+    page.route("**/api/window?*", lambda route: held.append(route))  # noqa: PLW0108 - it must be a function of Python
+    cells(page).nth(8).click()
+    cells(page).nth(9).click()
+    panel.get_by_text("Loading…").wait_for()
+    page.wait_for_function("document.querySelectorAll('[aria-pressed=\"true\"]').length == 1")
+    answer_late(page, held.pop(0))
+    panel.get_by_text("Loading…").wait_for()  # it waits for the other window still
+    page.keyboard.press("Escape")
+    answer_late(page, held.pop(0))
+    panel.wait_for(state="hidden")
+
+
+def answer_late(page, route):
+    """Let a request go on, and wait until the page has had its response."""
+    with page.expect_response("**/api/window?*"):
+        route.continue_()
+    page.evaluate("new Promise((done) => setTimeout(done, 200))")
 
 
 def test_the_manifest_opens_as_a_page(page):

@@ -187,7 +187,10 @@ function moveFocus(event) {
 
 /* ---- one window ---- */
 
+let opened = 0; // how often the panel was opened or closed
+
 function closePanel() {
+  opened += 1;
   $("panel").hidden = true;
   for (const cell of document.querySelectorAll('.cell[aria-pressed="true"]')) cell.setAttribute("aria-pressed", "false");
 }
@@ -201,16 +204,23 @@ function fillPanel(title, ...children) {
   $("panel").focus({ preventScroll: true });
 }
 
-async function openWindow(account, start, end, cell) {
+/* Load something and show it, unless the panel was closed, or opened for something else, meanwhile. */
+async function openPanel(title, load, show) {
   closePanel();
-  const asked = new URLSearchParams({ vendor: account.vendor, account: account.account, start, end });
-  fillPanel(nameWindow(start, end), make("p", {}, "Loading…"));
-  if (cell) keepInView(cell);
+  const mine = opened;
+  fillPanel(title, make("p", {}, "Loading…"));
   try {
-    showWindow(await call(`api/window?${asked}`), asked);
+    const found = await load();
+    if (mine === opened) show(found);
   } catch (error) {
-    fillPanel(nameWindow(start, end), make("p", { class: "warning" }, error.message));
+    if (mine === opened) fillPanel(title, make("p", { class: "warning" }, error.message));
   }
+}
+
+function openWindow(account, start, end, cell) {
+  const asked = new URLSearchParams({ vendor: account.vendor, account: account.account, start, end });
+  openPanel(nameWindow(start, end), () => call(`api/window?${asked}`), (found) => showWindow(found, asked));
+  if (cell) keepInView(cell);
 }
 
 /* On a narrow screen, the panel covers what is below. */
@@ -366,24 +376,14 @@ async function cancelBackfill({ dag_id, from_date, to_date }) {
   for (const one of backfills.filter((each) => isOurs(each) && !each.completed_at)) await callAirflow(`backfills/${one.id}/cancel`, {}, "PUT");
 }
 
-async function openFill(account, gaps) {
-  closePanel();
+function openFill(account, gaps) {
   const title = `Fill ${count(gaps.length)} ${gaps.length === 1 ? "window" : "windows"}`;
-  fillPanel(title, make("p", {}, "Loading…"));
-  try {
-    const asked = new URLSearchParams({ vendor: account.vendor, account: account.account });
-    const dags = await call(`api/dags?${asked}`);
-    if (!dags.length) {
-      fillPanel(title, make("p", { class: "warning" }, "No DAG has extracted windows of this account in the last month. Run its DAG once, then come back."));
-      return;
-    }
-    showFill(title, account, gaps, dags);
-  } catch (error) {
-    fillPanel(title, make("p", { class: "warning" }, error.message));
-  }
+  const asked = new URLSearchParams({ vendor: account.vendor, account: account.account });
+  openPanel(title, () => call(`api/dags?${asked}`), (dags) => showFill(title, account, gaps, dags));
 }
 
 function showFill(title, account, gaps, dags) {
+  if (!dags.length) throw new Error("No DAG has extracted windows of this account in the last month. Run its DAG once, then come back.");
   const select = make("select", { name: "dag" }, ...dags.map((dag) => make("option", { value: dag }, dag)));
   const plans = make("div", { "aria-live": "polite" });
   const show = () => plans.replaceChildren(...joinGaps(gaps).map((range) => drawRange(account, range, select.value)));
