@@ -47,10 +47,12 @@ FROM narrow WHERE "at" IS NOT NULL GROUP BY piece
 """
 
 # Keys with one row, which are most, are left out first. Of rows with the same key and version, the first one counts.
+# Versions in several pieces do not supersede each other: a piece has the same rows if it is read by itself.
 _SUPERSEDED = """
 SELECT "place", "key" FROM narrow
 SEMI JOIN (SELECT "key" FROM narrow WHERE "key" IS NOT NULL GROUP BY "key" HAVING count(*) > 1) USING ("key")
-QUALIFY row_number() OVER (PARTITION BY "key" ORDER BY "version" DESC, "place") > 1 ORDER BY "place"
+WINDOW newest AS (PARTITION BY (epoch_us("at") - $1) // $2, "key" ORDER BY "version" DESC, "place")
+QUALIFY row_number() OVER newest > 1 ORDER BY "place"
 """
 
 #: Superseded rows that are fetched from DuckDB at once.
@@ -71,8 +73,8 @@ class WindowFacts(msgspec.Struct, frozen=True):
 class NarrowFacts(NamedTuple):
     """The facts of each piece of a window by its number.
 
-    ``superseded`` are the places and keys of rows that are not the newest of their key, by place; to be read before the
-    facts of the next table. ``undated`` is the number of rows without an instant.
+    ``superseded`` are the places and keys of rows that are not the newest of their key and piece, by place; to be read
+    before the facts of the next table. ``undated`` is the number of rows without an instant.
     """
 
     pieces: dict[int, Fact]
@@ -119,9 +121,10 @@ class FactReader:
         database = self._database or self._open()
         undated = _copy_rows(database, narrow)
         length = (width or (window.end - window.start)) // timedelta(microseconds=1)
-        pieces = database.execute(_FACTS, [_count_microseconds(window.start), length]).fetchall()
+        bounds = _count_microseconds(window.start), length
+        pieces = database.execute(_FACTS, bounds).fetchall()
         facts = {piece: (rows, digest) for piece, rows, digest in pieces}
-        return NarrowFacts(facts, _find_superseded(database), undated)
+        return NarrowFacts(facts, _find_superseded(database, bounds), undated)
 
     def _open(self) -> DuckDBPyConnection:
         try:
@@ -163,8 +166,8 @@ def _copy_rows(database: DuckDBPyConnection, narrow: Iterator[pa.RecordBatch]) -
     return undated[0]
 
 
-def _find_superseded(database: DuckDBPyConnection) -> Iterator[tuple[int, str]]:
-    found = database.execute(_SUPERSEDED)
+def _find_superseded(database: DuckDBPyConnection, bounds: tuple[int, int]) -> Iterator[tuple[int, str]]:
+    found = database.execute(_SUPERSEDED, bounds)
     while some := found.fetchmany(_FETCHED):
         yield from some
 

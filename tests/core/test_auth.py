@@ -80,7 +80,7 @@ def test_another_good_status_and_a_byte_order_mark(vendor, status, mark):
 @ALL
 @pytest.mark.parametrize("body", [b"", b" ", b"null", b"[]", b"<html>", b"{", b'"tok"', b"\xff"])
 def test_a_body_without_a_token_may_be_a_fault_and_not_the_credentials(vendor, body):
-    with pytest.raises(BadResponse, match="answer"):
+    with pytest.raises(BadResponse, match="response"):
         VENDORS[vendor][0](Response(200, {}, body))
 
 

@@ -76,7 +76,7 @@ def daily(jobs, **changed):
 
 def wide(jobs, batches=None):
     """All days at once."""
-    made = jobs(TIME, "wide")
+    made = jobs(TIME, "wide", width=DAY)
     lake = made[0].lake
     batches = batches or [extract(job) for job in made]
     done = [normalize(lake, raw) for raw in split_window.split_run(lake, batches, DAY)]
@@ -136,7 +136,7 @@ def test_all_of_it_in_one_manifest(jobs):
 
 
 def test_a_try_that_died_half_way_is_done_again(jobs):
-    made = jobs(TIME, "wide", resume="run")
+    made = jobs(TIME, "wide", width=DAY, resume="run")
     batches = [extract(job) for job in made]
     lake, begun = made[0].lake, split_window.split_run(made[0].lake, batches, DAY)
     first = [normalize(lake, next(begun)) for _ in range(3)]

@@ -178,7 +178,9 @@ def test_windows_are_loaded_from_a_terminal(shell, vendor):
     normalized = shell.ask("normalize", vendor, *DATES)["windows"]
     loaded = shell.ask("load", vendor, *DATES)["windows"]
     expected = shell.sandbox.oracle(vendor, *SPAN).interactions
-    assert sum(one["counts"]["canonical"] for one in normalized) == expected > 0
+    canonical = sum(one["counts"]["canonical"] for one in normalized)
+    # A row of a table that has moved has a version in two windows.
+    assert canonical >= expected > 0 if VENDORS[vendor].bulk else canonical == expected > 0
     assert sum(one["counts"]["inserted"] for one in loaded) == expected
     with duckdb.connect(shell.folder / "lake/interactions.duckdb", read_only=True) as database:
         assert database.execute("SELECT count(*) FROM interactions").fetchall() == [(expected,)]

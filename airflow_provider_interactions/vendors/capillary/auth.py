@@ -90,7 +90,7 @@ def read_token(response: Response) -> Token:
     if granted.get("accessToken"):
         return shared.grant_token(granted["accessToken"], granted.get("ttlSeconds"), TOKEN_LIFE)
     if status.is_success(response.status) and not members:
-        msg = "the token call's answer does not have the documented shape"
+        msg = "the token call's response does not have the documented shape"
         raise BadResponse(msg, status=response.status)
     raise shared.judge_refusal(
         response,
