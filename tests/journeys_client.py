@@ -181,6 +181,8 @@ def build_facts(table: str, rows: list[dict[str, Any]]) -> tuple[list[Fact], lis
     rejects = []
     for row in rows:
         key = row.get("IdempotencyId") or row.get("InternalMarketingInteractionId")
+        if key and (row.get("DeliveredCount") or 0) < 0:  # it cancels a delivery, and both are added up
+            key = f"{key}:cancelled"
         somebody = table in _NOBODYS or any(name in row for name in _PEOPLE)
         if not key or not somebody or not isinstance(row.get("Timestamp"), datetime):
             rejects.append(row)

@@ -57,7 +57,7 @@ def test_a_long_pause_defers_and_the_checkpoint_goes_on(sandbox, extraction, con
     sandbox.reset()
     whole = extraction(concurrency=1).execute({**context, "ti": None})
     # One was refused, and one asks for another token; a few more were answered but not yet in the checkpoint.
-    assert in_all <= 1.05 * sandbox.stats()[VENDOR]["requests"]
+    assert in_all <= 1.1 * sandbox.stats()[VENDOR]["requests"]
     assert found["counts"]["landed"] == whole["counts"]["landed"] > 0
 
 

@@ -22,10 +22,10 @@ class Oracle:
     def __init__(self, facts):
         self.known = facts
 
-    def expected(self, _vendor, _window):
+    def expected(self, _vendor, _window, _read):
         return Expected(len(self.known), digest(self.known), 1)
 
-    def facts(self, _vendor, _window):
+    def facts(self, _vendor, _window, _read):
         return self.known
 
 

@@ -30,7 +30,7 @@ KNOWN = {"bash", "python", "sql", "yaml"}
 #: Variables that Airflow and the C library read.
 FOREIGN = {
     *("AIRFLOW_HOME", "AIRFLOW__CORE__LOAD_EXAMPLES", "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"),
-    *("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"),
+    *("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "ARROW_DEFAULT_MEMORY_POOL"),
     # those of the dbt project, which tests/models checks, and Cosmos
     *(
         "INTERACTIONS_DUCKDB",
