@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from operator import eq, ge
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -57,7 +58,10 @@ def test_one_run_over_three_days_leaves_what_three_runs_leave(run_dag, sandbox, 
     assert each > once > 0 if VENDORS[vendor].filters_by_date else each == 0, "histories serve later windows, too"
     done = Loaded(**api.xcom["load", "return_value", -1]["loaded"])
     summary = summarize_loaded("load", unpack(api.xcom["normalize", "return_value", -1]), done)
-    assert (summary.windows, summary.rows) == (3, len(at_once))
+    # A row of a table that has moved has a version in each of two windows, and the table has one of them.
+    at_least = ge if VENDORS[vendor].bulk else eq
+    assert summary.windows == 3
+    assert at_least(summary.rows, len(at_once))
     assert summary.extra["manifests"].startswith(f"manifests/vendor={vendor}/account=")
     assert "manifest" not in summary.extra
 
