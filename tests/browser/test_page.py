@@ -200,9 +200,23 @@ def test_a_response_that_comes_late_changes_no_other_panel(page):
     panel.wait_for(state="hidden")
 
 
-def answer_late(page, route):
+def test_a_response_that_comes_late_changes_no_newer_choice(page):
+    held = []
+    page.route("**/api/coverage?*", lambda route: held.append(route))  # noqa: PLW0108 - it must be a function of Python
+    page.get_by_role("button", name="4 weeks").click()
+    page.wait_for_function("document.body.innerText.includes('Loading…')")
+    page.get_by_role("button", name="12 weeks").click()
+    page.wait_for_timeout(100)
+    late, newer = held
+    answer_late(page, newer, "coverage")
+    chosen = page.locator("[name=start]").input_value()
+    answer_late(page, late, "coverage")
+    assert page.locator("[name=start]").input_value() == chosen
+
+
+def answer_late(page, route, what="window"):
     """Let a request go on, and wait until the page has had its response."""
-    with page.expect_response("**/api/window?*"):
+    with page.expect_response(f"**/api/{what}?*"):
         route.continue_()
     page.evaluate("new Promise((done) => setTimeout(done, 200))")
 

@@ -85,10 +85,13 @@ function offer(select, values) {
 
 async function refresh({ isQuiet = false } = {}) {
   if (!isQuiet) say("Loading…");
+  const asked = `${readFilters()}`, isLate = () => asked !== `${readFilters()}`; // then another refresh is under way
   try {
-    shown = await call(`api/coverage?${readFilters()}`);
+    const found = await call(`api/coverage?${asked}`);
+    if (isLate()) return;
+    shown = found;
   } catch (error) {
-    say(error.message, true);
+    if (!isLate()) say(error.message, true);
     return;
   }
   setSpan(shown.start, shown.end);
@@ -302,6 +305,7 @@ async function showUsage() {
   place.textContent = "Loading…";
   try {
     const found = await call(`api/usage?${asked}`);
+    if (`${filters}` !== `${readFilters()}`) return; // late: the charts of the new filters are under way
     place.replaceChildren(...Object.entries(CHARTS).map(([name, text]) => drawChart(found, name, text)));
   } catch (error) {
     place.textContent = error.message;
