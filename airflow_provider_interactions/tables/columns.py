@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract.bulk import Bulk, PersonColumn
 from airflow_provider_interactions.schema import INSTANT
+from airflow_provider_interactions.tables.payloads import write_texts
 from airflow_provider_interactions.tables.table import find_name
 
 
@@ -60,7 +61,7 @@ def _read_kinds(rows: pa.RecordBatch, column: PersonColumn) -> pa.StringArray:
     usual = pa.repeat(pa.scalar(column.kind), rows.num_rows)
     if not column.kind_column:
         return usual
-    words = pc.utf8_lower(_to_text(_find(rows, column.kind_column)))
+    words = pc.utf8_lower(pc.utf8_trim_whitespace(_to_text(_find(rows, column.kind_column))))
     for word, kind in column.kinds.items():
         usual = pc.if_else(pc.fill_null(pc.equal(words, word), False), kind, usual)
     return usual
@@ -73,4 +74,14 @@ def _find(rows: pa.RecordBatch, name: str) -> pa.Array:
 
 
 def _to_text(column: pa.Array) -> pa.StringArray:
-    return column if pa.types.is_string(column.type) else column.cast(pa.string())
+    """Values as the texts that a record has, with odd bytes as escapes: Arrow's functions refuse them."""
+    texts = column if pa.types.is_string(column.type) else write_texts(column)
+    try:
+        texts.cast(pa.binary()).cast(pa.string())
+    except pa.ArrowInvalid:
+        return pa.array(map(_escape_odd_bytes, texts.cast(pa.binary()).to_pylist()), pa.string())
+    return texts
+
+
+def _escape_odd_bytes(text: bytes | None) -> str | None:
+    return None if text is None else text.decode("utf-8", "backslashreplace")

@@ -6,6 +6,7 @@ writes one is not published, and a file without is an error.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from copy import copy
 from datetime import timedelta
@@ -16,6 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from airflow_provider_interactions.errors import BadResponse
+from airflow_provider_interactions.tables.csv_quotes import QuoteChecker
 from airflow_provider_interactions.tables.faults import translate_faults
 from airflow_provider_interactions.tables.store import Store, StoredFile
 from airflow_provider_interactions.tables.table import DataFile, choose_names, find_name
@@ -75,15 +77,17 @@ class FolderReader:
         with translate_faults(subject):
             head = self._store.open(file.path).read(4)
             if bytes(head) == b"PAR1":
-                yield from self._read_parquet(file, window, columns)
+                yield from self._read_parquet(file, window, columns, subject)
             else:
                 yield from self._read_csv(file, columns, bytes(head), subject)
 
     def _read_parquet(
-        self, file: StoredFile, window: Window, columns: Sequence[str] | None
+        self, file: StoredFile, window: Window, columns: Sequence[str] | None, subject: str
     ) -> Iterator[pa.RecordBatch]:
-        parquet = pq.ParquetFile(self._store.open(file.path), memory_map=False)
+        # The older type INT96 has years beyond those that nanoseconds can count.
+        parquet = pq.ParquetFile(self._store.open(file.path), memory_map=False, coerce_int96_timestamp_unit="us")
         schema = parquet.schema_arrow
+        _refuse_repeated(schema.names, subject)
         time = find_name(schema.names, self._time)
         groups = list(range(parquet.num_row_groups))
         if time and pa.types.is_timestamp(schema.field(time).type):
@@ -105,14 +109,22 @@ class FolderReader:
         if find_name(names, self._time) is None:
             msg = f"{subject} has no column {self._time} in its first line, so its columns are not known"
             raise BadResponse(msg, lasting=True)
+        _refuse_repeated(names, subject)
         converting = pa.csv.ConvertOptions(
+            check_utf8=False,  # one odd byte must not hide a table
             column_types=dict.fromkeys(names, pa.string()),
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
             null_values=[""],
             include_columns=choose_names(names, columns) or [],
         )
-        yield from pa.csv.open_csv(self._store.open(file.path), reading, parsing, converting)
+        stream = QuoteChecker(self._store.open(file.path))
+        yield from pa.csv.open_csv(stream, reading, parsing, converting)
+        if not stream.is_whole():
+            msg = (
+                f"{subject} has a quote that is not closed, or text after a closing quote, so its rows are not certain"
+            )
+            raise BadResponse(msg)
 
 
 def _is_data(path: str) -> bool:
@@ -124,7 +136,22 @@ def _is_data(path: str) -> bool:
 def _group_may_hold(parquet: pq.ParquetFile, group: int, column: int, window: Window) -> bool:
     """Whether a row group may hold a row of the window, or one without an instant, by its statistics."""
     found = parquet.metadata.row_group(group).column(column).statistics
-    if found is None or not found.has_min_max or found.null_count:
+    if found is None or not found.has_min_max or found.null_count != 0:  # None: nobody counted them
         return True
-    first, last = (pa.scalar(value).cast(pa.timestamp("us", "UTC")) for value in (found.min, found.max))
+    first, last = (_read_bound(found, name, parquet.schema_arrow.field(column).type) for name in ("min", "max"))
     return bool(pc.less(first, window.end).as_py() and pc.greater_equal(last, window.start).as_py())
+
+
+def _read_bound(found: pq.Statistics, name: str, kind: pa.TimestampType) -> pa.TimestampScalar:
+    """The first or the last instant of a row group. Python has no nanoseconds, so these are read as numbers."""
+    if kind.unit == "ns":
+        return pa.scalar(getattr(found, f"{name}_raw"), kind).cast(pa.timestamp("us", "UTC"), safe=False)
+    return pa.scalar(getattr(found, name)).cast(pa.timestamp("us", "UTC"))
+
+
+def _refuse_repeated(names: Sequence[str], subject: str) -> None:
+    """Raise BadResponse for two columns of one name: a record would keep the value of one of them."""
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        msg = f"{subject} has several columns of the name {', '.join(repeated)}"
+        raise BadResponse(msg, lasting=True)

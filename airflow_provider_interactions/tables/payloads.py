@@ -57,6 +57,23 @@ def write_values(column: pa.Array) -> pa.StringArray:
     return _write_others(column)
 
 
+def write_texts(column: pa.Array) -> pa.StringArray:
+    """Values as a record has them, without the quotes of JSON; null for null. Not for texts."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return write_texts(column.cast(kind.value_type))
+    if is_text(kind) or not _is_other(kind):
+        return column.cast(pa.string())
+    return pc.utf8_trim(_write_others(column), '"')
+
+
+def _is_other(kind: pa.DataType) -> bool:
+    """Whether Arrow does not cast a type to the text that a record has."""
+    return isinstance(kind, pa.BaseExtensionType) or not any(
+        check(kind) for check in (pa.types.is_primitive, pa.types.is_decimal, pa.types.is_null)
+    )
+
+
 def is_text(kind: pa.DataType) -> bool:
     """Whether a type is text."""
     return any(check(kind) for check in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
@@ -83,8 +100,10 @@ def _escape(texts: pa.StringArray) -> pa.StringArray:
         texts = pc.replace_substring(pc.replace_substring(texts, "\\", "\\\\"), '"', '\\"')
         odd = pc.fill_null(pc.match_substring_regex(texts, _CONTROL), False)
         if pc.any(odd).as_py():
-            escaped = [re.sub(_CONTROL, _escape_control, text) for text in texts.filter(odd).to_pylist()]
-            texts = pc.replace_with_mask(texts, odd, pa.array(escaped, pa.string()))
+            # As bytes: a text may have some that are not UTF-8.
+            some = texts.filter(odd).cast(pa.binary()).to_pylist()
+            escaped = pa.array([re.sub(_CONTROL.encode(), _escape_control, text) for text in some], pa.binary())
+            texts = pc.replace_with_mask(texts, odd, escaped.cast(pa.string(), safe=False))
     return texts
 
 
@@ -95,8 +114,8 @@ def _has_special(texts: pa.StringArray) -> bool:
     return len(data.translate(None, _SPECIAL)) < len(data)
 
 
-def _escape_control(found: re.Match[str]) -> str:
-    return f"\\u{ord(found.group()):04x}"
+def _escape_control(found: re.Match[bytes]) -> bytes:
+    return b"\\u%04x" % ord(found.group())
 
 
 def _write_others(column: pa.Array) -> pa.StringArray:

@@ -124,7 +124,7 @@ def test_a_row_of_every_type_with_all_of_its_columns(name):
 
 @pytest.mark.parametrize(
     ("version", "revision"),
-    [(0, 0), (7, 7), (2**63 - 1, 2**63 - 1), ("7", 7), (" 7 ", 7), (str(2**63 - 1), 2**63 - 1)],
+    [(0, 0), (7, 7), (2**63 - 1, 2**63 - 1), ("7", 7), (" 7 ", 7), ("7.00", 7), (7.0, 7), (str(2**63 - 1), 2**63 - 1)],
 )
 def test_a_version_has_a_column_of_its_own(version, revision):
     row = mapped(ROW, Version=version)
@@ -219,6 +219,7 @@ def test_a_row_with_a_newer_version_becomes_neither_a_row_nor_a_reject():
         ({"Timestamp": None}, "Timestamp is missing"),
         ({"Timestamp": "31/1/2026 12:00:00 PM"}, "neither a valid ISO 8601"),
         ({"IdempotencyId": EMPTY, "InternalMarketingInteractionId": "0"}, "only placeholders"),
+        ({"IdempotencyId": "\u00a0", "InternalMarketingInteractionId": " -1 "}, "only placeholders"),
         ({"DeliveredCount": "many"}, "DeliveredCount is not a 32-bit number"),
         ({"DeliveredCount": 2**31}, "DeliveredCount is not a 32-bit number"),
         ({"DeliveredCount": "9" * 40}, "DeliveredCount is not a 32-bit number"),

@@ -50,8 +50,11 @@ PERSON_KINDS = ("contact", "lead", "profile", "visitor", "entity")
 
 
 def read_versions(texts: pa.StringArray) -> pa.Int64Array:
-    """Versions as numbers. Null where a text is not a whole number from 0 on that fits in 64 bits."""
-    digits = pc.utf8_trim_whitespace(texts)
+    """Versions as numbers. Null where a text is not a whole number from 0 on that fits in 64 bits.
+
+    A file may spell 5 as 5.0, because its writer had no type of whole numbers that may be null.
+    """
+    digits = pc.replace_substring_regex(pc.utf8_trim_whitespace(texts), r"\.0+$", "")
     whole = pc.match_substring_regex(digits, r"^[0-9]{1,19}$")
     found = replace_by_null(digits, pc.invert(whole)).cast(pa.uint64())
     return replace_by_null(found, pc.greater(found, _LARGEST_VERSION)).cast(pa.int64())

@@ -6,6 +6,7 @@ module. What the files of a table are is not published: ``tables.open`` looks.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NoReturn, TypeVar
@@ -162,7 +163,7 @@ def _read_signature(response: Response) -> str:
 
 def _decode(data: bytes, kind: type[T], what: str) -> T:
     try:
-        return msgspec.json.decode(data, type=kind)
+        return msgspec.json.decode(data.removeprefix(codecs.BOM_UTF8), type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as wrong:
         msg = f"{what} cannot be read ({type(wrong).__name__})"
         raise BadResponse(msg) from None

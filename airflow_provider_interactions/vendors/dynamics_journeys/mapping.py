@@ -33,7 +33,7 @@ from airflow_provider_interactions.vendors.dynamics_journeys.vocabulary import (
     spell_type,
 )
 from airflow_provider_interactions.vendors.shared.columns import join_words, map_words, replace_by_null
-from airflow_provider_interactions.vendors.shared.guids import are_placeholders, spell_guid
+from airflow_provider_interactions.vendors.shared.guids import spell_guid
 from airflow_provider_interactions.vendors.shared.records import Records
 
 #: The reason to reject a record without a person.
@@ -93,7 +93,8 @@ def _read_ids(records: Records, types: pa.DictionaryArray) -> pa.StringArray:
     No digest stands in for a key: any other column may be filled in later, so the digest would change.
     """
     first, older = records.take_text(KEYS[0]), records.peek_text(KEYS[1])
-    keys = pc.coalesce(*(replace_by_null(texts, are_placeholders(texts)) for texts in (first, older)))
+    # As the extraction chooses the key, which marks older versions of it.
+    keys = pc.coalesce(*(replace_by_null(texts, spell_ids(texts).is_null()) for texts in (first, older)))
     records.reject_where(keys.is_null(), f"{KEYS[0]} and {KEYS[1]} are missing or only placeholders")
     keys = mark_cancellations(keys, records.peek_text(COUNT))
     return pc.binary_join_element_wise(types.cast(pa.string()), keys, ":")

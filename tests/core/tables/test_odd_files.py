@@ -1,0 +1,182 @@
+"""Files that no page promises: each is read whole, or is an error that names it."""
+
+import csv
+import io
+import json
+import uuid
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tables_rig import DAY, FIRST, build_rows, day, row
+
+from airflow_provider_interactions.contract.bulk import SUPERSEDED, TableAddress
+from airflow_provider_interactions.errors import BadResponse
+from airflow_provider_interactions.tables import folder
+from airflow_provider_interactions.tables.csv_quotes import QuoteChecker
+from airflow_provider_interactions.vendors.dynamics_journeys.managed_lake import list_tables
+
+AT = FIRST.isoformat().replace("+00:00", "Z")
+NAMES = "IdempotencyId,Subject,Timestamp\n"
+
+
+def write(rig, data, name="part.csv"):
+    """Write a file of the table Opened."""
+    path = rig.disk.root / "Opened" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+
+
+def write_parquet(rig, rows, **options):
+    (rig.disk.root / "Opened").mkdir(exist_ok=True)
+    pq.write_table(rows, rig.disk.root / "Opened/part.parquet", **options)
+
+
+def payloads(rig):
+    return [json.loads(one["payload"]) for one in rig.records(rig.run(day(0)))]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        f'a,"x,{AT}\nb,y,{AT}\n',  # to the end of the file
+        f'a,"x,{AT}\nb,"y",{AT}\n',  # to the next quote
+        f'a,"5\\" tv",{AT}\n',  # another way to write a quote
+        f'a,"x" y,{AT}\n',
+    ],
+)
+def test_a_quote_that_swallows_rows_is_an_error(rig, rows):
+    write(rig, NAMES + rows)
+    with pytest.raises(BadResponse, match=r"part\.csv\) has a (quote that is not closed|file that is damaged)"):
+        rig.run(day(0))
+
+
+texts = st.text(st.sampled_from('",\r\n x"é'), max_size=6)
+
+
+@given(st.lists(st.lists(texts, min_size=2, max_size=2), max_size=6), st.sampled_from(["\n", "\r\n", "\r"]), st.data())
+def test_a_file_is_whole_unless_it_ends_in_a_quote(rows, end, data):
+    written = io.StringIO()
+    csv.writer(
+        written, lineterminator=end, quoting=data.draw(st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))
+    ).writerows(rows)
+    whole = written.getvalue().encode()
+    assert read_in_pieces(whole, data.draw(st.integers(1, 9)))
+    cut = whole[: data.draw(st.integers(0, len(whole)))]
+    outside = cut.count(b'"') % 2 == 0  # here each quote opens, closes or is doubled
+    assert read_in_pieces(cut, data.draw(st.integers(1, 9))) == outside
+
+
+def read_in_pieces(data, size):
+    stream = QuoteChecker(io.BytesIO(data))
+    while stream.read(size):
+        pass
+    return stream.is_whole()
+
+
+def test_two_columns_of_one_name_are_an_error(rig):
+    write(rig, f"IdempotencyId,Timestamp,Subject,Subject\na,{AT},x,y\n")
+    with pytest.raises(BadResponse, match="several columns of the name Subject"):
+        rig.run(day(0))
+
+
+def test_a_byte_that_is_not_utf8_does_not_hide_a_table(rig):
+    rows = f"a,caf\xe9,{AT}\nb\xe9,ok,{AT}\nb\xe8,\x01\xe9,{AT}\n"
+    write(rig, (NAMES + rows).encode("latin-1"))
+    found = [bytes(one["payload"]) for one in rig.records(rig.run(day(0)))]
+    assert len(found) == 3
+    assert b"caf\xe9" in found[0]
+    assert b"\\u0001\xe9" in found[2]
+
+
+def test_instants_of_int96_keep_their_years(rig):
+    far = pa.array(["9999-12-31T23:59:59", "0001-01-01T00:00:00"]).cast(pa.timestamp("us"))
+    rows = build_rows(row("a", FIRST), row("b", FIRST)).append_column("Expiry", far)
+    write_parquet(rig, rows, use_deprecated_int96_timestamps=True)
+    assert [one["Expiry"] for one in payloads(rig)] == ["9999-12-31T23:59:59.000000Z", "0001-01-01T00:00:00.000000Z"]
+
+
+def test_nanoseconds_are_cut_for_the_window_and_kept_in_the_record(rig):
+    start = int(FIRST.timestamp()) * 10**9
+    at = pa.array([start - 1, start + 1, start + 86_400 * 10**9 - 1, start + 86_400 * 10**9], pa.timestamp("ns"))
+    rows = build_rows(*(row(key, None) for key in "abcd"))
+    write_parquet(rig, rows.set_column(rows.schema.get_field_index("Timestamp"), "Timestamp", at), row_group_size=1)
+    assert [one["Timestamp"][-20:] for one in payloads(rig)] == ["T00:00:00.000000001Z", "T23:59:59.999999999Z"]
+
+
+@pytest.mark.parametrize("kind", [pa.uuid(), pa.binary(16)])
+def test_guids_in_binary_form_are_keys_and_people(rig, kind):
+    guid = uuid.uuid4()
+    rows = build_rows(row("", FIRST), row("", FIRST, 2)).drop_columns(["IdempotencyId", "ProfileId"])
+    for name in ("IdempotencyId", "ProfileId"):
+        rows = rows.append_column(name, pa.array([guid.bytes] * 2, kind))
+    write_parquet(rig, rows)
+    found = rig.records(rig.run(day(0)))
+    assert sorted(one["context"] for one in found) == ["", SUPERSEDED]
+    assert {uuid.UUID(one["contact_id"]) for one in found} == {guid}
+    assert {uuid.UUID(json.loads(one["payload"])["IdempotencyId"]) for one in found} == {guid}
+
+
+@pytest.mark.parametrize(
+    "versions",
+    [
+        pa.array([9, 10], pa.decimal128(12, 2)),
+        pa.array([9.0, 10.0]),
+        pa.array(["9.0", "10.0"]),
+        pa.array([" 9", "10.00 "]),
+        pa.array([9, 10], pa.uint64()),
+        pa.array(["9", "10"]).dictionary_encode(),
+    ],
+)
+def test_a_version_counts_in_any_spelling_of_its_number(rig, versions):
+    rows = build_rows(row("k", FIRST), row("k", FIRST))
+    place = rows.schema.get_field_index("Version")
+    write_parquet(rig, rows.set_column(place, "Version", versions.take(pa.array([1, 0]))))
+    assert [one["context"] for one in rig.records(rig.run(day(0)))] == ["", SUPERSEDED]
+
+
+def test_rows_without_an_instant_are_not_left_out_where_nobody_counted_them(rig, monkeypatch):
+    write_parquet(rig, build_rows(*(row(f"k{n}", FIRST + 5 * DAY) for n in range(30)), row("broken", None)))
+    read = folder.pq.ParquetFile
+
+    class Uncounted:
+        """A file whose statistics do not say how many values are null."""
+
+        has_min_max, null_count = True, None
+        min = max = datetime(2026, 3, 6, tzinfo=UTC)
+
+    class File:
+        def __init__(self, *args, **more):
+            self._file = read(*args, **more)
+            self.metadata = self
+
+        def __getattr__(self, name):
+            return getattr(self._file, name)
+
+        def row_group(self, _):
+            return self
+
+        def column(self, _):
+            return self
+
+        statistics = Uncounted()
+
+    monkeypatch.setattr(folder.pq, "ParquetFile", File)
+    assert rig.run(day(0)).counts.undated == 1
+
+
+def test_a_byte_order_mark_does_not_hide_the_list_of_tables():
+    class Folders:
+        """The managed lake of one table."""
+
+        def read(self, path):  # noqa: ARG002
+            listed = {"entities": [{"entityName": "EmailSent", "dataPartitions": [{"location": "EmailSent"}]}]}
+            return b"\xef\xbb\xbf" + json.dumps(listed).encode()
+
+        def list_folders(self, path):  # noqa: ARG002
+            return ["EmailSent"]
+
+    assert list(list_tables(Folders())) == [TableAddress("EmailSent", "EmailSent")]
