@@ -222,14 +222,14 @@ def load_facts(lake: Lake, place: WindowPaths, extracted_at: datetime) -> dict[s
     return None if found is None else found.tables
 
 
-def find_present(lake: Lake, account: AccountPaths) -> tuple[datetime | None, frozenset[str]]:
-    """When the last extraction of an account began, and the types that had a table then."""
-    last = max(list_extracted(lake, account), key=lambda one: one.extracted_at, default=None)
-    if last is None:
-        return None, frozenset()
-    place = WindowPaths(account.vendor, account.account, last.window)
-    found = lake.read(name_facts(place, last.extracted_at), WindowFacts)
-    return last.extracted_at, frozenset(found.present if found else ())
+def read_former(lake: Lake, account: AccountPaths) -> Iterator[tuple[datetime, WindowFacts]]:
+    """The extractions of an account, the last one first, each with the facts of one of its windows."""
+    found = {one.extracted_at: one.window for one in list_extracted(lake, account)}
+    for extracted_at in sorted(found, reverse=True):
+        place = WindowPaths(account.vendor, account.account, found[extracted_at])
+        facts = lake.read(name_facts(place, extracted_at), WindowFacts)
+        if facts is not None:
+            yield extracted_at, facts
 
 
 def load_types(lake: Lake, place: WindowPaths, extracted_at: datetime) -> frozenset[str] | None:

@@ -171,6 +171,12 @@ class Chosen(Options, frozen=True, kw_only=True):
     types: tuple[str, ...] = ()
 
 
+class Usual(Chosen, frozen=True, kw_only=True):
+    """The same, with types by default."""
+
+    types: tuple[str, ...] = ("Opened", "Sent")
+
+
 def test_a_table_that_is_gone_is_an_error_until_its_type_is_left_out(rig):
     for name in ("Opened", "Sent"):
         rig.disk.add(name, build_rows(row(name, FIRST)))
@@ -182,6 +188,28 @@ def test_a_table_that_is_gone_is_an_error_until_its_type_is_left_out(rig):
             extract(rig.job(window))
     assert extract(replace(rig.job(day(0)), options=Chosen(types=("Opened",)))).counts.landed == 1
     assert keys(rig.records(rig.run(day(0)))) == ["Opened"]  # since the last extraction, it is not expected any more
+
+
+def test_runs_of_other_types_do_not_hide_a_table_that_is_gone(rig):
+    for name in ("Opened", "Sent", "Steps"):
+        rig.disk.add(name, build_rows(row(name, FIRST)))
+    rig.vendor = replace(rig.vendor, options=Usual)
+
+    def run(*types):
+        chosen = [table for table in ("Opened", "Sent", "Steps") if table in types and (rig.disk.root / table).exists()]
+        vendor = replace(build_vendor(rig.disk.root, types=chosen), options=Usual)
+        return extract(replace(rig.job(day(0)), vendor=vendor, options=Usual(types=types)))
+
+    run("Steps")
+    run("Opened", "Sent")  # the table Steps is not asked for, so it is not gone
+    run("Steps")
+    run("Opened")
+    shutil.move(rig.disk.root / "Sent", rig.disk.root.parent / "away")
+    run("Steps")
+    for types in (("Opened", "Sent"), ("Sent",), (" sent ", "STEPS")):
+        with pytest.raises(BadResponse, match=r"1 tables are gone that were there .*: Sent\."):
+            run(*types)
+    run("Opened", "Steps")
 
 
 class TestReopened:
