@@ -59,7 +59,7 @@ def build_bigquery(connection: ConnectionFields, table: str, lake: Lake) -> Targ
 def build_redshift(connection: ConnectionFields, table: str, lake: Lake) -> Target:  # noqa: ARG001 - as all builders
     """The role that reads the lake is ``[interactions] redshift_iam_role``, by default the cluster's default role.
 
-    It is no extra of the connection: Airflow's hook gives all of them to the driver, which refuses unknown ones.
+    It cannot be an extra of the connection: Airflow's hook passes all extras to the driver, which refuses unknown ones.
     """
     from airflow_provider_interactions.load.dialects.redshift import Redshift
     from airflow_provider_interactions.load.warehouse import WarehouseTable

@@ -16,7 +16,7 @@ from airflow_provider_interactions.coverage.cells import count_rejects
 from airflow_provider_interactions.coverage.index import Entry
 from airflow_provider_interactions.window import Window
 
-#: Former windows that are needed. With fewer there is no band, and nothing is unusual.
+#: How many former windows a band needs. With fewer, nothing is unusual.
 NEEDED = 4
 
 #: How far back former windows count. Eight windows of each weekday, if windows are days.

@@ -22,10 +22,10 @@ from airflow_provider_interactions.demo.vendors import SOURCES
 from airflow_provider_interactions.lake.manifest import Counts
 from airflow_provider_interactions.window import Window
 
-#: seconds between lines where there is no terminal to draw on
+#: seconds between lines without a terminal to draw on
 EVERY = 5.0
 
-#: characters of a line where there is no terminal
+#: characters of a line without a terminal
 WIDTH = 120
 
 #: rows of a person's history that are shown, so that it stays on one screen
@@ -45,7 +45,7 @@ _HISTORY = (
 
 
 def create_console() -> Console:
-    """The output, with a fixed width where there is no terminal."""
+    """The output, with a fixed width without a terminal."""
     made = Console(highlight=False)
     return made if made.is_terminal else Console(highlight=False, width=WIDTH)
 

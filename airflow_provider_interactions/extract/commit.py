@@ -80,7 +80,7 @@ def commit_or_follow(lake: Lake, batches: Sequence[Manifest]) -> Manifest:
 
 
 def read_newer(lake: Lake, raw: Manifest, superseded: WindowSuperseded) -> Manifest:
-    """The raw window as another run has committed it; raises ``superseded`` if there is no other version.
+    """The raw window as another run has committed it; raises ``superseded`` if no other version exists.
 
     Raises Unreconciled when the other run asked for something else.
     """

@@ -17,7 +17,7 @@ from airflow_provider_interactions.schema import OUTCOMES as COLUMNS
 
 
 class Answer(msgspec.Struct, array_like=True):
-    """The result of one question, by its number: rows in the window, requests, and why there is no response.
+    """The result of one question, by its number: rows in the window, requests, and why it has no response.
 
     ``missing`` is an outcome and its reason. ``unanswered`` says that the vendor never answered (`ContactUnanswered`).
     """

@@ -170,7 +170,7 @@ class _Finder:
         if file.first is not None and file.last is not None:
             return SeenFile(file.tag, file.first, file.last)
         part = table.select_files([file.path])
-        if part is table:  # its rows cannot be told from those of other files, so it may hold any window's
+        if part is table:  # nothing shows which rows are this file's, so it may hold any window's
             return SeenFile(file.tag, file.first, file.last)
         bulk, times = self.source.bulk, list[datetime]()
         for rows in part.scan(ALWAYS, [bulk.time]):

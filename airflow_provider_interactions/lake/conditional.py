@@ -13,7 +13,7 @@ LOST = frozenset(("PreconditionFailed", "ConditionalRequestConflict", "412", "40
 
 
 def open_store_object(fs: Any, protocols: Collection[str], path: str) -> StoreObject | None:
-    """An object of a store, by fsspec's names of the store; None if there is no conditional write for it here."""
+    """An object of a store, by fsspec's names of the store; None if we have no conditional write for it."""
     kinds = (kind for kind in (S3Object, BlobObject, GoogleObject) if not kind.protocols.isdisjoint(protocols))
     return next((kind(fs, path) for kind in kinds), None)
 

@@ -12,7 +12,7 @@
     requests/vendor=…/account=…/                  results of data subject requests
     suppression/vendor=…/                         keyed hashes of people who were erased
     receipts/                                     receipts of erasures
-    erasures/                                     whom erasures are about that are not complete
+    erasures/                                     the people of erasures that are not complete
     limits/vendor=…/account=….json                which tasks share the account's limit at the moment
     pending/vendor=…/account=…/window=…-….json    marks of raw windows that are not normalized yet
     index/vendor=…/account=….bin                  an index of the account's manifests; may be deleted at any time

@@ -48,7 +48,7 @@ PATIENCE = 5.0
 #: Of the threads of this process only one works on a file: locks of files keep other processes out, but not threads.
 ALONE = threading.RLock()
 
-#: The beginning of MotherDuck's addresses. It is a service, so there is no file and no turn.
+#: The beginning of MotherDuck's addresses. It is a service, so loads need no file and no turn.
 MOTHERDUCK = "md:"
 
 

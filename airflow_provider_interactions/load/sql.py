@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from airflow_provider_interactions.schema import CANONICAL, KEY, NEWEST, READING
 
-#: Stands for no revision in comparisons: less than any other. The least integer of all is no literal in some databases.
+#: Stands for no revision in comparisons: less than any other. Some databases have no literal for the least integer.
 NO_REVISION = -(2**63) + 1
 
 

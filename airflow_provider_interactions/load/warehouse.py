@@ -214,7 +214,7 @@ def prepare_table(
 
 
 def _find_columns(session: Session, dialect: Dialect, table: str) -> dict[str, str]:
-    """The types of the table's columns by name; empty if there is no such table."""
+    """The types of the table's columns by name; empty if the table does not exist."""
     try:
         rows = session.run(dialect.read_columns(table)).rows
     except Exception as wrong:

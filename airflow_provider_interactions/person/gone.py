@@ -36,7 +36,7 @@ def find_gone(
     """The contacts whose newest outcome in each account is one of ``outcomes``, without those erased before.
 
     It reads the last ``windows`` windows of each account. A contact that another account of the vendor still answers
-    for is no candidate, because an erasure is for all accounts. Raises ConfigError for other outcomes than ``GONE``,
+    for is left out, because an erasure is for all accounts. Raises ConfigError for other outcomes than ``GONE``,
     and if there are more than ``most`` candidates.
     """
     unknown = sorted(set(outcomes) - set(GONE))

@@ -91,7 +91,7 @@ def show_time(instant: datetime, zone: ZoneInfo) -> str:
 
 
 def describe_event(channel: str, action: str, native_type: str) -> str:
-    """What happened, in words: ``E-mail opened``. With the vendor's own word where there is no better one."""
+    """What happened, in words: ``E-mail opened``. With the vendor's own word if ours are too general."""
     if "other" not in (channel, action):
         return f"{CHANNEL_WORDS[channel]} {ACTION_WORDS[action]}"
     noun = "Record" if channel == "other" else CHANNEL_WORDS[channel]

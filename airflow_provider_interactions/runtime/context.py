@@ -221,7 +221,7 @@ class Span(NamedTuple):
 class Run(NamedTuple):
     """Identifies the tries of one task instance between two clears.
 
-    ``name`` is None if there is no task instance. ``generation`` changes with each clear.
+    ``name`` is None without a task instance. ``generation`` changes with each clear.
     """
 
     name: str | None

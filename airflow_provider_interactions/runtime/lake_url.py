@@ -17,7 +17,7 @@ def open_lake(url: str | None, encrypt_raw: str | None = None) -> Lake:
 
     The default is ``[interactions] lake`` in the configuration. Schemes that only fsspec supports work, too; fsspec
     then finds the credentials. ``encrypt_raw`` is the address of the key store by which raw rows are encrypted, by
-    default ``[interactions] encrypt_raw``. Raises ConfigError if there is no address, or no driver for it.
+    default ``[interactions] encrypt_raw``. Raises ConfigError without an address, or without a driver for it.
     """
     url = url or conf.get("interactions", "lake", fallback="")
     if not url:
@@ -38,7 +38,7 @@ def _add_key_ring(lake: Lake, address: str) -> Lake:
 def read_keys() -> list[HashKey]:
     """The keys for hashes of erased people, from the connection ``[interactions] suppression_conn_id``.
 
-    Raises ConfigError if a key is too short, and AirflowNotFoundException if there is no such connection.
+    Raises ConfigError if a key is too short, and AirflowNotFoundException if the connection does not exist.
     """
     return _read_connection("suppression_conn_id")
 

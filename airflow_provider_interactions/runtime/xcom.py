@@ -36,7 +36,7 @@ def find_triggering_manifest(context: Mapping[str, Any], lake: Lake) -> Manifest
     """The manifest of the window that triggered the run, as it is in the lake now.
 
     Its path comes from the triggering event, else from the run's param ``manifest``, a path in the lake. Raises
-    ConfigError if there is no path, more than one path, or no file at that path.
+    ConfigError without a path, with more than one path, or without a file at that path.
     """
     from airflow_provider_interactions.lake.manifest import Manifest
 

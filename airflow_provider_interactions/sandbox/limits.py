@@ -59,7 +59,8 @@ Which50, where the pages leave much open (most can be changed by an option):
   (with Retry-After) are guesses. The vendor publishes no limits.
 - Encrypted contact ids: the alphabet is unknown. Three of four kinds here hold `/`, `+`, `=` or `%`, to show that
   escaping matters; IIS refuses some of these by default, so a live service may well have none.
-- The order of a history and whether `Id` names the asset: unpublished. Here there is no order and `Id` is the asset's.
+- The order of a history and whether `Id` names the asset: unpublished. Here the order is arbitrary and `Id` is the
+  asset's.
 - All statuses, the unnamed types, null and zero campaigns and the field `SandboxNote` are the sandbox's own.
 - Offsets are those of Irish time, and now and then others (`offset_minutes`); a guess from crawls of samples. JSON
   is sent without line breaks.

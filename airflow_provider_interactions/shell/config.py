@@ -83,7 +83,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def read_keys(self) -> list[HashKey]:
         """The keys for hashes of erased people, from the connection that the environment or the file names.
 
-        Raises ConfigError if there is no such connection, or a key is too short.
+        Raises ConfigError if the connection does not exist, or a key is too short.
         """
         return self._read_connection(os.environ.get(SUPPRESSION) or self.suppression_conn_id)
 

@@ -168,7 +168,7 @@ def _write_v2(options: Options, message: Message) -> dict[str, Any]:
 
 
 def _write_old(options: Options, message: Message) -> dict[str, Any]:
-    """The sample of the older v1.1 documentation: everything is text, an empty element is no member, no campaign."""
+    """The sample of the older v1.1 documentation: everything is text. Empty members and campaigns are absent."""
     written = {"id": str(message.id), "sender": "noreply@brand.example", "receiver": message.receiver}
     written |= _write_optional("subject", message.subject or "")
     written["sent_time"] = _format_sent(options, message, day_first=False)

@@ -28,7 +28,7 @@ _TEXTS = {
 
 
 def refuse(request: web.Request, status: int, message: str | None = None) -> web.Response:
-    """An error, with the words of the help page if there is no message."""
+    """An error. Without a message, it has the words of the help page."""
     return build_error(request, ErrorSpec(status, None, message))
 
 

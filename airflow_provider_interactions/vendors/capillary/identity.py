@@ -20,8 +20,8 @@ _SAME = {REPEATED: "sms"}
 class Sight(NamedTuple):
     """When a record happened, its key as it stands, and what makes it that message.
 
-    ``at`` is in microseconds since 1970 UTC, None where no time can be read. Without a key a record cannot be told from
-    others but by its bytes. Its status may change between two answers, so it does not count.
+    ``at`` is in microseconds since 1970 UTC, None where no time can be read. Without a key, only its bytes distinguish
+    a record from others. Its status may change between two answers, so it does not count.
     """
 
     at: int | None = None

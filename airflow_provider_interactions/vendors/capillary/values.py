@@ -31,7 +31,7 @@ def to_list(raw: Raw | bytes) -> list[bytes]:
 
 
 def unwrap(raw: Raw | bytes, name: str) -> Raw | bytes:
-    """The member ``name`` of an object; the value itself if there is no such member."""
+    """The member ``name`` of an object; the value itself if it lacks that member."""
     if bytes(raw)[:1] != b"{":
         return raw
     return decode_as(raw, dict[str, Raw]).get(name, raw)  # type: ignore[no-any-return]

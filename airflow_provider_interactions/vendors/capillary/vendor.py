@@ -3,7 +3,7 @@
 Neither version filters by date: v2 sends the whole history at once, v1.1 page by page (its ``start_date`` and
 ``end_date`` have no published format or zone, so they are not used). The same message comes under ``phone`` and
 ``sms`` with one id; ``phone`` is yielded last, so that its repeats are the ones dropped. A message's status changes
-after it was sent. There is no list of all customers, so contacts must be given. A call can take 30 seconds before the
+after it was sent. The API cannot list all customers, so contacts must be given. A call can take 30 seconds before the
 gateway gives up, so do not time out sooner. The vendor's bulk way is its data export ("Messages"). Nobody has verified
 this module against the live service; what the pages leave open is read both ways, and each such place says so.
 

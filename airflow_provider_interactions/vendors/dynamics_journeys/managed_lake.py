@@ -140,7 +140,7 @@ def _read_folder(response: Response) -> str:
 
 
 async def _explain_no_folder(fetch: Fetch, settings: Settings) -> NoReturn:
-    """Raise the reason why there is no folder: Dataverse may still copy the first data."""
+    """Raise the reason why the folder is missing: Dataverse may still copy the first data."""
     query = {"$select": "name,extendedproperties", "$filter": "statecode eq 0"}
     copying = await fetch(_ask(settings, "synapselinkprofiles", query), _read_copying)
     raise judge_step(*(("link", "incomplete") if copying else ("folder", "missing")))

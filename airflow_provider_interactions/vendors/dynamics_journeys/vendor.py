@@ -57,8 +57,8 @@ async def open_access(fetch: Fetch, token: str, credentials: Credentials[Setting
 def find_tables(folders: Folders, credentials: Credentials[Settings], options: Options) -> Sequence[TableAddress]:
     """The tables of the chosen types. Raises RequestRejected if the lakehouse has none, or two of one type.
 
-    A new type that nobody has published is read, too, unless ``types`` were chosen. In a lakehouse it cannot be told
-    from a table of somebody else's, so there it must be named.
+    A new type that nobody has published is read, too, unless ``types`` were chosen. In a lakehouse it looks like
+    a table of somebody else's, so there it must be named.
     """
     in_lakehouse = credentials.settings.route == "onelake"
     found = list(onelake.list_tables(folders) if in_lakehouse else managed_lake.list_tables(folders))

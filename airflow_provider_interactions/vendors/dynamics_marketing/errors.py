@@ -97,7 +97,7 @@ def refuse_error(members: Mapping[str, msgspec.Raw]) -> None:
 
 
 def _find_error(response: Response) -> VendorError | None:
-    """The error in the body of a response with a good status; None if there is no known error."""
+    """The error in the body of a response with a good status; None without a known error."""
     if b'"error"' not in response.body:  # in Data, quotes are escaped
         return None
     code = _read_code(_read(response.body.removeprefix(encoding.BYTE_ORDER_MARK)))

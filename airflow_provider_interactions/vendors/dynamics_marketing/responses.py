@@ -99,7 +99,7 @@ def _read_cursor(members: Mapping[str, msgspec.Raw]) -> str:
 
 
 def _read_times(data: bytes, records: Sequence[bytes]) -> pa.StringArray:
-    """The records' times as they are written; null if there is no text, so that ``normalize`` rejects the record."""
+    """The records' times as they are written; null for a record without text, which ``normalize`` then rejects."""
     try:
         texts = [one.at for one in _TEXTS.decode(data)]
     except UNREADABLE:

@@ -153,7 +153,7 @@ def read_members(response: Response) -> dict[str, Any]:
 
 
 def grant_token(value: object, seconds: object, default: float = DEFAULT_LIFETIME) -> Token:
-    """The token and its lifetime in a response; raises BadResponse if there is no token that a header can carry."""
+    """The token and its lifetime in a response; raises BadResponse without a token that a header can carry."""
     if not isinstance(value, str):
         msg = "the token host's response does not have the documented shape: it holds no token"
         raise BadResponse(msg)

@@ -115,7 +115,7 @@ def is_nil(element: Element) -> bool:
 
 
 def read_text(element: Element | None) -> str | None:
-    """An element's own text; None if there is no element, or if it is nil or empty."""
+    """An element's own text; None if the element is absent, nil or empty."""
     return None if element is None or is_nil(element) else element.text or None
 
 

@@ -182,7 +182,7 @@ def _find_child(element: xml.Element, name: str) -> xml.Element | None:
 
 
 def _read_times(records: Sequence[bytes]) -> pa.StringArray:
-    """The records' times as they are written; null if there is no text, so that ``normalize`` rejects the record."""
+    """The records' times as they are written; null for a record without text, which ``normalize`` then rejects."""
     try:
         texts = [one.at for one in _STAMPS.decode(b"[%s]" % b",".join(records))]
     except errors.UNREADABLE:
