@@ -53,9 +53,9 @@ def read_coverage(
     ``vendor`` and ``account`` choose some accounts; None chooses all. ``within`` keeps the windows that overlap it and
     looks for gaps in it; the default is, for each account, from its first window to its last. A gap is cut into windows
     as long as most of the account's windows are, at the instants at which these would begin. Windows that are not over
-    at ``now`` (aware) are no gaps. ``now`` also tells running extractions from failed ones. Reads little if little has
-    changed since the last look; ``trust`` says for how long it relies on that look (see ``index``). Raises as the lake
-    does if it cannot be read.
+    at ``now`` (aware) are no gaps. ``now`` also separates running extractions from failed ones. Reads little if little
+    has changed since the last look; ``trust`` says for how long it relies on that look (see ``index``). Raises as the
+    lake does if it cannot be read.
     """
     now = now or datetime.now(UTC)
     # First what is pending: if it is normalized meanwhile, its manifest below is the new one.
@@ -160,10 +160,10 @@ def _find_gaps(known: Sequence[Span], unfinished: Sequence[Unfinished], within: 
     anchor = every[0][0]
     for start, end in known:
         if at < min(start, last):
-            yield from _cut(Window(at, min(start, last)), width, anchor)
+            yield from _split_gap(Window(at, min(start, last)), width, anchor)
         at, anchor = max(at, end), end
     if at < last:
-        yield from _cut(Window(at, last), width, anchor)
+        yield from _split_gap(Window(at, last), width, anchor)
 
 
 def _find_width(windows: Iterable[Span]) -> timedelta:
@@ -172,7 +172,7 @@ def _find_width(windows: Iterable[Span]) -> timedelta:
     return min(lengths, key=lambda length: (-lengths[length], length))
 
 
-def _cut(gap: Window, width: timedelta, anchor: datetime) -> Iterator[Window]:
+def _split_gap(gap: Window, width: timedelta, anchor: datetime) -> Iterator[Window]:
     start = gap.start - (gap.start - anchor) % width
     while start < gap.end:
         yield Window(max(start, gap.start), min(start + width, gap.end))

@@ -32,7 +32,7 @@ COLUMNS = (
 class Oracle(Protocol):
     """Knows which interactions exist."""
 
-    def expected(self, vendor: str, window: Window, read: Window) -> Expected:
+    def fetch_expected(self, vendor: str, window: Window, read: Window) -> Expected:
         """How many interactions exist in a window for who has read the other one, and their digest."""
 
     def facts(self, vendor: str, window: Window, read: Window) -> Iterable[Fact]:
@@ -137,7 +137,7 @@ def compare(expected: Iterable[Fact], found: Iterable[Fact]) -> Difference:
 
 
 def _check_rows(oracle: Oracle, vendor: str, read: Window, window: Window, where: str, rows: Sequence[Fact]) -> Finding:
-    expected, found = oracle.expected(vendor, window, read), digest(rows)
+    expected, found = oracle.fetch_expected(vendor, window, read), digest(rows)
     same = (expected.interactions, expected.digest) == (len(rows), found)
     differs = None if same else compare(oracle.facts(vendor, window, read), rows)
     return Finding(vendor, where, expected.interactions, len(rows), found, expected.digest, differs)

@@ -33,7 +33,7 @@ class SandboxProcess:
     url: str
     connections: Mapping[str, str]
 
-    def expected(self, vendor: str, window: Window, read: Window | None = None) -> Expected:
+    def fetch_expected(self, vendor: str, window: Window, read: Window | None = None) -> Expected:
         """How many interactions exist in a window for who has read the other one, and their digest."""
         return Expected(**json.loads(self._ask(f"oracle/{vendor}", window, read)))
 

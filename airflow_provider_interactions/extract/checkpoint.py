@@ -235,7 +235,7 @@ def clear_checkpoints(lake: Lake, manifest: Manifest) -> None:
 
 def expire_checkpoints(lake: Lake, place: WindowPaths, now: datetime, age: timedelta = AGE) -> None:
     """Remove what extractions of the account left long ago, with the data files that nothing published refers to."""
-    windows = [f"{place.unfinished}/{name}" for name in lake.list_names(place.unfinished)]
+    windows = [f"{place.checkpoints}/{name}" for name in lake.list_names(place.checkpoints)]
     for folder, state in (found for window in windows for found in _read_checkpoints(lake, window)):
         if state is None and (not lake.list_names(folder) or now - _find_last_timestamp(lake.list_names(folder)) < age):
             continue  # just begun, too

@@ -82,7 +82,7 @@ class Change:
     after: Manifest | None
 
     @property
-    def gone(self) -> frozenset[str]:
+    def former_files(self) -> frozenset[str]:
         """The files that only the former version had."""
         return self.before.paths - self.after.paths if self.before and self.after else frozenset()
 
@@ -110,5 +110,5 @@ def leave_out_later(lake: Lake, manifest: Manifest, known: Suppression, now: dat
         return manifest
     rewriter = Rewriter(lake, manifest.vendor, SuppressedPeople(suppression, lake), now)
     change = erase_published(lake, manifest.place.raw_manifest, rewriter)
-    lake.remove(sorted(change.gone))
+    lake.remove(sorted(change.former_files))
     return change.after or manifest

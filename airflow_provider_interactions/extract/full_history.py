@@ -81,7 +81,7 @@ def _extract_from_history(job: Job) -> Manifest:
     elif job.resume is not None:  # an earlier try may have died between keeping its answers and dropping its checkpoint
         open_checkpoints(_history_job(job, job.contacts)).drop()
     state = Checkpoint(extracted_at=job.extracted_at)
-    with RawWriter(job.lake, job.place, state, job.batch, job.batches, asked=job.asked) as writer:
+    with RawWriter(job.lake, job.place, state, job.batch, job.batches, asked=job.source_digest) as writer:
         cut = _WindowCut(job, writer, known)
         for manifest, contacts in _group_by_manifest(job.contacts, known):
             cut.copy_rows(manifest, contacts)
@@ -168,7 +168,7 @@ def _leave_out_suppressed(job: Job, path: str) -> Manifest | None:
         return None
     people = SuppressedPeople(suppression, job.lake)
     change = erase_published(job.lake, path, Rewriter(job.lake, job.vendor.name, people, job.extracted_at))
-    job.lake.remove(sorted(change.gone))
+    job.lake.remove(sorted(change.former_files))
     return change.after
 
 

@@ -110,7 +110,7 @@ class Job:
         return self.contacts if self.listed is None else self.listed
 
     @property
-    def asked(self) -> str:
+    def source_digest(self) -> str:
         """A digest of source and options without the page size: it differs between two pipelines of one account."""
         options = {name: value for name, value in msgspec.to_builtins(self.options).items() if name != "page_size"}
         return hashlib.sha256(msgspec.json.encode([self.source, options])).hexdigest()[:16]

@@ -26,7 +26,7 @@ from airflow_provider_interactions.extract.raw_table import PageRows, pack_rows,
 Build = Callable[[Sequence[PageRows]], pa.Table]
 
 #: Above this many bytes of records, half as many questions as could be in flight are open.
-CROWDED_BYTES = 16 * 1024 * 1024
+NEARLY_FULL_BYTES = 16 * 1024 * 1024
 
 #: Above this many bytes of records, the largest contacts move to the local disk.
 MEMORY_BYTES = 64 * 1024 * 1024
@@ -153,9 +153,9 @@ class OpenContacts:
     spilling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
-    def crowded(self) -> bool:
+    def nearly_full(self) -> bool:
         """Whether they hold so much that fewer should be open."""
-        return self.held >= CROWDED_BYTES
+        return self.held >= NEARLY_FULL_BYTES
 
     @property
     def full(self) -> bool:

@@ -120,7 +120,7 @@ async def _land_pages(tracker: Tracker, rows: Sequence[pa.Table], answers: Seque
         await confirm_last_pages(page_cap, tracker.client.fetch, job)
     await asyncio.to_thread(writer.flush_rejects)
     with writer.drop_checkpoint_on(ConfigError, TooManyRejects, Unreconciled):
-        check_undated(job, tracker.now, writer.undated)
+        check_undated(job, tracker.now, writer.undated_files)
         counts = tracker.build_counts()
         check_known(job, counts)
         manifest = await asyncio.to_thread(writer.finish, counts)
@@ -156,7 +156,7 @@ async def _ask_all(questions: Iterable[Question], tracker: Tracker, page_cap: Pa
 def _count_places(tracker: Tracker) -> int:
     """How many questions may be open: those that can be in flight, some more, and those that wait for a retry."""
     throttle, retrying = tracker.client.throttle, tracker.client.retrying
-    places = int(throttle.places) // (2 if tracker.open.crowded else 1)
+    places = int(throttle.places) // (2 if tracker.open.nearly_full else 1)
     return places + max(LEAST_SPARE, throttle.most // SPARE) + min(retrying, throttle.most * RETRYING_PER_REQUEST)
 
 
@@ -169,7 +169,7 @@ def _open_writer(
     """
     if job.resume is None:
         state = fresh or Checkpoint(extracted_at=job.extracted_at)
-        return RawWriter(job.lake, job.place, state, job.batch, job.batches, folder, asked=job.asked), (), ()
+        return RawWriter(job.lake, job.place, state, job.batch, job.batches, folder, asked=job.source_digest), (), ()
     store = open_checkpoints(job)
     expire_checkpoints(job.lake, job.place, job.extracted_at, job.resume_age)
     found = None if fresh else store.load(job.extracted_at, job.resume_age)
@@ -178,7 +178,7 @@ def _open_writer(
         found = None
     state, rows, answers = found or (fresh or Checkpoint(extracted_at=job.extracted_at), [], [])
     state.generation = job.generation
-    writer = RawWriter(job.lake, job.place, state, job.batch, job.batches, folder, store, job.asked)
+    writer = RawWriter(job.lake, job.place, state, job.batch, job.batches, folder, store, job.source_digest)
     return writer, rows, answers
 
 

@@ -204,8 +204,8 @@ class RawWriter:
             self.state.undated.append(writer.close())
 
     @property
-    def undated(self) -> Sequence[File]:
-        """The files of rejects."""
+    def undated_files(self) -> Sequence[File]:
+        """The files of the records without a readable time."""
         return self.state.undated
 
     def _reject(self, rows: pa.Table, reasons: pa.Array) -> None:

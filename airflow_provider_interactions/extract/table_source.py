@@ -68,7 +68,7 @@ class TableSource:
             error.vendor, error.window = error.vendor or self.job.vendor.name, error.window or str(self.job.window)
 
     @property
-    def sent(self) -> tuple[int, int, int]:
+    def request_counts(self) -> tuple[int, int, int]:
         """Requests, retries and refusals so far. A data file that was opened counts as a request."""
         counters = self._client.counters
         return counters.requests + self.files, counters.retries + self.retries, counters.throttled

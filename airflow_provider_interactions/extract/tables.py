@@ -76,7 +76,7 @@ def _open_writer(job: Job, folder: str, tables: Sequence[TableAddress]) -> Itera
     state = Checkpoint(extracted_at=job.extracted_at)
     if job.resume is None or not is_about_everyone(job):
         with RawWriter(
-            job.lake, job.place, state, job.batch, job.batches, folder, asked=job.asked, share=SHARE
+            job.lake, job.place, state, job.batch, job.batches, folder, asked=job.source_digest, share=SHARE
         ) as writer:
             yield writer
         return
@@ -88,7 +88,9 @@ def _open_writer(job: Job, folder: str, tables: Sequence[TableAddress]) -> Itera
         found = None
     state, rows, _ = found or (state, [], [])
     state.generation = job.generation
-    with RawWriter(job.lake, job.place, state, job.batch, job.batches, folder, store, job.asked, SHARE) as writer:
+    with RawWriter(
+        job.lake, job.place, state, job.batch, job.batches, folder, store, job.source_digest, SHARE
+    ) as writer:
         writer.restore(rows, [(number, number + 1) for number in range(len(state.tables))])
         yield writer
 
@@ -131,7 +133,7 @@ class _Landing:
         job, writer = self.job, self.writer
         writer.flush_rejects()
         with writer.drop_checkpoint_on(TooManyRejects, Unreconciled):
-            check_undated(job, self.tally, writer.undated)
+            check_undated(job, self.tally, writer.undated_files)
             outcomes = self._add_people()
             for place, outcome in enumerate(outcomes):
                 writer.add_outcome(outcome, place)
@@ -213,7 +215,7 @@ class _Landing:
 
     def _count_sent(self) -> Tally:
         """The counts so far, with the requests of this try and of earlier ones."""
-        requests, retries, throttled = (sum(both) for both in zip(self.before, self.source.sent, strict=True))
+        requests, retries, throttled = (sum(both) for both in zip(self.before, self.source.request_counts, strict=True))
         return replace(self.tally, sent=(requests, retries, throttled))
 
 

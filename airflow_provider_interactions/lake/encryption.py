@@ -48,7 +48,7 @@ class DecryptedRows:
     reasons: Sequence[str | None] = ()
 
     @property
-    def erased(self) -> int:
+    def erased_rows(self) -> int:
         """How many rows are left out because the keys of their contacts were destroyed."""
         return sum(reason is None for reason in self.reasons)
 

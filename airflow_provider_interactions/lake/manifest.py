@@ -71,7 +71,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     SHA-256 digests of the files, in hexadecimal digits. The digest of a file covers its payloads in order, then their
     lengths as little-endian 32-bit integers. Times are UTC. A run over several windows extracts them as one long
     window, to be split into ``windows`` of ``width``. Steps pass such a manifest on but never publish it: each of its
-    windows has its own. ``asked`` is a digest of source and options (`Job.asked`), empty if it was not recorded.
+    windows has its own. ``asked`` is a digest of source and options (`Job.source_digest`), empty if not recorded.
     The first ``late`` of the windows are older than the run's own window, and were read again.
     ``schema_version`` is the version of the canonical columns in its files (`schema.find_version`).
     ``types`` are native types of its rows, and ``fields`` names of its records' fields without a column: as many as

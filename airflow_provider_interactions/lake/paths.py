@@ -55,7 +55,7 @@ class WindowPaths:
         return f"{self.of_account('manifests')}/window={self.window.slug}.json"
 
     @property
-    def unfinished(self) -> str:
+    def checkpoints(self) -> str:
         """The folder of the account's unfinished extractions."""
         return self.of_account("unfinished")
 

@@ -145,7 +145,7 @@ class _CanonicalWriter:
             self.types.update(pc.unique(found.rows.column("native_type")).to_pylist())
             self.names |= found.names
             self.landed += raw.rows.num_rows
-            self.erased += raw.erased
+            self.erased += raw.erased_rows
             # A policy leaves no bytes in rejects; without one they stay encrypted.
             bad = build_rejects(raw.rows if self.policy.digest else raw.stored, found.rejected)
             self.write(self.policy.apply(people.add_to(found.rows)), self.policy.apply_to_rejects(bad))

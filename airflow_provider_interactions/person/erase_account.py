@@ -106,13 +106,13 @@ class AccountErasure:
         """Replace both manifests, and only then remove files that neither of them has any more."""
         raw = erase_published(self.lake, place.raw_manifest, self.rewriter)
         normalized = erase_published(self.lake, place.manifest, self.rewriter, raw.after)
-        gone = raw.gone | normalized.gone
+        gone = raw.former_files | normalized.former_files
         if gone:
             self.lake.remove(sorted(gone - self._read_paths(place.raw_manifest) - self._read_paths(place.manifest)))
 
     def _erase_history(self, path: str) -> None:
         change = erase_published(self.lake, path, self.rewriter)
-        self.lake.remove(sorted(change.gone))
+        self.lake.remove(sorted(change.former_files))
 
     def _read_paths(self, path: str) -> frozenset[str]:
         found = self.lake.read(path, Manifest)

@@ -30,11 +30,11 @@ def choose_windows(
         if start is not None or end is not None:
             raise ConfigError("Give --day, or --start and --end, not both.")
         first = _read_instant(day, zone).astimezone(zone)
-        return list(_cut(first, _add(first, timedelta(days=1)).astimezone(UTC), span))
+        return list(_split_span(first, _add(first, timedelta(days=1)).astimezone(UTC), span))
     if start is None or end is None:
         raise ConfigError("Give --day 2026-01-31, or --start and --end, for example 2026-01-01 and 2026-02-01.")
     whole = Window(_read_instant(start, zone), _read_instant(end, zone))
-    return list(_cut(whole.start.astimezone(zone), whole.end, span))
+    return list(_split_span(whole.start.astimezone(zone), whole.end, span))
 
 
 def find_zone(name: str | None) -> tzinfo:
@@ -54,7 +54,7 @@ def _read_instant(text: str, zone: tzinfo) -> datetime:
     return datetime.combine(found.date(), time.min, zone) if _DATE.fullmatch(text) else found
 
 
-def _cut(start: datetime, end: datetime, span: timedelta) -> Iterator[Window]:
+def _split_span(start: datetime, end: datetime, span: timedelta) -> Iterator[Window]:
     # Python compares times of one zone by their clocks, which repeat an hour once a year: so in UTC.
     while start.astimezone(UTC) < end:
         after = _add(start, span)

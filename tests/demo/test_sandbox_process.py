@@ -47,4 +47,4 @@ def test_whom_to_ask_for_is_told_by_variables(witness, tmp_path):
 
 def test_a_refusal_is_told(witness):
     with pytest.raises(DemoError, match=r"refused /_sandbox/oracle/nobody: 404"):
-        witness.expected("nobody", WEEK)
+        witness.fetch_expected("nobody", WEEK)

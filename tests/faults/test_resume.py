@@ -569,9 +569,9 @@ def land(writer, number, lengths):
 
 def test_nothing_is_taken_for_a_journal_that_is_none(tmp_path):
     lake, place = Lake.at(str(tmp_path)), WindowPaths("v", "a", rig.WHOLE)
-    (tmp_path / place.unfinished / "window=what" / "x").mkdir(parents=True)
-    (tmp_path / place.unfinished / "window=what" / "x" / "state.json").write_text("[]")
-    (tmp_path / place.unfinished / "window=what" / "x" / "rows-20260601T000000000000Z-ab-000001.arrow").write_text("")
+    (tmp_path / place.checkpoints / "window=what" / "x").mkdir(parents=True)
+    (tmp_path / place.checkpoints / "window=what" / "x" / "state.json").write_text("[]")
+    (tmp_path / place.checkpoints / "window=what" / "x" / "rows-20260601T000000000000Z-ab-000001.arrow").write_text("")
     checkpoint.expire_checkpoints(lake, place, rig.FIRST + DAY / 2)
     assert files(tmp_path, "unfinished")
     checkpoint.expire_checkpoints(lake, place, rig.FIRST + DAY)

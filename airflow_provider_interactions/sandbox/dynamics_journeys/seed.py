@@ -55,7 +55,7 @@ class TableSeed:
         self._world, self._options, self._name = world, options, name
         self._rows = rows
         layout = choose_layout(world, options, name)
-        if name in self._scaled:
+        if name in self._scaled_types:
             layout = layout._replace(partition=None)
         older = any(row.older for row in rows)
         self.table = DeltaTable(folder, self._list_columns(older=older), layout, get_arrival_ms(world, -1) - _DAY_MS)
@@ -63,7 +63,7 @@ class TableSeed:
     def write(self) -> DeltaTable:
         """Write every day's rows, and what is done to a table that is kept for long."""
         arrivals = {row.arrival for row in self._rows}
-        days = range(self._world.days) if self._name in self._scaled else ()
+        days = range(self._world.days) if self._name in self._scaled_types else ()
         for arrival in sorted(arrivals.union(days)):
             self.write_rows([row for row in self._rows if row.arrival == arrival], get_arrival_ms(self._world, arrival))
             if arrival in days:
@@ -82,7 +82,7 @@ class TableSeed:
                     self._write_file(part, at_ms, older=older)
 
     @property
-    def _scaled(self) -> tuple[str, ...]:
+    def _scaled_types(self) -> tuple[str, ...]:
         return self._options.scale_types if self._options.scale_rows else ()
 
     def _list_columns(self, *, older: bool = False) -> dict[str, str]:

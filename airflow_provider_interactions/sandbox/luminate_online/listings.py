@@ -179,7 +179,7 @@ def _encode_item(world: World, options: Options, index: int, form: Form, place: 
 
 
 def _encode_record(world: World, form: Form, record: Record, *, noted: bool) -> bytes:
-    fields = record.fields if noted else record.listed
+    fields = record.fields if noted else record.listed_fields
     drawn = draw(world, NAME, "writer", record.number)
     # In JSON the order of keys is arbitrary (samples of DataSync's pages), and escapes and characters as themselves
     # both occur in writers.

@@ -74,7 +74,7 @@ class Record(NamedTuple):
     fields: dict[str, Any]
 
     @property
-    def listed(self) -> dict[str, Any]:
+    def listed_fields(self) -> dict[str, Any]:
         """The fields as listings show them: only custom types with their notes ("getUserInteractions")."""
         left_out = set() if is_custom(self.native_type) else {"note"}
         return {name: value for name, value in self.fields.items() if name not in left_out}
@@ -118,7 +118,8 @@ def list_facts(world: World, options: Options, index: int) -> list[Fact]:
 
 def _build_fact(options: Options, contact: str, record: Record) -> Fact:
     values = {
-        name: clean(value) for name, value in (record.fields if options.standard_notes else record.listed).items()
+        name: clean(value)
+        for name, value in (record.fields if options.standard_notes else record.listed_fields).items()
     }
     columns = {"interactionId", "interactionTypeId", "creationDate", "subject", "count"}
     return Fact(
