@@ -41,8 +41,8 @@ class Silent:
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    """The address of an Airflow that has read the days around a gap."""
+def started(tmp_path_factory):
+    """An Airflow that has read the days around a gap: its processes, and a client that asks it."""
     [source] = [source for source in SOURCES if source.vendor == VENDOR]
     paths = Paths(tmp_path_factory.mktemp("fill"))
     with prepare_home(paths), supervise() as running:
@@ -57,8 +57,14 @@ def url(tmp_path_factory):
         last = {"dag_id": source.dag_id, **dict.fromkeys(("from_date", "to_date"), zulu(DAYS[-1].start))}
         running.wait_until(lambda: backfill.request_backfill(api, last), "Airflow accepted no backfill")
         backfill.watch(running, api, [source], Silent(), paths.airflow / "logs")
-        yield api.url
+        yield running, api
         api.close()
+
+
+@pytest.fixture(scope="module")
+def url(started):
+    """Its address."""
+    return started[1].url
 
 
 def open_framed(page, url, place):
@@ -130,12 +136,18 @@ def test_a_dag_shows_its_own_accounts(chromium, url):
         assert frame.locator(".account").count() == 1
 
 
-def test_a_gap_is_filled(chromium, url):
-    # While SQLite is busy, Airflow answers 503, and the page tries again.
-    with look(chromium, url, 1280, "light", expected=("503", "500")) as page:
+def test_a_gap_is_filled_after_the_backfill_that_runs(chromium, started, url):
+    running, api = started
+    first = {"dag_id": f"{VENDOR}_interactions", **dict.fromkeys(("from_date", "to_date"), zulu(DAYS[0].start))}
+    again = {**first, "reprocess_behavior": "completed"}
+    # While SQLite is busy, Airflow answers 503, and while another backfill runs 409: the page tries again.
+    with look(chromium, url, 1280, "light", expected=("503", "500", "409")) as page:
         frame = open_framed(page, url, "plugin/interactions-coverage")
         panel = open_gap(frame)
-        confirm(panel).click()
+        start = confirm(panel)
+        running.wait_until(lambda: backfill.request_backfill(api, again), "Airflow accepted no backfill")
+        start.click()
+        expect(panel.get_by_role("status")).to_contain_text("This one begins after it.", timeout=PATIENCE)
         expect(panel.get_by_role("status")).to_contain_text("is running", timeout=PATIENCE)
         expect(panel.get_by_role("status")).to_contain_text("has ended", timeout=PATIENCE)
         assert read_states(frame) == ["complete"] * len(DAYS)

@@ -361,23 +361,54 @@ function callAirflow(path, body, method = "POST") {
 const isBusy = (error) => error.status >= 500;
 const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 
-/* While SQLite's one writer is busy, Airflow answers 503, and may leave a backfill without runs in the way. */
-async function startBackfill(body) {
-  for (let left = TRIES - 1; ; left -= 1) {
+/* Start a backfill; one that Airflow runs already is waited for, because a DAG has one at a time.
+
+While SQLite's one writer is busy, Airflow answers 503. It may then have made the backfill, perhaps without its runs, so
+that one is cancelled before the next try. */
+async function startBackfill(body, result) {
+  for (let left = TRIES, isUnsure = false; result.isConnected;) {
     try {
       return await callAirflow("backfills", body);
     } catch (error) {
-      if (!isBusy(error) || !left) throw error;
+      if (error.status !== 409 && !isBusy(error)) throw error;
+      if (isBusy(error)) {
+        isUnsure = true;
+        left -= 1;
+        if (!left) throw error;
+      }
     }
     await pause(1);
-    await cancelBackfill(body).catch((error) => { if (!isBusy(error)) throw error; });
+    const open = await findOpenBackfill(body.dag_id).catch((error) => { if (!isBusy(error)) throw error; return null; });
+    if (open && isUnsure && isSameRange(open, body)) await cancelBackfill(open);
+    else if (open) await waitForBackfill(open, result);
   }
+  throw new Error("The panel was closed before the backfill began.");
 }
 
-async function cancelBackfill({ dag_id, from_date, to_date }) {
-  const { backfills } = await callAirflow(`backfills?${new URLSearchParams({ dag_id, limit: 1, order_by: "-id" })}`);
-  const isOurs = (one) => Date.parse(one.from_date) === Date.parse(from_date) && Date.parse(one.to_date) === Date.parse(to_date);
-  for (const one of backfills.filter((each) => isOurs(each) && !each.completed_at)) await callAirflow(`backfills/${one.id}/cancel`, {}, "PUT");
+/* The backfill of a DAG that Airflow has not ended yet, or null. */
+async function findOpenBackfill(dag) {
+  const { backfills } = await callAirflow(`backfills?${new URLSearchParams({ dag_id: dag, limit: 1, order_by: "-id" })}`);
+  return backfills.find((one) => !one.completed_at) || null;
+}
+
+const isSameRange = (one, other) => ["from_date", "to_date"].every((name) => Date.parse(one[name]) === Date.parse(other[name]));
+
+async function cancelBackfill({ id }) {
+  await callAirflow(`backfills/${id}/cancel`, {}, "PUT").catch((error) => { if (!isBusy(error)) throw error; });
+}
+
+async function waitForBackfill({ id }, result) {
+  for (let made = {}; !made.completed_at && result.isConnected;) {
+    result.textContent = `Backfill ${id} of this DAG is still running. This one begins after it.`;
+    await pause(SECONDS_BETWEEN_LOOKS);
+    made = await readBackfill(id);
+  }
+  result.textContent = "Starting…";
+}
+
+/* A backfill as Airflow knows it; nothing while Airflow is busy. */
+function readBackfill(id) {
+  return callAirflow(`backfills/${id}`).catch((error) => { if (!isBusy(error)) throw error; return {}; });
 }
 
 function openFill(account, gaps) {
@@ -419,7 +450,7 @@ function drawRange(account, range, dag) {
   start.addEventListener("click", () => {
     start.disabled = true;
     result.textContent = "Starting…";
-    startBackfill(body).then((made) => follow(made.id, result)).catch((error) => { stop(error); start.disabled = false; });
+    startBackfill(body, result).then((made) => follow(made.id, result)).catch((error) => { stop(error); start.disabled = false; });
   });
   return box;
 }
@@ -461,7 +492,7 @@ async function follow(id, result) {
   for (let made = {}; !made.completed_at;) {
     result.textContent = `Backfill ${id} is running.`;
     await pause(SECONDS_BETWEEN_LOOKS);
-    made = await callAirflow(`backfills/${id}`).catch((error) => { if (!isBusy(error)) throw error; return {}; });
+    made = await readBackfill(id);
     await refresh({ isQuiet: true });
   }
   result.textContent = `Backfill ${id} has ended.`;
