@@ -256,6 +256,12 @@ def list_landed_files(lake: Lake, place: WindowPaths) -> frozenset[str]:
     return frozenset(path for _, state in found if state for path in state.paths)
 
 
+def list_open_instants(lake: Lake, place: WindowPaths) -> frozenset[datetime]:
+    """The instants of a window's extractions that have a checkpoint."""
+    found = _read_checkpoints(lake, place.folder("unfinished"))
+    return frozenset(state.extracted_at for _, state in found if state)
+
+
 def list_unfinished(lake: Lake, paths: Iterable[str]) -> Iterator[tuple[str, Window, datetime]]:
     """The checkpoints that some files belong to: the folder, its window, and when it last saved its progress."""
     folders: dict[str, list[str]] = {}

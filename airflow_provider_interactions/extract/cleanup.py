@@ -7,12 +7,12 @@ its list of contacts, and one that had too many rejects leaves these, to be look
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from airflow_provider_interactions.extract.checkpoint import list_landed_files
-from airflow_provider_interactions.lake.manifest import Manifest, list_referenced
+from airflow_provider_interactions.extract.checkpoint import list_landed_files, list_open_instants
+from airflow_provider_interactions.lake.manifest import Manifest, list_instants, list_referenced
 from airflow_provider_interactions.lake.paths import UNDATED, WindowPaths, read_timestamp
 from airflow_provider_interactions.lake.storage import Lake
 
@@ -30,6 +30,7 @@ def remove_orphan_files(lake: Lake, place: WindowPaths, now: datetime) -> None:
     for layer in ("raw", "interactions", "history"):
         lake.abort_uploads(place.of_account(layer), now - AGE)
     old = [path for folder, prefix in _list_folders(place) for path in list_expired_files(lake, folder, now, prefix)]
+    old = leave_out_busy(lake, place, old, place.folder("raw"))
     manifest = lake.read(place.manifest, Manifest)
     old += list_expired_versions(lake, place, now, AGE, manifest.extracted_at if manifest else now)
     if old:
@@ -37,6 +38,19 @@ def remove_orphan_files(lake: Lake, place: WindowPaths, now: datetime) -> None:
         keep = list_landed_files(lake, place) | list_referenced(lake, place.folder("raw"))
         manifest = lake.read(place.manifest, Manifest)
         lake.remove(path for path in old if path not in keep and not (manifest and path in manifest.paths))
+
+
+def leave_out_busy(lake: Lake, place: WindowPaths, paths: Sequence[str], folder: str) -> list[str]:
+    """The files without those of extractions of which a try may still be at work.
+
+    The instant in a name is that of the extraction. A try that goes on with an old extraction writes files that look
+    old at once, and nothing refers to them for a while. So files stay that have the instant of an open extraction of
+    the window, or of a manifest in ``folder``: two tries of one run may be at work at the same time.
+    """
+    if not paths:
+        return []
+    busy = list_open_instants(lake, place) | list_instants(lake, folder)
+    return [path for path in paths if read_timestamp(path) not in busy]
 
 
 def remove_half_written(lake: Lake, folders: Iterable[str], now: datetime) -> None:

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import WindowSuperseded
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, list_landed_files
-from airflow_provider_interactions.extract.cleanup import list_expired_files
+from airflow_provider_interactions.extract.cleanup import leave_out_busy, list_expired_files
 from airflow_provider_interactions.extract.erase_rows import erase_published
 from airflow_provider_interactions.extract.job import Job, Progress, check_known, knows_too_few, open_checkpoints
 from airflow_provider_interactions.extract.outcomes import Outcome, count_outcomes, read_outcomes
@@ -185,7 +185,7 @@ def _remove_old(job: Job) -> None:
             rejects = {file.path for file in manifest.undated}  # these stay as long as others
             job.lake.remove([_manifest_path(job, manifest), *sorted(manifest.paths - rejects)])
     folder, always = job.place.histories, replace(job, window=ALWAYS).place
-    old = list_expired_files(job.lake, folder, job.extracted_at)
+    old = leave_out_busy(job.lake, always, list_expired_files(job.lake, folder, job.extracted_at), folder)
     keep = list_landed_files(job.lake, always) | list_referenced(job.lake, folder) if old else frozenset[str]()
     job.lake.remove(path for path in old if path not in keep)
 

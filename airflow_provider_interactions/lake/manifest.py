@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -144,8 +144,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 def list_referenced(lake: Lake, folder: str) -> frozenset[str]:
     """The files that the published manifests of a folder refer to."""
-    manifests = (lake.read(f"{folder}/{name}", Manifest) for name in lake.list_names(folder) if name.endswith(".json"))
-    return frozenset(path for manifest in manifests if manifest for path in manifest.paths)
+    return frozenset(path for manifest in _read_manifests(lake, folder) for path in manifest.paths)
+
+
+def list_instants(lake: Lake, folder: str) -> frozenset[datetime]:
+    """The instants of the extractions that the published manifests of a folder are about."""
+    return frozenset(manifest.extracted_at for manifest in _read_manifests(lake, folder))
+
+
+def _read_manifests(lake: Lake, folder: str) -> Iterator[Manifest]:
+    found = (lake.read(f"{folder}/{name}", Manifest) for name in lake.list_names(folder) if name.endswith(".json"))
+    return (manifest for manifest in found if manifest)
 
 
 def join_identities(digests: Iterable[str]) -> str:

@@ -24,7 +24,7 @@ from airflow_provider_interactions.extract.checkpoint import Checkpoint, Checkpo
 from airflow_provider_interactions.extract.outcomes import Answer
 from airflow_provider_interactions.extract.run import extract as extracted
 from airflow_provider_interactions.http import throttle
-from airflow_provider_interactions.lake.manifest import Counts, unpack
+from airflow_provider_interactions.lake.manifest import Counts, Manifest, unpack
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.sandbox import SandboxConfig, serve
@@ -57,8 +57,12 @@ def left(root):
 
 
 def swept(spec):
-    """The data that a run leaves, a day after it."""
+    """The data that a run leaves, a day after it, once no try of it can be at work: another run was published."""
     job = rig.job_of(spec)
+    newest = msgspec.structs.replace(
+        job.lake.read(job.place.raw_manifest, Manifest), extracted_at=job.extracted_at + DAY
+    )
+    job.lake.publish(job.place.raw_manifest, newest)
     cleanup.remove_orphan_files(job.lake, job.place, job.extracted_at + 2 * DAY)
     return left(spec["lake"])
 
@@ -495,8 +499,22 @@ def test_two_tries_of_one_run_at_once_end_whole(process, sandbox, tmp_path, vend
         process.start(*both)
         told = process.wait()
         assert {one.get("error") for one in told} <= {None, "WindowSuperseded"}, told
-        assert any("manifest" in one for one in told)
+        assert any("manifest" in one for one in told), told
         assert rig.told(rig.seen(spec)[1]) == rig.expected(sandbox, vendor)
+
+
+@pytest.mark.parametrize("vendor", rig.PAGED)
+def test_a_try_of_an_old_run_keeps_what_another_try_writes(worlds, tmp_path, vendor):
+    """Their files look old at once, and nothing refers to those of the first try when the second one is published."""
+    spec = rig.spec(worlds[0], vendor, tmp_path, resume="run")  # months ago
+    contacts = worlds[0].contacts(vendor)
+    first = extracted(rig.job_of({**spec, "contacts": contacts[:-1]}))
+    second = extracted(rig.job_of({**spec, "contacts": contacts}))
+    assert first.extracted_at == second.extracted_at
+    assert first.paths - second.paths
+    lake = rig.lake_of(spec)
+    commit.commit_window(lake, [second])
+    assert first.paths <= set(files(tmp_path))
 
 
 #: Rows of a contact, of a few bytes each: now rows end a part and now bytes.
