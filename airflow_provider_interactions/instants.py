@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_interactions.schema import INSTANT
-from airflow_provider_interactions.window import Window
+from airflow_provider_interactions.window import ALWAYS, Window
 
 
 class Instants(Sequence[datetime | None]):
@@ -43,6 +43,15 @@ class Instants(Sequence[datetime | None]):
 def to_array(occurred: Sequence[datetime | None]) -> pa.TimestampArray:
     """Any sequence of instants as an Arrow array."""
     return occurred.values if isinstance(occurred, Instants) else pa.array(occurred, INSTANT)
+
+
+def are_unplaced(values: pa.TimestampArray) -> pa.BooleanArray:
+    """Which instants are in no window: unknown ones, and those before 1900 or after 9998, as defaults of systems are.
+
+    A record with such an instant would be outside of each window that anybody asks for, and so nowhere.
+    """
+    outside = pc.or_(pc.less(values, ALWAYS.start), pc.greater_equal(values, ALWAYS.end))
+    return pc.fill_null(outside, fill_value=True)
 
 
 def keep_window(

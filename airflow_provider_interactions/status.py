@@ -11,6 +11,8 @@ Verdict = tuple[type[VendorError], str]
 
 #: RFC 9110, section 15.
 STATUSES: dict[int, Verdict] = {
+    202: (Unavailable, "the vendor has accepted the call, but not answered it yet"),
+    206: (Unavailable, "the vendor sent a part of its response only"),
     401: (AuthRejected, "the credentials were refused. Check login and password of the connection"),
     403: (AuthRejected, "the credentials have no permission for this call. Have it granted at the vendor"),
     404: (RequestRejected, "there is nothing at this address. Check the connection's host, and any path in it"),
@@ -26,6 +28,10 @@ _REDIRECT = (
 _SERVER_FAULT = (Unavailable, "the vendor had a server fault")
 _WRONG_CALL = (RequestRejected, "the vendor rejected the call as wrong")
 
+#: Statuses of success that promise a whole response. Under another one, an empty list would be no statement.
+WHOLE = frozenset((200, 201, 203, 204))
+_NOT_WHOLE = (Unavailable, "the vendor answered with a status that does not promise a whole response")
+
 #: For a response that is a web page.
 WEB_PAGE: Verdict = (
     Unavailable,
@@ -39,11 +45,11 @@ def is_success(status: int) -> bool:
 
 
 def judge(status: int, own: Mapping[int, Verdict] | None = None) -> Verdict | None:
-    """The verdict on a status, None for success. The vendor's ``own`` table comes first."""
+    """The verdict on a status, None for one that promises a whole response. The vendor's ``own`` table comes first."""
     if own and status in own:
         return own[status]
     if is_success(status):
-        return None
+        return None if status in WHOLE else STATUSES.get(status, _NOT_WHOLE)
     if 300 <= status < 400:
         return _REDIRECT
     return _SERVER_FAULT if status >= 500 else STATUSES.get(status, _WRONG_CALL)

@@ -178,7 +178,7 @@ class _Landing:
         self.tally.fetched += found.rows.num_rows
         self.tally.undated += undated
         if undated:
-            reason = f"{self.source.bulk.time} is missing or cannot be read"
+            reason = f"{self.source.bulk.time} is missing, cannot be read, or is in no window"
             self.tally.reasons = dict(Counter(self.tally.reasons) + Counter({reason: undated}))
             self.writer.reject_rows(found.undated.select(RAW.names), pa.repeat(pa.scalar(reason), undated))
         if is_about_everyone(self.job):

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec.structs import replace
 
 from airflow_provider_interactions.contract import Contact, Page
@@ -31,9 +32,13 @@ from airflow_provider_interactions.extract.raw_table import PageRows
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.unanswered import are_too_many_unanswered
 from airflow_provider_interactions.http.client import Client
-from airflow_provider_interactions.instants import keep_window, to_array
+from airflow_provider_interactions.instants import are_unplaced, keep_window, to_array
 from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts
 from airflow_provider_interactions.mapping import build_batch, map_batch
+from airflow_provider_interactions.window import ALWAYS
+
+#: Why a record with a readable time is rejected.
+NO_WINDOW = "its time is before 1900 or after 9998, so no window would have it"
 
 #: Seconds between two progress reports while no contact finishes.
 LOOK = 1.0
@@ -79,8 +84,8 @@ class Tracker:
     def add_page(self, question: Question, page: Page) -> None:
         """Keep the records of the window. The job says what happens to records without a readable time."""
         records, occurred = page.records, page.occurred
-        if self.job.keeps == "dated" and to_array(occurred).null_count:
-            records, occurred = self._reject_undated(question, page)
+        if self.job.keeps == "dated" and pc.any(unplaced := are_unplaced(to_array(occurred))).as_py():
+            records, occurred = self._reject_undated(question, page, pc.indices_nonzero(unplaced).to_pylist())
         if self.job.keeps != "everything":
             records, occurred = keep_window(self.job.window, records, occurred)
         question.received += len(page.records)
@@ -89,18 +94,20 @@ class Tracker:
         number = question.answer.question
         self.open.add(question, PageRows(question.query, page.context, records, occurred, number))
 
-    def _reject_undated(self, question: Question, page: Page) -> tuple[list[bytes], list[datetime | None]]:
-        """A page without the records whose time cannot be read.
+    def _reject_undated(
+        self, question: Question, page: Page, unknown: Sequence[int]
+    ) -> tuple[list[bytes], list[datetime | None]]:
+        """A page without the records, of those at the places ``unknown``, whose time cannot be read or is in no window.
 
         They are rejected here: once for what was fetched, however many windows will be cut from the rest of it.
         """
         query, records, times = question.query, list(page.records), list(page.occurred)
-        unknown = [n for n, at in enumerate(times) if at is None]
         raw = build_batch([records[n] for n in unknown], query.contact, query.native_type or "", page.context)
         found = map_batch(raw, self.job.vendor)
         for place, at in zip(found.places.to_pylist(), found.rows.column("occurred_at").to_pylist(), strict=True):
             times[unknown[place]] = at
-        bad = {unknown[place]: reason for place, reason in found.rejected.items()}
+        far = [n for n in unknown if (at := times[n]) and at not in ALWAYS and at not in self.job.window]
+        bad = dict.fromkeys(far, NO_WINDOW) | {unknown[place]: reason for place, reason in found.rejected.items()}
         if bad:
             rejected = PageRows(query, page.context, [records[n] for n in bad], [None] * len(bad))
             question.rejected.append((rejected, list(bad.values())))

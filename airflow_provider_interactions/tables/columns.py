@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract.bulk import Bulk, PersonColumn
+from airflow_provider_interactions.instants import are_unplaced
 from airflow_provider_interactions.schema import INSTANT
 from airflow_provider_interactions.tables.payloads import write_texts
 from airflow_provider_interactions.tables.table import find_name
@@ -17,14 +18,16 @@ def name_narrow_columns(bulk: Bulk) -> list[str]:
 
 
 def read_instants(rows: pa.RecordBatch, bulk: Bulk) -> pa.TimestampArray:
-    """The instant of each row in UTC, null where it has none that can be read.
+    """The instant of each row in UTC, null where it has none that can be read, or one that is in no window.
 
     Digits beyond microseconds are cut. An instant without a zone is in UTC.
     """
     found = _find(rows, bulk.time)
     if pa.types.is_timestamp(found.type):
-        return found.cast(pa.timestamp("us", found.type.tz), safe=False).cast(INSTANT)
-    return bulk.read_times(_to_text(found))
+        found = found.cast(pa.timestamp("us", found.type.tz), safe=False).cast(INSTANT)
+    else:
+        found = bulk.read_times(_to_text(found))
+    return pc.if_else(are_unplaced(found), pa.scalar(None, INSTANT), found)
 
 
 def read_keys(rows: pa.RecordBatch, bulk: Bulk) -> pa.StringArray:

@@ -14,7 +14,7 @@ from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.tables.faults import translate_faults
 from airflow_provider_interactions.tables.store import Store
 from airflow_provider_interactions.tables.table import DataFile, choose_names, find_name
-from airflow_provider_interactions.window import Window
+from airflow_provider_interactions.window import ALWAYS, Window
 
 #: Files are read one after the other: memory then holds parts of one, and the rows have an order.
 ONE_AT_A_TIME = "SET datafusion.execution.target_partitions = 1"
@@ -69,7 +69,7 @@ class DeltaReader:
         return self
 
     def scan(self, window: Window, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """The rows of a window, and those without an instant. Reads only files and row groups that may hold some."""
+        """See ``Table``. Reads only files and row groups that may hold such rows."""
         names = choose_names(self._names, columns)
         chosen = "*" if names is None else ", ".join(map(_quote, names)) or "NULL AS nothing"
         with translate_faults(self._subject):
@@ -90,11 +90,12 @@ class DeltaReader:
         if self._time is None:
             return ""
         name, zone = _quote(self._time.name), 'Some("UTC")' if self._time.type.tz else "None"
-        first, last = (
+        first, last, earliest, latest = (
             f"arrow_cast({(moment - _EPOCH) // _MICROSECOND}, 'Timestamp(Microsecond, {zone})')"
-            for moment in (window.start, window.end)
+            for moment in (window.start, window.end, ALWAYS.start, ALWAYS.end)
         )
-        return f" WHERE ({name} >= {first} AND {name} < {last}) OR {name} IS NULL"
+        unplaced = f"{name} IS NULL OR {name} < {earliest} OR {name} >= {latest}"
+        return f" WHERE ({name} >= {first} AND {name} < {last}) OR {unplaced}"
 
 
 def _import_table() -> Any:

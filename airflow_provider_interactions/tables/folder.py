@@ -17,6 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from airflow_provider_interactions.errors import BadResponse
+from airflow_provider_interactions.instants import are_unplaced
 from airflow_provider_interactions.tables.csv_quotes import QuoteChecker
 from airflow_provider_interactions.tables.faults import translate_faults
 from airflow_provider_interactions.tables.store import Store, StoredFile
@@ -134,12 +135,13 @@ def _is_data(path: str) -> bool:
 
 
 def _group_may_hold(parquet: pq.ParquetFile, group: int, column: int, window: Window) -> bool:
-    """Whether a row group may hold a row of the window, or one without an instant, by its statistics."""
+    """Whether a row group may hold a row of the window, or one that is in no window, by its statistics."""
     found = parquet.metadata.row_group(group).column(column).statistics
     if found is None or not found.has_min_max or found.null_count != 0:  # None: nobody counted them
         return True
     first, last = (_read_bound(found, name, parquet.schema_arrow.field(column).type) for name in ("min", "max"))
-    return bool(pc.less(first, window.end).as_py() and pc.greater_equal(last, window.start).as_py())
+    unplaced = pc.any(are_unplaced(pa.array([first.as_py(), last.as_py()], first.type))).as_py()
+    return unplaced or bool(pc.less(first, window.end).as_py() and pc.greater_equal(last, window.start).as_py())
 
 
 def _read_bound(found: pq.Statistics, name: str, kind: pa.TimestampType) -> pa.TimestampScalar:

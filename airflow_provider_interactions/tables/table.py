@@ -46,7 +46,9 @@ class Table(Protocol):
         """The table with these of its files only; the table itself if its format cannot tell their rows apart."""
 
     def scan(self, window: Window, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """The rows of a window, and those without an instant, in batches; perhaps rows of other windows, too.
+        """The rows of a window, and those that are in none, in batches; perhaps rows of other windows, too.
+
+        In no window is a row without an instant, or with one that ``instants.are_unplaced`` says to be a default.
 
         ``columns`` are the names of the columns to read, None for all. A file may lack some of them.
         """

@@ -267,6 +267,7 @@ def success(**more):
         success(customer=""),
         success(customer=[]),
         success(customer={"id": "1"}),
+        success(customer=[{"interactions": ""}, {"interactions": ""}]),
         success(customer={"interactions": None}),
         success(customer={"interactions": {"Network": []}}),
         success(customer={"interactions": {"network": None}}),

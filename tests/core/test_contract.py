@@ -7,7 +7,7 @@ import pytest
 
 from airflow_provider_interactions.connection import build_credentials
 from airflow_provider_interactions.contract import Contact, Credentials, Request, Response, Token
-from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.errors import BadResponse, ConfigError, Unavailable
 from airflow_provider_interactions.vendors import VENDORS, find_vendor
 from airflow_provider_interactions.vendors.dynamics_marketing.auth import Settings
 
@@ -62,3 +62,12 @@ def test_what_airflow_reads_about_the_package_imports_nothing_heavy():
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("status", [202, 205, 206, 207, 299])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"value": []}', b'{"interaction": []}', b'{"Data": "[]", "NextSkipToken": null}']
+)
+@pytest.mark.parametrize("vendor", VENDORS.values(), ids=VENDORS)
+def test_a_status_that_does_not_promise_a_whole_response_is_an_error(vendor, body, status):
+    assert isinstance(vendor.classify(Response(status, {}, body)), Unavailable | BadResponse)

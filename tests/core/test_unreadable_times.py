@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_interactions.connection import build_credentials, build_options
 from airflow_provider_interactions.errors import TooManyRejects
-from airflow_provider_interactions.extract import commit, raw_writer, split_window
+from airflow_provider_interactions.extract import commit, raw_writer, split_window, tracker
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.lake.manifest import Manifest, reconcile
@@ -160,3 +160,21 @@ def test_of_a_wide_run_they_go_with_its_first_window(rig):
     assert {row["window_end"] for row in rows(job, [file.path])} == {DAYS[0].end}
     whole = split_window.merge_for_xcom([long], done, timedelta(days=1))
     assert (whole.counts.undated, [file.rows for file in whole.undated]) == (3, [3])
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "1753-01-01T00:00:00", "9999-12-31T23:59:59Z"])
+def test_a_time_that_no_window_has_is_rejected_and_not_left_outside(job, running, at):
+    """Defaults of systems, as the first instant of .NET: each run would leave them to the window of another."""
+    vendor = VENDORS["dynamics_marketing"]
+    known = running.connections[vendor.name]
+    credentials = build_credentials(vendor, known["host"], known["login"], known["password"], known["extra"])
+    asked = build_options(vendor, {"types": ["EmailSent"]})
+    mine = replace(job, vendor=vendor, credentials=credentials, contacts=[vendor.contact("1" * 32)], options=asked)
+    times = ["2026-01-02T10:00:00Z"] * 30 + ["2027-01-02T10:00:00Z", at]
+    records = [{"InteractionId": f"{n:032x}", "Timestamp": one} for n, one in enumerate(times, 1)]
+    body = json.dumps({"Data": json.dumps(records), "NextSkipToken": None})
+    running.faults([{"kind": "status", "status": 200, "path": "LoadInteractions", "body": body}])
+    counts = extract(mine).counts
+    assert (counts.landed, counts.outside, counts.undated) == (30, 1, 1)
+    [path] = rejects(mine)
+    assert [one["reason"] for one in rows(mine, [path])] == [tracker.NO_WINDOW]

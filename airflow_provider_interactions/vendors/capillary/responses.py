@@ -130,9 +130,11 @@ def _list_old_entries(response: Envelope, *, check_counts: bool) -> Iterator[Ent
     if not customers:
         msg = "the response says success and has no customer"
         raise BadResponse(msg)
-    for customer in customers:
-        for network in _list_networks(decode_as(customer, Customer).interactions):
-            yield from (_read_entry(raw, check_counts=check_counts) for raw in to_list(network))
+    if len(customers) > 1:
+        msg = "the response is about several customers, but one was asked for"
+        raise BadResponse(msg)
+    for network in _list_networks(decode_as(customers[0], Customer).interactions):
+        yield from (_read_entry(raw, check_counts=check_counts) for raw in to_list(network))
 
 
 def _list_networks(interactions: Raw) -> Iterator[Raw]:

@@ -3,7 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
@@ -16,6 +16,7 @@ from airflow_provider_interactions.contract import Contact, Options
 from airflow_provider_interactions.errors import BadResponse, RequestRejected, TooManyRejects
 from airflow_provider_interactions.extract.reopened import find_reopened
 from airflow_provider_interactions.extract.run import extract
+from airflow_provider_interactions.lake.reader import read_rows
 from airflow_provider_interactions.tables.payloads import build_payloads
 
 HOUR = timedelta(hours=1)
@@ -72,6 +73,17 @@ def test_rows_without_an_instant_are_rejected_and_too_many_fail(rig):
     rig.disk.add("Opened", build_rows(*(row(f"broken{n}", None) for n in range(30))))
     with pytest.raises(TooManyRejects, match="Timestamp is missing"):
         rig.run(day(0))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_rows_at_an_instant_of_no_window_are_rejected(rig, form):
+    rows = [row(f"k{n}", FIRST) for n in range(30)]
+    odd = [datetime(1, 1, 1, tzinfo=UTC), datetime(1899, 12, 31, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)]
+    rig.disk.add("Opened", build_rows(*rows, *(row(f"odd{at.year}", at) for at in odd)), form)
+    rig.disk.add("Sent", build_rows(row("odd", odd[0]), row("later", FIRST + 9 * DAY)), form)
+    manifest = rig.run(day(0), rejects_share=0.5)
+    assert (manifest.counts.landed, manifest.counts.undated) == (30, 4)
+    assert "in no window" in next(read_rows(rig.lake, manifest.undated)).column("reason")[0].as_py()
 
 
 def test_given_people_get_their_own_rows_only(rig):
