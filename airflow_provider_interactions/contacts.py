@@ -33,6 +33,7 @@ from airflow_provider_interactions.lake.pseudonyms import hide_contacts, reveal_
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import read_suppression
 from airflow_provider_interactions.schema import CONTACTS
+from airflow_provider_interactions.tables.csv_quotes import QuoteChecker
 
 #: Contacts in a row group of a stored list. A task reads only the row groups that hold its batch.
 GROUP = 10_000
@@ -256,7 +257,7 @@ def _read_parquet(stream: Any, column: str | None, _: Accepts) -> Iterator[objec
 def _read_csv(stream: Any, column: str | None, accepts: Accepts) -> Iterator[object]:
     # Read every column as text: an identifier of digits must not become a number.
     first = stream.readline().decode("utf-8-sig")
-    parsing = pa.csv.ParseOptions(delimiter=find_delimiter(first))
+    parsing = pa.csv.ParseOptions(delimiter=find_delimiter(first), newlines_in_values=True)
     stream.seek(0)
     names = pa.csv.open_csv(stream, parse_options=parsing).schema.names
     stream.seek(0)
@@ -271,8 +272,15 @@ def _read_csv(stream: Any, column: str | None, accepts: Accepts) -> Iterator[obj
         )
         raise ConfigError(msg)
     options = pa.csv.ConvertOptions(include_columns=[name], column_types=dict.fromkeys(names, pa.string()))
-    for batch in pa.csv.open_csv(stream, parse_options=parsing, convert_options=options):
+    checked = QuoteChecker(stream, parsing.delimiter)
+    for batch in pa.csv.open_csv(checked, parse_options=parsing, convert_options=options):
         yield from _strip_values(batch.column(0))
+    if not checked.is_whole():
+        msg = (
+            "The file of contacts has a quote that is not closed, or text after a closing quote, so contacts would be "
+            "lost. Correct the file."
+        )
+        raise ConfigError(msg)
 
 
 def find_delimiter(first: str) -> str:

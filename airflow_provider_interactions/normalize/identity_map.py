@@ -23,6 +23,7 @@ from airflow_provider_interactions.contract import Contact, Vendor
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.identifiers import spell_identifier
 from airflow_provider_interactions.lake.faults import READING_MAP, translate_faults
+from airflow_provider_interactions.tables.csv_quotes import QuoteChecker
 
 COLUMNS = ("person_id", "vendor", "account", "kind", "identifier")
 
@@ -77,13 +78,22 @@ def _read_parquet(fs: Any, path: str) -> Iterator[pa.RecordBatch]:
 
 def _read_csv(fs: Any, path: str) -> Iterator[pa.RecordBatch]:
     with closing(fs.open(path, "rb")) as stream:
-        parsing = pa.csv.ParseOptions(delimiter=find_delimiter(stream.readline().decode("utf-8-sig")))
+        delimiter = find_delimiter(stream.readline().decode("utf-8-sig"))
+        parsing = pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
         stream.seek(0)
-        # An identifier of digits must not become a number.
-        texts = pa.csv.ConvertOptions(column_types=dict.fromkeys(COLUMNS, pa.string()), strings_can_be_null=True)
-        for batch in pa.csv.open_csv(stream, parse_options=parsing, convert_options=texts):
+        # An identifier of digits must not become a number, and one such as NA not null.
+        kinds = dict.fromkeys(COLUMNS, pa.string())
+        texts = pa.csv.ConvertOptions(column_types=kinds, strings_can_be_null=True, null_values=[""])
+        checked = QuoteChecker(stream, delimiter)
+        for batch in pa.csv.open_csv(checked, parse_options=parsing, convert_options=texts):
             _require_columns(batch.schema.names)
             yield batch
+        if not checked.is_whole():
+            msg = (
+                "The map of identities has a quote that is not closed, or text after a closing quote, so rows would "
+                "be lost. Correct the file."
+            )
+            raise ConfigError(msg)
 
 
 def scan_query(read: Callable[[], Iterable[tuple[Sequence[str], Sequence[Sequence[object]]]]]) -> Scan:

@@ -10,15 +10,17 @@ import io
 import re
 from typing import Any, BinaryIO
 
-_FIELD = rb'(?:"(?:[^"]++|"")*+"|[^",\r\n][^,\r\n]*+|)'
-_LINES = re.compile(rb"(?:%b(?:,%b)*+(?:\r\n?|\n))*+" % (_FIELD, _FIELD))
-_LAST_LINE = re.compile(rb"%b(?:,%b)*+" % (_FIELD, _FIELD))
+#: A field, and a line of such fields.
+_FIELD = r'(?:"(?:[^"]++|"")*+"|[^"{0}\r\n][^{0}\r\n]*+|)'
+_LINE = rf"{_FIELD}(?:{{0}}{_FIELD})*+"
 
 
 class QuoteChecker(io.RawIOBase):
     """A stream that passes on the bytes of another one. ``is_whole`` says whether all lines end outside of quotes."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, delimiter: str = ",") -> None:
+        line = _LINE.format(delimiter)
+        self._lines, self._last_line = (re.compile(text.encode()) for text in (rf"(?:{line}(?:\r\n?|\n))*+", line))
         self._stream = stream
         self._rest = b""
 
@@ -35,17 +37,13 @@ class QuoteChecker(io.RawIOBase):
 
     def is_whole(self) -> bool:
         """Whether what was read so far can end here."""
-        return _LAST_LINE.fullmatch(self._rest) is not None
+        return self._last_line.fullmatch(self._rest) is not None
 
     def _check(self, data: bytes) -> None:
         """Drop all lines that are whole. The line that is not whole yet stays."""
         text = self._rest + data
         if b'"' in text:
-            self._rest = text[_match_lines(text) :]
+            found = self._lines.match(text)
+            self._rest = text[found.end() if found else 0 :]
         else:
             self._rest = text[max(text.rfind(b"\n"), text.rfind(b"\r")) + 1 :]
-
-
-def _match_lines(text: bytes) -> int:
-    found = _LINES.match(text)
-    return found.end() if found else 0

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import fsspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
@@ -19,6 +20,7 @@ from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.pseudonyms import is_pseudonym
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.normalize.identity_map import scan_file
 from airflow_provider_interactions.vendors import VENDORS
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
@@ -130,12 +132,33 @@ def test_the_first_column_is_the_default_and_numbers_stay_as_written(tmp_path):
     assert list(contacts.read_file(fsspec.filesystem("file"), str(path))) == ["0012", "9007199254740993"]
 
 
+def test_a_map_of_identities_loses_no_row_to_a_quote_and_no_word_to_null(tmp_path):
+    names = "person_id,vendor,account,kind,identifier,note\n"
+
+    def read(rows):
+        (tmp_path / "map.csv").write_text(names + rows)
+        batches = scan_file(fsspec.filesystem("file"), str(tmp_path / "map.csv"))(pc.field("vendor") == "which50")
+        return [(row["person_id"], row["identifier"]) for batch in batches for row in batch.to_pylist()]
+
+    assert read('NA,which50,,,null,"two\nlines"\nnan,which50,,,NULL,\n') == [("NA", "null"), ("nan", "NULL")]
+    with pytest.raises(ConfigError, match="a quote that is not closed"):
+        read('1,which50,,,a,"x\n2,which50,,,b,y\n')
+
+
+def test_a_break_in_another_column_hides_no_contact(tmp_path):
+    path = tmp_path / "ids.csv"
+    path.write_text("id,note\n" + "".join(f'{n},"two\n{n},lines, ""{n}"""\n' for n in range(70_000)))
+    assert list(contacts.read_file(fsspec.filesystem("file"), str(path))) == [str(n) for n in range(70_000)]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "column", "message"),
     [
         ("none.csv", None, None, "does not exist"),
         ("ids.csv", b"a,b\n1,2\n", "c", "Check format and column"),
         ("ids.parquet", b"no parquet", None, "cannot be read as parquet"),
+        ("ids.csv", b'id,name\n1,"A\n2,B\n3,C\n', "id", "a quote that is not closed"),
+        ("ids.csv", b'id;name\n1;"A\n2;"B"\n3;C\n', "id", "a quote that is not closed|cannot be read"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_why(tmp_path, name, content, column, message):
