@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -64,6 +65,7 @@ def read(lake):
     return {(cell.account, cell.window): cell.rows for cell in cells if cell.manifest}
 
 
+@pytest.mark.one_of_each
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_a_look_shows_what_is_there(store, steps):

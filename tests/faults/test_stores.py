@@ -149,6 +149,7 @@ def test_a_killed_extraction_goes_on_where_it_ended(store, beside, sandbox, plac
     assert died >= number - 1  # with the answers in another order a run may take a step less
 
 
+@pytest.mark.one_of_each
 def test_a_reader_beside_writers_never_sees_a_mixture(store, beside, worlds, place):
     specs = [rig.spec(world, VENDOR, place, disk=store.disk) for world in worlds]
     rig.run(specs[0])
@@ -174,6 +175,7 @@ def test_a_reader_beside_writers_never_sees_a_mixture(store, beside, worlds, pla
     assert met == {rig.expected(world, VENDOR) for world in worlds}
 
 
+@pytest.mark.one_of_each
 def test_two_tasks_that_write_the_same_window_at_once(store, beside, worlds, place):
     for n in range(3):
         both = []
@@ -187,6 +189,7 @@ def test_two_tasks_that_write_the_same_window_at_once(store, beside, worlds, pla
         assert seen(both[0]["spec"])[1] in [rig.expected(world, VENDOR) for world in worlds]
 
 
+@pytest.mark.one_of_each
 def test_nothing_is_remembered_of_what_another_process_changes(store, beside, worlds, place):
     """The client has listed every folder and opened every file before; S3 drivers like to answer from that."""
     specs = [
@@ -215,6 +218,7 @@ def test_nothing_is_remembered_of_what_another_process_changes(store, beside, wo
         commit.commit_window(lake, [before])
 
 
+@pytest.mark.one_of_each
 def test_old_journals_and_lists_and_what_dead_runs_left_go(store, beside, sandbox, place):
     now = datetime.now(UTC)
     spec = rig.spec(sandbox, VENDOR, place, disk=store.disk, extracted_at=now.isoformat(), resume="dead")
