@@ -1,4 +1,7 @@
-"""Run the benchmark and print its table. ``--small`` takes a tenth of everything, to see that it runs."""
+"""Run the benchmark and print its table.
+
+``--small`` takes a tenth of everything. ``--smoke`` takes a hundredth, once each, which tells only that it runs.
+"""
 
 import argparse
 import json
@@ -16,7 +19,17 @@ from tests.bench.erase import erase
 from tests.bench.iceberg import iceberg
 from tests.bench.large import large
 from tests.bench.postgres import postgres
-from tests.bench.processes import LIGHT, NAME, RETURNS_MEMORY, environment, run, run_side_by_side, sandbox, stats
+from tests.bench.processes import (
+    LIGHT,
+    NAME,
+    RETURNS_MEMORY,
+    count_turns,
+    environment,
+    run,
+    run_side_by_side,
+    sandbox,
+    stats,
+)
 from tests.bench.tables import large_tables, tables
 from tests.bench.vendors import normalize, profile, vendors
 
@@ -32,9 +45,9 @@ def bulk(share):
         jobs = {"least": ("bodies", least, "handwritten"), "ours": ("bulk", env)}
         jobs["returns"] = ("bulk", {**env, **RETURNS_MEMORY})
         # By turns, and the best of three of each: the machine is somebody else's, too.
-        runs = [{name: run(*what) for name, what in jobs.items()} for _ in range(3)]
+        runs = [{name: run(*what) for name, what in jobs.items()} for _ in range(count_turns(share))]
         wall = {name: min(one[name].wall for one in runs) for name in jobs}
-        rows, steps = runs[0]["ours"].said, list(_steps(url, Path(folder, "some"), env))
+        rows, steps = runs[0]["ours"].said, list(_steps(url, Path(folder, "some"), env, count_turns(share, 2)))
         run("canonical", env, "stages")
         loaded = run("load", env, "stages").said
     yield (
@@ -51,14 +64,14 @@ def bulk(share):
     yield "load into DuckDB, again", f"{loaded['rows'] / loaded['again']:,.0f} rows/s", "≥ 1,000,000"
 
 
-def _steps(url, lake, env):
-    """How many times as long twice the contacts take, again and again up to all of them; the best of two runs each."""
+def _steps(url, lake, env, turns):
+    """How many times as long twice the contacts take, again and again up to all of them; the best of so many runs."""
     known = json.loads(Path(env["BENCH_CONTACTS"]).read_text())
 
     @cache
     def best(number):
         some = environment(url, lake, known[:number])
-        return min(run("bulk", some).wall for _ in range(2))
+        return min(run("bulk", some).wall for _ in range(turns))
 
     number = len(known)
     while number := number // 2:
@@ -98,7 +111,7 @@ def retried(share):
     sets = ["--contacts", contacts, "--days", 1, "--latency", 0.005, "--set", f'{NAME}.types=["EmailSent"]', *LIGHT]
     seconds, answered = {"retried": [], "by_hand": [], "by_hand_best": []}, set()
     with sandbox(*sets) as url, tempfile.TemporaryDirectory() as folder:
-        for n in range(3):  # by turns, and the best of three: the machine is somebody else's, too
+        for n in range(count_turns(share)):  # by turns, and the best of three: the machine is somebody else's, too
             for name, found in seconds.items():
                 http.post(f"{url}/_sandbox/reset", timeout=60)
                 http.put(f"{url}/_sandbox/faults", json=rules, timeout=60).raise_for_status()
@@ -113,7 +126,7 @@ def retried(share):
 
 def limited(share):
     """A rate limit that the client does not know, of each kind, with answers after 50 ms."""
-    contacts = int(150 * share)
+    contacts = max(3, int(150 * share))
     for kind in ("sliding_window", "token_bucket"):
         for more, text in (((), ""), (("--refused-count",), ", refused requests count")):
             limit = ["--rate-limit", "100/1", "--limiter", kind, *more]
@@ -137,7 +150,7 @@ def limited(share):
 def shared(share):
     """Tasks of one account that share its limit by a ledger in the lake, on a local disk; all start at one time."""
     for number, kind in ((2, "sliding_window"), (4, "sliding_window"), (4, "token_bucket")):
-        contacts = int(150 * share) // number
+        contacts = max(2 * number, int(150 * share)) // number
         limit = ["--rate-limit", "100/1", "--limiter", kind]
         with sandbox("--contacts", contacts, "--latency", 0.05, *limit, *LIGHT) as url:
             with tempfile.TemporaryDirectory() as folder:
@@ -165,7 +178,7 @@ def shared(share):
 
 def _share_places(share):
     """No limit but the documented requests in flight."""
-    with sandbox("--contacts", int(100 * share), "--latency", 0.2, *LIGHT) as url:
+    with sandbox("--contacts", max(4, int(100 * share)), "--latency", 0.2, *LIGHT) as url:
         with tempfile.TemporaryDirectory() as folder:
             run_side_by_side("shared", environment(url, Path(folder, "lake")), 4)
         seen = stats(url)
@@ -178,7 +191,7 @@ def _share_alone(share):
     """What the ledger costs a task that needs it least; by turns, and the best of three of each."""
     contacts, found = int(100 * share), {"unshared": [], "shared": []}
     with sandbox("--contacts", contacts, "--latency", 0.1, *LIGHT) as url:
-        for _ in range(3):
+        for _ in range(count_turns(share)):
             for name, runs in found.items():
                 http.post(f"{url}/_sandbox/reset", timeout=60)
                 with tempfile.TemporaryDirectory() as folder:
@@ -263,7 +276,9 @@ SCENARIOS = (
 def build_parser():
     """The command line."""
     parse = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parse.add_argument("--small", action="store_true")
+    sizes = parse.add_mutually_exclusive_group()
+    sizes.add_argument("--small", dest="share", action="store_const", const=0.1, default=1)
+    sizes.add_argument("--smoke", dest="share", action="store_const", const=0.01)
     parse.add_argument("only", nargs="*", help="names of scenarios", choices=[[], *[one.__name__ for one in SCENARIOS]])
     return parse
 
@@ -275,7 +290,7 @@ def main():
     print("| what | measured | target |\n|---|---|---|")
     for scenario in SCENARIOS:
         if not wanted.only or scenario.__name__ in wanted.only:
-            for row in scenario(0.1 if wanted.small else 1):
+            for row in scenario(wanted.share):
                 print(f"| {' | '.join(row)} |", flush=True)
 
 

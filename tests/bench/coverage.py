@@ -27,6 +27,7 @@ from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.schema import LEDGER
 from airflow_provider_interactions.window import Window
 from tests import servers
+from tests.bench.processes import count_turns
 
 ACCOUNTS, DAYS = 20, 3 * 365
 LAST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -42,7 +43,7 @@ TICK = 3
 
 def coverage(share):
     """Manifests of 20 accounts and three years."""
-    days = int(DAYS * share)
+    days, turns = max(MOST_DAYS, int(DAYS * share)), count_turns(share)
     for name, open_lake in (("disk", on_disk), ("SeaweedFS", on_s3)):
         with open_lake() as lake:
             fill(lake, days)
@@ -51,16 +52,16 @@ def coverage(share):
             publish_all(lake, range(2 * ACCOUNTS))  # the last two days, after the index that runs have left
             time.sleep(TICK)
             looks["first look, after runs"] = [look(lake, whole)]
-            looks["looks within a minute"] = [look(lake, whole) for _ in range(3)]
-            if not lake.local:
+            looks["looks within a minute"] = [look(lake, whole) for _ in range(turns)]
+            if not lake.local and turns > 1:
                 time.sleep(GRACE.total_seconds())
                 look(lake, whole)
-            looks["later looks, nothing has changed"] = [look(lake, whole) for _ in range(3)]
+            looks["later looks, nothing has changed"] = [look(lake, whole) for _ in range(turns)]
             publish(lake, 0, rows=8)
             looks["later look, one window has changed"] = [look(lake, whole)]
-            looks["charts of the last 31 days"] = [draw_charts(lake) for _ in range(3)]
-            looks["a run, index older than an hour"] = [refresh(lake, 2 * AGE) for _ in range(3)]
-            looks["a run, younger index"] = [refresh(lake, 0 * AGE) for _ in range(3)]
+            looks["charts of the last 31 days"] = [draw_charts(lake) for _ in range(turns)]
+            looks["a run, index older than an hour"] = [refresh(lake, 2 * AGE) for _ in range(turns)]
+            looks["a run, younger index"] = [refresh(lake, 0 * AGE) for _ in range(turns)]
         for what, found in looks.items():
             seconds, cpu, calls = min(found)
             measured = f"{seconds:.2f} s, {cpu:.2f} s of CPU" + ("" if calls is None else f", {calls:,} calls")

@@ -18,6 +18,7 @@ from airflow_provider_interactions.load.postgres_schema import find_table, sql_t
 from airflow_provider_interactions.load.sql import build_newer, list_names
 from airflow_provider_interactions.schema import CANONICAL, KEY
 from tests import servers
+from tests.bench.processes import count_turns
 from tests.bench.rows import write_rows
 
 #: Of each measurement by turns, the best counts: the machine is somebody else's, too.
@@ -53,18 +54,19 @@ def postgres(share):
         PostgresTable(url).load(lakes[0], first)
         name = f"load {rows:,} rows into PostgreSQL, first, with key and indexes"
         yield name, f"{rows / (time.monotonic() - began):,.0f} rows/s", "-"
-        yield from _copies(url, lakes[0], first, rows)
+        turns = count_turns(share, TURNS)
+        yield from _copies(url, lakes[0], first, rows, turns)
         yield "load them into PostgreSQL again, unchanged", *_unchanged(url, lakes[0], first, rows)
-        yield from _changed(url, lakes, first, second)
+        yield from _changed(url, lakes, first, second, turns)
 
 
-def _copies(url, lake, manifest, rows):
+def _copies(url, lake, manifest, rows, turns):
     """COPY into a temporary table: of ready bytes, of rows in memory, and of the window as a load reads it."""
     with psycopg.connect(url) as connection, connection.cursor().copy(_copy_out()) as copy:
         data = b"".join(copy)
     ready = list(Rows(read_canonical(lake, manifest), CANONICAL).to_reader())
     least, some, ours = [], [], []
-    for _ in range(TURNS):
+    for _ in range(turns):
         with psycopg.connect(url) as connection:
             connection.execute(f"CREATE TEMP TABLE arrived ({FIELDS})")
             began = time.monotonic()
@@ -117,10 +119,10 @@ def _unchanged(url, lake, manifest, rows):
     return f"{rows / seconds:,.0f} rows/s, {float(written) / 1000:,.0f} kB of WAL", "no WAL to speak of"
 
 
-def _changed(url, lakes, first, second):
+def _changed(url, lakes, first, second, turns):
     """The merge after staging: as a load does it, and by MERGE alone, with the server's and with a load's work_mem."""
     spent = {"ours": [], "merge": [], "merge with memory": []}
-    for turn in range(TURNS):
+    for turn in range(turns):
         for name, found in spent.items():
             table = f"t{len(name)}_{turn}"
             PostgresTable(url, table).load(lakes[0], first)

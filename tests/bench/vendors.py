@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from tests.bench.plain import PER_CONTACT, SAMPLES
-from tests.bench.processes import environment, run, sandbox
+from tests.bench.processes import count_turns, environment, run, sandbox
 
 #: Rows a CPU second of normalize, by format.
 LEAST = {"json": "≥ 150,000", "xml": "≥ 50,000"}
@@ -46,17 +46,17 @@ def vendors(share):
     with sandbox("--contacts", contacts, "--per-contact", PER_CONTACT, "--days", 1, *ONE_RESPONSE) as url:
         for name, form in SAMPLES:
             if form == "json":
-                yield from _vendor_rows(url, name, contacts)
+                yield from _vendor_rows(url, name, contacts, count_turns(share))
 
 
-def _vendor_rows(url, name, contacts):
+def _vendor_rows(url, name, contacts, turns):
     jobs = {"whole": "jobs", "tables": "handwritten", "landed": "jobs", "bodies": "handwritten"}
     found = {job: [] for job in jobs}
     with tempfile.TemporaryDirectory() as folder:
         env = environment(url, Path(folder, "warm"), name=name, **_choose_format(name, "json"))
         for job in ("bodies", "landed"):  # the sandbox makes its responses once, to each way of asking
             run(job, env, jobs[job])
-        for n in range(3):
+        for n in range(turns):
             for job, module in jobs.items():
                 found[job].append(run(job, {**env, "BENCH_LAKE": f"{folder}/{job}-{n}"}, module))
     rows, said = contacts * PER_CONTACT, found["whole"][0].said
