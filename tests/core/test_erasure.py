@@ -43,7 +43,8 @@ KEY = HashKey(b"k" * 32)
 WEEK = Window.of("2026-01-01", "2026-01-08")
 DAY = timedelta(days=1)
 TYPES = ["EmailSent", "EmailClicked", "FormSubmitted"]
-OPTIONS = {"dynamics_marketing": {"types": TYPES}}
+#: Of tables a few more, each of which is read alike: all of them take seconds.
+OPTIONS = {"dynamics_marketing": {"types": TYPES}, "dynamics_journeys": {"types": [*TYPES, "EmailOpened", "SmsSent"]}}
 
 
 @pytest.fixture(scope="module")

@@ -27,11 +27,13 @@ DAY = timedelta(days=1)
 TIME = Window.of("2026-01-01", "2026-01-11")  # more days than are written in one reading
 DAYS = list(TIME.split(DAY))
 BATCHES = 2
+TYPES = ["EmailSent", "EmailClicked", "FormSubmitted"]
+OPTIONS = {"dynamics_marketing": {"types": TYPES}}
 
 
 @pytest.fixture(scope="module")
 def running():
-    with serve(SandboxConfig(contacts=5, days=12)) as sandbox:
+    with serve(SandboxConfig(contacts=5, days=12, options=OPTIONS)) as sandbox:
         yield sandbox
 
 
@@ -43,7 +45,7 @@ def jobs(request, running, tmp_path, tools):
     login, password = known.get("login", ""), known.get("password", "")
     credentials = build_credentials(vendor, known["host"], login, password, {**known["extra"], "account": "a"})
     people = [vendor.contact(text, vendor.contact_kinds[0]) for text in running.contacts(vendor.name)]
-    options = build_options(vendor, {})
+    options = build_options(vendor, OPTIONS.get(vendor.name, {}))
 
     def made(window, lake, **changed):
         changed = {"limits": tools.quick, **changed}
