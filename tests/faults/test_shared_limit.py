@@ -43,6 +43,7 @@ def lakes(s3, tmp_path):
     return {"disk": str(tmp_path / "lake"), "s3": f"{s3.url}/{uuid.uuid4().hex}"}
 
 
+@pytest.mark.one_of_each
 @pytest.mark.parametrize(("where", "number"), [("s3", 2), ("disk", 3)])
 def test_tasks_share_a_hidden_limit(where, number, s3, tmp_path):
     size = ["--contacts", 40 // number, "--latency", 0.05, "--rate-limit", "100/1"]
@@ -57,7 +58,7 @@ def test_tasks_share_a_hidden_limit(where, number, s3, tmp_path):
 
 
 def test_the_documented_requests_in_flight_are_never_exceeded_though_one_is_killed(tmp_path):
-    with sandbox("--contacts", 60, "--latency", 0.2, *LIGHT) as url:
+    with sandbox("--contacts", 30, "--latency", 0.2, *LIGHT) as url:
         with tasks(url, str(tmp_path / "lake"), 3, folder=str(tmp_path)) as started:
             wait_until(lambda: stats(url)["requests"] > 500)
             started[0].kill()
@@ -89,6 +90,7 @@ def test_a_place_that_cannot_be_used_holds_up_no_task(tmp_path):
     assert seen["max_in_flight"] <= 2 * 52
 
 
+@pytest.mark.one_of_each
 @pytest.mark.parametrize("where", ["disk", "s3"])
 def test_of_many_swaps_none_is_lost(where, s3, tmp_path):
     url = lakes(s3, tmp_path)[where]

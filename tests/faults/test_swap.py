@@ -36,6 +36,7 @@ def check_no_word_is_lost(url):
     assert sorted(words) == sorted(["first", *(f"{writer}-{n}" for writer in range(WRITERS) for n in range(TIMES))])
 
 
+@pytest.mark.one_of_each
 def test_of_many_replacements_on_a_store_none_is_lost(store, request):
     check_no_word_is_lost(store.folder(request.node.name))
 
