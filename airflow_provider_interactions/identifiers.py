@@ -16,6 +16,9 @@ from airflow_provider_interactions.errors import ConfigError
 #: Floats cannot hold all whole numbers above this; digits may be lost.
 EXACT = 2**53
 
+#: The kind whose identifiers are compared without case: no system distinguishes people by the case of an address.
+EMAIL = "email"
+
 #: How spreadsheets write long numbers. The last digits are lost.
 SCIENTIFIC = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE]\+\d+")
 

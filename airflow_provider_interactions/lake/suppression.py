@@ -18,6 +18,7 @@ from datetime import datetime
 import msgspec
 
 from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.identifiers import EMAIL
 from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.paths import escape_segment
 from airflow_provider_interactions.lake.storage import Lake
@@ -54,7 +55,11 @@ class Suppression:
 
     def find_name(self, kind: str, identifier: str) -> str | None:
         """The name of a person's entry; None if the person is not on the list."""
-        names = (f"{key.id}-{key.hash(self.vendor, kind, identifier)}" for key in self.keys)
+        names = (
+            f"{key.id}-{key.hash(self.vendor, kind, spelling)}"
+            for key in self.keys
+            for spelling in _list_spellings(kind, identifier)
+        )
         return next((name for name in names if name in self.entries), None)
 
 
@@ -73,7 +78,7 @@ def read_suppression(lake: Lake, vendor: str) -> Suppression:
 def suppress(lake: Lake, key: HashKey, vendor: str, people: Iterable[tuple[str, str]], entry: Entry = UNDATED) -> None:
     """Put people, given by kind and identifier, on the list of a vendor. Repeating it renews their entries."""
     for kind, identifier in people:
-        lake.publish(_name_entry(key, vendor, kind, identifier), entry)
+        lake.publish(_name_entry(key, vendor, kind, _list_spellings(kind, identifier)[0]), entry)
 
 
 def find_entry(lake: Lake, suppression: Suppression, kind: str, identifier: str) -> Entry | None:
@@ -89,8 +94,17 @@ def lift_suppression(lake: Lake, vendor: str, kind: str, identifier: str) -> boo
     """
     found = read_suppression(lake, vendor)
     known = found.covers(kind, identifier)
-    lake.remove(_name_entry(key, vendor, kind, identifier) for key in found.keys)
+    spellings = _list_spellings(kind, identifier)
+    lake.remove(_name_entry(key, vendor, kind, one) for key in found.keys for one in spellings)
     return known
+
+
+def _list_spellings(kind: str, identifier: str) -> Sequence[str]:
+    """How the list may have an identifier, the usual one first: an address of e-mail in lower case.
+
+    Entries of older versions have addresses as they were given.
+    """
+    return list(dict.fromkeys((identifier.lower(), identifier))) if kind == EMAIL else [identifier]
 
 
 def _name_entry(key: HashKey, vendor: str, kind: str, identifier: str) -> str:

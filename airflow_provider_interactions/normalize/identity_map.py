@@ -33,9 +33,6 @@ TEXTS = pa.schema([(name, pa.string()) for name in COLUMNS])
 #: Rows of one step of the scan.
 ROWS = 65_536
 
-#: The kind whose identifiers are compared without case.
-EMAIL = "email"
-
 #: Reads the rows of the map that a filter selects, as batches of text with ``COLUMNS``.
 Scan = Callable[[pc.Expression], Iterator[pa.RecordBatch]]
 

@@ -15,12 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract import Vendor
+from airflow_provider_interactions.identifiers import EMAIL
 from airflow_provider_interactions.lake.encryption import decrypt_rows
 from airflow_provider_interactions.lake.manifest import Manifest, join_identities
 from airflow_provider_interactions.lake.pseudonyms import reveal_column
 from airflow_provider_interactions.lake.reader import read_window
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.normalize.identity_map import EMAIL, Scan, read_contact, strip_column
+from airflow_provider_interactions.normalize.identity_map import Scan, read_contact, strip_column
 from airflow_provider_interactions.schema import CANONICAL
 from airflow_provider_interactions.vendors import find_vendor
 

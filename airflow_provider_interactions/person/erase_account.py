@@ -56,11 +56,12 @@ class AccountErasure:
     rows: Counter[str] = field(default_factory=Counter)
     files: int = 0
     failures: list[str] = field(default_factory=list)
+    people: GivenPeople = field(init=False)
     rewriter: Rewriter = field(init=False)
 
     def __post_init__(self) -> None:
-        people = GivenPeople(self.contacts, self.pseudonyms)
-        self.rewriter = Rewriter(self.lake, self.account.vendor, people, self.now)
+        self.people = GivenPeople(self.contacts, self.pseudonyms)
+        self.rewriter = Rewriter(self.lake, self.account.vendor, self.people, self.now)
 
     def erase(self) -> None:
         """Remove them from all layers. Raises nothing that is about one file: see ``failures``."""

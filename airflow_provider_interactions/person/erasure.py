@@ -23,7 +23,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -138,6 +138,7 @@ class _Erasure:
     now: datetime
     receipt: Receipt
     kept: str = ""
+    spellings: dict[str, set[Contact]] = field(default_factory=dict)
 
     def run(self, key: HashKey) -> None:
         """All steps. The receipt is stored after each."""
@@ -172,7 +173,8 @@ class _Erasure:
         self._save()
 
     def _erase_from_target(self, target: Table, account: AccountPaths) -> None:
-        contacts = list(spell_for_table(find_vendor(account.vendor), self._spell(account.vendor)))
+        people = dict.fromkeys((*self._spell(account.vendor), *self.spellings.get(account.vendor, ())))
+        contacts = list(spell_for_table(find_vendor(account.vendor), list(people)))
         try:
             rows = target.erase(account.vendor, account.account, contacts)
         except InteractionsError as wrong:
@@ -191,6 +193,7 @@ class _Erasure:
         known = frozenset(key.id for key in self.pseudonyms) | self._list_ring_ids()
         work = AccountErasure(self.lake, account, self._spell(account.vendor), self.now, known)
         work.erase()
+        self.spellings.setdefault(account.vendor, set()).update(work.people.spellings)
         failures = (*self.receipt.failures, *work.failures)
         self.receipt = replace(add_rows(self.receipt, work.rows, work.files), failures=failures)
         self._save()

@@ -9,13 +9,12 @@ import msgspec
 
 from airflow_provider_interactions.contract import Contact, Vendor
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.identifiers import looks_hashed
+from airflow_provider_interactions.identifiers import EMAIL, looks_hashed
 from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.paths import list_accounts
 from airflow_provider_interactions.lake.pseudonyms import name_contacts
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import read_suppression
-from airflow_provider_interactions.normalize.identity_map import EMAIL
 from airflow_provider_interactions.normalize.policy import Key
 from airflow_provider_interactions.person.erase_account import LAYERS
 from airflow_provider_interactions.person.erasure import require_key

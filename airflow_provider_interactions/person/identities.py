@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.identifiers import looks_hashed
-from airflow_provider_interactions.normalize.identity_map import EMAIL, Scan, read_contact, strip_column
+from airflow_provider_interactions.identifiers import EMAIL, looks_hashed
+from airflow_provider_interactions.normalize.identity_map import Scan, read_contact, strip_column
 from airflow_provider_interactions.vendors import VENDORS, find_vendor
 
 #: The most rows of one person. More are a mistake in the map, for example one person_id for everybody.
@@ -142,7 +142,7 @@ def _is_sought(row: Mapping[str, str], sought: Sought) -> bool:
     if (sought.vendor or row["vendor"], sought.kind or kind) != (row["vendor"], kind):
         return False
     texts = ((sought.identifier or "").strip(), row["identifier"])
-    if kind == EMAIL:  # no system distinguishes people by the case of an address
+    if kind == EMAIL:
         return texts[0].lower() == texts[1].lower()
     mine, found = (read_contact(vendor, text, kind) if vendor else None for text in texts)
     return mine == found if mine and found else texts[0] == texts[1]

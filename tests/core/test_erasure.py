@@ -203,6 +203,25 @@ def test_a_later_backfill_does_not_bring_them_back(job):
     assert back.counts.contacts == len(job.contacts) - 1
 
 
+@pytest.mark.parametrize("job", ["capillary"], indirect=True)
+def test_an_address_of_email_is_erased_in_any_case_and_stays_away(job, running, tmp_path):
+    ids = ["Ann.Bell@Example.org", "ann.bell@example.org", "bob@example.org"]
+    job, target = replace(job, contacts=[Contact(one, "email") for one in ids]), DuckDBTable(str(tmp_path / "t.duckdb"))
+    entry = {"count": 1, "name": "email", "messageList": [{"subject": "s", "sentDate": "02-01-2026 10:00:00"}]}
+    body = json.dumps({"name": "c", "interaction": [entry], "warnings": []})
+    running.faults([{"kind": "status", "status": 200, "path": "interaction", "body": body}])
+    target.load(job.lake, normalize(job.lake, commit_window(job.lake, [extract(job)])))
+    receipt = erase_people(
+        job.lake, {"capillary": [Contact("ANN.BELL@example.org", "email")]}, [target], approved_by="A"
+    )
+    assert (receipt.state, receipt.erased["raw"], receipt.tables[0].rows) == ("complete", 2, 2)
+    assert not where(job.lake, job.contacts[:2])
+    counts = extract(replace(job, extracted_at=datetime.now(UTC), resume=None)).counts
+    assert (counts.suppressed, counts.contacts, counts.landed) == (2, 1, 1)
+    assert lift_suppression(job.lake, "capillary", "email", "Ann.Bell@example.ORG")
+    assert not read_suppression(job.lake, "capillary")
+
+
 @pytest.mark.parametrize("width", [None, DAY])
 def test_an_extraction_under_way_does_not_bring_them_back(job, width):
     """Its files are landed, its windows are not committed: the same rows of others come, and none of theirs."""
