@@ -9,8 +9,8 @@ Look at the picture before it is committed.
 """
 
 from chromium import open_chromium
+from pictured import HEIGHT, WIDTH, calm, drag, save
 from playwright.sync_api import expect
-from screenshots import HEIGHT, WIDTH, calm, drag, save
 
 URL = "http://127.0.0.1:8080"
 DAG = "sandbox_dynamics_marketing"
