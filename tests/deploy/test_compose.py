@@ -1,7 +1,9 @@
 """What the Compose file must hold, beside the schema of the Compose specification."""
 
 import importlib.util
+import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +41,18 @@ def test_what_runs_is_watched_and_started_again(compose):
         assert service["restart"] == "unless-stopped", name
         assert {"test", "interval", "timeout", "retries"} <= set(service["healthcheck"]), name
     assert {compose["services"][name]["restart"] for name in ONCE} == {"on-failure"}
+
+
+@pytest.mark.parametrize(("environment", "name"), [({"HOSTNAME": "w1"}, "w1"), ({}, socket.gethostname())])
+def test_a_workers_health_check_asks_this_worker(compose, tmp_path, environment, name):
+    """Docker sets HOSTNAME for a check, Podman does not."""
+    celery = tmp_path / "celery"
+    celery.write_text('#!/bin/sh\nfor last; do :; done; echo "$last"\n')
+    celery.chmod(0o755)
+    kind, text = compose["services"]["worker"]["healthcheck"]["test"]
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", **environment}
+    done = subprocess.run(["sh", "-c", text], env=environment, capture_output=True, text=True, check=True)
+    assert (kind, done.stdout) == ("CMD-SHELL", f"celery@{name}\n")
 
 
 def test_a_service_waits_for_what_can_be_waited_for(compose):
