@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs docker-compose.yaml with podman, where there is no Docker and no registry, and checks that the first runs succeed.
-# Not a part of the tests: it needs root, Debian 12, 10 GB of disk, and on a busy machine half an hour.
+# Not a part of the tests: it needs root, Debian 12, 10 GB of disk, and on a busy machine half an hour. Two workers run,
+# and both must take tasks.
 #
 #   apt-get install podman buildah runc debootstrap python3-venv curl
 #   docs/compose/run_with_podman.sh up /some/folder      builds, starts, checks; leaves all services running
@@ -11,7 +12,7 @@
 set -euo pipefail
 action=${1:?up or down} work=$(mkdir -p "${2:?a folder for packages and images}" && cd "$2" && pwd)
 repository=$(cd "$(dirname "$0")/../.." && pwd)
-root=$work/root.new python=/home/airflow/venv/bin
+root=$work/root.new python=/home/airflow/venv/bin workers=2
 
 # These choices also work in a virtual machine without systemd, and where limits cannot be raised.
 export CONTAINERS_CONF=$work/containers.conf CONTAINERS_STORAGE_CONF=$work/storage.conf BUILDAH_ISOLATION=chroot
@@ -107,36 +108,39 @@ wait_for() {  # seconds, what for, the command that must succeed
   local end=$((SECONDS + $1))
   while ((SECONDS < end)); do "${@:3}" > /dev/null 2>&1 && return; sleep 1; done
   echo "not within $1 seconds: $2" >&2
-  compose ps && podman logs --tail 40 "interactions_$2_1"
+  compose ps && podman logs --tail 40 "interactions_$2"
   exit 1
 }
 
-is_healthy() { podman healthcheck run "interactions_$1_1"; }
-has_succeeded() { [ "$(podman inspect --format '{{.State.Status}} {{.State.ExitCode}}' "interactions_$1_1")" = 'exited 0' ]; }
+is_healthy() { podman healthcheck run "interactions_$1"; }
+has_succeeded() { [ "$(podman inspect --format '{{.State.Status}} {{.State.ExitCode}}' "interactions_$1")" = 'exited 0' ]; }
 
 # In the order of the file's conditions, for which podman 4.3 does not wait.
 start_services() {
   for service in secrets postgres redis s3 sandbox init api-server scheduler dag-processor triggerer worker; do
-    compose up --detach --no-deps "$service"
+    compose up --detach --no-deps --scale "worker=$workers" "$service"
     case $service in
-      secrets | init) wait_for 600 "$service" has_succeeded "$service" ;;
-      *) wait_for 600 "$service" is_healthy "$service" ;;
+      secrets | init) wait_for 600 "${service}_1" has_succeeded "${service}_1" ;;
+      worker) for number in $(seq $workers); do wait_for 600 "worker_$number" is_healthy "worker_$number"; done ;;
+      *) wait_for 600 "${service}_1" is_healthy "${service}_1" ;;
     esac
   done
 }
 
-# Airflow's REST API, as a browser uses it: the states of the first DAG's runs.
-list_states() {
+# Airflow's REST API, as a browser uses it: what it says of the first DAG's runs.
+ask_airflow() {
   local url=http://127.0.0.1:8080 token
   token=$(curl --fail --silent $url/auth/token | read_json 'found["access_token"]')
-  curl --fail --silent --header "Authorization: Bearer $token" $url/api/v2/dags/sandbox_dynamics_marketing/dagRuns |
-    read_json '*(run["state"] for run in found["dag_runs"])'
+  curl --fail --silent --header "Authorization: Bearer $token" "$url/api/v2/dags/sandbox_dynamics_marketing/dagRuns$1"
 }
 
 read_json() { python3 -c "import json, sys; found = json.load(sys.stdin); print($1)"; }
+list_states() { ask_airflow "" | read_json '*(run["state"] for run in found["dag_runs"])'; }
 are_seven_green() { [ "$(list_states)" = "$(printf 'success %.0s' {1..7} | sed 's/ $//')" ]; }
+count_hosts() { ask_airflow /~/taskInstances | read_json 'len({task["hostname"] for task in found["task_instances"]})'; }
 
 if [ "$action" = down ]; then
+  podman rm --all --force --time 30 > /dev/null # podman-compose would leave the second worker
   compose down --volumes
   podman rmi --all --force > /dev/null
   exit
@@ -147,5 +151,6 @@ make_root
 make_images
 compose --podman-build-args "--volume $work/wheels:/wheels:ro" build secrets
 start_services
-wait_for 900 worker are_seven_green
-echo "seven green runs: http://127.0.0.1:8080/dags/sandbox_dynamics_marketing"
+wait_for 900 worker_1 are_seven_green
+[ "$(count_hosts)" = $workers ] || { echo "not all $workers workers took tasks" >&2 && exit 1; }
+echo "seven green runs by $workers workers: http://127.0.0.1:8080/dags/sandbox_dynamics_marketing"
