@@ -19,8 +19,13 @@ from airflow_provider_interactions.demo.supervisor import Supervisor
 PICTURES = Path(__file__).with_name("pictures")
 WIDTH, HEIGHT = 1280, 800
 #: for dialogs, which scroll what does not fit
-TALL = 2200
+TALL = 2600
+#: bytes of a picture
 LARGEST = 200_000
+#: pixels of a colour that a picture keeps as it is
+LARGE_AREA = 1000
+#: the least difference of two colours, of 255, that a picture keeps
+VISIBLE = 8
 DAG = f"{VENDOR}_interactions"
 
 
@@ -65,16 +70,39 @@ class Walk:
 
 
 def save(name: str, shot: bytes, box: tuple[int, int, int, int] | None = None) -> None:
-    """Write a picture, cut to a box, in few enough colours to be small."""
+    """Write a picture, cut to a box, in at most 256 colours to be small."""
     picture = Image.open(io.BytesIO(shot)).convert("RGB")
     picture = picture.crop(box) if box else picture
-    picture = picture.quantize(128, dither=Image.Dither.NONE)
+    picture = reduce_colours(picture)
     path = PICTURES / f"{name}.png"
     picture.save(path, optimize=True)
     size = path.stat().st_size
     print(f"{path.name}: {picture.width} x {picture.height}, {size // 1000} kB")
     assert picture.width <= 1400
     assert size <= LARGEST, f"{path.name} is too large"
+
+
+def reduce_colours(picture: Image.Image) -> Image.Image:
+    """The same picture with at most 256 colours: those of large areas, and others that differ from all the ones before.
+
+    Pillow's own ways lose colours of few pixels, such as those of a legend, or change those of large areas.
+    """
+    counted: list[tuple[int, tuple[int, ...]]] = sorted(picture.getcolors(1 << 24), reverse=True)
+    chosen: list[tuple[int, ...]] = []
+    for pixels, colour in counted:
+        if pixels > LARGE_AREA or all(measure(colour, other) > VISIBLE for other in chosen):
+            chosen.append(colour)
+    palette = chosen[:256]
+    nearest = {colour: min(range(len(palette)), key=lambda at: measure(colour, palette[at])) for _, colour in counted}
+    reduced = Image.new("P", picture.size)
+    reduced.putpalette([value for colour in palette for value in colour])
+    reduced.putdata([nearest[colour] for colour in picture.get_flattened_data()])
+    return reduced
+
+
+def measure(one: Sequence[int], other: Sequence[int]) -> int:
+    """The largest difference of two colours in red, green or blue."""
+    return max(abs(first - second) for first, second in zip(one, other, strict=True))
 
 
 def calm(page: Page, url: str, milliseconds: int = 4000) -> None:

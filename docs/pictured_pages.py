@@ -17,6 +17,7 @@ from airflow_provider_interactions.window import Window
 
 def home(page: Page, walk: Walk) -> None:
     """The first page: what ran."""
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
     calm(page, walk.api.url)
     runs = page.get_by_text("Dag Runs", exact=True).locator("xpath=ancestor::div[contains(., 'Success')][1]")
     counted = re.search(r"(\d+)\s+Success", runs.inner_text())
@@ -44,14 +45,17 @@ def coverage(page: Page, walk: Walk) -> None:
     page.get_by_role("button", name="4 weeks").click()
     page.locator(".account").nth(len(VENDORS) - 1).wait_for()
     page.locator(".account").filter(has_text=VENDOR).locator(".cell.complete").last.click()
-    runs = page.get_by_role("complementary").get_by_role("heading", name="Runs").bounding_box()
-    assert runs
-    save("coverage", page.screenshot(), (0, 0, WIDTH, int(runs["y"])))
+    panel = page.get_by_role("complementary")
+    panel.get_by_role("cell", name="load").wait_for()
+    below = panel.bounding_box()
+    assert below
+    save("coverage", page.screenshot(), (0, 0, WIDTH, int(below["y"] + below["height"]) + 16))
 
 
 def gap(page: Page, walk: Walk) -> None:
     """A gap that is filled from the coverage page: the day before the first."""
     first = datetime.now(UTC).date() - timedelta(days=DAYS + 1)
+    page.set_viewport_size({"width": WIDTH, "height": 680})
     calm(page, f"{walk.api.url}/interactions/coverage")
     page.locator("#filters [name=start]").fill(first.isoformat())
     account = page.locator(".account").filter(has_text=VENDOR)
@@ -88,11 +92,16 @@ def assets(page: Page, walk: Walk) -> None:
     drag(page, 910, 720)
     page.reload()  # the graph then fits its half again
     page.wait_for_timeout(4000)
-    event = page.get_by_text("Source:").first.bounding_box()
-    assert event
-    page.mouse.click(event["x"] + 10, event["y"] + 28)  # unfold what the event says
+    unfold(page)
     page.get_by_text("window_start").first.wait_for()
     save("assets", page.screenshot())
+
+
+def unfold(page: Page) -> None:
+    """Unfold what the first event says. The page draws it anew soon after it is loaded, and folds it again."""
+    page.locator(".codicon-folding-collapsed").first.wait_for()
+    page.wait_for_timeout(4000)
+    page.locator(".codicon-folding-collapsed").first.click()
 
 
 def large_run(page: Page, walk: Walk) -> None:
