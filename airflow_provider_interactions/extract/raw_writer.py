@@ -15,30 +15,28 @@ from operator import itemgetter
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract import Query
 from airflow_provider_interactions.errors import TooManyRejects
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, CheckpointStore, Range, Tally, merge_ranges
-from airflow_provider_interactions.extract.encrypt import encrypt, encrypt_outcomes
-from airflow_provider_interactions.extract.outcomes import Answer, Outcome, to_batch
+from airflow_provider_interactions.extract.encrypt import encrypt
+from airflow_provider_interactions.extract.outcomes import Answer, Outcome
+from airflow_provider_interactions.extract.raw_files import RawFiles
 from airflow_provider_interactions.extract.raw_table import (
     NUMBERED,
     PageRows,
     add_number,
     build_part,
     build_table,
-    digest_payloads,
     fill_part,
     repeat_instant,
 )
-from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, count_rows, list_referenced, reconcile
-from airflow_provider_interactions.lake.parquet import Writer
-from airflow_provider_interactions.lake.paths import UNDATED, WindowPaths, timestamp
+from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, count_rows, reconcile
+from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.schema import OUTCOMES, RAW, REJECTS
+from airflow_provider_interactions.schema import RAW, REJECTS
 
 #: Records, pages, or bytes of records, after which what is held becomes a table.
 HELD_ROWS, HELD_PAGES, HELD_BYTES = 8_192, 1_000, 32 * 1024 * 1024
@@ -88,18 +86,19 @@ class RawWriter:
     _others: list[File] = field(default_factory=list)
     _kept: bool = False
 
+    @property
+    def _files(self) -> RawFiles:
+        return RawFiles(self.lake, self.folder or self.place.folder("raw"), self.state, self.batch)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        undated = () if isinstance(error, TooManyRejects) else self.state.undated  # these stay, to be looked at
-        paths = [file.path for file in (*self.state.parts, *undated, *self._others)]
-        if paths and not self._kept and self.checkpoints is None:
-            # A long window that is split once more writes the same files, which may be committed already.
-            published = list_referenced(self.lake, self._home)
-            self.lake.remove(path for path in paths if path not in published)
+        if not self._kept and self.checkpoints is None:
+            undated = () if isinstance(error, TooManyRejects) else self.state.undated  # these stay, to be looked at
+            self._files.remove_unpublished([*self.state.parts, *undated, *self._others])
 
     @contextmanager
     def drop_checkpoint_on(self, *kinds: type[Exception]) -> Iterator[None]:
@@ -155,10 +154,8 @@ class RawWriter:
 
     def roll_back(self, mark: Mark) -> None:
         """Drop what has been added since a mark, with the files that hold it."""
-        parts, undated = self.state.parts[mark.parts :], self.state.undated[mark.undated :]
-        del self.state.parts[mark.parts :], self.state.digests[mark.parts :], self.state.undated[mark.undated :]
         self._pending, self._unsaved, self._ranges, self._rejected, self.state.written = map(list[Any], mark.held)
-        self.lake.remove(file.path for file in (*parts, *undated))
+        self._files.drop_after(mark.parts, mark.undated)
 
     def complete(self, questions: Range) -> None:
         """All rows of a contact, whose questions these are, have been added."""
@@ -170,10 +167,10 @@ class RawWriter:
         for table in rows:
             held.append(table)
             if fill_part(held):
-                self._write(build_part(held))
+                self._files.write_part(build_part(held))
                 held = []
         if held:
-            self._write(build_part(held))
+            self._files.write_part(build_part(held))
         self.state.written = merge_ranges([*self.state.written, questions])
 
     def reject(self, page: PageRows, reasons: Sequence[str]) -> None:
@@ -194,14 +191,11 @@ class RawWriter:
         self._reject(pa.Table.from_batches([self._set_window(rows.select(RAW.names))]), rows.column("reason"))
 
     def flush_rejects(self) -> None:
-        """Write the held rejects to a file next to the raw files: they, too, are as the vendor sent them."""
+        """Write the held rejects to a file of their own."""
         if self._rejected:
             rows = encrypt(self.lake, pa.concat_tables(self._rejected).unify_dictionaries())
             self._rejected = []
-            path = self._path(f"{UNDATED}-{len(self.state.undated):05d}", digest_payloads(rows.column("payload")))
-            writer = Writer(self.lake, path, REJECTS)
-            writer.write(rows)
-            self.state.undated.append(writer.close())
+            self._files.write_rejects(rows)
 
     @property
     def undated_files(self) -> Sequence[File]:
@@ -270,7 +264,7 @@ class RawWriter:
         self.flush()
         self.flush_rejects()
         self._write_pending()
-        outcomes = self._write_outcomes()
+        outcomes = self._files.write_outcomes(self.place.vendor, self.outcomes)
         self._others.append(outcomes)
         manifest = Manifest(
             vendor=self.place.vendor,
@@ -312,29 +306,7 @@ class RawWriter:
         """A part of all rows that wait for one."""
         pending, self._pending, self._unsaved = self._pending, [], []
         if pending:
-            self._write(build_part(pending))
+            self._files.write_part(build_part(pending))
         self.state.written = merge_ranges([*self.state.written, *self._ranges])
         self._saved_early.difference_update(*(range(*questions) for questions in self._ranges))
         self._ranges = []
-
-    def _write(self, rows: pa.Table) -> None:
-        found = digest_payloads(rows.column("payload"))
-        writer = Writer(self.lake, self._path(f"part-{len(self.state.parts):05d}", found), RAW)
-        writer.write(rows)
-        self.state.parts.append(writer.close())
-        self.state.digests.append(found)
-
-    def _write_outcomes(self) -> File:
-        done = encrypt_outcomes(self.lake, self.place.vendor, self.outcomes)
-        found = hashlib.sha256(msgspec.json.encode(done)).hexdigest()
-        writer = Writer(self.lake, self._path("outcomes", found), OUTCOMES)
-        writer.write(to_batch(done))
-        return writer.close()
-
-    @property
-    def _home(self) -> str:
-        return self.folder or self.place.folder("raw")
-
-    def _path(self, kind: str, content: str) -> str:
-        # Two tries of one run share their instant. A retry must not overwrite a file that the first manifest names.
-        return f"{self._home}/{self.batch:05d}-{kind}-{timestamp(self.state.extracted_at)}-{content[:16]}.parquet"
