@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from airflow_provider_interactions.coverage.cells import Unfinished
-from airflow_provider_interactions.extract.checkpoint import list_unfinished
+from airflow_provider_interactions.extract.unfinished import list_unfinished
 from airflow_provider_interactions.lake.paths import AccountPaths, escape_segment, read_account
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.window import ALWAYS

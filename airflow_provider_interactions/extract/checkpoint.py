@@ -13,7 +13,14 @@ ranges of questions: only those that are asked leave gaps.
 The fingerprint is of everything that decides the rows: vendor, account, window, contacts, options, the package's
 version, and the run that asks (``Job.resume``). So another run starts afresh. The same run goes on, also after it
 failed for good and was cleared. Once it has come to its end, its later tries get what it landed; a run that was
-cleared after that (``Job.generation``) starts afresh. Whatever is missing or damaged here means a fresh start too: a
+cleared after that (``Job.generation``) starts afresh.
+
+Whole histories serve all runs, so the fingerprint of theirs is not of a run (``Job.is_shared``). Whichever run comes
+next goes on with what an interrupted one has fetched, if that is late and young enough for it. Runs that fetch the same
+histories at the same time save to one folder: the last one to save leaves the checkpoint. Files that a run has taken
+over may go when the other run fails, so histories are published only if all of their files are there.
+
+Whatever is missing or damaged here means a fresh start too: a
 checkpoint only saves work. It is removed when its window is committed, when that is impossible (too many records are
 unreadable, too many contacts are unknown or get no response, counts do not add up), and when it is too old.
 """
@@ -22,9 +29,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import posixpath
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,11 +43,10 @@ from airflow_provider_interactions.errors import ConfigError, LakeUnavailable
 from airflow_provider_interactions.extract.outcomes import Answer
 from airflow_provider_interactions.extract.raw_table import pack_rows, unpack_rows
 from airflow_provider_interactions.lake.faults import translate_faults
-from airflow_provider_interactions.lake.manifest import File, Manifest, count_rows, list_referenced
-from airflow_provider_interactions.lake.paths import WindowPaths, read_timestamp, read_window, timestamp
+from airflow_provider_interactions.lake.manifest import File, count_rows
+from airflow_provider_interactions.lake.paths import WindowPaths, timestamp
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.page_cap import Evidence
-from airflow_provider_interactions.window import Window
 
 #: A checkpoint of this age is not continued any more. The next extraction of the account removes it.
 AGE = timedelta(days=1)
@@ -86,7 +91,8 @@ class Checkpoint(msgspec.Struct, kw_only=True):
 
     ``digests`` are the parts' own; ``rows`` hold what came for other questions; ``answers`` are names of files and the
     digests of their bytes; ``undated`` are files of records whose time cannot be read. ``finished`` says that all is
-    in parts and ``others``, and only to be published; ``generation`` is that of the job that saved it (`Job`).
+    in parts and ``others``, and only to be published; ``generation`` and ``run`` are those of the job that saved it
+    (`Job`).
     ``pages`` is what the run knows of the server's pages. ``tables`` are the facts of a bulk vendor's tables that were
     read, see ``table_facts``.
     """
@@ -95,6 +101,7 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     saved_at: datetime | None = None
     finished: bool = False
     generation: int = 0
+    run: str = ""
     written: list[Range] = msgspec.field(default_factory=list)
     parts: list[File] = msgspec.field(default_factory=list)
     digests: list[str] = msgspec.field(default_factory=list)
@@ -155,9 +162,15 @@ class CheckpointStore:
             return False
         return True
 
+    def drop_if_over(self, run: str) -> None:
+        """Remove it if it is finished or belongs to a run, which needs it no more. See ``Checkpoint`` for ``run``."""
+        state = read_state(self.lake, self.folder)
+        if state is not None and (state.finished or state.run == run):
+            self.drop()
+
     def drop(self) -> None:
         """Remove it, and none of the files it is about."""
-        _remove(self.lake, self.folder)
+        remove_folder(self.lake, self.folder)
 
     def _save(self, state: Checkpoint, rows: pa.Table | None, answers: Sequence[Answer]) -> None:
         self.saved += 1
@@ -226,71 +239,15 @@ def select_outside(rows: pa.Table, ranges: Sequence[Range]) -> pa.Table:
     return rows
 
 
-def clear_checkpoints(lake: Lake, manifest: Manifest) -> None:
-    """Remove the checkpoints of extractions that a published window consists of."""
-    for folder, state in _read_checkpoints(lake, manifest.place.folder("unfinished")):
-        if state is not None and state.paths and manifest.paths.issuperset(state.paths):  # without files: under way
-            _remove(lake, folder)
-
-
-def expire_checkpoints(lake: Lake, place: WindowPaths, now: datetime, age: timedelta = AGE) -> None:
-    """Remove what extractions of the account left long ago, with the data files that nothing published refers to."""
-    windows = [f"{place.checkpoints}/{name}" for name in lake.list_names(place.checkpoints)]
-    for folder, state in (found for window in windows for found in _read_checkpoints(lake, window)):
-        if state is None and (not lake.list_names(folder) or now - _find_last_timestamp(lake.list_names(folder)) < age):
-            continue  # just begun, too
-        if state is not None and not state.is_old(now, age):
-            continue
-        # Rejects stay to be looked at, as long as others do.
-        paths = [file.path for file in (*state.parts, *state.others)] if state else []
-        published = frozenset[str]().union(
-            *(list_referenced(lake, home) for home in {posixpath.dirname(path) for path in paths})
-        )
-        lake.remove(path for path in paths if path not in published)
-        _remove(lake, folder)
-
-
-def list_landed_files(lake: Lake, place: WindowPaths) -> frozenset[str]:
-    """The data files that checkpoints of a window refer to."""
-    found = _read_checkpoints(lake, place.folder("unfinished"))
-    return frozenset(path for _, state in found if state for path in state.paths)
-
-
-def list_open_instants(lake: Lake, place: WindowPaths) -> frozenset[datetime]:
-    """The instants of a window's extractions that have a checkpoint."""
-    found = _read_checkpoints(lake, place.folder("unfinished"))
-    return frozenset(state.extracted_at for _, state in found if state)
-
-
-def list_unfinished(lake: Lake, paths: Iterable[str]) -> Iterator[tuple[str, Window, datetime]]:
-    """The checkpoints that some files belong to: the folder, its window, and when it last saved its progress."""
-    folders: dict[str, list[str]] = {}
-    for path in paths:
-        folders.setdefault(posixpath.dirname(path), []).append(path)
-    for folder, files in folders.items():
-        window = read_window(posixpath.basename(posixpath.dirname(folder)))
-        if window:
-            state = _read_state(lake, folder) if f"{folder}/state.json" in files else None
-            yield folder, window, (state.saved_at or state.extracted_at) if state else _find_last_timestamp(files)
-
-
-def _read_checkpoints(lake: Lake, window: str) -> Iterator[tuple[str, Checkpoint | None]]:
-    """Every checkpoint in a window's folder, with its state where that can be read."""
-    for folder in (f"{window}/{name}" for name in lake.list_names(window)):
-        yield folder, _read_state(lake, folder)
-
-
-def _read_state(lake: Lake, folder: str) -> Checkpoint | None:
+def read_state(lake: Lake, folder: str) -> Checkpoint | None:
+    """The state of a checkpoint; None if there is none, or if it cannot be read."""
     with contextlib.suppress(OSError, msgspec.MsgspecError):
         return lake.read(f"{folder}/state.json", Checkpoint)
     return None
 
 
-def _find_last_timestamp(names: Iterable[str]) -> datetime:
-    return max(filter(None, map(read_timestamp, names)), default=datetime.min.replace(tzinfo=UTC))
-
-
-def _remove(lake: Lake, folder: str) -> None:
+def remove_folder(lake: Lake, folder: str) -> None:
+    """Remove a checkpoint as far as that is possible now."""
     # Another try may still be writing there: what it leaves expires.
     with contextlib.suppress(ConfigError, LakeUnavailable):
         lake.remove_folder(folder)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from airflow_provider_interactions.extract.checkpoint import list_landed_files, list_open_instants
+from airflow_provider_interactions.extract.unfinished import list_landed_files, list_open_instants
 from airflow_provider_interactions.lake.manifest import Manifest, list_instants, list_referenced
 from airflow_provider_interactions.lake.paths import UNDATED, WindowPaths, read_timestamp
 from airflow_provider_interactions.lake.storage import Lake

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from airflow_provider_interactions.errors import Unreconciled, WindowSuperseded
-from airflow_provider_interactions.extract.checkpoint import clear_checkpoints
 from airflow_provider_interactions.extract.cleanup import remove_orphan_files
 from airflow_provider_interactions.extract.erase_rows import leave_out_later, leave_out_suppressed
+from airflow_provider_interactions.extract.unfinished import clear_checkpoints
 from airflow_provider_interactions.lake.manifest import Manifest, join_batches, list_referenced, reconcile
 from airflow_provider_interactions.lake.paths import name_pending, read_timestamp
 from airflow_provider_interactions.lake.reader import describe_superseded

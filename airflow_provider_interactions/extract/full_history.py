@@ -2,8 +2,9 @@
 
 Such a vendor sends everything it knows of a contact, whatever the window. So the answer is kept in the lake with the
 instant at which it was fetched, and every window that ended before that instant is cut from it. A backfill of a year
-of days then asks about once for each contact, not 365 times: runs of a backfill that begin side by side, before any
-of them has kept its answers, each ask for themselves.
+of days then asks about once for each contact, not 365 times. What an interrupted run has fetched is in a checkpoint
+that the next run goes on with. Runs that begin side by side, before any of them has fetched much, each ask for
+themselves.
 """
 
 from __future__ import annotations
@@ -22,15 +23,17 @@ import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import WindowSuperseded
-from airflow_provider_interactions.extract.checkpoint import Checkpoint, list_landed_files
+from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.cleanup import leave_out_busy, list_expired_files
 from airflow_provider_interactions.extract.erase_rows import erase_published
-from airflow_provider_interactions.extract.job import Job, Progress, check_known, knows_too_few, open_checkpoints
+from airflow_provider_interactions.extract.job import Job, Progress, check_known, knows_too_few
 from airflow_provider_interactions.extract.outcomes import Outcome, count_outcomes, read_outcomes
 from airflow_provider_interactions.extract.people import SuppressedPeople
 from airflow_provider_interactions.extract.pipeline import land_pages
 from airflow_provider_interactions.extract.raw_writer import RawWriter
+from airflow_provider_interactions.extract.resume import open_checkpoints
 from airflow_provider_interactions.extract.rewriter import Rewriter
+from airflow_provider_interactions.extract.unfinished import list_landed_files
 from airflow_provider_interactions.lake.manifest import Counts, Manifest, list_referenced, reconcile
 from airflow_provider_interactions.lake.paths import timestamp
 from airflow_provider_interactions.lake.pseudonyms import reveal_column
@@ -43,7 +46,7 @@ from airflow_provider_interactions.window import ALWAYS
 #: A history this much older than any run would still use is removed.
 GRACE = timedelta(days=1)
 
-_REPLACED = "People were erased from the histories in the lake while this extraction read them. Run it again."
+_REPLACED = "Histories in the lake were replaced while this extraction used them. Run it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class KnownContact:
 def extract_from_history(job: Job) -> Manifest:
     """Land the job's window out of histories in the lake, after asking for those that are absent or too old.
 
-    Raises WindowSuperseded if an erasure has replaced a history meanwhile. Then call it again.
+    Raises WindowSuperseded if an erasure or another run has replaced a history meanwhile. Then call it again.
     """
     try:
         return _extract_from_history(job)
@@ -79,7 +82,8 @@ def _extract_from_history(job: Job) -> Manifest:
         if not known.keys() >= set(job.contacts):  # erased while they were asked for
             raise WindowSuperseded(_REPLACED)
     elif job.resume is not None:  # an earlier try may have died between keeping its answers and dropping its checkpoint
-        open_checkpoints(_history_job(job, job.contacts)).drop()
+        whole = _history_job(job, job.contacts)
+        open_checkpoints(whole).drop_if_over(whole.run)
     state = Checkpoint(extracted_at=job.extracted_at)
     with RawWriter(job.lake, job.place, state, job.batch, job.batches, asked=job.source_digest) as writer:
         cut = _WindowCut(job, writer, known)
@@ -130,11 +134,10 @@ class _WindowCut:
 def _find_known(job: Job) -> dict[Contact, KnownContact]:
     """What the lake knows of the job's contacts: for each the newest history that is young enough and late enough."""
     wanted, known = set(job.contacts), {}
-    for manifest in sorted(_read_manifests(job), key=lambda manifest: manifest.extracted_at):
-        young = job.extracted_at - manifest.extracted_at < job.history_age
-        if young and manifest.extracted_at >= job.window.end:
-            found = _read_known(job, manifest, fresh=False)
-            known.update({contact: found[contact] for contact in found.keys() & wanted})
+    usable = [manifest for manifest in _read_manifests(job) if job.can_cut(manifest.extracted_at)]
+    for manifest in sorted(_select_whole(job, usable), key=lambda manifest: manifest.extracted_at):
+        found = _read_known(job, manifest, fresh=False)
+        known.update({contact: found[contact] for contact in found.keys() & wanted})
     unknown = sum(one.outcome.outcome == "not_found" for one in known.values())
     if job.on_missing == "record" and knows_too_few(unknown, len(wanted)):  # it failed: what was wrong may be mended
         return {contact: one for contact, one in known.items() if one.outcome.outcome != "not_found"}
@@ -152,6 +155,8 @@ def _fetch_histories(job: Job, contacts: Sequence[Contact], answered: Sequence[C
             error.window = str(job.window)
         raise
     reconcile(manifest)
+    if not _select_whole(job, [manifest]):  # of a checkpoint that another run went on with, too, and gave up
+        raise WindowSuperseded(_REPLACED)
     path = _manifest_path(job, manifest)
     with hold_folder(job.lake, path):
         job.lake.publish(path, manifest)
@@ -175,7 +180,16 @@ def _leave_out_suppressed(job: Job, path: str) -> Manifest | None:
 def _history_job(job: Job, contacts: Sequence[Contact], answered: Sequence[Contact] = ()) -> Job:
     # These are only contacts that the lake does not know yet: the share of unknown ones is judged over all, at the end.
     on_missing: Literal["allow", "fail"] = "fail" if job.on_missing == "fail" else "allow"
-    return replace(job, window=ALWAYS, contacts=contacts, listed=job.contacts, answered=answered, on_missing=on_missing)
+    return replace(
+        job,
+        window=ALWAYS,
+        contacts=contacts,
+        listed=job.contacts,
+        answered=answered,
+        on_missing=on_missing,
+        resume=job.resume and f"{job.resume} {job.window.slug}",  # one name may be that of several windows' runs
+        serves=job.window,
+    )
 
 
 def _remove_old(job: Job) -> None:
@@ -197,6 +211,13 @@ def _read_manifests(job: Job) -> Iterator[Manifest]:
             found = job.lake.read(path, Manifest)
             if found is not None:
                 yield found
+
+
+def _select_whole(job: Job, manifests: Sequence[Manifest]) -> list[Manifest]:
+    """The histories whose rows and outcomes are all there. Another run may have removed some."""
+    folder = job.place.histories
+    there = {f"{folder}/{name}" for name in job.lake.list_names(folder)} if manifests else set[str]()
+    return [one for one in manifests if there.issuperset(file.path for file in (*one.files, *one.outcomes))]
 
 
 def _manifest_path(job: Job, manifest: Manifest) -> str:

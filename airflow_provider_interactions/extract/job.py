@@ -10,10 +10,9 @@ from typing import Literal
 
 import msgspec
 
-from airflow_provider_interactions import __version__
 from airflow_provider_interactions.contract import Contact, Credentials, Options, Vendor
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.extract.checkpoint import AGE, FORM, CheckpointStore
+from airflow_provider_interactions.extract.checkpoint import AGE
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.http.shared_limit import Sharing
 from airflow_provider_interactions.lake.manifest import Counts
@@ -66,7 +65,8 @@ class Job:
     ``generation`` changes when a task is cleared: a finished checkpoint of an earlier generation is not used
     again. ``listed`` is the list that the contacts come from, where it is longer, and ``first`` the place in the
     whole list at which that begins, from 0: errors name places. ``answered`` are contacts of an earlier extraction
-    that were answered: they tell whether the vendor is away when a contact is not.
+    that were answered: they tell whether the vendor is away when a contact is not. ``serves`` is the window that will
+    be cut from histories, if this job fetches such.
     """
 
     vendor: Vendor
@@ -89,6 +89,7 @@ class Job:
     listed: Sequence[Contact] | None = None
     first: int = 0
     answered: Sequence[Contact] = ()
+    serves: Window | None = None
     source: str = ""
     keeps: Literal["dated", "undated", "everything"] = "dated"
     rejects_share: float = SHARE
@@ -99,6 +100,20 @@ class Job:
     def place(self) -> WindowPaths:
         """Where its files go."""
         return WindowPaths(self.vendor.name, self.credentials.account, self.window)
+
+    def can_cut(self, fetched_at: datetime) -> bool:
+        """Whether histories that were fetched at an instant (aware) are late and young enough for the window."""
+        return fetched_at >= (self.serves or self.window).end and self.extracted_at - fetched_at < self.history_age
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether what lands serves other runs, too. Then these go on with its checkpoint."""
+        return self.serves is not None and self.can_cut(self.extracted_at)
+
+    @property
+    def run(self) -> str:
+        """A digest of the run's name; empty without one."""
+        return hashlib.sha256(self.resume.encode()).hexdigest()[:16] if self.resume else ""
 
     def find_place(self, contact: Contact) -> int:
         """The contact's place in the list, from 1."""
@@ -134,26 +149,3 @@ def check_known(job: Job, counts: Counts) -> None:
         "right kind and account, or allow it with on_missing='allow'."
     )
     raise ConfigError(msg)
-
-
-def open_checkpoints(job: Job, tables: Sequence[str] = ()) -> CheckpointStore:
-    """The checkpoints of an extraction. Its folder is named by a digest of everything that decides the rows.
-
-    ``tables`` are those of a bulk vendor, in the order in which they are read.
-    """
-    contacts = [(contact.kind, contact.id) for contact in job.contacts]
-    options = msgspec.to_builtins(job.options)
-    facts = [
-        __version__,
-        FORM,
-        job.resume,
-        job.batch,
-        job.batches,
-        job.credentials.host,
-        job.on_missing,
-        options,
-        contacts,
-        *([list(tables), job.width] if tables else []),
-        *(["encrypted"] if job.lake.ring else []),  # rows of a checkpoint are not encrypted later
-    ]
-    return CheckpointStore.of(job.lake, job.place, facts)

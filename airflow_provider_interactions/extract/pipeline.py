@@ -34,10 +34,10 @@ from airflow_provider_interactions.errors import (
     Unreconciled,
     VendorError,
 )
-from airflow_provider_interactions.extract.checkpoint import Checkpoint, Tally, expire_checkpoints
+from airflow_provider_interactions.extract.checkpoint import Checkpoint, Tally
 from airflow_provider_interactions.extract.concurrency import run_in_any_order, stream_in_order
 from airflow_provider_interactions.extract.encrypt import create_keys
-from airflow_provider_interactions.extract.job import Job, check_known, open_checkpoints
+from airflow_provider_interactions.extract.job import Job, check_known
 from airflow_provider_interactions.extract.last_pages import (
     PagesCut,
     confirm_last_pages,
@@ -46,7 +46,7 @@ from airflow_provider_interactions.extract.last_pages import (
 )
 from airflow_provider_interactions.extract.open_contacts import OpenContact, Question
 from airflow_provider_interactions.extract.outcomes import Answer
-from airflow_provider_interactions.extract.raw_writer import RawWriter
+from airflow_provider_interactions.extract.resume import open_writer
 from airflow_provider_interactions.extract.tracker import (
     CheckpointTimer,
     Tracker,
@@ -97,7 +97,7 @@ async def land_pages(job: Job, folder: str = "") -> Manifest:
     async with connection as client:
         fresh: Checkpoint | None = None
         while True:
-            writer, rows, answers = _open_writer(job, folder, fresh)
+            writer, rows, answers = open_writer(job, folder, fresh)
             sent = writer.state.tally.sent
             try:
                 await asyncio.to_thread(create_keys, job.lake, job.vendor.name, job.contacts)
@@ -158,28 +158,6 @@ def _count_places(tracker: Tracker) -> int:
     throttle, retrying = tracker.client.throttle, tracker.client.retrying
     places = int(throttle.places) // (2 if tracker.open.nearly_full else 1)
     return places + max(LEAST_SPARE, throttle.most // SPARE) + min(retrying, throttle.most * RETRYING_PER_REQUEST)
-
-
-def _open_writer(
-    job: Job, folder: str, fresh: Checkpoint | None
-) -> tuple[RawWriter, Sequence[pa.Table], Sequence[Answer]]:
-    """A new writer, or one that continues the checkpoint of an earlier try of the same run, with what that holds.
-
-    ``fresh`` is used instead of a checkpoint. A finished one is used again, unless the task was cleared since.
-    """
-    if job.resume is None:
-        state = fresh or Checkpoint(extracted_at=job.extracted_at)
-        return RawWriter(job.lake, job.place, state, job.batch, job.batches, folder, asked=job.source_digest), (), ()
-    store = open_checkpoints(job)
-    expire_checkpoints(job.lake, job.place, job.extracted_at, job.resume_age)
-    found = None if fresh else store.load(job.extracted_at, job.resume_age)
-    if found and found[0].finished and found[0].generation != job.generation:
-        store.drop()
-        found = None
-    state, rows, answers = found or (fresh or Checkpoint(extracted_at=job.extracted_at), [], [])
-    state.generation = job.generation
-    writer = RawWriter(job.lake, job.place, state, job.batch, job.batches, folder, store, job.source_digest)
-    return writer, rows, answers
 
 
 def _list_contacts(job: Job, page_cap: PageCap | None = None) -> Iterator[OpenContact]:

@@ -17,7 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from airflow_provider_interactions.errors import ConfigError
-from airflow_provider_interactions.extract.checkpoint import list_landed_files
+from airflow_provider_interactions.extract.unfinished import list_landed_files
 from airflow_provider_interactions.lake.manifest import File, Manifest
 from airflow_provider_interactions.lake.paths import AccountPaths, WindowPaths, read_timestamp, read_window
 from airflow_provider_interactions.lake.storage import Lake

@@ -18,11 +18,12 @@ import pyarrow as pa
 
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import Unreconciled
-from airflow_provider_interactions.extract.checkpoint import Checkpoint, clear_checkpoints
+from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.commit import commit_window
 from airflow_provider_interactions.extract.erase_rows import leave_out_suppressed
 from airflow_provider_interactions.extract.outcomes import Outcome, count_outcomes, read_outcomes
 from airflow_provider_interactions.extract.raw_writer import RawWriter
+from airflow_provider_interactions.extract.unfinished import clear_checkpoints
 from airflow_provider_interactions.lake.manifest import (
     OUTCOMES,
     Counts,

@@ -20,10 +20,11 @@ from msgspec.structs import replace
 
 from airflow_provider_interactions.contract.bulk import TableAddress
 from airflow_provider_interactions.errors import BadResponse, TooManyRejects, Unreconciled
-from airflow_provider_interactions.extract.checkpoint import Checkpoint, Tally, expire_checkpoints
-from airflow_provider_interactions.extract.job import Job, Progress, open_checkpoints
+from airflow_provider_interactions.extract.checkpoint import Checkpoint, Tally
+from airflow_provider_interactions.extract.job import Job, Progress
 from airflow_provider_interactions.extract.outcomes import Outcome, count_outcomes, judge_rows
 from airflow_provider_interactions.extract.raw_writer import RawWriter
+from airflow_provider_interactions.extract.resume import open_checkpoints
 from airflow_provider_interactions.extract.table_facts import narrow_rows, write_facts
 from airflow_provider_interactions.extract.table_rows import (
     RowBuilder,
@@ -35,6 +36,7 @@ from airflow_provider_interactions.extract.table_rows import (
 )
 from airflow_provider_interactions.extract.table_source import TableSource
 from airflow_provider_interactions.extract.undated import check_undated
+from airflow_provider_interactions.extract.unfinished import expire_checkpoints
 from airflow_provider_interactions.extract.vanished import refuse_vanished
 from airflow_provider_interactions.lake.manifest import Counts, Manifest
 from airflow_provider_interactions.schema import RAW

@@ -23,6 +23,7 @@ from airflow_provider_interactions.extract import checkpoint, cleanup, commit, r
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, CheckpointStore
 from airflow_provider_interactions.extract.outcomes import Answer
 from airflow_provider_interactions.extract.run import extract as extracted
+from airflow_provider_interactions.extract.unfinished import expire_checkpoints
 from airflow_provider_interactions.http import throttle
 from airflow_provider_interactions.lake.manifest import Counts, Manifest, unpack
 from airflow_provider_interactions.lake.paths import WindowPaths
@@ -411,7 +412,7 @@ def test_what_is_published_never_goes_with_an_old_journal(process, sandbox, tmp_
             break
     assert files(tmp_path, "unfinished")
     before = rig.seen(spec, "raw")[1]
-    checkpoint.expire_checkpoints(job.lake, job.place, datetime.now(UTC) + 400 * DAY)
+    expire_checkpoints(job.lake, job.place, datetime.now(UTC) + 400 * DAY)
     assert files(tmp_path, "unfinished") == {}
     assert rig.seen(spec, "raw")[1].equals(before)
 
@@ -590,9 +591,9 @@ def test_nothing_is_taken_for_a_journal_that_is_none(tmp_path):
     (tmp_path / place.checkpoints / "window=what" / "x").mkdir(parents=True)
     (tmp_path / place.checkpoints / "window=what" / "x" / "state.json").write_text("[]")
     (tmp_path / place.checkpoints / "window=what" / "x" / "rows-20260601T000000000000Z-ab-000001.arrow").write_text("")
-    checkpoint.expire_checkpoints(lake, place, rig.FIRST + DAY / 2)
+    expire_checkpoints(lake, place, rig.FIRST + DAY / 2)
     assert files(tmp_path, "unfinished")
-    checkpoint.expire_checkpoints(lake, place, rig.FIRST + DAY)
+    expire_checkpoints(lake, place, rig.FIRST + DAY)
     assert files(tmp_path, "unfinished") == {}
 
 
@@ -628,5 +629,5 @@ def test_a_journal_that_was_only_just_begun_does_not_expire(tmp_path):
     lake, place = Lake.at(str(tmp_path)), WindowPaths("v", "a", rig.WHOLE)
     folder = tmp_path / place.folder("unfinished") / "x"
     folder.mkdir(parents=True)
-    checkpoint.expire_checkpoints(lake, place, rig.FIRST)
+    expire_checkpoints(lake, place, rig.FIRST)
     assert folder.is_dir()

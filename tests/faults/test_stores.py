@@ -14,7 +14,7 @@ import rig
 
 from airflow_provider_interactions import contacts, contract
 from airflow_provider_interactions.errors import Unavailable, Unreconciled
-from airflow_provider_interactions.extract import checkpoint, commit, raw_table, run
+from airflow_provider_interactions.extract import commit, raw_table, run, unfinished
 from airflow_provider_interactions.lake import reader as lake_reader
 from airflow_provider_interactions.lake.manifest import unpack
 from airflow_provider_interactions.lake.parquet import Writer
@@ -229,11 +229,11 @@ def test_old_journals_and_lists_and_what_dead_runs_left_go(store, beside, sandbo
     dead = {key for key in store.keys(place) if not key.startswith(f"{place.rpartition('/')[2]}")} - {listed}
     dead = {key for key in dead if key.startswith(("unfinished/", "raw/"))}
     assert {key.split("/")[0] for key in dead} == {"unfinished", "raw"}
-    checkpoint.expire_checkpoints(lake, where, now + timedelta(hours=23))
+    unfinished.expire_checkpoints(lake, where, now + timedelta(hours=23))
     assert dead <= store.keys(place)
     raw = commit.commit_window(lake, [run.extract(rig.job_of({**spec, "resume": "next"}))], now=now)
     assert dead <= store.keys(place)
-    checkpoint.expire_checkpoints(lake, where, now + timedelta(days=1, hours=1))
+    unfinished.expire_checkpoints(lake, where, now + timedelta(days=1, hours=1))
     commit.commit_window(lake, [raw], now=now + timedelta(days=31))
     left = {key for key in store.keys(place) if not key.startswith(("dry/", "pending/"))}  # it was not normalized
     assert left == raw.paths | {where.raw_manifest}
