@@ -152,17 +152,9 @@ class Backfill:
                 return self.stack.find_worker(task)
         return None
 
-    def list_extractions(self, state="running", vendor=VICTIM):
-        found = self.list_tasks(f"sandbox_{vendor}", state=state)
+    def list_extractions(self, state="running"):
+        found = self.list_tasks(f"sandbox_{VICTIM}", state=state)
         return [task for task in found if task["task_id"] == "extract"]
-
-    def find_interrupted(self):
-        """The vendors with an extraction that no worker has, though Airflow does not know that yet."""
-        return {
-            vendor
-            for vendor in VENDORS
-            if not all(self.stack.find_worker(task) for task in self.list_extractions(vendor=vendor))
-        }
 
     def is_underway(self, task, before):
         return self.stack.count_requests(VICTIM) > before + 100 or not self.stack.find_worker(task)
@@ -184,14 +176,13 @@ def stack(file, tmp_path_factory):
 def ended(stack):
     """The backfills once all of their runs have ended.
 
-    The worker ``lost`` was killed and had the extractions ``struck``, and those of the vendors ``interrupted``.
+    The worker ``lost`` was killed and had the extractions ``struck``.
     """
     backfill, chance = Backfill(stack), random.Random(13)
     stack.proxy.choose = lambda *_: "slow" if chance.random() < REFUSED else None
     backfill.start()
     backfill.wait_for_more(4)
     backfill.lost, backfill.struck = backfill.strike()
-    backfill.interrupted = backfill.find_interrupted()
     backfill.wait_for_more(8)
     stack.restart("redis")
     backfill.wait_for_more(8)
@@ -284,8 +275,4 @@ def test_hardly_a_request_is_repeated(ended, stack, needed):
     assert sum(sent.values()) <= (1 + REPEATED) * sum(needed.values()), (sent, needed)
     # What was in flight when a worker died must be asked again, also of a vendor of few requests.
     lost = {vendor: stats[vendor]["max_in_flight"] for vendor in VENDORS}
-    # A checkpoint is its own run's. Before that runs again, another one takes the slot, and asks for whole histories.
-    for vendor in ended.interrupted:
-        if not VENDORS[vendor].filters_by_date:
-            lost[vendor] += len(stack.ask_sandbox(f"contacts/{vendor}"))
     assert all(sent[one] - needed[one] <= REPEATED * needed[one] + lost[one] for one in VENDORS), (sent, needed, lost)
