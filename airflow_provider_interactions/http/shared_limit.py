@@ -90,6 +90,7 @@ class SharedLimit:
     """One task's part in the ledger; made and used inside one event loop.
 
     ``call`` runs the store's blocking functions, ``unix`` is the clock that tasks on several machines share roughly.
+    ``dice`` decide how long a task waits before it tries again to write beside others.
     """
 
     sharing: Sharing
@@ -99,6 +100,7 @@ class SharedLimit:
     call: Callable[..., Awaitable[Any]] = asyncio.to_thread
     unix: Callable[[], float] = time.time
     name: str = field(default_factory=lambda: uuid.uuid4().hex)
+    dice: random.Random = field(default_factory=random.Random)
     observer: Observer = field(default_factory=Observer)
     beat: int = 0
     lesson: int = 0
@@ -175,7 +177,7 @@ class SharedLimit:
             if await self._swap(ledger, version):
                 self._use(ledger, grant, asked)
                 return
-            await asyncio.sleep(random.uniform(0, 0.02))  # noqa: S311 - no secret depends on it
+            await asyncio.sleep(self.dice.uniform(0, 0.02))
         raise TimeoutError("too many tasks write at the same time")
 
     def _update(self, ledger: Ledger) -> tuple[Ledger, Grant]:

@@ -72,18 +72,27 @@ class Task:
     sent: list = field(default_factory=list)
     joined: bool = False
 
-    async def run(self, vendor, store, pace, until):
+    async def run(self, name, vendor, store, pace, until):
         loop = asyncio.get_running_loop()
         await asyncio.sleep(self.comes)
         self.throttle = Throttle.start(contract.Pace(min(self.most, pace.concurrency), pace.requests, pace.seconds))
         limit = AccountLimit(pace.concurrency, min(self.most, pace.concurrency))
-        shared = SharedLimit(Sharing(store, self.ahead), limit, self.throttle, "a vendor")
-        shared.call, shared.unix = partial(self.call, store), lambda: loop.time() + self.clock
+        shared = SharedLimit(
+            Sharing(store, self.ahead),
+            limit,
+            self.throttle,
+            "a vendor",
+            call=partial(self.call, store),
+            unix=lambda: loop.time() + self.clock,
+            name=name,
+            dice=loop.dice,
+        )
         left = [None] * min(self.requests, 10**6)
         self.joined = await shared.join()
         keeping = asyncio.create_task(shared.keep() if self.joined else asyncio.sleep(0))
         working = [asyncio.create_task(self.work(vendor, left, until)) for _ in range(self.most)]
-        _, open_ones = await asyncio.wait(working, timeout=self.dies - loop.time() + 1000)
+        await asyncio.wait(working, timeout=self.dies - loop.time() + 1000)
+        open_ones = [one for one in working if not one.done()]
         for one in (keeping, *open_ones):
             one.cancel()
         await asyncio.gather(keeping, *open_ones, return_exceptions=True)
@@ -148,7 +157,8 @@ def run(tasks, vendor, *, pace=None, store=None, until=60.0, seed=0, also=None):
 
     async def all_of_them():
         await asyncio.gather(
-            *(task.run(vendor, store, pace, until) for task in tasks), *([also(store)] if also else ())
+            *(task.run(f"task {n}", vendor, store, pace, until) for n, task in enumerate(tasks)),
+            *([also(store)] if also else ()),
         )
 
     with asyncio.Runner(loop_factory=lambda: Loop(seed)) as runner:
