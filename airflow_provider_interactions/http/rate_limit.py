@@ -60,6 +60,8 @@ class RateTuning:
     lower_share: float = 0.01
     most_lower_share: float = 0.25
     soon_periods: float = 2.0
+    #: What tasks report together counts, unless it is less than this share of what one task's own requests suggest.
+    least_reported: float = 0.8
     #: Two measures of what flowed in between refusals are the same within this share, or so many requests. Refusals are
     #: so many periods apart at most: others say more about the network than about the limit.
     same_share: float = 0.1
@@ -98,11 +100,13 @@ class Stretch:
     """The responses to the requests that went out while the gate was open.
 
     ``refused_at`` is when the first refused one went out, ``retry_after`` what its response named, and ``reopens_at``
-    when the pause ends. ``last`` is how many had been sent before it in each of `SHORT_PERIODS`.
+    when the pause ends. ``last`` is how many had been sent before it in each of `SHORT_PERIODS`. ``accepted_by_all`` is
+    what all tasks of the account had accepted, if each had as many as its part of the rate at that time allowed.
     """
 
     opened_at: float = 0.0
     accepted: int = 0
+    accepted_by_all: float = 0.0
     refused: int = 0
     refused_at: float = 0.0
     retry_after: float = 0.0
@@ -187,7 +191,9 @@ class LearnedRate:
     def record_response(self, turn: Turn, now: float) -> None:
         """Learn from an accepted request: the time beyond a quick response may have passed on its way to the vendor."""
         tuning, took = self.tuning, now - turn.sent_at
-        self.stretch.accepted += turn.sent_at >= self.stretch.opened_at
+        if turn.sent_at >= self.stretch.opened_at:
+            self.stretch.accepted += 1
+            self.stretch.accepted_by_all += 1 / (self.share or 1.0)
         self.quick = self.quick or took
         self.quick = min(took, self.quick + (took - self.quick) * tuning.slower_weight)
         delay = max(0.0, took - self.quick)
@@ -234,14 +240,15 @@ class LearnedRate:
     def find_lesson(self, total: Report) -> Learned:
         """What all tasks of the account together saw teaches. This rate stays as it is."""
         fresh, seen = deepcopy(self), deepcopy(self.stretch)
-        # The others' reports may be old. Once a limit is known, all send at their parts of one rate.
-        known = round(seen.accepted / self.share) if self.quota and self.share else 0
+        # A report may be missing or old. Once a limit is known, all send at their parts of one rate.
+        known = round(self.tuning.least_reported * seen.accepted_by_all) if self.quota else 0
         seen.accepted, seen.refused, seen.retry_after = max(total.accepted, known), total.refused, total.retry_after
         seen.opened_at, seen.last = seen.refused_at - total.open_for, total.last
         fresh._learn(seen)  # noqa: SLF001 - its own kind
         grow_in = max(0.0, fresh.grow_from - seen.reopens_at)
         values = {name: getattr(fresh, name) for name in Learned.__struct_fields__ if hasattr(fresh, name)}
-        return msgspec.convert(values | {"seconds": fresh.period, "grow_in": grow_in, "refused": seen.refused}, Learned)
+        values |= {"seconds": fresh.period, "grow_in": grow_in, "refused": seen.refused}
+        return msgspec.convert(values | {"refused_ago": seen.reopens_at - seen.refused_at}, Learned)
 
     def follow(self, learned: Learned, now: float) -> None:
         """Take over what the tasks of the account learned together."""
@@ -254,7 +261,7 @@ class LearnedRate:
         self.grow_from, self.lesson_until = now + learned.grow_in, 0.0
         pause = self.stretch.reopens_at
         opens_at = pause if now < pause < float("inf") else now
-        refused_at = self.stretch.refused_at or now
+        refused_at = self.stretch.refused_at or now - learned.refused_ago
         self.earlier = Stretch(self.stretch.opened_at, refused=learned.refused, refused_at=refused_at)
         self.stretch = Stretch(opens_at)
 

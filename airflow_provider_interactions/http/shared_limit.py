@@ -203,7 +203,7 @@ class SharedLimit:
         pause = self.throttle.paused_until - now
         if pause > 0 and rate.stretch.refused:
             until = self.unix() + pause
-            if until > ledger.paused_until + SOON:
+            if until > ledger.paused_until:
                 ledger = msgspec.structs.replace(ledger, paused_until=until, pause=pause)
         if rate.stretch.refused and now >= max(rate.stretch.reopens_at, self.throttle.paused_until):
             learned = rate.find_lesson(shares.add_reports(ledger, self.name, rate.report()))

@@ -30,7 +30,7 @@ class Loop(asyncio.SelectorEventLoop):
 
     def __init__(self, seed=0):
         super().__init__(self.Selector())
-        self.now, self.dice = 1000.0, random.Random(seed)
+        self.now, self.stalled, self.dice = 1000.0, 0.0, random.Random(seed)
         self._selector.loop = self
 
     class Selector(selectors.SelectSelector):
@@ -38,10 +38,15 @@ class Loop(asyncio.SelectorEventLoop):
             if timeout:
                 stall = STALL if self.loop.dice.random() < STALLS else 0.0
                 self.loop.now += timeout + stall + self.loop.dice.random() * LATE_TIMER
+                self.loop.stalled += stall
             return super().select(0)
 
     def time(self):
         return self.now
+
+    def awake(self):
+        """The time without that of stalls."""
+        return self.now - self.stalled
 
 
 def sliding(most, seconds, *, refused_count=False):
@@ -90,27 +95,29 @@ class Vendor:
     accepted: int = 0
     refused: int = 0
     in_pause: int = 0
-    pause_from: float = 0.0
     pause_until: float = 0.0
+    known_at: float = float("inf")
     first: float = 0.0
     last: float = 0.0
 
     async def answer(self, loop):
+        sent_at = loop.awake()
         await asyncio.sleep(self.latency * self.outward + loop.dice.random() * JITTER)
         now = loop.time()
         self.first = self.first or now
-        # Requests on their way when the pause began could not know of it.
-        self.in_pause += self.pause_from + self.latency + 2 * JITTER + 0.02 + self.news < now < self.pause_until
+        # What was sent before the refusal came back, or before the news of it could reach the task, is no offence.
+        self.in_pause += now < self.pause_until and sent_at > self.known_at + self.news
         admitted = self.limit.admit(now)
         if not admitted:
             self.refused += 1
             whole = max(1, math.ceil(self.limit.seconds_to_wait(now)))
             if now >= self.pause_until:
-                self.pause_from = now
+                self.known_at = float("inf")
             self.pause_until = max(self.pause_until, now + whole)
         if admitted or not self.refuses_at_once:
             await asyncio.sleep(self.latency * (1 - self.outward) + loop.dice.random() * JITTER)
         if not admitted:
+            self.known_at = min(self.known_at, loop.awake())
             raise Throttled("slower", retry_after=whole)
         self.accepted += 1
         self.last = loop.time()
