@@ -55,8 +55,8 @@ class Learned(msgspec.Struct, frozen=True):
     """A rate that refusals taught, for the whole account; the fields are those of ``rate_limit.LearnedRate``.
 
     ``seconds`` is the period of the limit; 0 means that none is known yet. ``grow_in`` is how many seconds the rate
-    holds until more is tried, ``refused`` how many requests were refused, ``refused_ago`` how many seconds before the end
-    of the pause the first of them went out.
+    holds until more is tried, ``refused`` how many requests were refused, ``refused_ago`` how many seconds before the
+    end of the pause the first of them went out.
     """
 
     per_second: float

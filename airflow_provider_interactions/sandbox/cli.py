@@ -41,6 +41,7 @@ def build_parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     parse.add_argument("--burst", type=int, metavar="N", help="the most tokens in a bucket (default: the limit's N)")
     parse.add_argument("--refused-count", action="store_true", help="refused requests use up the limit too")
     parse.add_argument("--lengthen", type=float, default=0.0, metavar="SECONDS", help="per request during a pause")
+    parse.add_argument("--news", type=float, default=0.0, metavar="SECONDS", help="until other tasks know of a refusal")
     parse.add_argument("--concurrency", type=int, help="requests in flight per vendor before 429")
     parse.add_argument("--set", action="append", default=[], metavar="VENDOR.OPTION=VALUE", dest="options")
     parse.add_argument("--faults", type=json.loads, default=[], metavar="JSON", help="a list of fault rules")
@@ -75,6 +76,7 @@ def read_config(arguments: argparse.Namespace) -> SandboxConfig:
             burst=arguments.burst,
             refused_count=arguments.refused_count,
             lengthen_seconds=arguments.lengthen,
+            news_seconds=arguments.news,
         )
     same = (
         *("host", "port", "seed", "contacts", "start", "days", "per_contact", "shapes", "realistic"),

@@ -25,6 +25,8 @@ class RateLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: requests sent during a pause are all refused and each makes the pause longer by this many seconds
     #: (as Microsoft says of its own: "Service protection API limits", learn.microsoft.com, read 2026-11)
     lengthen_seconds: float = 0.0
+    #: seconds until a client's other tasks can know of a refusal; what they send before that is no offence
+    news_seconds: float = 0.0
 
 
 class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

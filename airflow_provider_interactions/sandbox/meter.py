@@ -1,8 +1,8 @@
 """Counting requests per vendor, and refusing those that exceed the configured limits.
 
 A pause lasts from a refusal until its Retry-After has passed, counted from when the refusal is sent; further refusals
-make it longer. Every request that arrives meanwhile is counted in ``arrived_during_pause``. Those that were on their
-way when the client learned of the first refusal are no offence; the others are ``sent_during_pause``.
+make it longer. Every request that arrives meanwhile is counted in ``arrived_during_pause``. Those that were sent before
+the client, or another task of it, could know of the first refusal are no offence; the others are ``sent_during_pause``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from airflow_provider_interactions.sandbox.config import RateLimit, SandboxConfig
 from airflow_provider_interactions.sandbox.rate_limiters import create_limiter
 
-# Seconds after a refusal was sent in which requests may arrive that the client sent before it learned of it.
+# Seconds that a refusal and the next request are on their way.
 _GRACE_SECONDS = 0.05
 
 
@@ -47,7 +47,7 @@ class Meter:
         self.arrived_during_pause = self.sent_during_pause = 0
         self.in_flight = getattr(self, "in_flight", 0)
         self._limiter = create_limiter(self._limit) if self._limit else None
-        self._pause_from = self._pause_until = 0.0
+        self._known_at, self._pause_until = math.inf, 0.0
         self._first = self._last = 0.0
 
     def enter(self, path: str, host: str, *, cookie: bool) -> None:
@@ -65,6 +65,10 @@ class Meter:
         self._last = self._clock()
         self.in_flight -= 1
         self.by_status[status] += 1
+
+    def note_refusal_sent(self) -> None:
+        """Note that the client hears of the pause from now on, however late this machine is."""
+        self._known_at = min(self._known_at, self._clock())
 
     def admit(self) -> Refusal | None:
         """Let the request just counted pass, or say why not."""
@@ -92,7 +96,7 @@ class Meter:
         if now >= self._pause_until:
             return False
         self.arrived_during_pause += 1
-        offence = now > self._pause_from + self._latency + _GRACE_SECONDS
+        offence = now > self._known_at + _GRACE_SECONDS + limit.news_seconds
         self.sent_during_pause += offence
         if offence:
             self._pause_until += limit.lengthen_seconds
@@ -103,7 +107,7 @@ class Meter:
         # Rounded first: a sum of floats may be a little more than the seconds that went into it.
         whole = max(1, math.ceil(round(max(seconds, self._pause_until - sent_at), 6)))
         if now >= self._pause_until:
-            self._pause_from = now
+            self._known_at = math.inf
         self._pause_until = max(self._pause_until, sent_at + whole)
         return Refusal("requests", whole)
 

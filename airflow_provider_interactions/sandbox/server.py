@@ -74,6 +74,7 @@ async def _admit(state: State, name: str, request: web.Request, handler: Handler
         await asyncio.sleep(state.config.latency)
     if refusal is None:
         return await _apply_faults(state, name, request, handler)
+    meter.note_refusal_sent()
     return refuse(request, vendor, vendor.throttles[refusal.cause], str(refusal.seconds))
 
 

@@ -39,7 +39,7 @@ class Loop(asyncio.SelectorEventLoop):
                 stall = STALL if self.loop.dice.random() < STALLS else 0.0
                 self.loop.now += timeout + stall + self.loop.dice.random() * LATE_TIMER
                 self.loop.stalled += stall
-            return super().select(0)
+            return super().select(0) if timeout is None else []  # nothing comes from a network
 
     def time(self):
         return self.now

@@ -198,9 +198,10 @@ def test_the_command_serves_until_it_is_told_to_stop(tmp_path):
 
 
 def test_arguments_become_a_config():
-    arguments = ["--rate-limit", "6000/300", "--refused-count", "--lengthen", "2", "--set", f"{VENDOR}.client_id=abc"]
+    arguments = ["--rate-limit", "6000/300", "--refused-count", "--lengthen", "2", "--news", "0.1"]
+    arguments += ["--set", f"{VENDOR}.client_id=abc"]
     config = read_config(build_parser().parse_args(arguments))
-    assert config.rate_limit == package.RateLimit(6000, 300, refused_count=True, lengthen_seconds=2)
+    assert config.rate_limit == package.RateLimit(6000, 300, refused_count=True, lengthen_seconds=2, news_seconds=0.1)
     assert config.options == {VENDOR: {"client_id": "abc"}}
     arguments = ["--rate-limit", "100", "--limiter", "token_bucket", "--burst", "30"]
     config = read_config(build_parser().parse_args(arguments))
@@ -271,16 +272,32 @@ def arrive(meter, clock, at):
     return refusal and refusal.seconds
 
 
+def send_refusal(meter, clock, at):
+    clock.now = at
+    meter.note_refusal_sent()
+
+
 @pytest.mark.parametrize("kind", ["sliding_window", "token_bucket"])
 def test_the_meter_counts_what_arrives_during_a_pause(kind):
     clock, limit = Clock(), package.RateLimit(1, 1.0, kind=kind)
     meter = Meter(SandboxConfig(rate_limit=limit, latency=0.2), clock)
     answers = [arrive(meter, clock, 100 + at) for at in (0.0, 0.1, 0.2, 0.3)]  # the last two are on their way
     assert answers == [None, 1, 1, 1]
+    send_refusal(meter, clock, 100.3)
     assert (meter.arrived_during_pause, meter.sent_during_pause) == (2, 0)
     # The refusal of 0.3 is sent at 0.5: the pause lasts until 1.5, though the limit would allow a request before.
     assert [arrive(meter, clock, 100 + at) for at in (1.45, 1.55)] == [None, 1]
     assert (meter.arrived_during_pause, meter.sent_during_pause) == (3, 1)
+
+
+def test_what_arrives_before_the_news_of_a_refusal_is_no_offence():
+    """However late the refusal itself was: the client cannot know of it before."""
+    clock, limit = Clock(), package.RateLimit(1, 10.0, news_seconds=0.4)
+    meter = Meter(SandboxConfig(rate_limit=limit, latency=0.2), clock)
+    for at in (100.0, 100.1, 100.9):  # the refusal of 100.1 is due at 100.3, but the machine is busy
+        arrive(meter, clock, at)
+    send_refusal(meter, clock, 101.0)
+    assert [(arrive(meter, clock, at), meter.sent_during_pause)[1] for at in (101.44, 101.46)] == [0, 1]
 
 
 def test_it_is_an_independent_witness():
