@@ -8,7 +8,7 @@ from airflow_provider_interactions.connection import build_credentials, build_op
 from airflow_provider_interactions.extract import commit
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.run import extract
-from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
+from airflow_provider_interactions.http.rate_tuning import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load.duckdb import DuckDBTable

@@ -17,106 +17,16 @@ from math import ceil
 
 import msgspec
 
+from airflow_provider_interactions.http.rate_tuning import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.shares import LONGEST_HANDOVER, Learned, Report
 from airflow_provider_interactions.http.sliding_window import SlidingWindow, Turn
-
-#: Vendors document limits over round periods; in seconds.
-ROUND_PERIODS = (1.0, 10.0, 60.0, 300.0, 600.0, 3600.0)
-
-#: Shorter ones than the time that it can take to reach the limit: by then, the first requests no longer count.
-SHORT_PERIODS = (1.0, 10.0)
-
-#: Requests per second that no longer hold anything back.
-UNLIMITED = 100_000.0
+from airflow_provider_interactions.http.stretch import SHORT_PERIODS, Stretch, guess_limit
 
 #: Seconds between two looks at what only another task can change: the share of the limit, or what all learned.
 LOOK_AGAIN = 0.02
 
 #: So many requests more than its part count as none: what is in a period varies by one or two.
 FEW = 2
-
-
-@dataclass(frozen=True, slots=True)
-class RateTuning:
-    """How a connection looks for the rate that a vendor accepts. The defaults are choices, tested in virtual time."""
-
-    #: A run's first requests per second: enough for full speed within half a second, too few for a burst.
-    first_rate: float = 150.0
-    #: The rate doubles in so many seconds, until a refusal or `UNLIMITED`, and so many times at once after a silence.
-    doubling_seconds: float = 0.25
-    most_doublings: float = 20.0
-
-    #: Refusals teach a limit after so many accepted requests, or if so many are refused at once. Else they may be
-    #: stray: then two in a row must agree within a factor, or four where no more than a handful was accepted.
-    enough_accepted: int = 50
-    enough_refused: int = 3
-    agree_factor: float = 2.0
-    handful: int = 5
-
-    #: A learned rate is lower by this share than what was seen, for what clocks and networks blur.
-    margin: float = 0.005
-    #: A further refusal lowers the rate by this share. Each one that follows within ``soon_periods`` doubles the share,
-    #: up to the most.
-    lower_share: float = 0.01
-    most_lower_share: float = 0.25
-    soon_periods: float = 2.0
-    #: What tasks report together counts, unless it is less than this share of what one task's own requests suggest.
-    least_reported: float = 0.8
-    #: Two measures of what flowed in between refusals are the same within this share, or so many requests. Refusals are
-    #: so many periods apart at most: others say more about the network than about the limit.
-    same_share: float = 0.1
-    same_requests: float = 1.5
-    flow_periods: float = 10.0
-
-    #: What was learned holds for so many seconds, and at least for two periods. Then more is tried: another task of the
-    #: connection may have ended, or the limit was temporary. Each attempt that fails doubles the next wait, up to
-    #: ``most_hold_factor``.
-    hold_seconds: float = 60.0
-    most_hold_factor: float = 2.0
-    #: Attempts are more by this share at first, then by twice the last share, up to the most. Each lasts until a bucket
-    #: that holds a period's requests would be empty.
-    growth_share: float = 0.1
-    most_growth_share: float = 0.5
-
-    #: How fast the measure of a quick response follows slower ones, and the measure of the usual delay.
-    slower_weight: float = 0.002
-    delay_weight: float = 0.001
-    #: On average, requests count as no more than this share of the period later than they were sent.
-    most_delay_share: float = 0.02
-
-    #: Missed steps are made up for within this share of a period, and lost after it; before the first refusal, within
-    #: so many seconds.
-    slack_share: float = 0.1
-    first_slack: float = 0.02
-    #: Requests keep this share of the distance at which those in flight would leave evenly; a delay below so many
-    #: seconds is caught up. Otherwise responses that came together would send the next requests together, which then
-    #: wait for each other at the vendor, in ever larger crowds.
-    even_share: float = 0.9
-    catch_up_seconds: float = 0.002
-
-
-@dataclass(slots=True)
-class Stretch:
-    """The responses to the requests that went out while the gate was open.
-
-    ``refused_at`` is when the first refused one went out, ``retry_after`` what its response named, and ``reopens_at``
-    when the pause ends. ``last`` is how many had been sent before it in each of `SHORT_PERIODS`. ``accepted_by_all`` is
-    what all tasks of the account had accepted, if each had as many as its part of the rate at that time allowed.
-    """
-
-    opened_at: float = 0.0
-    accepted: int = 0
-    accepted_by_all: float = 0.0
-    refused: int = 0
-    refused_at: float = 0.0
-    retry_after: float = 0.0
-    reopens_at: float = float("inf")
-    last: tuple[int, int] = (0, 0)
-
-    @property
-    def open_for(self) -> float:
-        """Seconds until the first refusal."""
-        return self.refused_at - self.opened_at
 
 
 @dataclass(slots=True)
@@ -359,24 +269,3 @@ class LearnedRate:
         self.proven = self.per_second
         self._set_rate(quota, self.proven * (1 + self.growth_share))
         self.grow_from = now + 1.1 * quota.seconds / self.growth_share
-
-
-def guess_limit(accepted: int, seen: Stretch) -> tuple[int, float]:
-    """The requests of a limit and its period in seconds. The next refusal corrects a wrong guess.
-
-    If the limit was used up since the gate opened, its period is that time and the pause. Vendors round the pause up to
-    whole seconds, so the period lies within a second below the sum of the two; a round one in there is a better guess.
-
-    If no round period fits, the rate rose so slowly that a short period was over before: responses may take long, or
-    this machine was busy. Then its last requests were accepted, and one more was not.
-    """
-    longest = max(seen.open_for + seen.retry_after, 0.01)
-    fitting = [seconds for seconds in ROUND_PERIODS if longest - 1 <= seconds <= longest]
-    if fitting:
-        return accepted, fitting[-1]
-    short = [
-        (requests, seconds)
-        for requests, seconds in zip(seen.last, SHORT_PERIODS, strict=True)
-        if requests and seen.retry_after - 1 <= seconds <= seen.open_for
-    ]
-    return short[-1] if short else (accepted, longest)

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from airflow_provider_interactions.errors import BadResponse, RequestRejected, Unavailable
-from airflow_provider_interactions.http.rate_limit import RateTuning
+from airflow_provider_interactions.http.rate_tuning import RateTuning
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.contract import Response

@@ -14,11 +14,12 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from airflow_provider_interactions.http import shares
+from airflow_provider_interactions.http.shared_object import SharedObject
 from airflow_provider_interactions.http.shares import AccountLimit, Entry, Grant, Ledger, Observer
 from airflow_provider_interactions.http.throttle import Throttle
 
@@ -53,28 +54,6 @@ _ALONE = (
     "The shared limit of %s cannot be used (%s). This task keeps to the limit by itself. Together with other tasks of "
     "the account it may exceed the limit. If this happens often, set [interactions] shared_limit to False."
 )
-
-
-class SharedObject(Protocol):
-    """Where the ledger is; ``lake.swap`` has the implementations.
-
-    ``seconds`` lie between two renewals while nothing goes on, ``glance`` between two looks at what others wrote.
-    """
-
-    seconds: float
-    glance: float
-
-    def read(self) -> tuple[bytes, str]:
-        """The content and its version; both empty if there is none."""
-        ...
-
-    def swap(self, data: bytes, version: str) -> bool:
-        """Replace that version; False if it is another one by now."""
-        ...
-
-    def check(self) -> bool:
-        """Whether the store compares before it writes."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field, replace
 from airflow_provider_interactions.contract import Pace
 from airflow_provider_interactions.errors import Throttled
 from airflow_provider_interactions.http.concurrency_limit import LearnedConcurrency
-from airflow_provider_interactions.http.rate_limit import LOOK_AGAIN, LearnedRate, RateTuning
+from airflow_provider_interactions.http.rate_limit import LOOK_AGAIN, LearnedRate
+from airflow_provider_interactions.http.rate_tuning import RateTuning
 from airflow_provider_interactions.http.shares import Grant
 from airflow_provider_interactions.http.sliding_window import SlidingWindow, Turn
 

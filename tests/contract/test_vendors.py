@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_interactions.errors import AuthRejected, ConfigError, InteractionsError, Stalled, Unavailable
 from airflow_provider_interactions.extract.run import extract
-from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
+from airflow_provider_interactions.http.rate_tuning import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window

@@ -25,7 +25,7 @@ from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.outcomes import Outcome, judge_rows
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.http.client import connect
-from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
+from airflow_provider_interactions.http.rate_tuning import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.manifest import Counts
 from airflow_provider_interactions.lake.paths import WindowPaths

@@ -21,7 +21,7 @@ from airflow_provider_interactions.errors import (
 )
 from airflow_provider_interactions.http import throttle
 from airflow_provider_interactions.http.client import MOST_REFUSALS, connect
-from airflow_provider_interactions.http.rate_limit import RateTuning
+from airflow_provider_interactions.http.rate_tuning import RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.sandbox import RateLimit
 from airflow_provider_interactions.vendors.shared import json

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from airflow_provider_interactions.connection import build_credentials
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError, Unavailable
-from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
+from airflow_provider_interactions.http.rate_tuning import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize.identity_map import COLUMNS, scan_file, scan_query

@@ -15,7 +15,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_interactions.connection import build_credentials
 from airflow_provider_interactions.errors import AuthRejected, BadResponse, ConfigError, Throttled
-from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
+from airflow_provider_interactions.http.rate_tuning import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.person import request as person_request

@@ -13,7 +13,7 @@ from airflow_provider_interactions.connection import build_credentials, build_op
 from airflow_provider_interactions.extract.commit import commit_window
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.run import extract
-from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
+from airflow_provider_interactions.http.rate_tuning import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest
 from airflow_provider_interactions.lake.storage import Lake

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.errors import Throttled
-from airflow_provider_interactions.http.rate_limit import UNLIMITED, LearnedRate, RateTuning
+from airflow_provider_interactions.http.rate_limit import LearnedRate
+from airflow_provider_interactions.http.rate_tuning import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.sliding_window import SlidingWindow, Turn
 from airflow_provider_interactions.http.throttle import Throttle
 from airflow_provider_interactions.sandbox import RateLimit

@@ -28,7 +28,7 @@ from airflow_provider_interactions.extract import commit
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.http import client as http_client
-from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
+from airflow_provider_interactions.http.rate_tuning import UNLIMITED, RateTuning
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize.pipeline import normalize
 from airflow_provider_interactions.sandbox.mutations import Mutation, mutate

@@ -14,7 +14,7 @@ from airflow_provider_interactions.connection import build_credentials, build_op
 from airflow_provider_interactions.extract import commit
 from airflow_provider_interactions.extract import run as extract_run
 from airflow_provider_interactions.extract.job import Job
-from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
+from airflow_provider_interactions.http.rate_tuning import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake import reader
 from airflow_provider_interactions.lake.key_ring import add_key_ring

@@ -15,7 +15,7 @@ from airflow_provider_interactions.connection import build_credentials, build_op
 from airflow_provider_interactions.errors import Unavailable
 from airflow_provider_interactions.extract import commit, run
 from airflow_provider_interactions.extract.job import Job
-from airflow_provider_interactions.http.rate_limit import UNLIMITED, RateTuning
+from airflow_provider_interactions.http.rate_tuning import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
 from airflow_provider_interactions.lake.reader import read_published
 from airflow_provider_interactions.lake.storage import Lake
