@@ -230,7 +230,7 @@ class LearnedRate:
             self.hold_factor = min(2 * self.hold_factor, tuning.most_hold_factor)
             self._set_rate(quota, self.proven)
         elif same and seen.open_for < tuning.flow_periods * quota.seconds:
-            self._set_rate(quota, min(lower, self.flow))
+            self._set_rate(quota, min(lower, self.flow * (1 + tuning.flow_surplus)))
         elif soon and 2 * seen.accepted < quota.requests / self.share and (self.agreements or not self.lesson_seconds):
             at_least = 0.0 if self.agreements else rate / 2
             self.hold_factor = 1.0

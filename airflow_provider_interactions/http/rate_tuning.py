@@ -39,6 +39,8 @@ class RateTuning:
     same_share: float = 0.1
     same_requests: float = 1.5
     flow_periods: float = 10.0
+    #: The rate is higher by this share than the measured flow. Too low a rate would stay; too high a one is corrected.
+    flow_surplus: float = 0.0
 
     #: What was learned holds for so many seconds, and at least for two periods. Then more is tried: another task of the
     #: connection may have ended, or the limit was temporary. Each attempt that fails doubles the next wait, up to

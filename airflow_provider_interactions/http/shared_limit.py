@@ -43,6 +43,9 @@ LESSON_SECONDS = 5.0
 #: What tasks learn together is lower by this share than what they saw: no task knows when the others send.
 MARGIN = 0.005
 
+#: The flow that tasks measure together is blurred by the time that news takes, so they begin above it by this share.
+SURPLUS = 0.03
+
 #: Seconds that a learned rate holds before more is tried. The ledger says which tasks end, so an attempt finds only a
 #: limit that the vendor has changed.
 HOLD_SECONDS = 300.0
@@ -104,7 +107,7 @@ class SharedLimit:
             return False
         rate = self.throttle.rate
         rate.lesson_seconds = LESSON_SECONDS
-        rate.tuning = replace(rate.tuning, margin=MARGIN, hold_seconds=HOLD_SECONDS)
+        rate.tuning = replace(rate.tuning, margin=MARGIN, hold_seconds=HOLD_SECONDS, flow_surplus=SURPLUS)
         return True
 
     async def keep(self) -> None:
