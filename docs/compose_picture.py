@@ -23,7 +23,7 @@ def main() -> None:
         calm(page, f"{URL}/dags/{DAG}", milliseconds=30_000)
         expect(page.get_by_text(DAG).first).to_be_visible(timeout=60_000)
         # The grid has as many columns as there is room for: make some.
-        drag(page, 315, 515)
+        drag(page, 315, 445)
         page.wait_for_timeout(2000)
         save("compose", page.screenshot())
 
