@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -121,12 +122,36 @@ def drag(page: Page, here: int, there: int) -> None:
     page.wait_for_timeout(1500)
 
 
-def opened(page: Page, url: str, button: str) -> Locator:
+def open_dialog(page: Page, url: str, button: str) -> Locator:
     """The dialog that a page's button opens."""
     calm(page, url)
     page.get_by_role("button", name=button).first.click()
     page.wait_for_timeout(3000)
     return page.get_by_role("dialog")
+
+
+def send_form(page: Page, walk: Walk, name: str, dialog: Locator, contact: str) -> None:
+    """Fill in a contact, take a picture of the form, note its limits too, and trigger the run."""
+    dialog.locator("textarea").filter(visible=True).first.fill(contact)
+    page.wait_for_timeout(500)
+    save(name, dialog.screenshot())
+    walk.note(name, dialog)
+    dialog.get_by_text("Limits", exact=True).click()
+    page.wait_for_timeout(1000)
+    walk.note(name, dialog)
+    dialog.get_by_role("button", name="Trigger").click()
+    dialog.wait_for(state="detached")
+
+
+def approve_task(page: Page, walk: Walk, name: str) -> None:
+    """Take a picture of the question, down to its buttons, note these, and approve."""
+    approve = page.get_by_role("button", name="Approve", exact=True)
+    bottom = approve.bounding_box()
+    assert bottom
+    save(name, page.screenshot(), (0, 0, WIDTH, int(bottom["y"]) + 80))
+    for button in page.get_by_role("button", name=re.compile("^(Approve|Reject)$")).all():
+        walk.note(name, button)
+    approve.click()
 
 
 def hide_folder(page: Page) -> None:

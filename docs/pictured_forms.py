@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
-from pictured import DAG, HEIGHT, TALL, WIDTH, Walk, calm, drag, hide_folder, opened, save
+from pictured import DAG, HEIGHT, TALL, WIDTH, Walk, approve_task, calm, drag, hide_folder, open_dialog, save, send_form
 from playwright.sync_api import Page
 from shown import VENDOR
 
@@ -29,16 +27,8 @@ def fail_request(walk: Walk) -> None:
 def trigger_form(page: Page, walk: Walk) -> None:
     """The form of a request for one person; it is sent, and answered."""
     page.set_viewport_size({"width": WIDTH, "height": TALL})
-    dialog = opened(page, f"{walk.api.url}/dags/{request.DAG_ID}", "Trigger")
-    dialog.locator("textarea").filter(visible=True).first.fill(walk.contacts[0])
-    page.wait_for_timeout(500)
-    save("request", dialog.screenshot())
-    walk.note("request", dialog)
-    dialog.get_by_text("Limits", exact=True).click()
-    page.wait_for_timeout(1000)
-    walk.note("request", dialog)
-    dialog.get_by_role("button", name="Trigger").click()
-    dialog.wait_for(state="detached")
+    dialog = open_dialog(page, f"{walk.api.url}/dags/{request.DAG_ID}", "Trigger")
+    send_form(page, walk, "request", dialog, walk.contacts[0])
 
 
 def answer(page: Page, walk: Walk) -> None:
@@ -82,7 +72,7 @@ def connection_forms(page: Page, walk: Walk) -> None:
     """The form of a new connection to each vendor, with nothing typed in but its name; of one also its first half."""
     page.set_viewport_size({"width": WIDTH, "height": TALL})
     for vendor in VENDORS:
-        dialog = opened(page, f"{walk.api.url}/connections", "Add Connection")
+        dialog = open_dialog(page, f"{walk.api.url}/connections", "Add Connection")
         named = dialog.get_by_label("Connection ID").or_(dialog.locator("input[name=connection_id]")).first
         named.fill(f"{vendor}_default")
         dialog.get_by_role("combobox").first.click()
@@ -102,7 +92,7 @@ def connection_forms(page: Page, walk: Walk) -> None:
 def backfill_form(page: Page, walk: Walk) -> None:
     """The form of a backfill."""
     page.set_viewport_size({"width": WIDTH, "height": TALL})
-    dialog = opened(page, f"{walk.api.url}/dags/{DAG}", "Trigger")
+    dialog = open_dialog(page, f"{walk.api.url}/dags/{DAG}", "Trigger")
     dialog.get_by_text("Backfill", exact=True).first.click()
     page.wait_for_timeout(2000)
     save("backfill-form", dialog.screenshot())
@@ -113,19 +103,11 @@ def erasure(page: Page, walk: Walk) -> None:
     """The form of an erasure, what somebody approves, and the receipt."""
     page.set_viewport_size({"width": WIDTH, "height": TALL})
     airflow.insist(walk.processes, lambda: walk.api.patch(f"dags/{ERASURE}", {"is_paused": False}))
-    dialog = opened(page, f"{walk.api.url}/dags/{ERASURE}", "Trigger")
+    dialog = open_dialog(page, f"{walk.api.url}/dags/{ERASURE}", "Trigger")
     dialog.get_by_role("combobox").first.click()
     page.keyboard.type(VENDORS[VENDOR].title)
     page.keyboard.press("Enter")
-    dialog.locator("textarea").filter(visible=True).first.fill(walk.contacts[3])
-    page.wait_for_timeout(500)
-    save("erase-form", dialog.screenshot())
-    walk.note("erase-form", dialog)
-    dialog.get_by_text("Limits", exact=True).click()
-    page.wait_for_timeout(1000)
-    walk.note("erase-form", dialog)
-    dialog.get_by_role("button", name="Trigger").click()
-    dialog.wait_for(state="detached")
+    send_form(page, walk, "erase-form", dialog, walk.contacts[3])
     *_, run = walk.api.list_all(f"dags/{ERASURE}/dagRuns", "dag_runs", order_by="run_after")
     page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
     approve(page, walk, f"{walk.api.url}/dags/{ERASURE}/runs/{run['dag_run_id']}")
@@ -146,12 +128,7 @@ def approve(page: Page, walk: Walk, run: str) -> None:
     page.get_by_text("Required Action (1)").click()
     page.get_by_role("button", name="Approve", exact=True).wait_for()
     hide_folder(page)
-    bottom = page.get_by_role("button", name="Approve", exact=True).bounding_box()
-    assert bottom
-    save("erase-approve", page.screenshot(), (0, 0, WIDTH, int(bottom["y"]) + 80))
-    for button in page.get_by_role("button", name=re.compile("^(Approve|Reject)$")).all():
-        walk.note("erase-approve", button)
-    page.get_by_role("button", name="Approve", exact=True).click()
+    approve_task(page, walk, "erase-approve")
 
 
 def read_state(walk: Walk, run_id: str) -> str:

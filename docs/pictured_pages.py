@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import limited_airflow
-from pictured import DAG, HEIGHT, WIDTH, Walk, calm, drag, save
+from pictured import DAG, HEIGHT, WIDTH, Walk, approve_task, calm, drag, save
 from playwright.sync_api import Page, expect
 from shown import DAYS, VENDOR
 
@@ -116,10 +116,5 @@ def large_run(page: Page, walk: Walk) -> None:
         save("required-actions", page.screenshot(), (0, 0, WIDTH, 260))
         page.get_by_role("link", name="requests?").click()
         page.get_by_text("The run would send").wait_for()
-        bottom = page.get_by_role("button", name="Approve", exact=True).bounding_box()
-        assert bottom
-        save("approve", page.screenshot(), (0, 0, WIDTH, int(bottom["y"]) + 80))
-        for button in page.get_by_role("button", name=re.compile("^(Approve|Reject)$")).all():
-            walk.note("approve", button)
-        page.get_by_role("button", name="Approve", exact=True).click()
+        approve_task(page, walk, "approve")
         limited_airflow.wait_for(walk.processes, api, "large-run", "load", frozenset({"success"}))
