@@ -22,7 +22,7 @@ WALK: Mapping[str, Sequence[tuple[str, str]]] = {
     ),
     "load": (
         ("load/__init__.py", "Takes the window as it is published now."),
-        ("load/duckdb.py", "Merges its rows into the table by key, in one transaction."),
+        ("load/duckdb_merge.py", "Merges its rows into the table by key, in one transaction."),
     ),
 }
 

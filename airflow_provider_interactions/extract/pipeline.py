@@ -47,10 +47,9 @@ from airflow_provider_interactions.extract.last_pages import (
 from airflow_provider_interactions.extract.open_contacts import OpenContact, Question
 from airflow_provider_interactions.extract.outcomes import Answer
 from airflow_provider_interactions.extract.resume import open_writer
+from airflow_provider_interactions.extract.timers import CheckpointTimer, report_progress
 from airflow_provider_interactions.extract.tracker import (
-    CheckpointTimer,
     Tracker,
-    report_progress,
     with_window,
 )
 from airflow_provider_interactions.extract.unanswered import Witnesses

@@ -1,14 +1,11 @@
-"""Count what an extraction gets, note the outcome of each contact, save checkpoints and report progress."""
+"""Count what an extraction gets, and note the outcome of each contact."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from time import monotonic
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,7 +21,7 @@ from airflow_provider_interactions.errors import (
     Unavailable,
     VendorError,
 )
-from airflow_provider_interactions.extract.checkpoint import EVERY, SHARE, Range, Tally, merge_ranges, select_outside
+from airflow_provider_interactions.extract.checkpoint import Range, Tally, merge_ranges, select_outside
 from airflow_provider_interactions.extract.job import Job, Progress
 from airflow_provider_interactions.extract.open_contacts import OpenContact, OpenContacts, Question
 from airflow_provider_interactions.extract.outcomes import Answer
@@ -39,9 +36,6 @@ from airflow_provider_interactions.window import ALWAYS
 
 #: Why a record with a readable time is rejected.
 NO_WINDOW = "its time is before 1900 or after 9998, so no window would have it"
-
-#: Seconds between two progress reports while no contact finishes.
-LOOK = 1.0
 
 
 class Tracker:
@@ -222,43 +216,6 @@ class Tracker:
             throttled=throttled,
             **{name: self.outcomes[name] for name in OUTCOMES},
         )
-
-
-@dataclass(slots=True)
-class CheckpointTimer:
-    """Saves checkpoints: so often that a failure costs little, so rarely that saving costs little."""
-
-    writer: RawWriter
-    tracker: Tracker
-    began: float = field(default_factory=monotonic)
-    saved: float = field(default_factory=monotonic)
-
-    async def save_if_due(self) -> None:
-        """Save a checkpoint if the last one was long enough ago."""
-        now = monotonic()
-        if self.writer.checkpoints is None or now - self.saved < max(EVERY, SHARE * (now - self.began)):
-            return
-        self.saved = now
-        early = self.tracker.count_ended()
-        await asyncio.to_thread(self.writer.save, early, self.tracker.build_tally())
-
-
-@asynccontextmanager
-async def report_progress(tracker: Tracker) -> AsyncIterator[None]:
-    """Report progress every second, also while no contact finishes: a vendor's pause may take minutes."""
-
-    async def look() -> None:
-        while True:
-            await asyncio.sleep(LOOK)
-            tracker.report()
-
-    looking = asyncio.create_task(look())
-    try:
-        yield
-    finally:
-        looking.cancel()
-        with suppress(asyncio.CancelledError):
-            await looking
 
 
 #: Errors that may be about one contact alone, so that its place in the list is worth knowing.

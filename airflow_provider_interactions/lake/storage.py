@@ -34,44 +34,32 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from inspect import signature
 from typing import Any, TypeVar
 
 import fsspec
 import msgspec
-from fsspec.spec import AbstractBufferedFile
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.changes import mark_changes
-from airflow_provider_interactions.lake.faults import READING, REMOVING, is_storage_fault, translate_faults
+from airflow_provider_interactions.lake.faults import READING, REMOVING, translate_faults
+from airflow_provider_interactions.lake.file_systems import (
+    OBJECT_STORES,
+    UNCACHED,
+    abandon_stream,
+    abort_uploads,
+    choose_options,
+    pass_over_gone,
+)
 from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.paths import timestamp
 from airflow_provider_interactions.lake.versions import Version, read_version, scan_versions
 
 T = TypeVar("T")
 
-#: Use a client of our own, because fsspec shares clients with other tasks in this process. Do not cache listings,
-#: because a cached listing still has files that another process has removed.
-UNCACHED = {"skip_instance_cache": True, "use_listings_cache": False}
-
 #: How many times to list a folder that keeps changing.
 LISTINGS = 100
 
-#: Protocols without real folders. Making a folder there looks for the bucket, and creates it if it is absent.
-OBJECT_STORES = frozenset(("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"))
-
 NO_LAKE = "No lake is set. Give the operator a lake, or set [interactions] lake in the configuration."
-
-
-def clone_client(fs: Any) -> Any:
-    """A file system like this one, with a client of its own and without cached listings; see ``UNCACHED``."""
-    return type(fs)(*fs.storage_args, **{**fs.storage_options, **UNCACHED})
-
-
-def choose_options(fs: Any) -> dict[str, int]:
-    """Options to read a small file by one request. With its own, s3fs asks for the size first, to read in parts."""
-    one = {"max_concurrency": 1}  # since s3fs 2025
-    return one if hasattr(fs, "call_s3") and not one.keys().isdisjoint(signature(fs.cat_file).parameters) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,37 +236,16 @@ class Lake:
     def list_files(self, folder: str) -> list[str]:
         """The paths of all files below a folder, at any depth, relative to the root, unsorted. Raises as ``read``."""
         with translate_faults(READING):
-            found = self.fs.find(self.full(folder), **({"on_error": _pass_over_gone} if self.local else {}))
+            found = self.fs.find(self.full(folder), **({"on_error": pass_over_gone} if self.local else {}))
         return [path.removeprefix(f"{self.root}/") for path in found]
 
     def abandon(self, stream: Any) -> None:
         """Give up a file that is being written. An object never appears; a local file is closed."""
-        # The discard method of local streams works only inside fsspec's transactions.
-        close = stream.close if self.local else getattr(stream, "discard", stream.close)
-        try:
-            close()
-        except Exception as fault:
-            # A full disk, a closed stream, a store that is away. Google answers 499 when it gave a file up.
-            if not isinstance(fault, ValueError) and not is_storage_fault(fault):
-                raise
-        if isinstance(stream, AbstractBufferedFile):
-            stream.closed = True  # otherwise it uploads its data, or fails to, on garbage collection
+        abandon_stream(stream, local=self.local)
 
     def abort_uploads(self, folder: str, before: datetime) -> None:
-        """Abort the uploads to S3 below a folder that began before an instant (UTC), by processes that were killed.
-
-        Their parts are invisible but cost money. Other stores drop such parts by themselves after a week. Needs the
-        permissions to list and abort uploads. Without them a rule of the bucket must do it.
-        """
-        if not hasattr(self.fs, "call_s3"):
-            return
-        bucket, _, prefix = self.full(folder).partition("/")
-        with translate_faults(REMOVING), contextlib.suppress(PermissionError):
-            found = self.fs.call_s3("list_multipart_uploads", Bucket=bucket, Prefix=f"{prefix}/")
-            for upload in found.get("Uploads", ()):
-                if upload["Initiated"] < before:
-                    name = {"Key": upload["Key"], "UploadId": upload["UploadId"]}
-                    self.fs.call_s3("abort_multipart_upload", Bucket=bucket, **name)
+        """Abort the uploads below a folder that began before an instant; see ``file_systems.abort_uploads``."""
+        abort_uploads(self.fs, self.full(folder), before)
 
     @property
     def local(self) -> bool:
@@ -290,12 +257,6 @@ class Lake:
         """The names of the lake's scheme."""
         known = self.fs.protocol
         return frozenset(known if isinstance(known, tuple) else (known,))
-
-
-def _pass_over_gone(fault: OSError) -> None:
-    """Go on if a folder vanished during a listing. A folder that cannot be read must not look empty."""
-    if not isinstance(fault, FileNotFoundError):
-        raise fault
 
 
 class NewFile:

@@ -22,7 +22,8 @@ from airflow_provider_interactions.errors import LoadError
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load import Loaded, require_current
-from airflow_provider_interactions.load.duckdb import add_steps, explain, explain_load, merge
+from airflow_provider_interactions.load.duckdb import add_steps, explain, explain_load
+from airflow_provider_interactions.load.duckdb_merge import merge
 from airflow_provider_interactions.load.duckdb_rewrite import Theirs, explain_rewrite, rewrite_in_turn
 from airflow_provider_interactions.load.ducklake_catalogue import TURN, Catalogue
 from airflow_provider_interactions.load.ledger import DUCKDB_TYPES, ReadSteps, build_create, name_table

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import logging
 import random
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -28,16 +27,14 @@ from airflow_provider_interactions.load.dialects import Dialect
 from airflow_provider_interactions.load.dialects.session import Session
 from airflow_provider_interactions.load.ledger import KEY as STEP_KEY
 from airflow_provider_interactions.load.ledger import ReadSteps, name_table, query_missing
-from airflow_provider_interactions.schema import CANONICAL, KEY, STEPS, find_since, find_version, refuse_newer
+from airflow_provider_interactions.load.warehouse_errors import is_defect, name_error, read_error
+from airflow_provider_interactions.load.warehouse_schema import LEDGER_COMMENT, prepare_table
+from airflow_provider_interactions.schema import CANONICAL, STEPS, refuse_newer
 
 log = logging.getLogger(__name__)
 
 Done = TypeVar("Done")
 
-#: The comments of the table and of the ledger's hold their schema versions.
-COMMENT = "Contact interactions, schema version {}"
-LEDGER_COMMENT = "Tries of steps of contact interactions, schema version {}"
-_VERSION = re.compile(r"schema version (\d+)")
 
 #: The ledger's rows in one statement. BigQuery takes 1 MB of text, of which a row needs 1,800 bytes or so.
 #: https://cloud.google.com/bigquery/quotas#query_jobs
@@ -147,7 +144,7 @@ class WarehouseTable:
         return inserted, updated
 
     def _is_conflict(self, wrong: Exception) -> bool:
-        return not isinstance(wrong, InteractionsError) and self.dialect.conflict.search(_read_error(wrong)) is not None
+        return not isinstance(wrong, InteractionsError) and self.dialect.conflict.search(read_error(wrong)) is not None
 
     @contextmanager
     def _open_session(self, explain: Callable[[Exception], str]) -> Iterator[Session]:
@@ -156,15 +153,15 @@ class WarehouseTable:
             with self.connect() as connection:
                 yield self.dialect.open(connection)
         except Exception as wrong:  # drivers share no base class, and Airflow's hooks raise errors of their own
-            if isinstance(wrong, InteractionsError) or _is_defect(wrong):
+            if isinstance(wrong, InteractionsError) or is_defect(wrong):
                 raise
             # Do not pass the warehouse's message on: it can quote a value, such as a person's identifier.
             raise LoadError(explain(wrong)) from None
 
     def _explain(self, wrong: Exception, table: str = "") -> str:
         table = table or self.table
-        title, why = self.dialect.title, _name_error(wrong)
-        if self.dialect.denied.search(_read_error(wrong)):
+        title, why = self.dialect.title, name_error(wrong)
+        if self.dialect.denied.search(read_error(wrong)):
             return (
                 f"{title} does not let this user load into table {table} ({why}); the table is unchanged. The "
                 f"user needs {self.dialect.grants}."
@@ -179,76 +176,9 @@ class WarehouseTable:
         if all(lake.exists(file.path) for file in manifest.files):
             return f"Window {manifest.window} was not loaded. {self._explain(wrong)}"
         return (
-            f"Files of window {manifest.window} are missing in the lake ({_name_error(wrong)}); the table is "
+            f"Files of window {manifest.window} are missing in the lake ({name_error(wrong)}); the table is "
             "unchanged. Run the extraction again."
         )
-
-
-def prepare_table(
-    session: Session,
-    dialect: Dialect,
-    table: str,
-    columns: pa.Schema,
-    key: Sequence[str] = KEY,
-    comment: str = COMMENT,
-) -> None:
-    """Make the table if it is absent, and add the columns that it lacks. Columns are never dropped or retyped.
-
-    Raises LoadError if it is another table, and ConfigError if its schema is newer than this code.
-    """
-    found = _find_columns(session, dialect, table)
-    version = _find_table_version(session, dialect, table) if found else 0
-    refuse_newer(version, columns, f"The table {table}")
-    if not found:
-        session.run(dialect.create_table(table, columns, key))
-        found = _find_columns(session, dialect, table)
-    added = [field for field in columns if find_since(field) > 1 and field.name not in found]
-    # Before any change: another table must stay as it is.
-    _refuse_other_columns(dialect, table, columns, found.keys() | {field.name for field in added}, found)
-    for field in added:
-        session.run(dialect.add_column(table, field))
-    if version != find_version(columns):
-        session.run(dialect.set_comment(table, comment.format(find_version(columns))))
-    for sql in dialect.make_lock(table):
-        session.run(sql)
-
-
-def _find_columns(session: Session, dialect: Dialect, table: str) -> dict[str, str]:
-    """The types of the table's columns by name; empty if the table does not exist."""
-    try:
-        rows = session.run(dialect.read_columns(table)).rows
-    except Exception as wrong:
-        if dialect.absent.search(_read_error(wrong)):
-            return {}
-        raise
-    return {str(row[0]).lower(): str(row[1]).upper() for row in rows}
-
-
-def _find_table_version(session: Session, dialect: Dialect, table: str) -> int:
-    """The schema version in the table's comment; 1 without one."""
-    rows = session.run(dialect.read_comment(table)).rows
-    found = _VERSION.search(str(rows[0][-1]) if rows else "")
-    return int(found[1]) if found else 1
-
-
-def _refuse_other_columns(
-    dialect: Dialect, table: str, columns: pa.Schema, names: Iterable[str], types: dict[str, str]
-) -> None:
-    """Raise LoadError, with their names, for missing columns and wrong types. Further columns are allowed."""
-    missing = [name for name in columns.names if name not in names]
-    other = [
-        f"{field.name} {types[field.name]}, not {dialect.find_type(field)}"
-        for field in columns
-        if field.name in types and not re.match(dialect.fits[dialect.find_kind(field)], types[field.name])
-    ]
-    problems = {"missing columns:": missing, "columns of another type:": other}
-    found = "; ".join(f"{what} {', '.join(which)}" for what, which in problems.items() if which)
-    if found:
-        msg = (
-            f"{dialect.title} has another table {table} ({found}); the table is unchanged. Name another table; the "
-            "load makes it."
-        )
-        raise LoadError(msg)
 
 
 def _require_rows(manifest: Manifest, staged: int) -> None:
@@ -273,20 +203,3 @@ def _begin_transaction(session: Session, dialect: Dialect) -> Iterator[None]:
             for sql in dialect.rollback:
                 session.run(sql)
         raise
-
-
-def _is_defect(wrong: Exception) -> bool:
-    """Whether an error is one of Python itself, which neither a driver nor a file system raises."""
-    return type(wrong).__module__ == "builtins" and not isinstance(wrong, OSError)
-
-
-def _read_error(wrong: Exception) -> str:
-    """All that an error says, to look for its kind in it. It can hold a value of a person's: never show it."""
-    return " ".join(str(part) for part in (type(wrong).__name__, getattr(wrong, "sqlstate", ""), wrong))
-
-
-def _name_error(wrong: Exception) -> str:
-    """The class of an error, with its code where the driver has one."""
-    code = getattr(wrong, "sqlstate", None) or getattr(wrong, "errno", None) or getattr(wrong, "code", None)
-    name = type(wrong).__name__
-    return f"{name} {code}" if isinstance(code, int | str) and str(code).isalnum() else name

@@ -212,7 +212,7 @@ def _build_result(lake: Lake, receipt: Receipt) -> dict[str, Any]:
     """The receipt without the hashes of the people."""
     import msgspec
 
-    from airflow_provider_interactions.person.erasure import describe_receipt
+    from airflow_provider_interactions.person.receipt import describe_receipt
 
     found = msgspec.json.decode(msgspec.json.encode(receipt))
     del found["people"]

@@ -22,10 +22,9 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -40,8 +39,9 @@ from airflow_provider_interactions.lake.suppression import FOLDER, Entry, read_s
 from airflow_provider_interactions.normalize.policy import Key
 from airflow_provider_interactions.person.erase_account import LAYERS, AccountErasure
 from airflow_provider_interactions.person.erase_answers import AnswersErasure
+from airflow_provider_interactions.person.erase_table import Table, spell_for_table
 from airflow_provider_interactions.person.everywhere import EVERY
-from airflow_provider_interactions.person.receipt import Receipt, add_rows, add_table, open_receipt
+from airflow_provider_interactions.person.receipt import Receipt, add_rows, add_table, describe_receipt, open_receipt
 from airflow_provider_interactions.person.receipt_page import write_receipt_page
 from airflow_provider_interactions.person.search import search_lake
 from airflow_provider_interactions.vendors import find_vendor
@@ -56,16 +56,6 @@ PLACES = (
 
 #: The folders in which an erasure itself writes.
 BOOKS = ("erasures", "receipts", FOLDER)
-
-
-class Table(Protocol):
-    """What an erasure needs of a ``load.Target``."""
-
-    def erase(self, vendor: str, account: str, contacts: Iterable[Contact]) -> int:
-        """Remove all rows of these contacts. Returns the number of removed rows. Raises LoadError."""
-
-    def describe(self) -> tuple[str, str]:
-        """The namespace and the name of the table."""
 
 
 def erase_people(
@@ -250,27 +240,6 @@ class _Erasure:
                 f"{self.receipt.path} lists them). Mend the cause, and run the erasure again."
             )
             raise LakeUnavailable(msg)
-
-
-def describe_receipt(receipt: Receipt) -> str:
-    """The receipt in one sentence, without anybody's identifier."""
-    rows = ", ".join(f"{n} from {place}" for place, n in receipt.erased.items() if n) or "no rows from the lake"
-    tables = "".join(f", {one.rows} from table {one.table}" for one in receipt.tables)
-    tables += f", destroyed {receipt.keys} keys of encrypted raw records" if receipt.keys is not None else ""
-    rest = ", ".join(f"{n} in {place}" for place, n in receipt.found.items()) or "nothing"
-    return (
-        f"Erasure {receipt.name} is {receipt.state}: removed {rows}{tables}; the search of {receipt.searched} files "
-        f"found {rest}, and could not read {receipt.unread} files."
-    )
-
-
-def spell_for_table(vendor: Vendor, contacts: Sequence[Contact]) -> Iterator[Contact]:
-    """The contacts as canonical rows have them: rows of a bulk query have the bulk kind."""
-    bulk = vendor.about.bulk_kind
-    for one in contacts:
-        yield one
-        if bulk and one.kind == vendor.about.person_kinds[0]:
-            yield Contact(one.id, bulk)
 
 
 def _check_kinds(vendor: Vendor, contacts: Sequence[Contact]) -> None:

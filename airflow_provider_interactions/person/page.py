@@ -7,7 +7,6 @@ not matter. Times are in the zone that the request names.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,16 +30,14 @@ from airflow_provider_interactions.person.page_rows import (
     read_in_order,
 )
 from airflow_provider_interactions.person.page_style import POLICY, STYLE
+from airflow_provider_interactions.person.page_totals import write_totals
 from airflow_provider_interactions.person.report import pluralize
-from airflow_provider_interactions.person.words import ACTION_WORDS, CHANNEL_WORDS, OUTCOME_WORDS, UTC_ZONE, show_time
+from airflow_provider_interactions.person.words import OUTCOME_WORDS, UTC_ZONE, show_time
 from airflow_provider_interactions.vendors import read_about
 from airflow_provider_interactions.window import Window
 
 #: Months are unfolded at first if a page has no more records.
 OPEN = 100
-
-#: The most bars of the timeline. It shows days if they fit, otherwise months, years or centuries.
-BARS = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +81,7 @@ def _build_parts(file: pq.ParquetFile, people: Sequence[Sequence[Subject]], cove
     """The parts of the page, each with the number of records in it."""
     every = [subject for subjects in people for subject in subjects]
     counts = count_rows(file, every, cover.zone)
-    for part in (_write_head(cover, every, counts), _write_totals(counts), _write_systems(every, counts, cover)):
+    for part in (_write_head(cover, every, counts), write_totals(counts), _write_systems(every, counts, cover)):
         yield part, 0
     yield Html('<h2 id="records">Every record</h2>\n'), 0
     opened = counts.rows <= OPEN
@@ -151,64 +148,6 @@ def _describe_period(cover: Cover) -> str:
 def _count_records(counts: PageCounts) -> str:
     bad = counts.rejects.total()
     return pluralize(counts.rows, "record") + (f", {bad} of which could not be read" if bad else "")
-
-
-def _write_totals(counts: PageCounts) -> Html:
-    if not counts.rows:
-        return Html("")
-    order = sorted(counts.actions.items(), key=lambda item: (-item[1].total(), item[0]))
-    rows = [
-        element("tr", element("td", CHANNEL_WORDS[channel]), element("td", _list_actions(actions)), _write_sum(actions))
-        for channel, actions in order
-    ]
-    if counts.rejects:
-        rows.append(element("tr", element("td", "Could not be read"), element("td", ""), _write_sum(counts.rejects)))
-    return join_html(
-        [
-            Html('<h2>In short</h2>\n<table class="totals">'),
-            Html("<thead><tr><th>Channel</th><th>What happened</th><th></th></tr></thead><tbody>"),
-            *rows,
-            Html("</tbody></table>\n<h2>When</h2>\n"),
-            _write_timeline(counts),
-        ]
-    )
-
-
-def _list_actions(actions: Counter[str]) -> str:
-    return ", ".join(f"{ACTION_WORDS[action]} {n:,}" for action, n in actions.most_common())
-
-
-def _write_sum(counter: Counter[str]) -> Html:
-    return element("td", f"{counter.total():,}", class_="n")
-
-
-def _write_timeline(counts: PageCounts) -> Html:
-    bars = _choose_bars(counts.days)
-    most = max(bars.values(), default=1)
-    rows = [
-        Html(
-            f'<tr><td>{name}</td><td><svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"><rect '
-            f'width="{max(0.5, 100 * n / most):.1f}" height="10"/></svg></td><td class="n">{n:,}</td></tr>\n'
-        )
-        for name, n in bars.items()
-    ]
-    undated = element("p", f"{pluralize(counts.undated, 'record')} without a readable time.") if counts.undated else ""
-    return join_html([element("table", *rows, class_="bars"), Html(undated)])
-
-
-def _choose_bars(days: Counter[tuple[int, int, int]]) -> dict[str, int]:
-    """The number of records in each period that has some, in order of time."""
-    names = ("{0:04}-{1:02}-{2:02}", "{0:04}-{1:02}", "{0:04}")
-    for name in names:
-        bars = Counter[str]()
-        for day in sorted(days):
-            bars[name.format(*day)] += days[day]
-        if len(bars) <= BARS:
-            return bars
-    centuries = Counter[str]()
-    for day in sorted(days):
-        centuries[f"{day[0] // 100 * 100:04} to {day[0] // 100 * 100 + 99:04}"] += days[day]
-    return centuries
 
 
 def _write_systems(subjects: Sequence[Subject], counts: PageCounts, cover: Cover) -> Html:

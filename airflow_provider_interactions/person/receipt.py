@@ -120,3 +120,15 @@ def add_table(receipt: Receipt, namespace: str, table: str, rows: int) -> Receip
     known = {(one.namespace, one.table): one.rows for one in receipt.tables}
     known[namespace, table] = known.get((namespace, table), 0) + rows
     return replace(receipt, tables=tuple(TableErasure(*names, n) for names, n in sorted(known.items())))
+
+
+def describe_receipt(receipt: Receipt) -> str:
+    """The receipt in one sentence, without anybody's identifier."""
+    rows = ", ".join(f"{n} from {place}" for place, n in receipt.erased.items() if n) or "no rows from the lake"
+    tables = "".join(f", {one.rows} from table {one.table}" for one in receipt.tables)
+    tables += f", destroyed {receipt.keys} keys of encrypted raw records" if receipt.keys is not None else ""
+    rest = ", ".join(f"{n} in {place}" for place, n in receipt.found.items()) or "nothing"
+    return (
+        f"Erasure {receipt.name} is {receipt.state}: removed {rows}{tables}; the search of {receipt.searched} files "
+        f"found {rest}, and could not read {receipt.unread} files."
+    )

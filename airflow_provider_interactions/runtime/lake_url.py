@@ -8,8 +8,9 @@ from airflow.sdk import BaseHook, ObjectStoragePath, conf
 
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.hooks.base import mask
+from airflow_provider_interactions.lake.file_systems import clone_client
 from airflow_provider_interactions.lake.keys import HashKey, read_hash_keys
-from airflow_provider_interactions.lake.storage import NO_LAKE, Lake, clone_client
+from airflow_provider_interactions.lake.storage import NO_LAKE, Lake
 
 
 def open_lake(url: str | None, encrypt_raw: str | None = None) -> Lake:

@@ -20,7 +20,7 @@ from airflow_provider_interactions.normalize.identity_map import scan_file
 from airflow_provider_interactions.normalize.policy import Key
 from airflow_provider_interactions.normalize.policy_rules import read_key
 from airflow_provider_interactions.params import require_kind
-from airflow_provider_interactions.person.erasure import describe_receipt, erase_people
+from airflow_provider_interactions.person.erasure import erase_people
 from airflow_provider_interactions.person.erasure_plan import (
     People,
     check_people,
@@ -29,7 +29,7 @@ from airflow_provider_interactions.person.erasure_plan import (
     plan_erasure,
 )
 from airflow_provider_interactions.person.identities import Sought, find_identities, refuse_shared
-from airflow_provider_interactions.person.receipt import Receipt, name_receipt
+from airflow_provider_interactions.person.receipt import Receipt, describe_receipt, name_receipt
 from airflow_provider_interactions.shell.config import IDENTITIES
 from airflow_provider_interactions.shell.session import Session
 from airflow_provider_interactions.shell.sources import open_source, read_ids

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from airflow.sdk import DAG
 
-from airflow_provider_interactions.extract import tracker
+from airflow_provider_interactions.extract import timers
 from airflow_provider_interactions.operators import ExtractInteractionsOperator
 
 VENDOR = "dynamics_marketing"
@@ -21,8 +21,8 @@ ALL = 15
 @pytest.fixture(autouse=True)
 def _often(monkeypatch):
     """Save after every answer."""
-    monkeypatch.setattr(tracker, "EVERY", 0.0)
-    monkeypatch.setattr(tracker, "SHARE", 0.0)
+    monkeypatch.setattr(timers, "EVERY", 0.0)
+    monkeypatch.setattr(timers, "SHARE", 0.0)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_provider_interactions.errors import Throttled, Unavailable
-from airflow_provider_interactions.extract import tracker
+from airflow_provider_interactions.extract import timers
 from airflow_provider_interactions.operators import ExtractInteractionsOperator, ListContactsOperator
 from airflow_provider_interactions.runtime import deferral
 from airflow_provider_interactions.runtime.deferral import LONGEST_PAUSE
@@ -42,7 +42,7 @@ def context():
 
 @pytest.mark.usefixtures("connection")
 def test_a_long_pause_defers_and_the_checkpoint_goes_on(sandbox, extraction, context, monkeypatch):
-    monkeypatch.setattr(tracker, "EVERY", 0.0)
+    monkeypatch.setattr(timers, "EVERY", 0.0)
     sandbox.faults([{**MINUTES, "after": 40}])
     task = extraction(concurrency=1)
     before = datetime.now(UTC)

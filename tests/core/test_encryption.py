@@ -19,7 +19,7 @@ from airflow_provider_interactions.connection import build_credentials, build_op
 from airflow_provider_interactions.contract import Contact, Query
 from airflow_provider_interactions.coverage.details import read_rejected
 from airflow_provider_interactions.errors import ConfigError, LakeUnavailable, TooManyRejects
-from airflow_provider_interactions.extract import raw_table, tracker
+from airflow_provider_interactions.extract import raw_table, timers
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.commit import commit_window
 from airflow_provider_interactions.extract.job import Job
@@ -186,8 +186,8 @@ def interrupt(progress):
 
 
 def test_checkpoints_hold_nothing_readable_and_are_continued(job, tmp_path, monkeypatch):
-    monkeypatch.setattr(tracker, "EVERY", 0.0)
-    monkeypatch.setattr(tracker, "SHARE", 0.0)
+    monkeypatch.setattr(timers, "EVERY", 0.0)
+    monkeypatch.setattr(timers, "SHARE", 0.0)
     monkeypatch.setattr(raw_table, "PART_ROWS", 10_000)  # so that rows wait in checkpoints
     people = job.contacts
     if job.vendor.bulk:  # only what is about everyone can be continued

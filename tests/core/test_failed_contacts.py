@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_interactions.connection import build_credentials, build_options
 from airflow_provider_interactions.errors import BadResponse, TooManyRejects, Unavailable
-from airflow_provider_interactions.extract import tracker
+from airflow_provider_interactions.extract import timers
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.pipeline import fetch_pages
 from airflow_provider_interactions.extract.run import extract
@@ -34,8 +34,8 @@ def crowd():
 @pytest.fixture
 def often(monkeypatch):
     """Save after every answer."""
-    monkeypatch.setattr(tracker, "EVERY", 0.0)
-    monkeypatch.setattr(tracker, "SHARE", 0.0)
+    monkeypatch.setattr(timers, "EVERY", 0.0)
+    monkeypatch.setattr(timers, "SHARE", 0.0)
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from airflow_provider_interactions.lake.manifest import Counts, pack
 from airflow_provider_interactions.load import Loaded, duckdb_turn
 from airflow_provider_interactions.load import duckdb as module
 from airflow_provider_interactions.load.duckdb import DuckDBTable
+from airflow_provider_interactions.load.duckdb_merge import build_fresh
 from airflow_provider_interactions.load.duckdb_schema import sql_type
 from airflow_provider_interactions.load.sql import quote_name
 from airflow_provider_interactions.normalize.pipeline import normalize
@@ -381,7 +382,7 @@ def test_which_of_two_alike_is_kept_does_not_depend_on_their_order(desk, order):
     twice = [{**row, "contact_id": name} for name in ("a", "b")][::order]
     with duckdb.connect() as connection:
         connection.register("arrived", pa.Table.from_pylist(twice, CANONICAL))
-        connection.execute(module.build_fresh(CANONICAL))
+        connection.execute(build_fresh(CANONICAL))
         assert connection.execute("SELECT contact_id FROM fresh").fetchall() == [("a",)]
 
 

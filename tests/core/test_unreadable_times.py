@@ -126,8 +126,8 @@ def test_a_try_that_goes_on_knows_of_them(running, job, monkeypatch):
             raise OSError
         outcome(landing, *known)
 
-    monkeypatch.setattr("airflow_provider_interactions.extract.tracker.EVERY", 0)
-    monkeypatch.setattr("airflow_provider_interactions.extract.tracker.SHARE", 0)
+    monkeypatch.setattr("airflow_provider_interactions.extract.timers.EVERY", 0)
+    monkeypatch.setattr("airflow_provider_interactions.extract.timers.SHARE", 0)
     monkeypatch.setattr(raw_writer.RawWriter, "add_outcome", dies)
     with pytest.raises(OSError):  # noqa: PT011
         extract(job)

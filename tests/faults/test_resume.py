@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.errors import ConfigError, Unavailable
-from airflow_provider_interactions.extract import checkpoint, cleanup, commit, raw_table, raw_writer, tracker
+from airflow_provider_interactions.extract import checkpoint, cleanup, commit, raw_table, raw_writer, timers
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, CheckpointStore
 from airflow_provider_interactions.extract.outcomes import Answer
 from airflow_provider_interactions.extract.run import extract as extracted
@@ -42,8 +42,8 @@ BLIND = [name for name in rig.PAGED if name not in DATED]
 def often(monkeypatch):
     """The same in this process."""
     monkeypatch.setattr(raw_table, "PART_ROWS", OFTEN["part_rows"])
-    monkeypatch.setattr(tracker, "EVERY", OFTEN["every"])
-    monkeypatch.setattr(tracker, "SHARE", 0.0)
+    monkeypatch.setattr(timers, "EVERY", OFTEN["every"])
+    monkeypatch.setattr(timers, "SHARE", 0.0)
 
 
 def files(root, layer="raw"):

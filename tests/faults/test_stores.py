@@ -16,9 +16,10 @@ from airflow_provider_interactions import contacts, contract
 from airflow_provider_interactions.errors import Unavailable, Unreconciled
 from airflow_provider_interactions.extract import commit, raw_table, run, unfinished
 from airflow_provider_interactions.lake import reader as lake_reader
+from airflow_provider_interactions.lake.file_systems import UNCACHED
 from airflow_provider_interactions.lake.manifest import unpack
 from airflow_provider_interactions.lake.parquet import Writer
-from airflow_provider_interactions.lake.storage import UNCACHED, Lake
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load.duckdb import DuckDBTable
 from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
 from airflow_provider_interactions.schema import RAW

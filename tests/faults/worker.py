@@ -22,7 +22,7 @@ from disks import Fate
 
 from airflow_provider_interactions import contacts
 from airflow_provider_interactions.errors import InteractionsError
-from airflow_provider_interactions.extract import commit, open_contacts, raw_table, raw_writer, retention, run, tracker
+from airflow_provider_interactions.extract import commit, open_contacts, raw_table, raw_writer, retention, run, timers
 from airflow_provider_interactions.http import client
 from airflow_provider_interactions.lake import manifest, reader, swap
 from airflow_provider_interactions.lake.paths import AccountPaths
@@ -154,7 +154,7 @@ def _fate(command):
         raw_writer.HELD_ROWS = raw_writer.HELD_ENCRYPTED = command["held_rows"]
     open_contacts.MEMORY_BYTES = command.get("memory", open_contacts.MEMORY_BYTES)
     if "every" in command:
-        tracker.EVERY, tracker.SHARE = command["every"], 0.0
+        timers.EVERY, timers.SHARE = command["every"], 0.0
     if command["spec"]["disk"] in STORES:
         STORES[command["spec"]["disk"]](fate)
     if "ring" in command["spec"]:
