@@ -133,6 +133,55 @@ def rig(running, tmp_path):
 
 
 @pytest.fixture
+def sandbox(running):
+    """The module's running sandbox with nothing counted and no fault set, before and after."""
+    running.reset()
+    yield running
+    running.reset()
+
+
+@pytest.fixture
+def lake(tmp_path):
+    """An empty lake on the disk."""
+    return Lake.at(str(tmp_path / "lake"))
+
+
+#: Options of a week of every vendor: few types, because Dynamics asks for each on its own, and tables take seconds.
+WEEK_TYPES = ["EmailSent", "EmailClicked", "FormSubmitted"]
+WEEK_OPTIONS = {NAME: {"types": WEEK_TYPES}, "dynamics_journeys": {"types": [*WEEK_TYPES, "EmailOpened", "SmsSent"]}}
+
+
+@pytest.fixture(scope="module")
+def week_sandbox():
+    """A sandbox of one week of six people."""
+    with serve(SandboxConfig(contacts=6, days=7, options=WEEK_OPTIONS)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def build_week_job(week_sandbox):
+    """Build an extraction of that week of any vendor, into a lake."""
+    week_sandbox.reset()
+
+    def build(name: str, lake: Lake, **more: Any) -> Job:
+        vendor, known = VENDORS[name], week_sandbox.connections[name]
+        secrets = known["host"], known.get("login", ""), known.get("password", "")
+        return Job(
+            vendor=vendor,
+            credentials=build_credentials(vendor, *secrets, {**known["extra"], "account": "acme"}),
+            lake=lake,
+            window=WEEK,
+            contacts=[vendor.contact(text) for text in week_sandbox.contacts(name)],
+            options=build_options(vendor, WEEK_OPTIONS.get(name, {})),
+            limits=QUICK,
+            resume="a run",
+            **more,
+        )
+
+    return build
+
+
+@pytest.fixture
 def limited(tmp_path):
     """Makes rigs of a sandbox of their own, for limits that are set when it starts."""
     with ExitStack() as stack:

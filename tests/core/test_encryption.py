@@ -15,14 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace as replace_counts
 
-from airflow_provider_interactions.connection import build_credentials, build_options
 from airflow_provider_interactions.contract import Contact, Query
 from airflow_provider_interactions.coverage.details import read_rejected
 from airflow_provider_interactions.errors import ConfigError, LakeUnavailable, TooManyRejects
 from airflow_provider_interactions.extract import raw_table, timers
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.commit import commit_window
-from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.outcomes import Outcome, read_outcomes
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.run import extract
@@ -42,7 +40,6 @@ from airflow_provider_interactions.normalize.window import normalize_run
 from airflow_provider_interactions.person.erasure import erase_people
 from airflow_provider_interactions.person.erasure_plan import plan_erasure
 from airflow_provider_interactions.person.receipt_page import write_receipt_page
-from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.schema import RAW
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window
@@ -50,35 +47,14 @@ from airflow_provider_interactions.window import Window
 MASTER, OTHER, SUPPRESSION = HashKey(b"m" * 32), HashKey(b"o" * 32), HashKey(b"s" * 32)
 WEEK = Window.of("2026-01-01", "2026-01-08")
 DAY = timedelta(days=1)
-TYPES = ["EmailSent", "EmailClicked", "FormSubmitted"]
-#: Of tables a few more, each of which is read alike: all of them take seconds.
-OPTIONS = {"dynamics_marketing": {"types": TYPES}, "dynamics_journeys": {"types": [*TYPES, "EmailOpened", "SmsSent"]}}
 HIDDEN = Policy(columns={"contact_id": Action.HMAC}, key=Key("k1", b"p" * 32), digest="hidden")
 
 
-@pytest.fixture(scope="module")
-def running():
-    with serve(SandboxConfig(contacts=6, days=7, options=OPTIONS)) as sandbox:
-        yield sandbox
-
-
 @pytest.fixture(params=VENDORS)
-def job(request, running, tmp_path, tools):
+def job(request, build_week_job, tmp_path):
     """An extraction of a week, into a lake without encryption."""
-    running.reset()
-    vendor, known = VENDORS[request.param], running.connections[request.param]
-    extra = {**known["extra"], "account": "acme"}
-    return Job(
-        vendor=vendor,
-        credentials=build_credentials(vendor, known["host"], known.get("login", ""), known.get("password", ""), extra),
-        lake=replace(Lake.at(str(tmp_path / "plain")), keys=lambda: [SUPPRESSION]),
-        window=WEEK,
-        contacts=[vendor.contact(text) for text in running.contacts(vendor.name)],
-        options=build_options(vendor, OPTIONS.get(vendor.name, {})),
-        limits=tools.quick,
-        resume="a run",
-        extracted_at=datetime(2026, 6, 1, tzinfo=UTC),
-    )
+    lake = replace(Lake.at(str(tmp_path / "plain")), keys=lambda: [SUPPRESSION])
+    return build_week_job(request.param, lake, extracted_at=datetime(2026, 6, 1, tzinfo=UTC))
 
 
 @pytest.fixture(autouse=True)

@@ -10,13 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from airflow_provider_interactions import contacts as lists
-from airflow_provider_interactions.connection import build_credentials, build_options
+from airflow_provider_interactions.connection import build_credentials
 from airflow_provider_interactions.contract import Contact, Query
 from airflow_provider_interactions.errors import ConfigError, LakeUnavailable, LoadError
 from airflow_provider_interactions.extract import raw_table
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.commit import commit_window
-from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.outcomes import Outcome
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.run import extract
@@ -35,40 +34,19 @@ from airflow_provider_interactions.person.counts import Answer
 from airflow_provider_interactions.person.erasure import erase_people
 from airflow_provider_interactions.person.everywhere import System, answer_person
 from airflow_provider_interactions.person.receipt import Receipt
-from airflow_provider_interactions.sandbox import SandboxConfig, serve
 from airflow_provider_interactions.vendors import VENDORS
 from airflow_provider_interactions.window import Window
 
 KEY = HashKey(b"k" * 32)
 WEEK = Window.of("2026-01-01", "2026-01-08")
 DAY = timedelta(days=1)
-TYPES = ["EmailSent", "EmailClicked", "FormSubmitted"]
-#: Of tables a few more, each of which is read alike: all of them take seconds.
-OPTIONS = {"dynamics_marketing": {"types": TYPES}, "dynamics_journeys": {"types": [*TYPES, "EmailOpened", "SmsSent"]}}
-
-
-@pytest.fixture(scope="module")
-def running():
-    with serve(SandboxConfig(contacts=6, days=7, options=OPTIONS)) as sandbox:
-        yield sandbox
 
 
 @pytest.fixture(params=VENDORS)
-def job(request, running, tmp_path, tools):
+def job(request, build_week_job, tmp_path):
     """An extraction of a week, into a lake with a key."""
-    running.reset()
-    vendor, known = VENDORS[request.param], running.connections[request.param]
-    extra = {**known["extra"], "account": "acme"}
-    return Job(
-        vendor=vendor,
-        credentials=build_credentials(vendor, known["host"], known.get("login", ""), known.get("password", ""), extra),
-        lake=replace(Lake.at(str(tmp_path / "lake")), keys=lambda: [KEY]),
-        window=WEEK,
-        contacts=[vendor.contact(text) for text in running.contacts(vendor.name)],
-        options=build_options(vendor, OPTIONS.get(vendor.name, {})),
-        limits=tools.quick,
-        resume="a run",
-    )
+    lake = replace(Lake.at(str(tmp_path / "lake")), keys=lambda: [KEY])
+    return build_week_job(request.param, lake)
 
 
 @pytest.fixture(autouse=True)
@@ -446,14 +424,14 @@ def test_rows_under_a_policy_need_its_key(desk, tmp_path):
     check_counts(lake)
 
 
-def test_an_answer_from_all_systems_goes_as_a_whole(running, tools, tmp_path):
+def test_an_answer_from_all_systems_goes_as_a_whole(week_sandbox, tools, tmp_path):
     lake = replace(Lake.at(str(tmp_path / "lake")), keys=lambda: [KEY])
     systems, people = [], {}
     for name in ("which50", "capillary"):
-        vendor, known = VENDORS[name], running.connections[name]
+        vendor, known = VENDORS[name], week_sandbox.connections[name]
         extra = {**known["extra"], "account": "acme"}
         credentials = build_credentials(vendor, known["host"], known.get("login", ""), known.get("password", ""), extra)
-        people[name] = [vendor.contact(running.contacts(name)[0])]
+        people[name] = [vendor.contact(week_sandbox.contacts(name)[0])]
         systems.append(System(person_request.check_request(vendor, people[name]), credentials))
     answer = answer_person(lake, systems, limits=tools.quick)
     receipt = erase_people(lake, {"which50": people["which50"]}, approved_by="Ada")

@@ -18,7 +18,6 @@ from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError, Unavailable
 from airflow_provider_interactions.http.rate_tuning import UNLIMITED, RateTuning
 from airflow_provider_interactions.http.retry import Limits
-from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize.identity_map import COLUMNS, scan_file, scan_query
 from airflow_provider_interactions.person import everywhere
 from airflow_provider_interactions.person.everywhere import System, answer_person, match_accounts
@@ -295,18 +294,6 @@ QUICK = Limits(
 def running():
     with serve(SandboxConfig(contacts=3)) as sandbox:
         yield sandbox
-
-
-@pytest.fixture
-def sandbox(running):
-    running.reset()
-    yield running
-    running.reset()
-
-
-@pytest.fixture
-def lake(tmp_path):
-    return Lake.at(str(tmp_path / "lake"))
 
 
 @pytest.fixture

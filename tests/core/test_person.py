@@ -39,13 +39,6 @@ def running():
 
 
 @pytest.fixture
-def sandbox(running):
-    running.reset()
-    yield running
-    running.reset()
-
-
-@pytest.fixture
 def name(request):
     return getattr(request, "param", DYNAMICS)
 
@@ -58,11 +51,6 @@ def vendor(name):
 @pytest.fixture
 def people(sandbox, name):
     return sandbox.contacts(name)
-
-
-@pytest.fixture
-def lake(tmp_path):
-    return Lake.at(str(tmp_path / "lake"))
 
 
 @pytest.fixture
