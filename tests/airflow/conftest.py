@@ -167,7 +167,7 @@ class FakeExecutionApi:
         for end, found in (
             ("/run", self._context),
             ("/state", self._state),
-            ("/rtif", self._rendered),
+            ("/rtif", self._store_rendered),
             ("/rendered-map-index", self._label),
         ):
             if path.endswith(end):
@@ -191,7 +191,7 @@ class FakeExecutionApi:
         self.states.append(body["state"])
         return httpx.Response(204)
 
-    def _rendered(self, body):
+    def _store_rendered(self, body):
         self.rendered.append(body)
         return httpx.Response(201, json={"message": "ok"})
 

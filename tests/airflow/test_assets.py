@@ -57,14 +57,14 @@ def api(execution_api, ten_days, lake, monkeypatch):
         """A run of a partition, triggered by events."""
         found = Api(connections=connections, **facts)
         found.dag_run |= {"logical_date": None, "data_interval_start": None, "data_interval_end": None}
-        found.dag_run |= {"partition_key": partition, **(dated(partition) if partition else {})}
-        found.dag_run["consumed_asset_events"] = [consumed(event, partition) for event in triggers]
+        found.dag_run |= {"partition_key": partition, **(build_dates(partition) if partition else {})}
+        found.dag_run["consumed_asset_events"] = [build_consumed_event(event, partition) for event in triggers]
         return found
 
     return run
 
 
-def dated(partition):
+def build_dates(partition):
     """How a run is told its day: Airflow 3.2 tells no task the date of a partition, so there its parameters do."""
     midnight = f"{partition}T00:00:00Z"
     if "partition_date" in DagRun.model_fields:
@@ -72,7 +72,7 @@ def dated(partition):
     return {"conf": {"start": midnight, "end": f"{date.fromisoformat(partition) + timedelta(days=1)}T00:00:00Z"}}
 
 
-def consumed(event, partition):
+def build_consumed_event(event, partition):
     """An event as the run that it triggered gets to see it."""
     known = event["dest_asset_key"]
     key = {"partition_key": partition} if "partition_key" in AssetEventDagRunReference.model_fields else {}
@@ -93,7 +93,7 @@ def ran(api, task, map_index=-1):
     return api
 
 
-def extracted(dags, run):
+def run_extraction(dags, run):
     """The first DAG's tasks; returns the one event of the last."""
     tasks = dags["partitioned_extract"].task_dict
     ran(run, tasks["list_contacts"])
@@ -106,7 +106,7 @@ def extracted(dags, run):
 
 def test_ten_windows_go_through_three_dags_each_on_its_own(dags, api, ten_days, lake):
     days = [str(FIRST + timedelta(days=n)) for n in range(DAYS)]
-    raw = {day: extracted(dags, api(partition=day)) for day in days}
+    raw = {day: run_extraction(dags, api(partition=day)) for day in days}
     normalize, load = (dags[f"partitioned_{name}"].task_dict[name] for name in ("normalize", "load"))
     # In another order than they came, as runs that wait for each other do.
     for day in (*days[5:], *days[:5]):
@@ -120,7 +120,7 @@ def test_ten_windows_go_through_three_dags_each_on_its_own(dags, api, ten_days, 
 
 
 def test_an_event_says_what_there_is_and_where(dags, api, ten_days, lake):
-    event = extracted(dags, api(partition="2026-01-03"))
+    event = run_extraction(dags, api(partition="2026-01-03"))
     assert event["dest_asset_key"] == {"name": "interactions_which50_raw", "uri": "x-interactions://which50/raw"}
     extra = event["extra"]
     manifest = json.loads(Path(lake, extra["manifest"]).read_text())
@@ -138,7 +138,7 @@ def test_an_event_says_what_there_is_and_where(dags, api, ten_days, lake):
 
 
 def test_an_event_of_the_table_names_no_bytes_which_nobody_knows(dags, api, ten_days):
-    event = extracted(dags, api(partition="2026-01-03"))
+    event = run_extraction(dags, api(partition="2026-01-03"))
     (event,) = ran(api(event, partition="2026-01-03"), dags["partitioned_normalize"].task_dict["normalize"]).events
     with DAG("d", schedule=None):
         task = LoadInteractionsOperator(task_id="load", outlets=[asset(VENDOR, "loaded")])
@@ -171,7 +171,7 @@ def test_what_a_user_puts_into_the_event_stays():
 
 
 def test_a_run_may_be_given_the_manifest_by_hand(dags, api):
-    event = extracted(dags, api(partition="2026-01-03"))
+    event = run_extraction(dags, api(partition="2026-01-03"))
     task = dags["partitioned_normalize"].task_dict["normalize"]
     found = ran(api(conf={"manifest": event["extra"]["manifest"]}), task)
     assert found.xcom["normalize", "return_value", -1]["window_start"] == "2026-01-03T00:00:00Z"
@@ -204,7 +204,7 @@ def test_what_to_do_when_there_is_no_one_window(api, operator, paths, message):
 
 
 def test_two_events_of_one_window_are_one(dags, api):
-    event = extracted(dags, api(partition="2026-01-03"))
+    event = run_extraction(dags, api(partition="2026-01-03"))
     ran(api(event, event, partition="2026-01-03"), dags["partitioned_normalize"].task_dict["normalize"])
 
 
@@ -237,7 +237,7 @@ def test_a_partition_without_a_date_is_told_what_to_do(dags, api, monkeypatch):
     """As in Airflow 3.2, which tells a task the partition's key and nothing else."""
     run = api(partition="2026-01-03", conf={})
     if "partition_date" in DagRun.model_fields:
-        monkeypatch.setattr(RuntimeTaskInstance, "get_template_context", undated(RuntimeTaskInstance))
+        monkeypatch.setattr(RuntimeTaskInstance, "get_template_context", drop_partition_date(RuntimeTaskInstance))
     else:
         run.dag_run["conf"] = {}
     result = run.run(dags["partitioned_extract"].task_dict["list_contacts"], max_tries=3)
@@ -247,7 +247,7 @@ def test_a_partition_without_a_date_is_told_what_to_do(dags, api, monkeypatch):
     )
 
 
-def undated(cls):
+def drop_partition_date(cls):
     whole = cls.get_template_context
 
     def context(self):

@@ -50,11 +50,11 @@ def tries(execution_api, sandbox, people, lake):
     return Tries()
 
 
-def asked(sandbox):
+def count_requests(sandbox):
     return sum(n for path, n in sandbox.stats()[VENDOR]["by_path"].items() if "LoadInteractions" in path)
 
 
-def expected(sandbox):
+def count_expected(sandbox):
     start, end = datetime(2026, 1, 2, tzinfo=UTC), datetime(2026, 1, 3, tzinfo=UTC)
     return sum(sandbox.oracle(VENDOR, start, end, type=name).interactions for name in FEW["types"])
 
@@ -72,8 +72,8 @@ def test_a_failed_task_that_is_cleared_goes_on_where_it_was(tries, sandbox):
     # Airflow gives the cleared task all its retries once more: on top of the one try there was.
     result, manifest = tries.run(max_tries=1 + RETRIES)
     assert result.error is None, result.error
-    assert asked(sandbox) <= ALL - 8
-    assert manifest["counts"]["landed"] == expected(sandbox) > 0
+    assert count_requests(sandbox) <= ALL - 8
+    assert manifest["counts"]["landed"] == count_expected(sandbox) > 0
     assert manifest["counts"]["contacts"] == 5
 
 
@@ -83,8 +83,8 @@ def test_and_so_does_one_that_failed_and_was_cleared_again(tries, sandbox):
         tries.run(max_tries=cleared + RETRIES)
     sandbox.reset()
     _, manifest = tries.run(max_tries=3 + RETRIES)
-    assert asked(sandbox) <= ALL - 8
-    assert manifest["counts"]["landed"] == expected(sandbox)
+    assert count_requests(sandbox) <= ALL - 8
+    assert manifest["counts"]["landed"] == count_expected(sandbox)
 
 
 def test_a_task_that_had_succeeded_and_is_cleared_starts_afresh(tries, sandbox):
@@ -92,11 +92,11 @@ def test_a_task_that_had_succeeded_and_is_cleared_starts_afresh(tries, sandbox):
     _, first = tries.run()
     sandbox.reset()
     _, same = tries.run()  # a try before the next clear: the worker had died before it could tell
-    assert (same, asked(sandbox)) == (first, 0)
+    assert (same, count_requests(sandbox)) == (first, 0)
     _, second = tries.run(max_tries=1 + RETRIES)
-    assert asked(sandbox) == ALL
+    assert count_requests(sandbox) == ALL
     assert second["extracted_at"] > first["extracted_at"]
-    assert second["counts"]["landed"] == first["counts"]["landed"] == expected(sandbox)
+    assert second["counts"]["landed"] == first["counts"]["landed"] == count_expected(sandbox)
 
 
 def test_a_fresh_start_that_fails_goes_on_when_it_is_cleared(tries, sandbox):
@@ -105,5 +105,5 @@ def test_a_fresh_start_that_fails_goes_on_when_it_is_cleared(tries, sandbox):
     tries.run(max_tries=1 + RETRIES)
     sandbox.reset()
     _, second = tries.run(max_tries=2 + RETRIES)
-    assert asked(sandbox) <= ALL - 8
+    assert count_requests(sandbox) <= ALL - 8
     assert second["counts"]["landed"] == first["counts"]["landed"]

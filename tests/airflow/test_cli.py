@@ -39,7 +39,7 @@ print(json.dumps(found))
 
 
 @pytest.fixture(scope="module")
-def said():
+def outputs():
     command = [sys.executable, "-c", CLI, json.dumps(COMMANDS)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -47,35 +47,35 @@ def said():
     return {name: json.loads(text[text.index("[") :]) for name, text in found.items()}
 
 
-def test_it_is_a_provider(said):
-    (mine,) = (entry for entry in said["list"] if entry["package_name"] == PACKAGE)
+def test_it_is_a_provider(outputs):
+    (mine,) = (entry for entry in outputs["list"] if entry["package_name"] == PACKAGE)
     assert mine["version"] == __version__
     assert mine["description"] in INFO["description"]
 
 
-def test_all_of_its_metadata_is_known(said):
-    (whole,) = said["get"]
+def test_all_of_its_metadata_is_known(outputs):
+    (whole,) = outputs["get"]
     text = json.dumps(whole)
     assert not [name for name in TYPES if name not in text]
     assert not [name for entry in INFO["operators"] for name in entry["python-modules"] if name not in text]
 
 
-def test_every_vendor_has_a_hook(said):
-    mine = {entry["connection_type"]: entry for entry in said["hooks"] if entry["package_name"] == PACKAGE}
+def test_every_vendor_has_a_hook(outputs):
+    mine = {entry["connection_type"]: entry for entry in outputs["hooks"] if entry["package_name"] == PACKAGE}
     assert set(mine) == set(TYPES)
     for name, entry in mine.items():
         assert (entry["class"], entry["hook_name"]) == (TYPES[name]["hook-class-name"], TYPES[name]["hook-name"])
         assert entry["conn_id_attribute_name"] == "conn_id"
 
 
-def test_forms_have_their_labels_and_fields(said):
-    assert set(TYPES) <= {entry["field_behaviours"] for entry in said["behaviours"]}
-    fields = {entry["connection_parameter_name"] for entry in said["widgets"]}
+def test_forms_have_their_labels_and_fields(outputs):
+    assert set(TYPES) <= {entry["field_behaviours"] for entry in outputs["behaviours"]}
+    fields = {entry["connection_parameter_name"] for entry in outputs["widgets"]}
     expected = {f"extra__{name}__{field}" for name, entry in TYPES.items() for field in entry["conn-fields"]}
     assert expected <= fields
 
 
-def test_links_and_configuration(said):
-    assert set(INFO["extra-links"]) <= {entry["extra_link_class_name"] for entry in said["links"]}
-    configured = dict(entry["provider_config"] for entry in said["configs"])
+def test_links_and_configuration(outputs):
+    assert set(INFO["extra-links"]) <= {entry["extra_link_class_name"] for entry in outputs["links"]}
+    configured = dict(entry["provider_config"] for entry in outputs["configs"])
     assert set(configured[PACKAGE]["interactions"]["options"]) == set(INFO["config"]["interactions"]["options"])

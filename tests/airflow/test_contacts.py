@@ -23,7 +23,7 @@ DAY = {"params": {"start": "2026-01-02T00:00:00Z", "end": "2026-01-03T00:00:00Z"
 
 
 @pytest.fixture
-def listed(lake):
+def read_list(lake):
     """List contacts; returns what is kept in the lake, read back."""
 
     def run(**arguments):
@@ -38,14 +38,14 @@ def listed(lake):
     return run
 
 
-def refused(run, **arguments):
+def read_refusal(run, **arguments):
     with pytest.raises(AirflowFailException) as failure:
         run(**arguments)
     return str(failure.value)
 
 
 @pytest.fixture
-def expected(people):
+def expected_rows(people):
     return [("contact_id", person) for person in people]
 
 
@@ -54,30 +54,30 @@ def table(people):
     return pa.table({"number": range(len(people)), "contact": people})
 
 
-def test_list(listed, people, expected):
-    assert listed(contacts=[*people, people[0].upper()]) == expected
+def test_list(read_list, people, expected_rows):
+    assert read_list(contacts=[*people, people[0].upper()]) == expected_rows
 
 
-def test_vendors_own_list(listed, expected):
-    assert sorted(listed()) == sorted(expected)
+def test_vendors_own_list(read_list, expected_rows):
+    assert sorted(read_list()) == sorted(expected_rows)
 
 
 @pytest.mark.parametrize("lines", ["\n".join, "\r\n".join, "\n\n".join])
-def test_text_file(listed, people, expected, tmp_path, lines):
+def test_text_file(read_list, people, expected_rows, tmp_path, lines):
     (tmp_path / "people.txt").write_text(lines(people), newline="")
-    assert listed(contacts_file=f"{tmp_path}/people.txt") == expected
+    assert read_list(contacts_file=f"{tmp_path}/people.txt") == expected_rows
 
 
 @pytest.mark.parametrize("address", ["{}/people.parquet", "file://{}/people.parquet"])
-def test_parquet_file(listed, table, expected, tmp_path, address):
+def test_parquet_file(read_list, table, expected_rows, tmp_path, address):
     pq.write_table(table, tmp_path / "people.parquet")
-    assert listed(contacts_file=address.format(tmp_path), column="contact") == expected
+    assert read_list(contacts_file=address.format(tmp_path), column="contact") == expected_rows
 
 
-def test_csv_file_in_object_storage(listed, table, expected):
+def test_csv_file_in_object_storage(read_list, table, expected_rows):
     with fsspec.open("memory://bucket/people.csv", "wb") as file:
         pyarrow.csv.write_csv(table.select(["contact", "number"]), file)
-    assert listed(contacts_file="memory://bucket/people.csv") == expected
+    assert read_list(contacts_file="memory://bucket/people.csv") == expected_rows
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,9 @@ def test_csv_file_in_object_storage(listed, table, expected):
         ("s3://aws_default@x/people.csv", None, "needs Airflow's provider for that scheme"),
     ],
 )
-def test_file_that_cannot_be_read(listed, table, tmp_path, url, column, what):
+def test_file_that_cannot_be_read(read_list, table, tmp_path, url, column, what):
     pq.write_table(table, tmp_path / "people.parquet")
-    message = refused(listed, contacts_file=url.format(tmp_path), column=column)
+    message = read_refusal(read_list, contacts_file=url.format(tmp_path), column=column)
     assert what in message
     assert "window [2026-01-02T00:00:00Z" in message
 
@@ -109,15 +109,15 @@ def database(tmp_path, people, monkeypatch):
     return "crm"
 
 
-def test_query(listed, database, expected):
+def test_query(read_list, database, expected_rows):
     sql = "SELECT contact, number FROM people UNION ALL SELECT NULL, 9"
-    assert sorted(listed(contacts_sql=sql, contacts_conn_id=database)) == sorted(expected)
+    assert sorted(read_list(contacts_sql=sql, contacts_conn_id=database)) == sorted(expected_rows)
 
 
-def test_query_of_numbers_for_a_vendor_that_has_such(listed, database, connect, sandbox):
+def test_query_of_numbers_for_a_vendor_that_has_such(read_list, database, connect, sandbox):
     connect(sandbox.connections["luminate_online"], "luminate_online_default")
     sql = "SELECT 1000 + number FROM people ORDER BY 1"
-    found = listed(vendor="luminate_online", contacts_sql=sql, contacts_conn_id=database, kind="cons_id")
+    found = read_list(vendor="luminate_online", contacts_sql=sql, contacts_conn_id=database, kind="cons_id")
     assert found == [("cons_id", str(1000 + number)) for number in range(5)]
 
 
@@ -140,11 +140,11 @@ def test_query_is_read_as_a_stream(database):
         ({"contacts_sql": "SELECT 'ann@example.org'"}, "Contact 1 of the list cannot be asked for"),
     ],
 )
-def test_query_that_cannot_be_used(listed, database, monkeypatch, arguments, what):
+def test_query_that_cannot_be_used(read_list, database, monkeypatch, arguments, what):
     monkeypatch.setenv("AIRFLOW_CONN_ODD", json.dumps({"conn_type": "odd"}))
     if arguments["contacts_sql"] != "SELECT 1":
         arguments = {**arguments, "contacts_conn_id": database}
-    message = refused(listed, **arguments)
+    message = read_refusal(read_list, **arguments)
     assert what in message
     assert "ann@" not in message
 
@@ -157,31 +157,31 @@ def test_query_that_cannot_be_used(listed, database, monkeypatch, arguments, wha
         {"contacts_file": "x.csv", "contacts_sql": "SELECT 1"},
     ],
 )
-def test_two_sources(listed, two):
-    assert f"{' and '.join(two)} are given. Give one source of contacts" in refused(listed, **two)
+def test_two_sources(read_list, two):
+    assert f"{' and '.join(two)} are given. Give one source of contacts" in read_refusal(read_list, **two)
 
 
-def test_source_that_a_template_left_empty_is_none(listed, expected):
-    found = listed(contacts_file="None", contacts_sql="", column="None", kind="None", contacts_conn_id="None")
-    assert sorted(found) == sorted(expected)
+def test_source_that_a_template_left_empty_is_none(read_list, expected_rows):
+    found = read_list(contacts_file="None", contacts_sql="", column="None", kind="None", contacts_conn_id="None")
+    assert sorted(found) == sorted(expected_rows)
 
 
-def test_list_that_a_template_made_a_text(listed):
-    assert "render_template_as_native_obj" in refused(listed, contacts="['a', 'b']")
+def test_list_that_a_template_made_a_text(read_list):
+    assert "render_template_as_native_obj" in read_refusal(read_list, contacts="['a', 'b']")
 
 
-def test_vendor_that_lists_nobody(listed, connect, sandbox):
+def test_vendor_that_lists_nobody(read_list, connect, sandbox):
     connect(sandbox.connections["capillary"], "capillary_default")
-    message = refused(listed, vendor="capillary")
+    message = read_refusal(read_list, vendor="capillary")
     assert "capillary offers no list of its contacts. Give them to the operator: a list, a file or a query." in message
 
 
-def test_group_larger_than_the_vendor_lists(listed, connect):
+def test_group_larger_than_the_vendor_lists(read_list, connect):
     from airflow_provider_interactions.sandbox import SandboxConfig, serve
 
     with serve(SandboxConfig(contacts=4, options={"luminate_online": {"group_cap": 3}})) as small:
         connect(small.connections["luminate_online"], "luminate_online_default")
-        message = refused(listed, vendor="luminate_online", options={"group_id": 1001})
+        message = read_refusal(read_list, vendor="luminate_online", options={"group_id": 1001})
     assert "Split the group, or give the contacts as a list or a file" in message
 
 

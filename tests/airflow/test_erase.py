@@ -83,7 +83,7 @@ def fill(sandbox, lake, vendor, policy=None, **extra):
 def run(dags, sandbox, execution_api, settings):  # noqa: ARG001 - of the environment
     """Run tasks of an erasure as workers would, with what the form sends; the API and the last result."""
 
-    def started(*tasks, dag="erase_contact", connections=(), approval=ADA, api=None, **conf):
+    def start(*tasks, dag="erase_contact", connections=(), approval=ADA, api=None, **conf):
         tree = deepcopy(dags[dag])
         known = {f"{name}_default": connection for name, connection in sandbox.connections.items()}
         given = {**known, **KEYS, **dict(connections)}
@@ -96,7 +96,7 @@ def run(dags, sandbox, execution_api, settings):  # noqa: ARG001 - of the enviro
                 api.xcom["approve", "return_value", -1] = answer(tree.task_dict[name], approval)
         return api, result
 
-    return started
+    return start
 
 
 def answer(task, user):

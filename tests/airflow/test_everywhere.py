@@ -51,13 +51,13 @@ def run(dag, sandbox, lake, monkeypatch, execution_api, write_map, rows):
     monkeypatch.setenv("AIRFLOW__INTERACTIONS__LAKE", lake)
     write_map(rows)
 
-    def triggered(**conf):
+    def trigger(**conf):
         known = {f"{name}_default": connection for name, connection in sandbox.connections.items()}
         api = execution_api(conf={**dag.params.dump(), **conf}, connections=known)
         api.dag_run |= {"logical_date": None, "data_interval_start": None, "data_interval_end": None}
         return api, api.run(dag.task_dict["answer"])
 
-    return triggered
+    return trigger
 
 
 @pytest.mark.parametrize("by", ["person_id", "identifier"])

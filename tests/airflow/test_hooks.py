@@ -297,7 +297,7 @@ def test_test_button_asks_once(sandbox, fault):
     assert sum(sandbox.stats()[VENDOR]["by_fault"].values()) == 1
 
 
-def pressed(given, connect):
+def press_test(given, connect):
     """What the Test button says of an unsaved connection, which Airflow 3.2 puts into the environment before."""
     from airflow import sdk
 
@@ -314,9 +314,9 @@ def pressed(given, connect):
 @pytest.mark.parametrize("vendor", sorted(VENDORS))
 def test_airflows_own_test_finds_hook_and_connection_of_every_vendor(sandbox, connect, vendor):
     given = sandbox.connections[vendor]
-    worked, said = pressed(given, connect)
+    worked, said = press_test(given, connect)
     assert worked, said
-    worked, said = pressed({**given, "password": "not-the-secret"}, connect)
+    worked, said = press_test({**given, "password": "not-the-secret"}, connect)
     assert not worked
     assert said.startswith(f"{vendor}: ")
     assert "not-the-secret" not in said

@@ -79,7 +79,7 @@ class Server:
         self.socket = socket
 
     @property
-    def found(self):
+    def metrics(self):
         self.socket.setblocking(False)
         values = {}
         with suppress(BlockingIOError):
@@ -92,7 +92,7 @@ class Server:
 
     def ours(self):
         """Counters and timers of this package, which are not mixed up with those of Airflow."""
-        return {name: value for name, value in self.found.items() if name.startswith("interactions.")}
+        return {name: value for name, value in self.metrics.items() if name.startswith("interactions.")}
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def statsd(monkeypatch):
             host, port = server.getsockname()
             for name, value in {"statsd_on": True, "statsd_host": host, "statsd_port": port, **settings}.items():
                 monkeypatch.setenv(f"AIRFLOW__METRICS__{name.upper()}", str(value))
-            initialized(logger)
+            initialize_stats(logger)
             return Server(server)
 
         def logger():
@@ -117,14 +117,14 @@ def statsd(monkeypatch):
             return found
 
         yield start
-        initialized(NoStatsLogger)
+        initialize_stats(NoStatsLogger)
 
 
 #: Airflow 3.2 keeps the two kinds of names apart elsewhere.
 LEGACY_NAMES = "export_legacy_names" in signature(Stats.initialize).parameters
 
 
-def initialized(factory):
+def initialize_stats(factory):
     Stats.initialize(factory=factory, **({"export_legacy_names": True} if LEGACY_NAMES else {}))
 
 

@@ -35,27 +35,27 @@ WEEK = {
 FEW = {"types": ["EmailSent", "EmailOpened", "EmailClicked", "EmailDelivered", "FormVisited", "WebsiteVisited"]}
 
 
-def listed(lake, context, **arguments):
+def run_list(lake, context, **arguments):
     return ListContactsOperator(task_id="list", vendor=VENDOR, lake=lake, **arguments).execute(context)
 
 
-def extracted(lake, context, **arguments):
+def run_extract(lake, context, **arguments):
     return ExtractInteractionsOperator(task_id="extract", vendor=VENDOR, lake=lake, **arguments).execute(context)
 
 
-def normalized(lake, manifests, **arguments):
+def run_normalize(lake, manifests, **arguments):
     return NormalizeInteractionsOperator(task_id="normalize", lake=lake, manifests=manifests, **arguments).execute({})
 
 
-def loaded(lake, manifest, **arguments):
+def run_load(lake, manifest, **arguments):
     return LoadInteractionsOperator(task_id="load", lake=lake, manifest=manifest, **arguments).execute({})
 
 
 def whole(lake, context, options=None, **arguments):
     """The four tasks of a run, one after the other; returns what load says."""
-    batches = listed(lake, context, options=options, **arguments)
-    manifests = [extracted(lake, {"params": {}}, options=options, batch=batch) for batch in batches]
-    return loaded(lake, normalized(lake, manifests))
+    batches = run_list(lake, context, options=options, **arguments)
+    manifests = [run_extract(lake, {"params": {}}, options=options, batch=batch) for batch in batches]
+    return run_load(lake, run_normalize(lake, manifests))
 
 
 COLUMNS = "native_type, status, subject, campaign_id, campaign_name, message_id, count"
@@ -105,7 +105,7 @@ def test_running_again_with_other_batches_leaves_the_same_rows_and_no_stale_file
 
 
 def test_batches_carry_the_window_and_no_contact(lake, people):
-    batches = listed(lake, DAY, batch_size=2)
+    batches = run_list(lake, DAY, batch_size=2)
     assert [(b["batch"], b["batches"], b["first"], b["count"]) for b in batches] == [
         (0, 3, 0, 2),
         (1, 3, 2, 2),
@@ -116,23 +116,23 @@ def test_batches_carry_the_window_and_no_contact(lake, people):
 
 
 def test_window_of_the_list_holds_for_the_extraction_whatever_its_own_context_says(lake):
-    (batch,) = listed(lake, DAY)
-    manifest = extracted(lake, WEEK, options=FEW, batch=batch)
+    (batch,) = run_list(lake, DAY)
+    manifest = run_extract(lake, WEEK, options=FEW, batch=batch)
     assert (manifest["window_start"], manifest["window_end"]) == ("2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z")
 
 
 def test_contacts_may_be_given_instead(sandbox, lake, people):
     chosen = people[:2]
-    (batch,) = listed(lake, WEEK, contacts=[*chosen, chosen[0].upper()])
-    by_batch = extracted(lake, WEEK, batch=batch, options=FEW)
-    directly = extracted(lake, WEEK, contacts=chosen, options=FEW)
+    (batch,) = run_list(lake, WEEK, contacts=[*chosen, chosen[0].upper()])
+    by_batch = run_extract(lake, WEEK, batch=batch, options=FEW)
+    directly = run_extract(lake, WEEK, contacts=chosen, options=FEW)
     expected = sum(existing(sandbox, "2026-01-01", "2026-01-08", contact=person) for person in chosen)
     assert by_batch["counts"]["landed"] == directly["counts"]["landed"] == expected
     assert by_batch["digest"] == directly["digest"]
 
 
 def test_one_manifest_need_not_be_in_a_list(sandbox, lake, people):
-    manifest = normalized(lake, extracted(lake, DAY, contacts=people, options=FEW))
+    manifest = run_normalize(lake, run_extract(lake, DAY, contacts=people, options=FEW))
     assert manifest["counts"]["canonical"] == existing(sandbox, "2026-01-02", "2026-01-03")
 
 
@@ -155,29 +155,29 @@ def test_unknown_contact_is_recorded_or_fails_the_task(lake, people):
     from airflow.sdk.exceptions import AirflowFailException
 
     asked = [people[0], "00000000-0000-0000-0000-000000000001"]
-    assert extracted(lake, DAY, contacts=asked, options=FEW)["counts"]["not_found"] == 1
+    assert run_extract(lake, DAY, contacts=asked, options=FEW)["counts"]["not_found"] == 1
     with pytest.raises(AirflowFailException, match="there is no such contact"):
-        extracted(lake, DAY, contacts=asked, options=FEW, on_missing="fail")
+        run_extract(lake, DAY, contacts=asked, options=FEW, on_missing="fail")
 
 
 def test_options_reach_the_vendor(sandbox, lake, people):
-    manifest = extracted(lake, WEEK, contacts=people, options={"types": ["EmailSent", "EmailOpened"], "page_size": 2})
+    manifest = run_extract(lake, WEEK, contacts=people, options={"types": ["EmailSent", "EmailOpened"], "page_size": 2})
     expected = [sandbox.oracle(VENDOR, "2026-01-01", "2026-01-08", type=t) for t in ("EmailSent", "EmailOpened")]
     assert manifest["counts"]["landed"] == sum(found.interactions for found in expected)
     assert manifest["counts"]["requests"] >= 2 * len(people)
 
 
 def test_lake_may_be_a_url_and_has_a_configured_default(lake, people, monkeypatch):
-    by_url = extracted(f"file://{lake}", WEEK, contacts=people, options=FEW)
+    by_url = run_extract(f"file://{lake}", WEEK, contacts=people, options=FEW)
     monkeypatch.setenv("AIRFLOW__INTERACTIONS__LAKE", lake)
-    by_default = normalized(None, by_url)
+    by_default = run_normalize(None, by_url)
     assert all(Path(lake, file["path"]).stat().st_size == file["bytes"] for file in by_default["files"])
 
 
 def test_lake_on_any_file_system_airflow_knows(sandbox, people, tmp_path):
     lake, database = "memory://bucket/interactions", f"{tmp_path}/elsewhere/w.duckdb"
-    manifest = normalized(lake, extracted(lake, WEEK, contacts=people, options=FEW))
-    done = loaded(lake, manifest, database=database, table="main.events")
+    manifest = run_normalize(lake, run_extract(lake, WEEK, contacts=people, options=FEW))
+    done = run_load(lake, manifest, database=database, table="main.events")
     assert done["table"] == "main.events"
     with duckdb.connect(database) as opened:
         count = opened.execute("SELECT count(*) FROM events").fetchone()[0]
@@ -221,7 +221,7 @@ def test_a_pause_is_told_while_it_lasts(sandbox, lake, people, monkeypatch, capf
         "airflow_provider_interactions.extract.progress.make_reporter", partial(make_reporter, every=1.0)
     )
     sandbox.faults([{"kind": "throttle", "path": "LoadInteractions", "retry_after": 4, "times": 1}])
-    extracted(lake, DAY, contacts=people, options=FEW)
+    run_extract(lake, DAY, contacts=people, options=FEW)
     said = "".join(capfd.readouterr())
     # Requests that were in flight with the refused one may end other contacts, but not all.
     counted = r"[0-4] of 5 contacts \(\d+%\), \d+ records, .*"
@@ -232,24 +232,24 @@ def test_a_pause_is_told_while_it_lasts(sandbox, lake, people, monkeypatch, capf
 
 
 def test_stale_manifests_do_not_remove_a_newer_extraction(lake, people, caplog):
-    old = extracted(lake, WEEK, contacts=people, options=FEW)
-    first = normalized(lake, old)
-    new = normalized(lake, extracted(lake, WEEK, contacts=people, options=FEW))
-    again = normalized(lake, old)
+    old = run_extract(lake, WEEK, contacts=people, options=FEW)
+    first = run_normalize(lake, old)
+    new = run_normalize(lake, run_extract(lake, WEEK, contacts=people, options=FEW))
+    again = run_normalize(lake, old)
     assert "another run extracted it at" in caplog.text
     assert again["extracted_at"] == new["extracted_at"] > first["extracted_at"]
     assert all(Path(lake, file["path"]).exists() for file in again["files"])
     assert len(list(Path(lake).glob("interactions/*/*/*/*.parquet"))) == len(again["files"])
     for manifest in (first, new, again):  # whichever of the runs loads, it loads what is there
-        assert loaded(lake, manifest)["loaded"]["rows"] == again["counts"]["canonical"]
+        assert run_load(lake, manifest)["loaded"]["rows"] == again["counts"]["canonical"]
 
 
 def test_a_window_whose_files_somebody_removed_is_told(lake, people):
-    landed = extracted(lake, WEEK, contacts=people, options=FEW)
-    normalized(lake, landed)
+    landed = run_extract(lake, WEEK, contacts=people, options=FEW)
+    run_normalize(lake, landed)
     Path(lake, landed["files"][0]["path"]).unlink()
     with pytest.raises(AirflowFailException, match="Run the extraction again"):
-        normalized(lake, landed)
+        run_normalize(lake, landed)
 
 
 class TestBatchSize:
@@ -335,26 +335,26 @@ class TestProgress:
 
 def test_a_window_that_is_replaced_while_it_is_loaded_is_loaded_as_it_is_now(lake, people, monkeypatch):
     def run():
-        batches = listed(lake, WEEK, contacts=people, options=FEW)
-        return normalized(lake, [extracted(lake, {"params": {}}, options=FEW, batch=batch) for batch in batches])
+        batches = run_list(lake, WEEK, contacts=people, options=FEW)
+        return run_normalize(lake, [run_extract(lake, {"params": {}}, options=FEW, batch=batch) for batch in batches])
 
     former, real, looks = run(), load.find_current, []
 
-    def looked(opened, manifest):
+    def look(opened, manifest):
         looks.append(manifest)
         return manifest if len(looks) == 1 else real(opened, manifest)  # replaced right after the first look
 
     newer = run()
-    monkeypatch.setattr(load, "find_current", looked)
-    assert loaded(lake, former)["loaded"]["rows"] == newer["counts"]["canonical"] > 0
+    monkeypatch.setattr(load, "find_current", look)
+    assert run_load(lake, former)["loaded"]["rows"] == newer["counts"]["canonical"] > 0
     assert len(looks) > 1
 
 
 def test_a_load_writes_all_targets(lake, people, tmp_path):
-    batches = listed(lake, WEEK, contacts=people, options=FEW)
-    window = normalized(lake, [extracted(lake, {"params": {}}, options=FEW, batch=batch) for batch in batches])
+    batches = run_list(lake, WEEK, contacts=people, options=FEW)
+    window = run_normalize(lake, [run_extract(lake, {"params": {}}, options=FEW, batch=batch) for batch in batches])
     paths, rows = [str(tmp_path / f"{name}.duckdb") for name in "ab"], window["counts"]["canonical"]
-    done = loaded(lake, window, target=paths)
+    done = run_load(lake, window, target=paths)
     assert [one["loaded"]["inserted"] for one in done["targets"]] == [rows, rows]
     assert [one["address"] for one in done["targets"]] == [f"duckdb://{path}" for path in paths]
     assert rows > 0

@@ -48,7 +48,7 @@ def run(dag, sandbox, lake, monkeypatch, execution_api):
                 self.results = (*self.results, path.split("/")[-2:])
             return super()._xcom(request, path, body)
 
-    def triggered(**conf):
+    def trigger(**conf):
         known = {f"{name}_default": connection for name, connection in sandbox.connections.items()}
         api = Api(conf={**dag.params.dump(), **conf}, connections={**known, "mine": known[f"{VENDOR}_default"]})
         api.dag_run |= {
@@ -59,7 +59,7 @@ def run(dag, sandbox, lake, monkeypatch, execution_api):
         }
         return api, api.run(dag.task_dict["answer"])
 
-    return triggered
+    return trigger
 
 
 class TestForm:

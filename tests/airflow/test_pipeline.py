@@ -25,7 +25,7 @@ VENDOR = "luminate_online"
 IDS = ["list_contacts", "extract", "normalize", "load"]
 
 
-def made(*args, **arguments):
+def build_pipeline(*args, **arguments):
     with DAG("d", schedule=None) as dag:
         return dag, interactions_pipeline(*args, **arguments)
 
@@ -98,7 +98,7 @@ def test_other_schedules_pass(schedule):
 
 
 def test_six_lines_make_four_tasks_in_a_row():
-    dag, pipeline = made(VENDOR)
+    dag, pipeline = build_pipeline(VENDOR)
     assert list(dag.task_dict) == IDS
     assert [each.task_id for each in pipeline] == IDS
     for first, second in pairwise(pipeline):
@@ -123,7 +123,7 @@ def test_each_argument_reaches_the_operators_that_know_it():
         "database": "x.duckdb",
         "table": "events",
     }
-    _, (contacts, extract, normalize, load) = made(VENDOR, **chosen)
+    _, (contacts, extract, normalize, load) = build_pipeline(VENDOR, **chosen)
     partial, reached = extract.partial_kwargs, set()
     for name, value in chosen.items():
         places = [one for one in (contacts, normalize, load) if getattr(one, name, ...) == value]
@@ -140,9 +140,11 @@ def test_each_argument_reaches_the_operators_that_know_it():
 
 
 def test_without_a_pool_one_batch_is_asked_for_at_a_time():
-    _, pipeline = made(conn_id="crm")
+    _, pipeline = build_pipeline(conn_id="crm")
     assert pipeline.extract.partial_kwargs["max_active_tis_per_dag"] == 1
-    assert made(conn_id="crm", max_active_tis_per_dag=3)[1].extract.partial_kwargs["max_active_tis_per_dag"] == 3
+    assert (
+        build_pipeline(conn_id="crm", max_active_tis_per_dag=3)[1].extract.partial_kwargs["max_active_tis_per_dag"] == 3
+    )
 
 
 def pools(pipeline):
@@ -150,27 +152,27 @@ def pools(pipeline):
 
 
 def test_a_pool_is_for_the_tasks_that_ask_the_vendor():
-    assert pools(made(VENDOR, pool="crm")[1]) == ["crm", "crm", "default_pool", "default_pool"]
+    assert pools(build_pipeline(VENDOR, pool="crm")[1]) == ["crm", "crm", "default_pool", "default_pool"]
     for source in ({"contacts": ["1"]}, {"contacts_file": "x.csv"}, {"contacts_sql": "SELECT 1"}):
-        assert pools(made(VENDOR, pool="crm", **source)[1])[:2] == ["default_pool", "crm"]
+        assert pools(build_pipeline(VENDOR, pool="crm", **source)[1])[:2] == ["default_pool", "crm"]
 
 
 def test_a_deployment_may_have_a_pool_for_every_connection(monkeypatch):
-    assert pools(made(VENDOR)[1]) == ["default_pool"] * 4
+    assert pools(build_pipeline(VENDOR)[1]) == ["default_pool"] * 4
     monkeypatch.setenv("AIRFLOW__INTERACTIONS__POOLS", "True")
     for chosen, name in (({}, f"{VENDOR}_default"), ({"conn_id": "crm"}, "crm"), ({"pool": "mine"}, "mine")):
-        _, pipeline = made(VENDOR, **chosen)
+        _, pipeline = build_pipeline(VENDOR, **chosen)
         assert pools(pipeline)[:2] == [name, name]
         assert pipeline.extract.partial_kwargs.get("max_active_tis_per_dag") is None, "the pool decides"
 
 
 def test_unknown_argument_is_named_with_those_that_are_known():
     with pytest.raises(TypeError, match=r"has no argument colour\. Use only: vendor, .*contacts_file.*database"):
-        made(VENDOR, colour="red")
+        build_pipeline(VENDOR, colour="red")
 
 
 def test_every_argument_is_one_of_an_operator():
-    made(VENDOR, **dict.fromkeys(set(Arguments.__annotations__) - {"width", "on_missing", "pool", "table"}))
+    build_pipeline(VENDOR, **dict.fromkeys(set(Arguments.__annotations__) - {"width", "on_missing", "pool", "table"}))
 
 
 def test_several_connections_in_a_dag_and_tasks_around_them():
@@ -189,7 +191,7 @@ def test_several_connections_in_a_dag_and_tasks_around_them():
 
 
 def test_it_runs(execution_api, sandbox, lake):
-    _, pipeline = made(VENDOR, lake=lake, batch_size=2, options={"group_id": 1001})
+    _, pipeline = build_pipeline(VENDOR, lake=lake, batch_size=2, options={"group_id": 1001})
     api = execution_api(connections={f"{VENDOR}_default": sandbox.connections[VENDOR]})
     runs = [(pipeline.list_contacts, -1), *((pipeline.extract, index) for index in (0, 2, 1))]
     results = [api.run(one, map_index=at) for one, at in [*runs, (pipeline.normalize, -1), (pipeline.load, -1)]]
@@ -214,7 +216,7 @@ def test_it_runs(execution_api, sandbox, lake):
 )
 def test_former_files_stay_for_a_day_if_a_target_is_in_iceberg(sandbox, execution_api, lake, chosen, kept):
     """Whether a connection is one to Iceberg is known only when the task runs."""
-    _, pipeline = made(VENDOR, contacts=sandbox.contacts(VENDOR)[:1], lake=lake, **chosen)
+    _, pipeline = build_pipeline(VENDOR, contacts=sandbox.contacts(VENDOR)[:1], lake=lake, **chosen)
     connections = {
         f"{VENDOR}_default": sandbox.connections[VENDOR],
         "warehouse": {"conn_type": "iceberg", "extra": {}},

@@ -19,12 +19,12 @@ WAITS = "awaiting_input" if Version(version("apache-airflow")) >= Version("3.3.0
 def build(execution_api, sandbox, lake):
     """Makes a pipeline, and the API of a run of it."""
 
-    def made(conf=None, **arguments):
+    def build(conf=None, **arguments):
         with DAG("d", schedule=None, params=conf or {}) as dag:
             interactions_pipeline(NAME, lake=lake, options={"group_id": 1001}, **arguments)
         return dag.task_dict, execution_api(connections={f"{NAME}_default": sandbox.connections[NAME]}, conf=conf)
 
-    return made
+    return build
 
 
 def test_a_run_with_plan_logs_the_plan_and_stores_nothing(build, sandbox, lake, capfd):

@@ -16,7 +16,7 @@ TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 
 
 @pytest.fixture
-def opened(monkeypatch, tmp_path):
+def open_target(monkeypatch, tmp_path):
     def open_with(extra):
         monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps({"conn_type": "postgres", "extra": extra}))
         return open_targets("warehouse", "interactions", Lake.at(str(tmp_path)))[0]
@@ -49,14 +49,14 @@ def test_every_field_and_extra_reaches_libpq(password, login, schema, applicatio
     assert target.describe()[0] == "postgres://db.example.org:5433"
 
 
-def test_options_of_the_table_are_in_the_extra(opened):
-    assert opened({"interactions": {"attributes": "jsonb"}}).attributes == "jsonb"
+def test_options_of_the_table_are_in_the_extra(open_target):
+    assert open_target({"interactions": {"attributes": "jsonb"}}).attributes == "jsonb"
     for wrong in ({"attributes": "json"}, {"partitions": "month"}, "jsonb"):
         with pytest.raises(ConfigError, match="attributes"):
-            opened({"interactions": wrong})
+            open_target({"interactions": wrong})
 
 
-def test_a_token_takes_the_place_of_the_password(opened, monkeypatch):
+def test_a_token_takes_the_place_of_the_password(open_target, monkeypatch):
     """The hook asks for it once. Its request would leave this machine, so it is not made here."""
     asked = []
 
@@ -65,7 +65,7 @@ def test_a_token_takes_the_place_of_the_password(opened, monkeypatch):
         return "lake", "db.example.org:5432/?Action=connect&X-Amz-Signature=a%2Fb+c==", 5439
 
     monkeypatch.setattr(PostgresHook, "get_iam_token", get_token)
-    target = opened({"iam": True, "aws_conn_id": "aws", "sslmode": "require"})
+    target = open_target({"iam": True, "aws_conn_id": "aws", "sslmode": "require"})
     assert asked == ["warehouse"]
     assert psycopg2.extensions.parse_dsn(target.uri) == {
         "user": "lake",
@@ -75,6 +75,6 @@ def test_a_token_takes_the_place_of_the_password(opened, monkeypatch):
     }
 
 
-def test_a_token_without_the_clouds_provider_is_explained(opened):
+def test_a_token_without_the_clouds_provider_is_explained(open_target):
     with pytest.raises(ConfigError, match=r"extra iam of connection warehouse.*providers-amazon not installed"):
-        opened({"iam": True})
+        open_target({"iam": True})

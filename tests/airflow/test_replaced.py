@@ -26,29 +26,29 @@ def pipelines(execution_api, sandbox, lake, tmp_path):
     api = execution_api(connections={f"{VENDOR}_default": sandbox.connections[VENDOR]}, window=DAY)
     people = sandbox.contacts(VENDOR)
 
-    def made(name, types, some):
+    def build_dag(name, types, some):
         path = tmp_path / f"{name}.txt"
         path.write_text("\n".join(people[some]))
         with DAG(name, schedule=None):
             source = {"contacts_file": str(path), "options": {"types": types}}
             return interactions_pipeline(VENDOR, lake=lake, load=False, **source)
 
-    return made, api
+    return build_dag, api
 
 
-def extracted(api, pipeline):
+def run_extraction(api, pipeline):
     assert api.run(pipeline.list_contacts).error is None
     assert api.run(pipeline.extract, map_index=0).error is None
     return [api.xcom["extract", "return_value", 0]]
 
 
 def test_what_another_pipeline_replaced_is_not_taken_for_ones_own(pipelines, caplog, lake):
-    made, api = pipelines
-    one, other = made("one", ["EmailSent"], slice(0, 2)), made("other", ["EmailOpened"], slice(2, 4))
+    build_dag, api = pipelines
+    one, other = build_dag("one", ["EmailSent"], slice(0, 2)), build_dag("other", ["EmailOpened"], slice(2, 4))
     assert one.load is None
-    first = extracted(api, one)
+    first = run_extraction(api, one)
     assert api.run(one.normalize).error is None
-    second = extracted(api, other)
+    second = run_extraction(api, other)
     assert first[0]["asked"] != second[0]["asked"] != ""
     with caplog.at_level(logging.WARNING):
         assert api.run(other.normalize).error is None
@@ -59,10 +59,10 @@ def test_what_another_pipeline_replaced_is_not_taken_for_ones_own(pipelines, cap
 
 
 def test_the_same_pipeline_goes_on_with_what_its_newer_run_has_published(pipelines, lake):
-    made, api = pipelines
-    one, twin = made("one", ["EmailSent"], slice(0, 2)), made("one", ["EmailSent"], slice(0, 3))
-    first = extracted(api, one)
-    extracted(api, twin)
+    build_dag, api = pipelines
+    one, twin = build_dag("one", ["EmailSent"], slice(0, 2)), build_dag("one", ["EmailSent"], slice(0, 3))
+    first = run_extraction(api, one)
+    run_extraction(api, twin)
     assert api.run(twin.normalize).error is None
     whole = PublishInteractionsOperator(task_id="publish", lake=lake, manifests=first).execute({})
     assert whole["counts"]["contacts"] == 3

@@ -46,7 +46,7 @@ def throttle(sandbox, **rule):
     sandbox.faults([{"kind": "throttle", "path": "LoadInteractions", **rule}])
 
 
-def told(api):
+def read_delay(api):
     """Delay in seconds and reason, as the API server is told; without them the task's own ``retry_delay`` counts."""
     return tuple(api.retried.get(name) for name in ("retry_delay_seconds", "retry_reason"))
 
@@ -64,13 +64,13 @@ def test_throttled_task_comes_back_after_the_vendors_delay(api, sandbox, lake, p
     throttle(sandbox, retry_after=7200)
     result = api.run(extraction(lake, people), max_tries=3)
     assert result.state == "up_for_retry"
-    assert told(api) == policy(7200, "rate limited: the vendor asked to retry after 7,200 s")
+    assert read_delay(api) == policy(7200, "rate limited: the vendor asked to retry after 7,200 s")
 
 
 def test_but_after_a_day_at_the_latest(api, sandbox, lake, people):
     throttle(sandbox, retry_after=10**9)
     api.run(extraction(lake, people), max_tries=3)
-    assert told(api) == policy(86_400, "rate limited: the vendor asked to retry after 86,400 s")
+    assert read_delay(api) == policy(86_400, "rate limited: the vendor asked to retry after 86,400 s")
 
 
 def test_never_more_often_than_the_task_may(api, sandbox, lake, people):
@@ -86,7 +86,7 @@ def test_without_a_delay_the_tasks_own_settings_count(api, sandbox, lake, people
     with stamina.set_testing(True, attempts=1):
         result = api.run(extraction(lake, people), max_tries=3)
     assert result.state == "up_for_retry"
-    assert told(api) == (None, None)
+    assert read_delay(api) == (None, None)
 
 
 def test_what_cannot_succeed_is_not_tried_again(api, lake):
@@ -151,7 +151,7 @@ def test_a_task_with_it_survives_serialization():
     assert [decoded.task_dict[name].retries for name in ("list", "extract")] == [RETRIES, RETRIES]
 
 
-def caused(error, cause):
+def chain(error, cause):
     error.__cause__ = cause
     return error
 
@@ -159,8 +159,8 @@ def caused(error, cause):
 def test_the_delay_may_stand_anywhere_in_the_chain():
     throttled, away = Throttled("slow down", retry_after=30), Unavailable("x", retry_after=2.5)
     assert find_delay(throttled) == timedelta(seconds=30)
-    assert find_delay(caused(RuntimeError("task failed"), throttled)) == timedelta(seconds=30)
-    assert find_delay(caused(LoadError("x"), caused(ValueError(), away))) == timedelta(seconds=2.5)
+    assert find_delay(chain(RuntimeError("task failed"), throttled)) == timedelta(seconds=30)
+    assert find_delay(chain(LoadError("x"), chain(ValueError(), away))) == timedelta(seconds=2.5)
 
 
 @pytest.mark.parametrize("error", [ConfigError("x"), Throttled("x"), Unavailable("x", retry_after=0), ValueError("x")])

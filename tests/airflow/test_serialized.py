@@ -27,7 +27,7 @@ READABLE = [path for path in FORMER if Version(path.stem.removeprefix("airflow-"
 TASKS = ["list_contacts", "extract", "normalize", "load"]
 
 
-def loaded(path):
+def load_dag(path):
     return DagSerialization.deserialize_dag(json.loads(path.read_text()))
 
 
@@ -37,7 +37,7 @@ def operator(task):
 
 @pytest.mark.parametrize("path", READABLE, ids=lambda path: path.stem)
 def test_what_a_former_version_left_in_the_database_loads(path):
-    dag = loaded(path)
+    dag = load_dag(path)
     tasks = [dag.task_dict[name] for name in TASKS]
     assert [task.is_mapped for task in tasks] == [False, True, False, False]
     assert [task.retries for task in tasks] == [3, 3, 3, 3]
@@ -47,7 +47,7 @@ def test_what_a_former_version_left_in_the_database_loads(path):
 
 @pytest.mark.parametrize("path", READABLE, ids=lambda path: path.stem)
 def test_its_operators_are_still_there_and_know_their_fields(path):
-    for task in loaded(path).task_dict.values():
+    for task in load_dag(path).task_dict.values():
         cls = operator(task)
         assert set(task.template_fields) <= set(cls.template_fields), task.task_id
         if task.is_mapped:

@@ -21,7 +21,7 @@ VENDOR = vendors.find_vendor("dynamics_marketing")
 WHO = "/api/data/v9.0/WhoAmI"
 
 
-def given(sandbox, **fields):
+def build_login(sandbox, **fields):
     connection = {**sandbox.connections[VENDOR.name], **fields}
     return build_credentials(
         VENDOR, connection["host"], connection["login"], connection["password"], connection["extra"]
@@ -30,11 +30,11 @@ def given(sandbox, **fields):
 
 @pytest.fixture
 def client(sandbox):
-    with open_session(VENDOR, given(sandbox)) as opened:
+    with open_session(VENDOR, build_login(sandbox)) as opened:
         yield opened
 
 
-def asked(sandbox):
+def read_stats(sandbox):
     return sandbox.stats()[VENDOR.name]
 
 
@@ -57,19 +57,19 @@ def test_query_and_json_body_arrive(client):
 def test_one_token_serves_many_calls(client, sandbox):
     for _ in range(3):
         assert client.get(WHO).ok
-    assert asked(sandbox)["tokens_issued"] == 1
+    assert read_stats(sandbox)["tokens_issued"] == 1
 
 
 def test_token_is_renewed_once_on_401(client, sandbox):
     sandbox.faults([{"kind": "expire_tokens", "times": 1, "uses": 0}])
     assert client.get(WHO).ok
-    assert asked(sandbox)["tokens_issued"] == 2
+    assert read_stats(sandbox)["tokens_issued"] == 2
 
 
 def test_token_that_is_always_refused_is_renewed_once_only(client, sandbox):
     sandbox.faults([{"kind": "reject_tokens"}])
     assert client.get(WHO).status_code == 401
-    assert asked(sandbox)["tokens_issued"] == 2
+    assert read_stats(sandbox)["tokens_issued"] == 2
 
 
 def test_used_up_body_is_not_sent_twice(client, sandbox):
@@ -82,7 +82,7 @@ def test_token_is_renewed_before_it_ends(client, sandbox, monkeypatch):
     later = client._tokens._cache.renew_at + 1
     monkeypatch.setattr("airflow_provider_interactions.http.requests_session.time.monotonic", lambda: later)
     assert client.get(WHO).ok
-    assert asked(sandbox)["tokens_issued"] == 2
+    assert read_stats(sandbox)["tokens_issued"] == 2
 
 
 def test_many_threads_share_one_token(client, sandbox):
@@ -91,7 +91,7 @@ def test_many_threads_share_one_token(client, sandbox):
         thread.start()
     for thread in threads:
         thread.join()
-    assert asked(sandbox)["tokens_issued"] == 1
+    assert read_stats(sandbox)["tokens_issued"] == 1
 
 
 @pytest.mark.parametrize("url", ["http://localhost:1/", "https://elsewhere.example/api", "http://127.0.0.1:9/"])
@@ -105,7 +105,7 @@ def test_redirect_to_another_host_is_handed_out_not_followed(client, sandbox):
     answer = client.get(WHO)
     assert answer.status_code == 302
     assert answer.headers["Location"].startswith("http://localhost:")
-    assert set(asked(sandbox)["by_host"]) == {"127.0.0.1"}
+    assert set(read_stats(sandbox)["by_host"]) == {"127.0.0.1"}
 
 
 def test_redirect_on_the_same_host_is_followed_and_signed(client, sandbox):
@@ -119,7 +119,7 @@ def test_redirect_on_the_same_host_is_followed_and_signed(client, sandbox):
 def test_netrc_password_is_not_sent_to_vendor_or_token_host(sandbox, tmp_path, monkeypatch, auth):
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    with open_session(replace(VENDOR, auth=auth), given(sandbox)) as client:
+    with open_session(replace(VENDOR, auth=auth), build_login(sandbox)) as client:
         sent = client.get(WHO).request.headers
     assert not sent.get("Authorization", "").startswith("Basic ")
 
@@ -142,7 +142,7 @@ class Biscuits(BaseHTTPRequestHandler):
 def test_no_cookie_is_kept(sandbox):
     with ThreadingHTTPServer(("127.0.0.1", 0), Biscuits) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        there = replace(given(sandbox), host=f"http://127.0.0.1:{server.server_port}")
+        there = replace(build_login(sandbox), host=f"http://127.0.0.1:{server.server_port}")
         with open_session(replace(VENDOR, auth=lambda _: Auth(lambda request, _: request)), there) as client:
             assert [client.get("/").text, client.get("/").text] == ["none", "none"]
             assert len(client.cookies) == 0
@@ -168,7 +168,7 @@ def test_every_call_has_a_timeout_and_follows_verify_tls(client, monkeypatch):
 
 def test_wrong_secret_says_what_to_check_and_not_what_it_was(sandbox):
     with (
-        open_session(VENDOR, given(sandbox, password="not-the-secret")) as client,
+        open_session(VENDOR, build_login(sandbox, password="not-the-secret")) as client,
         pytest.raises(AuthRejected) as refused,
     ):
         client.get(WHO)
@@ -179,7 +179,7 @@ def test_wrong_secret_says_what_to_check_and_not_what_it_was(sandbox):
 
 def test_throttled_token_host_is_told_apart(sandbox):
     sandbox.faults([{"kind": "status", "status": 429, "path": "/oauth2/"}])
-    with open_session(VENDOR, given(sandbox)) as client, pytest.raises(Throttled):
+    with open_session(VENDOR, build_login(sandbox)) as client, pytest.raises(Throttled):
         client.get(WHO)
 
 
@@ -190,7 +190,7 @@ def closed_port():
 
 
 def test_unreachable_token_host(sandbox):
-    there = given(sandbox)
+    there = build_login(sandbox)
     settings = replace_settings(there, authority=f"http://127.0.0.1:{closed_port()}")
     with open_session(VENDOR, settings) as client, pytest.raises(Unavailable, match="token host cannot be reached"):
         client.get(WHO)
@@ -203,7 +203,7 @@ def replace_settings(there, **fields):
 
 
 def test_unreachable_vendor_raises_requests_own_error_without_the_query(sandbox):
-    there = given(sandbox)
+    there = build_login(sandbox)
     there = replace(there, host=f"http://127.0.0.1:{closed_port()}")
     with open_session(VENDOR, there) as client, pytest.raises(requests.ConnectionError) as fault:
         client.get("/api", params={"key": "s3cret"})
@@ -227,7 +227,7 @@ def test_signature_in_a_form_or_a_query_is_carried_too(sandbox):
         return replace(request, query={"api_key": "k&1"}, form={**(request.form or {}), "login": "l"})
 
     vendor = replace(VENDOR, auth=lambda _: Auth(apply))
-    with open_session(vendor, given(sandbox)) as client:
+    with open_session(vendor, build_login(sandbox)) as client:
         answer = client.post(f"{WHO}?a=1", data={"b": "2"})
     assert answer.request.url.endswith("WhoAmI?a=1&api_key=k%261")
     assert answer.request.body == "b=2&login=l"
@@ -248,7 +248,7 @@ def test_signature_in_a_form_or_a_query_is_carried_too(sandbox):
 def test_a_token_host_that_is_odd_for_a_moment_is_asked_again(client, sandbox, rule):
     sandbox.faults([{"path": "/oauth2/", "times": 1, **rule}])
     assert client.get(WHO).ok
-    assert asked(sandbox)["by_fault"] == {rule["kind"]: 1}
+    assert read_stats(sandbox)["by_fault"] == {rule["kind"]: 1}
 
 
 def test_a_token_host_that_stays_odd_is_believed(client, sandbox, monkeypatch):
@@ -256,4 +256,4 @@ def test_a_token_host_that_stays_odd_is_believed(client, sandbox, monkeypatch):
     sandbox.faults([{"path": "/oauth2/", "kind": "empty"}])
     with pytest.raises(BadResponse, match="does not have the documented shape"):
         client.get(WHO)
-    assert asked(sandbox)["by_fault"] == {"empty": 2}
+    assert read_stats(sandbox)["by_fault"] == {"empty": 2}

@@ -33,7 +33,7 @@ DAYS = list(Window.of("2026-01-01", "2026-01-04").split(DAY))
 WIDE = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-04T00:00:00Z"}
 
 
-def asked(api):
+def count_requests(api):
     return api.xcom["extract", "return_value", 0]["counts"]["requests"]
 
 
@@ -54,7 +54,7 @@ def test_one_run_over_three_days_leaves_what_three_runs_leave(run_dag, sandbox, 
     days = [run_dag(vendor, window=(zulu(day.start), zulu(day.end))) for day in DAYS]
     assert table(lake) == at_once
     assert len(at_once) == sandbox.oracle(vendor, "2026-01-01", "2026-01-04").interactions > 0
-    once, each = asked(api), sum(map(asked, days))
+    once, each = count_requests(api), sum(map(count_requests, days))
     assert each > once > 0 if VENDORS[vendor].filters_by_date else each == 0, "histories serve later windows, too"
     done = Loaded(**api.xcom["load", "return_value", -1]["loaded"])
     summary = summarize_loaded("load", unpack(api.xcom["normalize", "return_value", -1]), done)

@@ -192,7 +192,7 @@ class Subject:
         """Put one rule in force."""
         self.sandbox.faults([self.fault(**rule)])
 
-    def expected(self, window: Window = WHOLE) -> Any:
+    def ask_oracle(self, window: Window = WHOLE) -> Any:
         """The oracle's answer."""
         return self.sandbox.oracle(self.case.vendor, window.start, window.end)
 
@@ -219,7 +219,7 @@ class Outcome:
         return pa.concat_tables(tables).to_pylist() if tables else []
 
     @property
-    def told(self) -> tuple[int, str, int]:
+    def totals(self) -> tuple[int, str, int]:
         """What the oracle tells, told by the lake."""
         facts = [fact_of(row) for row in self.rows()]
         return len(facts), digest(facts), len({fact.contact_id for fact in facts})
@@ -265,17 +265,19 @@ def sandboxes():
 
 
 @pytest.fixture(scope="session")
-def kept(tmp_path_factory):
+def undisturbed_runs(tmp_path_factory):
     """Where undisturbed runs are, and what is known of them."""
     return tmp_path_factory.mktemp("baselines"), {}
 
 
 @pytest.fixture
-def subjects(sandboxes, kept, tmp_path):
+def subjects(sandboxes, undisturbed_runs, tmp_path):
     """Every case, in a sandbox with nothing counted and no fault set, with an empty lake."""
     for sandbox in sandboxes.values():
         sandbox.reset()
-    yield {name: Subject(name, case, sandboxes[name], tmp_path / name, *kept) for name, case in CASES.items()}
+    yield {
+        name: Subject(name, case, sandboxes[name], tmp_path / name, *undisturbed_runs) for name, case in CASES.items()
+    }
     for sandbox in sandboxes.values():
         sandbox.reset()
 

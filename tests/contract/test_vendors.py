@@ -29,7 +29,7 @@ def test_every_vendor_of_the_registry_is_tested(subjects):
 def test_every_interaction_arrives_once_and_unchanged(subject):
     """The digest covers key, instant, type, columns and every field the vendor sent, unknown ones included."""
     outcome = subject.run()
-    assert outcome.told == tuple(subject.expected())
+    assert outcome.totals == tuple(subject.ask_oracle())
     counts = outcome.manifest.counts
     assert counts.canonical > 20
     assert counts.rejected == 0
@@ -52,8 +52,8 @@ def test_an_instant_on_the_boundary_belongs_to_the_later_window(subject):
     instants = sorted(row["occurred_at"] for row in subject.baseline.rows())
     for at in {instants[0], instants[len(instants) // 2]}:
         for window in (Window(at, at + TICK), Window(at - TICK, at)):
-            assert subject.run(window=window).told == tuple(subject.expected(window))
-    assert subject.expected(Window(at, at + TICK)).interactions > 0
+            assert subject.run(window=window).totals == tuple(subject.ask_oracle(window))
+    assert subject.ask_oracle(Window(at, at + TICK)).interactions > 0
 
 
 def test_the_parts_of_a_window_are_the_whole(subject):
@@ -64,7 +64,7 @@ def test_the_parts_of_a_window_are_the_whole(subject):
     # A vendor may move an interaction to another time. Then each part has its version, and the greatest one counts.
     assert sorted(dict(landed).items()) == sorted(map(read_version, whole.rows()))
     for part in parts:
-        assert part.told == tuple(subject.expected(part.raw.window))
+        assert part.totals == tuple(subject.ask_oracle(part.raw.window))
 
 
 def test_a_window_in_which_nothing_happened(subject):
@@ -89,7 +89,7 @@ def test_pages_of_any_size_hold_the_same(subject):
     most = longest(subject)
     assert most > 2
     for size in (most - 1, most, most + 1):
-        assert subject.run(f"{size}", page_size=size).told == tuple(subject.expected())
+        assert subject.run(f"{size}", page_size=size).totals == tuple(subject.ask_oracle())
 
 
 @pytest.mark.needs("pages")
@@ -98,7 +98,7 @@ def test_pages_of_one_record(subject):
     one = [found for found in subject.contacts() if found.id == contact]
     outcome = subject.run(page_size=1, contacts=one)
     expected = subject.sandbox.oracle(subject.case.vendor, *window_of(outcome), contact=contact)
-    assert outcome.told == tuple(expected)
+    assert outcome.totals == tuple(expected)
     assert outcome.raw.counts.requests >= outcome.raw.counts.received
 
 
@@ -122,7 +122,7 @@ def test_a_vendor_that_asks_to_slow_down_is_waited_for(subjects):
     with ThreadPoolExecutor() as threads:
         outcomes = list(threads.map(lambda subject: subject.run(), mains))
     for subject, outcome in zip(mains, outcomes, strict=True):
-        assert outcome.told == tuple(subject.expected())
+        assert outcome.totals == tuple(subject.ask_oracle())
         if subject.case.people:  # a bulk vendor's storage is asked by a library that counts nothing
             assert (outcome.raw.counts.throttled, outcome.raw.counts.retries) == (1, 0)
         assert subject.stats["by_fault"] == {"throttle": 1}
@@ -146,7 +146,7 @@ def test_faults_in_the_middle_change_nothing(subject):
     apart = max(1, subject.case.calls_each // 3)
     subject.sandbox.faults([subject.fault(**fault, after=1 + n * apart, times=1) for n, fault in enumerate(FAULTS)])
     outcome = subject.run(**paging, limits=replace(LIMITS, tries=len(FAULTS) + 1))
-    assert outcome.told == tuple(subject.expected())
+    assert outcome.totals == tuple(subject.ask_oracle())
     assert sum(subject.stats["by_fault"].values()) == len(FAULTS)
     if subject.case.people:  # a bulk vendor's storage is asked by a library that counts nothing
         assert outcome.raw.counts.retries == len(FAULTS)
@@ -167,7 +167,7 @@ def test_a_fault_that_lasts_ends_the_run_and_leaves_no_file(subject):
 def test_tokens_that_expire_in_the_middle_are_replaced(subject):
     subject.faults(kind="expire_tokens", uses=2 * subject.case.calls_each)
     outcome = subject.run(concurrency=1)
-    assert outcome.told == tuple(subject.expected())
+    assert outcome.totals == tuple(subject.ask_oracle())
     assert subject.stats["tokens_issued"] > subject.case.tokens
 
 
@@ -203,7 +203,7 @@ def test_a_record_that_comes_on_two_pages_is_counted_and_kept_once(subject):
     subject.faults(kind="duplicate", times=20)
     outcome = subject.run(page_size=3)
     counts = outcome.manifest.counts
-    assert outcome.told == tuple(subject.expected())
+    assert outcome.totals == tuple(subject.ask_oracle())
     assert counts.repeated - before.repeated == counts.landed - before.landed
     assert subject.stats["by_fault"]["duplicate"] > len(subject.contacts())
 
@@ -212,7 +212,7 @@ def test_a_record_that_comes_on_two_pages_is_counted_and_kept_once(subject):
 def test_a_contact_that_does_not_exist_is_noted_and_the_others_arrive(subject):
     before = subject.baseline
     outcome = subject.run(contacts=subject.contacts(subject.case.unknown)[::-1])
-    assert outcome.told == tuple(subject.expected())
+    assert outcome.totals == tuple(subject.ask_oracle())
     unknown = subject.contacts(subject.case.unknown)[-1].id
     assert outcome.outcomes == {**before.outcomes, unknown: "not_found"}
     assert outcome.manifest.counts.not_found == before.manifest.counts.not_found + 1
@@ -249,7 +249,7 @@ def test_a_window_run_again_in_the_same_lake_leaves_its_own_files_only(subject):
     former = subject.run(batches=2)
     later = former.raw.extracted_at + timedelta(minutes=1)
     again = subject.run(batches=3, extracted_at=later)
-    assert again.told == tuple(subject.expected())
+    assert again.totals == tuple(subject.ask_oracle())
     root = subject.folder / "first"
     files = {str(path.relative_to(root)) for path in root.rglob("*.parquet")}
     kept = {name for name in files if name.startswith("history/")}

@@ -102,7 +102,7 @@ class Rig:
 
         return asyncio.run(send())
 
-    def listed(self, options: contract.Options) -> list[contract.Contact]:
+    def list_contacts(self, options: contract.Options) -> list[contract.Contact]:
         """The contacts the vendor itself lists."""
         pages = contacts.list_from_vendor(VENDOR, self.credentials(), options, self.limits)
         return [contact for page in pages for contact in page]
@@ -182,7 +182,7 @@ def build_week_job(week_sandbox):
 
 
 @pytest.fixture
-def limited(tmp_path):
+def start_rig(tmp_path):
     """Makes rigs of a sandbox of their own, for limits that are set when it starts."""
     with ExitStack() as stack:
 
@@ -230,7 +230,7 @@ class Desk:
             manifest = landing.finish(counts)
         return commit.commit_window(self.lake, [manifest])
 
-    def normalized(self, *payloads: bytes, **changed: Any):
+    def normalize(self, *payloads: bytes, **changed: Any):
         """The same, normalized."""
         return pipeline.normalize(self.lake, self.land(*payloads, **changed))
 

@@ -51,8 +51,8 @@ def records(desk, number, count, **fields):
     return [desk.record(InteractionId=f"{n + 1:032x}", Timestamp=at, **fields) for n in range(count)]
 
 
-def normalized(desk, number, count=1, **fields):
-    return desk.normalized(*records(desk, number, count, **fields), window=day(number))
+def normalize_day(desk, number, count=1, **fields):
+    return desk.normalize(*records(desk, number, count, **fields), window=day(number))
 
 
 class TestBand:
@@ -155,26 +155,26 @@ def drift(desk, manifest):
 class TestDrift:
     def test_a_new_field_is_told_once_when_fields_are_known(self, any_desk):
         for number in range(LEARNED):
-            assert drift(any_desk, normalized(any_desk, number, Browser="x", **{f"F{number}": 1})) == []
-        assert drift(any_desk, normalized(any_desk, LEARNED, Browser="x", F0=1)) == []
-        fresh = normalized(any_desk, LEARNED + 1, Consent="yes", Area=1)
+            assert drift(any_desk, normalize_day(any_desk, number, Browser="x", **{f"F{number}": 1})) == []
+        assert drift(any_desk, normalize_day(any_desk, LEARNED, Browser="x", F0=1)) == []
+        fresh = normalize_day(any_desk, LEARNED + 1, Consent="yes", Area=1)
         assert drift(any_desk, fresh) == ["new fields: Area, Consent"]
         assert drift(any_desk, fresh) == []
-        assert drift(any_desk, normalized(any_desk, LEARNED + 2, Consent="yes", Area=1)) == []
+        assert drift(any_desk, normalize_day(any_desk, LEARNED + 2, Consent="yes", Area=1)) == []
 
     def test_a_type_that_the_vendor_does_not_document_is_new_at_once(self, any_desk):
-        assert drift(any_desk, normalized(any_desk, 0)) == [], "a documented one is not"
-        fresh = normalized(any_desk, 1, InteractionType="EmailTeleported")
+        assert drift(any_desk, normalize_day(any_desk, 0)) == [], "a documented one is not"
+        fresh = normalize_day(any_desk, 1, InteractionType="EmailTeleported")
         assert drift(any_desk, fresh) == ["new native types: EmailTeleported"]
-        assert drift(any_desk, normalized(any_desk, 2, InteractionType="EmailTeleported")) == []
+        assert drift(any_desk, normalize_day(any_desk, 2, InteractionType="EmailTeleported")) == []
 
     def test_accounts_are_apart(self, desk):
-        fresh = normalized(desk, 1, InteractionType="EmailTeleported")
+        fresh = normalize_day(desk, 1, InteractionType="EmailTeleported")
         other = msgspec.structs.replace(fresh, account="other")
         assert drift(desk, fresh) == drift(desk, other) != []
 
     def test_types_without_documentation_are_learned(self, desk):
-        known = normalized(desk, 0)
+        known = normalize_day(desk, 0)
         for number in range(LEARNED):
             luminate = msgspec.structs.replace(known, vendor="luminate_online", types=("10", f"1{number}"))
             assert drift(desk, luminate) == []
@@ -182,13 +182,13 @@ class TestDrift:
 
     def test_windows_without_records_teach_nothing(self, desk):
         for number in range(LEARNED + 2):
-            drift(desk, desk.normalized(window=day(number)))
-        assert drift(desk, normalized(desk, LEARNED + 3, Browser="x")) == []
+            drift(desk, desk.normalize(window=day(number)))
+        assert drift(desk, normalize_day(desk, LEARNED + 3, Browser="x")) == []
 
     def test_fields_of_records_that_are_rejected_or_repeated_count(self, desk):
         one = desk.record(Browser="x", Timestamp="2026-01-01T10:00:00Z")
         bad = desk.record(Timestamp="yesterday", Area=1)
-        assert desk.normalized(one, one, bad, window=day(0)).fields == ("Area", "Browser")
+        assert desk.normalize(one, one, bad, window=day(0)).fields == ("Area", "Browser")
 
     def test_parts_of_a_window_have_the_names_of_the_whole(self, desk):
         raw = desk.land(*records(desk, 0, 3, A=1), *[desk.record(InteractionType="EmailOpened", B=1)], window=day(0))
@@ -199,11 +199,11 @@ class TestDrift:
 
     def test_there_is_a_most(self, desk):
         for number in range(LEARNED):
-            drift(desk, normalized(desk, number))
+            drift(desk, normalize_day(desk, number))
         flood = {f"Field{n:04}": n for n in range(MOST_NAMES + 100)}
-        [message] = drift(desk, normalized(desk, LEARNED, **flood))
+        [message] = drift(desk, normalize_day(desk, LEARNED, **flood))
         assert message.count("Field") == MOST_NAMES
-        assert drift(desk, normalized(desk, LEARNED + 1, Other=1)) == []
+        assert drift(desk, normalize_day(desk, LEARNED + 1, Other=1)) == []
         assert desk.lake.size(name_seen("dynamics_marketing", "acme")) < MOST_NAMES * (LONGEST + 10)
 
 
@@ -240,9 +240,9 @@ class TestNames:
 class TestRun:
     def test_a_window_is_compared_with_those_in_the_lake(self, any_desk, caplog):
         for number in (0, 7, 14, 21):
-            assert find_alerts(any_desk.lake, normalized(any_desk, number, 40), KINDS) == []
+            assert find_alerts(any_desk.lake, normalize_day(any_desk, number, 40), KINDS) == []
         bad = [any_desk.record(InteractionId=f"{n:032x}", Timestamp="yesterday") for n in range(6)]
-        window = any_desk.normalized(*records(any_desk, 28, 130), *bad, window=day(28))
+        window = any_desk.normalize(*records(any_desk, 28, 130), *bad, window=day(28))
         found = find_alerts(any_desk.lake, window, KINDS)
         assert [alert.kind for alert in found] == ["count", "rejects"]
         assert [record.message for record in caplog.records if record.levelname == "WARNING"][-2:] == [
@@ -253,11 +253,11 @@ class TestRun:
 
     def test_every_window_of_a_wide_run_but_those_that_were_read_again(self, desk):
         for number in range(28):
-            normalized(desk, number, 40)
+            normalize_day(desk, number, 40)
         for number in (28, 29, 30):
-            normalized(desk, number)
+            normalize_day(desk, number)
         wide = msgspec.structs.replace(
-            normalized(desk, 28), window_end=day(30).end, windows=3, width=DAY, counts=Counts(), late=0
+            normalize_day(desk, 28), window_end=day(30).end, windows=3, width=DAY, counts=Counts(), late=0
         )
         assert len(find_alerts(desk.lake, wide, ["count"])) == 3
         again = msgspec.structs.replace(wide, late=2)
@@ -266,19 +266,19 @@ class TestRun:
 
     def test_only_so_many(self, desk, monkeypatch, caplog):
         monkeypatch.setitem(module._BANDS, "count", lambda window, _: f"unusual {window.start}")
-        first, *_ = [normalized(desk, number) for number in range(MOST + 5)]
+        first, *_ = [normalize_day(desk, number) for number in range(MOST + 5)]
         wide = msgspec.structs.replace(first, window_end=day(MOST + 4).end, windows=MOST + 5, width=DAY)
         assert len(find_alerts(desk.lake, wide, ["count"])) == MOST
         assert "5 further alerts" in caplog.text
 
     def test_a_lake_that_cannot_be_read_fails_nothing(self, desk, caplog):
-        manifest = normalized(desk, 0)
+        manifest = normalize_day(desk, 0)
         desk.lake.write("seen", b"a file where a folder belongs")
         assert find_alerts(desk.lake, manifest, ["drift"]) == []
         assert "Nothing was looked for in window" in caplog.text
 
     def test_what_was_seen_may_be_damaged(self, desk):
-        manifest = normalized(desk, 0)
+        manifest = normalize_day(desk, 0)
         desk.lake.write(name_seen(manifest.vendor, manifest.account), b"{")
         assert find_alerts(desk.lake, manifest, ["drift"]) == []
         assert find_alerts(desk.lake, manifest, ["drift"]) == []

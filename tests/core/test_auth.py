@@ -22,7 +22,7 @@ def flat(token, seconds):
     return {"access_token": token} | ({} if seconds is ABSENT else {"expires_in": seconds})
 
 
-def nested(token, seconds):
+def nest_token(token, seconds):
     return {"data": {"accessToken": token} | ({} if seconds is ABSENT else {"ttlSeconds": seconds})}
 
 
@@ -30,7 +30,7 @@ def nested(token, seconds):
 VENDORS = {
     "dynamics_marketing": (entra.read_token, flat, 3600.0, {"error": "invalid_client"}),
     "which50": (which50.read_token, flat, 3600.0, {"error": "invalid_grant"}),
-    "capillary": (capillary.read_token, nested, 300.0, {"data": None, "errors": [{"code": 1}]}),
+    "capillary": (capillary.read_token, nest_token, 300.0, {"data": None, "errors": [{"code": 1}]}),
 }
 ALL = pytest.mark.parametrize("vendor", VENDORS)
 

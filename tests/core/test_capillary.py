@@ -92,16 +92,16 @@ def ids(pages):
     return [str(json.loads(record)["id"]) for page in pages for record in page.records]
 
 
-def mapped(record=MESSAGE, channel="email", zone="UTC", who=WHO, **fields):
+def map_one(record=MESSAGE, channel="email", zone="UTC", who=WHO, **fields):
     payload = record if isinstance(record, bytes) else json.dumps({**record, **fields}).encode()
     return map_record(CAPILLARY, payload, Asked(who, "", json.dumps({"channel": channel, "time_zone": zone})))
 
 
-def judged(body, status=200, **headers):
+def classify(body, status=200, **headers):
     return CAPILLARY.classify(Response(status, headers, body if isinstance(body, bytes) else json.dumps(body).encode()))
 
 
-def refused(code, item=None, flag="false"):
+def build_refusal(code, item=None, flag="false"):
     status = {"success": flag, "code": code, "message": "m"}
     customer = {"customer": {"item_status": {"success": "false", "code": item}}} if item else {}
     return {"response": {"status": status, **customer}}
@@ -228,7 +228,7 @@ def test_every_known_form_of_nothing_is_an_empty_history(nothing):
         old_network({"name": "capillary", "interaction": nothing}),
     ]
     for body in bodies:
-        assert judged(body) is None
+        assert classify(body) is None
         [page], _ = read(body)
         assert not page.records
 
@@ -279,7 +279,7 @@ def success(**more):
     ],
 )
 def test_an_answer_of_another_shape_is_never_an_empty_history(body):
-    found = judged(body)
+    found = classify(body)
     assert found is None or type(found) is BadResponse
     with pytest.raises(BadResponse):
         raise found or read(body)
@@ -287,18 +287,18 @@ def test_an_answer_of_another_shape_is_never_an_empty_history(body):
 
 @pytest.mark.parametrize("flag", ["false", "FALSE", False, 0, 0.0, "0", "no", "No", "N", "n", " false "])
 def test_every_known_no_is_a_failure(flag):
-    assert type(judged(refused("1012", flag=flag))) is ContactNotFound
+    assert type(classify(build_refusal("1012", flag=flag))) is ContactNotFound
     item = {"response": {"status": {"success": "true"}, "customer": {"item_status": {"success": flag, "code": 1012}}}}
-    assert type(judged(item)) is ContactNotFound
+    assert type(classify(item)) is ContactNotFound
 
 
 @pytest.mark.parametrize("flag", ["true", "True", True, 1, 1.0, "1", "yes", "Y"])
 def test_every_known_yes_is_a_success(flag):
-    assert judged(refused("500", flag=flag)) is None
+    assert classify(build_refusal("500", flag=flag)) is None
 
 
 def test_a_code_of_failure_without_a_flag_is_a_failure():
-    assert type(judged({"response": {"status": {"code": "1012"}}})) is ContactNotFound
+    assert type(classify({"response": {"status": {"code": "1012"}}})) is ContactNotFound
 
 
 def test_one_is_an_object_and_several_are_an_array():
@@ -351,10 +351,10 @@ def test_surveys_and_check_ins_with_a_time_are_records():
     )
     pages, _ = read(body)
     assert channels(pages) == [("survey", 1), ("checkin", 1)]
-    row = mapped(survey, "survey")
+    row = map_one(survey, "survey")
     assert (row.channel, row.action, row.message_id) == ("survey", "responded", None)
     assert row.interaction_id == digest(WHO.id, "survey", "2013-11-20 12:56:55", None)
-    row = mapped(place, "checkin")
+    row = map_one(place, "checkin")
     assert (row.channel, row.action) == ("social", "checked_in")
     assert row.occurred_at == datetime(2012, 3, 12, 11, 33, 23, tzinfo=UTC)
     assert json.loads(row.attributes) == place
@@ -365,7 +365,7 @@ def test_raw_line_breaks_and_half_surrogates_cost_nothing():
     subject = b'a\nb \\\\ \\" \xf0\x9f\x9a\x80 \\ud83d\\ude80 \\ud83d'
     message = b'{"id":1,"subject":"' + subject + b'",\n"receiver":"\n9\t"}'
     body = b'{"interaction":[{"name":"sms","messageList":[' + message + b"]}]}"
-    assert judged(body) is None
+    assert classify(body) is None
     [page], _ = read(body)
     assert json.loads(page.records[0])["subject"] == 'a\nb \\ " 🚀 🚀 \ufffd'
     assert json.loads(page.records[0])["receiver"] == "\n9\t"
@@ -391,7 +391,7 @@ def test_numbers_are_never_floats():
     "body", [b"", b"{", b"[]", b'"x"', b"<response/>", b'{"a":1}', b'{"response":{}}', b"[" * 10**5]
 )
 def test_neither_shape_is_a_bad_response(body):
-    assert isinstance(judged(body), BadResponse)
+    assert isinstance(classify(body), BadResponse)
     with pytest.raises(BadResponse, match="neither of the two documented shapes"):
         read(body)
 
@@ -531,7 +531,7 @@ def test_a_placeholder_makes_no_key(placeholder):
     others = [{**one, "subject": "other"}, {**one, "sentDate": "03-01-2026 10:00:00"}, {**one, "receiver": "x"}]
     found = keys(read(new(entry("email", one, *others)))[0])
     assert len(set(found)) == 4
-    assert mapped(one).message_id is None
+    assert map_one(one).message_id is None
 
 
 def test_one_id_in_two_channels_makes_two_keys_and_the_first_sent_keeps_the_id():
@@ -557,7 +557,7 @@ def test_a_message_under_phone_and_sms_and_a_newer_status_keep_the_key():
 def test_an_id_has_one_spelling(written):
     payload = json.dumps({**MESSAGE, "id": "%", "campaignId": "#"}).encode()
     payload = payload.replace(b'"%"', written.encode()).replace(b'"#"', b"-1.0")
-    row = mapped(payload)
+    row = map_one(payload)
     assert row.interaction_id == row.message_id == "1685581782856"
     assert row.campaign_id is None
 
@@ -604,7 +604,7 @@ def test_an_odd_byte_is_read_where_its_meaning_is_certain(odd, size):
     messages = [{**MESSAGE, "id": n + 1, "subject": "%" if n == size // 2 else "x"} for n in range(size)]
     [page], _ = read(json.dumps(new(entry("email", *messages))).encode().replace(b"%", written))
     assert len(page.records) == size
-    texts = [None if not is_read(payload) else mapped(bytes(payload)).subject for payload in page.records]
+    texts = [None if not is_read(payload) else map_one(bytes(payload)).subject for payload in page.records]
     assert texts == [meaning if n == size // 2 else "x" for n in range(size)]
 
 
@@ -626,7 +626,7 @@ def test_bad_bytes_cost_one_record_at_most(number, at, some):
 
 def is_read(record):
     try:
-        mapped(bytes(record))
+        map_one(bytes(record))
     except RecordRejected:
         return False
     return True
@@ -660,7 +660,7 @@ def digest(*parts):
     ],
 )
 def test_what_a_channel_means(channel, meaning):
-    row = mapped(channel=channel)
+    row = map_one(channel=channel)
     assert (row.channel, row.action) == meaning
     assert row.native_type == channel
 
@@ -686,42 +686,42 @@ def test_every_word_maps_to_words_of_the_table():
     ],
 )
 def test_what_a_status_means(status, action):
-    assert mapped(status=status).action == action
+    assert map_one(status=status).action == action
 
 
 def test_no_campaign_and_texts_that_say_null():
-    row = mapped(subject="null", status="", campaignId=-1, deliveredTime="null", userId=-1, receiver="null")
+    row = map_one(subject="null", status="", campaignId=-1, deliveredTime="null", userId=-1, receiver="null")
     assert (row.subject, row.status, row.campaign_id, row.delivered_at) == (None, None, None, None)
     assert json.loads(row.attributes) == {"sentDate": MESSAGE["sentDate"], "userId": -1, "receiver": "null"}
-    assert mapped(OLD, campaign_id="-1").campaign_id is None
-    assert mapped(OLD, campaign_id="469").campaign_id == mapped(campaignId=469).campaign_id == "469"
+    assert map_one(OLD, campaign_id="-1").campaign_id is None
+    assert map_one(OLD, campaign_id="469").campaign_id == map_one(campaignId=469).campaign_id == "469"
 
 
 def test_attributes_keep_every_other_field_as_sent():
     more = (
         b'{"id":"5","reciever":"9","sender":"x","userId":9007199254740993,"z":{"a":[1.0]},"sent_time":"2026-1-2 3:4:5"}'
     )
-    row = mapped(more)
+    row = map_one(more)
     assert row.attributes.endswith('"userId":9007199254740993,"z":{"a":[1.0]},"sent_time":"2026-1-2 3:4:5"}')
     assert json.loads(row.attributes).keys() == {"reciever", "sender", "userId", "z", "sent_time"}
     assert row.occurred_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def test_the_zone_is_the_connections_and_delivery_has_its_own():
-    row = mapped(zone="Asia/Kolkata", deliveredTime="2026-01-02T10:00:10Z")
+    row = map_one(zone="Asia/Kolkata", deliveredTime="2026-01-02T10:00:10Z")
     assert row.occurred_at == datetime(2026, 1, 2, 4, 30, tzinfo=UTC)
     assert row.delivered_at == datetime(2026, 1, 2, 10, 0, 10, tzinfo=UTC)
-    old_one = mapped(OLD, zone="Asia/Kolkata", delivered_time="2026-01-02 10:00:10")
+    old_one = map_one(OLD, zone="Asia/Kolkata", delivered_time="2026-01-02 10:00:10")
     assert old_one.delivered_at == datetime(2026, 1, 2, 4, 30, 10, tzinfo=UTC)
     [page], _ = read(new(entry("sms", MESSAGE)), settings={"time_zone": "Asia/Kolkata"})
     assert page.occurred == [row.occurred_at]
 
 
 def test_a_message_without_an_id_gets_a_digest():
-    row = mapped(id="null", subject="")
+    row = map_one(id="null", subject="")
     assert row.interaction_id == digest(WHO.id, "email", MESSAGE["sentDate"], None)
     assert row.message_id is None
-    assert mapped({"sentDate": "02-01-2026 10:00:00", "subject": "é"}).interaction_id == digest(
+    assert map_one({"sentDate": "02-01-2026 10:00:00", "subject": "é"}).interaction_id == digest(
         WHO.id, "email", "02-01-2026 10:00:00", "é"
     )
 
@@ -746,19 +746,19 @@ def test_a_time_that_cannot_be_read_is_landed_and_rejected(fields, reason):
     if "sentDate" in fields:
         assert page.occurred == [None]
     with pytest.raises(RecordRejected, match=reason):
-        mapped(record)
+        map_one(record)
 
 
 @pytest.mark.parametrize("payload", [b"5", b"[]", b"\xff", b"{", b'"x"'])
 def test_what_is_no_object_is_rejected(payload):
     with pytest.raises(RecordRejected, match="not a JSON object"):
-        mapped(payload)
+        map_one(payload)
 
 
 def test_bytes_that_are_no_text_are_rejected():
     for field in ("subject", "sentDate", "receiver", "id"):
         with pytest.raises(RecordRejected):
-            mapped(json.dumps({**MESSAGE, field: "%"}).encode().replace(b"%", b"\xff"))
+            map_one(json.dumps({**MESSAGE, field: "%"}).encode().replace(b"%", b"\xff"))
 
 
 @pytest.mark.parametrize(
@@ -807,8 +807,8 @@ def test_local_times_around_the_end_of_summer_time():
 
 def test_every_code_has_a_verdict_in_both_shapes():
     for code, (kind, sentence) in errors.CODES.items():
-        for body in (refused(code), refused(int(code)), {"errors": [{"status": False, "code": int(code)}]}):
-            found = judged(body)
+        for body in (build_refusal(code), build_refusal(int(code)), {"errors": [{"status": False, "code": int(code)}]}):
+            found = classify(body)
             assert type(found) is kind
             assert found.code == code
             assert sentence in str(found)
@@ -826,21 +826,21 @@ def test_every_code_has_a_verdict_in_both_shapes():
 )
 @pytest.mark.parametrize("code", ["500", 500, "200"])
 def test_the_customers_own_status_explains(code, item, kind):
-    assert type(judged(refused(code, item, "false" if code != "200" else "true"))) is kind
+    assert type(classify(build_refusal(code, item, "false" if code != "200" else "true"))) is kind
 
 
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
-        (refused("500"), Unavailable),
-        (refused("500", "500"), Unavailable),
-        (refused("407"), Unavailable),
-        (refused("408"), RequestRejected),
-        (refused("402"), RequestRejected),
-        (refused("429"), RequestRejected),
-        (refused("77777"), RequestRejected),
-        (refused(None), RequestRejected),
-        (refused("<secret text>"), RequestRejected),
+        (build_refusal("500"), Unavailable),
+        (build_refusal("500", "500"), Unavailable),
+        (build_refusal("407"), Unavailable),
+        (build_refusal("408"), RequestRejected),
+        (build_refusal("402"), RequestRejected),
+        (build_refusal("429"), RequestRejected),
+        (build_refusal("77777"), RequestRejected),
+        (build_refusal(None), RequestRejected),
+        (build_refusal("<secret text>"), RequestRejected),
         ({"response": {"success": "false", "code": "1012"}}, ContactNotFound),
         ({"response": {"status": {"success": False, "response_code": "1012"}}}, ContactNotFound),
         ({"errors": {"code": 8015}}, ContactNotFound),
@@ -851,7 +851,7 @@ def test_the_customers_own_status_explains(code, item, kind):
     ],
 )
 def test_success_is_decided_from_the_body(body, kind):
-    found = judged(body)
+    found = classify(body)
     assert type(found) is kind
     assert "secret" not in str(found)
 
@@ -862,13 +862,13 @@ def test_success_is_decided_from_the_body(body, kind):
         new(warnings=[{"status": False, "code": 8015, "message": "m"}]),
         new(errors=None),
         new(errors=[]),
-        refused("1061", flag="true"),
-        refused("201", flag=True),
+        build_refusal("1061", flag="true"),
+        build_refusal("201", flag=True),
         {"response": {"status": {"success": "true", "code": "500"}, "customer": {"item_status": {"code": 1012}}}},
     ],
 )
 def test_warnings_and_odd_codes_of_success_never_raise(body):
-    assert judged(body) is None
+    assert classify(body) is None
 
 
 @pytest.mark.parametrize(
@@ -889,60 +889,60 @@ def test_warnings_and_odd_codes_of_success_never_raise(body):
 )
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"errors":[{"code":123456}]}', b'{"message":"x"}'])
 def test_without_a_known_code_the_status_decides(status, kind, body):
-    assert type(judged(body, status)) is kind
+    assert type(classify(body, status)) is kind
 
 
 def test_the_body_decides_before_the_status_except_for_limits_and_tokens():
     gone = {"errors": [{"code": 8015}]}
-    assert [type(judged(gone, status)) for status in (400, 404, 500)] == [ContactNotFound] * 3
-    assert type(judged(gone, 429)) is Throttled
-    assert type(judged(gone, 401)) is AuthRejected
-    assert type(judged({"errors": [{"code": 403}]}, 403)) is RequestRejected
+    assert [type(classify(gone, status)) for status in (400, 404, 500)] == [ContactNotFound] * 3
+    assert type(classify(gone, 429)) is Throttled
+    assert type(classify(gone, 401)) is AuthRejected
+    assert type(classify({"errors": [{"code": 403}]}, 403)) is RequestRejected
 
 
 def test_a_refused_token_in_a_good_answer_counts_as_401():
     # The engine asks for a fresh token on 401 only.
-    assert judged(refused("401")).status == 401
+    assert classify(build_refusal("401")).status == 401
 
 
 def test_a_web_page_is_unavailable():
-    assert type(judged(b"<html>Maintenance</html>")) is Unavailable
+    assert type(classify(b"<html>Maintenance</html>")) is Unavailable
 
 
 def test_the_request_id_is_logged_and_nothing_else(caplog):
     caplog.set_level("INFO")
-    judged(refused("400"), **{"x-cap-requestid": "f-1_2"})
-    judged(refused("400"), **{"x-cap-requestid": "a b\n"})
-    judged(refused("1012"), **{"x-cap-requestid": "normal"})
+    classify(build_refusal("400"), **{"x-cap-requestid": "f-1_2"})
+    classify(build_refusal("400"), **{"x-cap-requestid": "a b\n"})
+    classify(build_refusal("1012"), **{"x-cap-requestid": "normal"})
     assert [record.getMessage().rsplit(" ", 1)[1] for record in caplog.records] == ["f-1_2", "None"]
 
 
 # Credentials
 
 
-def signed(**extra):
+def authenticate(**extra):
     return CAPILLARY.auth(credentials(**extra))
 
 
 def test_basic_sends_the_md5_of_the_password():
     hashed = hashlib.md5(SECRET.encode()).hexdigest()
-    auth = signed()
+    auth = authenticate()
     header = auth.apply(Request("GET", "/x"), "").headers["Authorization"]
     assert base64.b64decode(header.removeprefix("Basic ")).decode() == f"till:{hashed}"
     assert not auth.has_tokens
     assert {SECRET, hashed, header.removeprefix("Basic ")} <= set(auth.secrets)
-    again = signed(password=hashed.upper(), password_is_md5=True)
+    again = authenticate(password=hashed.upper(), password_is_md5=True)
     assert again.apply(Request("GET", "/x"), "").headers["Authorization"] == header
 
 
 def test_oauth_asks_on_the_same_host_and_names_the_header():
-    auth = signed(login="key", password="geheim", auth="oauth")
+    auth = authenticate(login="key", password="geheim", auth="oauth")
     assert (auth.ask.method, auth.ask.url) == ("POST", "https://eu.api.example.com/v3/oauth/token/generate")
     assert json.loads(auth.ask.body) == {"key": "key", "secret": "geheim"}
     assert auth.ask.headers["Content-Type"] == "application/json"
     request = auth.apply(Request("GET", "/x", headers={"A": "b"}), "tok")
     assert request.headers == {"A": "b", "X-CAP-API-OAUTH-TOKEN": "tok"}
-    other = signed(auth="oauth", token_header="CAP-API-ACCESS-TOKEN")
+    other = authenticate(auth="oauth", token_header="CAP-API-ACCESS-TOKEN")
     assert other.apply(Request("GET", "/x"), "tok").headers == {"CAP-API-ACCESS-TOKEN": "tok"}
 
 
@@ -964,7 +964,7 @@ def test_oauth_asks_on_the_same_host_and_names_the_header():
 )
 def test_wrong_fields_are_named_and_never_shown(fields, wrong):
     with pytest.raises(ConfigError, match=wrong) as caught:
-        signed(**fields)
+        authenticate(**fields)
     assert SECRET not in str(caught.value)
 
 

@@ -134,9 +134,9 @@ def test_a_refused_call_is_not_sent_again(rig):
 
 
 @pytest.mark.usefixtures("no_pause")
-def test_every_retry_after_is_waited_for(rig, limited):
+def test_every_retry_after_is_waited_for(rig, start_rig):
     """Side by side, since each takes its second: in seconds, as a date, with a server's fault, of the token host."""
-    tokens = limited()
+    tokens = start_rig()
     rig.sandbox.faults(
         [
             {"path": "v9.0/WhoAmI", "kind": "throttle", "retry_after": 1, "times": 1},
@@ -158,8 +158,8 @@ def test_every_retry_after_is_waited_for(rig, limited):
     assert all(0.95 < wait < 3.5 for wait in waits), waits  # a date is a whole second and may be one ahead
 
 
-def test_a_refusal_stops_all_requests_of_the_connection(limited, who):
-    rig = limited(rate_limit=RateLimit(requests=25, seconds=0.5, lengthen_seconds=60))
+def test_a_refusal_stops_all_requests_of_the_connection(start_rig, who):
+    rig = start_rig(rate_limit=RateLimit(requests=25, seconds=0.5, lengthen_seconds=60))
     answers = rig.fetch(*[who] * 40)
     assert {answer.status for answer in answers} == {200}
     assert rig.stats["sent_during_pause"] == 0
@@ -167,9 +167,9 @@ def test_a_refusal_stops_all_requests_of_the_connection(limited, who):
 
 
 @pytest.mark.parametrize("refused_count", [False, True])
-def test_after_an_empty_bucket_requests_go_out_as_its_tokens_come(limited, who, refused_count):
+def test_after_an_empty_bucket_requests_go_out_as_its_tokens_come(start_rig, who, refused_count):
     limit = RateLimit(requests=40, seconds=0.4, kind="token_bucket", refused_count=refused_count)
-    rig = limited(rate_limit=limit, latency=0.05)
+    rig = start_rig(rate_limit=limit, latency=0.05)
     answers = rig.fetch(*[who] * 150, limits=replace(rig.limits, rate=RateTuning()))
     assert {answer.status for answer in answers} == {200}
     # Those that were on their way when the bucket was empty: on a busy machine a part of a bucketful, else none.
@@ -205,9 +205,9 @@ def test_a_pause_beyond_the_patience_is_left_to_the_task(rig, who, status, kind)
     assert time.monotonic() - began < 60
 
 
-def test_a_vendor_who_admits_fewer_at_a_time_is_asked_by_fewer(limited, who):
+def test_a_vendor_who_admits_fewer_at_a_time_is_asked_by_fewer(start_rig, who):
     """Dataverse's code for it, refused by a server that counts; the rate is left alone."""
-    rig = limited(concurrency=10, latency=0.05)
+    rig = start_rig(concurrency=10, latency=0.05)
     began = time.monotonic()
     answers = rig.fetch(*[who] * 400, concurrency=20)
     assert {type(answer) for answer in answers} == {Response}
@@ -215,15 +215,15 @@ def test_a_vendor_who_admits_fewer_at_a_time_is_asked_by_fewer(limited, who):
     assert time.monotonic() - began < 12  # two seconds, and a pause or two; one at a time it would take 20
 
 
-def test_no_more_requests_in_flight_than_allowed(limited, who):
-    rig = limited()
+def test_no_more_requests_in_flight_than_allowed(start_rig, who):
+    rig = start_rig()
     rig.faults(path="WhoAmI", kind="delay", seconds=0.05)
     rig.fetch(*[who] * 30, concurrency=5)
     assert rig.stats["max_in_flight"] == 5
 
 
-def test_no_run_begins_with_a_burst(limited, who):
-    rig = limited()
+def test_no_run_begins_with_a_burst(start_rig, who):
+    rig = start_rig()
     rig.faults(path="WhoAmI", kind="delay", seconds=0.55)
     # None is ever answered, and the first ones linger.
     rig.fetch(*[who] * 40, limits=Limits(timeout=0.5, tries=1, rate=rig.limits.rate))
@@ -322,13 +322,13 @@ def test_a_next_link_to_another_host_is_not_followed(rig, tools):
     rig.faults(path="/contacts", kind="foreign_next_link")
     few = build_options(tools.vendor, {"page_size": 2})
     with pytest.raises(BadResponse, match="links to another host, which is not followed with your credentials"):
-        rig.listed(few)
+        rig.list_contacts(few)
     assert set(rig.stats["by_host"]) == {"127.0.0.1"}
 
 
 def test_a_next_link_is_followed_byte_for_byte(rig, tools):
     few = build_options(tools.vendor, {"page_size": 2})
-    found = rig.listed(few)
+    found = rig.list_contacts(few)
     assert sorted(contact.id for contact in found) == sorted(rig.sandbox.contacts(tools.name))
     assert rig.stats["by_path"]["/api/data/{version}/contacts"] == 3
 

@@ -46,11 +46,11 @@ def save_checkpoint(lake, window, at, **state):
 
 def test_each_state(desk):
     bad = desk.record(Timestamp="yesterday")
-    desk.normalized(record(desk, 0), window=day(0))
-    desk.normalized(window=day(1))
-    desk.normalized(record(desk, 2), bad, window=day(2))
+    desk.normalize(record(desk, 0), window=day(0))
+    desk.normalize(window=day(1))
+    desk.normalize(record(desk, 2), bad, window=day(2))
     desk.land(record(desk, 4), window=day(4))
-    desk.normalized(record(desk, 5), window=day(5))
+    desk.normalize(record(desk, 5), window=day(5))
     desk.land(record(desk, 5), window=day(5), extracted_at=NOW)
     save_checkpoint(desk.lake, day(6), NOW - RUNNING_AGE)
     save_checkpoint(desk.lake, day(7), NOW - RUNNING_AGE / 2)
@@ -60,14 +60,14 @@ def test_each_state(desk):
 
 
 def test_failed_contacts_are_not_complete(desk):
-    whole = desk.normalized(record(desk, 0), window=day(0))
+    whole = desk.normalize(record(desk, 0), window=day(0))
     counts = Counts(contacts=2, ok=1, failed=1, landed=1, canonical=1)
     desk.lake.publish(whole.place.manifest, msgspec.structs.replace(whole, counts=counts))
     assert states(desk.lake) == ["partial"]
 
 
 def test_a_cell_has_the_manifests_counts(desk):
-    manifest = desk.normalized(record(desk, 0), desk.record(Timestamp="yesterday"), window=day(0))
+    manifest = desk.normalize(record(desk, 0), desk.record(Timestamp="yesterday"), window=day(0))
     [cell] = read_coverage(desk.lake)
     assert (cell.vendor, cell.account, cell.window) == (NAME, ACCOUNT, day(0))
     assert cell.manifest == manifest.place.manifest
@@ -78,7 +78,7 @@ def test_a_cell_has_the_manifests_counts(desk):
 
 
 def test_a_failed_run_after_a_complete_one_shows(desk):
-    desk.normalized(record(desk, 0), window=day(0))
+    desk.normalize(record(desk, 0), window=day(0))
     published = read_coverage(desk.lake)[0].published_at
     save_checkpoint(desk.lake, day(0), published - DAY)
     assert states(desk.lake) == ["complete"], "what an older run left is not a failure of this one"
@@ -107,7 +107,7 @@ def test_a_window_is_failed_if_the_last_try_of_a_step_failed(memory_desk, tries)
 
 
 def test_a_failed_try_counts_until_the_window_is_published(desk):
-    desk.normalized(record(desk, 0), window=day(0))
+    desk.normalize(record(desk, 0), window=day(0))
     published = read_coverage(desk.lake)[0].published_at
     end_try(desk.lake, day(0), published - DAY)
     assert states(desk.lake) == ["complete"]
@@ -140,7 +140,7 @@ def test_other_files_of_the_ledger_are_no_failures(desk):
 
 
 def test_an_unfinished_long_window_shows_in_the_gaps_that_it_would_fill(desk):
-    desk.normalized(record(desk, 0), window=day(0))
+    desk.normalize(record(desk, 0), window=day(0))
     save_checkpoint(desk.lake, Window(day(1).start, day(3).end), NOW)
     assert states(desk.lake, within=Window(FIRST, day(4).end)) == ["complete", *3 * ["running"], "never"]
 
@@ -153,7 +153,7 @@ def test_a_history_that_is_being_fetched_is_no_window(desk):
 def test_gaps_have_the_length_and_the_rhythm_of_the_other_windows(desk):
     hour = timedelta(hours=1)
     for n in (3, 4, 8):
-        desk.normalized(window=Window(FIRST + n * hour, FIRST + (n + 1) * hour))
+        desk.normalize(window=Window(FIRST + n * hour, FIRST + (n + 1) * hour))
     within = Window(FIRST + 1.5 * hour, FIRST + 10 * hour)
     gaps = [cell.window for cell in find_gaps(read_coverage(desk.lake, within=within))]
     edges = [(1.5, 2), (2, 3), (5, 6), (6, 7), (7, 8), (9, 10)]
@@ -179,14 +179,14 @@ def test_windows_and_gaps_cover_all_of_the_time(windows, start, length):
 
 def test_only_the_chosen_accounts(desk):
     for account in ("acme", "a/b <i>", ".."):
-        desk.normalized(window=day(0), account=account)
+        desk.normalize(window=day(0), account=account)
     assert [cell.account for cell in read_coverage(desk.lake)] == ["..", "a/b <i>", "acme"]
     assert [cell.account for cell in read_coverage(desk.lake, account="a/b <i>")] == ["a/b <i>"]
     assert read_coverage(desk.lake, vendor="which50") == []
 
 
 def test_a_newer_history_is_a_hint(desk):
-    manifest = desk.normalized(window=day(0))
+    manifest = desk.normalize(window=day(0))
     for asked, found in (("other", None), ("", NOW)):
         always = {"window_start": ALWAYS.start, "window_end": ALWAYS.end}
         history = msgspec.structs.replace(manifest, **always, extracted_at=NOW, asked=asked)
@@ -303,12 +303,12 @@ def settle(lake):
 def test_a_look_reads_only_what_has_changed(any_desk, count_reads):
     lake = any_desk.lake
     for n in range(3):
-        any_desk.normalized(record(any_desk, n), window=day(n))
+        any_desk.normalize(record(any_desk, n), window=day(n))
     settle(lake)
     names = [f"window={day(n).slug}.json" for n in range(3)]
     assert count_reads(lake) == names
     assert count_reads(lake) == []
-    any_desk.normalized(window=day(1), extracted_at=NOW)
+    any_desk.normalize(window=day(1), extracted_at=NOW)
     assert count_reads(lake) == names[1:2]
 
 
@@ -316,11 +316,11 @@ def test_a_run_brings_an_old_index_up_to_date(any_desk, count_reads):
     lake, now = any_desk.lake, datetime.now(UTC)
     place = AccountPaths(NAME, ACCOUNT)
     for n in range(3):
-        any_desk.normalized(record(any_desk, n), window=day(n))
+        any_desk.normalize(record(any_desk, n), window=day(n))
     settle(lake)
     refresh_index(lake, place, now)
     assert count_reads(lake) == [], "the first look finds all manifests in the index"
-    any_desk.normalized(record(any_desk, 3), window=day(3))
+    any_desk.normalize(record(any_desk, 3), window=day(3))
     settle(lake)
     index = lake.read_bytes(name_index(NAME, ACCOUNT))
     refresh_index(lake, place, now + AGE / 2)
@@ -330,12 +330,12 @@ def test_a_run_brings_an_old_index_up_to_date(any_desk, count_reads):
 
 
 def test_a_file_just_written_is_read_again_because_the_next_may_look_the_same(desk, count_reads):
-    desk.normalized(record(desk, 0), window=day(0))
+    desk.normalize(record(desk, 0), window=day(0))
     assert count_reads(desk.lake) == count_reads(desk.lake) != []
 
 
 def test_a_lake_that_cannot_be_written_can_be_looked_at(desk, caplog, monkeypatch):
-    desk.normalized(record(desk, 0), window=day(0))
+    desk.normalize(record(desk, 0), window=day(0))
     monkeypatch.setattr("shutil.move", _refuse)
     with caplog.at_level("INFO"):
         assert states(desk.lake) == ["complete"]

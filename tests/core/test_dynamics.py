@@ -60,7 +60,7 @@ def record(**fields):
     return json.dumps({**known, **fields}).encode()
 
 
-def mapped(payload, asked=ASKED):
+def map_one(payload, asked=ASKED):
     return map_record(DYNAMICS, payload, asked)
 
 
@@ -90,7 +90,7 @@ def test_the_golden_record():
     asked = GOLDEN["asked"]
     who = Asked(Contact(asked["contact_id"], asked["contact_id_kind"]), asked["native_type"])
     for payload, occurred, wanted in zip(page.records, page.occurred, GOLDEN["rows"], strict=True):
-        row = msgspec.structs.asdict(mapped(payload, who))
+        row = msgspec.structs.asdict(map_one(payload, who))
         assert occurred == row["occurred_at"] == datetime.fromisoformat(wanted["occurred_at"])
         assert json.loads(row["attributes"]) == wanted["attributes"]
         assert row["contact_id"] == asked["contact_id"]
@@ -108,7 +108,7 @@ def test_every_type_of_the_page_is_known_and_no_other():
 
 @pytest.mark.parametrize("native_type", PAGE)
 def test_every_type_maps_to_words_of_the_table(native_type):
-    row = mapped(record(InteractionType=native_type))
+    row = map_one(record(InteractionType=native_type))
     assert row.channel in CHANNELS
     assert row.action in ACTIONS - {"other"}
     assert row.native_type == native_type
@@ -127,15 +127,15 @@ def test_every_type_maps_to_words_of_the_table(native_type):
     ],
 )
 def test_what_a_type_means(native_type, meaning):
-    row = mapped(record(InteractionType=native_type))
+    row = map_one(record(InteractionType=native_type))
     assert (row.channel, row.action) == meaning
 
 
 def test_the_records_own_type_counts_and_the_asked_one_where_it_has_none():
-    assert mapped(record(InteractionType="EmailOpened")).native_type == "EmailOpened"
-    assert mapped(record(InteractionType=None)).native_type == "EmailSent"
+    assert map_one(record(InteractionType="EmailOpened")).native_type == "EmailOpened"
+    assert map_one(record(InteractionType=None)).native_type == "EmailSent"
     with pytest.raises(RecordRejected, match="InteractionType is missing"):
-        mapped(record(InteractionType=""), Asked(WHO))
+        map_one(record(InteractionType=""), Asked(WHO))
 
 
 @given(st.uuids(), st.booleans(), st.booleans(), st.booleans(), st.sampled_from(["", " ", "\n"]))
@@ -152,7 +152,7 @@ def test_what_reads_as_a_guid_is_one(text):
 
 
 def test_ids_are_spelled_one_way_and_other_text_is_left():
-    row = mapped(
+    row = map_one(
         record(
             InteractionId="{172C1E59-A3CD-4D85-B392-316DD76651CE}",
             CustomerJourneyId="4C3846A196 18",
@@ -165,9 +165,9 @@ def test_ids_are_spelled_one_way_and_other_text_is_left():
 
 
 def test_the_contact_that_was_asked_for_is_not_repeated_but_another_one_is_kept():
-    assert json.loads(mapped(record(ContactId=f"{{{WHO.id.upper()}}}")).attributes) == {}
+    assert json.loads(map_one(record(ContactId=f"{{{WHO.id.upper()}}}")).attributes) == {}
     other = "11111111-2222-3333-4444-555555555555"
-    assert json.loads(mapped(record(ContactId=other)).attributes) == {"ContactId": other}
+    assert json.loads(map_one(record(ContactId=other)).attributes) == {"ContactId": other}
 
 
 @pytest.mark.parametrize(
@@ -189,12 +189,12 @@ def test_a_record_without_a_readable_time_is_landed_and_rejected(stamp, reason):
     assert page.records[0] == payload
     assert page.occurred == [None, datetime(2026, 1, 2, 10, tzinfo=UTC)]
     with pytest.raises(RecordRejected, match=f"^{reason}$"):
-        mapped(payload)
+        map_one(payload)
 
 
 def test_a_record_without_a_timestamp_at_all():
     with pytest.raises(RecordRejected, match=r"^Timestamp is missing$"):
-        mapped(b'{"InteractionId": "1"}')
+        map_one(b'{"InteractionId": "1"}')
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_record_without_a_timestamp_at_all():
     ],
 )
 def test_times_in_all_their_spellings(stamp, instant):
-    assert mapped(record(Timestamp=stamp)).occurred_at == instant
+    assert map_one(record(Timestamp=stamp)).occurred_at == instant
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_times_in_all_their_spellings(stamp, instant):
 )
 def test_what_cannot_be_read_is_rejected_by_name(payload, reason):
     with pytest.raises(RecordRejected, match=f"^{reason}$"):
-        mapped(payload)
+        map_one(payload)
 
 
 def test_unknown_fields_are_kept_byte_for_byte():
@@ -233,7 +233,7 @@ def test_unknown_fields_are_kept_byte_for_byte():
         b'"Emoji":"\xf0\x9f\x9a\x80","Escaped":"\\ud83d\\ude80","Timestamp":"2026-01-02T10:00:00Z",'
         b'"Nested":{"a": [1, 2.50]},"":null}'
     )
-    assert mapped(payload).attributes == (
+    assert map_one(payload).attributes == (
         '{"Big":9007199254740993,"Huge":123456789012345678901234567890,"Exact":1.10,"Exp":1e400,'
         '"Emoji":"🚀","Escaped":"\\ud83d\\ude80","Nested":{"a": [1, 2.50]},"":null}'
     )
@@ -252,13 +252,13 @@ def test_no_field_is_lost_on_the_way_through_data(fields, inner, outer):
     text = json.dumps([{**json.loads(record()), **fields}], ensure_ascii=inner)
     body = json.dumps({"Data": text, "NextSkipToken": None}, ensure_ascii=outer).encode()
     [page], _ = asked_pages(body)
-    assert json.loads(mapped(page.records[0]).attributes) == fields
+    assert json.loads(map_one(page.records[0]).attributes) == fields
 
 
 surrogates = st.text(st.sampled_from('\ud800\udbff\udc00\udfffa\\u"d8 🚀'), min_size=1, max_size=6)
 
 
-def replaced(text):
+def replace_surrogates(text):
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -268,11 +268,11 @@ def test_half_a_surrogate_pair_costs_no_record_and_no_byte(text, inner, outer):
     data = json.dumps([first, second], ensure_ascii=inner)
     body = json.dumps({"Data": data, "NextSkipToken": None}, ensure_ascii=outer).encode("utf-8", "backslashreplace")
     [page], _ = asked_pages(body)
-    rows = [mapped(payload) for payload in page.records]
+    rows = [map_one(payload) for payload in page.records]
     assert json.loads(page.records[0])["Odd"].encode("utf-16", "surrogatepass") == text.encode(
         "utf-16", "surrogatepass"
     )
-    assert replaced(json.loads(rows[0].attributes)["Odd"]) == replaced(text)
+    assert replace_surrogates(json.loads(rows[0].attributes)["Odd"]) == replace_surrogates(text)
     assert [row.occurred_at for row in rows] == page.occurred
     assert len(rows) == 2
 
@@ -331,7 +331,7 @@ SHAPES = st.one_of(
 )
 
 
-def reshaped(good, how, *names):
+def reshape(good, how, *names):
     if how == "drop":
         return {key: value for key, value in good.items() if key != names[0]}
     if how == "rename":
@@ -343,7 +343,7 @@ def reshaped(good, how, *names):
 
 @given(SHAPES, st.sampled_from([None, "a"]))
 def test_no_change_of_shape_makes_records_disappear(shape, cursor):
-    body = json.dumps(reshaped({"Data": ONE, "NextSkipToken": cursor}, *shape), separators=(",", ":")).encode()
+    body = json.dumps(reshape({"Data": ONE, "NextSkipToken": cursor}, *shape), separators=(",", ":")).encode()
     with pytest.raises(BadResponse):
         asked_pages(body, answer("[]"))
 
@@ -388,7 +388,7 @@ async def _read_page(body, headers):
 
 def _subject(payload):
     try:
-        return json.loads(mapped(payload).attributes).get("Subject")
+        return json.loads(map_one(payload).attributes).get("Subject")
     except RecordRejected as rejected:
         return rejected
 
@@ -788,7 +788,7 @@ ONE_ID, OTHER_ID = "0dbe0fa3-8e18-e811-a951-000000000001", "0dbe0fa3-8e18-e811-a
 LINK = "https://org.example/api/data/v9.0/contacts?$select=contactid&$skiptoken=%3Ccookie%20/%3E"
 
 
-def listed(*bodies):
+def list_pages(*bodies):
     """The contacts of these pages, and the addresses asked for."""
     asked = []
 
@@ -816,7 +816,7 @@ def rows(*ids, **more):
 
 def test_a_list_of_contacts_that_links_to_itself_ends():
     with pytest.raises(Stalled, match="would never end"):
-        listed(rows(**{"@odata.nextLink": LINK}))
+        list_pages(rows(**{"@odata.nextLink": LINK}))
 
 
 @pytest.mark.parametrize(
@@ -843,14 +843,14 @@ def test_a_list_of_contacts_that_links_to_itself_ends():
 )
 def test_a_list_of_contacts_never_ends_early_in_silence(body):
     with pytest.raises(BadResponse) as told:
-        listed(body)
+        list_pages(body)
     assert "hush" not in str(told.value)
 
 
 @pytest.mark.parametrize("count", [2, "2", 2.0, "2 "])
 def test_a_list_with_fewer_contacts_than_it_counts(count):
     with pytest.raises(Incomplete, match="ended after 1 rows, although it counts 2"):
-        listed(rows(ONE_ID, **{"@odata.count": count}))
+        list_pages(rows(ONE_ID, **{"@odata.count": count}))
 
 
 @pytest.mark.parametrize(
@@ -867,7 +867,7 @@ def test_a_list_with_fewer_contacts_than_it_counts(count):
 )
 def test_where_a_list_of_contacts_ends(last):
     first = rows(ONE_ID, **{"@odata.nextLink": LINK, "@odata.count": 2, "@Microsoft.Dynamics.CRM.morerecords": True})
-    assert listed(first, rows(OTHER_ID, **last)) == (
+    assert list_pages(first, rows(OTHER_ID, **last)) == (
         [ONE_ID, OTHER_ID],
         ["/api/data/v9.0/contacts", LINK],
     )
@@ -875,7 +875,7 @@ def test_where_a_list_of_contacts_ends(last):
 
 def test_an_error_in_a_list_is_the_error_it_names():
     with pytest.raises(Throttled):
-        listed(rows(ONE_ID, error={"code": "0x80072322", "message": "hush"}))
+        list_pages(rows(ONE_ID, error={"code": "0x80072322", "message": "hush"}))
 
 
 @pytest.mark.parametrize(
@@ -892,7 +892,7 @@ def test_an_error_in_a_list_is_the_error_it_names():
     ],
 )
 def test_a_next_link_in_any_form_is_followed(link, followed):
-    assert listed(rows(ONE_ID, **{"@odata.nextLink": link}), rows(OTHER_ID))[1][1] == followed
+    assert list_pages(rows(ONE_ID, **{"@odata.nextLink": link}), rows(OTHER_ID))[1][1] == followed
 
 
 # Keys and types
@@ -907,12 +907,12 @@ PLACEHOLDERS = [
 @pytest.mark.parametrize("placeholder", PLACEHOLDERS)
 def test_a_placeholder_is_no_key(placeholder):
     with pytest.raises(RecordRejected, match=r"^InteractionId is only a placeholder$"):
-        mapped(record(InteractionId=placeholder))
+        map_one(record(InteractionId=placeholder))
 
 
 @given(st.uuids().filter(lambda value: value.int))
 def test_any_other_guid_is_a_key(value):
-    assert mapped(record(InteractionId=str(value))).interaction_id == str(value)
+    assert map_one(record(InteractionId=str(value))).interaction_id == str(value)
 
 
 @pytest.mark.parametrize(
@@ -924,7 +924,7 @@ def test_any_other_guid_is_a_key(value):
     ],
 )
 def test_an_older_name_of_a_type_means_the_same(older, newer, caplog):
-    found, wanted = (mapped(record(InteractionType=name)) for name in (older, newer))
+    found, wanted = (map_one(record(InteractionType=name)) for name in (older, newer))
     assert (found.channel, found.action) == (wanted.channel, wanted.action)
     assert found.native_type == older
     build_options(DYNAMICS, {"types": [older]})

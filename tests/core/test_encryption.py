@@ -67,7 +67,7 @@ def open_ring(folder, *masters):
     return KeyRing(Lake.at(str(folder)), lambda: masters or (MASTER,))
 
 
-def encrypted(lake, folder, *masters, name="encrypted"):
+def open_encrypted(lake, folder, *masters, name="encrypted"):
     """Another lake beside it, with a key store."""
     return replace(Lake.at(str(folder / name)), keys=lake.keys, ring=open_ring(folder / "keys", *masters))
 
@@ -108,7 +108,7 @@ def list_words(lake, raw, contacts):
 
 @pytest.mark.parametrize("batches", [1, 2])
 def test_the_table_is_the_same_and_the_files_show_nothing(job, tmp_path, batches):
-    lake = encrypted(job.lake, tmp_path)
+    lake = open_encrypted(job.lake, tmp_path)
     plain, hidden = (run_batches(replace(job, lake=one), batches) for one in (job.lake, lake))
     done = [normalize(one, raw, now=job.extracted_at) for one, raw in ((job.lake, plain), (lake, hidden))]
     assert describe(job.lake, done[0]) == describe(lake, done[1])
@@ -132,7 +132,7 @@ def run_batches(job, batches):
 
 def test_a_long_window_is_split_and_normalized_in_parts_as_a_plain_one(job, tmp_path):
     found = []
-    for lake in (job.lake, encrypted(job.lake, tmp_path)):
+    for lake in (job.lake, open_encrypted(job.lake, tmp_path)):
         split = normalize_run(lake, [extract(replace(job, lake=lake)).to_split(DAY)])
         days = [lake.read(WindowPaths(split.vendor, split.account, one).manifest, Manifest) for one in WEEK.split(DAY)]
         split_raw = commit_and_split(lake, [extract(replace(job, lake=lake))], 1)
@@ -146,7 +146,7 @@ def test_a_long_window_is_split_and_normalized_in_parts_as_a_plain_one(job, tmp_
 
 
 def test_a_retry_writes_the_same_records(job, tmp_path):
-    lake = encrypted(job.lake, tmp_path)
+    lake = open_encrypted(job.lake, tmp_path)
     found = [sorted(read_payloads(lake, extract(replace(job, lake=lake, resume=name)))) for name in ("a", "b")]
     assert len(found[0]) > 20
     assert found[0] == found[1]
@@ -168,7 +168,7 @@ def test_checkpoints_hold_nothing_readable_and_are_continued(job, tmp_path, monk
     people = job.contacts
     if job.vendor.bulk:  # only what is about everyone can be continued
         job = replace(job, contacts=[job.vendor.contact("*", "everyone")])
-    lake, plain = encrypted(job.lake, tmp_path), run_batches(job, 1)
+    lake, plain = open_encrypted(job.lake, tmp_path), run_batches(job, 1)
     words = list_words(job.lake, plain, people)
     with pytest.raises(InterruptedError):
         extract(replace(job, lake=lake, concurrency=1, progress=interrupt))
@@ -179,7 +179,7 @@ def test_checkpoints_hold_nothing_readable_and_are_continued(job, tmp_path, monk
 
 
 def test_who_destroys_the_keys_erases_every_copy(job, tmp_path):
-    lake = encrypted(job.lake, tmp_path)
+    lake = open_encrypted(job.lake, tmp_path)
     raw = run_batches(replace(job, lake=lake), 2)
     before = describe(lake, normalize(lake, raw, now=job.extracted_at))
     shutil.copytree(lake.root, tmp_path / "backup")
@@ -216,7 +216,7 @@ def check_counts(lake, place):
 
 
 def test_an_extraction_under_way_leaves_out_who_was_erased(job, tmp_path):
-    lake = encrypted(job.lake, tmp_path)
+    lake = open_encrypted(job.lake, tmp_path)
     landed = extract(replace(job, lake=lake))
     erase_people(lake, {job.vendor.name: job.contacts[:1]}, approved_by="Ada")
     raw = commit_window(lake, [landed])
@@ -254,7 +254,7 @@ def land_bulk(lake, people=3, at=datetime(2026, 2, 1, tzinfo=UTC)):
 
 def test_bulk_records_have_the_keys_of_whom_they_name(tmp_path):
     plain = replace(Lake.at(str(tmp_path / "plain")), keys=lambda: [SUPPRESSION])
-    lake = encrypted(plain, tmp_path)
+    lake = open_encrypted(plain, tmp_path)
     raws = [commit_window(one, [land_bulk(one)]) for one in (plain, lake)]
     found = [describe(one, normalize(one, raw)) for one, raw in zip((plain, lake), raws, strict=True)]
     assert found[0] == found[1]
@@ -271,7 +271,7 @@ def test_bulk_records_have_the_keys_of_whom_they_name(tmp_path):
 
 
 @pytest.fixture
-def sealed(desk, tmp_path):
+def sealed_desk(desk, tmp_path):
     """A desk whose lake is encrypted."""
     return replace(desk, lake=replace(desk.lake, keys=lambda: [SUPPRESSION], ring=open_ring(tmp_path / "keys")))
 
@@ -299,7 +299,7 @@ def flip(rows):
     return [{**row, "payload": row["payload"][:-1] + bytes([row["payload"][-1] ^ 1])} for row in rows[:1]] + rows[1:]
 
 
-def cut(rows):
+def cut_first_payload(rows):
     return [{**rows[0], "payload": rows[0]["payload"][:30]}, *rows[1:]]
 
 
@@ -308,7 +308,7 @@ def cut(rows):
     [
         (swap_payloads, 2),
         (flip, 1),
-        (cut, 1),
+        (cut_first_payload, 1),
         (change_one("account", "other"), 1),
         (change_one("asked_type", "EmailClicked"), 1),
         (change_one("occurred_at", datetime(2026, 1, 2, tzinfo=UTC)), 1),
@@ -316,12 +316,13 @@ def cut(rows):
         (change_one("window_start", datetime(2026, 1, 1, tzinfo=UTC)), 0),
     ],
 )
-def test_what_was_changed_or_moved_is_rejected(sealed, change, bad):
-    lake = sealed.lake
+def test_what_was_changed_or_moved_is_rejected(sealed_desk, change, bad):
+    lake = sealed_desk.lake
     place = WindowPaths("dynamics_marketing", "acme", WEEK)
     times = [datetime(2026, 1, 2, hour, tzinfo=UTC) for hour in (10, 11)]
     records = [
-        sealed.record(InteractionId="AB"[n] * 32, Timestamp=f"{at:%Y-%m-%dT%H:%M:%SZ}") for n, at in enumerate(times)
+        sealed_desk.record(InteractionId="AB"[n] * 32, Timestamp=f"{at:%Y-%m-%dT%H:%M:%SZ}")
+        for n, at in enumerate(times)
     ]
     with RawWriter(lake, place, Checkpoint(extracted_at=datetime(2026, 2, 1, tzinfo=UTC))) as writer:
         writer.add(Query(Contact("c1"), None, None, "EmailSent"), records, times)
@@ -340,96 +341,98 @@ def test_what_was_changed_or_moved_is_rejected(sealed, change, bad):
         assert rejected.column("reason").to_pylist() == [encryption.CHANGED]
 
 
-def test_a_missing_key_is_a_reason_and_no_crash(sealed, tmp_path):
-    raw = sealed.land(sealed.record())
+def test_a_missing_key_is_a_reason_and_no_crash(sealed_desk, tmp_path):
+    raw = sealed_desk.land(sealed_desk.record())
     (shard,) = (tmp_path / "keys").glob("??.json")
     shard.unlink()
-    lake = replace(sealed.lake, ring=open_ring(tmp_path / "keys"))
+    lake = replace(sealed_desk.lake, ring=open_ring(tmp_path / "keys"))
     with pytest.raises(TooManyRejects, match="key store has no key of its contact"):
         normalize(lake, raw)
 
 
-def test_rejects_stay_encrypted_and_are_shown(sealed):
-    raw = sealed.land(sealed.record(), sealed.record(InteractionId="B" * 32, Timestamp="secret-time"))
-    done = normalize(sealed.lake, raw, rejects_share=0.9)
+def test_rejects_stay_encrypted_and_are_shown(sealed_desk):
+    raw = sealed_desk.land(sealed_desk.record(), sealed_desk.record(InteractionId="B" * 32, Timestamp="secret-time"))
+    done = normalize(sealed_desk.lake, raw, rejects_share=0.9)
     assert (done.counts.canonical, done.counts.rejected) == (1, 1)
-    assert find_words(sealed.lake, {b"secret-time"}, "raw", "rejects") == set()
-    (reason,) = {row["reason"] for batch in reader.read_rows(sealed.lake, done.rejects) for row in batch.to_pylist()}
-    (shown,) = read_rejected(sealed.lake, done, reason)
+    assert find_words(sealed_desk.lake, {b"secret-time"}, "raw", "rejects") == set()
+    (reason,) = {
+        row["reason"] for batch in reader.read_rows(sealed_desk.lake, done.rejects) for row in batch.to_pylist()
+    }
+    (shown,) = read_rejected(sealed_desk.lake, done, reason)
     assert (shown.contact_id, b"secret-time" in shown.payload) == ("c1", True)
 
 
-def test_wrong_stores_and_master_keys_are_said(sealed, tmp_path):
-    raw = sealed.land(sealed.record())
+def test_wrong_stores_and_master_keys_are_said(sealed_desk, tmp_path):
+    raw = sealed_desk.land(sealed_desk.record())
     for ring, why in [
         (None, "need their key store, but none is given.*encrypt_raw"),
         (open_ring(tmp_path / "keys", OTHER), f"master key of id {MASTER.id}.*have the ids {OTHER.id}.*former"),
         (open_ring(tmp_path / "empty"), "encrypted with the key store of id .* has the id None"),
         (KeyRing(Lake.at(str(tmp_path / "keys")), lambda: ()), "No master key is given.*encryption_conn_id"),
     ]:
-        before = sealed.files()
-        lake = replace(sealed.lake, ring=ring)
+        before = sealed_desk.files()
+        lake = replace(sealed_desk.lake, ring=ring)
         with pytest.raises(ConfigError, match=why):
             normalize(lake, raw)
         with pytest.raises(ConfigError):
             list(read_outcomes(lake, raw))
-        assert sealed.files() == before
+        assert sealed_desk.files() == before
 
 
-def test_an_erasure_without_the_key_store_is_a_failure_that_says_so(sealed):
-    sealed.land(sealed.record())
+def test_an_erasure_without_the_key_store_is_a_failure_that_says_so(sealed_desk):
+    sealed_desk.land(sealed_desk.record())
     with pytest.raises(LakeUnavailable, match="encrypted with the key store of id"):
-        erase_people(replace(sealed.lake, ring=None), {"dynamics_marketing": [Contact("c1")]}, approved_by="Ada")
+        erase_people(replace(sealed_desk.lake, ring=None), {"dynamics_marketing": [Contact("c1")]}, approved_by="Ada")
 
 
-def test_the_search_reads_encrypted_records_of_others(sealed):
-    sealed.normalized(sealed.record(Friend="Ask Bob@Example.com today"))
-    receipt = erase_people(sealed.lake, {"dynamics_marketing": [Contact("bob@example.com")]}, approved_by="Ada")
+def test_the_search_reads_encrypted_records_of_others(sealed_desk):
+    sealed_desk.normalize(sealed_desk.record(Friend="Ask Bob@Example.com today"))
+    receipt = erase_people(sealed_desk.lake, {"dynamics_marketing": [Contact("bob@example.com")]}, approved_by="Ada")
     assert (receipt.state, receipt.found) == ("found", {"raw": 1, "interactions": 1})
 
 
-def test_who_comes_back_has_another_key(sealed):
+def test_who_comes_back_has_another_key(sealed_desk):
     people = {"dynamics_marketing": [Contact("c1")]}
-    first = sealed.land(sealed.record())
-    saved = sealed.lake.read_bytes(first.files[0].path)
-    erase_people(sealed.lake, people, approved_by="Ada")
-    lift_suppression(sealed.lake, "dynamics_marketing", "contact_id", "c1")
-    second = sealed.normalized(sealed.record(), extracted_at=datetime(2026, 2, 2, tzinfo=UTC))
+    first = sealed_desk.land(sealed_desk.record())
+    saved = sealed_desk.lake.read_bytes(first.files[0].path)
+    erase_people(sealed_desk.lake, people, approved_by="Ada")
+    lift_suppression(sealed_desk.lake, "dynamics_marketing", "contact_id", "c1")
+    second = sealed_desk.normalize(sealed_desk.record(), extracted_at=datetime(2026, 2, 2, tzinfo=UTC))
     assert (second.counts.canonical, second.counts.erased) == (1, 0)
-    raw = sealed.lake.read(second.place.raw_manifest, Manifest)
-    sealed.lake.write(raw.files[0].path, saved)
-    assert normalize(sealed.lake, raw).counts.erased == 1
+    raw = sealed_desk.lake.read(second.place.raw_manifest, Manifest)
+    sealed_desk.lake.write(raw.files[0].path, saved)
+    assert normalize(sealed_desk.lake, raw).counts.erased == 1
 
 
-def test_the_master_key_can_be_changed(sealed, tmp_path):
-    raw, keys = sealed.land(sealed.record()), tmp_path / "keys"
-    before = normalize(sealed.lake, raw).counts
+def test_the_master_key_can_be_changed(sealed_desk, tmp_path):
+    raw, keys = sealed_desk.land(sealed_desk.record()), tmp_path / "keys"
+    before = normalize(sealed_desk.lake, raw).counts
     assert open_ring(keys, OTHER, MASTER).rewrap_keys() == 2
     assert open_ring(keys, OTHER).rewrap_keys() == 0
-    assert normalize(replace(sealed.lake, ring=open_ring(keys, OTHER)), raw).counts == before
+    assert normalize(replace(sealed_desk.lake, ring=open_ring(keys, OTHER)), raw).counts == before
     with pytest.raises(ConfigError, match=f"master key of id {OTHER.id}"):
-        normalize(replace(sealed.lake, ring=open_ring(keys)), raw)
+        normalize(replace(sealed_desk.lake, ring=open_ring(keys)), raw)
 
 
-def test_damaged_keys_are_said(sealed, tmp_path):
-    raw = sealed.land(sealed.record())
+def test_damaged_keys_are_said(sealed_desk, tmp_path):
+    raw = sealed_desk.land(sealed_desk.record())
     (file,) = (tmp_path / "keys").glob("??.json")
     whole = msgspec.json.decode(file.read_bytes())
     for data in (b"{}", b"no json", msgspec.json.encode({**whole, "data": whole["data"][:-8] + "AAAAAAA="})):
         file.write_bytes(data)
         with pytest.raises(ConfigError, match="damaged, or it was exchanged for another one"):
-            normalize(replace(sealed.lake, ring=open_ring(tmp_path / "keys")), raw)
+            normalize(replace(sealed_desk.lake, ring=open_ring(tmp_path / "keys")), raw)
 
 
-def test_a_file_of_keys_under_the_name_of_another_one_is_refused(sealed, tmp_path):
-    raw = sealed.land(sealed.record())
+def test_a_file_of_keys_under_the_name_of_another_one_is_refused(sealed_desk, tmp_path):
+    raw = sealed_desk.land(sealed_desk.record())
     (file,) = (tmp_path / "keys").glob("??.json")
     ring = open_ring(tmp_path / "keys")
     ring.create_keys("dynamics_marketing", CONTACTS)
     other = next(one for one in (tmp_path / "keys").glob("??.json") if one != file)
     shutil.copy(other, file)
     with pytest.raises(ConfigError, match="exchanged for another one"):
-        normalize(replace(sealed.lake, ring=open_ring(tmp_path / "keys")), raw)
+        normalize(replace(sealed_desk.lake, ring=open_ring(tmp_path / "keys")), raw)
 
 
 CONTACTS = [("email", f"p{n}@example.com") for n in range(60)]

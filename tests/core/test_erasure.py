@@ -252,7 +252,7 @@ def test_answers_keep_the_others_with_their_counts(job):
 
 def test_nobodys_identifier_removes_nothing_and_says_so(desk):
     lake = replace(desk.lake, keys=lambda: [KEY])
-    done = desk.normalized(desk.record())
+    done = desk.normalize(desk.record())
     receipt = erase_people(lake, {"dynamics_marketing": [Contact("nobody")]}, approved_by="Ada")
     assert receipt.state == "complete"
     assert set(receipt.erased.values()) == {0}
@@ -261,7 +261,7 @@ def test_nobodys_identifier_removes_nothing_and_says_so(desk):
 
 def test_rows_of_others_that_name_them_are_found_and_stay(desk):
     lake = replace(desk.lake, keys=lambda: [KEY])
-    desk.normalized(desk.record(Friend="Ask Bob@Example.com today", Other="xbob@example.com"), contact="c1")
+    desk.normalize(desk.record(Friend="Ask Bob@Example.com today", Other="xbob@example.com"), contact="c1")
     receipt = erase_people(lake, {"dynamics_marketing": [Contact("bob@example.com")]}, approved_by="Ada")
     assert receipt.state == "found"
     assert receipt.found == {"raw": 1, "interactions": 1}
@@ -269,7 +269,7 @@ def test_rows_of_others_that_name_them_are_found_and_stay(desk):
 
 def test_receipt_and_suppression_name_nobody(desk):
     lake = replace(desk.lake, keys=lambda: [KEY])
-    desk.normalized(desk.record(), contact="someone-secret")
+    desk.normalize(desk.record(), contact="someone-secret")
     receipt = erase_people(lake, {"dynamics_marketing": [Contact("someone-secret")]}, approved_by="Ada")
     assert b"someone" not in b"".join(data for _, data in everything(lake))
     found = json.loads(lake.read_bytes(receipt.path))
@@ -312,7 +312,7 @@ def test_short_keys_and_wrong_kinds_are_refused(desk):
 
 def test_a_target_that_refuses_stops_it_and_the_receipt_says_so(desk, tmp_path):
     lake = replace(desk.lake, keys=lambda: [KEY])
-    done = desk.normalized(desk.record())
+    done = desk.normalize(desk.record())
     database = tmp_path / "all.duckdb"
     target = DuckDBTable(str(database))
     target.load(lake, done)
@@ -332,7 +332,7 @@ def test_a_file_that_cannot_be_written_again_is_named_and_the_rest_is_erased(des
     lake = replace(desk.lake, keys=lambda: [KEY])
     windows = [Window.of(f"2026-01-0{day}", f"2026-01-0{day + 1}") for day in (2, 3)]
     first, second = (
-        desk.normalized(desk.record(Timestamp=f"2026-01-0{n}T10:00:00Z"), window=window)
+        desk.normalize(desk.record(Timestamp=f"2026-01-0{n}T10:00:00Z"), window=window)
         for n, window in enumerate(windows, start=2)
     )
     damaged = lake.full(first.files[0].path)
@@ -352,7 +352,7 @@ def test_a_file_that_cannot_be_written_again_is_named_and_the_rest_is_erased(des
 
 def test_a_receipt_is_of_the_same_people_and_continues(desk):
     lake = replace(desk.lake, keys=lambda: [KEY])
-    desk.normalized(desk.record())
+    desk.normalize(desk.record())
     people = {"dynamics_marketing": [Contact("c1")]}
     first = erase_people(lake, people, approved_by="Ada", name="mine")
     assert erase_people(lake, people, approved_by="Ada", name="mine").erased == first.erased
@@ -394,7 +394,7 @@ def test_bulk_records_are_found_by_whom_they_name(tmp_path):
 def test_accounts_that_only_a_table_has(desk, tmp_path):
     lake = replace(desk.lake, keys=lambda: [KEY])
     target = DuckDBTable(str(tmp_path / "all.duckdb"))
-    target.load(lake, desk.normalized(desk.record(), account="left"))
+    target.load(lake, desk.normalize(desk.record(), account="left"))
     empty = replace(Lake.at(str(tmp_path / "empty")), keys=lambda: [KEY])
     accounts = [AccountPaths("dynamics_marketing", "left")]
     people = {"dynamics_marketing": [Contact("c1")]}

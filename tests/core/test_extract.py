@@ -22,7 +22,7 @@ from airflow_provider_interactions.window import Window
 NAME = "dynamics_marketing"
 
 
-def guarded(*pages):
+def guard_all(*pages):
     async def stream():
         for page in pages:
             yield page
@@ -39,19 +39,19 @@ def page(count, cursor="", total=None):
 
 def test_pages_in_order_pass():
     pages = [page(2, "a", 5), page(2, "b"), page(1)]
-    assert guarded(*pages) == pages
+    assert guard_all(*pages) == pages
 
 
 @pytest.mark.parametrize("cursors", [["a", "a"], ["a", "b", "a"], ["a", "b", "c", "b"]])
 def test_a_cursor_that_comes_twice_would_never_end(cursors):
     with pytest.raises(Stalled, match="acme: the vendor sent the same page cursor twice"):
-        guarded(*(page(1, cursor) for cursor in cursors))
+        guard_all(*(page(1, cursor) for cursor in cursors))
 
 
 def test_fewer_records_than_declared_are_not_taken_in_silence():
     with pytest.raises(Incomplete, match="acme: 3 records came where the vendor declared 4"):
-        guarded(page(2, "a", 4), page(1))
-    assert len(guarded(page(2, "a", 3), page(2))) == 2
+        guard_all(page(2, "a", 4), page(1))
+    assert len(guard_all(page(2, "a", 3), page(2))) == 2
 
 
 def test_the_plain_generator_gives_the_pages_one_after_the_other(rig, tools):
@@ -243,10 +243,10 @@ def test_empty_pages_without_an_end(rig):
 
 def test_some_empty_pages_in_a_row_are_no_end():
     pages = [*(page(0, f"a{n}") for n in range(199)), page(1, "b"), *(page(0, f"c{n}") for n in range(199)), page(1)]
-    assert len(guarded(*pages)) == 400
+    assert len(guard_all(*pages)) == 400
 
 
 def test_a_list_of_contacts_of_empty_pages_without_an_end(rig):
     rig.faults(path="/contacts", kind="endless_pages")
     with pytest.raises(Stalled, match="200 empty pages in a row and still links to more"):
-        rig.listed(build_options(rig.job().vendor, {}))
+        rig.list_contacts(build_options(rig.job().vendor, {}))

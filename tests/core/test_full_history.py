@@ -44,7 +44,7 @@ def job(request, running, tmp_path, tools):
     )
 
 
-def asked(running, job):
+def count_calls(running, job):
     """Calls about contacts that reached the vendor."""
     paths = running.stats()[job.vendor.name]["by_path"]
     return sum(n for path, n in paths.items() if "token" not in path)
@@ -59,10 +59,10 @@ def payloads(job, *manifests):
 
 def test_thirty_windows_ask_once_for_each_contact_and_find_the_same_rows(running, job):
     cut = [extract(replace(job, window=day)) for day in DAYS]
-    assert asked(running, job) == len(job.contacts)
+    assert count_calls(running, job) == len(job.contacts)
     anew = replace(job, history_age=timedelta(0))
     fresh = [extract(replace(anew, window=day, extracted_at=datetime.now(UTC))) for day in DAYS]
-    assert asked(running, job) == len(job.contacts) * (1 + len(DAYS))
+    assert count_calls(running, job) == len(job.contacts) * (1 + len(DAYS))
     assert payloads(job, *cut) == payloads(job, *fresh)
     assert sum(manifest.counts.landed for manifest in cut) > 0
 
@@ -83,14 +83,14 @@ def test_a_history_that_ends_before_the_window_does_is_not_enough(running, job):
     future = Window(DAYS[-1].end, datetime.now(UTC) + timedelta(days=1))
     extract(replace(job, window=DAYS[0]))
     extract(replace(job, window=future))
-    assert asked(running, job) == 2 * len(job.contacts)
+    assert count_calls(running, job) == 2 * len(job.contacts)
 
 
 def test_an_old_history_is_asked_for_again_and_removed_at_last(running, job):
     extract(replace(job, window=DAYS[0]))
     later = datetime.now(UTC) + timedelta(days=1, hours=1)
     extract(replace(job, window=DAYS[0], extracted_at=later))
-    assert asked(running, job) == 2 * len(job.contacts)
+    assert count_calls(running, job) == 2 * len(job.contacts)
     kept = len(job.lake.list_names(job.place.histories))
     extract(replace(job, window=DAYS[0], extracted_at=later + timedelta(days=3)))
     assert len(job.lake.list_names(job.place.histories)) < kept * 1.5
@@ -99,13 +99,13 @@ def test_an_old_history_is_asked_for_again_and_removed_at_last(running, job):
 def test_only_contacts_without_a_history_are_asked_for(running, job):
     extract(replace(job, window=DAYS[0], contacts=job.contacts[:3]))
     extract(replace(job, window=DAYS[1], contacts=job.contacts[1:]))
-    assert asked(running, job) == len(job.contacts)
+    assert count_calls(running, job) == len(job.contacts)
 
 
 def test_other_options_have_other_histories(running, job):
     extract(replace(job, window=DAYS[0]))
     extract(replace(job, window=DAYS[0], options=build_options(job.vendor, {"page_size": 7})))
-    assert asked(running, job) == 2 * len(job.contacts)
+    assert count_calls(running, job) == 2 * len(job.contacts)
 
 
 def test_rows_cut_from_a_history_say_when_they_were_fetched_and_for_which_window(job):

@@ -248,14 +248,14 @@ def write_large(path, parts):
 def watch(scan, peaks):
     """The same scan; appends the most memory that Arrow held meanwhile, in bytes."""
 
-    def watched(condition):
+    def watch_memory(condition):
         before, high = pa.total_allocated_bytes(), 0
         for batch in scan(condition):
             high = max(high, pa.total_allocated_bytes() - before)
             yield batch
         peaks.append(high)
 
-    return watched
+    return watch_memory
 
 
 class TestAccounts:
@@ -300,7 +300,7 @@ def running():
 def systems(sandbox):
     """The first person of the sandbox at every vendor."""
 
-    def made(*names, contacts=1):
+    def build(*names, contacts=1):
         for name in names or VENDORS:
             known, vendor = sandbox.connections[name], VENDORS[name]
             secrets = known["host"], known.get("login", ""), known.get("password", "")
@@ -308,7 +308,7 @@ def systems(sandbox):
             people = [vendor.contact(text) for text in sandbox.contacts(name)[:contacts]]
             yield System(check_request(vendor, people), credentials)
 
-    return lambda *names, **more: list(made(*names, **more))
+    return lambda *names, **more: list(build(*names, **more))
 
 
 def read_lines(lake, found):

@@ -74,7 +74,7 @@ def build(records, table="EmailSent", who=WHO, context=""):
     return build_batch(payloads, who, table, context)
 
 
-def mapped(record, table="EmailSent", who=WHO, **changed):
+def map_one(record, table="EmailSent", who=WHO, **changed):
     payload = {key: value for key, value in {**record, **changed}.items() if value is not None}
     return map_record(Journeys, json.dumps(payload).encode(), Asked(who, table))
 
@@ -88,12 +88,12 @@ def find_person(**fields):
 
 def rejection(record, **changed):
     with pytest.raises(RecordRejected) as caught:
-        mapped(record, **changed)
+        map_one(record, **changed)
     return caught.value.reason
 
 
 def test_a_row_as_it_is_published():
-    row = mapped(ROW, CustomerJourneyId=EMPTY, MessageId="{5A2F3E76-9518-E811-A951-000D3A38CAEC}", EmailDomain="x.com")
+    row = map_one(ROW, CustomerJourneyId=EMPTY, MessageId="{5A2F3E76-9518-E811-A951-000D3A38CAEC}", EmailDomain="x.com")
     assert row.interaction_id == f"EmailSent:{EVENT}"
     assert (row.contact_id, row.occurred_at, row.native_type) == (PERSON, AT, "EmailSent")
     assert (row.channel, row.action, row.campaign_id) == ("email", "sent", None)
@@ -113,7 +113,7 @@ def test_a_row_of_every_type_with_all_of_its_columns(name):
     texts = {"guid": EVENT, "string": "x"}
     columns = {column: {**values, **texts}[kind] for column, kind in read_published()[name].items()}
     known = {key: value for key, value in ROW.items() if key in columns}
-    row = mapped({**columns, **known, "InteractionType": name}, name)
+    row = map_one({**columns, **known, "InteractionType": name}, name)
     assert (row.channel, row.action) == KINDS[name]
     assert row.native_type == name
     taken = {"IdempotencyId", "InteractionType", "Timestamp", "CustomerJourneyId", "MessageId", "DeliveredCount"}
@@ -127,18 +127,18 @@ def test_a_row_of_every_type_with_all_of_its_columns(name):
     [(0, 0), (7, 7), (2**63 - 1, 2**63 - 1), ("7", 7), (" 7 ", 7), ("7.00", 7), (7.0, 7), (str(2**63 - 1), 2**63 - 1)],
 )
 def test_a_version_has_a_column_of_its_own(version, revision):
-    row = mapped(ROW, Version=version)
+    row = map_one(ROW, Version=version)
     assert (row.revision, "Version" in json.loads(row.attributes)) == (revision, False)
 
 
 @pytest.mark.parametrize("version", [-1, 1.5, 2**63, "2e3", "v7", "1 000", str(2**63), "9" * 40, True, [1], {"a": "b"}])
 def test_what_is_no_version_stays_as_it_is(version):
-    row = mapped(ROW, Version=version)
+    row = map_one(ROW, Version=version)
     assert (row.revision, json.loads(row.attributes)["Version"]) == (None, version)
 
 
 def test_a_row_without_a_version_has_none():
-    assert mapped(ROW, Version=None).revision is None
+    assert map_one(ROW, Version=None).revision is None
 
 
 @given(
@@ -158,13 +158,13 @@ def test_the_extraction_and_the_mapping_read_the_same_versions(texts):
 @given(st.randoms())
 def test_names_of_columns_count_in_any_case(random):
     respelled = {"".join(random.choice((c.lower(), c.upper())) for c in name): value for name, value in ROW.items()}
-    found, wanted = mapped(respelled), mapped(ROW)
+    found, wanted = map_one(respelled), map_one(ROW)
     assert json.loads(found.attributes) == json.loads(wanted.attributes)
     assert msgspec.structs.replace(found, attributes=wanted.attributes) == wanted
 
 
 def test_a_name_in_two_cases_loses_neither_value():
-    attributes = json.loads(mapped(ROW, city="Wien", City="Graz").attributes)
+    attributes = json.loads(map_one(ROW, city="Wien", City="Graz").attributes)
     assert (attributes["City"], attributes["city"]) == ("Graz", "Wien")
 
 
@@ -194,9 +194,9 @@ def test_who_a_row_is_about(changed, identifier, kind):
 
 
 def test_ids_of_other_people_stay():
-    attributes = json.loads(mapped(ROW, ContactId=PERSON.upper(), LeadId=EVENT).attributes)
+    attributes = json.loads(map_one(ROW, ContactId=PERSON.upper(), LeadId=EVENT).attributes)
     assert (attributes["ContactId"], attributes["LeadId"]) == (PERSON.upper(), EVENT)
-    assert json.loads(mapped(ROW, who=Contact(EVENT, "contact")).attributes)["ProfileId"] == PERSON
+    assert json.loads(map_one(ROW, who=Contact(EVENT, "contact")).attributes)["ProfileId"] == PERSON
 
 
 def test_rows_about_all_are_the_organisations():
@@ -233,28 +233,28 @@ def test_what_a_row_must_have(changed, reason):
 
 def test_an_older_row_without_its_key_has_the_internal_one():
     for none in (None, "", EMPTY, "{" + EMPTY + "}"):
-        row = mapped(ROW, IdempotencyId=none, InternalMarketingInteractionId="B6AEB700F1C14CB1E8F8E883EAC6BFBC")
+        row = map_one(ROW, IdempotencyId=none, InternalMarketingInteractionId="B6AEB700F1C14CB1E8F8E883EAC6BFBC")
         assert row.interaction_id == "EmailSent:B6AEB700F1C14CB1E8F8E883EAC6BFBC"
 
 
 def test_a_row_must_name_somebody():
     with pytest.raises(RecordRejected, match="no column names"):
-        mapped(ROW, who=Contact("", ""))
+        map_one(ROW, who=Contact("", ""))
 
 
 def test_the_key_holds_the_type():
-    assert mapped(ROW, "EmailSent").interaction_id != mapped(ROW, "EmailOpened").interaction_id
+    assert map_one(ROW, "EmailSent").interaction_id != map_one(ROW, "EmailOpened").interaction_id
 
 
 def test_the_table_decides_about_the_type_and_the_rows_own_word_stays():
-    row = mapped(ROW, "emailopened")
+    row = map_one(ROW, "emailopened")
     assert (row.native_type, row.action) == ("EmailOpened", "opened")
     assert json.loads(row.attributes)["InteractionType"] == "EmailSent"
-    assert mapped(ROW, "").native_type == "EmailSent"
+    assert map_one(ROW, "").native_type == "EmailSent"
 
 
 def test_a_cancelled_delivery_and_its_cancellation_add_up():
-    rows = [mapped(ROW, "EmailDelivered", DeliveredCount=count) for count in (1, "-1")]
+    rows = [map_one(ROW, "EmailDelivered", DeliveredCount=count) for count in (1, "-1")]
     assert [row.count for row in rows] == [1, -1]
     # Both stay, also if they share an id.
     assert rows[1].interaction_id == f"{rows[0].interaction_id}:cancelled"
@@ -272,20 +272,20 @@ def test_a_cancelled_delivery_and_its_cancellation_add_up():
     ],
 )
 def test_the_channel_of_custom_channels_is_in_a_column(table, word, channel):
-    row = mapped(ROW, table, ChannelType=word)
+    row = map_one(ROW, table, ChannelType=word)
     assert row.channel == channel
     assert json.loads(row.attributes)["ChannelType"] == word
 
 
 @pytest.mark.parametrize("guid", ["A8A2DC38-6ACD-42C3-999B-5599E31ACA3B", "{a8a2dc38-6acd-42c3-999b-5599e31aca3b}"])
 def test_a_browser_has_its_name_beside_its_guid(guid):
-    attributes = json.loads(mapped(ROW, BrowserId=guid).attributes)
+    attributes = json.loads(map_one(ROW, BrowserId=guid).attributes)
     assert (attributes["BrowserId"], attributes["BrowserName"]) == (guid, "Chrome")
 
 
 @pytest.mark.parametrize("value", ["", EVENT, 7, ["x"]])
 def test_an_unknown_browser_has_none(value):
-    attributes = json.loads(mapped(ROW, BrowserId=value).attributes)
+    attributes = json.loads(map_one(ROW, BrowserId=value).attributes)
     assert attributes["BrowserId"] == value
     assert "BrowserName" not in attributes
 

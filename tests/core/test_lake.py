@@ -77,7 +77,7 @@ def test_names_are_a_public_contract():
 
 
 def test_a_hostile_account_and_contact_land_where_they_should(any_desk):
-    manifest = any_desk.normalized(any_desk.record(), account="../../up", contact="../../\0'\n")
+    manifest = any_desk.normalize(any_desk.record(), account="../../up", contact="../../\0'\n")
     assert all("up" in path and ".." not in path.split("/") for path in any_desk.files())
     assert all(any_desk.lake.fs.exists(any_desk.lake.full(path)) for path in manifest.paths)
     [row] = any_desk.rows(manifest.files)
@@ -119,7 +119,7 @@ def test_storage_that_is_busy_is_worth_another_try_and_leaves_nothing(tmp_path, 
 
 
 def test_a_lake_on_another_file_system_works_the_same(any_desk):
-    manifest = any_desk.normalized(any_desk.record(), any_desk.record(InteractionId="B" * 32), b"{}")
+    manifest = any_desk.normalize(any_desk.record(), any_desk.record(InteractionId="B" * 32), b"{}")
     assert (manifest.counts.canonical, manifest.counts.rejected) == (2, 1)
     assert any_desk.lake.read(manifest.place.manifest, Manifest) == manifest
     assert {path for path in any_desk.files() if not path.startswith("changes/")} == {
@@ -263,7 +263,7 @@ def test_lists_of_contacts_and_rejects_of_no_use_end_after_a_month(any_desk):
     lake, made = any_desk.lake, datetime.now(UTC)
     old, _ = contacts.write_list(lake, WindowPaths("dynamics_marketing", "acme", DAY), [[contract.Contact("c1")]], made)
     foreign, _ = contacts.write_list(lake, WindowPaths("dynamics_marketing", "acm", DAY), [], made)
-    published = any_desk.normalized(b"{}", any_desk.record())
+    published = any_desk.normalize(b"{}", any_desk.record())
     raw = any_desk.land(*[b"{}"] * 20)
     with pytest.raises(TooManyRejects):
         pipeline.normalize(lake, raw, now=made)
@@ -322,7 +322,7 @@ def test_what_is_held_becomes_a_table_after_rows_pages_or_bytes(desk, monkeypatc
 
 def test_windows_of_an_older_schema_are_read_with_nulls(desk, monkeypatch):
     """Columns are only ever added: a window that the version before wrote has nulls in the column added since."""
-    manifest = desk.normalized(desk.record())
+    manifest = desk.normalize(desk.record())
     newer = schema.CANONICAL.append(
         schema._field("person", pa.string(), "a column to come", since=schema.find_version(schema.CANONICAL) + 1)
     )
@@ -334,7 +334,7 @@ def test_windows_of_an_older_schema_are_read_with_nulls(desk, monkeypatch):
 
 
 def test_windows_of_a_newer_schema_are_refused(desk):
-    manifest = desk.normalized(desk.record())
+    manifest = desk.normalize(desk.record())
     known = schema.find_version(schema.CANONICAL)
     desk.lake.publish(manifest.place.manifest, msgspec.structs.replace(manifest, schema_version=known + 1))
     refused = f"schema version {known + 1}, but this version of the package knows only version {known}"
@@ -343,7 +343,7 @@ def test_windows_of_a_newer_schema_are_refused(desk):
 
 
 def test_a_file_without_a_column_of_the_first_version_is_no_canonical_file(desk):
-    manifest = desk.normalized(desk.record())
+    manifest = desk.normalize(desk.record())
     [batch] = reader.read_rows(desk.lake, manifest.files)
     with pytest.raises(KeyError, match="channel"):
         schema.fit_columns(batch.drop_columns(["channel"]), schema.CANONICAL)

@@ -67,7 +67,7 @@ def list_ledger(lake):
 
 
 @pytest.fixture
-def emptied(any_desk):
+def empty_ledger(any_desk):
     """Empties the ledger, for each example of a property."""
 
     def empty():
@@ -84,8 +84,8 @@ ACTIONS = st.lists(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(actions=ACTIONS)
-def test_each_row_is_there_once_whatever_died(emptied, actions):
-    lake, added = emptied(), 0
+def test_each_row_is_there_once_whatever_died(empty_ledger, actions):
+    lake, added = empty_ledger(), 0
     for action in actions:
         if action == "add":
             add(lake, added)
@@ -103,8 +103,8 @@ def test_each_row_is_there_once_whatever_died(emptied, actions):
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.integers(1, 4), merged=st.integers(0, 4), number=st.integers(0, 6))
-def test_a_merge_in_the_middle_of_a_look_hides_nothing(emptied, rows, merged, number):
-    lake = emptied()
+def test_a_merge_in_the_middle_of_a_look_hides_nothing(empty_ledger, rows, merged, number):
+    lake = empty_ledger()
     for attempt in range(rows):
         add(lake, attempt)
         if attempt + 1 == merged:

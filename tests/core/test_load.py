@@ -62,7 +62,7 @@ def table(database):
 def versions(desk):
     """The same two interactions as three extractions of different instants saw them; the last has one more."""
     return [
-        desk.normalized(
+        desk.normalize(
             *(desk.record(InteractionId=key, Note=f"seen {day}") for key in IDS[: 2 if day < 3 else 3]),
             extracted_at=datetime(2026, 5, day, tzinfo=UTC),
             window=Window.of("2026-01-02", f"2026-01-0{2 + day}"),
@@ -79,7 +79,7 @@ def test_a_load_tells_what_it_did(desk, database):
 
 
 def test_a_second_load_changes_nothing(desk, database):
-    manifest = desk.normalized(*(desk.record(InteractionId=key) for key in IDS))
+    manifest = desk.normalize(*(desk.record(InteractionId=key) for key in IDS))
     load(desk.lake, manifest, database)
     before = table(database)
     load(desk.lake, manifest, database)
@@ -100,7 +100,7 @@ def test_what_other_code_made_of_the_same_extraction_replaces_it(desk, database)
 
 
 def test_waiting_for_ones_turn_logs_no_folder(desk, database, monkeypatch, caplog, capsys):
-    manifest = desk.normalized(desk.record())
+    manifest = desk.normalize(desk.record())
     Path(database).parent.mkdir()
     hold = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.readline()"
     with subprocess.Popen(
@@ -120,7 +120,7 @@ def test_waiting_for_ones_turn_logs_no_folder(desk, database, monkeypatch, caplo
 
 
 def test_a_load_that_waited_says_so_twice_and_loads(desk, database, caplog):
-    manifest = desk.normalized(desk.record())
+    manifest = desk.normalize(desk.record())
     Path(database).parent.mkdir()
     hold = (
         "import duckdb, sys, time; duckdb.connect(sys.argv[1]).close();"
@@ -174,8 +174,8 @@ def test_the_order_of_columns_is_free(desk, tmp_path, order, data):
     ],
 )
 def test_columns_that_do_not_fit_are_named(desk, database, change, told):
-    manifest = desk.normalized(desk.record())
-    load(desk.lake, desk.normalized(), database)
+    manifest = desk.normalize(desk.record())
+    load(desk.lake, desk.normalize(), database)
     query(database, f"ALTER TABLE interactions {change}")
     with pytest.raises(LoadError, match=told):
         load(desk.lake, manifest, database)
@@ -203,7 +203,7 @@ except LoadError as wrong:
 def test_no_room_is_named_and_the_next_load_goes_on(desk, database, room):
     """A real limit of a file's size stands for a full disk: the system refuses to write in the same way."""
     noise = [desk.record(InteractionId=key, Note=os.urandom(9000).hex()) for key in IDS]
-    manifest = desk.normalized(*noise)
+    manifest = desk.normalize(*noise)
     begin = [sys.executable, "-c", FULL, desk.lake.root, database, str(room)]
     said = json.dumps(pack(manifest)) + "\n"
     done = subprocess.run(begin, input=said, capture_output=True, text=True, cwd=ROOT, timeout=60, check=True)
@@ -218,7 +218,7 @@ def test_no_room_is_named_and_the_next_load_goes_on(desk, database, room):
 def test_a_file_that_a_dead_load_left_half_made_is_made_anew(desk, database, left):
     Path(database).parent.mkdir()
     Path(database).write_bytes(left)
-    assert load(desk.lake, desk.normalized(desk.record()), database).inserted == 1
+    assert load(desk.lake, desk.normalize(desk.record()), database).inserted == 1
 
 
 def test_the_newest_wins_in_any_order(desk, tmp_path):
@@ -236,7 +236,7 @@ def test_the_newest_wins_in_any_order(desk, tmp_path):
 
 
 def test_the_columns_are_the_agreed_ones_and_instants_keep_their_zone(desk, database):
-    load(desk.lake, desk.normalized(desk.record(Timestamp="2026-01-02T10:00:00.000001+02:00", Emoji="🚀")), database)
+    load(desk.lake, desk.normalize(desk.record(Timestamp="2026-01-02T10:00:00.000001+02:00", Emoji="🚀")), database)
     columns = query(database, "SELECT column_name, data_type FROM information_schema.columns ORDER BY ordinal_position")
     assert [name for name, _ in columns] == CANONICAL.names
     assert {kind for name, kind in columns if name.endswith(("_at", "_start", "_end"))} == {"TIMESTAMP WITH TIME ZONE"}
@@ -247,20 +247,20 @@ def test_the_columns_are_the_agreed_ones_and_instants_keep_their_zone(desk, data
 
 def test_the_same_interaction_of_two_contacts_is_one_row(desk, database):
     for contact in ("c1", "c2"):
-        last = desk.normalized(desk.record(), contact=contact)
+        last = desk.normalize(desk.record(), contact=contact)
         load(desk.lake, last, database)
     assert query(database, f"SELECT count(*), count(DISTINCT ({', '.join(KEY)})) FROM interactions") == [(1, 1)]
 
 
 def test_accounts_do_not_meet(desk, database):
     for account in ("one", "two"):
-        load(desk.lake, desk.normalized(desk.record(), account=account), database)
+        load(desk.lake, desk.normalize(desk.record(), account=account), database)
     assert len(table(database)) == 2
 
 
 @pytest.mark.parametrize("name", ['we"ird; DROP TABLE x', "select", "ä ö", "main.inter'actions"])
 def test_any_table_name_is_a_name_and_nothing_else(desk, database, name):
-    load(desk.lake, desk.normalized(desk.record()), database, name)
+    load(desk.lake, desk.normalize(desk.record()), database, name)
     assert query(database, f"SELECT count(*) FROM {quote_name(name)}") == [(1,)]
     assert query(database, "SELECT table_name FROM information_schema.tables") == [(name.removeprefix("main."),)]
 
@@ -279,7 +279,7 @@ def test_a_quoted_name_names_itself(memory, name):
 def test_a_table_of_another_shape_is_left_as_it_is(desk, database):
     Path(database).parent.mkdir()
     query(database, "CREATE TABLE interactions AS SELECT 'mine' AS precious")
-    manifest = desk.normalized(desk.record())
+    manifest = desk.normalize(desk.record())
     with pytest.raises(LoadError, match=r"DuckDB refused the rows of table .interactions. .*the table is unchanged"):
         load(desk.lake, manifest, database)
     assert query(database, "SELECT * FROM interactions") == [("mine",)]
@@ -292,7 +292,7 @@ def test_nobody_is_quoted_when_a_table_does_not_fit(desk, database):
         f'"{field.name}" {"TINYINT" if field.name == "contact_id" else sql_type(field)}' for field in CANONICAL
     )
     query(database, f"CREATE TABLE interactions ({columns})")
-    manifest = desk.normalized(desk.record())
+    manifest = desk.normalize(desk.record())
     with pytest.raises(LoadError, match="its columns, types or constraints may not fit") as told:
         load(desk.lake, manifest, database)
     asked = pq.read_table(desk.lake.full(manifest.files[0].path), columns=["contact_id"])[0][0].as_py()
@@ -301,9 +301,9 @@ def test_nobody_is_quoted_when_a_table_does_not_fit(desk, database):
 
 @pytest.mark.parametrize("harm", ["gone", "garbled", "foreign"])
 def test_files_that_are_gone_or_garbled_change_nothing(desk, database, harm):
-    load(desk.lake, desk.normalized(desk.record(InteractionId=IDS[5])), database)
+    load(desk.lake, desk.normalize(desk.record(InteractionId=IDS[5])), database)
     before = table(database)
-    manifest = desk.normalized(desk.record(), desk.record(InteractionId=IDS[1]), account="other")
+    manifest = desk.normalize(desk.record(), desk.record(InteractionId=IDS[1]), account="other")
     path = Path(desk.lake.full(manifest.files[0].path))
     if harm == "gone":
         path.unlink()
@@ -318,7 +318,7 @@ def test_files_that_are_gone_or_garbled_change_nothing(desk, database, harm):
 
 
 def test_fewer_rows_than_the_manifest_says_are_not_loaded(desk, database):
-    manifest = desk.normalized(desk.record())
+    manifest = desk.normalize(desk.record())
     tampered = msgspec.structs.replace(manifest, counts=manifest.counts + Counts(canonical=1))
     with pytest.raises(Unreconciled, match="2 rows are in the manifest, 1 in its files"):
         load(desk.lake, tampered, database)
@@ -330,14 +330,14 @@ def test_a_file_that_is_no_database_is_told_at_once(desk, tmp_path):
     path.write_text("not a database " * 500)
     began = time.monotonic()
     with pytest.raises(LoadError, match=r"cannot be opened \(notes.txt: IOException\)"):
-        load(desk.lake, desk.normalized(), str(path))
+        load(desk.lake, desk.normalize(), str(path))
     assert time.monotonic() - began < 60
 
 
 def test_a_database_below_a_file_is_a_config_error(desk, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="Check its path"):
-        load(desk.lake, desk.normalized(), str(tmp_path / "file" / "x" / "all.duckdb"))
+        load(desk.lake, desk.normalize(), str(tmp_path / "file" / "x" / "all.duckdb"))
 
 
 LOAD = """
@@ -353,7 +353,7 @@ for manifest in json.loads(sys.stdin.readline()):
 
 
 def test_two_processes_at_once_take_turns(desk, database):
-    accounts = [desk.normalized(desk.record(), account=f"account {n}") for n in range(4)]
+    accounts = [desk.normalize(desk.record(), account=f"account {n}") for n in range(4)]
     begin = [sys.executable, "-c", LOAD, desk.lake.root, database]
     loaders = [
         subprocess.Popen(begin, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in "12"
@@ -370,14 +370,14 @@ def test_two_processes_at_once_take_turns(desk, database):
 
 
 def test_a_schema_that_is_not_there_is_made(desk, database):
-    manifest = desk.normalized(desk.record())
+    manifest = desk.normalize(desk.record())
     assert load(desk.lake, manifest, database, "crm.interactions").inserted == 1
     assert load(desk.lake, manifest, database, "crm.interactions").unchanged == 1
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_which_of_two_alike_is_kept_does_not_depend_on_their_order(desk, order):
-    raw = desk.normalized(desk.record(InteractionId=IDS[0]))
+    raw = desk.normalize(desk.record(InteractionId=IDS[0]))
     [row] = pq.read_table(desk.lake.full(raw.files[0].path)).to_pylist()
     twice = [{**row, "contact_id": name} for name in ("a", "b")][::order]
     with duckdb.connect() as connection:
@@ -403,8 +403,8 @@ def test_a_reader_holds_up_nobody(desk, database, monkeypatch, caplog):
 
 def test_a_failed_load_beside_a_reader_leaves_the_file(desk, database, monkeypatch):
     monkeypatch.setattr(duckdb_turn, "PATIENCE", 0.5)
-    load(desk.lake, desk.normalized(desk.record()), database)
-    manifest = desk.normalized(desk.record(InteractionId=IDS[1]), account="other")
+    load(desk.lake, desk.normalize(desk.record()), database)
+    manifest = desk.normalize(desk.record(InteractionId=IDS[1]), account="other")
     tampered = msgspec.structs.replace(manifest, counts=manifest.counts + Counts(canonical=1))
     with reading(database), pytest.raises(Unreconciled):
         load(desk.lake, tampered, database)
@@ -414,8 +414,8 @@ def test_a_failed_load_beside_a_reader_leaves_the_file(desk, database, monkeypat
 
 def test_loads_beside_a_reader_take_turns(desk, database):
     """Each of two loads would copy the file, and the second would undo the first."""
-    load(desk.lake, desk.normalized(desk.record(), account="first"), database)
-    accounts = [desk.normalized(desk.record(), account=f"account {n}") for n in range(4)]
+    load(desk.lake, desk.normalize(desk.record(), account="first"), database)
+    accounts = [desk.normalize(desk.record(), account=f"account {n}") for n in range(4)]
     begin = [sys.executable, "-c", LOAD, desk.lake.root, database]
     with reading(database):
         loaders = [
@@ -458,7 +458,7 @@ def ask(reader):
 @pytest.mark.parametrize("version", ["v1.2.0", "v1.0.0"])
 def test_a_file_of_an_older_format_is_made_and_loaded_again(desk, database, version):
     for _ in range(2):
-        manifest = desk.normalized(desk.record(), desk.record(InteractionId=IDS[1]))
+        manifest = desk.normalize(desk.record(), desk.record(InteractionId=IDS[1]))
         DuckDBTable(database, storage_version=version).load(desk.lake, manifest)
     [[tags]] = query(database, "SELECT tags FROM duckdb_databases() WHERE database_name = current_database()")
     assert tags["storage_version"].startswith(version[:4])
@@ -483,7 +483,7 @@ def test_a_column_of_a_newer_version_is_added_to_table_and_rows(desk, database):
 
 
 def test_files_of_a_newer_version_are_not_loaded_by_older_code(desk, database):
-    manifest = msgspec.structs.replace(desk.normalized(desk.record()), schema_version=NEXT)
+    manifest = msgspec.structs.replace(desk.normalize(desk.record()), schema_version=NEXT)
     with pytest.raises(ConfigError, match=rf"has schema version {NEXT}.*Upgrade"):
         load(desk.lake, manifest, database)
 
@@ -491,7 +491,7 @@ def test_files_of_a_newer_version_are_not_loaded_by_older_code(desk, database):
 def test_erased_contacts_are_gone_and_nobody_else(desk, database):
     records = [(contact, desk.record(InteractionId=key)) for contact, key in zip("abc", IDS, strict=False)]
     for contact, record in records:
-        load(desk.lake, desk.normalized(record, contact=contact), database)
+        load(desk.lake, desk.normalize(record, contact=contact), database)
     place = DuckDBTable(database)
     vendor, account = query(database, "SELECT DISTINCT vendor, account FROM interactions")[0]
     known = [Contact(*row) for row in query(database, "SELECT contact_id, contact_id_kind FROM interactions")]

@@ -1100,7 +1100,7 @@ def sandbox():
         yield running
 
 
-def connected(sandbox, **extra):
+def build_login(sandbox, **extra):
     known = sandbox.connections[VENDOR.name]
     fields = {name: known[name] for name in ("host", "login", "password")}
     return build_credentials(VENDOR, **fields, extra={**known["extra"], **extra})
@@ -1112,7 +1112,7 @@ def test_the_table_is_what_the_oracle_knows(sandbox, tmp_path, start, form, size
     end = "2026-01-06T03:00:00.25Z"
     job = Job(
         vendor=VENDOR,
-        credentials=connected(sandbox, response_format=form),
+        credentials=build_login(sandbox, response_format=form),
         lake=Lake.at(str(tmp_path)),
         window=Window.of(start, end),
         contacts=[VENDOR.contact(text) for text in sandbox.contacts(VENDOR.name)],
@@ -1136,7 +1136,7 @@ def facts(path):
     ("extra", "verdict"), [({}, ContactNotFound), ({"api_key": "other"}, AuthRejected)], ids=["right", "wrong"]
 )
 def test_the_probe_tells_right_credentials_from_wrong_ones(sandbox, extra, verdict):
-    made = connected(sandbox, **extra)
+    made = build_login(sandbox, **extra)
 
     async def probe():
         async with connect(VENDOR, made) as client:

@@ -30,7 +30,7 @@ IDS = [f"{n:032X}" for n in range(1, 200)]
 
 
 def test_counts_add_up(desk):
-    manifest = desk.normalized(
+    manifest = desk.normalize(
         desk.record(),
         desk.record(),
         desk.record(InteractionId=IDS[0]),
@@ -106,7 +106,7 @@ def test_no_record_with_its_own_content_is_dropped_in_silence(memory_desk, some,
 def test_a_record_that_is_written_otherwise_is_a_repeat(desk):
     spelled = b'{"Id":7,"Interaction":"Email","Occurred":"2026-01-02T10:00:00Z",%s}'
     more = (b'"City":"Krak\\u00f3w","X":[1,2.10]', '"X" : [1, 2.10], "City":"Krak\u00f3w"'.encode())
-    counts = desk.normalized(*(spelled % some for some in more), vendor="which50").counts
+    counts = desk.normalize(*(spelled % some for some in more), vendor="which50").counts
     assert (counts.canonical, counts.repeated) == (1, 1)
 
 
@@ -134,7 +134,7 @@ def test_a_reject_keeps_its_reason_its_bytes_and_where_it_came_from(desk):
 def test_the_tables_have_the_agreed_columns(desk):
     import pyarrow.parquet as pq
 
-    manifest = desk.normalized(desk.record(), b"{}")
+    manifest = desk.normalize(desk.record(), b"{}")
     for files, schema in ((manifest.files, CANONICAL), (manifest.rejects, REJECTS)):
         with desk.lake.fs.open(desk.lake.full(files[0].path), "rb") as stream:
             assert pq.ParquetFile(stream).schema_arrow.equals(schema, check_metadata=True)
@@ -143,7 +143,7 @@ def test_the_tables_have_the_agreed_columns(desk):
 
 def test_rows_lie_under_their_utc_day(desk):
     days = ("2026-01-02T00:00:00Z", "2026-01-02T23:59:59.999999Z", "2026-01-03T00:30:00+02:00", "2026-01-09T00:00:00Z")
-    manifest = desk.normalized(
+    manifest = desk.normalize(
         *(desk.record(InteractionId=key, Timestamp=at) for key, at in zip(IDS, days, strict=False))
     )
     assert {file.path.split("/")[3]: file.rows for file in manifest.files} == {
@@ -154,7 +154,7 @@ def test_rows_lie_under_their_utc_day(desk):
 
 def test_a_window_normalized_again_replaces_its_own_files_only(any_desk):
     raw = any_desk.land(any_desk.record(), any_desk.record(InteractionId=IDS[1]), b"{}")
-    neighbour = any_desk.normalized(any_desk.record(), account="neighbour")
+    neighbour = any_desk.normalize(any_desk.record(), account="neighbour")
     first = normalize(any_desk.lake, raw, now=datetime(2026, 4, 1, tzinfo=UTC))
     second = normalize(any_desk.lake, raw, now=datetime(2026, 4, 2, tzinfo=UTC))
     assert any_desk.rows(second.files)
@@ -239,7 +239,7 @@ def test_files_that_hold_more_or_less_than_the_manifest_says(desk):
 
 
 def test_an_empty_window_is_normalized_to_nothing(desk):
-    manifest = desk.normalized()
+    manifest = desk.normalize()
     assert (manifest.files, manifest.rejects, manifest.counts.canonical) == ((), (), 0)
     assert desk.lake.read(manifest.place.manifest, Manifest) == manifest
 
@@ -301,7 +301,7 @@ def test_a_slow_run_does_not_undo_a_newer_one(desk, monkeypatch):
         yield from list(batches(lake, manifest))  # read, and not yet published
         monkeypatch.undo()
         newer = [desk.record(), desk.record(InteractionId="B" * 32)]
-        assert desk.normalized(*newer, extracted_at=datetime(2026, 3, 1, tzinfo=UTC)).counts.canonical == 2
+        assert desk.normalize(*newer, extracted_at=datetime(2026, 3, 1, tzinfo=UTC)).counts.canonical == 2
 
     monkeypatch.setattr(module, "_read_batches", overtaken)
     with pytest.raises(WindowSuperseded, match="another extraction of the same window"):

@@ -126,7 +126,7 @@ def lake(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory):
+def shared_lake(tmp_path_factory):
     return Lake.at(str(tmp_path_factory.mktemp("lake")))
 
 
@@ -157,14 +157,14 @@ WORDS = ("subject", "status", "campaign_id", "campaign_name", "message_id", "int
 
 
 @given(st.fixed_dictionaries(dict.fromkeys(WORDS, HOSTILE)), st.dictionaries(HOSTILE, HOSTILE, max_size=3), HOSTILE)
-def test_nothing_that_a_vendor_sends_becomes_a_part_of_the_page(shared, values, fields, raw):
+def test_nothing_that_a_vendor_sends_becomes_a_part_of_the_page(shared_lake, values, fields, raw):
     rows = [
         make_row(**values, attributes=json.dumps(fields, ensure_ascii=False)),
         make_row(1, channel="other", action="other", native_type=values["subject"]),
         make_row(2, rejected=raw, attributes=None, interaction_id=None, record=raw.encode()),
     ]
     cover = Cover(NOON, values["status"], None, [values["subject"]], gaps=[raw])
-    text, page = make_page(shared, rows, cover=cover, contacts=[Contact(values["account"], "contact_id")])
+    text, page = make_page(shared_lake, rows, cover=cover, contacts=[Contact(values["account"], "contact_id")])
     parsed = Parsed(text)
     assert (parsed.records, page.rows, parsed.open) == (3, 3, [])
     assert set(parsed.elements) <= ELEMENTS
@@ -174,8 +174,8 @@ def test_nothing_that_a_vendor_sends_becomes_a_part_of_the_page(shared, values, 
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=50))
-def test_what_can_be_shown_is_shown_as_it_is(shared, text):
-    page, _ = make_page(shared, [make_row(subject=text)])
+def test_what_can_be_shown_is_shown_as_it_is(shared_lake, text):
+    page, _ = make_page(shared_lake, [make_row(subject=text)])
     assert f"“{text}”" in Parsed(page).text
 
 
@@ -243,11 +243,11 @@ class TestTimes:
 
 
 @given(st.lists(st.lists(st.integers(0, 10**6), max_size=6), min_size=1, max_size=4))
-def test_each_persons_records_are_under_that_person_in_order_of_time(shared, people):
+def test_each_persons_records_are_under_that_person_in_order_of_time(shared_lake, people):
     groups = [
         [make_row(n, interaction_id=f"i{place}-{n}-") for n in sorted(minutes)] for place, minutes in enumerate(people)
     ]
-    text, page = make_page(shared, *groups)
+    text, page = make_page(shared_lake, *groups)
     assert re.findall(r"i\d+-\d+-", text) == [row["interaction_id"] for rows in groups for row in rows]
     assert page.rows == sum(map(len, groups))
 

@@ -57,7 +57,7 @@ def people(sandbox, name):
 def ask(sandbox, vendor, lake):
     """Ask about people; ``where`` is another lake, ``login`` and the like change the connection."""
 
-    def asked(ids, where=lake, password=None, asked_by=None, **chosen):
+    def answer(ids, where=lake, password=None, asked_by=None, **chosen):
         known = sandbox.connections[vendor.name]
         password = known.get("password", "") if password is None else password
         extra = {**known["extra"], "account": "acme"}
@@ -66,7 +66,7 @@ def ask(sandbox, vendor, lake):
             where, person_request.check_request(vendor, ids, **chosen), credentials, limits=QUICK, asked_by=asked_by
         )
 
-    return asked
+    return answer
 
 
 def table(lake, found):

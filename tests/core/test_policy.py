@@ -49,7 +49,7 @@ def policy(given=None, about=PLAIN):
     return read_policy(about, given, lambda conn_id: read_key(replace(CONNECTION, conn_id=conn_id)))
 
 
-def hashed(text):
+def hash_text(text):
     return f"hmac:2026-11:{hmac.new(SECRET.encode(), text.encode(), sha256).hexdigest()}"
 
 
@@ -74,7 +74,7 @@ def batch(*rows):
         ("drop", None),
         ("mask", MASKED),
         ("mask_codes", "Your code: ***"),
-        ("hmac", hashed("Your code: 123456")),
+        ("hmac", hash_text("Your code: 123456")),
     ],
 )
 def test_an_action_changes_a_column_and_leaves_null_and_the_others(action, expected):
@@ -92,8 +92,8 @@ def test_an_action_changes_a_column_and_leaves_null_and_the_others(action, expec
         ("attributes.b", "mask", '{"a":1.10,"b":{"c":[1]}}', '{"a":1.10,"b":"***"}'),
         ("attributes.B", "mask", '{"b":1,"B":2}', '{"b":"***","B":"***"}'),
         ("attributes.b", "mask", '{"b":null}', '{"b":null}'),
-        ("attributes.b", "hmac", '{"b":"\\u00e9"}', f'{{"b":"{hashed("é")}"}}'),
-        ("attributes.b", "hmac", '{"b":1.10}', f'{{"b":"{hashed("1.10")}"}}'),
+        ("attributes.b", "hmac", '{"b":"\\u00e9"}', f'{{"b":"{hash_text("é")}"}}'),
+        ("attributes.b", "hmac", '{"b":1.10}', f'{{"b":"{hash_text("1.10")}"}}'),
         ("attributes.b", "mask_codes", '{"b":"a 123456"}', '{"b":"a ***"}'),
         ("attributes.b", "mask_codes", '{"b":123456}', '{"b":"***"}'),
         ("attributes.b", "mask_codes", '{"b": "none"}', '{"b":"none"}'),
@@ -161,8 +161,8 @@ def test_one_value_has_one_hash_wherever_it_stands():
     )
     given = {"fields": dict.fromkeys(("contact_id", "status", "attributes.m"), "hmac"), "key": "k"}
     found = policy(given).apply(rows)
-    assert found.column("contact_id").to_pylist() == found.column("status").to_pylist() == [hashed("jo@x.example")]
-    assert json.loads(found.column("attributes")[0].as_py())["m"] == hashed("jo@x.example")
+    assert found.column("contact_id").to_pylist() == found.column("status").to_pylist() == [hash_text("jo@x.example")]
+    assert json.loads(found.column("attributes")[0].as_py())["m"] == hash_text("jo@x.example")
     assert policy(given).apply(rows).equals(found)
 
 
@@ -357,7 +357,7 @@ def test_rejects_keep_the_reason_and_nothing_of_the_vendors(desk):
     done = normalize(desk.lake, raw, rejects_share=1.0, policy=policy({"fields": {"contact_id": "hmac"}, "key": "k"}))
     rows = desk.rows(done.rejects)
     assert [row["reason"] for row in rows] == ["InteractionId is missing", "the record is not a JSON object"]
-    assert {(row["payload"], row["context"], row["contact_id"]) for row in rows} == {(b"", "", hashed("c1"))}
+    assert {(row["payload"], row["context"], row["contact_id"]) for row in rows} == {(b"", "", hash_text("c1"))}
     assert [row["payload"] for row in desk.rows(raw.files)][1] == b"jo@x.example"  # raw/ stays as it is
 
 
@@ -405,7 +405,7 @@ def test_a_changed_policy_is_applied_by_normalizing_and_loading_again(desk, tmp_
         assert loaded.rows == 1
         with duckdb.connect(str(tmp_path / "all.duckdb")) as connection:
             found += connection.sql("SELECT attributes ->> 'EmailAddressUsed' FROM interactions").fetchall()
-    assert [one for (one,) in found] == ["jo@x.example", "***", hashed("jo@x.example"), "jo@x.example"]
+    assert [one for (one,) in found] == ["jo@x.example", "***", hash_text("jo@x.example"), "jo@x.example"]
 
 
 def test_a_run_that_loads_an_older_version_loads_the_current_policy(desk, tmp_path):

@@ -46,7 +46,7 @@ def _no_proxy(monkeypatch):
 
 
 @contextmanager
-def served(handler, context=None):
+def serve_in_thread(handler, context=None):
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         if context is not None:
             server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
@@ -65,7 +65,7 @@ class Quiet(BaseHTTPRequestHandler):
     def log_message(self, *_):
         """Nobody reads it."""
 
-    def answered(self, status, body=b"[]"):
+    def answer(self, status, body=b"[]"):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -77,7 +77,7 @@ class Vendor(Quiet):
     """Answers whatever it is asked."""
 
     def do_GET(self):
-        self.answered(200)
+        self.answer(200)
 
 
 @pytest.fixture
@@ -92,13 +92,13 @@ def proxy():
                 def do_CONNECT(self):
                     seen.append((self.path, self.headers["Proxy-Authorization"]))
                     if status:
-                        return self.answered(status, b"")
+                        return self.answer(status, b"")
                     host, _, port = self.path.rpartition(":")
                     self.close_connection = True
                     with socket.create_connection((host, int(port)), timeout=10) as there:
                         self.send_response(200)
                         self.end_headers()
-                        piped(self.connection, there)
+                        pipe(self.connection, there)
                     return None
 
                 def do_GET(self):
@@ -109,15 +109,15 @@ def proxy():
                     given = {name: value for name, value in self.headers.items() if not name.startswith("Proxy-")}
                     there.request("GET", f"/{path}", headers=given)
                     answer = there.getresponse()
-                    self.answered(answer.status, answer.read())
+                    self.answer(answer.status, answer.read())
                     there.close()
 
-            return opened.enter_context(served(Proxy)), seen
+            return opened.enter_context(serve_in_thread(Proxy)), seen
 
         yield start
 
 
-def piped(one, other):
+def pipe(one, other):
     other_of = {one: other, other: one}
     while True:
         for ready in select.select([one, other], [], [], 10)[0]:
@@ -157,7 +157,7 @@ def tls(certificate):
     """The port of a vendor that speaks TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    with served(Vendor, context) as port:
+    with serve_in_thread(Vendor, context) as port:
         yield port
 
 
@@ -171,7 +171,7 @@ def of(host, password="a-token", **extra):
     return build_credentials(WHICH50, host, "", password, {"allow_http": host.startswith("http://"), **extra})
 
 
-def asked(credentials):
+def ask(credentials):
     """The vendor's cheapest request, as the Test button sends it."""
 
     async def probe():
@@ -184,14 +184,14 @@ def asked(credentials):
     return asyncio.run(probe())
 
 
-def sandboxed(sandbox):
+def build_login(sandbox):
     given = sandbox.connections["which50"]
     return of(given["host"], given["password"])
 
 
 def test_an_untrusted_certificate_is_named_and_not_retried(tls):
     with pytest.raises(ConfigError) as caught:
-        asked(of(f"https://127.0.0.1:{tls}/Which50API"))
+        ask(of(f"https://127.0.0.1:{tls}/Which50API"))
     said = str(caught.value)
     assert said.startswith("which50: the certificate of 127.0.0.1 is not trusted (self-signed certificate).")
     assert "Check the connection's host." in said
@@ -199,7 +199,7 @@ def test_an_untrusted_certificate_is_named_and_not_retried(tls):
 
 
 def test_verification_can_be_left_out(tls):
-    assert asked(of(f"https://127.0.0.1:{tls}/Which50API", verify_tls=False)).status == 200
+    assert ask(of(f"https://127.0.0.1:{tls}/Which50API", verify_tls=False)).status == 200
 
 
 TRUSTED = """
@@ -224,15 +224,18 @@ def test_an_authority_of_ones_own_is_named_by_the_environment(tls, certificate):
 
 
 def test_a_host_that_speaks_no_tls():
-    with served(Vendor) as port, pytest.raises(Unavailable, match=r"not in TLS\. Check the connection's host: its sch"):
-        asked(of(f"https://127.0.0.1:{port}/Which50API"))
+    with (
+        serve_in_thread(Vendor) as port,
+        pytest.raises(Unavailable, match=r"not in TLS\. Check the connection's host: its sch"),
+    ):
+        ask(of(f"https://127.0.0.1:{port}/Which50API"))
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
 def test_the_environments_proxy_is_used(proxy, sandbox, monkeypatch, name):
     port, seen = proxy()
     monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
-    assert asked(sandboxed(sandbox)).status == 200
+    assert ask(build_login(sandbox)).status == 200
     [(address, login)] = seen
     assert address.startswith(sandbox.connections["which50"]["host"])
     assert login is None
@@ -241,14 +244,14 @@ def test_the_environments_proxy_is_used(proxy, sandbox, monkeypatch, name):
 def test_https_goes_through_a_tunnel_and_the_proxy_sees_no_path(proxy, tls, monkeypatch):
     port, seen = proxy()
     monkeypatch.setenv("HTTPS_PROXY", f"http://somebody:a%20word@127.0.0.1:{port}")
-    assert asked(of(f"https://127.0.0.1:{tls}/Which50API", verify_tls=False)).status == 200
+    assert ask(of(f"https://127.0.0.1:{tls}/Which50API", verify_tls=False)).status == 200
     assert seen == [(f"127.0.0.1:{tls}", "Basic c29tZWJvZHk6YSB3b3Jk")]
 
 
 def test_the_session_for_people_goes_the_same_way(proxy, sandbox, monkeypatch):
     port, seen = proxy()
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
-    with open_session(WHICH50, sandboxed(sandbox)) as client:
+    with open_session(WHICH50, build_login(sandbox)) as client:
         assert client.get("contactLists").ok
     assert len(seen) == 1
 
@@ -257,16 +260,16 @@ def test_no_proxy_where_the_environment_says_so(proxy, sandbox, monkeypatch):
     port, seen = proxy()
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
     monkeypatch.setenv("NO_PROXY", "example.com,127.0.0.0/8")
-    assert asked(sandboxed(sandbox)).status == 200
+    assert ask(build_login(sandbox)).status == 200
     assert seen == []
 
 
 def test_a_password_in_netrc_is_never_sent(sandbox, monkeypatch, tmp_path):
     (tmp_path / "netrc").write_text("machine 127.0.0.1\nlogin stranger\npassword from-netrc\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    assert asked(sandboxed(sandbox)).status == 200
+    assert ask(build_login(sandbox)).status == 200
     with pytest.raises(AuthRejected):
-        asked(of(sandbox.connections["which50"]["host"], "not-the-token"))
+        ask(of(sandbox.connections["which50"]["host"], "not-the-token"))
 
 
 def closed_port():
@@ -278,7 +281,7 @@ def closed_port():
 def test_a_proxy_that_is_not_there_is_named_as_such(sandbox, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", f"http://somebody:secret-word@127.0.0.1:{closed_port()}")
     with pytest.raises(Unavailable, match=r"the proxy cannot be reached. Check HTTPS_PROXY and NO_PROXY") as caught:
-        asked(sandboxed(sandbox))
+        ask(build_login(sandbox))
     assert "secret-word" not in str(caught.value)
 
 
@@ -286,13 +289,13 @@ def test_a_proxy_that_refuses(proxy, tls, monkeypatch):
     port, _ = proxy(407)
     monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{port}")
     with pytest.raises(Unavailable, match=r"the proxy refuses to connect to the host \(HTTP 407\)"):
-        asked(of(f"https://127.0.0.1:{tls}/Which50API"))
+        ask(of(f"https://127.0.0.1:{tls}/Which50API"))
 
 
 def test_a_proxy_of_another_kind(sandbox, monkeypatch):
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
     with pytest.raises(ConfigError, match=r"a proxy of the kind socks5://\. Only http:// and https:// can be used"):
-        asked(sandboxed(sandbox))
+        ask(build_login(sandbox))
 
 
 @pytest.mark.parametrize(

@@ -22,11 +22,11 @@ from airflow_provider_interactions.http.retry import (
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def headed(value):
+def build_response(value):
     return Response(429, {"retry-after": value}, b"")
 
 
-def spelled(now):
+def spell_delays(now):
     """Anything a Retry-After may hold: seconds, dates around now, garbage."""
     dates = st.timedeltas(timedelta(-400), timedelta(400)).map(lambda off: format_datetime(now + off, usegmt=True))
     numbers = st.one_of(st.integers(-(10**6), 10**6), st.floats(-100, 100)).map(str)
@@ -53,12 +53,12 @@ def spelled(now):
     ],
 )
 def test_retry_after_in_all_its_spellings(value, seconds):
-    assert read_retry_after(headed(value), NOW) == seconds
+    assert read_retry_after(build_response(value), NOW) == seconds
 
 
 @given(st.integers(0, 10**9))
 def test_retry_after_in_seconds(seconds):
-    assert read_retry_after(headed(str(seconds)), NOW) == min(seconds, LONGEST_WAIT)
+    assert read_retry_after(build_response(str(seconds)), NOW) == min(seconds, LONGEST_WAIT)
 
 
 @given(st.datetimes(datetime(1990, 1, 1), datetime(2200, 1, 1)), st.timedeltas(timedelta(-9), timedelta(9)))  # noqa: DTZ001
@@ -66,12 +66,14 @@ def test_retry_after_as_a_date(moment, ahead):
     now = moment.replace(microsecond=0, tzinfo=UTC)
     when = (now + ahead).replace(microsecond=0)
     wait = (when - now).total_seconds()
-    assert read_retry_after(headed(format_datetime(when, usegmt=True)), now) == max(0.0, min(wait, LONGEST_WAIT))
+    assert read_retry_after(build_response(format_datetime(when, usegmt=True)), now) == max(
+        0.0, min(wait, LONGEST_WAIT)
+    )
 
 
 @given(st.one_of(st.text(max_size=40), st.text("0123456789 :,+-.GMTJanFebThu", max_size=40)))
 def test_any_retry_after_is_a_time_or_nothing(value):
-    seconds = read_retry_after(headed(value), NOW)
+    seconds = read_retry_after(build_response(value), NOW)
     assert seconds is None or seconds >= 0
 
 
@@ -79,11 +81,11 @@ def test_without_a_retry_after():
     assert read_retry_after(Response(503, {}, b""), NOW) is None
 
 
-@given(st.lists(spelled(NOW), min_size=8, max_size=8), st.floats(0.01, 2), st.floats(2, 60))
+@given(st.lists(spell_delays(NOW), min_size=8, max_size=8), st.floats(0.01, 2), st.floats(2, 60))
 def test_pauses_never_fall_below_the_own_schedule(values, first, last):
     tries = Tries(Limits(first_wait=first, last_wait=last, patience=LONGEST_WAIT))
     for n, value in enumerate(values):
-        asked = None if value is None else read_retry_after(headed(value), NOW)
+        asked = None if value is None else read_retry_after(build_response(value), NOW)
         pause = tries.pause_after(Unavailable("x", retry_after=asked))
         assert pause >= max(min(last, first * 2**n), asked or 0.0)
         assert pause <= max(last + first, asked or 0.0)
@@ -125,5 +127,5 @@ def test_what_is_retried_is_a_function_of_the_error():
 
 
 def test_a_retry_after_without_end_is_a_week():
-    assert read_retry_after(headed("9" * 400), NOW) == LONGEST_WAIT
-    assert read_retry_after(headed("Fri, 31 Dec 9999 23:59:59 GMT"), NOW) == LONGEST_WAIT
+    assert read_retry_after(build_response("9" * 400), NOW) == LONGEST_WAIT
+    assert read_retry_after(build_response("Fri, 31 Dec 9999 23:59:59 GMT"), NOW) == LONGEST_WAIT

@@ -47,7 +47,7 @@ def jobs(request, running, tmp_path, tools):
     people = [vendor.contact(text, vendor.contact_kinds[0]) for text in running.contacts(vendor.name)]
     options = build_options(vendor, OPTIONS.get(vendor.name, {}))
 
-    def made(window, lake, **changed):
+    def build_jobs(window, lake, **changed):
         changed = {"limits": tools.quick, **changed}
         opened = Lake.at(str(tmp_path / lake))
         cut = [people[:3], people[3:]]
@@ -56,10 +56,10 @@ def jobs(request, running, tmp_path, tools):
             for n, part in enumerate(cut)
         ]
 
-    return made
+    return build_jobs
 
 
-def asked(running, vendor):
+def count_calls(running, vendor):
     """Calls that reached the vendor."""
     paths = running.stats()[vendor.name]["by_path"]
     return sum(n for path, n in paths.items() if "token" not in path)
@@ -110,7 +110,7 @@ def names(lake, layers=("raw", "interactions", "manifests", "rejects")):
 def test_ten_days_at_once_are_ten_days(jobs, running):
     each, days = daily(jobs, history_age=timedelta(0))
     vendor = jobs(TIME, "daily")[0].vendor
-    calls = asked(running, vendor)
+    calls = count_calls(running, vendor)
     running.reset()
     lake, batches, pieces = wide(jobs)
     assert names(lake) == names(each)
@@ -124,7 +124,7 @@ def test_ten_days_at_once_are_ten_days(jobs, running):
         assert rows(lake, raw[0].files, *when) == rows(each, raw[1].files, *when)
         assert lake.read(piece.place.manifest, Manifest) == piece
     assert sum(piece.counts.canonical for piece in pieces) > 0
-    assert asked(running, vendor) * 3 < calls, "it is there to ask for less"
+    assert count_calls(running, vendor) * 3 < calls, "it is there to ask for less"
     assert sum(piece.counts.requests for piece in pieces) == sum(batch.counts.requests for batch in batches)
 
 

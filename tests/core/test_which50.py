@@ -107,7 +107,7 @@ def read(body, status=200, content_type="", who=WHO, **settings):
     return page, requests[0]
 
 
-def mapped(record=RECORD, who=WHO, **fields):
+def map_one(record=RECORD, who=WHO, **fields):
     payload = record if isinstance(record, bytes) else json.dumps({**record, **fields}).encode()
     return map_record(WHICH50, payload, Asked(who))
 
@@ -116,7 +116,7 @@ def rows(page, who=WHO):
     return [map_record(WHICH50, payload, Asked(who)) for payload in page.records]
 
 
-def judged(status, body=b"", content_type=""):
+def classify(status, body=b"", content_type=""):
     return WHICH50.classify(Response(status, {"content-type": content_type}, body))
 
 
@@ -343,9 +343,9 @@ def test_an_odd_byte_costs_its_record_at_most(odd, form, size):
     if meaning is None:
         assert written in page.records[size // 2]
         with pytest.raises(RecordRejected):
-            mapped(page.records[size // 2])
+            map_one(page.records[size // 2])
     else:
-        assert mapped(page.records[size // 2]).subject == meaning
+        assert map_one(page.records[size // 2]).subject == meaning
         assert page.occurred[size // 2] == AT
 
 
@@ -381,7 +381,7 @@ def test_the_offset_of_xml_is_not_applied_again():
 
 @pytest.mark.parametrize("text", ["Email", "EMAIL", "e mail ", "eMail"])
 def test_case_and_blanks_of_a_type_do_not_matter(text):
-    row = mapped(Interaction=text, Status=None)
+    row = map_one(Interaction=text, Status=None)
     assert (row.channel, row.action, row.native_type) == ("email", "sent", text)
 
 
@@ -393,8 +393,8 @@ def test_case_and_blanks_of_a_type_do_not_matter(text):
     ],
 )
 def test_the_action_of_a_message_is_its_last_status(status, action):
-    assert (mapped(Status=status).action, mapped(Interaction="SMS", Status=status).action) == (action, action)
-    assert mapped(Interaction="WebForm", Status=status).action == "submitted"
+    assert (map_one(Status=status).action, map_one(Interaction="SMS", Status=status).action) == (action, action)
+    assert map_one(Interaction="WebForm", Status=status).action == "submitted"
 
 
 @pytest.mark.parametrize(
@@ -410,7 +410,7 @@ def test_the_action_of_a_message_is_its_last_status(status, action):
     ],
 )
 def test_what_a_type_means(native_type, meaning):
-    row = mapped(Interaction=native_type, Status=None)
+    row = map_one(Interaction=native_type, Status=None)
     assert (row.channel, row.action) == meaning
 
 
@@ -420,29 +420,29 @@ def test_every_type_maps_to_words_of_the_table():
 
 def test_the_key_is_a_digest_of_what_does_not_change():
     parts = f'["{WHO.id}","Email","7","3","2026-01-02T09:00:00.123456Z"]'
-    assert mapped().interaction_id == hashlib.sha256(parts.encode()).hexdigest()[:32]
-    same = mapped(Status="Click", Name="New", CampaignName=None, Occurred="2026-01-02T09:00:00.1234569Z")
-    assert same.interaction_id == mapped().interaction_id
+    assert map_one().interaction_id == hashlib.sha256(parts.encode()).hexdigest()[:32]
+    same = map_one(Status="Click", Name="New", CampaignName=None, Occurred="2026-01-02T09:00:00.1234569Z")
+    assert same.interaction_id == map_one().interaction_id
     others = ({"Id": 8}, {"CampaignId": None}, {"Interaction": "SMS"}, {"Occurred": "2026-01-02T09:00:00Z"})
-    assert len({mapped(**fields).interaction_id for fields in ({}, *others)}) == 5
-    assert mapped(who=Contact("x")).interaction_id != mapped().interaction_id
+    assert len({map_one(**fields).interaction_id for fields in ({}, *others)}) == 5
+    assert map_one(who=Contact("x")).interaction_id != map_one().interaction_id
 
 
 @given(st.integers(1, 2**70))
 def test_a_whole_number_makes_one_key_however_it_is_written(number):
     dress = (str(number), f"{number}.0", f"{number}e0", f'"{number}"', f'"{number}.0"', f"{number}0E-1")
-    found = [mapped(json.dumps({**RECORD, "Id": "%"}).replace('"%"', one).encode()) for one in dress]
+    found = [map_one(json.dumps({**RECORD, "Id": "%"}).replace('"%"', one).encode()) for one in dress]
     found += rows(read(xml_list(*(as_xml({**RECORD, "Id": one.strip('"')}) for one in dress)))[0])
-    assert {row.interaction_id for row in found} == {mapped(Id=number).interaction_id}
+    assert {row.interaction_id for row in found} == {map_one(Id=number).interaction_id}
     assert {row.message_id for row in found} == {str(number)}
 
 
 @pytest.mark.parametrize("placeholder", [None, 0, -1, "", " ", 0.0, -1.0, "0", "00000000-0000-0000-0000-000000000000"])
 def test_a_placeholder_is_no_id_and_the_name_takes_its_place(placeholder):
-    one, other = mapped(Id=placeholder, Name="a"), mapped(Id=placeholder, Name="b")
+    one, other = map_one(Id=placeholder, Name="a"), map_one(Id=placeholder, Name="b")
     assert one.message_id is None
     assert one.interaction_id != other.interaction_id
-    assert one.interaction_id == mapped(Id=0, Name="a", Status="x").interaction_id
+    assert one.interaction_id == map_one(Id=0, Name="a", Status="x").interaction_id
 
 
 def in_case(record, case):
@@ -454,13 +454,13 @@ def test_names_in_another_case_are_the_same_names(case):
     page, _ = read(json_list(in_case(RECORD, case), {**RECORD, "id": 8}))
     assert page.occurred == [AT, AT]
     first, second = rows(page)
-    assert first == mapped()
-    assert second == mapped(id=8)
+    assert first == map_one()
+    assert second == map_one(id=8)
     assert second.attributes == '{"id":8}'
     as_text = as_xml(RECORD)
     for name in RECORD:
         as_text = as_text.replace(f"<{name}", f"<{case(name)}").replace(f"</{name}>", f"</{case(name)}>")
-    assert rows(read(xml_list(as_text))[0]) == [mapped()]
+    assert rows(read(xml_list(as_text))[0]) == [map_one()]
 
 
 def test_the_case_of_camel_case_names():
@@ -476,13 +476,13 @@ def test_the_case_of_camel_case_names():
 
 def test_absent_parts_of_the_key_are_null_and_whole_seconds_have_six_digits():
     parts = f'["{WHO.id}","Ereignis ü",null,null,"2026-01-02T09:00:00.000000Z"]'
-    row = mapped({"Interaction": "Ereignis ü", "Occurred": "2026-01-02T10:00:00+01:00"})
+    row = map_one({"Interaction": "Ereignis ü", "Occurred": "2026-01-02T10:00:00+01:00"})
     assert row.interaction_id == hashlib.sha256(parts.encode()).hexdigest()[:32]
     assert (row.message_id, row.campaign_id, row.status, row.subject) == (None, None, None, None)
 
 
 def test_empty_texts_are_null_and_unknown_fields_are_kept():
-    row = mapped(Status="", Name="", CampaignName="", New={"a": [1.5]}, Big=9007199254740993)
+    row = map_one(Status="", Name="", CampaignName="", New={"a": [1.5]}, Big=9007199254740993)
     assert (row.status, row.subject, row.campaign_name) == (None, None, None)
     assert row.attributes == '{"New":{"a": [1.5]},"Big":9007199254740993}'
 
@@ -517,20 +517,20 @@ def test_an_absent_time_is_missing():
     page, _ = read(b'[{"Interaction":"SMS"},5]')
     assert page.occurred == [None, None]
     with pytest.raises(RecordRejected, match="Occurred is missing"):
-        mapped(page.records[0])
+        map_one(page.records[0])
     assert read(xml_list("<ContactInteraction/>"))[0].occurred == [None]
 
 
 @pytest.mark.parametrize("payload", [b"5", b"{", b"\xff", b"<a", b"<a/>", b"<a>x</a>", b"<!DOCTYPE a><a><b/></a>"])
 def test_what_is_no_record_is_rejected(payload):
     with pytest.raises(RecordRejected, match=r"not a JSON object|not an XML element with members"):
-        mapped(payload)
+        map_one(payload)
 
 
 @pytest.mark.parametrize("field", ["Name", "Interaction", "Occurred", "Other"])
 def test_bytes_that_are_no_text_are_rejected(field):
     with pytest.raises(RecordRejected):
-        mapped(json.dumps({**RECORD, field: "%"}).encode().replace(b"%", b"\xff"))
+        map_one(json.dumps({**RECORD, field: "%"}).encode().replace(b"%", b"\xff"))
 
 
 # Times
@@ -554,7 +554,7 @@ def test_any_text_is_a_time_or_refused(text):
 @given(st.integers() | st.none() | st.lists(st.none()) | st.dictionaries(st.text(), st.none()))
 def test_only_text_is_a_time(value):
     with pytest.raises(RecordRejected, match=r"^Occurred is (missing|not a valid ISO 8601 time)$"):
-        mapped(json.dumps({**RECORD, "Occurred": value}).encode())
+        map_one(json.dumps({**RECORD, "Occurred": value}).encode())
 
 
 @pytest.mark.parametrize("count", range(1, 8))
@@ -590,15 +590,15 @@ def test_the_offset_changes_with_the_season_but_the_instant_counts():
 )
 @pytest.mark.parametrize("body", [b"", b'{"Message":"secret"}', b"<Error><Message>secret</Message></Error>", b"<html>"])
 def test_what_a_status_means(status, kind, body):
-    found = judged(status, body)
+    found = classify(status, body)
     assert type(found) is kind
     assert "secret" not in str(found)
 
 
 def test_a_good_answer_is_none_and_a_web_page_is_unavailable():
-    assert judged(200, b"[]", "application/json") is None
-    assert judged(204) is None
-    assert type(judged(200, b"<!DOCTYPE html><html>login", "text/html")) is Unavailable
+    assert classify(200, b"[]", "application/json") is None
+    assert classify(204) is None
+    assert type(classify(200, b"<!DOCTYPE html><html>login", "text/html")) is Unavailable
 
 
 @pytest.mark.parametrize("body", [b"", b'{"Message":"Not found"}', b"<html>404"])
@@ -645,7 +645,7 @@ def test_no_error_shows_the_contact(status):
 # Credentials
 
 
-def signed(**fields):
+def authenticate(**fields):
     return WHICH50.auth(credentials(**fields))
 
 
@@ -654,27 +654,27 @@ def headers(auth, token=""):
 
 
 def test_bearer_is_the_default():
-    assert headers(signed()) == {"Authorization": f"Bearer {SECRET}"}
-    assert not signed().has_tokens
+    assert headers(authenticate()) == {"Authorization": f"Bearer {SECRET}"}
+    assert not authenticate().has_tokens
 
 
 def test_a_named_header():
-    assert headers(signed(auth="header", header_name="X-Api-Key")) == {"X-Api-Key": SECRET}
-    assert headers(signed(auth="header", password="Custom abc")) == {"Authorization": "Custom abc"}
+    assert headers(authenticate(auth="header", header_name="X-Api-Key")) == {"X-Api-Key": SECRET}
+    assert headers(authenticate(auth="header", password="Custom abc")) == {"Authorization": "Custom abc"}
 
 
 def test_basic():
-    packed = headers(signed(auth="basic", password="pä:ss"))["Authorization"].removeprefix("Basic ")
+    packed = headers(authenticate(auth="basic", password="pä:ss"))["Authorization"].removeprefix("Basic ")
     assert base64.b64decode(packed).decode() == "user:pä:ss"
-    assert packed in signed(auth="basic", password="pä:ss").secrets
+    assert packed in authenticate(auth="basic", password="pä:ss").secrets
 
 
 def test_oauth2_with_client_credentials_and_with_a_user():
-    auth = signed(auth="oauth2", token_url="https://login.example.org/token", scope="read")
+    auth = authenticate(auth="oauth2", token_url="https://login.example.org/token", scope="read")
     wanted = {"grant_type": "client_credentials", "client_id": "user", "client_secret": SECRET, "scope": "read"}
     assert (auth.ask.method, auth.ask.url, auth.ask.form) == ("POST", "https://login.example.org/token", wanted)
     assert headers(auth, "tok") == {"Authorization": "Bearer tok"}
-    auth = signed(auth="oauth2", token_url="/token", grant="password")
+    auth = authenticate(auth="oauth2", token_url="/token", grant="password")
     assert (auth.ask.url, auth.ask.form) == (
         f"{HOST}/token",
         {"grant_type": "password", "username": "user", "password": SECRET},
@@ -684,8 +684,8 @@ def test_oauth2_with_client_credentials_and_with_a_user():
 def test_a_plain_token_host_needs_leave():
     url = "http://127.0.0.1:8080/token"
     with pytest.raises(ConfigError, match="token_url is plain http"):
-        signed(auth="oauth2", token_url=url)
-    assert signed(auth="oauth2", token_url=url, allow_http=True).ask.url == url
+        authenticate(auth="oauth2", token_url=url)
+    assert authenticate(auth="oauth2", token_url=url, allow_http=True).ask.url == url
 
 
 @pytest.mark.parametrize(
@@ -712,7 +712,7 @@ def test_a_plain_token_host_needs_leave():
 )
 def test_wrong_fields_are_named_and_never_shown(fields, wrong):
     with pytest.raises(ConfigError, match=wrong) as caught:
-        signed(**fields)
+        authenticate(**fields)
     assert SECRET not in str(caught.value)
 
 
@@ -768,7 +768,7 @@ PEOPLE = {
 }
 
 
-def listed(lists=LISTS, people=PEOPLE, form="json", **options):
+def list_people(lists=LISTS, people=PEOPLE, form="json", **options):
     """The contacts that the listing makes of these answers, and the paths it asked for."""
     asked = []
 
@@ -796,61 +796,61 @@ def rows_as_xml(rows, name):
 
 @pytest.mark.parametrize("form", ["json", "xml"])
 def test_all_contacts_of_all_lists(form):
-    found, asked = listed(form=form)
+    found, asked = list_people(form=form)
     assert found == ["a/b=", "c", "d"]
     assert asked == ["/contactLists", *(f"/contactLists/{n}/contacts" for n in (1, 2, 3))]
 
 
 def test_contacts_of_chosen_lists():
-    assert listed(contact_lists=["3", 3])[0] == ["d"]
-    assert listed(contact_lists=[])[0] == []
+    assert list_people(contact_lists=["3", 3])[0] == ["d"]
+    assert list_people(contact_lists=[])[0] == []
     with pytest.raises(ConfigError, match="do not exist: 9"):
-        listed(contact_lists=["9", 1])
+        list_people(contact_lists=["9", 1])
 
 
 def test_fewer_contacts_than_the_list_counts_are_incomplete():
     with pytest.raises(Incomplete, match="contact list 1 answered with 1 contacts where its Count says 2"):
-        listed(people={**PEOPLE, "1": PEOPLE["1"][:1]})
-    assert listed(people={**PEOPLE, "2": PEOPLE["3"]})[0] == ["a/b=", "c", "d", "d"]
+        list_people(people={**PEOPLE, "1": PEOPLE["1"][:1]})
+    assert list_people(people={**PEOPLE, "2": PEOPLE["3"]})[0] == ["a/b=", "c", "d", "d"]
 
 
 @pytest.mark.parametrize("form", ["json", "xml"])
 def test_lists_and_contacts_need_their_ids(form):
     with pytest.raises(BadResponse, match="without its Id"):
-        listed(lists=[{"Name": "a"}], form=form)
+        list_people(lists=[{"Name": "a"}], form=form)
     with pytest.raises(BadResponse, match="without its EncContactId"):
-        listed(people={**PEOPLE, "3": [{"ListId": 3}]}, form=form)
+        list_people(people={**PEOPLE, "3": [{"ListId": 3}]}, form=form)
 
 
 @pytest.mark.parametrize("answer", [{}, [5], None, [[]], {"value": []}, {"Message": "x"}, [LISTS]])
 def test_a_listing_of_another_shape_is_a_bad_response(answer):
     with pytest.raises(BadResponse, match="the list of contact lists"):
-        listed(lists=answer)
+        list_people(lists=answer)
     with pytest.raises(BadResponse, match="the contact list"):
-        listed(people={**PEOPLE, "2": answer})
+        list_people(people={**PEOPLE, "2": answer})
 
 
 @pytest.mark.parametrize("count", [2.0, "2", "2 ", " 2.0", "2e0"])
 @pytest.mark.parametrize("form", ["json", "xml"])
 def test_a_count_in_other_dress_is_still_checked(count, form):
     lists = [{"Id": 1.0, "Count": count}]
-    assert listed(lists=lists, form=form)[1][1] == "/contactLists/1/contacts"
+    assert list_people(lists=lists, form=form)[1][1] == "/contactLists/1/contacts"
     with pytest.raises(Incomplete, match="its Count says 2"):
-        listed(lists=lists, people={"1": PEOPLE["1"][:1]}, form=form)
+        list_people(lists=lists, people={"1": PEOPLE["1"][:1]}, form=form)
 
 
 def test_a_count_in_thousands_is_read_and_one_without_meaning_refused():
     with pytest.raises(Incomplete, match="its Count says 1200"):
-        listed(lists=[{"Id": 1, "Count": "1,200"}])
+        list_people(lists=[{"Id": 1, "Count": "1,200"}])
     for count in ("many", "1.200", -1, [2], {}, True):
         with pytest.raises(BadResponse, match="Count of a contact list"):
-            listed(lists=[{"Id": 1, "Count": count}])
+            list_people(lists=[{"Id": 1, "Count": count}])
 
 
 def test_names_of_listings_count_in_any_case():
     lists = [in_case(one, str.lower) for one in LISTS]
     people = {number: [in_case(one, str.lower) for one in some] for number, some in PEOPLE.items()}
-    assert listed(lists=lists, people=people)[0] == ["a/b=", "c", "d"]
+    assert list_people(lists=lists, people=people)[0] == ["a/b=", "c", "d"]
 
 
 def test_the_probe_lists_the_lists():

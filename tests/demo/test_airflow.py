@@ -22,47 +22,49 @@ MINE = {
 
 
 @pytest.fixture
-def told(tmp_path):
+def environment(tmp_path):
     return build_environment(Paths(tmp_path / ".demo"), 1234, {"AIRFLOW_CONN_X_DEFAULT": "x"}, MINE)
 
 
-def test_a_persons_own_airflow_stays_out_of_it(told):
-    assert told["PATH"] == "/bin"
-    own = [name for name in MINE if name.removeprefix("_").startswith("AIRFLOW") and told.get(name) == MINE[name]]
+def test_a_persons_own_airflow_stays_out_of_it(environment):
+    assert environment["PATH"] == "/bin"
+    own = [
+        name for name in MINE if name.removeprefix("_").startswith("AIRFLOW") and environment.get(name) == MINE[name]
+    ]
     assert own == []
-    assert told["AIRFLOW_CONN_X_DEFAULT"] == "x"
+    assert environment["AIRFLOW_CONN_X_DEFAULT"] == "x"
 
 
-def test_everything_lies_in_the_home(told, tmp_path):
+def test_everything_lies_in_the_home(environment, tmp_path):
     for name in (
         "AIRFLOW_HOME",
         "AIRFLOW__INTERACTIONS__LAKE",
         "INTERACTIONS_DUCKDB",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER",
     ):
-        assert told[name].startswith(f"{tmp_path}/.demo/")
-    assert told["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == f"sqlite:///{tmp_path}/.demo/airflow/airflow.db"
+        assert environment[name].startswith(f"{tmp_path}/.demo/")
+    assert environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == f"sqlite:///{tmp_path}/.demo/airflow/airflow.db"
 
 
-def test_it_is_reachable_from_this_machine_only_and_by_no_proxy(told):
-    assert told["AIRFLOW__API__HOST"] == "127.0.0.1"
-    assert told["AIRFLOW__API__BASE_URL"] == "http://127.0.0.1:1234"
-    tasks = urlsplit(told["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"])
+def test_it_is_reachable_from_this_machine_only_and_by_no_proxy(environment):
+    assert environment["AIRFLOW__API__HOST"] == "127.0.0.1"
+    assert environment["AIRFLOW__API__BASE_URL"] == "http://127.0.0.1:1234"
+    tasks = urlsplit(environment["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"])
     assert (tasks.hostname, tasks.path) == ("127.0.0.1", "/execution/")
     assert tasks.port != 1234
-    assert told["AIRFLOW__API__PORT"] == "1234"
-    assert told["NO_PROXY"] == told["no_proxy"] == "127.0.0.1,localhost"
+    assert environment["AIRFLOW__API__PORT"] == "1234"
+    assert environment["NO_PROXY"] == environment["no_proxy"] == "127.0.0.1,localhost"
 
 
-def test_secrets_are_new_every_time_and_long_enough(told, tmp_path):
+def test_secrets_are_new_every_time_and_long_enough(environment, tmp_path):
     again = build_environment(Paths(tmp_path), 1234, {}, {})
     for name in ("AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API__SECRET_KEY"):
-        assert told[name] != again[name]
-    assert len(told["AIRFLOW__API_AUTH__JWT_SECRET"]) >= 64  # HS512
+        assert environment[name] != again[name]
+    assert len(environment["AIRFLOW__API_AUTH__JWT_SECRET"]) >= 64  # HS512
 
 
-def test_all_values_are_text(told):
-    assert {type(value) for value in told.values()} == {str}
+def test_all_values_are_text(environment):
+    assert {type(value) for value in environment.values()} == {str}
 
 
 def test_a_port_that_is_taken():

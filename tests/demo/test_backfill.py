@@ -28,8 +28,8 @@ class Airflow:
 
     def list_all(self, _, name, **__):
         if name == "task_instances" and len(self.scenes) > 1:
-            return answered(self.scenes.pop(0)[name])
-        return answered(self.scenes[0].get(name, []))
+            return answer(self.scenes.pop(0)[name])
+        return answer(self.scenes[0].get(name, []))
 
     def get(self, where, **_):
         found = self.scenes[0].get(where, {"backfills": []} if where == "backfills" else None)
@@ -42,10 +42,10 @@ class Airflow:
 
     def post(self, where, body):
         self.posted.append((where, body))
-        answered(self.scenes[0].pop("refusal", None))
+        answer(self.scenes[0].pop("refusal", None))
 
 
-def answered(found):
+def answer(found):
     if isinstance(found, NotReady):
         raise found
     return found
@@ -73,7 +73,7 @@ def scene(*states, instances=()):
 
 
 @pytest.fixture
-def watched(tmp_path, monkeypatch):
+def watch_scenes(tmp_path, monkeypatch):
     monkeypatch.setattr(Supervisor, "pause", lambda *_: None)
 
     def watch(*scenes):
@@ -84,10 +84,10 @@ def watched(tmp_path, monkeypatch):
     return watch
 
 
-def test_progress_is_shown_until_all_runs_are_done(watched):
+def test_progress_is_shown_until_all_runs_are_done(watch_scenes):
     first, last = instance("list_contacts", "success"), instance("extract", "running", "2026-01-02T00:00:02Z")
     waiting = instance("load", None, None)
-    display = watched(
+    display = watch_scenes(
         scene("running", "queued", instances=[last, first, waiting]), scene("success", "success", instances=[])
     )
     steps = (Step("list_contacts", 1, 1), Step("extract", 0, 1))
@@ -95,38 +95,38 @@ def test_progress_is_shown_until_all_runs_are_done(watched):
     assert display.shown[-1] == [Status(SOURCE.vendor, 2, 2)]
 
 
-def test_a_lost_task_is_told_with_the_end_of_its_log(watched, tmp_path):
+def test_a_lost_task_is_told_with_the_end_of_its_log(watch_scenes, tmp_path):
     log = get_log_path(tmp_path, Attempt(SOURCE.dag_id, RUN, "extract", 0, 2))
     log.parent.mkdir(parents=True)
     error = {"error_detail": [{"exc_type": "AuthRejected", "exc_value": "wrong secret"}]}
     log.write_text(json.dumps({"level": "error", "event": "Task failed"} | error))
     lost = [instance("normalize", "upstream_failed"), instance("extract", "failed", try_number=2, map_index=0)]
     with pytest.raises(DemoError, match=r"(?s)extract of backfill.* try 2.*AuthRejected: wrong secret.*attempt=2\.log"):
-        watched(scene("running", instances=lost))
+        watch_scenes(scene("running", instances=lost))
 
 
-def test_a_try_that_failed_is_told_once(watched):
+def test_a_try_that_failed_is_told_once(watch_scenes):
     again = scene("running", instances=[instance("extract", "up_for_retry")])
-    display = watched(again, again, scene("success"))
+    display = watch_scenes(again, again, scene("success"))
     assert len(display.noted) == 1
     assert "will retry it" in display.noted[0]
     assert "extract" in display.noted[0]
 
 
-def test_a_run_that_fails_without_a_task(watched):
+def test_a_run_that_fails_without_a_task(watch_scenes):
     with pytest.raises(DemoError, match=r"1 runs of .* failed"):
-        watched(scene("success", "failed"))
+        watch_scenes(scene("success", "failed"))
 
 
-def test_a_missing_response_changes_nothing(watched):
+def test_a_missing_response_changes_nothing(watch_scenes):
     silent = scene("queued") | {"task_instances": NotReady("locked")}
-    assert watched(silent, silent, scene("success")).shown[-1] == [Status(SOURCE.vendor, 1, 1)]
+    assert watch_scenes(silent, silent, scene("success")).shown[-1] == [Status(SOURCE.vendor, 1, 1)]
 
 
-def test_standing_still_is_no_progress(watched, monkeypatch):
+def test_standing_still_is_no_progress(watch_scenes, monkeypatch):
     monkeypatch.setattr(backfill, "PATIENCE", -1.0)
     with pytest.raises(DemoError, match="There was no progress"):
-        watched(scene("queued"), scene("queued"))
+        watch_scenes(scene("queued"), scene("queued"))
 
 
 def test_a_backfill_covers_exactly_the_windows():

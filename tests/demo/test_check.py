@@ -64,12 +64,12 @@ def change(database, sql):
     return one
 
 
-def judged(database, oracle):
+def judge_table(database, oracle):
     return check(database, oracle, VENDOR, WINDOWS)
 
 
 def test_an_exact_table_has_no_difference(database, oracle):
-    first, second, total = judged(database, oracle)
+    first, second, total = judge_table(database, oracle)
     assert first.found > 10
     assert first.expected + second.expected == total.found
     assert (total.digest, total.difference) == (total.truth, None)
@@ -78,7 +78,7 @@ def test_an_exact_table_has_no_difference(database, oracle):
 
 def test_one_missing(database, oracle):
     one = change(database, "DELETE FROM interactions WHERE interaction_id = {one}")
-    first, second, total = judged(database, oracle)
+    first, second, total = judge_table(database, oracle)
     numbers = f"{first.expected} interactions exist, the table has {first.expected - 1}"
     assert str(first) == f"{VENDOR}, {WINDOWS[0]}: {numbers}: 1 missing (e.g. {one})."
     assert second.difference is None
@@ -90,14 +90,14 @@ def test_one_doubled(database, oracle):
         "INSERT INTO interactions SELECT * REPLACE ('there' AS account) FROM interactions WHERE interaction_id = {one}"
     )
     one = change(database, sql)
-    first, _, total = judged(database, oracle)
+    first, _, total = judge_table(database, oracle)
     assert str(first.difference) == str(total.difference) == f"1 doubled (e.g. {one})"
     assert first.found == first.expected + 1
 
 
 def test_one_changed(database, oracle):
     one = change(database, "UPDATE interactions SET subject = 'new', count = 2 WHERE interaction_id = {one}")
-    first, _, total = judged(database, oracle)
+    first, _, total = judge_table(database, oracle)
     assert str(first.difference) == f"1 changed (e.g. {one}); changed columns: count, subject"
     assert (total.found, total.difference) == (total.expected, first.difference)
 
@@ -105,14 +105,14 @@ def test_one_changed(database, oracle):
 @pytest.mark.parametrize("text", ["{{}}", "[]", "no JSON"])
 def test_attributes_that_were_lost(database, oracle, text):
     one = change(database, f"UPDATE interactions SET attributes = '{text}' WHERE interaction_id = {{one}}")
-    assert str(judged(database, oracle)[0].difference) == f"1 changed (e.g. {one}); changed columns: attributes"
+    assert str(judge_table(database, oracle)[0].difference) == f"1 changed (e.g. {one}); changed columns: attributes"
 
 
 def test_a_row_moved_to_another_window_is_seen_in_all_places(database, oracle):
     one = change(
         database, "UPDATE interactions SET occurred_at = occurred_at + INTERVAL 1 DAY WHERE interaction_id = {one}"
     )
-    first, second, total = judged(database, oracle)
+    first, second, total = judge_table(database, oracle)
     assert first.difference.missing == second.difference.unknown == total.difference.changed == (one,)
     assert len(list_differences({VENDOR: [first, second, total]})) == 3
 
@@ -120,7 +120,7 @@ def test_a_row_moved_to_another_window_is_seen_in_all_places(database, oracle):
 def test_rows_outside_the_windows_count_too(database, oracle):
     with duckdb.connect(str(database)) as connection:
         fill(connection, oracle, Window.day(date(2026, 1, 1)))
-    first, second, total = judged(database, oracle)
+    first, second, total = judge_table(database, oracle)
     assert first.difference is second.difference is None
     assert len(total.difference.unknown) == total.found - total.expected > 0
 
@@ -137,4 +137,4 @@ def test_somebody_is_known_to_most_vendors_and_of_those_has_the_shortest_history
 
 def test_no_table(tmp_path, oracle):
     with pytest.raises(DemoError, match=r"cannot be read from none\.duckdb"):
-        judged(tmp_path / "none.duckdb", oracle)
+        judge_table(tmp_path / "none.duckdb", oracle)

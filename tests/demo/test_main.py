@@ -13,7 +13,7 @@ from airflow_provider_interactions.window import Window
 
 
 @pytest.fixture
-def told(monkeypatch):
+def tell_outcome(monkeypatch):
     def tell(outcome):
         def instead(*_, **__):
             if isinstance(outcome, BaseException):
@@ -62,14 +62,14 @@ def test_windows_end_yesterday_or_begin_at_the_start():
         (KeyboardInterrupt(), 130, "Interrupted."),
     ],
 )
-def test_exit_codes(told, capsys, outcome, code, text):
-    assert told(outcome) == code
+def test_exit_codes(tell_outcome, capsys, outcome, code, text):
+    assert tell_outcome(outcome) == code
     assert text in capsys.readouterr().err
 
 
-def test_other_errors_are_not_swallowed(told):
+def test_other_errors_are_not_swallowed(tell_outcome):
     with pytest.raises(OSError, match="other"):
-        told(OSError(errno.EIO, "other"))
+        tell_outcome(OSError(errno.EIO, "other"))
 
 
 def test_a_missing_package_is_named(monkeypatch, capsys):

@@ -53,7 +53,7 @@ def family(running, tmp_path):
     return component, list_living(component)
 
 
-def gone(pid):
+def is_gone(pid):
     return not (Path("/proc") / str(pid)).exists()
 
 
@@ -62,7 +62,7 @@ def test_descendants_that_ignore_sigterm_are_killed(tmp_path):
         component, pids = family(running, tmp_path)
         assert len({os.getpgid(pid) for pid in pids}) > 1
         stop([component], patience=0.3)
-        assert all(map(gone, pids))
+        assert all(map(is_gone, pids))
         assert list_living(component) == []
         stop([component])  # once more does no harm
 
@@ -73,7 +73,7 @@ def test_descendants_of_a_dead_leader_are_found(tmp_path):
         os.kill(component.process.pid, signal.SIGKILL)
         wait_for(lambda: has_ended(component))
         stop([component], patience=0.3)
-        assert all(map(gone, pids))
+        assert all(map(is_gone, pids))
 
 
 def test_who_ends_when_asked_is_not_waited_for(tmp_path):
@@ -93,7 +93,7 @@ def test_an_exception_ends_them_too(tmp_path):
     pids = []
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert gone(*pids)
+    assert is_gone(*pids)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -105,7 +105,7 @@ def test_a_signal_ends_them_too_and_handlers_come_back(tmp_path, number):
         with pytest.raises(Interrupted) as interrupted:
             running.pause(60)
     assert interrupted.value.signal == number
-    assert gone(component.process.pid)
+    assert is_gone(component.process.pid)
     assert signal.getsignal(number) is former
 
 
@@ -148,4 +148,4 @@ with supervise(patience=0.3) as running:
         pids = [int(path.name.removeprefix("pid")) for path in tmp_path.iterdir()]
         demo.send_signal(signal.SIGTERM)
     assert demo.returncode
-    assert all(map(gone, pids))
+    assert all(map(is_gone, pids))

@@ -81,11 +81,11 @@ def test_yaml(block):
 
 
 @pytest.mark.language("bash")
-def test_commands(block, tools, answers, served):
+def test_commands(block, tools, answers, shared_sandbox):
     for words in tools.commands(block.text):
         check = next((check for start, check in CHECKS.items() if " ".join(words).startswith(start)), None)
         assert check, f"nobody checks {words[0]}: write how"
-        check(words, answers, served)
+        check(words, answers, shared_sandbox)
 
 
 def check_export(words, _answers, served):
@@ -274,7 +274,7 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
+def shared_sandbox(tmp_path_factory):
     """One sandbox for all pages, in the order of their commands."""
     with serve(SandboxConfig(contacts=5)) as sandbox:
         found = Served(tmp_path_factory.mktemp("served"), sandbox)
@@ -299,8 +299,8 @@ UNKNOWN_KEY = {"conn_type": "which50", "host": "https://x.example", "password": 
         "python3 -m pip install uv && .uv/bin/uv run -q .ci/nosuch",
     ],
 )
-def test_a_wrong_command_is_noticed(wrong, tools, answers, served):
+def test_a_wrong_command_is_noticed(wrong, tools, answers, shared_sandbox):
     [words] = tools.commands(wrong)
     check = next(check for start, check in CHECKS.items() if wrong.startswith(start))
     with pytest.raises((Exception, SystemExit)):
-        check(words, answers, served)
+        check(words, answers, shared_sandbox)

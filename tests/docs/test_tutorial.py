@@ -27,7 +27,7 @@ def sandbox(tools):
 
 
 @pytest.fixture(scope="module")
-def followed(tools, sandbox, tmp_path_factory):
+def transcript(tools, sandbox, tmp_path_factory):
     """What the shell printed when the tutorial had been followed to its end."""
     home = tmp_path_factory.mktemp("tutorial")
     page = tools.pages["tutorial.md"].replace("http://127.0.0.1:8400", sandbox.url)
@@ -49,8 +49,8 @@ def write_step(home, language, text):
     return f"python {path}" if path.name == "result.py" else ""
 
 
-def test_the_table_holds_what_the_sandbox_says(followed, sandbox):
-    [rows] = re.findall(r"interactions │\n│\s+int64\s+│\n├─+┤\n│\s+(\d+) │", followed)
+def test_the_table_holds_what_the_sandbox_says(transcript, sandbox):
+    [rows] = re.findall(r"interactions │\n│\s+int64\s+│\n├─+┤\n│\s+(\d+) │", transcript)
     assert int(rows) == sandbox.oracle("which50", "2026-01-02", "2026-01-03").interactions > 0
 
 

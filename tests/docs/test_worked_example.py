@@ -8,22 +8,22 @@ import pytest
 
 
 @pytest.fixture(scope="module")
-def passed(in_copy):
+def passed_tests(in_copy):
     """The tests that passed on the example's vendor; none may have failed."""
     output = in_copy.wait_for_output()
     assert in_copy.process.returncode == 0, output
     return set(re.findall(r"^PASSED (\S+)", output, re.MULTILINE))
 
 
-def test_every_interaction_arrives_as_the_oracle_says(passed):
+def test_every_interaction_arrives_as_the_oracle_says(passed_tests):
     suite = "tests/contract/test_vendors.py"
-    assert f"{suite}::test_every_interaction_arrives_once_and_unchanged[acme_mail]" in passed
+    assert f"{suite}::test_every_interaction_arrives_once_and_unchanged[acme_mail]" in passed_tests
 
 
-def test_the_whole_contract_suite_passes(passed, tools):
+def test_the_whole_contract_suite_passes(passed_tests, tools):
     wanted = set(re.findall(r"^def (test_\w+)\(subject[,)]", suite_of(tools), re.MULTILINE))
     needs_tokens = set(re.findall(r'needs\("tokens"\)\ndef (test_\w+)', suite_of(tools)))
-    ran = {name for name in wanted if f"tests/contract/test_vendors.py::{name}[acme_mail]" in passed}
+    ran = {name for name in wanted if f"tests/contract/test_vendors.py::{name}[acme_mail]" in passed_tests}
     assert ran == wanted - needs_tokens  # a fixed token cannot expire
     assert len(ran) > 12
 
@@ -32,10 +32,12 @@ def suite_of(tools):
     return (tools.repository / "tests/contract/test_vendors.py").read_text()
 
 
-def test_its_golden_record_and_its_connection_type_pass(passed):
-    assert "tests/contract/test_golden.py::test_golden_records[acme_mail]" in passed
+def test_its_golden_record_and_its_connection_type_pass(passed_tests):
+    assert "tests/contract/test_golden.py::test_golden_records[acme_mail]" in passed_tests
     about = {
-        name for name in passed if name.startswith("tests/airflow/test_provider_info.py") and "[acme_mail]" in name
+        name
+        for name in passed_tests
+        if name.startswith("tests/airflow/test_provider_info.py") and "[acme_mail]" in name
     }
     assert len(about) >= 4
 

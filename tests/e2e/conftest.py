@@ -53,18 +53,18 @@ class Stage:
     def note(self, text: str) -> None:
         """Of a try that failed the test asks Airflow itself."""
 
-    def asked(self, call: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
+    def ask(self, call: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
         """The answer to a call of the API, repeated while the database is locked: SQLite has one writer."""
         answers = []
 
-        def answered():
+        def try_call():
             try:
                 answers.append(call(*arguments, **more))
             except NotReady:
                 return False
             return True
 
-        self.running.wait_until(answered, "Airflow gave no answer", patience=60)
+        self.running.wait_until(try_call, "Airflow gave no answer", patience=60)
         return answers[0]
 
     def body(self, vendor: str, **changed: Any) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class Stage:
 
     def unpause(self, dag_id: str) -> None:
         """Let a DAG run, as the switch beside its name does."""
-        self.asked(self.api.patch, f"dags/{dag_id}", {"is_paused": False})
+        self.ask(self.api.patch, f"dags/{dag_id}", {"is_paused": False})
 
     def processes(self, name: str) -> list[int]:
         """Those of one component of Airflow: itself, and all tasks it started."""
@@ -85,7 +85,7 @@ class Stage:
         """What goes wrong at the vendors from now on."""
         self._sandbox("PUT", "faults", data=json.dumps(rules)).raise_for_status()
 
-    def served(self, vendor: str) -> int:
+    def count_served(self, vendor: str) -> int:
         """How many requests a vendor has answered."""
         return self._sandbox("GET", "stats").json()[vendor]["requests"]
 
@@ -95,7 +95,7 @@ class Stage:
             return session.request(method, f"{self.sandbox.url}/_sandbox/{path}", timeout=30, **more)
 
 
-def copied(target, *folders):
+def copy_dags(target, *folders):
     """DAG files, but for an end of their schedules: else a run of today would join in."""
     target.mkdir()
     for source in (path for folder in folders for path in folder.glob("*.py")):
@@ -111,7 +111,7 @@ def copied(target, *folders):
 def stage(tmp_path_factory):
     """The demo's own Airflow and sandbox, with another home; all of it is gone in the end."""
     home = tmp_path_factory.mktemp("e2e")
-    dags = copied(home.with_name("dags"), Paths(home).dags, Path(__file__).with_name("dags"))
+    dags = copy_dags(home.with_name("dags"), Paths(home).dags, Path(__file__).with_name("dags"))
     places = Paths(home, dags)
     with prepare_home(places), supervise() as running:
         sandbox = sandbox_process.start(running, places, DAYS, CONTACTS)
@@ -138,7 +138,7 @@ def stage(tmp_path_factory):
 def connected(stage):
     """All connections, added through the API."""
     for source in SOURCES:
-        stage.asked(stage.api.post, "connections", stage.body(source.vendor))
+        stage.ask(stage.api.post, "connections", stage.body(source.vendor))
     stage.unpause("contact_interactions")
     return stage
 
@@ -168,9 +168,9 @@ def struck(stage, found):
         path = f"dags/{VICTIM.dag_id}/dagRuns/~/taskInstances"
         instances = stage.api.list_all(path, "task_instances", state="running", order_by="id")
         for instance in (each for each in instances if each["task_id"] == "extract" and each["pid"]):
-            pid, before = instance["pid"], stage.served(VICTIM.vendor)
+            pid, before = instance["pid"], stage.count_served(VICTIM.vendor)
             stage.running.wait_until(
-                lambda seen=before: stage.served(VICTIM.vendor) > seen + 3, "The vendor is not asked"
+                lambda seen=before: stage.count_served(VICTIM.vendor) > seen + 3, "The vendor is not asked"
             )
             assert pid in stage.processes("scheduler"), "a process that this test has not started"
             assert os.getpgid(pid) == pid, "a task without a process group of its own"

@@ -32,7 +32,7 @@ BACKWARDS, TWINS = "which50_interactions", ("twin_one", "twin_two")
 def create(stage, dag_id, windows, **how):
     """A backfill of a DAG that is paused."""
     span = {"from_date": zulu(windows[0].start), "to_date": zulu(windows[-1].start)}
-    stage.asked(stage.api.patch, f"dags/{dag_id}", {"is_paused": True})
+    stage.ask(stage.api.patch, f"dags/{dag_id}", {"is_paused": True})
     body = {"dag_id": dag_id, "max_active_runs": len(windows), **span, **how}
     stage.running.wait_until(
         lambda: backfill.request_backfill(stage.api, body), f"Airflow took no backfill of {dag_id}", patience=60
@@ -40,7 +40,7 @@ def create(stage, dag_id, windows, **how):
 
 
 def runs(stage, dag_id):
-    found = stage.asked(lambda: list(stage.api.list_all(f"dags/{dag_id}/dagRuns", "dag_runs", order_by="run_after")))
+    found = stage.ask(lambda: list(stage.api.list_all(f"dags/{dag_id}/dagRuns", "dag_runs", order_by="run_after")))
     assert "failed" not in {run["state"] for run in found}, dag_id
     return found
 
@@ -54,7 +54,9 @@ def is_over(stage, wanted):
 def filled(week):
     """A week from every vendor is there. Then the same windows are filled by four other backfills at once."""
     stage = week
-    stage.running.wait_until(lambda: finished(stage, BACKWARDS), "A backfill is not marked as complete", patience=120)
+    stage.running.wait_until(
+        lambda: have_finished(stage, BACKWARDS), "A backfill is not marked as complete", patience=120
+    )
     create(stage, "partitioned_extract", TEN)
     # Airflow 3.4.0b2 removes mapped tasks from a run that it clears to run on the latest version.
     again = {"reprocess_behavior": "completed", "run_on_latest_version": False}
@@ -68,8 +70,8 @@ def filled(week):
     return stage
 
 
-def finished(stage, dag_id):
-    found = stage.asked(stage.api.get, "backfills", dag_id=dag_id)["backfills"]
+def have_finished(stage, dag_id):
+    found = stage.ask(stage.api.get, "backfills", dag_id=dag_id)["backfills"]
     return all(each["completed_at"] for each in found)
 
 
@@ -81,7 +83,7 @@ def test_ten_backfilled_windows_give_ten_runs_of_each_dag_downstream(filled):
 
 def test_backwards_and_once_more(filled):
     path = f"dags/{BACKWARDS}/dagRuns/~/taskInstances"
-    instances = filled.asked(lambda: list(filled.api.list_all(path, "task_instances", order_by="id")))
+    instances = filled.ask(lambda: list(filled.api.list_all(path, "task_instances", order_by="id")))
     again = [each for each in instances if each["task_id"] == "load" and each["try_number"] > 1]
     assert len(again) == len(TWO)
     inorder = sorted(again, key=lambda each: each["start_date"])
@@ -105,12 +107,10 @@ def test_every_window_is_whole_and_the_table_is_right(filled):
 def test_one_run_over_the_week_writes_its_seven_windows_once_more(filled):
     stage, dag_id = filled, "luminate_online_interactions"
     before = manifests(stage)
-    made = stage.asked(stage.api.post, f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": SPAN})
+    made = stage.ask(stage.api.post, f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": SPAN})
     where = f"dags/{dag_id}/dagRuns/{made['dag_run_id']}"
-    stage.running.wait_until(lambda: stage.asked(stage.api.get, where)["state"] == "success", "It did not succeed")
-    value = stage.asked(stage.api.get, f"{where}/taskInstances/load/xcomEntries/return_value", deserialize=True)[
-        "value"
-    ]
+    stage.running.wait_until(lambda: stage.ask(stage.api.get, where)["state"] == "success", "It did not succeed")
+    value = stage.ask(stage.api.get, f"{where}/taskInstances/load/xcomEntries/return_value", deserialize=True)["value"]
     assert value["windows"] == len(WEEK)
     done = value["loaded"]
     assert (done["inserted"], done["updated"]) == (0, 0), "the same interactions, read again"
@@ -130,12 +130,12 @@ def manifests(stage):
 
 def test_a_task_whose_pool_nobody_has_made_waits_and_airflow_says_why(filled):
     stage, dag_id, said = filled, "without_pool", "Tasks using non-existent pool '"
-    made = stage.asked(stage.api.post, f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": SPAN})
+    made = stage.ask(stage.api.post, f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": SPAN})
     stage.unpause(dag_id)
     log = stage.places.logs / "scheduler.log"
     warning = f"{said}nobody_has_made_it' will not be scheduled"
     stage.running.wait_until(lambda: warning in log.read_text(), "The scheduler says nothing", patience=60)
     task = f"dags/{dag_id}/dagRuns/{made['dag_run_id']}/taskInstances/list_contacts"
-    assert stage.asked(stage.api.get, task)["state"] == "scheduled"
-    reasons = stage.asked(stage.api.get, f"{task}/dependencies")["dependencies"]
+    assert stage.ask(stage.api.get, task)["state"] == "scheduled"
+    reasons = stage.ask(stage.api.get, f"{task}/dependencies")["dependencies"]
     assert [each["reason"] for each in reasons if said in each["reason"]] == [warning]

@@ -114,14 +114,14 @@ def told(tmp_path_factory):
             running, places, airflow.build_environment(places, airflow.find_free_port(), given, os.environ)
         )
         returned = ran(running, api)
-        running.wait_until(lambda: set(STEPS) <= set(completed(events)), "An event did not come", patience=60)
+        running.wait_until(lambda: set(STEPS) <= set(select_complete(events)), "An event did not come", patience=60)
         for dag_id in OTHERS:
             ran(running, api, dag_id)
         yield SimpleNamespace(
             places=places,
             sandbox=sandbox,
             returned=returned,
-            events=completed(events),
+            events=select_complete(events),
             all=list(events),
             metrics=dict(metrics),
         )
@@ -161,7 +161,7 @@ def result(api, path, step, map_index):
     return json.loads(found) if isinstance(found, str) else found
 
 
-def completed(events):
+def select_complete(events):
     """The COMPLETE event of each task."""
     found = (event for event in list(events) if event["eventType"] == "COMPLETE")
     return {event["job"]["name"].removeprefix(f"{DAG_ID}."): event for event in found if "." in event["job"]["name"]}

@@ -53,7 +53,7 @@ class Process:
     def wait(self):
         """How the commands ended: a signal's number below zero, or what was told."""
         codes = json.loads(self.process.stdout.readline())
-        return [code or self._told(one) for code, one in zip(codes, self.commands, strict=True)]
+        return [code or self._read_reply(one) for code, one in zip(codes, self.commands, strict=True)]
 
     def run(self, spec, *steps, **more):
         """One command, waited for."""
@@ -62,7 +62,7 @@ class Process:
         assert told == -9 or told.get("error") != "unforeseen", told["message"]
         return told
 
-    def _told(self, command):
+    def _read_reply(self, command):
         out = Path(command["out"])
         found = json.loads(out.read_text())
         out.unlink()

@@ -160,7 +160,7 @@ def rows(lake, files) -> pa.Table:
     return pa.concat_tables(tables) if tables else pa.table({})
 
 
-def told(table) -> tuple[int, str, int]:
+def describe_rows(table) -> tuple[int, str, int]:
     """Canonical rows in the oracle's words: how many, their digest, of how many contacts."""
     facts = [fact_of(row) for row in table.to_pylist()]
     return len(facts), digest(facts), len({fact.contact_id for fact in facts})
@@ -177,6 +177,6 @@ def fact_of(row) -> Fact:
     )
 
 
-def expected(sandbox, vendor) -> tuple[int, str, int]:
+def ask_oracle(sandbox, vendor) -> tuple[int, str, int]:
     """What the oracle tells of the whole window."""
     return tuple(sandbox.oracle(vendor, WHOLE.start, WHOLE.end))

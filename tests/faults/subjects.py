@@ -23,12 +23,12 @@ class Subject:
     listing: bool = False
 
 
-def emptied(*places: str) -> tuple[str, ...]:
+def empty_at(*places: str) -> tuple[str, ...]:
     """Every way to leave nothing in a container, of which its reader takes those that are known to mean nothing."""
     return tuple(f"{how} at {place}" for place in places for how in ("empty", "empty otherwise", "null"))
 
 
-def dropped(*places: str) -> tuple[str, ...]:
+def drop_at(*places: str) -> tuple[str, ...]:
     """Something that no number counts is left out."""
     return tuple(f"drop at {place}" for place in places)
 
@@ -36,13 +36,13 @@ def dropped(*places: str) -> tuple[str, ...]:
 TYPES = ["FormSubmitted"]
 
 # Nothing counts Dynamics' records, and a cursor that is null or empty is how the last page looks.
-_DYNAMICS = (*dropped("$.Data[]"), *emptied("$.Data", "$.NextSkipToken"))
+_DYNAMICS = (*drop_at("$.Data[]"), *empty_at("$.Data", "$.NextSkipToken"))
 
 # Luminate counts nothing, and its JSON has no key for no element, an object for one: "none" has no published form.
 _LUMINATE = "$.getUserInteractionsResponse"
 _LUMINATE_JSON = (
-    *dropped(f"{_LUMINATE}.interaction[]", f"{_LUMINATE}.interaction"),
-    *emptied(f"{_LUMINATE}.interaction", _LUMINATE),
+    *drop_at(f"{_LUMINATE}.interaction[]", f"{_LUMINATE}.interaction"),
+    *empty_at(f"{_LUMINATE}.interaction", _LUMINATE),
     f"unwrap at {_LUMINATE}.interaction",
 )
 
@@ -51,10 +51,10 @@ _LUMINATE_JSON = (
 _NETWORK = "$.response.customer.interactions.network"
 _CHANNEL = f"{_NETWORK}[].interaction"
 _CAPILLARY_OLD = (
-    *dropped(_NETWORK, f"{_NETWORK}[]", _CHANNEL, f"{_CHANNEL}[]"),
-    *emptied("$.response.customer.interactions", _NETWORK, _CHANNEL, f"{_CHANNEL}[].messages"),
-    *emptied(f"{_CHANNEL}[].messages.message", f"{_CHANNEL}.messages", f"{_CHANNEL}.messages.message"),
-    *dropped(f"{_CHANNEL}[].messages.message", f"{_CHANNEL}[].messages.message[]"),
+    *drop_at(_NETWORK, f"{_NETWORK}[]", _CHANNEL, f"{_CHANNEL}[]"),
+    *empty_at("$.response.customer.interactions", _NETWORK, _CHANNEL, f"{_CHANNEL}[].messages"),
+    *empty_at(f"{_CHANNEL}[].messages.message", f"{_CHANNEL}.messages", f"{_CHANNEL}.messages.message"),
+    *drop_at(f"{_CHANNEL}[].messages.message", f"{_CHANNEL}[].messages.message[]"),
     f"unwrap at {_NETWORK}",
     f"unwrap at {_CHANNEL}",
     f"unwrap at {_CHANNEL}[].messages.message",
@@ -120,7 +120,7 @@ SUBJECTS = {
         calls="/interaction",
         records=r"\$\.interaction\[\]\.messageList\[\]",
         times=r".*(sentDate|_?[tT]ime)",
-        fewer=(*dropped("$.interaction[]"), *emptied("$.interaction")),
+        fewer=(*drop_at("$.interaction[]"), *empty_at("$.interaction")),
     ),
     "capillary v1.1": Subject(
         "capillary",
@@ -135,7 +135,7 @@ SUBJECTS = {
         "dynamics_marketing",
         calls="/contacts",
         records=r"\$\.value\[\]",
-        fewer=(*dropped("$.value[]"), *emptied("$.value")),
+        fewer=(*drop_at("$.value[]"), *empty_at("$.value")),
         options={"page_size": 4},
         listing=True,
     ),

@@ -34,7 +34,7 @@ def prepared(worlds, processes, tmp_path_factory):
         processes[0].run(before, "extract", "publish", "normalize", **PART)
         told = processes[0].run(after, "extract", **PART)
         steps = processes[0].run(
-            {**after, "lake": copied(folder, tmp_path_factory.mktemp("dry") / "lake")},
+            {**after, "lake": copy_lake(folder, tmp_path_factory.mktemp("dry") / "lake")},
             "publish",
             "normalize",
             manifests=[told["manifest"]],
@@ -43,20 +43,20 @@ def prepared(worlds, processes, tmp_path_factory):
     return found
 
 
-def copied(folder, to):
+def copy_lake(folder, to):
     shutil.copytree(folder, to)
     return str(to)
 
 
 def versions(worlds):
-    return [rig.expected(world, VENDOR) for world in worlds]
+    return [rig.ask_oracle(world, VENDOR) for world in worlds]
 
 
 def payloads(spec):
     return sorted(rig.seen(spec, "raw")[1]["payload"].to_pylist())
 
 
-def kept(root) -> set[str]:
+def list_data_files(root) -> set[str]:
     """Every file of the lake but the manifests."""
     found = {str(path.relative_to(root)) for path in Path(root).rglob("*") if path.is_file()}
     return {name for name in found if not name.endswith(".json")}
@@ -73,17 +73,17 @@ def test_killed_at_any_operation_of_publishing(prepared, process, worlds, tmp_pa
     raw_old = payloads({**after, "lake": str(folder)})
     seen = set()
     for at in points(steps, number):
-        spec = {**after, "lake": copied(folder, tmp_path / f"{at}")}
+        spec = {**after, "lake": copy_lake(folder, tmp_path / f"{at}")}
         told = process.run(spec, "publish", "normalize", manifests=[manifest], die={"at": at})
         assert told == -signal.SIGKILL
-        raw, canonical = payloads(spec) == raw_old, rig.told(rig.seen(spec)[1])
+        raw, canonical = payloads(spec) == raw_old, rig.describe_rows(rig.seen(spec)[1])
         assert rig.seen(spec, "raw")[0].counts.landed == len(payloads(spec))
         assert canonical in (old, new)
         seen.add((raw, canonical == old))
         process.run(spec, "publish", "normalize", manifests=[manifest])
-        assert rig.told(rig.seen(spec)[1]) == new
+        assert rig.describe_rows(rig.seen(spec)[1]) == new
         commit.commit_window(rig.lake_of(spec), [unpack(manifest)], now=datetime.now(UTC) + timedelta(days=1))
-        assert kept(spec["lake"]) == rig.seen(spec)[0].paths | rig.seen(spec, "raw")[0].paths
+        assert list_data_files(spec["lake"]) == rig.seen(spec)[0].paths | rig.seen(spec, "raw")[0].paths
     # Points before, between and after the two manifests: else this test would prove little.
     assert seen == {(True, True), (False, True), (False, False)}
 
@@ -93,12 +93,12 @@ def test_asked_to_stop_at_any_operation(prepared, process, worlds, tmp_path, dis
     """As Airflow does it: an exception at any instant, also between a manifest's publication and what comes next."""
     folder, manifest, after, steps = prepared[disk]
     for at in points(steps, number):
-        spec = {**after, "lake": copied(folder, tmp_path / f"{at}")}
+        spec = {**after, "lake": copy_lake(folder, tmp_path / f"{at}")}
         told = process.run(spec, "publish", "normalize", manifests=[manifest], die={"at": at, "how": "TERM"})
         assert told == {"error": "SystemExit"}
-        assert rig.told(rig.seen(spec)[1]) in versions(worlds)
+        assert rig.describe_rows(rig.seen(spec)[1]) in versions(worlds)
         assert rig.seen(spec, "raw")[0].counts.landed == len(payloads(spec))
-        assert not [name for name in kept(spec["lake"]) if name.endswith(".tmp")]
+        assert not [name for name in list_data_files(spec["lake"]) if name.endswith(".tmp")]
 
 
 @pytest.mark.parametrize("disk", ["local", "bucket"])
@@ -109,7 +109,7 @@ def test_a_first_version_is_there_whole_or_not_at_all(process, sandbox, tmp_path
         spec = {**whole, "lake": str(tmp_path / f"{at}")}
         assert process.run(spec, "extract", "publish", "normalize", **PART, die={"at": at}) == -signal.SIGKILL
         found = rig.seen(spec)
-        assert found is None or rig.told(found[1]) == rig.expected(sandbox, VENDOR)
+        assert found is None or rig.describe_rows(found[1]) == rig.ask_oracle(sandbox, VENDOR)
         raw = rig.seen(spec, "raw")
         assert raw is None or raw[1].num_rows == raw[0].counts.landed > 0
 
@@ -123,7 +123,7 @@ def test_readers_beside_writers_never_see_a_mixture(process, worlds, tmp_path, d
     def read():
         while not stop.is_set():
             try:
-                seen.add(rig.told(rig.seen(specs[0])[1]))
+                seen.add(rig.describe_rows(rig.seen(specs[0])[1]))
                 found, rows = rig.seen(specs[0], "raw")
                 assert rows.num_rows == found.counts.landed
             except Exception as error:
@@ -153,7 +153,7 @@ def test_two_tasks_that_write_the_same_window_at_once(process, worlds, tmp_path)
         process.start(*both)
         told = process.wait()
         assert {one.get("error") for one in told} <= {None, "WindowSuperseded"}, told
-        assert rig.told(rig.seen(both[0]["spec"])[1]) in versions(worlds)
+        assert rig.describe_rows(rig.seen(both[0]["spec"])[1]) in versions(worlds)
         raw, rows = rig.seen(both[0]["spec"], "raw")
         assert rows.num_rows == raw.counts.landed
 
@@ -200,15 +200,15 @@ def test_what_dead_runs_left_is_swept_up_and_nothing_else(process, sandbox, tmp_
     waiting = unpack(process.run({**spec, "resume": "waiting"}, **PART)["manifest"])
     raw, canonical = rig.run({**spec, "extracted_at": datetime.now(UTC).isoformat()})
     lake, mine = rig.lake_of(spec), raw.paths | canonical.paths | waiting.paths
-    orphans = {name for name in kept(tmp_path) if not name.startswith("unfinished/")} - mine
+    orphans = {name for name in list_data_files(tmp_path) if not name.startswith("unfinished/")} - mine
     assert {name.split("/")[0] for name in orphans} == {"raw", "interactions"}
     assert any(name.endswith(".tmp") for name in orphans)
     foreign = tmp_path / Path(canonical.files[0].path).parent / "somebody-elses.parquet"
     foreign.write_bytes(b"")
     commit.commit_window(lake, [raw], now=datetime.now(UTC) + timedelta(hours=20))
-    assert kept(tmp_path) >= orphans
+    assert list_data_files(tmp_path) >= orphans
     commit.commit_window(lake, [raw], now=datetime.now(UTC) + timedelta(hours=25))
-    left = {name for name in kept(tmp_path) if not name.startswith("unfinished/")}
+    left = {name for name in list_data_files(tmp_path) if not name.startswith("unfinished/")}
     assert left == mine | {str(foreign.relative_to(tmp_path))}
     time.sleep(0.001)
     assert commit.commit_window(lake, [waiting]) == waiting

@@ -37,7 +37,7 @@ def test_one_contact_of_five_hundred_is_missing(crowd, vendor, tmp_path):
     assert vendor == "capillary" or len(gone) == 1  # its sandbox knows a part of its contacts only
     rows = rig.seen(spec)[1].to_pylist()
     missing = crowd.oracle(vendor, rig.WHOLE.start, rig.WHOLE.end, contact=known[250]).interactions
-    assert len(rows) == rig.expected(crowd, vendor)[0] - missing > 400
+    assert len(rows) == rig.ask_oracle(crowd, vendor)[0] - missing > 400
     assert rig.CASES[vendor].unknown not in {row["contact_id"] for row in rows}
 
 
@@ -74,4 +74,4 @@ def test_credentials_that_are_revoked_in_the_middle(crowd, vendor, tmp_path):
     assert crowd.stats()[vendor]["requests"] < 320
     crowd.faults([])
     rig.run(spec)
-    assert rig.told(rig.seen(spec)[1]) == rig.expected(crowd, vendor)
+    assert rig.describe_rows(rig.seen(spec)[1]) == rig.ask_oracle(crowd, vendor)

@@ -70,7 +70,7 @@ def land(job):
     return raw.counts, (records, contacts)
 
 
-def known(sandbox, name):
+def ask_oracle(sandbox, name):
     found = sandbox.oracle(name, WINDOW.start, WINDOW.end)
     return found[0], found[2]
 
@@ -87,7 +87,7 @@ def known(sandbox, name):
 def test_plain_data_costs_one_request_a_contact_and_one_in_fifty(tmp_path, vendor, config, page_size):
     with vendor_with(vendor, contacts=600, **config) as sandbox:
         counts, found = land(make_job(sandbox, vendor, tmp_path, page_size))
-        assert found == known(sandbox, vendor)
+        assert found == ask_oracle(sandbox, vendor)
     assert 600 < counts.requests <= 1.02 * 600
 
 
@@ -105,7 +105,7 @@ def test_plain_data_costs_one_request_a_contact_and_one_in_fifty(tmp_path, vendo
 def test_a_small_run_believes_nothing_and_loses_nothing(tmp_path_factory, vendor, cap, rows, contacts, after):
     with vendor_with(vendor, cap, after, contacts=contacts, per_contact=rows, shapes=1) as sandbox:
         found = land(make_job(sandbox, vendor, tmp_path_factory.mktemp("lake"), 50))[1]
-        assert found == known(sandbox, vendor)
+        assert found == ask_oracle(sandbox, vendor)
 
 
 @pytest.mark.parametrize("vendor", NAMES)
@@ -121,7 +121,7 @@ def test_a_large_run_loses_nothing_to_a_cap_that_is_fixed_changes_or_falls(
 ):
     with vendor_with(vendor, cap, after, contacts=contacts, per_contact=rows, shapes=1) as sandbox:
         found = land(make_job(sandbox, vendor, tmp_path_factory.mktemp("lake"), 400))[1]
-        assert found == known(sandbox, vendor)
+        assert found == ask_oracle(sandbox, vendor)
 
 
 @pytest.mark.parametrize("vendor", NAMES)
@@ -130,7 +130,7 @@ def test_a_fixed_cap_is_learned_so_that_shorter_pages_are_believed(tmp_path, ven
     """Contacts of 0 to about 60 rows: one request for each page that the server gives, and few more."""
     with vendor_with(vendor, cap, contacts=200) as sandbox:
         counts, found = land(make_job(sandbox, vendor, tmp_path, 400))
-        assert found == known(sandbox, vendor)
+        assert found == ask_oracle(sandbox, vendor)
         by_contact = [
             sandbox.oracle(vendor, WINDOW.start, WINDOW.end, contact=one)[0] for one in sandbox.contacts(vendor)
         ]
@@ -143,7 +143,7 @@ def test_a_cap_that_falls_makes_the_run_start_over(tmp_path, vendor, caplog):
     with vendor_with(vendor, 13, 100, contacts=150, per_contact=20, shapes=1) as sandbox:
         with caplog.at_level(logging.WARNING):
             counts, found = land(make_job(sandbox, vendor, tmp_path, 50, resume="run"))
-        assert found == known(sandbox, vendor)
+        assert found == ask_oracle(sandbox, vendor)
         assert counts.requests == sandbox.stats()[vendor]["requests"] > 300
     [warning] = [record.getMessage() for record in caplog.records if "starts over" in record.getMessage()]
     assert warning.startswith(f"{vendor}, window {WINDOW if vendor == 'luminate_online' else ALWAYS}: ")
@@ -161,7 +161,7 @@ def test_what_was_believed_before_a_kill_is_asked_for_again(tmp_path):
         sandbox.faults([])
         before = sandbox.stats()["luminate_online"]["requests"]
         counts, found = land(job)
-        assert found == known(sandbox, "luminate_online")
+        assert found == ask_oracle(sandbox, "luminate_online")
         assert before + 300 < sandbox.stats()["luminate_online"]["requests"]
         assert counts.requests > 300
 
@@ -174,7 +174,7 @@ def test_a_try_goes_on_with_the_cap_that_the_one_before_has_learned(tmp_path):
             run.extract(job)
         sandbox.faults([])
         before = sandbox.stats()["luminate_online"]["requests"]
-        assert land(job)[1] == known(sandbox, "luminate_online")
+        assert land(job)[1] == ask_oracle(sandbox, "luminate_online")
         assert sandbox.stats()["luminate_online"]["requests"] - before < 200
 
 
@@ -186,7 +186,7 @@ def test_a_channel_that_counts_more_than_came_is_read_on(tmp_path):
     )
     with serve(config) as sandbox:
         counts, found = land(make_job(sandbox, "capillary", tmp_path, 100))
-        assert found == known(sandbox, "capillary")
+        assert found == ask_oracle(sandbox, "capillary")
         assert counts.requests < 240
 
 
@@ -197,6 +197,6 @@ def test_rows_that_leave_meanwhile_hide_no_other_where_short_pages_are_believed(
     config = SandboxConfig(start="2026-01-01", days=3, contacts=120, per_contact=30, shapes=1, options=options)
     with serve(config) as sandbox:
         found = land(make_job(sandbox, vendor, tmp_path, 100))[1]
-        expected = known(sandbox, vendor)
+        expected = ask_oracle(sandbox, vendor)
     assert expected[0] - 2 * 120 <= found[0] <= expected[0]
     assert found[1] == 120

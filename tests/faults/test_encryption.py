@@ -60,10 +60,10 @@ def test_killed_at_any_operation_and_run_again(process, sandbox, tmp_path, vendo
         died += process.run(spec, *STEPS, **PART, die={"at": at}) == -signal.SIGKILL
         assert find_people(spec, "raw", "history", "unfinished") == set()
         found = rig.seen(spec)
-        assert found is None or rig.told(found[1]) == rig.expected(sandbox, vendor)
+        assert found is None or rig.describe_rows(found[1]) == rig.ask_oracle(sandbox, vendor)
         process.run(spec, *STEPS, **PART)
         manifest, rows = rig.seen(spec)
-        assert rig.told(rows) == rig.expected(sandbox, vendor)
+        assert rig.describe_rows(rows) == rig.ask_oracle(sandbox, vendor)
         reconcile_normalized(rig.seen(spec, "raw")[0], manifest)
         assert manifest.counts.erased == 0
         assert find_people(spec, "raw", "history", "unfinished") == set()
@@ -78,7 +78,7 @@ def test_an_erasure_that_is_killed_destroys_the_keys_when_it_is_run_again(proces
     shutil.copytree(tmp_path / "whole", tmp_path / "dry")
     dry = spec_of(sandbox, "which50", tmp_path / "dry")
     steps = process.run(dry, "erase", erase=gone)["steps"]
-    expected = rig.told(rig.seen(dry)[1])
+    expected = rig.describe_rows(rig.seen(dry)[1])
     assert rig.lake_of(dry).read("receipts/mine.json", Receipt).keys == 2
     for at in points(steps, 12):
         shutil.copytree(tmp_path / "whole", tmp_path / f"{at}")
@@ -92,13 +92,13 @@ def test_an_erasure_that_is_killed_destroys_the_keys_when_it_is_run_again(proces
         assert all(map(ring.is_destroyed, hashes[:2]))
         raw = rig.lake_of(mine).read(rig.place(mine).raw_manifest, Manifest)
         reconcile_normalized(raw, rig.lake_of(mine).read(rig.place(mine).manifest, Manifest))
-        assert rig.told(rig.seen(mine)[1]) == expected
+        assert rig.describe_rows(rig.seen(mine)[1]) == expected
         # A copy from before the erasure cannot be read any more.
         shutil.rmtree(mine["lake"])
         shutil.copytree(spec["lake"], mine["lake"])
         process.run(mine, "normalize")
         manifest, rows = rig.seen(mine)
-        assert rig.told(rows) == expected
+        assert rig.describe_rows(rows) == expected
         assert manifest.counts.erased > 0
         shutil.rmtree(tmp_path / f"{at}")
 

@@ -31,13 +31,13 @@ def prepared(worlds, processes, tmp_path_factory):
         later = {**spec, "extracted_at": LATER.isoformat(), "resume": "a run"}
         under_way = processes[0].run(later, "extract", **PART)["manifest"]
         gone = spec["contacts"][:3]
-        dry = {**spec, "lake": copied(folder, tmp_path_factory.mktemp("dry") / "lake")}
+        dry = {**spec, "lake": copy_lake(folder, tmp_path_factory.mktemp("dry") / "lake")}
         steps = processes[0].run(dry, "erase", erase=gone)["steps"]
         found[disk] = spec, gone, under_way, steps, describe(dry)
     return found
 
 
-def copied(folder, to):
+def copy_lake(folder, to):
     shutil.copytree(folder, to)
     return str(to)
 
@@ -81,7 +81,7 @@ def test_killed_at_any_operation_and_run_again(prepared, process, tmp_path, disk
     before = describe(spec)
     seen = set()
     for at in points(steps, number):
-        mine = {**spec, "lake": copied(spec["lake"], tmp_path / f"{at}")}
+        mine = {**spec, "lake": copy_lake(spec["lake"], tmp_path / f"{at}")}
         assert process.run(mine, "erase", erase=gone, die={"at": at}) == -signal.SIGKILL
         between = describe(mine)
         assert between.keys() == before.keys()
@@ -101,7 +101,7 @@ def test_killed_at_any_operation_and_run_again(prepared, process, tmp_path, disk
 
 def test_killed_ten_times_on_the_way(prepared, process, tmp_path):
     spec, gone, _, steps, expected = prepared["local"]
-    mine = {**spec, "lake": copied(spec["lake"], tmp_path / "lake")}
+    mine = {**spec, "lake": copy_lake(spec["lake"], tmp_path / "lake")}
     for at in points(steps, 11)[1:]:
         process.run(mine, "erase", erase=gone, die={"at": at})
     process.run(mine, "erase", erase=gone)
@@ -113,7 +113,7 @@ def test_two_erasures_and_an_extraction_side_by_side(prepared, processes, tmp_pa
     """One stops once, at a point that differs from round to round, while the others go on."""
     spec, gone, _, steps, _ = prepared["local"]
     for at in points(steps, 5):
-        run_side_by_side(processes, {**spec, "lake": copied(spec["lake"], tmp_path / f"{at}")}, gone, at)
+        run_side_by_side(processes, {**spec, "lake": copy_lake(spec["lake"], tmp_path / f"{at}")}, gone, at)
 
 
 @pytest.mark.one_of_each

@@ -60,7 +60,7 @@ def whole(sandbox, vendor, folder, **changed):
     """Run with the faults in force; the rows must be the oracle's. Returns the counts and what the sandbox counted."""
     spec = spec_of(sandbox, vendor, folder, **changed)
     counts = rig.run(spec)[1].counts
-    assert rig.told(rig.seen(spec)[1]) == rig.expected(sandbox, vendor)
+    assert rig.describe_rows(rig.seen(spec)[1]) == rig.ask_oracle(sandbox, vendor)
     return counts, sandbox.stats()[vendor]
 
 
@@ -105,7 +105,7 @@ def test_a_body_in_another_encoding_than_it_says(sandbox, vendor, tmp_path):
     except BadResponse:
         assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     else:
-        assert rig.told(rig.seen(spec)[1]) == rig.expected(sandbox, vendor)
+        assert rig.describe_rows(rig.seen(spec)[1]) == rig.ask_oracle(sandbox, vendor)
 
 
 def test_a_storm_of_refusals_is_sat_out(tmp_path):
@@ -140,7 +140,7 @@ def test_two_processes_of_one_connection_share_a_limit_nobody_told_them(process,
         process.start(*({"spec": spec, "steps": ["extract", "publish", "normalize"]} for spec in halves))
         counts = [Counts(**one["manifest"]["counts"]) for one in process.wait()]
         stats = strict.stats()["dynamics_marketing"]
-        assert sum(one.canonical for one in counts) == rig.expected(strict, "dynamics_marketing")[0]
+        assert sum(one.canonical for one in counts) == rig.ask_oracle(strict, "dynamics_marketing")[0]
     assert [one.contacts for one in counts] == [200, 200]
     assert all(one.throttled > 0 and one.retries == 0 for one in counts)
     assert stats["refused"] == sum(one.throttled for one in counts) <= 0.15 * stats["requests"]
@@ -225,7 +225,7 @@ def test_a_vendor_that_goes_away_for_a_while(tmp_path):
         with elsewhere(tmp_path, int(url.rpartition(":")[2])):
             for vendor, run in runs.items():
                 assert run.result()[0].counts.retries > 0
-                assert rig.told(rig.seen(specs[vendor])[1]) == rig.expected(witness, vendor)
+                assert rig.describe_rows(rig.seen(specs[vendor])[1]) == rig.ask_oracle(witness, vendor)
 
 
 def test_a_vendor_that_stays_away(vendor, tmp_path):
@@ -258,7 +258,7 @@ def test_rows_that_leave_between_pages_hide_no_other(tmp_path, cap, leave):
         spec = spec_of(moving, "luminate_online", tmp_path, options={"page_size": 20})
         rig.run(spec)
         keys = {row["interaction_id"] for row in rig.seen(spec)[1].to_pylist()}
-        [known, *_] = rig.expected(moving, "luminate_online")
+        [known, *_] = rig.ask_oracle(moving, "luminate_online")
     assert known - 4 * leave <= len(keys) <= known
 
 
@@ -289,7 +289,7 @@ def test_rows_that_arrive_between_pages(tmp_path, arrive):
         spec = spec_of(moving, "luminate_online", tmp_path)
         counts = rig.run(spec)[1].counts
         found = rig.seen(spec)[1].to_pylist()
-        known = rig.expected(moving, "luminate_online")
+        known = rig.ask_oracle(moving, "luminate_online")
     keys = [row["interaction_id"] for row in found]
     assert len(set(keys)) == len(keys) >= known[0]
     assert len(keys) - known[0] <= 20
@@ -321,7 +321,7 @@ def test_a_disk_that_fills_up(sandbox, vendor, tmp_path, disk):
             rig.run(copy, Fate(room=room))
         assert rig.seen(copy)[0] == former
         rig.run(copy)
-        assert rig.told(rig.seen(copy)[1]) == rig.expected(sandbox, vendor)
+        assert rig.describe_rows(rig.seen(copy)[1]) == rig.ask_oracle(sandbox, vendor)
         assert not [path for path in (tmp_path / f"{room}").rglob("*.tmp") if "unfinished" not in str(path)]
 
 
@@ -361,7 +361,7 @@ def test_batches_side_by_side_make_one_window(sandbox, vendor, tmp_path):
         thread.join()
     raw = commit.commit_window(rig.lake_of(spec), done)
     pipeline.normalize(rig.lake_of(spec), raw)
-    assert rig.told(rig.seen(spec)[1]) == rig.expected(sandbox, vendor)
+    assert rig.describe_rows(rig.seen(spec)[1]) == rig.ask_oracle(sandbox, vendor)
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and "unfinished" in str(path)]
 
 

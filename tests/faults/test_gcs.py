@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("gcs")
 def test_the_oracles_rows_and_no_other_object(sandbox, vendor):
     spec = rig.spec(sandbox, vendor, f"gs://lakes/{vendor}", disk="gcs", resume="run", concurrency=2)
     raw, canonical = rig.run(spec)
-    assert rig.told(rig.seen(spec)[1]) == rig.expected(sandbox, vendor)
+    assert rig.describe_rows(rig.seen(spec)[1]) == rig.ask_oracle(sandbox, vendor)
     published = {*raw.paths, *canonical.paths, raw.place.raw_manifest, raw.place.manifest}
     lake = rig.lake_of(spec)
     histories = set(lake.list_files("history"))  # of vendors that cannot filter by date
@@ -40,7 +40,7 @@ def test_a_newer_version_replaces_the_former_one(worlds):
     before, _ = rig.run(specs[0])
     rig.run(specs[1])
     lake = rig.lake_of(specs[0])
-    assert rig.told(rig.seen(specs[0])[1]) == rig.expected(worlds[1], "which50")
+    assert rig.describe_rows(rig.seen(specs[0])[1]) == rig.ask_oracle(worlds[1], "which50")
     assert not before.paths & set(lake.list_files(""))
     assert lake.read("manifests/none.json", Manifest) is None
     with pytest.raises(Exception, match="another extraction"):

@@ -100,7 +100,7 @@ def xml_bodies(draw, depth=4):
 
 
 @st.composite
-def spoiled(draw, vendor):
+def spoil(draw, vendor):
     """A real answer with some of its bytes changed, doubled or gone."""
     body = bytearray(draw(st.sampled_from(samples(vendor))))
     for _ in range(draw(st.integers(1, 4))):
@@ -116,7 +116,7 @@ def spoiled(draw, vendor):
 @settings(max_examples=250)
 @given(data=st.data())
 def test_only_foreseen_errors_come_out(vendor, data):
-    body = data.draw(st.one_of(st.binary(max_size=200), json_bodies(), xml_bodies(), spoiled(vendor)))
+    body = data.draw(st.one_of(st.binary(max_size=200), json_bodies(), xml_bodies(), spoil(vendor)))
     first = bytes([data.draw(st.integers(0, 255))])
     began = time.process_time()
     fuzz.TARGETS[vendor](first + body)
@@ -184,7 +184,7 @@ def test_no_id_reaches_a_path_a_header_or_a_parameter_of_its_own(vendor, data):
     if message:
         assert len(text) < 4 or text not in message
         return
-    for request in asked(found, person, native):
+    for request in list_requests(found, person, native):
         url = proxy.resolve_url("https://example.org/base", request)
         parts = urlsplit(str(url))
         assert parts.netloc == "example.org"
@@ -223,7 +223,7 @@ def body_values(request):
     return [str(value) for value in json.loads(request.body).values()] if request.body else []
 
 
-def asked(vendor, person: Contact, native):
+def list_requests(vendor, person: Contact, native):
     """The first request of each question."""
     extra = fuzz.CONNECTIONS[vendor.name]
     credentials = build_credentials(vendor, "https://example.org/base", "login", "secret", extra)
@@ -310,13 +310,13 @@ def head(status="200 OK", **headers):
     return "\r\n".join(lines).encode()
 
 
-def chunked(count=10**9):
+def send_chunked(count=10**9):
     yield head(Transfer_Encoding="chunked", Content_Type="application/json")
     for _ in range(count):
         yield b"10000\r\n" + b" " * 65536 + b"\r\n"
 
 
-def declared(count=10**9):
+def send_declared(count=10**9):
     yield head(Content_Length=65536 * count, Content_Type="application/json")
     for _ in range(count):
         yield b" " * 65536
@@ -338,7 +338,7 @@ def bomb():
             yield b"%x\r\n%s\r\n" % (len(piece), piece)
 
 
-@pytest.mark.parametrize("pieces", [chunked, declared, endless, bomb])
+@pytest.mark.parametrize("pieces", [send_chunked, send_declared, endless, bomb])
 def test_a_body_without_end_is_given_up(pieces):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.monotonic()

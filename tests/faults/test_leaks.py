@@ -117,7 +117,7 @@ def data_of(spec):
 
 
 @pytest.fixture
-def told(caplog):
+def log_text(caplog):
     """All that is logged: by any logger at INFO or above, by ours at any level, by structlog, by stamina."""
     caplog.set_level(logging.INFO)
     caplog.set_level(logging.DEBUG, logger="airflow_provider_interactions")
@@ -136,7 +136,7 @@ def told(caplog):
     structlog.configure(**before)
 
 
-def test_nothing_is_told(sandbox, vendor, tmp_path, told):
+def test_nothing_is_told(sandbox, vendor, tmp_path, log_text):
     case = rig.CASES[vendor]
     limits = {**rig.QUICK, "tries": 2, "timeout": 0.3, "patience": 0.2}
     spec = rig.spec(sandbox, vendor, tmp_path / "whole", limits=limits, contacts=sandbox.contacts(vendor)[:4])
@@ -158,7 +158,7 @@ def test_nothing_is_told(sandbox, vendor, tmp_path, told):
             failed += 1
             texts += chain(error)
     assert failed > len(rules) - 5
-    texts += told()
+    texts += log_text()
     found = "\n".join(texts)
     assert len(found) > 10_000
     leaked = sorted(text for text in hidden if text in found)
@@ -168,7 +168,7 @@ def test_nothing_is_told(sandbox, vendor, tmp_path, told):
 
 
 @pytest.mark.parametrize("login", ["wrong-login-xyz", None])
-def test_wrong_credentials_are_not_quoted(sandbox, vendor, tmp_path, told, login):
+def test_wrong_credentials_are_not_quoted(sandbox, vendor, tmp_path, log_text, login):
     known = sandbox.connections[vendor]
     wrong = {**known, "login": login or known["login"], "password": "wrong-pass\u00e9-word&=xyz"}
     if vendor in ("luminate_online", "which50"):
@@ -177,19 +177,19 @@ def test_wrong_credentials_are_not_quoted(sandbox, vendor, tmp_path, told, login
     hidden = secrets_of(spec)
     with pytest.raises(InteractionsError) as error:
         rig.run(spec)
-    found = "\n".join([*chain(error.value), *told()])
+    found = "\n".join([*chain(error.value), *log_text()])
     assert not [text for text in hidden if text in found]
     assert "wrong-login" not in found
 
 
-def test_nothing_is_told_of_rows_that_cannot_be_read(sandbox, vendor, tmp_path, told):
+def test_nothing_is_told_of_rows_that_cannot_be_read(sandbox, vendor, tmp_path, log_text):
     """Nor by normalize, nor when counts do not add up, nor when the disk is full."""
     spec = rig.spec(sandbox, vendor, tmp_path)
     raw, _ = rig.run(spec)
     hidden = secrets_of(spec) | data_of(spec)
     lake, texts = rig.lake_of(spec), []
     for share in (0.0, 1.0):
-        for change in (_spoiled, lambda rows: rows.slice(1)):
+        for change in (_spoil, lambda rows: rows.slice(1)):
             path = lake.full(raw.files[0].path)
             good = rig.pq.read_table(path)
             rig.pq.write_table(change(good), path)
@@ -203,11 +203,11 @@ def test_nothing_is_told_of_rows_that_cannot_be_read(sandbox, vendor, tmp_path, 
         commit.commit_window(lake, [raw])
     with pytest.raises(InteractionsError) as full:
         extract(rig.job_of(spec, Fate(room=1000)))
-    found = "\n".join([*texts, *chain(gone.value), *chain(full.value), *told()])
+    found = "\n".join([*texts, *chain(gone.value), *chain(full.value), *log_text()])
     assert len(texts) > 3
     assert not [text for text in hidden if text in found]
 
 
-def _spoiled(rows):
+def _spoil(rows):
     broken = rig.pa.array([b"<" + one[: len(one) // 2] for one in rows["payload"].to_pylist()], rig.pa.binary())
     return rows.set_column(rows.schema.get_field_index("payload"), rows.schema.field("payload"), broken)

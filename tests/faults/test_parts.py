@@ -85,7 +85,11 @@ def test_several_tasks_write_the_rows_of_one(prepared, process, worlds, tmp_path
     alone = copy(after, tmp_path / "alone")
     process.run(alone, "publish", "normalize", manifests=[manifest])
     assert Run(process, after, manifest).go() > 2
-    assert rig.told(rig.seen(after)[1]) == rig.told(rig.seen(alone)[1]) == rig.expected(worlds[1], vendor)
+    assert (
+        rig.describe_rows(rig.seen(after)[1])
+        == rig.describe_rows(rig.seen(alone)[1])
+        == rig.ask_oracle(worlds[1], vendor)
+    )
     assert rig.seen(after)[0].counts == rig.seen(alone)[0].counts
     assert list_left(after) == set()
 
@@ -93,16 +97,16 @@ def test_several_tasks_write_the_rows_of_one(prepared, process, worlds, tmp_path
 @pytest.mark.parametrize(("disk", "number"), [("local", 24), ("bucket", 12)])
 def test_killed_at_any_operation(prepared, process, worlds, tmp_path, disk, number):
     after, manifest = prepared("dynamics_marketing", disk)
-    versions = [rig.expected(world, "dynamics_marketing") for world in worlds]
+    versions = [rig.ask_oracle(world, "dynamics_marketing") for world in worlds]
     dry = Run(process, copy(after, tmp_path / "dry"), manifest)
     dry.go()
     for at in range(1, dry.steps + 1, max(1, dry.steps // number)):
         run, seen = Run(process, copy(after, tmp_path / f"{at}"), manifest), []
-        run.check = lambda run=run, seen=seen: seen.append(rig.told(rig.seen(run.spec)[1]))
+        run.check = lambda run=run, seen=seen: seen.append(rig.describe_rows(rig.seen(run.spec)[1]))
         run.go(at)
         assert len(seen) == 1
         assert seen[0] in versions
-        assert rig.told(rig.seen(run.spec)[1]) == versions[1]
+        assert rig.describe_rows(rig.seen(run.spec)[1]) == versions[1]
         assert list_left(run.spec) == set()
 
 
@@ -126,7 +130,7 @@ def test_a_version_that_came_meanwhile_is_normalized_instead(prepared, process, 
     process.run(newer, "extract", "publish")
     done += [run.task(None, "part", manifests=[part], now=run.now)[0] for part in split[1:]]
     run.task(None, "join", manifests=done, split=split, now=run.now)
-    assert rig.told(rig.seen(after)[1]) == rig.expected(worlds[1], "luminate_online")
+    assert rig.describe_rows(rig.seen(after)[1]) == rig.ask_oracle(worlds[1], "luminate_online")
     assert rig.seen(after)[0].extracted_at == LATER + timedelta(hours=1)
     assert list_left(after) == set()
 

@@ -113,7 +113,7 @@ def test_every_run_says_what_it_counted(done, sandbox, vendor):
     assert counts.received == counts.outside + counts.fetched
     assert counts.fetched == counts.landed == sum(file.rows for file in raw.files)
     assert counts.landed == counts.canonical + counts.rejected + counts.repeated
-    assert counts.canonical == sum(file.rows for file in normalized.files) == rig.expected(sandbox, vendor)[0]
+    assert counts.canonical == sum(file.rows for file in normalized.files) == rig.ask_oracle(sandbox, vendor)[0]
     assert counts.requests == sandbox.stats()[vendor]["requests"]
 
 

@@ -91,7 +91,7 @@ def same_rows(spec, other):
     assert digest_of(spec, one) == one.digest
 
 
-def undisturbed(process, sandbox, vendor, folder, **changed):
+def run_undisturbed(process, sandbox, vendor, folder, **changed):
     spec = rig.spec(sandbox, vendor, folder / "undisturbed", resume="run", **changed)
     return spec, process.run(spec, "extract", "publish", **OFTEN)
 
@@ -117,7 +117,7 @@ def points(steps, number):
     ],
 )
 def test_killed_at_any_file_operation(process, sandbox, tmp_path, vendor, disk, number):
-    whole, told = undisturbed(process, sandbox, vendor, tmp_path, disk=disk)
+    whole, told = run_undisturbed(process, sandbox, vendor, tmp_path, disk=disk)
     assert len(told["manifest"]["files"]) > 1
     died = 0
     for at in points(told["steps"], number):
@@ -134,7 +134,7 @@ def test_killed_at_any_file_operation(process, sandbox, tmp_path, vendor, disk, 
 
 @pytest.mark.parametrize("vendor", rig.PAGED)
 def test_killed_at_any_request(process, sandbox, tmp_path, vendor):
-    whole, told = undisturbed(process, sandbox, vendor, tmp_path)
+    whole, told = run_undisturbed(process, sandbox, vendor, tmp_path)
     asked = told["manifest"]["counts"]["requests"]
     for at in points(asked, 5):
         spec = rig.spec(sandbox, vendor, tmp_path / f"{at}", resume="run", concurrency=2)
@@ -148,7 +148,7 @@ def test_killed_while_one_contact_gets_no_answer(process, sandbox, tmp_path, ven
     """Whether it was noted before or after the kill: it is noted once, and the others land."""
     silent, once = sandbox.contacts(vendor)[2], {"limits": {**rig.QUICK, "tries": 1}}
     sandbox.faults([{"kind": "status", "status": 500, "contact": silent}])
-    whole, told = undisturbed(process, sandbox, vendor, tmp_path, **once)
+    whole, told = run_undisturbed(process, sandbox, vendor, tmp_path, **once)
     assert told["manifest"]["counts"]["failed"] == 1
     for at in points(told["steps"], 5):
         spec = rig.spec(sandbox, vendor, tmp_path / f"{at}", resume="run", **once)
@@ -161,7 +161,7 @@ def test_killed_while_one_contact_gets_no_answer(process, sandbox, tmp_path, ven
 
 def test_killed_again_and_again(process, sandbox, tmp_path):
     """Each try gets a little further than the one before, and is killed somewhere else."""
-    whole, _ = undisturbed(process, sandbox, "dynamics_marketing", tmp_path)
+    whole, _ = run_undisturbed(process, sandbox, "dynamics_marketing", tmp_path)
     spec = rig.spec(sandbox, "dynamics_marketing", tmp_path / "lake", resume="run", concurrency=2)
     tries = 1
     while dies(process, spec, 8 + tries, "request"):
@@ -192,18 +192,18 @@ def test_a_thousand_requests_killed_half_way_repeat_one_in_twenty_at_most(proces
         time.sleep(0.01)
     os.kill(pid, signal.SIGKILL)
     assert process.wait() == [-signal.SIGKILL]
-    finished = answered(crowd)
+    finished = count_answers(crowd)
     assert 450 < finished < 900
     told = process.run(spec, "extract", "publish", "normalize")
     # Those in flight when it died were not finished.
-    assert answered(crowd) - 1000 <= 0.05 * finished + 10
+    assert count_answers(crowd) - 1000 <= 0.05 * finished + 10
     counts = told["manifest"]["counts"]
     assert counts["contacts"] == counts["ok"] + counts["empty"] == 1000
     only = crowd.oracle("dynamics_marketing", rig.WHOLE.start, rig.WHOLE.end, type="EmailSent")
-    assert rig.told(rig.seen(spec)[1]) == tuple(only)
+    assert rig.describe_rows(rig.seen(spec)[1]) == tuple(only)
 
 
-def answered(sandbox, vendor="dynamics_marketing"):
+def count_answers(sandbox, vendor="dynamics_marketing"):
     found = sandbox.stats()[vendor]
     return found["by_status"]["200"] - found["tokens_issued"]
 
@@ -213,7 +213,7 @@ def answered(sandbox, vendor="dynamics_marketing"):
 def test_killed_while_contacts_end_in_any_order(process, sandbox, tmp_path, vendor, memory):
     """Also where most rows wait on the local disk, which holds nothing after the kill."""
     paging = {"options": {**rig.CASES[vendor].options, **({"page_size": 8} if rig.CASES[vendor].pages else {})}}
-    whole, told = undisturbed(process, sandbox, vendor, tmp_path, **paging)
+    whole, told = run_undisturbed(process, sandbox, vendor, tmp_path, **paging)
     more = {**OFTEN, **({"memory": memory} if memory else {})}
     died = 0
     for at in points(told["manifest"]["counts"]["requests"], 5):
@@ -226,7 +226,7 @@ def test_killed_while_contacts_end_in_any_order(process, sandbox, tmp_path, vend
         died += process.run(spec, "extract", "publish", **more, die=die) == -signal.SIGKILL
         process.run(spec, "extract", "publish", "normalize", **more)
         same_rows(spec, whole)
-        assert rig.told(rig.seen(spec)[1]) == rig.expected(sandbox, vendor)
+        assert rig.describe_rows(rig.seen(spec)[1]) == rig.ask_oracle(sandbox, vendor)
     assert died == 5
 
 
@@ -279,7 +279,7 @@ def test_a_vendor_that_is_away_and_comes_back(sandbox, tmp_path, vendor, disk):
     later = rig.FIRST + timedelta(minutes=5)
     raw, _ = rig.run({**broken, "extracted_at": later.isoformat()})
     same_rows(broken, whole)
-    assert rig.told(rig.seen(broken)[1]) == rig.expected(sandbox, vendor)
+    assert rig.describe_rows(rig.seen(broken)[1]) == rig.ask_oracle(sandbox, vendor)
     assert sandbox.stats()[vendor]["requests"] < asked
     if vendor in DATED:
         assert raw.extracted_at == rig.FIRST
@@ -295,7 +295,7 @@ def test_a_failure_without_a_name_for_the_run_leaves_nothing(sandbox, tmp_path):
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def unfinished(sandbox, folder, vendor="dynamics_marketing", after=15, **changed):
+def leave_unfinished(sandbox, folder, vendor="dynamics_marketing", after=15, **changed):
     """An extraction that failed late, and how many calls it takes from the start."""
     spec = rig.spec(
         sandbox, vendor, folder, **{"resume": "run", "concurrency": 1, "limits": {**rig.QUICK, "tries": 1}, **changed}
@@ -329,7 +329,7 @@ CHANGES = {
 @pytest.mark.usefixtures("often")
 @pytest.mark.parametrize("what", [*CHANGES, "the contacts"])
 def test_another_question_starts_afresh(sandbox, tmp_path, what):
-    spec = unfinished(sandbox, tmp_path)
+    spec = leave_unfinished(sandbox, tmp_path)
     changed = CHANGES.get(what) or ({"contacts": spec["contacts"][::-1]} if what == "the contacts" else {})
     again = extracted(rig.job_of({**spec, **changed}))
     assert (again.counts.requests == AFRESH) == (what != "nothing")
@@ -347,7 +347,9 @@ WHOLE_FILES = [
 @pytest.mark.parametrize(("which", "damage"), [*WHOLE_FILES, ("rows-", "one bit"), ("done-", "one bit")])
 def test_a_damaged_journal_starts_afresh(sandbox, tmp_path, which, damage):
     whole = rig.run(rig.spec(sandbox, "dynamics_marketing", tmp_path / "whole"))[0]
-    spec = unfinished(sandbox, tmp_path / "lake", after=14)  # within a contact, so that rows wait for the rest of it
+    spec = leave_unfinished(
+        sandbox, tmp_path / "lake", after=14
+    )  # within a contact, so that rows wait for the rest of it
     target = min(path for path in (tmp_path / "lake").rglob("*") if which in path.name)
     good = target.read_bytes()
     bad = {
@@ -369,7 +371,7 @@ def test_a_damaged_journal_starts_afresh(sandbox, tmp_path, which, damage):
 def test_a_finished_extraction_is_not_asked_for_again_and_goes_when_it_is_published(process, sandbox, tmp_path):
     spec = rig.spec(sandbox, "dynamics_marketing", tmp_path, resume="run")
     first = process.run(spec, **OFTEN)
-    other = unfinished(sandbox, tmp_path, resume="another run", extracted_at=(rig.FIRST + DAY).isoformat())
+    other = leave_unfinished(sandbox, tmp_path, resume="another run", extracted_at=(rig.FIRST + DAY).isoformat())
     sandbox.reset()
     second = process.run({**spec, "extracted_at": (rig.FIRST + DAY).isoformat()}, **OFTEN)
     assert second["manifest"] == first["manifest"]
@@ -386,7 +388,7 @@ def test_old_journals_go_with_their_files_and_finished_ones_stay(sandbox, tmp_pa
     """By the next extraction of the account, whatever window that is about."""
     done = rig.spec(sandbox, "dynamics_marketing", tmp_path, resume="done")
     waiting = extracted(rig.job_of(done))
-    unfinished(sandbox, tmp_path, window=["2026-01-02", "2026-01-04"])
+    leave_unfinished(sandbox, tmp_path, window=["2026-01-02", "2026-01-04"])
     assert len(files(tmp_path)) > len(waiting.paths)
     other = {**done, "window": ["2026-01-03", "2026-01-04"], "resume": "other"}
     soon = extracted(rig.job_of({**other, "extracted_at": (datetime.now(UTC) + DAY / 2).isoformat()}))
@@ -421,7 +423,7 @@ def test_what_is_published_never_goes_with_an_old_journal(process, sandbox, tmp_
 @pytest.mark.parametrize("vendor", BLIND)
 def test_a_history_outlives_the_journal_it_came_from(sandbox, tmp_path, vendor):
     """It is kept for as long as the job says, and forgotten at last with all its files."""
-    spec = unfinished(sandbox, tmp_path, vendor, after=4, history_age=10 * 86400, extracted_at=_now())
+    spec = leave_unfinished(sandbox, tmp_path, vendor, after=4, history_age=10 * 86400, extracted_at=_now())
     first = extracted(rig.job_of({**spec, "extracted_at": _now(minutes=1)}))
     assert files(tmp_path, "unfinished") == {}
     asked = calls(sandbox, vendor)
@@ -501,7 +503,7 @@ def test_two_tries_of_one_run_at_once_end_whole(process, sandbox, tmp_path, vend
         told = process.wait()
         assert {one.get("error") for one in told} <= {None, "WindowSuperseded"}, told
         assert any("manifest" in one for one in told), told
-        assert rig.told(rig.seen(spec)[1]) == rig.expected(sandbox, vendor)
+        assert rig.describe_rows(rig.seen(spec)[1]) == rig.ask_oracle(sandbox, vendor)
 
 
 @pytest.mark.parametrize("vendor", rig.PAGED)
@@ -532,7 +534,7 @@ def test_every_row_is_in_one_part_wherever_a_try_ends(contacts, data):
         patch.setattr(raw_table, "PART_ROWS", 20)
         patch.setattr(raw_table, "PART_BYTES", 200)
         patch.setattr(raw_writer, "HELD_ROWS", 7)
-        parts = landed(contacts, order, cuts)
+        parts = land_with_cuts(contacts, order, cuts)
     for rows, size in parts[:-1]:
         assert rows >= 20 or size + 8 * rows >= 200  # Arrow keeps the lengths, too
     for rows, size in parts:
@@ -540,7 +542,7 @@ def test_every_row_is_in_one_part_wherever_a_try_ends(contacts, data):
         assert size < 200 + 7 * 40 + 9 * 40
 
 
-def landed(contacts, order, cuts):
+def land_with_cuts(contacts, order, cuts):
     """Rows and bytes of the parts of a writer that saves and is killed at the cuts, a contact later each time."""
     lake = Lake.at("memory://parts")
     place = WindowPaths("v", "a", rig.WHOLE)

@@ -140,4 +140,4 @@ def test_a_window_through_a_store_that_fails_every_fifth_request(proxy, sandbox,
     rig.run(spec)
     proxy.choose = lambda *_: None
     assert sum(proxy.count(harm) for harm in harms) >= 3
-    assert rig.told(rig.seen(spec)[1]) == rig.expected(sandbox, VENDOR)
+    assert rig.describe_rows(rig.seen(spec)[1]) == rig.ask_oracle(sandbox, VENDOR)

@@ -36,7 +36,7 @@ def place(store, request):
     return store.folder(request.node.name)
 
 
-def copied(store, url, to):
+def copy_keys(store, url, to):
     fs, root = fsspec.url_to_fs(url, **UNCACHED)
     target = fs._strip_protocol(to)
     for key in store.keys(url):
@@ -53,7 +53,9 @@ def seen(spec):
     raw, canonical = rig.seen(spec, "raw"), rig.seen(spec)
     if raw:
         assert raw[1].num_rows == raw[0].counts.landed
-    return sorted(raw[1]["payload"].to_pylist()) if raw else None, rig.told(canonical[1]) if canonical else None
+    return sorted(raw[1]["payload"].to_pylist()) if raw else None, rig.describe_rows(
+        canonical[1]
+    ) if canonical else None
 
 
 def test_the_same_rows_as_on_a_disk(store, sandbox, vendor, place, tmp_path):
@@ -62,14 +64,14 @@ def test_the_same_rows_as_on_a_disk(store, sandbox, vendor, place, tmp_path):
     for disk, lake in (("local", tmp_path / "lake"), (store.disk, place)):
         spec = rig.spec(sandbox, vendor, lake, disk=disk, resume="run", concurrency=2)
         raw, canonical = rig.run(spec)
-        assert rig.told(rig.seen(spec)[1]) == rig.expected(sandbox, vendor)
+        assert rig.describe_rows(rig.seen(spec)[1]) == rig.ask_oracle(sandbox, vendor)
         database = str(tmp_path / f"{disk}.duckdb")
         assert DuckDBTable(database).load(rig.lake_of(spec), canonical).inserted == canonical.counts.canonical
         with duckdb.connect(database) as connection:
             rows = connection.execute("SELECT * FROM interactions ORDER BY ALL").fetchall()
         found.append((rows, [(file.rows, file.bytes) for file in raw.files], raw.digest))
     assert found[0] == found[1]
-    assert len(rows) == rig.expected(sandbox, vendor)[0] > 10
+    assert len(rows) == rig.ask_oracle(sandbox, vendor)[0] > 10
     assert {"manifests", "raw", "interactions"} <= {key.split("/")[0] for key in store.keys(place)}
 
 
@@ -83,7 +85,7 @@ def prepared(worlds, store, beside):
     )
     beside.run(before, "extract", "publish", "normalize", **PART)
     told = beside.run(after, "extract", **PART)
-    dry = {**after, "lake": copied(store, home, f"{store.url}/dry")}
+    dry = {**after, "lake": copy_keys(store, home, f"{store.url}/dry")}
     steps = beside.run(dry, "publish", "normalize", manifests=[told["manifest"]])["steps"]
     return home, told["manifest"], after, steps
 
@@ -93,11 +95,11 @@ def prepared(worlds, store, beside):
 def test_ended_at_any_operation_of_publishing(store, prepared, beside, worlds, place, how, number):
     """The former version or the new one, whole; the next try ends it, and leaves nothing behind."""
     home, manifest, after, steps = prepared
-    old, new = (rig.expected(world, VENDOR) for world in worlds)
+    old, new = (rig.ask_oracle(world, VENDOR) for world in worlds)
     raw_old, _ = seen({**after, "lake": home})
     met = set()
     for at in points(steps, number):
-        spec = {**after, "lake": copied(store, home, f"{place}/{at}")}
+        spec = {**after, "lake": copy_keys(store, home, f"{place}/{at}")}
         told = beside.run(spec, "publish", "normalize", manifests=[manifest], die={"at": at, "how": how})
         assert told == (-signal.SIGKILL if how == "KILL" else {"error": "SystemExit"})
         raw, canonical = seen(spec)
@@ -126,7 +128,7 @@ def test_killed_while_nothing_is_published_yet(store, beside, sandbox, place):
         assert told == -signal.SIGKILL
         raw, canonical = seen(spec)
         assert raw is None or len(raw) > 0
-        assert canonical in (None, rig.expected(sandbox, VENDOR))
+        assert canonical in (None, rig.ask_oracle(sandbox, VENDOR))
 
 
 @pytest.mark.one_of_each
@@ -173,7 +175,7 @@ def test_a_reader_beside_writers_never_sees_a_mixture(store, beside, worlds, pla
     stop.set()
     reader.join()
     assert not wrong
-    assert met == {rig.expected(world, VENDOR) for world in worlds}
+    assert met == {rig.ask_oracle(world, VENDOR) for world in worlds}
 
 
 @pytest.mark.one_of_each
@@ -187,7 +189,7 @@ def test_two_tasks_that_write_the_same_window_at_once(store, beside, worlds, pla
         beside.start(*both)
         told = beside.wait()
         assert {one.get("error") for one in told} <= {None, "WindowSuperseded"}, told
-        assert seen(both[0]["spec"])[1] in [rig.expected(world, VENDOR) for world in worlds]
+        assert seen(both[0]["spec"])[1] in [rig.ask_oracle(world, VENDOR) for world in worlds]
 
 
 @pytest.mark.one_of_each

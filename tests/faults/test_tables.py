@@ -39,7 +39,7 @@ def test_killed_at_any_file_operation(process, journeys, tmp_path):
     told = process.run(whole, "extract", "publish", **OFTEN)
     lake, raw = rig.lake_of(whole), rig.seen(whole, "raw")[0]
     rows = rig.rows(lake, normalize(lake, raw, rejects_share=1).files)  # the sandbox has many rows without a person
-    assert rig.told(rows) == rig.expected(journeys, VENDOR)
+    assert rig.describe_rows(rows) == rig.ask_oracle(journeys, VENDOR)
     died = 0
     for at in points(told["steps"], 6):
         mine = spec(journeys, tmp_path / f"{at}")

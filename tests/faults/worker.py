@@ -148,7 +148,7 @@ def _fate(command):
     die, rest = command.get("die", {}), Fate(room=command.get("room"))
     fate = Fate(die["at"], die.get("how", "KILL"), command.get("room")) if die else rest
     if die.get("how") == "TERM":  # as Airflow does it: an exception, wherever the program is
-        signal.signal(signal.SIGTERM, _terminated)
+        signal.signal(signal.SIGTERM, _terminate)
     raw_table.PART_ROWS = command.get("part_rows", raw_table.PART_ROWS)
     if "held_rows" in command:
         raw_writer.HELD_ROWS = raw_writer.HELD_ENCRYPTED = command["held_rows"]
@@ -167,11 +167,11 @@ def _fate(command):
     if die.get("on") == "request":
         send = client.Client._send
 
-        async def counted(self, request):
+        async def count_steps(self, request):
             fate.step()
             return await send(self, request)
 
-        client.Client._send = counted
+        client.Client._send = count_steps
         return rest
     return fate
 
@@ -180,13 +180,13 @@ def on_keys(fate):
     """A change of a file of keys is an operation, and so is the moment after it."""
     replace_file = swap.LocalObject.swap
 
-    def counted(self, data, version):
+    def count_steps(self, data, version):
         fate.step()
         done = replace_file(self, data, version)
         fate.step()
         return done
 
-    swap.LocalObject.swap = counted
+    swap.LocalObject.swap = count_steps
 
 
 def on_s3(fate):
@@ -195,7 +195,7 @@ def on_s3(fate):
 
     call = S3FileSystem._call_s3
 
-    async def counted(self, method, *arguments, **more):
+    async def count_steps(self, method, *arguments, **more):
         changes = not method.startswith(("get_", "head_", "list_"))
         if changes:
             fate.step()
@@ -204,7 +204,7 @@ def on_s3(fate):
             fate.step()
         return answer
 
-    S3FileSystem._call_s3 = counted
+    S3FileSystem._call_s3 = count_steps
 
 
 def on_azure(fate):
@@ -213,7 +213,7 @@ def on_azure(fate):
 
     send = AioHttpTransport.send
 
-    async def counted(self, request, **more):
+    async def count_steps(self, request, **more):
         changes = request.method not in {"GET", "HEAD"}
         if changes:
             fate.step()
@@ -222,7 +222,7 @@ def on_azure(fate):
             fate.step()
         return answer
 
-    AioHttpTransport.send = counted
+    AioHttpTransport.send = count_steps
 
 
 def on_gcs(fate):
@@ -231,7 +231,7 @@ def on_gcs(fate):
 
     send = GCSFileSystem._request
 
-    async def counted(self, method, *arguments, **more):
+    async def count_steps(self, method, *arguments, **more):
         if method != "GET":
             fate.step()
         answer = await send(self, method, *arguments, **more)
@@ -239,7 +239,7 @@ def on_gcs(fate):
             fate.step()
         return answer
 
-    GCSFileSystem._request = counted
+    GCSFileSystem._request = count_steps
 
 
 #: How to count the operations of an object store, by the kind of disk in the spec.
@@ -252,7 +252,7 @@ CLIENTS = {"s3": "s3fs", "azure": "adlfs", "gcs": "gcsfs"}
 TARGETS = [f"airflow_provider_interactions.load.{name}" for name in ("duckdb", "postgres", "iceberg")]
 
 
-def _terminated(*_):
+def _terminate(*_):
     sys.exit(143)
 
 
@@ -279,7 +279,7 @@ def start(command):
     return pid
 
 
-def ended(pid):
+def wait_for_end(pid):
     """Wait for a child; returns the signal that ended it, 0 for none."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
@@ -297,7 +297,7 @@ def main():
                 import_module(module)
         pids = [start(command) for command in commands]
         tell(out, pids)
-        tell(out, [ended(pid) for pid in pids])
+        tell(out, [wait_for_end(pid) for pid in pids])
 
 
 def tell(out, value):

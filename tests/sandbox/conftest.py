@@ -85,12 +85,12 @@ def connect() -> Iterator[Callable[[Sandbox], Client]]:
     """Makes clients that are logged in, and closes them at the end."""
     with ExitStack() as stack:
 
-        def connected(sandbox: Sandbox) -> Client:
+        def log_in(sandbox: Sandbox) -> Client:
             client = Client(sandbox).login()
             stack.callback(client.session.close)
             return client
 
-        yield connected
+        yield log_in
 
 
 @pytest.fixture(scope="session")

@@ -56,10 +56,10 @@ class Client:
 
     def busy(self):
         """The contact with the most messages."""
-        return max(self.sandbox.contacts(VENDOR), key=lambda one: len(self.ids(V2, **named(one))))
+        return max(self.sandbox.contacts(VENDOR), key=lambda one: len(self.ids(V2, **name_mobile(one))))
 
 
-def named(contact):
+def name_mobile(contact):
     return {"identifierName": "mobile", "identifierValue": contact}
 
 
@@ -257,7 +257,7 @@ def test_one_child_is_an_object_and_several_are_an_array():
 def test_paging_by_offset_gives_each_message_once(paging, limit):
     with running(contacts=1, paging=paging) as client:
         contact = client.busy()
-        whole, found, offset = client.ids(V2, **named(contact)), [], 0
+        whole, found, offset = client.ids(V2, **name_mobile(contact)), [], 0
         while page := client.ids(V1, mobile=contact, limit=limit, offset=offset):
             assert len(page) <= limit or paging == "channel"
             found += page
@@ -280,7 +280,7 @@ def test_limit_and_offset_are_checked_and_capped():
 def test_rows_that_leave_between_pages():
     with running(contacts=1, rows_leave=2) as client:
         contact = client.busy()
-        known = client.ids(V2, **named(contact))
+        known = client.ids(V2, **name_mobile(contact))
         first, second = (client.ids(V1, mobile=contact, limit=5, offset=offset) for offset in (0, 5))
     assert first == known[:5]
     assert second == known[7:12]
@@ -299,14 +299,14 @@ def test_paging_faults():
 
 def test_types_and_networks_narrow_the_answer(client):
     contact = client.busy()
-    assert {channel for channel, _ in client.ids(V2, **named(contact), type="line")} == {"line"}
+    assert {channel for channel, _ in client.ids(V2, **name_mobile(contact), type="line")} == {"line"}
     assert {channel for channel, _ in client.ids(V1, mobile=contact, type="email")} == {"email"}
-    assert client.ids(V2, **named(contact), network="facebook") == []
+    assert client.ids(V2, **name_mobile(contact), network="facebook") == []
     assert client.ids(V1, mobile=contact, network="twitter") == []
     with running(contacts=1, type_filters=False) as lax:
         other = lax.busy()
-        everything = sorted(lax.ids(V2, **named(other)))
-        assert sorted(lax.ids(V2, **named(other), type="viber")) == everything
+        everything = sorted(lax.ids(V2, **name_mobile(other)))
+        assert sorted(lax.ids(V2, **name_mobile(other), type="viber")) == everything
 
 
 def test_a_person_is_found_by_every_identifier(client):
@@ -439,7 +439,7 @@ def test_the_scale_mode_serves_many_contacts_from_few_histories():
     with running(contacts=5_000, config={"per_contact": 100, "shapes": 4}) as client:
         contacts = client.sandbox.contacts(VENDOR)
         first, last = contacts[3], contacts[4_999]
-        ids = [{one for _, one in client.ids(V2, **named(contact))} for contact in (first, last)]
+        ids = [{one for _, one in client.ids(V2, **name_mobile(contact))} for contact in (first, last)]
         facts = client.sandbox.oracle(VENDOR, START, END, contact=last)
     assert [len(found) for found in ids] == [100, 100]
     assert not ids[0] & ids[1]

@@ -183,7 +183,7 @@ def test_a_next_link_to_another_host(own):
     assert link.startswith(f"http://evil.example/{VENDOR}/api/data/")
 
 
-def limited(connect, count, **fields):
+def flood(connect, count, **fields):
     """Requests against five a second, as fast as possible; statuses, pauses and counters."""
     with serve(SandboxConfig(contacts=1, rate_limit=RateLimit(requests=5, **fields))) as sandbox:
         client = connect(sandbox)
@@ -194,7 +194,7 @@ def limited(connect, count, **fields):
 
 
 def test_the_rate_limit_refuses_and_names_a_pause(connect):
-    found, late, stats = limited(connect, 8)
+    found, late, stats = flood(connect, 8)
     assert found == [200] * 5 + [429] * 3
     assert late.headers["Retry-After"] == "1"
     assert late.json()["error"]["code"] == "0x80072322"
@@ -202,7 +202,7 @@ def test_the_rate_limit_refuses_and_names_a_pause(connect):
 
 
 def test_requests_during_a_pause_lengthen_it(connect):
-    _, late, _ = limited(connect, 8, lengthen_seconds=10)
+    _, late, _ = flood(connect, 8, lengthen_seconds=10)
     assert late.headers["Retry-After"] == "11"
 
 

@@ -68,12 +68,12 @@ def tidy(value):
     return (value or "").strip() or None
 
 
-def listed(value):
+def to_list(value):
     return [] if value is None else value if isinstance(value, list) else [value]
 
 
 def from_json(interaction):
-    notes = [tidy(note) for note in listed(interaction.pop("note", None))]
+    notes = [tidy(note) for note in to_list(interaction.pop("note", None))]
     return tidy(interaction) | ({"note": notes} if notes else {})
 
 
@@ -93,7 +93,7 @@ def rows_of(answer):
     if answer.headers["Content-Type"].startswith("application/json"):
         ((root, inside),) = answer.json().items()
         assert root.endswith("Response")
-        return [from_json(row) for row in listed((inside or {}).get("interaction"))]
+        return [from_json(row) for row in to_list((inside or {}).get("interaction"))]
     return [from_xml(row) for row in ET.fromstring(answer.content)]
 
 
@@ -126,7 +126,7 @@ def code_of(answer):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _closed():
+def _close_session():
     yield
     SESSION.close()
 

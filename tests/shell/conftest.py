@@ -36,7 +36,7 @@ def shell(sandbox, tmp_path):
 
 
 @pytest.fixture
-def limited(tmp_path):
+def start_shell(tmp_path):
     """Makes shells with a sandbox of their own."""
     with ExitStack() as stack:
         yield lambda **config: Shell(tmp_path, stack.enter_context(serve(SandboxConfig(**config))))

@@ -571,8 +571,8 @@ def wait_for(condition, seconds=60):
     raise AssertionError("it took too long")
 
 
-def test_ctrl_c_leaves_a_state_that_the_same_command_continues(limited):
-    slow = limited(contacts=40, days=3, latency=0.2, per_contact=3)
+def test_ctrl_c_leaves_a_state_that_the_same_command_continues(start_shell):
+    slow = start_shell(contacts=40, days=3, latency=0.2, per_contact=3)
     words = ("extract", "which50", *DATES, "--missing", "--contacts-file", "all.txt")
     (slow.folder / "all.txt").write_text("\n".join(slow.sandbox.contacts("which50")))
     process = slow.start(*words)
@@ -593,8 +593,8 @@ def test_ctrl_c_leaves_a_state_that_the_same_command_continues(limited):
     assert total - asked < slow.sandbox.stats()["which50"]["requests"]  # what had landed was not asked for again
 
 
-def test_ctrl_c_in_json(limited):
-    slow = limited(contacts=40, latency=0.5)
+def test_ctrl_c_in_json(start_shell):
+    slow = start_shell(contacts=40, latency=0.5)
     process = slow.start("extract", "which50", "--day", "2026-01-02", "--json")
     wait_for(lambda: slow.sandbox.stats()["which50"]["requests"] > 3)
     process.send_signal(signal.SIGINT)
@@ -647,8 +647,8 @@ def test_the_sandbox_speaks_to_machines(shell):
 # On a terminal
 
 
-def test_a_terminal_gets_a_bar_and_stdout_stays_clean(limited):
-    slow = limited(contacts=20, latency=0.2)
+def test_a_terminal_gets_a_bar_and_stdout_stays_clean(start_shell):
+    slow = start_shell(contacts=20, latency=0.2)
     leader, follower = pty.openpty()
     command = slow.start("extract", "which50", "--day", "2026-01-02")
     command.kill()

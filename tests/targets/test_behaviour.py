@@ -107,11 +107,11 @@ def test_rows_that_were_only_read_again_are_unchanged(case, place, lake):
     target = case.open(place)
     target.load(lake, write(lake, [row(1), row(2)], 1))
     done = target.load(lake, write(lake, [row(1), row(2, subject="other"), row(3)], 2))
-    assert done == replaced(case, inserted=1, updated=1, unchanged=1)
+    assert done == count_replaced(case, inserted=1, updated=1, unchanged=1)
     assert read(case, place, "interaction_id", "subject") == [("1", None), ("2", "other"), ("3", None)]
 
 
-def replaced(case, inserted, updated, unchanged):
+def count_replaced(case, inserted, updated, unchanged):
     """The counts of a window that is loaded again: a target that replaces it removes its rows and adds all anew."""
     rows = inserted + updated + unchanged
     if case.replaces:
@@ -130,7 +130,7 @@ def test_a_changed_policy_replaces_what_it_hides(case, place, lake):
         policy = read_policy(About(name="x", title="X", labels={}, placeholders={}), {"fields": fields}, Key)
         columns = pa.schema([CANONICAL.field(name) for name in plain[0]])
         hidden = policy.apply(pa.RecordBatch.from_pylist(plain, columns)).to_pylist()
-        assert target.load(lake, write(lake, hidden)) == replaced(case, inserted=0, updated=1, unchanged=1)
+        assert target.load(lake, write(lake, hidden)) == count_replaced(case, inserted=0, updated=1, unchanged=1)
         found = read(case, place, "interaction_id", "subject", "status")
         assert found == [("1", subject, "a"), ("2", None, None)]
         [(_, text), _] = read(case, place, "interaction_id", "attributes")
@@ -283,7 +283,7 @@ def test_the_error_of_a_user_who_may_not_make_tables_names_the_grant(case, place
 def test_any_table_name_is_a_name_and_nothing_else(case, place, lake, name):
     target = case.open(place, name)
     assert target.load(lake, write(lake, [row(1)])).inserted == 1
-    assert target.load(lake, write(lake, [row(1, subject="x")], 1)) == replaced(case, 0, 1, 0)
+    assert target.load(lake, write(lake, [row(1, subject="x")], 1)) == count_replaced(case, 0, 1, 0)
     assert read(case, place, "subject", table=name) == [("x",)]
     assert target.erase(VENDOR, ACCOUNT, [Contact("c1")]) == 1
     assert read(case, place, table=name) == []
@@ -319,7 +319,7 @@ def test_tables_and_files_of_every_older_version_go_on(case, place, lake, versio
     old_files = write(lake, [row(3)], window=NEXT_DAY, columns=columns)
     assert target.load(lake, old_files).inserted == 1
     done = target.load(lake, write(lake, [row(1, revision=5, person_id="ann"), row(2)]))
-    assert done == replaced(case, inserted=0, updated=1, unchanged=1)
+    assert done == count_replaced(case, inserted=0, updated=1, unchanged=1)
     found = read(case, place, "interaction_id", "person_id", "revision")
     assert found == [("1", "ann", 5), ("2", None, None), ("3", None, None)]
 
@@ -329,7 +329,7 @@ def test_a_column_is_added_to_a_table_of_the_version_before(case, place, lake):
     case.open(place).load(lake, write(lake, [row(1), row(2)], 1))
     newer = case.open(place, columns=NEWER)
     done = newer.load(lake, write(lake, [row(1), row(2, topic="news"), row(3, topic="x")], 2, columns=NEWER))
-    assert done == replaced(case, inserted=1, updated=1, unchanged=1)
+    assert done == count_replaced(case, inserted=1, updated=1, unchanged=1)
     assert read(case, place, "topic") == [(None,), ("news",), ("x",)]
 
 

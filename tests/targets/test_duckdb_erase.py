@@ -16,7 +16,7 @@ PERSON, OTHER = Contact("jane.4242@example.org"), Contact("john.4343@example.org
 
 
 @pytest.fixture
-def filled(duckdb_file, lake):
+def filled_table(duckdb_file, lake):
     """A table of two people, whose rows were changed by a second load."""
     target = DuckDBTable(duckdb_file)
     for version in (1, 2):
@@ -31,11 +31,11 @@ def holds(target, *people):
     return [any(one.id.encode() in data for data in found) for one in people]
 
 
-def test_nothing_of_a_person_stays_in_the_file(filled):
-    assert holds(filled, PERSON, OTHER) == [True, True]
-    assert filled.erase(VENDOR, ACCOUNT, [PERSON]) == 1
-    assert holds(filled, PERSON, OTHER) == [False, True]
-    assert filled.erase(VENDOR, ACCOUNT, [PERSON]) == 0
+def test_nothing_of_a_person_stays_in_the_file(filled_table):
+    assert holds(filled_table, PERSON, OTHER) == [True, True]
+    assert filled_table.erase(VENDOR, ACCOUNT, [PERSON]) == 1
+    assert holds(filled_table, PERSON, OTHER) == [False, True]
+    assert filled_table.erase(VENDOR, ACCOUNT, [PERSON]) == 0
 
 
 THINGS = """
@@ -51,10 +51,10 @@ COMMENT ON TABLE mine.notes IS 'mine';
 """
 
 
-def test_everything_else_in_the_file_stays(filled, duckdb_file):
+def test_everything_else_in_the_file_stays(filled_table, duckdb_file):
     with duckdb.connect(duckdb_file) as connection:
         connection.execute(THINGS)
-    assert filled.erase(VENDOR, ACCOUNT, [PERSON]) == 1
+    assert filled_table.erase(VENDOR, ACCOUNT, [PERSON]) == 1
     with duckdb.connect(duckdb_file) as connection:
         assert connection.sql("SELECT n, mood, twice FROM mine.notes").fetchall() == [(7, "good", 14)]
         assert connection.sql("SELECT nextval('mine.numbers') > 7").fetchall() == [(True,)]
@@ -79,26 +79,26 @@ def find_format(path):
         return connection.sql(query).fetchall()
 
 
-def test_copies_of_loads_that_died_go_too(filled, duckdb_file):
+def test_copies_of_loads_that_died_go_too(filled_table, duckdb_file):
     """Also if nobody has a row in the table any more."""
-    assert filled.erase(VENDOR, ACCOUNT, [PERSON]) == 1
+    assert filled_table.erase(VENDOR, ACCOUNT, [PERSON]) == 1
     path = Path(duckdb_file)
     copied = path.with_name(f".{path.name}.4242.loading")
     for name in (copied.name, f"{copied.name}.wal", f"{copied.name}.rewritten"):
         path.with_name(name).write_bytes(PERSON.id.encode())
     other = path.with_name(f".{path.name}x.4242.loading")
     other.write_bytes(b"of another file")
-    assert filled.erase(VENDOR, ACCOUNT, [PERSON]) == 0
+    assert filled_table.erase(VENDOR, ACCOUNT, [PERSON]) == 0
     assert {one.name for one in path.parent.iterdir() if "duckdb" in one.name} == {path.name, other.name}
 
 
-def test_a_file_that_cannot_be_copied_is_unchanged(filled, duckdb_file, monkeypatch):
+def test_a_file_that_cannot_be_copied_is_unchanged(filled_table, duckdb_file, monkeypatch):
     def refuse(*_):
         raise duckdb.ConstraintException
 
     monkeypatch.setattr(duckdb_rewrite, "_write_again", refuse)
     with pytest.raises(LoadError, match=r"cannot be written again \(ConstraintException\)"):
-        filled.erase(VENDOR, ACCOUNT, [PERSON])
+        filled_table.erase(VENDOR, ACCOUNT, [PERSON])
     monkeypatch.undo()
-    assert filled.erase(VENDOR, ACCOUNT, [PERSON]) == 1
+    assert filled_table.erase(VENDOR, ACCOUNT, [PERSON]) == 1
     assert {one.name for one in Path(duckdb_file).parent.iterdir() if "duckdb" in one.name} == {"all.duckdb"}

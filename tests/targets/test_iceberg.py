@@ -65,7 +65,7 @@ def land(desk, window, ids, at=AT[0], note="a", contact="c1"):
     """A normalized window with these interactions, at noon of its first day."""
     time = (window.start + DAY / 2).isoformat().replace("+00:00", "Z")
     payloads = [desk.record(InteractionId=f"{n + 1:032X}", Timestamp=time, Note=note) for n in ids]
-    return desk.normalized(*payloads, window=window, extracted_at=at, contact=contact, account="a:b/c")
+    return desk.normalize(*payloads, window=window, extracted_at=at, contact=contact, account="a:b/c")
 
 
 def find(desk, window):
@@ -73,14 +73,14 @@ def find(desk, window):
     return desk.lake.read(WindowPaths(NAME, "a:b/c", window).manifest, Manifest)
 
 
-def opened(table):
+def open_table(table):
     with load_catalog(table.name, **table.properties) as catalog:
         return catalog.load_table(table.identifier)
 
 
 def read(table):
     """All rows, by DuckDB, of the files that the current snapshot has."""
-    files = [task.file.file_path.removeprefix("file://") for task in opened(table).scan().plan_files()]
+    files = [task.file.file_path.removeprefix("file://") for task in open_table(table).scan().plan_files()]
     if not files:
         return []
     names = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
@@ -93,18 +93,18 @@ def read(table):
 
 
 def snapshots(table):
-    return len(opened(table).metadata.snapshots)
+    return len(open_table(table).metadata.snapshots)
 
 
 def commits(table):
     """The number of commits so far."""
-    return len(opened(table).metadata.metadata_log)
+    return len(open_table(table).metadata.metadata_log)
 
 
 def test_a_first_load_adds_the_lakes_own_files(desk, table):
     manifest = land(desk, DAYS[0], range(3))
     assert table.load(desk.lake, manifest) == Loaded(3, 3, 0, 0, 0)
-    files = [task.file.file_path for task in opened(table).scan().plan_files()]
+    files = [task.file.file_path for task in open_table(table).scan().plan_files()]
     assert files == [desk.lake.url(file.path) for file in manifest.files]
     assert len(read(table)) == 3
 
@@ -112,9 +112,9 @@ def test_a_first_load_adds_the_lakes_own_files(desk, table):
 def test_a_second_load_makes_no_commit(desk, table):
     manifest = land(desk, DAYS[0], range(3))
     table.load(desk.lake, manifest)
-    before = opened(table).metadata_location
+    before = open_table(table).metadata_location
     assert table.load(desk.lake, manifest) == Loaded(3, 0, 0, 3, 0)
-    assert opened(table).metadata_location == before
+    assert open_table(table).metadata_location == before
 
 
 def test_a_replaced_window_loses_what_the_vendor_no_longer_returns(desk, table):
@@ -131,9 +131,9 @@ def test_a_window_that_is_empty_now_is_emptied(desk, table):
     table.load(desk.lake, land(desk, DAYS[0], range(3)))
     assert table.load(desk.lake, land(desk, DAYS[0], [], AT[1])) == Loaded(0, 0, 0, 0, 0, removed=3)
     assert read(table) == []
-    before = opened(table).metadata_location
+    before = open_table(table).metadata_location
     assert table.load(desk.lake, land(desk, DAYS[0], [], AT[2])) == Loaded(0, 0, 0, 0, 0)
-    assert opened(table).metadata_location == before
+    assert open_table(table).metadata_location == before
 
 
 def join(pieces):
@@ -183,7 +183,7 @@ def test_the_table_is_always_what_the_lake_has(tmp_path_factory, steps):
             assert (done.inserted, done.removed) == (len(ids), before)
             expected[window] = len(ids)
     rows = (
-        opened(table)
+        open_table(table)
         .scan(selected_fields=("window_start", "window_end"))
         .to_arrow_batch_reader()
         .read_all()
@@ -281,10 +281,10 @@ def test_a_missing_file_leaves_the_table_unchanged(desk, table):
     table.load(desk.lake, land(desk, DAYS[0], range(3)))
     manifest = land(desk, DAYS[1], range(3, 5))
     desk.lake.remove(manifest.paths)
-    before = opened(table).metadata_location
+    before = open_table(table).metadata_location
     with pytest.raises(LoadError, match="missing or damaged"):
         table.load(desk.lake, manifest)
-    assert opened(table).metadata_location == before
+    assert open_table(table).metadata_location == before
 
 
 def test_files_with_other_rows_than_the_manifest_says_are_refused(desk, table):
@@ -308,18 +308,18 @@ def test_erase_removes_all_rows_of_the_contacts_and_their_history(desk, table):
     assert table.erase(NAME, "a:b/c", [Contact("c3"), Contact("c1", "email")]) == 0
     assert table.erase(NAME, "other", [Contact("c1")]) == 0
     assert table.erase(NAME, "a:b/c", []) == 0
-    kind = opened(table).scan(limit=1).to_arrow()["contact_id_kind"][0].as_py()
+    kind = open_table(table).scan(limit=1).to_arrow()["contact_id_kind"][0].as_py()
     assert table.erase(NAME, "a:b/c", [Contact("c1", kind), Contact("c1", kind)]) == 7
     assert {row[-1] for row in read(table)} == {"c2"}
     assert snapshots(table) == 1
-    kept = {task.file.file_path for task in opened(table).scan().plan_files()}
+    kept = {task.file.file_path for task in open_table(table).scan().plan_files()}
     assert kept <= {desk.lake.url(path) for path in desk.files()}  # whole files went, so none was rewritten
 
 
 def test_erase_rewrites_files_of_several_contacts_and_a_later_load_puts_the_lakes_back(desk, table, tmp_path):
-    manifest = mixed(desk)
+    manifest = land_mixed(desk)
     table.load(desk.lake, manifest)
-    kind = opened(table).scan(limit=1).to_arrow()["contact_id_kind"][0].as_py()
+    kind = open_table(table).scan(limit=1).to_arrow()["contact_id_kind"][0].as_py()
     assert table.erase(NAME, "a:b/c", [Contact("c1", kind)]) == 1
     assert table.erase(NAME, "a:b/c", [Contact("c3", kind)]) == 1
     assert [row[-1] for row in read(table)] == ["c2"]
@@ -330,7 +330,7 @@ def test_erase_rewrites_files_of_several_contacts_and_a_later_load_puts_the_lake
 
 def list_values(table):
     """Every bound in the metadata of the current snapshot, of deleted files, too, as bytes."""
-    found = opened(table)
+    found = open_table(table)
     for manifest in found.current_snapshot().manifests(found.io):
         for entry in manifest.fetch_manifest_entry(found.io, discard_deleted=False):
             yield from (entry.data_file.lower_bounds or {}).values()
@@ -338,9 +338,9 @@ def list_values(table):
 
 
 def test_metadata_hold_no_identifier(desk, table):
-    table.load(desk.lake, mixed(desk, "jane"))
+    table.load(desk.lake, land_mixed(desk, "jane"))
     assert any(b"EmailSent" in one for one in list_values(table))
-    kind = opened(table).scan(limit=1).to_arrow()["contact_id_kind"][0].as_py()
+    kind = open_table(table).scan(limit=1).to_arrow()["contact_id_kind"][0].as_py()
     assert table.erase(NAME, "a:b/c", [Contact("jane1", kind)]) == 1
     assert not [one for one in list_values(table) if b"jane" in one or b"i1" in one]
 
@@ -349,8 +349,8 @@ def test_metadata_hold_no_identifier(desk, table):
 def test_erase_removes_what_commits_that_died_have_left(desk, table, tmp_path, files):
     """Files of these people that no snapshot has, and old ones that cannot be read."""
     table = replace(table, properties={**table.properties, "py-io-impl": files})
-    table.load(desk.lake, mixed(desk))
-    kind = opened(table).scan(limit=1).to_arrow()["contact_id_kind"][0].as_py()
+    table.load(desk.lake, land_mixed(desk))
+    kind = open_table(table).scan(limit=1).to_arrow()["contact_id_kind"][0].as_py()
     assert table.erase(NAME, "a:b/c", [Contact("c1", kind)]) == 1
     [rewritten] = (tmp_path / "warehouse.iceberg").rglob("*.parquet")
     copies = [rewritten.with_name(name) for name in ("whole.parquet", "old.parquet", "young.parquet")]
@@ -365,8 +365,8 @@ def test_erase_removes_what_commits_that_died_have_left(desk, table, tmp_path, f
 
 
 def test_erase_goes_on_after_it_died_before_it_expired_snapshots(desk, table, monkeypatch):
-    table.load(desk.lake, mixed(desk))
-    kind = opened(table).scan(limit=1).to_arrow()["contact_id_kind"][0].as_py()
+    table.load(desk.lake, land_mixed(desk))
+    kind = open_table(table).scan(limit=1).to_arrow()["contact_id_kind"][0].as_py()
     with monkeypatch.context() as patch:
         patch.setattr(iceberg, "expire_all", raise_interrupt)
         with pytest.raises(KeyboardInterrupt):
@@ -380,7 +380,7 @@ def raise_interrupt(_):
     raise KeyboardInterrupt
 
 
-def mixed(desk, name="c"):
+def land_mixed(desk, name="c"):
     """One window of three contacts."""
     raw = land(desk, DAYS[0], range(1))
     [rows] = [desk.rows(raw.files)]
@@ -399,11 +399,11 @@ def test_a_newer_schema_adds_a_column_and_older_code_refuses_it(desk, table):
     newer = IcebergTable(table.properties, columns=NEWER)
     assert newer.load(desk.lake, manifest) == Loaded(3, 0, 0, 3, 0)
     assert newer.load(desk.lake, land(desk, DAYS[1], range(3, 5))).inserted == 2
-    rows = opened(table).scan().to_arrow()
+    rows = open_table(table).scan().to_arrow()
     assert rows.column_names == NEWER.names
     assert rows["topic"].null_count == 5
-    assert opened(table).properties[VERSION] == str(NEXT)
-    assert opened(table).schema().find_field("topic").doc == "what it was about"
+    assert open_table(table).properties[VERSION] == str(NEXT)
+    assert open_table(table).schema().find_field("topic").doc == "what it was about"
     with pytest.raises(ConfigError, match="Upgrade"):
         table.load(desk.lake, manifest)
 
@@ -447,13 +447,13 @@ def test_old_snapshots_go_with_their_files(desk, table, tmp_path):
     assert len(list(folder.rglob("*.avro"))) < before
     assert snapshots(table) == 1
     assert len(read(table)) == 3
-    assert opened(table).scan().to_arrow().num_rows == 3
+    assert open_table(table).scan().to_arrow().num_rows == 3
 
 
 def opened_after(table, desk):
     for n in range(4):
         table.load(desk.lake, land(desk, DAYS[0], range(3), AT[n]))
-    return opened(table)
+    return open_table(table)
 
 
 def test_days_of_the_ledger_that_are_over_become_one_file(desk, table):
@@ -470,7 +470,7 @@ def test_days_of_the_ledger_that_are_over_become_one_file(desk, table):
     for at in ended:
         write_step(desk.lake, Step(step="load", state="success", started_at=at, ended_at=at, seconds=1.5))
         assert table.add_steps(partial(read_new_steps, desk.lake)) == 1
-    ledger = opened(replace(table, table="interactions_ledger"))
+    ledger = open_table(replace(table, table="interactions_ledger"))
     days = [window.start.date() for window in DAYS[:4]]
     assert list_days(ledger) == [[day] for day in days[:3]] + [[days[3]]] * 4, "the last day may get more rows"
     assert read_keys(ledger) == sorted(read_ledger(desk.lake)["file"].to_pylist())
@@ -510,7 +510,7 @@ def test_what_pyiceberg_cannot_open_is_explained(desk):
 
 
 def read_all(table):
-    return opened(table).scan().to_arrow_batch_reader().read_all()
+    return open_table(table).scan().to_arrow_batch_reader().read_all()
 
 
 def query_newest(rows, columns):
@@ -550,9 +550,9 @@ def test_a_compaction_leaves_what_the_view_shows(tmp_path_factory, loads):
     shown = query_newest(before, CANONICAL)
     assert compact(table) == before.num_rows - shown.num_rows
     assert in_order(read_all(table)) == in_order(shown)
-    location = opened(table).metadata_location
+    location = open_table(table).metadata_location
     assert compact(table) == 0
-    assert opened(table).metadata_location == location
+    assert open_table(table).metadata_location == location
 
 
 def test_a_window_loaded_after_a_compaction_is_whole_again(desk, table):
@@ -608,7 +608,7 @@ def find_view(table):
 
 def query_view(table):
     """What the view shows, by its text for each engine, translated for DuckDB, of the files that the table has."""
-    files = [task.file.file_path.removeprefix("file://") for task in opened(table).scan().plan_files()]
+    files = [task.file.file_path.removeprefix("file://") for task in open_table(table).scan().plan_files()]
     found = []
     for dialect in QUOTES:
         query = sqlglot.parse_one(find_view(table).sql_for(dialect).sql, read=dialect)
@@ -625,11 +625,11 @@ def query_view(table):
 def test_a_catalogue_with_views_has_one_of_the_newest_versions(desk, rest):
     for n, window in enumerate((DAYS[0], LONG)):
         rest.load(desk.lake, land(desk, window, range(n, 3), AT[n], note=f"n{n}"))
-    assert len(opened(rest).scan().to_arrow_batch_reader().read_all()) == 5
+    assert len(open_table(rest).scan().to_arrow_batch_reader().read_all()) == 5
     shown = query_view(rest)
     assert [one["attributes"] for one in shown.to_pylist()] == ['{"Note":"n0"}', '{"Note":"n1"}', '{"Note":"n1"}']
     assert compact(rest) == 2
-    left = opened(rest).scan().to_arrow_batch_reader().read_all().sort_by("interaction_id")
+    left = open_table(rest).scan().to_arrow_batch_reader().read_all().sort_by("interaction_id")
     assert left.to_pylist() == shown.to_pylist()
 
 
@@ -659,5 +659,5 @@ def test_a_catalogue_that_refuses_the_view_has_the_table_all_the_same(desk, rest
     """It may need a right of its own. Here the catalogue refuses the view's name."""
     monkeypatch.setattr(iceberg_view, "ENDING", " Newest")
     assert rest.load(desk.lake, land(desk, DAYS[0], range(3))).inserted == 3
-    assert len(opened(rest).scan().to_arrow_batch_reader().read_all()) == 3
+    assert len(open_table(rest).scan().to_arrow_batch_reader().read_all()) == 3
     assert "The catalogue refused the view" in caplog.text

@@ -40,12 +40,12 @@ def cut_at(monkeypatch, database, name):
     """The server ends the connection when the target calls this function of its module."""
     real = getattr(module, name)
 
-    def cut(*arguments, **more):
+    def cut_connection(*arguments, **more):
         query(database, CUT)
         return real(*arguments, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, name, cut)
+        patch.setattr(module, name, cut_connection)
         yield
 
 

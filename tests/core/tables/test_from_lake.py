@@ -17,7 +17,7 @@ PEOPLE = [Contact("p2", "contact"), Contact("p1", "contact"), Contact("p9", "con
 
 
 @pytest.fixture
-def filled(rig):
+def filled_rig(rig):
     """Three days in the lake, with a row that has no instant."""
     rows = [row(f"k{n}", FIRST + n * timedelta(hours=5), person=f"p{n % 3}") for n in range(14)]
     rig.disk.add("Opened", build_rows(*rows, row("undated", None, person="p1")))
@@ -50,17 +50,17 @@ def from_lake(rig, window):
 @pytest.mark.parametrize(
     "window", [day(0), Window(FIRST, FIRST + 3 * DAY), Window(FIRST + timedelta(hours=7), FIRST + timedelta(hours=40))]
 )
-def test_the_lake_says_what_the_vendor_says(filled, window):
-    assert from_lake(filled, window) == ask(filled, window, lambda job: land_tables(job, "raw"))
+def test_the_lake_says_what_the_vendor_says(filled_rig, window):
+    assert from_lake(filled_rig, window) == ask(filled_rig, window, lambda job: land_tables(job, "raw"))
 
 
 @pytest.mark.parametrize("window", [Window(FIRST - DAY, FIRST + DAY), Window(FIRST, FIRST + 4 * DAY), day(5)])
-def test_a_gap_is_for_the_vendor(filled, window):
-    assert from_lake(filled, window) is None
+def test_a_gap_is_for_the_vendor(filled_rig, window):
+    assert from_lake(filled_rig, window) is None
 
 
-def test_a_window_that_waits_to_be_read_again_is_for_the_vendor(filled):
-    filled.disk.add("Opened", build_rows(row("late", FIRST + timedelta(hours=1))))
-    find_reopened(filled.job(day(3)))
-    assert from_lake(filled, day(0)) is None
-    assert from_lake(filled, day(1)) is not None
+def test_a_window_that_waits_to_be_read_again_is_for_the_vendor(filled_rig):
+    filled_rig.disk.add("Opened", build_rows(row("late", FIRST + timedelta(hours=1))))
+    find_reopened(filled_rig.job(day(3)))
+    assert from_lake(filled_rig, day(0)) is None
+    assert from_lake(filled_rig, day(1)) is not None
