@@ -74,7 +74,7 @@ def land(job, form, rows):
     _, asked_type, context = SAMPLES[job.vendor.name, form]
     contacts = job.contacts[: rows // PER_CONTACT]
     outcomes = [Outcome(contact.id, contact.kind, "ok", PER_CONTACT, 1, None) for contact in contacts]
-    with RawWriter(job.lake, job.place, Checkpoint(extracted_at=job.extracted_at), asked=job.asked) as writer:
+    with RawWriter(job.lake, job.place, Checkpoint(extracted_at=job.extracted_at), asked=job.source_digest) as writer:
         for n, (contact, outcome) in enumerate(zip(contacts, outcomes, strict=True)):
             query = Query(contact, job.credentials.settings, job.options, asked_type or None)
             writer.add(query, *_build_records(job.vendor.name, form, contact.id, n), context, n)
