@@ -17,8 +17,8 @@ from airflow_provider_interactions.schema import WORD
 from airflow_provider_interactions.tables.columns import read_instants, read_keys, read_people
 from airflow_provider_interactions.tables.payloads import build_payloads
 
-#: Bytes of a table's rows that may be held in memory. A table with more is read twice.
-HELD_BYTES = 32 * 1024 * 1024
+#: Bytes of a table's rows that may be held in memory. A table with more is read twice: its keys, then its rows.
+HELD_BYTES = 8 * 1024 * 1024
 
 
 def hold_rows(batches: Iterable[pa.RecordBatch]) -> list[pa.RecordBatch] | None:

@@ -46,8 +46,8 @@ from airflow_provider_interactions.tables.table import Table
 #: The number of absent types that the log names.
 SHOWN = 10
 
-#: A part has this share of the usual size: the rows of a table are held beside it.
-SHARE = 0.5
+#: A part has this share of the usual size. The library that reads a table needs memory beside it.
+SHARE = 0.25
 
 log = logging.getLogger(__name__)
 
