@@ -1,8 +1,9 @@
 """Windows of a bulk vendor that must be read again: rows of theirs have come, gone or changed since.
 
-Each call compares the files of the tables with those that the former call saw. A new or changed file points at the
-windows between its first and last instants. For these, the facts of the tables (`table_facts`) decide: a file that was
-only rewritten changes none. What was found is kept until the window has been extracted again::
+Each call compares the files of the tables with those that the former call saw. A Delta table without a new commit has
+the same files, so it is not opened. A new or changed file points at the windows between its first and last instants.
+For these, the facts of the tables (`table_facts`) decide: a file that was only rewritten changes none. What was found
+is kept until the window has been extracted again::
 
     tables/vendor=…/account=….json
 """
@@ -51,11 +52,13 @@ class SeenFile(msgspec.Struct, frozen=True, array_like=True):
 class State(msgspec.Struct, kw_only=True):
     """What the last call saw, at ``checked_at``: the files of each table, and the extractions whose facts it compared.
 
-    ``reopened`` has the windows to be read again, each with the instant at which that was found.
+    ``versions`` has the newest commit of each table, found before its files. ``reopened`` has the windows to be read
+    again, each with the instant at which that was found.
     """
 
     checked_at: datetime | None = None
     files: dict[str, dict[str, SeenFile]] = msgspec.field(default_factory=dict)
+    versions: dict[str, str] = msgspec.field(default_factory=dict)
     compared: list[tuple[str, datetime]] = msgspec.field(default_factory=list)
     reopened: dict[str, datetime] = msgspec.field(default_factory=dict)
 
@@ -148,14 +151,16 @@ class _Finder:
 
     def compare(self, address: TableAddress) -> None:
         """Find the windows of a table whose rows have changed, and note its files."""
-        name = address.native_type
+        name, version = address.native_type, self.source.find_version(address)
+        if version and version == self.state.versions.get(name) and not self.missed:
+            return
 
         def read(table: Table) -> tuple[dict[str, SeenFile], set[Window]]:
             files = self._measure(table, self.state.files.get(name, {}))
             return files, self._find_changed(table, name, self._choose(files, self.state.files.get(name, {})))
 
         files, changed = self.source.read_table(address, read, lambda: None)
-        self.state.files[name] = files
+        self.state.files[name], self.state.versions[name] = files, version
         self.changed |= changed
 
     def _measure(self, table: Table, former: Mapping[str, SeenFile]) -> dict[str, SeenFile]:

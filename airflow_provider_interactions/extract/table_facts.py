@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import msgspec
@@ -118,8 +119,12 @@ class FactReader:
 
     def read(self, narrow: Iterator[pa.RecordBatch], window: Window, width: timedelta | None = None) -> NarrowFacts:
         """The facts of the pieces of a window, of the rows of ``narrow_rows``; one piece without ``width``."""
+        batches = (rows for rows in narrow if rows.num_rows)
+        first = next(batches, None)
+        if first is None:  # five milliseconds less for a table without rows in the window
+            return NarrowFacts({}, iter(()))
         database = self._database or self._open()
-        undated = _copy_rows(database, narrow)
+        undated = _copy_rows(database, chain([first], batches))
         length = (width or (window.end - window.start)) // timedelta(microseconds=1)
         bounds = _count_microseconds(window.start), length
         pieces = database.execute(_FACTS, bounds).fetchall()

@@ -18,7 +18,7 @@ from airflow_provider_interactions.errors import AuthRejected, BadResponse, Thro
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.table_facts import FactReader
 from airflow_provider_interactions.http.client import Client, connect
-from airflow_provider_interactions.tables.open import open_table
+from airflow_provider_interactions.tables.open import find_version, open_table
 from airflow_provider_interactions.tables.store import Store
 from airflow_provider_interactions.tables.table import Table
 
@@ -81,6 +81,10 @@ class TableSource:
             return sorted(found, key=lambda address: address.native_type)
 
         return self.keep_trying(find)
+
+    def find_version(self, address: TableAddress) -> str:
+        """What changes with each commit to a table; empty for a table without commits."""
+        return self.keep_trying(lambda: find_version(self.store(), address))
 
     def read_table(self, address: TableAddress, read: Callable[[Table], T], undo: Callable[[], None]) -> T:
         """Open a table and read it, again a few times if that fails; ``undo`` drops what the failed try has done."""

@@ -17,6 +17,7 @@ from airflow_provider_interactions.errors import BadResponse, RequestRejected, T
 from airflow_provider_interactions.extract.reopened import find_reopened
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.lake.reader import read_rows
+from airflow_provider_interactions.tables.open import open_table
 from airflow_provider_interactions.tables.payloads import build_payloads
 
 HOUR = timedelta(hours=1)
@@ -240,6 +241,30 @@ class TestReopened:
         monkeypatch.setattr(DeltaReader, "scan", lambda *given: scans.append(1) or scan(*given))
         assert find_reopened(rig.job(day(5))) == [day(2)]
         assert len(scans) == 1
+
+    def test_only_tables_with_new_commits_are_opened(self, rig, monkeypatch):
+        for name in ("Clicked", "Opened", "Sent"):
+            rig.disk.add(name, build_rows(row("k", FIRST)))
+        rig.disk.add("Flat", build_rows(row("k", FIRST)), "parquet")
+        rig.run(day(0))
+        find_reopened(rig.job(day(5)))
+        opened, table_source = [], "airflow_provider_interactions.extract.table_source"
+        monkeypatch.setattr(
+            f"{table_source}.open_table",
+            lambda store, address, bulk: opened.append(address.path) or open_table(store, address, bulk),
+        )
+        assert find_reopened(rig.job(day(5))) == []
+        rig.disk.add("Opened", build_rows(row("late", FIRST)))
+        assert find_reopened(rig.job(day(5))) == [day(0)]
+        assert opened == ["Flat", "Flat", "Opened"]
+
+    def test_a_table_made_anew_with_as_many_commits_is_compared(self, rig):
+        rig.disk.add("Opened", build_rows(row("k", FIRST)))
+        rig.run(day(0))
+        assert find_reopened(rig.job(day(5))) == []
+        shutil.rmtree(rig.disk.root / "Opened")
+        rig.disk.add("Opened", build_rows(row("other", FIRST)))
+        assert find_reopened(rig.job(day(5))) == [day(0)]
 
     def test_exactly_the_windows_with_late_rows_are_found_until_they_are_read(self, rig):
         rig.disk.add("Opened", build_rows(*(row(f"k{n}", FIRST + n * 6 * HOUR) for n in range(20))))
