@@ -6,6 +6,7 @@ extraction that is under way once more.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +17,7 @@ from airflow_provider_interactions.errors import Unreconciled, WindowSuperseded
 from airflow_provider_interactions.extract.erased_counts import GROUPS, choose_digest, count_rest
 from airflow_provider_interactions.extract.people import SuppressedPeople
 from airflow_provider_interactions.extract.rewriter import Rewriter
-from airflow_provider_interactions.lake.manifest import Manifest
+from airflow_provider_interactions.lake.manifest import File, Manifest
 from airflow_provider_interactions.lake.reader import describe_superseded
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import Suppression, read_suppression
@@ -29,18 +30,32 @@ def erase_from_manifest(
     """The manifest without the rows of these people, and with the counts of what is left. Publishes nothing.
 
     ``raw`` is the raw manifest of a ``normalized`` one. Returns the same manifest if no row is theirs. Raises
-    FileNotFoundError if one of its files is gone.
+    FileNotFoundError if one of its own layer's files is gone.
     """
-    groups = {
-        name: tuple(found for file in getattr(manifest, name) if (found := rewriter.replace(file)) is not None)
-        for name in GROUPS
-    }
+    groups = {name: _replace_files(rewriter, getattr(manifest, name), normalized=normalized) for name in GROUPS}
     if all(groups[name] == getattr(manifest, name) for name in GROUPS):
         return manifest
     counts = count_rest(rewriter.lake, manifest, groups, raw, normalized=normalized)
     digest = choose_digest(rewriter, manifest, groups["files"], raw, normalized=normalized)
     # The digest of the map's rows was theirs, too. Without it, the window is normalized again under the next map.
     return replace(manifest, **groups, counts=counts, digest=digest, identities="")
+
+
+def _replace_files(rewriter: Rewriter, files: Sequence[File], *, normalized: bool) -> tuple[File, ...]:
+    """The files without the people's rows.
+
+    Between a new extraction's commit and its normalization, a ``normalized`` manifest still names files of the raw
+    window that was replaced. They are gone, and stay as they are named.
+    """
+    found = list[File | None]()
+    for file in files:
+        try:
+            found.append(rewriter.replace(file))
+        except FileNotFoundError:
+            if not (normalized and file.path.startswith("raw/")):
+                raise
+            found.append(file)
+    return tuple(file for file in found if file is not None)
 
 
 def erase_published(lake: Lake, path: str, rewriter: Rewriter, raw: Manifest | None = None) -> Change:

@@ -68,6 +68,8 @@ def _count_landed(
     if raw is not None and raw.extracted_at == manifest.extracted_at:
         # Records whose key was destroyed are landed in the raw window only.
         return max(gone["files"] + gone["rejects"], manifest.counts.landed - raw.counts.landed)
+    if groups["outcomes"] == manifest.outcomes:  # also if these are gone, with the raw window that was replaced
+        return gone["files"] + gone["rejects"]
     before, after = (_sum_rows(lake, files) for files in (manifest.outcomes, groups["outcomes"]))
     return max(gone["files"] + gone["rejects"], before - after)
 

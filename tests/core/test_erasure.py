@@ -21,7 +21,7 @@ from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.lake import reader
 from airflow_provider_interactions.lake.keys import HashKey
-from airflow_provider_interactions.lake.manifest import Counts, Manifest, reconcile, reconcile_normalized
+from airflow_provider_interactions.lake.manifest import Counts, Manifest, count_rows, reconcile, reconcile_normalized
 from airflow_provider_interactions.lake.paths import AccountPaths, WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import lift_suppression, read_suppression
@@ -182,12 +182,12 @@ def test_a_later_backfill_does_not_bring_them_back(job):
 
 
 @pytest.mark.parametrize("job", ["capillary"], indirect=True)
-def test_an_address_of_email_is_erased_in_any_case_and_stays_away(job, running, tmp_path):
+def test_an_address_of_email_is_erased_in_any_case_and_stays_away(job, week_sandbox, tmp_path):
     ids = ["Ann.Bell@Example.org", "ann.bell@example.org", "bob@example.org"]
     job, target = replace(job, contacts=[Contact(one, "email") for one in ids]), DuckDBTable(str(tmp_path / "t.duckdb"))
     entry = {"count": 1, "name": "email", "messageList": [{"subject": "s", "sentDate": "02-01-2026 10:00:00"}]}
     body = json.dumps({"name": "c", "interaction": [entry], "warnings": []})
-    running.faults([{"kind": "status", "status": 200, "path": "interaction", "body": body}])
+    week_sandbox.faults([{"kind": "status", "status": 200, "path": "interaction", "body": body}])
     target.load(job.lake, normalize(job.lake, commit_window(job.lake, [extract(job)])))
     receipt = erase_people(
         job.lake, {"capillary": [Contact("ANN.BELL@example.org", "email")]}, [target], approved_by="A"
@@ -198,6 +198,20 @@ def test_an_address_of_email_is_erased_in_any_case_and_stays_away(job, running, 
     assert (counts.suppressed, counts.contacts, counts.landed) == (2, 1, 1)
     assert lift_suppression(job.lake, "capillary", "email", "Ann.Bell@example.ORG")
     assert not read_suppression(job.lake, "capillary")
+
+
+def test_a_window_that_is_extracted_anew_and_not_normalized_yet_is_erased(job):
+    first = commit_window(job.lake, [extract(job)])
+    normalize(job.lake, first)
+    commit_window(job.lake, [extract(replace(job, extracted_at=datetime.now(UTC), resume="another run"))])
+    receipt = erase_people(job.lake, {job.vendor.name: job.contacts[:2]}, [], approved_by="A")
+    assert receipt.state == "complete"
+    assert receipt.erased["interactions"] > 0
+    assert not where(job.lake, job.contacts[:2])
+    stale = job.lake.read(job.place.manifest, Manifest)
+    assert stale.counts.canonical == count_rows(stale.files)
+    raw, _ = reader.read_published(job.lake, job.place.raw_manifest)
+    reconcile_normalized(raw, normalize(job.lake, raw))
 
 
 @pytest.mark.parametrize("width", [None, DAY])

@@ -206,7 +206,7 @@ TRUSTED = """
 import sys
 sys.path[:0] = sys.argv[2:]
 import test_proxy
-assert test_proxy.asked(test_proxy.of(sys.argv[1])).status == 200
+assert test_proxy.ask(test_proxy.of(sys.argv[1])).status == 200
 """
 
 
