@@ -10,6 +10,10 @@ ALLOWED = 10
 #: The share of all records that may be rejected.
 SHARE = 0.05
 
+#: Why a record is rejected that the vendor sent for another contact than the one it names. Answers about a person do
+#: not show such a record.
+ANOTHER_CONTACT = "it names another contact than the one asked for"
+
 #: The number of reasons that a message names.
 SHOWN = 5
 

@@ -21,6 +21,7 @@ from airflow_provider_interactions.lake.reader import read_rows
 from airflow_provider_interactions.lake.storage import Lake, NewFile
 from airflow_provider_interactions.normalize.repeats import Deduplicator
 from airflow_provider_interactions.normalize.rows import build_rejects, slice_batch, to_rows
+from airflow_provider_interactions.rejects import ANOTHER_CONTACT
 from airflow_provider_interactions.schema import ANSWER
 
 Row = dict[str, Any]
@@ -126,7 +127,7 @@ def _sort_records(
         pairs = zip(rows.to_pylist(), batch.take(places).to_pylist(), strict=True)
         _keep_types(person, [_show_row(raw) | _select_columns(row) | {"rejected": None} for row, raw in pairs], types)
         rejects = build_rejects(batch, rejected).to_pylist()
-        person.rejects.extend([_show_row(raw) | {"rejected": raw["reason"]} for raw in rejects])
+        person.rejects.extend([_show_reject(raw) for raw in rejects])
 
 
 def _keep_types(person: PersonRecords, rows: Sequence[Row], types: frozenset[str]) -> None:
@@ -139,6 +140,12 @@ def _show_row(raw: Row) -> Row:
     """A raw row as a row of the answer, without what only the mapping knows."""
     known = {name: value for name, value in raw.items() if name in ANSWER.names}
     return dict.fromkeys(ANSWER.names) | known | {"native_type": raw["asked_type"] or None, "record": raw["payload"]}
+
+
+def _show_reject(raw: Row) -> Row:
+    """A rejected row as a row of the answer; of a record about somebody else nothing but that it came."""
+    hidden = {"occurred_at": None, "context": "", "record": b""} if raw["reason"] == ANOTHER_CONTACT else {}
+    return _show_row(raw) | {"rejected": raw["reason"]} | hidden
 
 
 def _select_columns(row: Row) -> Row:
@@ -235,6 +242,6 @@ def encode_line(row: Row) -> bytes:
         members = {name: value for name, value in members.items() if name not in _VERBATIM}
         # The vendor's own JSON may have line breaks. They can only be between its values.
         members["attributes"] = msgspec.Raw(row["attributes"].replace("\r", " ").replace("\n", " "))
-    else:
+    elif row["record"]:
         members["record"] = row["record"].decode("utf-8", "replace")
     return msgspec.json.encode({name: members[name] for name in ANSWER.names if name in members})

@@ -33,6 +33,7 @@ from airflow_provider_interactions.person.page_style import POLICY, STYLE
 from airflow_provider_interactions.person.page_totals import write_totals
 from airflow_provider_interactions.person.report import pluralize
 from airflow_provider_interactions.person.words import OUTCOME_WORDS, UTC_ZONE, show_time
+from airflow_provider_interactions.rejects import ANOTHER_CONTACT
 from airflow_provider_interactions.vendors import read_about
 from airflow_provider_interactions.window import Window
 
@@ -160,8 +161,11 @@ def _write_systems(subjects: Sequence[Subject], counts: PageCounts, cover: Cover
     if cover.types:
         parts.append(element("p", "Records of other types were left out, because the request names types."))
     if counts.rejects:
+        hidden = ", without those about somebody else" if ANOTHER_CONTACT in counts.rejects else ""
         parts.append(Html("<h2>What could not be read</h2>\n"))
-        parts.append(element("p", "These records are in the list below, word for word as the system sent them."))
+        parts.append(
+            element("p", f"These records are in the list below, word for word as the system sent them{hidden}.")
+        )
         reasons = [element("li", isolate(why), f": {n:,}") for why, n in counts.rejects.most_common()]
         parts.append(element("ul", *reasons))
     return join_html(parts)

@@ -73,6 +73,8 @@ def _list_facts(row: Row, zone: ZoneInfo) -> Iterator[str]:
 
 def _describe_unreadable(row: Row) -> Iterator[Html]:
     yield Html(f'<div class="what bad">A record that could not be read: {isolate(row["rejected"])}</div>')
+    if not row["record"]:  # it is about somebody else
+        return
     record = row["record"].decode("utf-8", "replace")
     outside = [(f"outside the record: {name}", value) for name, value in flatten_json(row["context"] or "{}")]
     fields = [(_FIELDS[column], row[column]) for column in ("contact_id", "contact_id_kind") if row[column]]

@@ -18,6 +18,7 @@ from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize.stream import stream_records
 from airflow_provider_interactions.person.report import pluralize
 from airflow_provider_interactions.person.request import choose_all_time
+from airflow_provider_interactions.rejects import ANOTHER_CONTACT
 from airflow_provider_interactions.shell.session import Session
 from airflow_provider_interactions.shell.sources import Source
 from airflow_provider_interactions.window import Window, zulu
@@ -63,7 +64,8 @@ def _read_records(source: Source, contacts: Iterable[Contact], window: Window) -
 def _build_record(contact: Contact, payload: bytes, found: Interaction | RecordRejected) -> dict[str, Any]:
     raw = payload.decode("utf-8", "backslashreplace")
     if isinstance(found, RecordRejected):
-        return {"canonical": None, "rejected": found.reason, "raw": raw}
+        shown = "" if found.reason == ANOTHER_CONTACT else raw
+        return {"canonical": None, "rejected": found.reason, "raw": shown}
     row = {name: _spell(value) for name, value in msgspec.structs.asdict(found).items()}
     who = {"contact_id": row["contact_id"] or contact.id, "contact_id_kind": contact.kind}
     return {"canonical": row | who, "rejected": None, "raw": raw}

@@ -164,10 +164,40 @@ def test_ids_are_spelled_one_way_and_other_text_is_left():
     assert row.message_id == "5a2f3e76-9518-e811-a951-000d3a38caec"
 
 
-def test_the_contact_that_was_asked_for_is_not_repeated_but_another_one_is_kept():
-    assert json.loads(map_one(record(ContactId=f"{{{WHO.id.upper()}}}")).attributes) == {}
-    other = "11111111-2222-3333-4444-555555555555"
-    assert json.loads(map_one(record(ContactId=other)).attributes) == {"ContactId": other}
+spelled_ids = st.tuples(st.booleans(), st.booleans(), st.booleans())
+contact_names = st.sampled_from(["ContactId", "contactId", "contactid", "CONTACTID"])
+
+
+def spell(guid, dashes, braces, upper):
+    text = str(guid) if dashes else guid.hex
+    text = text.upper() if upper else text
+    return f"{{{text}}}" if braces else text
+
+
+@given(contact_names, spelled_ids)
+def test_the_contact_that_was_asked_for_is_not_repeated(name, spelling):
+    row = map_one(record(**{name: spell(uuid.UUID(WHO.id), *spelling)}))
+    assert (row.contact_id, json.loads(row.attributes)) == (WHO.id, {})
+
+
+@given(
+    contact_names,
+    st.one_of(
+        st.tuples(st.uuids().filter(lambda guid: guid.int and str(guid) != WHO.id), spelled_ids).map(
+            lambda found: spell(found[0], *found[1])
+        ),
+        st.sampled_from(["anna@example.org", "\ud83d", 7, True, [WHO.id], {"id": WHO.id}]),
+    ),
+    st.sampled_from([{}, {"Timestamp": "yesterday"}, {"InteractionId": None}, {"InteractionId": []}]),
+)
+def test_a_record_about_another_contact_is_rejected_whatever_else_is_wrong(name, other, more):
+    with pytest.raises(RecordRejected, match="names another contact"):
+        map_one(record(**{name: other}, **more))
+
+
+@pytest.mark.parametrize("nobody", [None, "", "00000000-0000-0000-0000-000000000000", "{" + "0" * 32 + "}", 0])
+def test_a_record_that_names_nobody_is_about_the_contact_asked_for(nobody):
+    assert map_one(record(ContactId=nobody)).contact_id == WHO.id
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.person import request as person_request
 from airflow_provider_interactions.person.files import encode_line
 from airflow_provider_interactions.person.words import ACTION_WORDS, CHANNEL_WORDS
+from airflow_provider_interactions.rejects import ANOTHER_CONTACT
 from airflow_provider_interactions.sandbox import Expected, Fact, SandboxConfig, digest, serve
 from airflow_provider_interactions.vendors import VENDORS
 
@@ -255,6 +256,28 @@ def test_another_record_with_a_known_id_is_listed_as_unreadable_not_dropped(sand
     [rejected] = [row for row in lines(lake, found) if "rejected" in row]
     assert json.loads(rejected["record"])["Name"] == "b"
     assert "its id is the id of another record" in rejected["rejected"]
+
+
+SECRET = "11111111-2222-3333-4444-555555555555"
+
+
+def test_a_record_about_somebody_else_is_counted_and_not_handed_over(sandbox, lake, people, ask):
+    """It comes with an odd case of its name, beside records of the person."""
+    known = {"InteractionType": "EmailSent", "Timestamp": "2026-01-02T10:00:00Z"}
+    rows = [
+        {"InteractionId": f"{n:032x}", "ContactId": who, "Subject": text, **known}
+        for n, who, text in ((1, people[0], "mine"), (2, SECRET.upper(), "a secret of somebody else"))
+    ]
+    body = json.dumps({"Data": json.dumps(rows), "NextSkipToken": None})
+    sandbox.faults([{"kind": "status", "status": 200, "path": "LoadInteractions", "body": body}])
+    found = ask(people[:1], types=["EmailSent"])
+    [person] = found.people
+    assert (person.records, person.interactions, person.rejected) == (2, 1, 1)
+    assert [row["rejected"] for row in table(lake, found) if row["rejected"]] == [ANOTHER_CONTACT]
+    written = b"".join(Path(lake.root, name).read_bytes() for name in files(lake) if not name.endswith(".parquet"))
+    shown = written + str(table(lake, found)).encode()
+    assert b"mine" in shown
+    assert not [text for text in (b"a secret", SECRET.encode(), SECRET.upper().encode()) if text in shown]
 
 
 @pytest.mark.parametrize("name", [WHICH50], indirect=True)

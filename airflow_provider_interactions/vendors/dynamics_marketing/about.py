@@ -34,7 +34,7 @@ ABOUT = About(
     personal={
         "attributes.EmailAddressUsed": "e-mail address",
         "attributes.RemoteBounce": "text of a mail server, which may quote the address",
-        "attributes.ContactId": "identifier",  # only where it is not the contact asked for
+        "attributes.ContactId": "identifier",
         "attributes.LeadId": "identifier",
         "attributes.SecondaryRecipientProfileId": "identifier",
         "attributes.VisitorId": "identifier",

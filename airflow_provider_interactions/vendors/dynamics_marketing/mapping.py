@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_interactions.contract import Mapped
+from airflow_provider_interactions.errors import UNREADABLE
+from airflow_provider_interactions.rejects import ANOTHER_CONTACT
 from airflow_provider_interactions.vendors.dynamics_marketing.vocabulary import map_type
 from airflow_provider_interactions.vendors.shared.columns import map_words
 from airflow_provider_interactions.vendors.shared.guids import (
@@ -21,12 +23,14 @@ from airflow_provider_interactions.vendors.shared.guids import (
     spell_guids,
     spell_repeated_guids,
 )
+from airflow_provider_interactions.vendors.shared.json import read_text
 from airflow_provider_interactions.vendors.shared.records import Records
 
 
 def map_records(raw: pa.RecordBatch) -> Mapped:
     """Map a raw batch to canonical columns."""
     records = Records(raw)
+    _reject_others(records)
     types = pc.coalesce(records.take_text("InteractionType"), records.asked_types).dictionary_encode()
     ids = records.require(spell_guids(records.take_text("InteractionId")), "InteractionId")
     # A placeholder is not a key: two records with it would count as one. The data model lets every other field be
@@ -41,9 +45,27 @@ def map_records(raw: pa.RecordBatch) -> Mapped:
         "campaign_id": spell_repeated_guids(records.take_text("CustomerJourneyId")),
         "message_id": spell_repeated_guids(records.take_text("MessageId")),
     }
-    # A ContactId that only repeats the contact asked for has its column.
-    records.take_where("ContactId", pc.equal(spell_repeated_guids(records.peek_text("ContactId")), records.contact_ids))
     return records.finish(columns)
+
+
+def _reject_others(records: Records) -> None:
+    """Reject the records that name another contact, before any other reason counts; one that is repeated has a column.
+
+    That a record of a merged contact names the former one is possible. Unverified.
+    """
+    for name in [name for name in frozenset[str]().union(*records.fields) if name.lower() == "contactid"]:
+        named = spell_repeated_guids(records.peek_text(name, _read_any))
+        same = pc.equal(named, records.contact_ids)
+        records.reject_where(pc.and_(pc.invert(same), pc.invert(are_placeholders(named))), ANOTHER_CONTACT)
+        records.take_where(name, same)
+
+
+def _read_any(value: msgspec.Raw) -> str | None:
+    """A value as text, also where it is not readable: it is not the contact asked for then."""
+    try:
+        return read_text(value)
+    except UNREADABLE:
+        return bytes(value).decode("utf-8", "replace")
 
 
 def read_time(text: str) -> datetime:
