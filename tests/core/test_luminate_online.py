@@ -33,7 +33,9 @@ from airflow_provider_interactions.extract import commit, pipeline, run
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.http.client import connect
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.mapping import build_batch, map_batch
 from airflow_provider_interactions.normalize import pipeline as normalize_pipeline
+from airflow_provider_interactions.rejects import ANOTHER_CONTACT
 from airflow_provider_interactions.sandbox import Fact, SandboxConfig, digest, serve
 from airflow_provider_interactions.vendors.luminate_online import errors, mapping, responses
 from airflow_provider_interactions.vendors.luminate_online.requests import choose_range
@@ -167,15 +169,11 @@ def first_page(body, **settings):
 @pytest.mark.parametrize(("payload", "row"), [*zip(GOLDEN["payloads"], GOLDEN["rows"], strict=True)])
 def test_golden_records(payload, row):
     expected = {key: value for key, value in row.items() if value is not None}
-    assert (expected.pop("vendor"), expected["contact_id"], expected.pop("contact_id_kind")) == (
-        VENDOR.name,
-        GOLDEN["asked"]["contact_id"],
-        GOLDEN["asked"]["contact_id_kind"],
-    )
+    assert (expected.pop("vendor"), expected.pop("contact_id_kind")) == (VENDOR.name, EVERYONE.kind)
     for name in ("occurred_at", "updated_at"):
         if name in expected:
             expected[name] = datetime.fromisoformat(expected[name])
-    assert canonical(payload.encode()) == expected
+    assert canonical(payload.encode(), Asked(EVERYONE)) == expected
 
 
 @pytest.mark.parametrize(("form", "payloads"), [("xml", GOLDEN["payloads"][:3]), ("json", GOLDEN["payloads"][3:])])
@@ -299,12 +297,12 @@ def test_nothing_is_dropped():
 
 
 def test_elements_with_attributes_are_objects_with_content():
-    from_xml = read(Server([element("interaction", row(1)).replace("<consId>", '<consId k="v">')], as_xml))[0].records[
-        0
-    ]
-    from_json = json.dumps(row(1, consId={"k": "v", "content": "1001001"})).encode()
+    from_xml = read(
+        Server([element("interaction", row(1, subject="s")).replace("<subject>", '<subject k="v">')], as_xml)
+    )[0].records[0]
+    from_json = json.dumps(row(1, subject={"k": "v", "content": "s"})).encode()
     for payload in (from_xml, from_json):
-        with pytest.raises(RecordRejected, match="consId is not text"):
+        with pytest.raises(RecordRejected, match="subject is not text"):
             canonical(payload)
     custom = element("interaction", row(1, custom="x")).replace("<custom>", '<custom n="1">')
     (payload,) = read(Server([custom], as_xml))[0].records
@@ -798,6 +796,36 @@ def test_any_window_can_be_asked_for(start, span):
     assert window.end - datetime.fromisoformat(end) < timedelta(seconds=1)
 
 
+# Another constituent than the one asked for
+
+#: What a record says of its constituent, and whether that can be the one with the cons_id 1001001.
+NAMED = [
+    *((one, True) for one in (None, "1001001", " 01001001\n", "1001001.0", "0", "-1", "", {})),
+    *((one, False) for one in ("1001002", "10010010", "x", {"k": "v", "content": "1001001"}, ["1001001", "7"])),
+]
+
+
+@pytest.mark.parametrize("place", ["consId", "ConsID", "note", "notes"])
+@pytest.mark.parametrize("write", [as_xml, as_json])
+@pytest.mark.parametrize(("named", "same"), NAMED)
+def test_a_record_that_names_another_constituent_is_rejected_whatever_else_is_wrong(named, same, write, place):
+    note = {"noteId": "1", "consId": named}
+    odd = {"note": {"note": note}, "notes": {"note": [{"noteId": "2"}, note]}}.get(place, {place: named})
+    (page,) = read(Server([row(1, **odd, creationDate="never"), row(2, **odd)], write))
+    for record, reason in zip(page.records, ["creationDate", ""], strict=True):
+        found = map_batch(build_batch([record], PERSON, "", ""), VENDOR).rejected.get(0, "")
+        assert (found != ANOTHER_CONTACT and reason in found) if same else found == ANOTHER_CONTACT
+
+
+@pytest.mark.parametrize("person", [Contact("M1", "member_id"), Contact("a@example.org", "email")])
+@pytest.mark.parametrize("size", [2, 200])
+def test_an_identifier_that_the_vendor_resolves_to_several_constituents_has_no_rows(person, size):
+    rows = [row(n, consId=cons_id) for n, cons_id in enumerate(["7", None, "07", "7", "0", "8"])]
+    assert ids(read(Server(rows[:-1]), person, page_size=size)) == list("01234")
+    with pytest.raises(BadResponse, match="several constituents"):
+        read(Server(rows), person, page_size=size)
+
+
 # Everyone at once, notes of standard types, members of a group
 
 
@@ -859,7 +887,11 @@ def test_other_refusals_of_details_are_errors():
 
 
 @pytest.mark.parametrize(
-    "fault", [{"detail_error": ContactFailed("gone")}, {"detail": {"interactionId": "99"}}], ids=["gone", "another"]
+    "fault",
+    [
+        {"detail_error": ContactFailed("gone")},
+        *({"detail": one} for one in ({"interactionId": "99"}, {"consId": "99"}, {"creationDate": None})),
+    ],
 )
 def test_a_row_without_details_stays_as_it_is(fault):
     (page,) = read(Server(MIXED, **fault), details=True)

@@ -51,6 +51,7 @@ class _Peeked(msgspec.Struct, gc=False, rename=None):
     interactionId: Any = None  # noqa: N815 - the vendor's names
     interactionTypeId: Any = None  # noqa: N815
     creationDate: Any = None  # noqa: N815
+    consId: Any = None  # noqa: N815
     note: msgspec.Raw = msgspec.Raw(b"null")
     cons_id: Any = None
 

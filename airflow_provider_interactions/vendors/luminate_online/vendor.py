@@ -18,6 +18,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 import pyarrow as pa
 
@@ -36,7 +37,12 @@ from airflow_provider_interactions.vendors.luminate_online import responses
 from airflow_provider_interactions.vendors.luminate_online.about import ABOUT
 from airflow_provider_interactions.vendors.luminate_online.auth import Settings, auth
 from airflow_provider_interactions.vendors.luminate_online.errors import classify
-from airflow_provider_interactions.vendors.luminate_online.mapping import EVERYONE, map_records, read_time
+from airflow_provider_interactions.vendors.luminate_online.mapping import (
+    EVERYONE,
+    map_records,
+    read_time,
+    spell_constituent,
+)
 from airflow_provider_interactions.vendors.luminate_online.paging import Paging
 from airflow_provider_interactions.vendors.luminate_online.requests import (
     PAGE_SIZE,
@@ -62,6 +68,9 @@ NO_METHOD = frozenset({"6", "14"})
 #: "getGroupMembers": up to 1000 members, and no paging.
 MAX_MEMBERS = 1000
 
+#: Kinds of identifier that the vendor resolves. A record names its constituent by cons_id only.
+_RESOLVED = ("member_id", "email")
+
 #: Standard interaction types have small ids, custom ones start here in every sample seen (not a documented rule).
 FIRST_CUSTOM_TYPE = 1000
 
@@ -73,6 +82,12 @@ class _Seen:
     id: str | None
     created: str | None
     standard: bool
+    person: Any
+
+    def is_of(self, other: _Seen) -> bool:
+        """Whether both are one interaction, of one constituent as far as they say."""
+        people = {spell_constituent(one.person) for one in (self, other)} - {""}
+        return (self.id, self.created) == (other.id, other.created) and len(people) < 2
 
 
 async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -> AsyncGenerator[Page, None]:
@@ -82,9 +97,13 @@ async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -
     Pages overlap by one record, because a row that is deleted meanwhile would hide another one; see ``paging``.
     """
     paging, details = Paging(query.options.page_size or PAGE_SIZE, query.page_cap), _wants_details(query)
+    people: set[str] = set()
     while not paging.ended:
         answer = await fetch(ask_page(query, window, paging), partial(_read_page, choose_method(query)))
         total = responses.read_number(answer.rest.get("totalNumberResults"), "totalNumberResults")
+        people.update(filter(None, (spell_constituent(one.person) for one in answer.values)))
+        if query.contact.kind in _RESOLVED:
+            _refuse_several(people)
         at = _read_occurred(answer)
         names, begins = _name_records(answer, at), not paging.offset
         fresh = paging.take(answer.records, names, total)
@@ -150,7 +169,8 @@ def _inspect(get: Get) -> _Seen:
     known = isinstance(kind, str) and kind.isascii() and kind.isdecimal()
     standard = known and int(kind) < FIRST_CUSTOM_TYPE and get("note") is None
     found, created = get("interactionId"), get("creationDate")
-    return _Seen(found if isinstance(found, str) else None, created if isinstance(created, str) else None, standard)
+    named = found if isinstance(found, str) else None
+    return _Seen(named, created if isinstance(created, str) else None, standard, get("consId"))
 
 
 def _read_occurred(answer: Answer[_Seen]) -> pa.TimestampArray:
@@ -161,6 +181,13 @@ def _name_records(answer: Answer[_Seen], at: pa.TimestampArray) -> list[str]:
     """A name for each row, however it is written. An id is not enough: rows may share it, or it is a placeholder."""
     rows = zip(answer.values, at.cast(pa.int64()).to_pylist(), answer.records, strict=True)
     return [f"{one.id} {tick}" if one.id else hashlib.sha256(record).hexdigest() for one, tick, record in rows]
+
+
+def _refuse_several(people: set[str]) -> None:
+    """Raise BadResponse if records are about several people: which of them was asked for, the records do not say."""
+    if len(people) > 1:
+        msg = "the response is about several constituents, but one was asked for. Ask for this contact by cons_id"
+        raise BadResponse(msg)
 
 
 def _wants_details(query: Query[Settings, Options]) -> bool:
@@ -179,7 +206,7 @@ async def _fetch_details(
     for n, one in enumerate(seen):
         if one.standard and one.id and inside[n]:
             try:
-                found[n] = await _fetch_detail(fetch, query, records[n], one.id)
+                found[n] = await _fetch_detail(fetch, query, records[n], one)
             except RequestRejected as refusal:
                 if refusal.code not in NO_METHOD:
                     raise
@@ -192,16 +219,16 @@ async def _fetch_details(
     return found, True
 
 
-async def _fetch_detail(fetch: Fetch, query: Query[Settings, Options], record: bytes, interaction_id: str) -> bytes:
+async def _fetch_detail(fetch: Fetch, query: Query[Settings, Options], record: bytes, listed: _Seen) -> bytes:
     """The same interaction with its note; the unchanged record if the vendor has nothing to add."""
-    form = {**name_contact(query.contact), "interaction_id": interaction_id}
+    form = {**name_contact(query.contact), "interaction_id": str(listed.id)}
     try:
         answer = await fetch(
             build_request("getInteraction", query.settings, form), partial(_read_page, "getInteraction")
         )
     except ContactError:
         return record
-    return answer.records[0] if [seen.id for seen in answer.values] == [interaction_id] else record
+    return answer.records[0] if [one.is_of(listed) for one in answer.values] == [True] else record
 
 
 def _read_cons_id(get: Get) -> str:
