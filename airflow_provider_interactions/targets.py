@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from airflow_provider_interactions.connection import ConnectionFields
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.storage import Lake
+from airflow_provider_interactions.packages import import_from, name_extra
+from airflow_provider_interactions.postgres_uri import build_libpq_uri, quote_database
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.load import Target
@@ -240,27 +241,6 @@ def build_postgres(connection: ConnectionFields, table: str, uri: str, ignored: 
     return kind(build_libpq_uri(quoted, others), table, **options)  # type: ignore[no-any-return]
 
 
-def quote_database(uri: str, database: str) -> str:
-    """The same address with the database's name percent-encoded, which older providers of PostgreSQL do not do."""
-    scheme, _, rest = uri.partition("://")
-    server, _, path = rest.partition("/")
-    quoted = quote(database, safe="")
-    if path.partition("?")[0] == quoted or not (path == database or path.startswith(f"{database}?")):
-        return uri
-    return f"{scheme}://{server}/{quoted}{path.removeprefix(database)}"
-
-
-def build_libpq_uri(uri: str, more: Mapping[str, object]) -> str:
-    """SQLAlchemy's address of a PostgreSQL database as libpq reads it, with more of libpq's parameters.
-
-    SQLAlchemy names its driver in the scheme, writes spaces as they are, and as plus signs behind the question mark.
-    """
-    address, _, query = uri.partition("?")
-    scheme, _, rest = address.partition("://")
-    parameters = [*parse_qsl(query, keep_blank_values=True), *((name, str(value)) for name, value in more.items())]
-    return f"{scheme.partition('+')[0]}://{rest.replace(' ', '%20')}?{urlencode(parameters, quote_via=quote)}"
-
-
 def _import(module: str, name: str, extra: str) -> Any:
     """A class of a target's module. Raises ConfigError if the packages of its extra are not installed."""
     return import_from(f"airflow_provider_interactions.load.{module}", name, name_extra(extra))
@@ -273,20 +253,6 @@ def find_missing(name: str) -> str:
     """
     needed = "pyiceberg" if is_iceberg(name) else "duckdb" if is_duckdb(name) else ""
     return needed if needed and find_spec(needed) is None else ""
-
-
-def name_extra(extra: str) -> str:
-    """What pip installs for an extra of this package."""
-    return f"'airflow-provider-interactions[{extra}]'"
-
-
-def import_from(module: str, name: str, requirement: str) -> Any:
-    """Import a name from a module. Raises ConfigError that says what to install, if the module does not exist."""
-    try:
-        return getattr(import_module(module), name)
-    except ModuleNotFoundError as missing:
-        msg = f"{missing.name} is not installed, and this target needs it. Install it with: pip install {requirement}."
-        raise ConfigError(msg) from missing
 
 
 #: The targets by connection type that need no hook of Airflow.

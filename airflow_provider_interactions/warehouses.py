@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_interactions.connection import ConnectionFields
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.targets import Builder, import_from
+from airflow_provider_interactions.packages import import_from
+from airflow_provider_interactions.targets import Builder
 
 if TYPE_CHECKING:
     from airflow_provider_interactions.load import Target

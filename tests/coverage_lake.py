@@ -14,6 +14,7 @@ from airflow_provider_interactions.coverage.ledger import Step, write_step
 from airflow_provider_interactions.extract import commit, raw_writer
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, CheckpointStore
 from airflow_provider_interactions.extract.outcomes import Outcome, judge_rows
+from airflow_provider_interactions.extract.raw_table import PageRows
 from airflow_provider_interactions.lake.manifest import Counts
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
@@ -53,7 +54,7 @@ def land(lake, account, window, *payloads):
     at, place = window.end + timedelta(minutes=5), WindowPaths(VENDOR, account, window)
     query = contract.Query(contract.Contact(PERSON), None, None, "EmailSent")
     with raw_writer.RawWriter(lake, place, Checkpoint(extracted_at=at)) as writer:
-        writer.add(query, payloads, [None] * len(payloads))
+        writer.add_page(PageRows(query, "", payloads, [None] * len(payloads)))
         writer.add_outcome(Outcome(PERSON, query.contact.kind, judge_rows(len(payloads)), len(payloads), 1, None))
         found = bool(payloads)
         counts = Counts(

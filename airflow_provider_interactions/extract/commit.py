@@ -11,9 +11,10 @@ from airflow_provider_interactions.errors import Unreconciled, WindowSuperseded
 from airflow_provider_interactions.extract.cleanup import remove_orphan_files
 from airflow_provider_interactions.extract.erase_rows import leave_out_later, leave_out_suppressed
 from airflow_provider_interactions.extract.unfinished import clear_checkpoints
-from airflow_provider_interactions.lake.manifest import Manifest, join_batches, list_referenced, reconcile
+from airflow_provider_interactions.lake.manifest import Manifest, join_batches, list_referenced
 from airflow_provider_interactions.lake.paths import name_pending, read_timestamp
 from airflow_provider_interactions.lake.reader import describe_superseded
+from airflow_provider_interactions.lake.reconcile import reconcile
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import read_suppression
 from airflow_provider_interactions.lake.swap import hold_folder

@@ -34,10 +34,11 @@ from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.resume import open_checkpoints
 from airflow_provider_interactions.extract.rewriter import Rewriter
 from airflow_provider_interactions.extract.unfinished import list_landed_files
-from airflow_provider_interactions.lake.manifest import Counts, Manifest, list_referenced, reconcile
+from airflow_provider_interactions.lake.manifest import Counts, Manifest, list_referenced
 from airflow_provider_interactions.lake.paths import timestamp
 from airflow_provider_interactions.lake.pseudonyms import reveal_column
 from airflow_provider_interactions.lake.reader import filter_window, read_rows
+from airflow_provider_interactions.lake.reconcile import reconcile
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import read_suppression
 from airflow_provider_interactions.lake.swap import hold_folder

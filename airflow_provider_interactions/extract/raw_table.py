@@ -15,6 +15,7 @@ from airflow_provider_interactions.contract import Query
 from airflow_provider_interactions.instants import to_array
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.schema import RAW
+from airflow_provider_interactions.window import Window
 
 #: A part ends with the contact with which it reaches this many rows, or bytes of payloads: it is one row group, large
 #: enough to compress well and small enough to hold in memory.
@@ -183,3 +184,11 @@ def _spread_numbers(values: Sequence[int], lengths: Sequence[int]) -> pa.Array:
 def repeat_instant(moment: datetime, rows: int) -> pa.Array:
     """The same instant (aware) in every row."""
     return pa.repeat(pa.scalar(moment, RAW.field("extracted_at").type), rows)
+
+
+def set_window(rows: pa.RecordBatch, window: Window) -> pa.RecordBatch:
+    """The same rows, as those of another window."""
+    for name, moment in (("window_start", window.start), ("window_end", window.end)):
+        at = rows.schema.get_field_index(name)
+        rows = rows.set_column(at, RAW.field(name), repeat_instant(moment, rows.num_rows))
+    return rows

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from operator import itemgetter
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -18,10 +17,10 @@ from typing import Any, NamedTuple, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from airflow_provider_interactions.contract import Query
 from airflow_provider_interactions.errors import TooManyRejects
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, CheckpointStore, Range, Tally, merge_ranges
 from airflow_provider_interactions.extract.encrypt import encrypt
+from airflow_provider_interactions.extract.held_pages import HELD_BYTES, HeldPages
 from airflow_provider_interactions.extract.outcomes import Answer, Outcome
 from airflow_provider_interactions.extract.raw_files import RawFiles
 from airflow_provider_interactions.extract.raw_table import (
@@ -31,18 +30,13 @@ from airflow_provider_interactions.extract.raw_table import (
     build_part,
     build_table,
     fill_part,
-    repeat_instant,
+    set_window,
 )
-from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, count_rows, reconcile
+from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, count_rows
 from airflow_provider_interactions.lake.paths import WindowPaths
+from airflow_provider_interactions.lake.reconcile import reconcile
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.schema import RAW, REJECTS
-
-#: Records, pages, or bytes of records, after which what is held becomes a table.
-HELD_ROWS, HELD_PAGES, HELD_BYTES = 8_192, 1_000, 32 * 1024 * 1024
-
-#: The same of records that are encrypted: each table changes files of keys, if its contacts are new.
-HELD_ENCRYPTED = 65_536
 
 
 class Mark(NamedTuple):
@@ -72,9 +66,7 @@ class RawWriter:
     checkpoints: CheckpointStore | None = None
     asked: str = ""
     share: float = 1
-    _pages: list[PageRows] = field(default_factory=list)
-    _held: int = 0
-    _held_bytes: int = 0
+    _held: HeldPages = field(init=False)
     _pending: list[pa.Table] = field(default_factory=list)  # rows for the next part
     _unsaved: list[pa.Table] = field(default_factory=list)  # those of them that are in no checkpoint
     _early: list[pa.Table] = field(default_factory=list)  # rows for the next checkpoint whose contact is not complete
@@ -85,6 +77,9 @@ class RawWriter:
     _outcomes: list[tuple[int, Outcome]] = field(default_factory=list)
     _others: list[File] = field(default_factory=list)
     _kept: bool = False
+
+    def __post_init__(self) -> None:
+        self._held = HeldPages(encrypted=bool(self.lake.ring))
 
     @property
     def _files(self) -> RawFiles:
@@ -116,23 +111,9 @@ class RawWriter:
         self._pending.extend(rows)
         self._ranges = merge_ranges(questions)
 
-    def add(
-        self,
-        query: Query,
-        records: Sequence[bytes],
-        occurred: Sequence[datetime | None],
-        context: str = "",
-        question: int = 0,
-    ) -> None:
-        """Add the records of one page; rows are written in groups."""
-        self.add_page(PageRows(query, context, records, occurred, question))
-
     def add_page(self, page: PageRows) -> None:
-        """Add the rows of one page."""
-        if page.records:
-            self._pages.append(page)
-            self._held += len(page.records)
-            self._held_bytes += sum(map(len, page.records))
+        """Add the rows of one page; they are written in groups."""
+        self._held.add(page)
 
     def add_restored(self, rows: pa.Table) -> None:
         """Add rows that a checkpoint holds."""
@@ -176,7 +157,7 @@ class RawWriter:
     def reject(self, page: PageRows, reasons: Sequence[str]) -> None:
         """Add records without a readable time, with the reasons. They go to a file of their own."""
         rows = build_table([page], self.place, self.state.extracted_at)
-        self._reject(rows.select(RAW.names), pa.array(reasons, pa.string()))
+        self.reject_rows(rows.select(RAW.names), pa.array(reasons, pa.string()))
 
     def build_rows(self, pages: Sequence[PageRows]) -> pa.Table:
         """The numbered rows of some pages, as they are stored."""
@@ -184,11 +165,14 @@ class RawWriter:
 
     def reject_rows(self, rows: pa.Table, reasons: pa.Array) -> None:
         """Add raw rows without a readable time, with the reasons."""
-        self._reject(rows, reasons)
+        self._rejected.append(pa.table([reasons, *rows.columns], schema=REJECTS))
+        if sum(some.nbytes for some in self._rejected) >= HELD_BYTES:
+            self.flush_rejects()
 
     def copy_rejects(self, rows: pa.RecordBatch) -> None:
         """Append the rejects of the long window that this one is a part of."""
-        self._reject(pa.Table.from_batches([self._set_window(rows.select(RAW.names))]), rows.column("reason"))
+        moved = set_window(rows.select(RAW.names), self.place.window)
+        self.reject_rows(pa.Table.from_batches([moved]), rows.column("reason"))
 
     def flush_rejects(self) -> None:
         """Write the held rejects to a file of their own."""
@@ -202,34 +186,22 @@ class RawWriter:
         """The files of the records without a readable time."""
         return self.state.undated
 
-    def _reject(self, rows: pa.Table, reasons: pa.Array) -> None:
-        self._rejected.append(pa.table([reasons, *rows.columns], schema=REJECTS))
-        if sum(some.nbytes for some in self._rejected) >= HELD_BYTES:
-            self.flush_rejects()
-
     @property
     def full(self) -> bool:
         """Whether enough rows are held in memory to write them."""
-        rows = HELD_ENCRYPTED if self.lake.ring else HELD_ROWS
-        return self._held >= rows or len(self._pages) >= HELD_PAGES or self._held_bytes >= HELD_BYTES
+        return self._held.full
 
     def flush(self) -> None:
         """Make a table of the held pages, and a part when there are enough rows."""
-        if self._pages:
-            pages, self._pages, self._held, self._held_bytes = self._pages, [], 0, 0
+        if pages := self._held.take():
             rows = self.build_rows(pages)
             self._unsaved.append(rows)
             self._append(rows)
 
     def copy(self, rows: pa.RecordBatch) -> None:
         """Append rows of an earlier extraction. Only their window changes."""
-        self._append(add_number(encrypt(self.lake, pa.Table.from_batches([self._set_window(rows)], RAW)), 0))
-
-    def _set_window(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        for name, moment in (("window_start", self.place.window.start), ("window_end", self.place.window.end)):
-            at = rows.schema.get_field_index(name)
-            rows = rows.set_column(at, RAW.field(name), repeat_instant(moment, rows.num_rows))
-        return rows
+        moved = pa.Table.from_batches([set_window(rows, self.place.window)], RAW)
+        self._append(add_number(encrypt(self.lake, moved), 0))
 
     def add_outcome(self, outcome: Outcome, place: int = 0) -> None:
         """Note how it went with one contact. The file lists outcomes in the order of ``place``."""

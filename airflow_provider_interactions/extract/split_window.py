@@ -24,18 +24,12 @@ from airflow_provider_interactions.extract.erase_rows import leave_out_suppresse
 from airflow_provider_interactions.extract.outcomes import Outcome, count_outcomes, read_outcomes
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.unfinished import clear_checkpoints
-from airflow_provider_interactions.lake.manifest import (
-    OUTCOMES,
-    Counts,
-    Manifest,
-    join_batches,
-    join_identities,
-    reconcile,
-)
+from airflow_provider_interactions.lake.manifest import OUTCOMES, Counts, Manifest, join_batches, join_identities
 from airflow_provider_interactions.lake.names import join_names
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.pseudonyms import reveal_column
 from airflow_provider_interactions.lake.reader import filter_window, read_window
+from airflow_provider_interactions.lake.reconcile import reconcile
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import read_suppression
 from airflow_provider_interactions.window import Window

@@ -11,14 +11,11 @@ A limit is a number of requests in any *period* of a length. Times are the event
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass, field
 from math import ceil
 
-import msgspec
-
 from airflow_provider_interactions.http.rate_tuning import UNLIMITED, RateTuning
-from airflow_provider_interactions.http.shares import LONGEST_HANDOVER, Learned, Report
+from airflow_provider_interactions.http.shares import LONGEST_HANDOVER, Report
 from airflow_provider_interactions.http.sliding_window import SlidingWindow, Turn
 from airflow_provider_interactions.http.stretch import SHORT_PERIODS, Stretch, guess_limit
 
@@ -77,7 +74,7 @@ class LearnedRate:
         if not self.share or self.awaits_lesson(now):
             return LOOK_AGAIN
         if now >= self.stretch.reopens_at:
-            self._learn(self.stretch)
+            self.learn(self.stretch)
         if not self.stretch.refused:
             self._grow(now)
         return max(self.next_at - now, self.quota.seconds_to_wait(now) if self.quota else 0.0)
@@ -147,39 +144,11 @@ class LearnedRate:
         last = seen.last if seen.refused or not self.recent.arrivals else self._count_last(self.recent.arrivals[-1])
         return Report(seen.accepted, seen.refused, max(0.0, seen.open_for), seen.retry_after, last)
 
-    def find_lesson(self, total: Report) -> Learned:
-        """What all tasks of the account together saw teaches. This rate stays as it is."""
-        fresh, seen = deepcopy(self), deepcopy(self.stretch)
-        # A report may be missing or old. Once a limit is known, all send at their parts of one rate.
-        known = round(self.tuning.least_reported * seen.accepted_by_all) if self.quota else 0
-        seen.accepted, seen.refused, seen.retry_after = max(total.accepted, known), total.refused, total.retry_after
-        seen.opened_at, seen.last = seen.refused_at - total.open_for, total.last
-        fresh._learn(seen)  # noqa: SLF001 - its own kind
-        grow_in = max(0.0, fresh.grow_from - seen.reopens_at)
-        values = {name: getattr(fresh, name) for name in Learned.__struct_fields__ if hasattr(fresh, name)}
-        values |= {"seconds": fresh.period, "grow_in": grow_in, "refused": seen.refused}
-        return msgspec.convert(values | {"refused_ago": seen.reopens_at - seen.refused_at}, Learned)
-
-    def follow(self, learned: Learned, now: float) -> None:
-        """Take over what the tasks of the account learned together."""
-        for name in Learned.__struct_fields__:
-            if hasattr(self, name):
-                setattr(self, name, getattr(learned, name))
-        if learned.seconds:
-            self.quota, self.period = self.quota or SlidingWindow(1, learned.seconds), learned.seconds
-        self.use_share(self.share, now)
-        self.grow_from, self.lesson_until = now + learned.grow_in, 0.0
-        pause = self.stretch.reopens_at
-        opens_at = pause if now < pause < float("inf") else now
-        refused_at = self.stretch.refused_at or now - learned.refused_ago
-        self.earlier = Stretch(self.stretch.opened_at, refused=learned.refused, refused_at=refused_at)
-        self.stretch = Stretch(opens_at)
-
     def _count_last(self, end: float) -> tuple[int, int]:
         short, longer = (self.recent.count_before(end, seconds) for seconds in SHORT_PERIODS)
         return short, longer
 
-    def _learn(self, seen: Stretch) -> None:
+    def learn(self, seen: Stretch) -> None:
         """Learn from what was accepted and refused until the gate closed."""
         self._compare_rates(seen)
         same = self.earlier is not None and self._measure_flow(self.earlier, seen)

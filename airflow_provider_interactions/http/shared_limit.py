@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_interactions.http import shares
+from airflow_provider_interactions.http.lessons import follow_lesson, publish_news
 from airflow_provider_interactions.http.shared_object import SharedObject
 from airflow_provider_interactions.http.shares import AccountLimit, Entry, Grant, Ledger, Observer
 from airflow_provider_interactions.http.throttle import Throttle
@@ -177,21 +178,7 @@ class SharedLimit:
         self.throttle.use_grant(Grant(min(had.places, grant.places), min(had.share, grant.share)))
         own = ledger.entries[self.name]
         self.fair = grant.places == own.places == fair.places and own.share <= fair.share * 1.01 <= 1.02 * grant.share
-        return self._publish(ledger), grant
-
-    def _publish(self, ledger: Ledger) -> Ledger:
-        """The ledger with this task's pause. Once it is over, also with what all tasks learn from it."""
-        rate, now = self.throttle.rate, asyncio.get_running_loop().time()
-        pause = self.throttle.paused_until - now
-        if pause > 0 and rate.stretch.refused:
-            until = self.unix() + pause
-            if until > ledger.paused_until:
-                ledger = msgspec.structs.replace(ledger, paused_until=until, pause=pause)
-        if rate.stretch.refused and now >= max(rate.stretch.reopens_at, self.throttle.paused_until):
-            learned = rate.find_lesson(shares.add_reports(ledger, self.name, rate.report()))
-            lesson = ledger.lesson + 1
-            return msgspec.structs.replace(ledger, lesson=lesson, learned=learned, paused_until=0.0, pause=0.0)
-        return ledger
+        return publish_news(ledger, self.name, self.throttle, asyncio.get_running_loop().time(), self.unix()), grant
 
     def _follow(self, ledger: Ledger) -> None:
         """Keep to the others' pause, and to what was learned."""
@@ -199,7 +186,7 @@ class SharedLimit:
         if ledger.lesson != self.lesson:
             self.lesson, self.taught_at = ledger.lesson, now
             if ledger.learned:
-                rate.follow(ledger.learned, now)
+                follow_lesson(rate, ledger.learned, now)
         pause = min(ledger.paused_until - self.unix(), ledger.pause)
         if pause > 0:
             self.throttle.paused_until = max(self.throttle.paused_until, now + pause)

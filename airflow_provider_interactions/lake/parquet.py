@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.lake.faults import is_storage_fault, translate_faults
 from airflow_provider_interactions.lake.manifest import File
-from airflow_provider_interactions.lake.storage import Lake, NewFile
+from airflow_provider_interactions.lake.new_file import NewFile
+from airflow_provider_interactions.lake.storage import Lake
 
 COMPRESSION = "zstd"
 

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from airflow_provider_interactions.contacts import find_delimiter
+from airflow_provider_interactions.contact_files import find_delimiter
 from airflow_provider_interactions.contract import Contact, Vendor
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.identifiers import spell_identifier

@@ -13,15 +13,10 @@ from msgspec.structs import replace
 from airflow_provider_interactions.errors import ConfigError, TooManyRejects, Unreconciled, WindowSuperseded
 from airflow_provider_interactions.extract.cleanup import AGE, list_expired_versions
 from airflow_provider_interactions.extract.commit import clear_pending
-from airflow_provider_interactions.lake.manifest import (
-    Counts,
-    Manifest,
-    join_identities,
-    list_referenced,
-    reconcile_normalized,
-)
+from airflow_provider_interactions.lake.manifest import Counts, Manifest, join_identities, list_referenced
 from airflow_provider_interactions.lake.names import join_names
 from airflow_provider_interactions.lake.reader import describe_superseded, read_rows
+from airflow_provider_interactions.lake.reconcile import reconcile_normalized
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.swap import hold_folder
 from airflow_provider_interactions.rejects import SHARE, are_too_many, explain_way_on, list_reasons

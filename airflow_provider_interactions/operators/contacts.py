@@ -143,8 +143,9 @@ class ListContactsOperator(VendorOperator):
 
     def _list_pages(self, hook: InteractionsHook, options: Options, lake: Lake) -> Iterable[Sequence[Contact]]:
         from airflow_provider_interactions import contacts as lists
+        from airflow_provider_interactions.contact_files import make_accepter
 
-        ids = self._read_identifiers(lists.make_accepter(hook.vendor, pick_given(self.kind)))
+        ids = self._read_identifiers(make_accepter(hook.vendor, pick_given(self.kind)))
         if ids is None:
             limits, sharing = choose_limits(deferrable=self.deferrable), choose_sharing(lake, hook)
             return lists.list_from_vendor(hook.vendor, hook.credentials, options, limits, sharing)

@@ -26,7 +26,8 @@ from airflow_provider_interactions.operators.pipeline_arguments import (
     ReopenArguments,
     RowArguments,
 )
-from airflow_provider_interactions.targets import DATABASE, NO_TARGET, find_missing, list_names, name_extra
+from airflow_provider_interactions.packages import name_extra
+from airflow_provider_interactions.targets import DATABASE, NO_TARGET, find_missing, list_names
 
 #: Stages whose tasks have an asset as an outlet.
 ASSET_STAGES: tuple[Stage, ...] = ("normalized", "loaded")

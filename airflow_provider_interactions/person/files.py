@@ -16,9 +16,10 @@ from airflow_provider_interactions.contract import Contact, Vendor
 from airflow_provider_interactions.extract.outcomes import read_outcomes
 from airflow_provider_interactions.lake.faults import translate_faults
 from airflow_provider_interactions.lake.manifest import File, Manifest
+from airflow_provider_interactions.lake.new_file import NewFile
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.reader import read_rows
-from airflow_provider_interactions.lake.storage import Lake, NewFile
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize.repeats import Deduplicator
 from airflow_provider_interactions.normalize.rows import build_rejects, slice_batch, to_rows
 from airflow_provider_interactions.rejects import ANOTHER_CONTACT

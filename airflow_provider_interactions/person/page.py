@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from airflow_provider_interactions.lake.faults import translate_faults
 from airflow_provider_interactions.lake.manifest import File
-from airflow_provider_interactions.lake.storage import Lake, NewFile
+from airflow_provider_interactions.lake.new_file import NewFile
+from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.person.html import Html, element, isolate, join_html, show_text
 from airflow_provider_interactions.person.page_record import write_record
 from airflow_provider_interactions.person.page_rows import (

@@ -49,11 +49,11 @@ def read_list(ids: Iterable[object]) -> Iterable[object]:
 
 def read_file(url: str, column: str | None = None, accepts: Callable[[str], bool] | None = None) -> Iterator[object]:
     """Identifiers from a Parquet, CSV or text file at any address that Airflow supports."""
-    from airflow_provider_interactions import contacts
+    from airflow_provider_interactions import contact_files
 
     fs, path = open_url(url, "The file of contacts")
     try:
-        yield from contacts.read_file(fs, path, column, accepts)
+        yield from contact_files.read_file(fs, path, column, accepts)
     except (IsADirectoryError, PermissionError) as error:
         msg = f"The file of contacts cannot be read ({error.strerror}). Check its address and your permissions."
         raise ConfigError(msg) from error

@@ -12,15 +12,8 @@ from airflow.sdk.exceptions import AirflowException
 from airflow_provider_interactions import targets as kinds
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.storage import Lake
-from airflow_provider_interactions.targets import (
-    Builder,
-    Targets,
-    build_postgres,
-    import_from,
-    is_duckdb,
-    is_iceberg,
-    name_extra,
-)
+from airflow_provider_interactions.packages import import_from, name_extra
+from airflow_provider_interactions.targets import Builder, Targets, build_postgres, is_duckdb, is_iceberg
 from airflow_provider_interactions.warehouses import WAREHOUSES
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 
 import fsspec
 
-from airflow_provider_interactions import contacts, vendors
+from airflow_provider_interactions import contact_files, contacts, vendors
 from airflow_provider_interactions.connection import build_options, read_credentials
 from airflow_provider_interactions.contract import Contact, Credentials, Options, Vendor
 from airflow_provider_interactions.errors import ConfigError
@@ -115,7 +115,7 @@ def _read_identifiers(vendor: Vendor, choice: ContactChoice) -> Iterable[object]
     if choice.file == STDIN:
         return read_ids([STDIN])
     fs, path = fsspec.url_to_fs(choice.file)
-    return contacts.read_file(fs, path, choice.column, contacts.make_accepter(vendor, choice.kind))
+    return contact_files.read_file(fs, path, choice.column, contact_files.make_accepter(vendor, choice.kind))
 
 
 def read_ids(ids: Iterable[str]) -> list[str]:

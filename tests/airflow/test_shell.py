@@ -13,6 +13,7 @@ from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.paths import WindowPaths
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.operators import ExtractInteractionsOperator, ListContactsOperator
+from airflow_provider_interactions.postgres_uri import build_libpq_uri
 from airflow_provider_interactions.shell.config import Config
 from airflow_provider_interactions.shell.connections import Connection, parse_connection
 from airflow_provider_interactions.shell.policies import find_policy
@@ -20,7 +21,6 @@ from airflow_provider_interactions.shell.session import Session
 from airflow_provider_interactions.shell.sources import ContactChoice, open_source, require_contacts
 from airflow_provider_interactions.shell.steps import Normalization, extract_windows, normalize_windows
 from airflow_provider_interactions.shell.targets import build_address
-from airflow_provider_interactions.targets import build_libpq_uri
 from airflow_provider_interactions.window import Window
 
 FIELDS = ("conn_id", "conn_type", "host", "login", "password", "schema", "port", "extra")

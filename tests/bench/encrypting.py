@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
-from airflow_provider_interactions.extract.raw_writer import HELD_ENCRYPTED, RawWriter
+from airflow_provider_interactions.extract.held_pages import HELD_ENCRYPTED
+from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.lake.key_ring import add_key_ring
 from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.manifest import Counts, Manifest

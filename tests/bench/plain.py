@@ -68,6 +68,7 @@ def land(job, form, rows):
     from airflow_provider_interactions.extract.checkpoint import Checkpoint
     from airflow_provider_interactions.extract.commit import commit_window
     from airflow_provider_interactions.extract.outcomes import Outcome, count_outcomes
+    from airflow_provider_interactions.extract.raw_table import PageRows
     from airflow_provider_interactions.extract.raw_writer import RawWriter
     from airflow_provider_interactions.lake.manifest import Counts
 
@@ -77,7 +78,8 @@ def land(job, form, rows):
     with RawWriter(job.lake, job.place, Checkpoint(extracted_at=job.extracted_at), asked=job.source_digest) as writer:
         for n, (contact, outcome) in enumerate(zip(contacts, outcomes, strict=True)):
             query = Query(contact, job.credentials.settings, job.options, asked_type or None)
-            writer.add(query, *_build_records(job.vendor.name, form, contact.id, n), context, n)
+            records, occurred = _build_records(job.vendor.name, form, contact.id, n)
+            writer.add_page(PageRows(query, context, records, occurred, n))
             writer.add_outcome(outcome, n)
             if writer.full:
                 writer.flush()

@@ -23,6 +23,7 @@ from airflow_provider_interactions.extract import commit, raw_writer
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.outcomes import Outcome, judge_rows
+from airflow_provider_interactions.extract.raw_table import PageRows
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.http.client import connect
 from airflow_provider_interactions.http.rate_tuning import UNLIMITED, RateTuning
@@ -221,7 +222,7 @@ class Desk:
         place = WindowPaths(wanted["vendor"], wanted["account"], wanted["window"])
         query = contract.Query(contract.Contact(contact), None, None, "EmailSent")
         with raw_writer.RawWriter(self.lake, place, Checkpoint(extracted_at=wanted["extracted_at"])) as landing:
-            landing.add(query, payloads, [None] * len(payloads))
+            landing.add_page(PageRows(query, "", payloads, [None] * len(payloads)))
             landing.add_outcome(
                 Outcome(query.contact.id, query.contact.kind, judge_rows(len(payloads)), len(payloads), 1, None)
             )

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import contacts
+from airflow_provider_interactions import contact_files, contacts
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.key_ring import add_key_ring
@@ -123,13 +123,13 @@ def test_every_kind_of_file_gives_its_identifiers_as_text(tmp_path_factory, ids,
     else:
         with open(path, "w", encoding="utf-8", newline="") as stream:  # noqa: PTH123 - a path for fsspec
             stream.write("\r\n".join(ids) + "\n\n")
-    assert list(contacts.read_file(fsspec.filesystem("file"), path, "id")) == ids
+    assert list(contact_files.read_file(fsspec.filesystem("file"), path, "id")) == ids
 
 
 def test_the_first_column_is_the_default_and_numbers_stay_as_written(tmp_path):
     path = tmp_path / "ids.csv"
     path.write_text("cons_id,name\n0012,a\n9007199254740993,b\n,c\n")
-    assert list(contacts.read_file(fsspec.filesystem("file"), str(path))) == ["0012", "9007199254740993"]
+    assert list(contact_files.read_file(fsspec.filesystem("file"), str(path))) == ["0012", "9007199254740993"]
 
 
 def test_a_map_of_identities_loses_no_row_to_a_quote_and_no_word_to_null(tmp_path):
@@ -148,7 +148,7 @@ def test_a_map_of_identities_loses_no_row_to_a_quote_and_no_word_to_null(tmp_pat
 def test_a_break_in_another_column_hides_no_contact(tmp_path):
     path = tmp_path / "ids.csv"
     path.write_text("id,note\n" + "".join(f'{n},"two\n{n},lines, ""{n}"""\n' for n in range(70_000)))
-    assert list(contacts.read_file(fsspec.filesystem("file"), str(path))) == [str(n) for n in range(70_000)]
+    assert list(contact_files.read_file(fsspec.filesystem("file"), str(path))) == [str(n) for n in range(70_000)]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path, name, content, column, me
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ConfigError, match=message):
-        list(contacts.read_file(fsspec.filesystem("file"), str(tmp_path / name), column))
+        list(contact_files.read_file(fsspec.filesystem("file"), str(tmp_path / name), column))
 
 
 def test_a_vendor_without_a_list_says_what_to_give():

@@ -22,15 +22,17 @@ from airflow_provider_interactions.extract import raw_table, timers
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.commit import commit_window
 from airflow_provider_interactions.extract.outcomes import Outcome, read_outcomes
+from airflow_provider_interactions.extract.raw_table import PageRows
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.lake import encryption, reader
 from airflow_provider_interactions.lake.encrypted_record import is_encrypted
 from airflow_provider_interactions.lake.key_ring import KeyRing, add_key_ring
 from airflow_provider_interactions.lake.keys import HashKey
-from airflow_provider_interactions.lake.manifest import Counts, Manifest, reconcile_normalized
+from airflow_provider_interactions.lake.manifest import Counts, Manifest
 from airflow_provider_interactions.lake.parquet import Writer
 from airflow_provider_interactions.lake.paths import WindowPaths
+from airflow_provider_interactions.lake.reconcile import reconcile_normalized
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import lift_suppression
 from airflow_provider_interactions.normalize.parts import commit_and_split, normalize_split, publish_parts
@@ -247,7 +249,7 @@ def land_bulk(lake, people=3, at=datetime(2026, 2, 1, tzinfo=UTC)):
     records = [json.dumps(one).encode() for one in (*named, same)]
     place = WindowPaths("luminate_online", "acme", WEEK)
     with RawWriter(lake, place, Checkpoint(extracted_at=at)) as writer:
-        writer.add(Query(EVERYONE, None, None, "7"), records, [None] * 31)
+        writer.add_page(PageRows(Query(EVERYONE, None, None, "7"), "", records, [None] * 31))
         writer.add_outcome(Outcome("*", "everyone", "ok", 31, 1, None))
         return writer.finish(Counts(received=31, fetched=31, contacts=1, ok=1, requests=1))
 
@@ -325,7 +327,7 @@ def test_what_was_changed_or_moved_is_rejected(sealed_desk, change, bad):
         for n, at in enumerate(times)
     ]
     with RawWriter(lake, place, Checkpoint(extracted_at=datetime(2026, 2, 1, tzinfo=UTC))) as writer:
-        writer.add(Query(Contact("c1"), None, None, "EmailSent"), records, times)
+        writer.add_page(PageRows(Query(Contact("c1"), None, None, "EmailSent"), "", records, times))
         writer.add_outcome(Outcome("c1", "contact_id", "ok", 2, 1, None))
         landed = writer.finish(Counts(received=2, fetched=2, contacts=1, ok=1, requests=1))
     raw = commit_window(lake, [landed])

@@ -17,12 +17,14 @@ from airflow_provider_interactions.extract import raw_table
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.commit import commit_window
 from airflow_provider_interactions.extract.outcomes import Outcome
+from airflow_provider_interactions.extract.raw_table import PageRows
 from airflow_provider_interactions.extract.raw_writer import RawWriter
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.lake import reader
 from airflow_provider_interactions.lake.keys import HashKey
-from airflow_provider_interactions.lake.manifest import Counts, Manifest, count_rows, reconcile, reconcile_normalized
+from airflow_provider_interactions.lake.manifest import Counts, Manifest, count_rows
 from airflow_provider_interactions.lake.paths import AccountPaths, WindowPaths
+from airflow_provider_interactions.lake.reconcile import reconcile, reconcile_normalized
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import lift_suppression, read_suppression
 from airflow_provider_interactions.load.duckdb import DuckDBTable
@@ -384,7 +386,7 @@ def test_bulk_records_are_found_by_whom_they_name(tmp_path):
 
     def land(at):
         with RawWriter(lake, place, Checkpoint(extracted_at=at)) as writer:
-            writer.add(Query(everyone, None, None, "7"), records, [None] * 30)
+            writer.add_page(PageRows(Query(everyone, None, None, "7"), "", records, [None] * 30))
             writer.add_outcome(Outcome("*", "everyone", "ok", 30, 1, None))
             return writer.finish(Counts(received=30, fetched=30, contacts=1, ok=1, requests=1))
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_interactions import contacts
+from airflow_provider_interactions import contact_files, contacts
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.extract.job import knows_too_few
 from airflow_provider_interactions.identifiers import spell_identifier
@@ -21,8 +21,8 @@ FILES = fsspec.filesystem("file")
 
 
 def read(path, vendor=None, column=None, kind=None):
-    accepts = None if vendor is None else contacts.make_accepter(vendor, kind)
-    return list(contacts.read_file(FILES, str(path), column, accepts))
+    accepts = None if vendor is None else contact_files.make_accepter(vendor, kind)
+    return list(contact_files.read_file(FILES, str(path), column, accepts))
 
 
 @given(number=st.integers(0, 2**53), dress=st.sampled_from([int, float, Decimal, str, lambda n: Decimal(f"{n}.00")]))

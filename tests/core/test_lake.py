@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_interactions import contacts, contract, schema
 from airflow_provider_interactions.errors import BadResponse, ConfigError, LakeUnavailable, TooManyRejects, Unreconciled
-from airflow_provider_interactions.extract import commit, raw_table, raw_writer
+from airflow_provider_interactions.extract import commit, held_pages, raw_table, raw_writer
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
+from airflow_provider_interactions.extract.raw_table import PageRows
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.lake import reader
 from airflow_provider_interactions.lake.manifest import Counts, File, Manifest, join_batches, pack, unpack
@@ -193,7 +194,7 @@ def test_an_old_extraction_cannot_replace_a_newer_one(rig, tools):
 @pytest.mark.parametrize("flushed", [False, True])
 def test_a_failed_extraction_leaves_no_file(rig, monkeypatch, flushed):
     if flushed:
-        monkeypatch.setattr(raw_writer, "HELD_ROWS", 1)
+        monkeypatch.setattr(held_pages, "HELD_ROWS", 1)
         monkeypatch.setattr(raw_table, "PART_ROWS", 1)
     rig.faults(kind="status", status=400, code="0x80048d19", after=8)
     with pytest.raises(Exception, match="a parameter of the call is unknown"):
@@ -202,7 +203,7 @@ def test_a_failed_extraction_leaves_no_file(rig, monkeypatch, flushed):
 
 
 def test_a_failed_extraction_leaves_no_object_either(rig, monkeypatch, tmp_path):
-    monkeypatch.setattr(raw_writer, "HELD_ROWS", 1)
+    monkeypatch.setattr(held_pages, "HELD_ROWS", 1)
     monkeypatch.setattr(raw_table, "PART_ROWS", 1)
     rig.faults(kind="status", status=200, body='{"Data": "{}", "NextSkipToken": null}', after=8)
     lake = Lake.at(f"memory://{tmp_path.name}")
@@ -213,7 +214,7 @@ def test_a_failed_extraction_leaves_no_object_either(rig, monkeypatch, tmp_path)
 
 def test_rows_go_to_disk_in_groups_of_whole_contacts(rig, monkeypatch, tools, desk):
     whole_at_once = tools.whole(rig.job())
-    monkeypatch.setattr(raw_writer, "HELD_ROWS", 3)
+    monkeypatch.setattr(held_pages, "HELD_ROWS", 3)
     in_groups = tools.whole(rig.job(extracted_at=LATER))
     assert in_groups.digest == whole_at_once.digest
     monkeypatch.setattr(raw_table, "PART_ROWS", 4)
@@ -248,7 +249,7 @@ def test_a_landing_whose_counts_do_not_add_up_leaves_nothing(desk):
     place = WindowPaths("dynamics_marketing", "acme", DAY)
     query = contract.Query(contract.Contact("c"), None, None)
     with raw_writer.RawWriter(desk.lake, place, Checkpoint(extracted_at=LATER)) as landing:
-        landing.add(query, [b"{}"], [None])
+        landing.add_page(PageRows(query, "", [b"{}"], [None]))
         with pytest.raises(Unreconciled, match="2 ≠ 1"):
             landing.finish(Counts(received=2, fetched=2))
     assert desk.files() == []
@@ -308,13 +309,13 @@ def test_no_contact_at_all_is_a_whole_window_too(rig, tools):
     [("HELD_ROWS", 3, [b"{}"] * 3), ("HELD_PAGES", 1, [b"{}"]), ("HELD_BYTES", 10, [b'{"a":"b"}', b"{}"])],
 )
 def test_what_is_held_becomes_a_table_after_rows_pages_or_bytes(desk, monkeypatch, bound, most, records):
-    monkeypatch.setattr(raw_writer, bound, most)
+    monkeypatch.setattr(held_pages, bound, most)
     with raw_writer.RawWriter(
         desk.lake, WindowPaths("which50", "acme", DAY), Checkpoint(extracted_at=LATER)
     ) as landing:
         query = contract.Query(contract.Contact("a"), None, None)
         assert not landing.full
-        landing.add(query, records, [None] * len(records))
+        landing.add_page(PageRows(query, "", records, [None] * len(records)))
         assert landing.full
         landing.flush()
         assert not landing.full

@@ -18,6 +18,7 @@ from airflow_provider_interactions.errors import ConfigError, Unreconciled, Wind
 from airflow_provider_interactions.extract import commit, raw_table, raw_writer
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.outcomes import Outcome
+from airflow_provider_interactions.extract.raw_table import PageRows
 from airflow_provider_interactions.lake.encrypted_record import MAGIC
 from airflow_provider_interactions.lake.key_ring import KeyRing
 from airflow_provider_interactions.lake.keys import HashKey
@@ -77,7 +78,7 @@ def land(desk, contacts, window=WINDOW, rows=1, at=AT, width=None, days=(2,)):
             records = [make_record(n * 1_000 + day * 100 + one, contact.id, day) for day in days for one in range(rows)]
             asked = Contact("*", "everyone") if contact.kind == "everyone" else contact
             times = [datetime(2026, 1, day, 10, tzinfo=UTC) for day in days for _ in range(rows)]
-            writer.add(Query(asked, None, None, "1000"), records, times)
+            writer.add_page(PageRows(Query(asked, None, None, "1000"), "", records, times))
             writer.add_outcome(Outcome(asked.id, asked.kind, "ok", len(records), 1, None))
             writer.flush()
         count, total = len(contacts), len(contacts) * rows * len(days)

@@ -24,6 +24,7 @@ from airflow_provider_interactions.errors import ConfigError, TooManyRejects, Un
 from airflow_provider_interactions.extract import commit, raw_writer
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.outcomes import Outcome
+from airflow_provider_interactions.extract.raw_table import PageRows
 from airflow_provider_interactions.lake import parquet
 from airflow_provider_interactions.lake.manifest import Counts, Manifest, pack, unpack
 from airflow_provider_interactions.lake.paths import WindowPaths
@@ -315,7 +316,7 @@ def land(desk, vendor, payloads, contact):
     place = WindowPaths(vendor, "acme", Window.of("2026-01-02", "2026-01-03"))
     query = Query(Contact(contact), None, None, "EmailSent" if vendor == "dynamics_marketing" else None)
     with raw_writer.RawWriter(desk.lake, place, Checkpoint(extracted_at=datetime(2026, 2, 1, tzinfo=UTC))) as writer:
-        writer.add(query, payloads, [None] * len(payloads), CONTEXTS.get(vendor, ""))
+        writer.add_page(PageRows(query, CONTEXTS.get(vendor, ""), payloads, [None] * len(payloads)))
         writer.add_outcome(Outcome(contact, query.contact.kind, "ok", len(payloads), 1, None))
         count = len(payloads)
         manifest = writer.finish(Counts(received=count, fetched=count, contacts=1, ok=1, requests=1))

@@ -10,12 +10,12 @@ ROOT = Path(package.__file__).parent
 #: Rooms by floor, lowest first. A module imports its own room and lower floors only. docs/how-it-works.md draws it.
 FLOORS = (
     {"errors", "about", "alerts"},
-    {"window", "identifiers", "status", "urls", "page_cap"},
+    {"window", "identifiers", "packages", "page_cap", "postgres_uri", "status", "urls"},
     {"contract", "schema"},
     {"connection", "instants"},
     {"rejects", "mapping", "lake", "http", "tables"},
     {"vendors"},
-    {"contacts", "provider_info", "params"},
+    {"contact_files", "contacts", "provider_info", "params"},
     {"extract"},
     {"normalize"},
     {"load", "person", "hooks", "plan", "coverage"},

@@ -12,7 +12,8 @@ from airflow_provider_interactions.errors import TooManyRejects
 from airflow_provider_interactions.extract import commit, raw_writer, split_window, tracker
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.run import extract
-from airflow_provider_interactions.lake.manifest import Manifest, reconcile
+from airflow_provider_interactions.lake.manifest import Manifest
+from airflow_provider_interactions.lake.reconcile import reconcile
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.normalize.pipeline import normalize
 from airflow_provider_interactions.vendors import VENDORS

@@ -12,7 +12,8 @@ import rig
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.lake.key_ring import KeyRing
 from airflow_provider_interactions.lake.keys import HashKey
-from airflow_provider_interactions.lake.manifest import Manifest, reconcile_normalized
+from airflow_provider_interactions.lake.manifest import Manifest
+from airflow_provider_interactions.lake.reconcile import reconcile_normalized
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.person.receipt import Receipt
 from airflow_provider_interactions.vendors import VENDORS

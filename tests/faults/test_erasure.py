@@ -9,7 +9,8 @@ import pytest
 import rig
 
 from airflow_provider_interactions.lake import reader
-from airflow_provider_interactions.lake.manifest import Manifest, reconcile, reconcile_normalized
+from airflow_provider_interactions.lake.manifest import Manifest
+from airflow_provider_interactions.lake.reconcile import reconcile, reconcile_normalized
 from airflow_provider_interactions.person.receipt import Receipt
 from airflow_provider_interactions.person.search import search_lake
 from airflow_provider_interactions.vendors import VENDORS

@@ -19,7 +19,8 @@ import rig
 
 from airflow_provider_interactions.extract.raw_table import unpack_rows
 from airflow_provider_interactions.lake import reader
-from airflow_provider_interactions.lake.manifest import Manifest, reconcile, reconcile_normalized
+from airflow_provider_interactions.lake.manifest import Manifest
+from airflow_provider_interactions.lake.reconcile import reconcile, reconcile_normalized
 from airflow_provider_interactions.person import request as person_request
 from airflow_provider_interactions.person.receipt import Receipt
 from tests import servers

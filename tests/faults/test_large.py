@@ -9,6 +9,7 @@ from airflow_provider_interactions import contract
 from airflow_provider_interactions.extract import commit, raw_writer
 from airflow_provider_interactions.extract.checkpoint import Checkpoint
 from airflow_provider_interactions.extract.outcomes import Outcome
+from airflow_provider_interactions.extract.raw_table import PageRows
 from airflow_provider_interactions.lake import parquet
 from airflow_provider_interactions.lake.manifest import Counts
 from airflow_provider_interactions.lake.paths import WindowPaths
@@ -60,7 +61,7 @@ def test_a_window_of_long_records_is_whole(tmp_path):
     ) as landing:
         for n in range(36):
             record = b'{"InteractionId":"%032d","Timestamp":"2026-01-02T10:00:00Z","Long":"%b"}' % (n + 1, long)
-            landing.add(query, [record], [at])
+            landing.add_page(PageRows(query, "", [record], [at]))
             if landing.full:
                 landing.flush()
         landing.add_outcome(Outcome(query.contact.id, query.contact.kind, "ok", 36, 1, None))

@@ -10,7 +10,7 @@ import pytest
 import rig
 from clients import find_variables, open_lake, stop_waiting
 
-from airflow_provider_interactions import contacts
+from airflow_provider_interactions import contact_files, contacts
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError, LakeUnavailable, LoadError, WindowSuperseded
 from airflow_provider_interactions.lake import manifest as manifests
@@ -81,7 +81,7 @@ OPERATIONS = {
     "list referenced": lambda it, _: manifests.list_referenced(it.lake, it.place.manifest.rpartition("/")[0]),
     "require current": lambda it, _: require_current(it.lake, it.manifest),
     "read batch": lambda it, _: contacts.read_batch(it.lake, contacts.Batch(it.listed, 0, 2, 0, 1)),
-    "read file": lambda it, _: list(contacts.read_file(it.lake.fs, it.lake.full("people.csv"))),
+    "read file": lambda it, _: list(contact_files.read_file(it.lake.fs, it.lake.full("people.csv"))),
     "load": load,
 }
 

@@ -9,7 +9,8 @@ import rig
 from airflow_provider_interactions.errors import InteractionsError, LoadError, Unreconciled
 from airflow_provider_interactions.extract import commit, run
 from airflow_provider_interactions.lake import parquet
-from airflow_provider_interactions.lake.manifest import Counts, File, reconcile_normalized
+from airflow_provider_interactions.lake.manifest import Counts, File
+from airflow_provider_interactions.lake.reconcile import reconcile_normalized
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load.duckdb import DuckDBTable
 from airflow_provider_interactions.normalize import pipeline as normalize_pipeline

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from airflow_provider_interactions import contract
 from airflow_provider_interactions.errors import ConfigError, Unavailable
-from airflow_provider_interactions.extract import checkpoint, cleanup, commit, raw_table, raw_writer, timers
+from airflow_provider_interactions.extract import checkpoint, cleanup, commit, held_pages, raw_table, raw_writer, timers
 from airflow_provider_interactions.extract.checkpoint import Checkpoint, CheckpointStore
 from airflow_provider_interactions.extract.outcomes import Answer
+from airflow_provider_interactions.extract.raw_table import PageRows
 from airflow_provider_interactions.extract.run import extract as extracted
 from airflow_provider_interactions.extract.unfinished import expire_checkpoints
 from airflow_provider_interactions.http import throttle
@@ -533,7 +534,7 @@ def test_every_row_is_in_one_part_wherever_a_try_ends(contacts, data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(raw_table, "PART_ROWS", 20)
         patch.setattr(raw_table, "PART_BYTES", 200)
-        patch.setattr(raw_writer, "HELD_ROWS", 7)
+        patch.setattr(held_pages, "HELD_ROWS", 7)
         parts = land_with_cuts(contacts, order, cuts)
     for rows, size in parts[:-1]:
         assert rows >= 20 or size + 8 * rows >= 200  # Arrow keeps the lengths, too
@@ -581,7 +582,8 @@ def payloads(contact, lengths):
 def land(writer, number, lengths):
     """One contact that has one question."""
     query = contract.Query(contract.Contact(f"{number}"), None, None, "EmailSent")
-    writer.add(query, payloads(number, lengths), [None] * len(lengths), f"page {number % 3}", number)
+    page = f"page {number % 3}"
+    writer.add_page(PageRows(query, page, payloads(number, lengths), [None] * len(lengths), number))
     writer.complete((number, number + 1))
     writer.add_answer(Answer(number, len(lengths)))
     if writer.full:

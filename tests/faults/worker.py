@@ -22,7 +22,7 @@ from disks import Fate
 
 from airflow_provider_interactions import contacts
 from airflow_provider_interactions.errors import InteractionsError
-from airflow_provider_interactions.extract import commit, open_contacts, raw_table, raw_writer, retention, run, timers
+from airflow_provider_interactions.extract import commit, held_pages, open_contacts, raw_table, retention, run, timers
 from airflow_provider_interactions.http import client
 from airflow_provider_interactions.lake import manifest, reader, swap
 from airflow_provider_interactions.lake.paths import AccountPaths
@@ -151,7 +151,7 @@ def _fate(command):
         signal.signal(signal.SIGTERM, _terminate)
     raw_table.PART_ROWS = command.get("part_rows", raw_table.PART_ROWS)
     if "held_rows" in command:
-        raw_writer.HELD_ROWS = raw_writer.HELD_ENCRYPTED = command["held_rows"]
+        held_pages.HELD_ROWS = held_pages.HELD_ENCRYPTED = command["held_rows"]
     open_contacts.MEMORY_BYTES = command.get("memory", open_contacts.MEMORY_BYTES)
     if "every" in command:
         timers.EVERY, timers.SHARE = command["every"], 0.0
