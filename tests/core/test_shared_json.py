@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import BadResponse
+from airflow_provider_interactions.mapping import build_batch
 from airflow_provider_interactions.vendors.shared import json as shared_json
 from airflow_provider_interactions.vendors.shared.json import read_count, spell_integer
+from airflow_provider_interactions.vendors.shared.records import Records
 
 
 @pytest.mark.parametrize("text", ["1.685581782856E12", "1685581782856.0", "1685581782856", "168558178285600e-2"])
@@ -58,8 +61,17 @@ VALUES = st.one_of(st.none(), st.integers(0, 9), NAMES, st.lists(NAMES, max_size
 def test_a_member_that_comes_twice_is_refused_and_nothing_else(pairs: list[tuple[str, object]], blank: str) -> None:
     members = f"{blank},{blank}".join(f"{json.dumps(k)}{blank}:{blank}{json.dumps(v)}" for k, v in pairs)
     body = f"{blank}{{{blank}{members}{blank}}}{blank}".encode()
+    records = Records(build_batch([b'{"a":1}', body, b"{}"], Contact("x"), "", ""))
     if len({name for name, _ in pairs}) == len(pairs):
         assert list(shared_json.read_members(body, "it")) == [name for name, _ in pairs]
+        assert (records.reasons, list(records.fields[1])) == ({}, [name for name, _ in pairs])
     else:
         with pytest.raises(BadResponse, match="twice"):
             shared_json.read_members(body, "it")
+        assert records.reasons == {1: "the record names a field twice"}
+
+
+@pytest.mark.parametrize("odd", [b"caf\xe9", b"\\ud83d", b"\x00"])
+def test_a_record_with_an_odd_byte_is_repaired_and_one_that_names_a_field_twice_is_not(odd: bytes) -> None:
+    one, other = (b'{"Subject":"%s","%s":"y"}' % (odd, name) for name in (b"Name", b"S\\u0075bject"))
+    assert Records(build_batch([one, other], Contact("x"), "", "")).reasons == {1: "the record names a field twice"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +28,7 @@ def decode(body: bytes, kind: Any, what: str) -> Any:
 
 
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ENCODER = msgspec.json.Encoder()
 
 
 #: A member's name with its colon, and what separates two members.
@@ -48,17 +49,41 @@ def read_members(body: bytes, what: str) -> dict[str, msgspec.Raw]:
 
 def refuse_repeated(body: bytes, found: Mapping[str, msgspec.Raw], what: str) -> None:
     """Raise BadResponse if a decoded object names a member twice: the last value would hide the others."""
+    if has_repeated(body, found):
+        msg = f"{what} names a member twice"
+        raise BadResponse(msg)
+
+
+def are_all_single(bodies: Sequence[bytes], found: Sequence[Mapping[str, msgspec.Raw]]) -> bool:
+    """Whether no decoded object names a member twice, for certain: without blanks, none is longer than written again.
+
+    False says nothing: see ``has_repeated``.
+    """
+    commas = max(0, len(found) - 1)
+    return len(_ENCODER.encode(found)) == sum(map(len, bodies)) + commas + len(b"[]")
+
+
+def has_repeated(body: bytes, found: Mapping[str, msgspec.Raw]) -> bool:
+    """Whether a decoded object names a member twice."""
     if body.count(b":") == len(found):
-        return
+        return False
+    written = _ENCODER.encode(found)
+    if len(written) == len(body) or len(_compact(written)) == len(_compact(body)):
+        return False
     at, count, values = 0, 0, iter(found.values())
     while comma := _COMMA.match(body, at):
         name, value = _NAME.match(body, comma.end()), bytes(next(values, b"\0"))
         if name is None or not body.startswith(value, name.end()):
             break
         at, count = name.end() + len(value), count + 1
-    if count != len(found) or body[at:].strip() not in (b"}", b"{}"):
-        msg = f"{what} names a member twice"
-        raise BadResponse(msg)
+    return count != len(found) or body[at:].strip() not in (b"}", b"{}")
+
+
+def _compact(body: bytes) -> bytes:
+    try:
+        return msgspec.json.format(body, indent=-1)
+    except UNREADABLE:  # an odd value, which nobody has decoded
+        return body
 
 
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw] | None)
@@ -93,14 +118,25 @@ def _slice(array: bytes, like: bytes, elements: Iterable[msgspec.Raw]) -> Iterat
 
 
 def read_fields(payload: bytes) -> dict[str, msgspec.Raw]:
-    """A JSON record's fields as they are written, odd bytes repaired; raises RecordRejected if it is not an object."""
+    """A JSON record's fields as they are written, odd bytes repaired.
+
+    Raises RecordRejected if it is not an object, or names a field twice.
+    """
     if is_utf8(payload):
         with contextlib.suppress(*UNREADABLE):
-            return _MEMBERS.decode(payload)
+            return _read_single(payload)
     with contextlib.suppress(*UNREADABLE):
-        return _MEMBERS.decode(mend_surrogates(repair(payload)))
+        return _read_single(mend_surrogates(repair(payload)))
     reason = "the record is not a JSON object"
     raise RecordRejected(reason)
+
+
+def _read_single(record: bytes) -> dict[str, msgspec.Raw]:
+    found = _MEMBERS.decode(record)
+    if has_repeated(record, found):
+        reason = "the record names a field twice"
+        raise RecordRejected(reason)
+    return found
 
 
 def read_text(raw: msgspec.Raw | None) -> str | None:

@@ -182,9 +182,12 @@ class Records:
     def _read_fields(self, payloads: list[bytes]) -> list[Fields]:
         try:
             self.raw.column("payload").cast(pa.string())  # the decoder does not look whether text is UTF-8
-            return list(map(_OBJECT.decode, payloads))
+            found = list(map(_OBJECT.decode, payloads))
+            if json.are_all_single(payloads, found):
+                return found
         except (pa.ArrowInvalid, *UNREADABLE):
-            return [self._read_record(place, payload) for place, payload in enumerate(payloads)]
+            pass  # some are not objects of valid text
+        return [self._read_record(place, payload) for place, payload in enumerate(payloads)]
 
     def _read_record(self, place: int, payload: bytes) -> Fields:
         try:
