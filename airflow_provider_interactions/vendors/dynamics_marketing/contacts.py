@@ -106,6 +106,9 @@ def _read_rows(response: Response) -> _Rows:
     members = json.read_members(body, _WHAT)
     errors.refuse_error(members)
     rows: _Rows = json.decode(body, _Rows, _WHAT)
+    if body.count(b'"contactid"') > len(rows.value):
+        msg = f"{_WHAT} names a contactid twice in one row"
+        raise BadResponse(msg)
     if not rows.next_link:
         # A cookie that comes with a plain "no more" belongs to the last page itself.
         ended = bytes(members.get(_MORE, b"")) == b"false"

@@ -86,6 +86,9 @@ def _compact(body: bytes) -> bytes:
         return body
 
 
+#: An array with an element.
+_NESTED = re.compile(rb"\[\s*[^\]\s]")
+
 _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw] | None)
 
 #: JSON escapes of surrogates: an escaped backslash and whole pairs pass, group 1 is half a pair.
@@ -100,13 +103,20 @@ def mend_surrogates(text: bytes) -> bytes:
 
 
 def split_elements(array: bytes, what: str) -> list[bytes]:
-    """The elements of a JSON array, byte for byte; null is an empty one. Raises BadResponse if it is not an array."""
+    """The elements of a JSON array, byte for byte; null is an empty one.
+
+    Raises BadResponse if it is not an array, or has another array with elements in it: as one record, all of these
+    would count as one reject.
+    """
     try:
-        found = _ELEMENTS.decode(array) or ()
+        found = list(map(bytes, _ELEMENTS.decode(array) or ()))
     except UNREADABLE:
         like = blank_strings(array)
-        return list(_slice(array, like, decode(like, list[msgspec.Raw], what)))
-    return list(map(bytes, found))
+        found = list(_slice(array, like, decode(like, list[msgspec.Raw], what)))
+    if any(map(_NESTED.match, found)):
+        msg = f"{what} has a list inside of its list"
+        raise BadResponse(msg)
+    return found
 
 
 def _slice(array: bytes, like: bytes, elements: Iterable[msgspec.Raw]) -> Iterator[bytes]:
