@@ -42,11 +42,12 @@ class FolderReader:
 
     def __init__(self, store: Store, path: str, time: str, subject: str) -> None:
         self._store, self._time, self._subject = store, time, subject
-        found = [file for file in store.list_files(path) if _is_data(file.path)]
-        if not found:
+        listed = list(store.list_files(path))
+        _refuse_unreadable(listed, subject)
+        self._files = [file for file in listed if file.size and _is_data(file.path)]
+        if not self._files and not any(file.path.lower().endswith(".csv") for file in listed):
             msg = f"{subject} has neither a Delta log nor files with rows. Check that the folder is the right one"
             raise BadResponse(msg)
-        self._files = [file for file in found if file.size]
 
     @property
     def names(self) -> Sequence[str]:
@@ -126,6 +127,22 @@ class FolderReader:
                 f"{subject} has a quote that is not closed, or text after a closing quote, so its rows are not certain"
             )
             raise BadResponse(msg)
+
+
+def _refuse_unreadable(listed: Sequence[StoredFile], subject: str) -> None:
+    """Raise BadResponse for a file that cannot be whole, and for a Delta table deeper in the folder.
+
+    Parquet files have bytes at both ends. A CSV file without a byte has no rows yet, as far as anybody knows
+    (unverified). A folder may have a mark of its own: no bytes, and no ending.
+    """
+    names = (file.path.rpartition("/")[2] for file in listed if not file.size and _is_data(file.path))
+    broken = next((name for name in names if name.lower().endswith(".parquet")), None)
+    if broken:
+        msg = f"{subject} (file {broken}) has a file that is damaged or was cut off: it has no bytes"
+        raise BadResponse(msg)
+    if any("/_delta_log/" in file.path for file in listed):
+        msg = f"{subject} has a Delta table in a folder of its own, so its rows are not certain"
+        raise BadResponse(msg, lasting=True)
 
 
 def _is_data(path: str) -> bool:

@@ -26,7 +26,7 @@ FOLDER = "Customer Insights Journeys"
 Step = Literal["workspace", "link", "folder", "access", "tables"]
 
 #: What a step shows: not there, there but refused, there but not complete.
-Seen = Literal["missing", "forbidden", "incomplete"]
+Seen = Literal["missing", "forbidden", "incomplete", "several"]
 
 _PRIVILEGE = (
     "the application user may not read the managed data lake. Give its security role read access to the table Data "
@@ -60,6 +60,13 @@ VERDICTS: dict[tuple[Step, Seen], tuple[type[VendorError], str]] = {
     ("folder", "missing"): (
         RequestRejected,
         f"Dataverse has no data lake folder {FOLDER!r}. Journeys is not installed there, or has written nothing yet",
+    ),
+    ("folder", "several"): (
+        RequestRejected,
+        (
+            f"Dataverse has several data lake folders {FOLDER!r}, and no page says which one has the interactions. "
+            "Remove the others, or read from OneLake"
+        ),
     ),
     ("folder", "forbidden"): (AuthRejected, _PRIVILEGE),
     ("access", "forbidden"): (AuthRejected, _PRIVILEGE),

@@ -21,11 +21,14 @@ from airflow_provider_interactions.urls import check_url
 from airflow_provider_interactions.vendors.dynamics_journeys.errors import FOLDER, judge_step
 from airflow_provider_interactions.vendors.dynamics_journeys.settings import NAME, Settings
 from airflow_provider_interactions.vendors.shared.dataverse import HEADERS
+from airflow_provider_interactions.vendors.shared.json import has_repeated
 
 T = TypeVar("T")
 
 #: Minutes that an access lasts: the most that the function gives.
 MINUTES = 60
+
+_NOTHING = (b"null", b"[]", b"{}", b'""')
 
 #: The file in that folder that lists the tables.
 LIST = "default.manifest.cdm.json"
@@ -33,10 +36,12 @@ LIST = "default.manifest.cdm.json"
 
 class _Folder(msgspec.Struct):
     path: str
+    name: str | None = None
 
 
 class _Folders(msgspec.Struct):
     value: list[_Folder]
+    next_link: str | None = msgspec.field(name="@odata.nextLink", default=None)
 
 
 class _Profile(msgspec.Struct):
@@ -73,7 +78,8 @@ class _Entity(msgspec.Struct):
 
 
 class _List(msgspec.Struct):
-    entities: list[_Entity]
+    entities: list[msgspec.Raw]
+    others: list[msgspec.Raw] = msgspec.field(name="subManifests", default_factory=list)
 
 
 async def open_access(fetch: Fetch, settings: Settings) -> Access:
@@ -116,9 +122,26 @@ def list_tables(folders: Folders) -> Iterator[TableAddress]:
     if data is None:
         return  # Journeys makes it with the first interaction. Unverified: that it does not make an empty list before.
     root = folders.list_folders("")
-    for entity in _decode(data, _List, LIST).entities:
+    for entity in _read_entities(data):
         for path in dict.fromkeys(_spell_folder(one.location, root) for one in entity.partitions):
             yield TableAddress(entity.name, path)
+
+
+def _read_entities(data: bytes) -> Iterator[_Entity]:
+    """The entities of the list. Raises BadResponse if it has tables or partitions in a form that no page promises.
+
+    The Common Data Model also knows lists of lists, and patterns that partitions match.
+    """
+    found = _decode(data, _List, LIST)
+    members = _decode(data, dict[str, msgspec.Raw], LIST)
+    entities = [_decode(raw, dict[str, msgspec.Raw], LIST) for raw in found.entities]
+    names = {name for fields in entities for name, value in fields.items() if bytes(value) not in _NOTHING}
+    unknown = sorted(name for name in names if "partition" in name.lower() and name != "dataPartitions")
+    pairs = [(data.removeprefix(codecs.BOM_UTF8), members), *zip(map(bytes, found.entities), entities, strict=True)]
+    if found.others or unknown or any(has_repeated(*pair) for pair in pairs):
+        msg = f"{LIST} names tables or their files in a form that is not known of this vendor. Please report it"
+        raise BadResponse(msg, lasting=True)
+    yield from (_decode(raw, _Entity, LIST) for raw in found.entities)
 
 
 def _ask(settings: Settings, segment: str, query: Mapping[str, str] | None = None) -> Request:
@@ -135,8 +158,14 @@ def _ask_signature(settings: Settings, url: str) -> Request:
 
 
 def _read_folder(response: Response) -> str:
-    found = _decode(response.body, _Folders, "the list of the managed lake's folders").value
-    return found[0].path.strip("/") if found else ""
+    found = _decode(response.body, _Folders, "the list of the managed lake's folders")
+    paths = {row.path.strip("/") for row in found.value if (row.name or FOLDER).casefold() == FOLDER.casefold()}
+    if len(paths) > 1 or found.next_link:
+        raise judge_step("folder", "several")
+    if "" in paths:
+        msg = "the managed lake's folder has no path"
+        raise BadResponse(msg)
+    return paths.pop() if paths else ""
 
 
 async def _explain_no_folder(fetch: Fetch, settings: Settings) -> NoReturn:
@@ -161,9 +190,9 @@ def _read_signature(response: Response) -> str:
     return _decode(response.body, _Signature, "the access to the managed lake").sas
 
 
-def _decode(data: bytes, kind: type[T], what: str) -> T:
+def _decode(data: bytes | msgspec.Raw, kind: type[T], what: str) -> T:
     try:
-        return msgspec.json.decode(data.removeprefix(codecs.BOM_UTF8), type=kind)
+        return msgspec.json.decode(bytes(data).removeprefix(codecs.BOM_UTF8), type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as wrong:
         msg = f"{what} cannot be read ({type(wrong).__name__})"
         raise BadResponse(msg) from None

@@ -168,15 +168,88 @@ def test_rows_without_an_instant_are_not_left_out_where_nobody_counted_them(rig,
     assert rig.run(day(0)).counts.undated == 1
 
 
+class Folders:
+    """The managed lake with one folder, and its list of tables."""
+
+    def __init__(self, listed):
+        self.listed = listed if isinstance(listed, bytes) else json.dumps(listed).encode()
+
+    def read(self, path):  # noqa: ARG002
+        return self.listed
+
+    def list_folders(self, path):  # noqa: ARG002
+        return ["EmailSent"]
+
+
+SENT = {"entityName": "EmailSent", "dataPartitions": [{"location": "EmailSent"}]}
+
+
 def test_a_byte_order_mark_does_not_hide_the_list_of_tables():
-    class Folders:
-        """The managed lake of one table."""
+    listed = b"\xef\xbb\xbf" + json.dumps({"entities": [SENT]}).encode()
+    assert list(list_tables(Folders(listed))) == [TableAddress("EmailSent", "EmailSent")]
 
-        def read(self, path):  # noqa: ARG002
-            listed = {"entities": [{"entityName": "EmailSent", "dataPartitions": [{"location": "EmailSent"}]}]}
-            return b"\xef\xbb\xbf" + json.dumps(listed).encode()
 
-        def list_folders(self, path):  # noqa: ARG002
-            return ["EmailSent"]
+@pytest.mark.parametrize(
+    "nothing",
+    [{"dataPartitions": []}, {}, {"dataPartitions": [], "dataPartitionPatterns": [], "incrementalPartitions": None}],
+)
+def test_an_entity_without_partitions_has_no_table(nothing):
+    listed = {"entities": [SENT, {"entityName": "SmsSent", **nothing}], "subManifests": []}
+    assert list(list_tables(Folders(listed))) == [TableAddress("EmailSent", "EmailSent")]
 
-    assert list(list_tables(Folders())) == [TableAddress("EmailSent", "EmailSent")]
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        {},
+        [],
+        b"",
+        b"<html>Sign in</html>",
+        {"entities": None},
+        {"Entities": [SENT]},
+        {"entities": [[SENT]]},
+        {"entities": [None]},
+        {"entities": [{**SENT, "dataPartitions": None}]},
+        {"entities": [{**SENT, "dataPartitions": [{}]}]},
+        {"entities": [{**SENT, "dataPartitions": [{"location": "Elsewhere"}]}]},
+        {"entities": [{**SENT, "dataPartitions": [{"location": "EmailSent/../Other"}]}]},
+        {"entities": [{"entityName": "EmailSent", "DataPartitions": SENT["dataPartitions"]}]},
+        {"entities": [{"entityName": "EmailSent", "dataPartitionPatterns": [{"rootLocation": "EmailSent"}]}]},
+        {"entities": [{**SENT, "incrementalPartitions": [{"location": "EmailSent/new"}]}]},
+        {"entities": [SENT], "subManifests": [{"definition": "more.manifest.cdm.json"}]},
+        b'{"entities":[%s],"entities":[]}' % json.dumps(SENT).encode(),
+        b'{"entities":[{"entityName":"EmailSent","dataPartitions":[{"location":"EmailSent"}],"dataPartitions":[]}]}',
+    ],
+    ids=str,
+)
+def test_a_list_of_tables_in_another_shape_never_hides_one(listed):
+    with pytest.raises(BadResponse):
+        list(list_tables(Folders(listed)))
+
+
+@pytest.mark.parametrize("name", ["part.parquet", "part.snappy.PARQUET", "2026/03/part.parquet"])
+def test_a_parquet_file_without_a_byte_is_an_error_and_not_a_file_without_rows(rig, name):
+    rig.disk.add("Opened", build_rows(row("a", FIRST)), "parquet", "whole")
+    file = rig.disk.root / "Opened" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    with pytest.raises(BadResponse, match=rf"file {name.rpartition('/')[2]}\) has a file that is damaged"):
+        rig.run(day(0))
+
+
+def test_marks_of_folders_and_of_spark_are_no_files_of_a_table(rig):
+    (rig.disk.root / "Opened").mkdir()
+    for name in ("2026", "_SUCCESS", "._part.parquet.crc"):
+        (rig.disk.root / "Opened" / name).touch()
+    with pytest.raises(BadResponse, match="neither a Delta log nor files"):
+        rig.run(day(0))
+    write(rig, "", "none.csv")  # as a file that somebody will append to
+    assert rig.run(day(0)).counts.received == 0
+    rig.disk.add("Opened", build_rows(row("a", FIRST)), "parquet", "whole")
+    assert rig.run(day(0)).counts.fetched == 1
+
+
+def test_a_delta_table_deeper_in_a_folder_is_not_read_as_loose_files(rig):
+    rig.disk.add("Opened/deltalake", build_rows(row("a", FIRST)))
+    with pytest.raises(BadResponse, match="has a Delta table in a folder of its own"):
+        rig.run(day(0))
