@@ -11,6 +11,10 @@ from airflow_provider_interactions.schema import INSTANT
 from airflow_provider_interactions.tables.payloads import write_texts
 from airflow_provider_interactions.tables.table import find_name
 
+#: The most microseconds that an instant has, and how many are in each coarser unit.
+_LARGEST = 2**63 - 1
+_PER_UNIT = {"s": 1_000_000, "ms": 1_000}
+
 
 def name_narrow_columns(bulk: Bulk) -> list[str]:
     """The columns of keys, versions and instants: all that says whether rows have changed."""
@@ -23,11 +27,22 @@ def read_instants(rows: pa.RecordBatch, bulk: Bulk) -> pa.TimestampArray:
     Digits beyond microseconds are cut. An instant without a zone is in UTC.
     """
     found = _find(rows, bulk.time)
-    if pa.types.is_timestamp(found.type):
-        found = found.cast(pa.timestamp("us", found.type.tz), safe=False).cast(INSTANT)
-    else:
-        found = bulk.read_times(_to_text(found))
+    found = cut_instants(found) if pa.types.is_timestamp(found.type) else bulk.read_times(_to_text(found))
     return pc.if_else(are_unplaced(found), pa.scalar(None, INSTANT), found)
+
+
+def cut_instants(found: pa.TimestampArray) -> pa.TimestampArray:
+    """Instants in UTC and microseconds, null where these have too many digits: Arrow would make other instants of them.
+
+    Digits beyond microseconds are cut. One without a zone is in UTC.
+    """
+    numbers, factor = found.cast(pa.int64()), _PER_UNIT.get(found.type.unit, 1)
+    if found.type.unit == "ns":
+        micros = pc.divide(numbers, 1_000)  # towards zero, so an instant before 1970 can be one too late
+        late = pc.greater(pc.multiply(micros, 1_000), numbers).cast(pa.int64())
+        return pc.subtract(micros, late).cast(INSTANT)
+    fits = pc.and_(pc.greater_equal(numbers, -(_LARGEST // factor)), pc.less_equal(numbers, _LARGEST // factor))
+    return pc.multiply(pc.if_else(fits, numbers, None), factor).cast(INSTANT)
 
 
 def read_keys(rows: pa.RecordBatch, bulk: Bulk) -> pa.StringArray:
@@ -46,7 +61,8 @@ def _read_key(texts: pa.StringArray, bulk: Bulk) -> pa.StringArray:
 def read_versions(rows: pa.RecordBatch, bulk: Bulk) -> pa.Int64Array:
     """The version of each row; -1 where it has none that is a number from 0 on."""
     found = _find(rows, bulk.version)
-    numbers = found.cast(pa.int64()) if pa.types.is_integer(found.type) else bulk.read_versions(_to_text(found))
+    plain = pa.types.is_integer(found.type) and found.type != pa.uint64()
+    numbers = found.cast(pa.int64()) if plain else bulk.read_versions(_to_text(found))
     return pc.max_element_wise(numbers, -1)
 
 

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from airflow_provider_interactions.errors import BadResponse
 from airflow_provider_interactions.instants import are_unplaced
+from airflow_provider_interactions.tables.columns import cut_instants
 from airflow_provider_interactions.tables.csv_quotes import QuoteChecker
 from airflow_provider_interactions.tables.faults import translate_faults
 from airflow_provider_interactions.tables.store import Store, StoredFile
@@ -156,21 +157,18 @@ def _group_may_hold(parquet: pq.ParquetFile, group: int, column: int, window: Wi
     found = parquet.metadata.row_group(group).column(column).statistics
     if found is None or not found.has_min_max or found.null_count != 0:  # None: nobody counted them
         return True
-    first, last = (_read_bound(found, name, parquet.schema_arrow.field(column).type) for name in ("min", "max"))
-    unplaced = pc.any(are_unplaced(pa.array([first.as_py(), last.as_py()], first.type))).as_py()
-    return unplaced or bool(pc.less(first, window.end).as_py() and pc.greater_equal(last, window.start).as_py())
-
-
-def _read_bound(found: pq.Statistics, name: str, kind: pa.TimestampType) -> pa.TimestampScalar:
-    """The first or the last instant of a row group. Python has no nanoseconds, so these are read as numbers."""
-    if kind.unit == "ns":
-        return pa.scalar(getattr(found, f"{name}_raw"), kind).cast(pa.timestamp("us", "UTC"), safe=False)
-    return pa.scalar(getattr(found, name)).cast(pa.timestamp("us", "UTC"))
+    kind = parquet.schema_arrow.field(column).type
+    ends = cut_instants(pa.array([found.min_raw, found.max_raw], pa.int64()).cast(kind))  # Python has no such years
+    if pc.any(are_unplaced(ends)).as_py():
+        return True
+    first, last = ends.to_pylist()
+    return bool(first < window.end and last >= window.start)
 
 
 def _refuse_repeated(names: Sequence[str], subject: str) -> None:
-    """Raise BadResponse for two columns of one name: a record would keep the value of one of them."""
-    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    """Raise BadResponse for two columns of one name in any case: one of them would count for no reason."""
+    count = Counter(name.casefold() for name in names)
+    repeated = sorted(name for name in set(names) if count[name.casefold()] > 1)
     if repeated:
         msg = f"{subject} has several columns of the name {', '.join(repeated)}"
         raise BadResponse(msg, lasting=True)

@@ -5,19 +5,21 @@ import io
 import json
 import uuid
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from tables_rig import DAY, FIRST, build_rows, day, row
+from tables_rig import DAY, FIRST, build_rows, build_vendor, day, row
 
 from airflow_provider_interactions.contract.bulk import SUPERSEDED, TableAddress
 from airflow_provider_interactions.errors import BadResponse
-from airflow_provider_interactions.tables import folder
+from airflow_provider_interactions.tables import columns, folder
 from airflow_provider_interactions.tables.csv_quotes import QuoteChecker
 from airflow_provider_interactions.vendors.dynamics_journeys.managed_lake import list_tables
+from airflow_provider_interactions.window import ALWAYS
 
 AT = FIRST.isoformat().replace("+00:00", "Z")
 NAMES = "IdempotencyId,Subject,Timestamp\n"
@@ -77,9 +79,10 @@ def read_in_pieces(data, size):
     return stream.is_whole()
 
 
-def test_two_columns_of_one_name_are_an_error(rig):
-    write(rig, f"IdempotencyId,Timestamp,Subject,Subject\na,{AT},x,y\n")
-    with pytest.raises(BadResponse, match="several columns of the name Subject"):
+@pytest.mark.parametrize("other", ["Subject", "SUBJECT"])
+def test_two_columns_of_one_name_are_an_error(rig, other):
+    write(rig, f"IdempotencyId,Timestamp,Subject,{other}\na,{AT},x,y\n")
+    with pytest.raises(BadResponse, match=f"several columns of the name ({other}, )?Subject"):
         rig.run(day(0))
 
 
@@ -107,6 +110,36 @@ def test_nanoseconds_are_cut_for_the_window_and_kept_in_the_record(rig):
     assert [one["Timestamp"][-20:] for one in payloads(rig)] == ["T00:00:00.000000001Z", "T23:59:59.999999999Z"]
 
 
+UNITS = {"s": 10**6, "ms": 10**3, "us": 1, "ns": None}
+numbers = st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(-(2**45), 2**45))
+
+
+@example("ms", [-(2**63)], None)
+@given(st.sampled_from(sorted(UNITS)), st.lists(numbers, max_size=5), st.sampled_from([None, "UTC"]))
+def test_an_instant_of_any_number_is_itself_or_none(unit, found, zone):
+    rows = pa.record_batch({"Timestamp": pa.array(found, pa.timestamp(unit, zone))})
+    exact = [number // 1_000 if unit == "ns" else number * UNITS[unit] for number in found]
+    ends = [int(end.timestamp()) * 10**6 for end in (ALWAYS.start, ALWAYS.end)]
+    known = [number if ends[0] <= number < ends[1] else None for number in exact]
+    assert columns.read_instants(rows, build_vendor(Path()).bulk).cast(pa.int64()).to_pylist() == known
+
+
+@pytest.mark.parametrize("unit", ["ms", "us"])
+@pytest.mark.parametrize("statistics", [True, False])
+@pytest.mark.parametrize("years", [8_100, -2_100, 10**8])
+def test_a_row_in_a_year_that_no_calendar_has_is_rejected(rig, unit, statistics, years):
+    """The largest number of milliseconds becomes an instant of 1969 in microseconds, if nobody looks."""
+    odd = min(years * 365 * 86_400 * 10**3, (2**63 - 1) // 10**3) * (1 if unit == "ms" else 10**3)
+    odd = 2**63 - 1 if years == 10**8 else odd
+    rows = build_rows(*(row(f"k{n}", FIRST) for n in range(30)), row("odd", None))
+    place = rows.schema.get_field_index("Timestamp")
+    at = rows.column(place).cast(pa.timestamp(unit, "UTC")).cast(pa.int64()).to_pylist()[:-1]
+    rows = rows.set_column(place, "Timestamp", pa.array([*at, odd], pa.timestamp(unit, "UTC")))
+    write_parquet(rig, rows, write_statistics=statistics)
+    counts = rig.run(day(0)).counts
+    assert (counts.received, counts.fetched, counts.undated) == (31, 30, 1)
+
+
 @pytest.mark.parametrize("kind", [pa.uuid(), pa.binary(16)])
 def test_guids_in_binary_form_are_keys_and_people(rig, kind):
     guid = uuid.uuid4()
@@ -129,6 +162,7 @@ def test_guids_in_binary_form_are_keys_and_people(rig, kind):
         pa.array([" 9", "10.00 "]),
         pa.array([9, 10], pa.uint64()),
         pa.array(["9", "10"]).dictionary_encode(),
+        pa.array([2**64 - 1, 1], pa.uint64()),
     ],
 )
 def test_a_version_counts_in_any_spelling_of_its_number(rig, versions):
@@ -146,7 +180,7 @@ def test_rows_without_an_instant_are_not_left_out_where_nobody_counted_them(rig,
         """A file whose statistics do not say how many values are null."""
 
         has_min_max, null_count = True, None
-        min = max = datetime(2026, 3, 6, tzinfo=UTC)
+        min_raw = max_raw = int(datetime(2026, 3, 6, tzinfo=UTC).timestamp()) * 10**6
 
     class File:
         def __init__(self, *args, **more):
