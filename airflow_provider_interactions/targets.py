@@ -32,6 +32,9 @@ OPTIONS = "interactions"
 
 NO_TARGET = "The lake is not on a local disk, so there is no default path for the DuckDB file."
 
+#: The protocols of object stores in which a DuckLake can have its files.
+_DUCKLAKE_STORES = frozenset(("s3", "gs"))
+
 #: An address of DuckLake continues with the path of its catalogue, or with the id of a connection. Without them, it
 #: means a file in a local lake.
 _DUCKLAKE = "ducklake:"
@@ -175,16 +178,28 @@ def _open_shared_ducklake(
             "a connection of type postgres, or the path of a file."
         )
         raise ConfigError(msg)
-    files = _find_in_lake(f"{_DUCKLAKE_NAME}.files", lake)
+    name = f"{_DUCKLAKE_NAME}.files"
+    where = {"files": lake.full(name)} if lake.local else {"files": lake.url(name), "store": _find_store(lake)}
     database: Any = builders["postgres"](connection, table, lake)
-    return _import("ducklake", "DuckLakeTable", "duckdb")(database.uri, files, table)  # type: ignore[no-any-return]
+    return _import("ducklake", "DuckLakeTable", "duckdb")(database.uri, table=table, **where)  # type: ignore[no-any-return]
+
+
+def _find_store(lake: Lake) -> Any:
+    """The lake's file system, if a DuckLake can have its files there. Raises ConfigError."""
+    if _DUCKLAKE_STORES.isdisjoint(lake.protocols):
+        msg = (
+            f"A DuckLake cannot have its files on {' or '.join(sorted(lake.protocols))}. Give a lake on S3, on Google "
+            "Cloud Storage or on a disk, or another target."
+        )
+        raise ConfigError(msg)
+    return lake.fs
 
 
 def _find_in_lake(name: str, lake: Lake) -> str:
     if not lake.local:
         msg = (
-            "The lake is not on a local disk, and a DuckLake with its files in an object store is not supported. Give "
-            f"the path of a catalogue on a disk, {_DUCKLAKE}/path, or another target."
+            f"The lake is not on a local disk, and a catalogue in a file must be. Give {_DUCKLAKE} and the id of a "
+            f"postgres connection, or the path of a catalogue on a disk, {_DUCKLAKE}/path."
         )
         raise ConfigError(msg)
     return lake.full(name)

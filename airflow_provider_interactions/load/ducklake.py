@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import duckdb
@@ -32,6 +32,9 @@ from airflow_provider_interactions.schema import CANONICAL
 #: Attempts, first and longest pause (seconds) of a change that another commit came before, such as a compaction.
 TRIES, FIRST_PAUSE, LAST_PAUSE = 8, 0.1, 5.0
 
+#: Classes of errors that say why a store failed, in the text of DuckDB's error.
+_STORE_FAULTS = ("PermissionError", "FileNotFoundError", "TimeoutError", "ConnectionError", "ClientError", "OSError")
+
 Result = TypeVar("Result")
 Explain = Callable[[Exception], str]
 
@@ -41,13 +44,15 @@ class DuckLakeTable:
     """A table in a DuckLake. The catalogue and the table are made if they are absent.
 
     ``catalogue`` is the path of a file, or libpq's address of a PostgreSQL database. ``files`` is the folder of the
-    Parquet files, the same for all who use the catalogue. ``columns`` differ from the default in tests only.
+    Parquet files, the same for all who use the catalogue: a path, or the URL of an object store, for which ``store`` is
+    the file system of fsspec. ``columns`` differ from the default in tests only.
     """
 
     catalogue: str = field(repr=False)  # the address holds a password
     files: str
     table: str = "interactions"
     columns: pa.Schema = field(default=CANONICAL, repr=False)
+    store: Any = field(default=None, repr=False, compare=False)
 
     def prepare(self) -> None:
         """Make the table, or add the columns that it lacks. Raises as `Target.prepare` says."""
@@ -95,7 +100,7 @@ class DuckLakeTable:
 
     @property
     def _catalogue(self) -> Catalogue:
-        return Catalogue(self.catalogue, self.files)
+        return Catalogue(self.catalogue, self.files, self.store)
 
     def _change(self, work: Callable[[duckdb.DuckDBPyConnection], Result], share: str, explain_it: Explain) -> Result:
         """Work on the prepared table in a transaction, while no other load has the same share of the table."""
@@ -125,11 +130,22 @@ class DuckLakeTable:
             wait_initial=FIRST_PAUSE,
             wait_max=LAST_PAUSE,
         )
-        with _translate_errors(explain_it):
+        with _translate_errors(partial(self._explain, explain_it)):
             for attempt in again:
                 with attempt:
                     return change()
         raise AssertionError  # the last attempt returns or raises
+
+    def _explain(self, explain_it: Explain, wrong: Exception) -> str:
+        # DuckDB makes what Python's file system raises a plain error, with the class's name in its text.
+        if self.store is None or type(wrong) is not duckdb.Error:
+            return explain_it(wrong)
+        why = next((name for name in _STORE_FAULTS if name in str(wrong)), "Error")
+        return (
+            f"The object store with the files of the DuckLake failed ({why}). The table is unchanged, or an erasure is "
+            f"not complete. Check that the lake's connection may read, write, list and remove below {self.files}, then "
+            "clear the task."
+        )
 
 
 @contextmanager

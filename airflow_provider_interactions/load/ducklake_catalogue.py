@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from airflow_provider_interactions.errors import ConfigError, LoadError
+from airflow_provider_interactions.lake.file_systems import abort_uploads
 from airflow_provider_interactions.load.duckdb import limit_memory, make_folder
 from airflow_provider_interactions.load.duckdb_schema import prepare_table
 from airflow_provider_interactions.load.duckdb_turn import ALONE, PAUSE
@@ -20,6 +23,9 @@ from airflow_provider_interactions.load.sql import quote_text
 
 #: Seconds to wait for another load: of the same vendor and account, or, with the catalogue in a file, of any.
 TURN = 900.0
+
+#: A load does not take longer, so an older file that is in no snapshot is of one that was killed.
+AGE = timedelta(days=1)
 
 #: The newest DuckDB with an extension ducklake in the package index (2026-11). Both must have the same version.
 VERSION = "1.5.5"
@@ -37,10 +43,15 @@ _BOUNDS = ("ducklake_file_column_stats", "ducklake_table_column_stats")
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The path of a file or libpq's address of a PostgreSQL database, and the folder of the Parquet files."""
+    """The path of a file or libpq's address of a PostgreSQL database, and the folder of the Parquet files.
+
+    If the folder is in an object store, DuckDB reads and writes it by ``store``, a file system of fsspec. So it needs
+    no credentials of its own.
+    """
 
     address: str
     files: str
+    store: Any = field(default=None, repr=False, compare=False)
 
     @property
     def is_shared(self) -> bool:
@@ -54,7 +65,7 @@ class Catalogue:
         Meanwhile nobody has the table ``alone``, or this connection has. Raises LoadError, what `prepare_table` does,
         and ConfigError if DuckDB has not the extensions.
         """
-        with nullcontext() if self.is_shared else ALONE, closing(_connect(shared=self.is_shared)) as connection:
+        with nullcontext() if self.is_shared else ALONE, closing(self._connect()) as connection:
             self._reach(connection)
             with self.wait(connection, f"{table}/all", together=not alone):
                 # One after the other: of two that make the same catalogue or table at once, one would fail.
@@ -89,14 +100,48 @@ class Catalogue:
         connection.execute(f"CALL ducklake_rewrite_data_files({which}, delete_threshold => 0)")
         connection.execute(f"CALL ducklake_expire_snapshots({lake}, older_than => now())")
         connection.execute(f"CALL ducklake_cleanup_old_files({lake}, cleanup_all => true)")
-        # Files that a killed load left behind. With a shared catalogue, a young file may be of a load at work.
-        which = "older_than => now() - INTERVAL 1 DAY" if self.is_shared else "cleanup_all => true"
-        connection.execute(f"CALL ducklake_delete_orphaned_files({lake}, {which})")
+        self._remove_orphans(connection)
         # DuckLake widens the bounds of a whole table and narrows them seldom. Those of files are what it reads by.
         connection.execute(f"UPDATE {_METADATA}.{_BOUNDS[1]} SET min_value = NULL, max_value = NULL")  # noqa: S608 - constants
         if self.is_shared:
             vacuum = quote_text(f"VACUUM {', '.join(_BOUNDS)}")
             connection.execute(f"CALL postgres_execute({quote_text(_TURN)}, {vacuum}, use_transaction => false)")
+
+    def _remove_orphans(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Remove files that killed loads left behind. With a shared catalogue, a young one may be of a load at work."""
+        call, oldest = f"FROM ducklake_delete_orphaned_files({quote_text(_LAKE)}, ", datetime.now(UTC) - AGE
+        if not self.is_shared:
+            connection.execute(f"{call}cleanup_all => true)").fetchall()
+        elif self.store is None:
+            connection.execute(f"{call}older_than => now() - INTERVAL {AGE.days} DAY)").fetchall()
+        else:  # DuckLake would ask for the age of folders, too, and a store has none
+            found = connection.execute(f"{call}cleanup_all => true, dry_run => true)").fetchall()
+            for (path,) in found:
+                if self.store.modified(path) < oldest:
+                    self.store.rm_file(path)
+            abort_uploads(self.store, self.files.partition("://")[2], oldest)
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        """An empty DuckDB in memory with the extensions, which are not downloaded. Raises ConfigError."""
+        connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
+        names = ["ducklake", *(["postgres_scanner"] if self.is_shared else []), *(["httpfs"] if self.store else [])]
+        try:
+            for name in names:
+                connection.execute(f"LOAD {quote_text(_find_extension(name))}")
+        except duckdb.Error:
+            connection.close()
+            needed = ("duckdb", *(f"duckdb-extension-{name.replace('_', '-')}" for name in names))
+            msg = (
+                f"DuckDB {duckdb.__version__} is installed without the extensions that DuckLake needs. Install "
+                f"versions that go together: pip install {' '.join(f'{package}=={VERSION}' for package in needed)}."
+            )
+            raise ConfigError(msg) from None
+        if self.store:  # DuckLake insists on httpfs for such addresses, but a registered file system comes first
+            connection.register_filesystem(self.store)
+        limit_memory(connection)
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute("SET preserve_insertion_order = false")  # lets DuckDB insert on all cores
+        return connection
 
     def _reach(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Make the folder of the file, or connect to the database for locks."""
@@ -136,25 +181,6 @@ class Catalogue:
             f"{what} Check its address, the user's rights to make tables, and that all who use it have the files in "
             f"{self.files}."
         )
-
-
-def _connect(*, shared: bool) -> duckdb.DuckDBPyConnection:
-    """An empty DuckDB in memory with the extensions, which are not downloaded. Raises ConfigError."""
-    connection = duckdb.connect(config={"autoinstall_known_extensions": "false"})
-    try:
-        for name in ("ducklake", "postgres_scanner") if shared else ("ducklake",):
-            connection.execute(f"LOAD {quote_text(_find_extension(name))}")
-    except duckdb.Error:
-        connection.close()
-        needed = ("duckdb", "duckdb-extension-ducklake", *(("duckdb-extension-postgres-scanner",) if shared else ()))
-        msg = (
-            f"DuckDB {duckdb.__version__} is installed without the extensions that DuckLake needs. Install versions "
-            f"that go together: pip install {' '.join(f'{package}=={VERSION}' for package in needed)}."
-        )
-        raise ConfigError(msg) from None
-    limit_memory(connection)
-    connection.execute("SET preserve_insertion_order = false")  # lets DuckDB insert on all cores
-    return connection
 
 
 def _find_extension(name: str) -> str:

@@ -124,9 +124,19 @@ def test_a_ducklake_that_cannot_be_is_explained(local, define):
     define("crm", conn_type="postgres", host="db.test")
     with pytest.raises(ConfigError, match=r"Connection web is of type http\. For the catalogue .* type postgres"):
         open_targets("ducklake:web", "t", local)
-    for name in ("ducklake:", "ducklake:crm"):
-        with pytest.raises(ConfigError, match="files in an object store is not supported"):
-            open_targets(name, "t", Lake.at("memory://lake"))
+    with pytest.raises(ConfigError, match=r"a catalogue in a file must be\. Give ducklake: and the id of a postgres"):
+        open_targets("ducklake:", "t", Lake.at("memory://lake"))
+    with pytest.raises(ConfigError, match="cannot have its files on memory"):
+        open_targets("ducklake:crm", "t", Lake.at("memory://lake"))
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+def test_a_ducklake_has_its_files_in_the_lakes_bucket(define, scheme):
+    define("crm", conn_type="postgres", host="db.test", password="a-secret", schema="lakes")
+    lake = Lake.at(f"{scheme}://bucket/crm", **({"token": "anon"} if scheme == "gs" else {}))
+    [target] = open_targets("ducklake:crm", "t", lake)
+    assert (target.files, target.store) == (f"{scheme}://bucket/crm/interactions.ducklake.files", lake.fs)
+    assert "secret" not in repr(target)
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,14 @@ import re
 from contextlib import closing, contextmanager
 from importlib import import_module
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import duckdb
+import fsspec
 import psycopg
 import pyarrow as pa
 
+from airflow_provider_interactions.lake.file_systems import UNCACHED
 from airflow_provider_interactions.load.sql import quote_name
 from airflow_provider_interactions.schema import CANONICAL
 
@@ -200,7 +203,9 @@ class DuckLake:
         """The target; the place is the catalogue and the folder of the files."""
         from airflow_provider_interactions.load.ducklake import DuckLakeTable
 
-        return DuckLakeTable(*json.loads(place), table, columns)
+        catalogue, files, *options = json.loads(place)
+        store = fsspec.filesystem("s3", **UNCACHED, **options[0]) if options else None
+        return DuckLakeTable(catalogue, files, table, columns, store)
 
     @classmethod
     def read(cls, place, table="interactions"):
@@ -219,16 +224,26 @@ class DuckLake:
     @contextmanager
     def attach(place):
         """A connection to the catalogue, as a user has it."""
-        catalogue, files = json.loads(place)
+        catalogue, files, *options = json.loads(place)
         kind = "postgres:" if "://" in catalogue else ""
         with duckdb.connect() as connection:
-            for name in ("postgres_scanner", "ducklake"):
+            for name in ("postgres_scanner", "ducklake", *("httpfs" for _ in options)):
                 folder = Path(import_module(f"duckdb_extension_{name}").__file__).parent
                 [file] = folder.glob(f"extensions/*/{name}.duckdb_extension")
                 connection.execute(f"LOAD '{file}'")
+            for one in options:
+                keys, server = f"KEY_ID '{one['key']}', SECRET '{one['secret']}'", urlsplit(one["endpoint_url"]).netloc
+                where = f"ENDPOINT '{server}', URL_STYLE 'path', USE_SSL false"
+                connection.execute(f"CREATE SECRET (TYPE s3, {keys}, {where})")
             connection.execute(f"ATTACH 'ducklake:{kind}{catalogue}' AS mine (DATA_PATH '{files}')")
             connection.execute("USE mine")
             yield connection
+
+
+class DuckLakeS3(DuckLake):
+    """The same with the files on S3. The target has s3fs, and those who read have DuckDB's own client."""
+
+    fixture = "ducklake_bucket"
 
 
 class DuckLakeFile(DuckLake):

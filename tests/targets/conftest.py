@@ -110,6 +110,13 @@ def ducklake_database(database, tmp_path):
 
 
 @pytest.fixture
+def ducklake_bucket(database, seaweedfs, bucket):
+    """The same with the files in a bucket, and the options of its file system."""
+    options = {"key": seaweedfs.key, "secret": seaweedfs.secret, "endpoint_url": seaweedfs.endpoint}
+    return json.dumps([database, f"s3://{bucket}/lake/files", options])
+
+
+@pytest.fixture
 def ducklake_file(tmp_path):
     """The same with the catalogue in a file."""
     return json.dumps([str(tmp_path / "all.ducklake"), str(tmp_path / "files")])
