@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -60,11 +60,19 @@ def make_accepter(vendor: Vendor, kind: str | None) -> Callable[[str], bool]:
 
 def _read_parquet(stream: Any, column: str | None, _: Accepts) -> Iterator[object]:
     file = pq.ParquetFile(stream)
-    name = column or file.schema_arrow.names[0]
-    if name not in file.schema_arrow.names:
-        raise KeyError(name)
+    name = _choose_column(file.schema_arrow.names, column)
     for batch in file.iter_batches(READ_ROWS, columns=[name]):
         yield from _strip_values(batch.column(0))
+
+
+def _choose_column(names: Sequence[str], column: str | None) -> str:
+    """The column to read. Raises KeyError if there is none, ConfigError if there are two: one would be left out."""
+    name = column or "".join(names[:1])
+    if name not in names:
+        raise KeyError(name)
+    if names.count(name) > 1:
+        raise ConfigError("The file of contacts has several columns of the name that is read. Rename all but one.")
+    return name
 
 
 def _read_csv(stream: Any, column: str | None, accepts: Accepts) -> Iterator[object]:
@@ -74,9 +82,7 @@ def _read_csv(stream: Any, column: str | None, accepts: Accepts) -> Iterator[obj
     stream.seek(0)
     names = pa.csv.open_csv(stream, parse_options=parsing).schema.names
     stream.seek(0)
-    name = column or names[0]
-    if name not in names:
-        raise KeyError(name)
+    name = _choose_column(names, column)
     if column is None and accepts is not None and not is_name_only(name.strip(), accepts):
         msg = (
             "The first line of the file of contacts is an identifier, not the names of columns, so the first contact "

@@ -102,6 +102,8 @@ def read_instant(value: object) -> datetime:
         raise ConfigError(msg)
     try:
         parsed: object = pendulum.parse(text, exact=True)
+        if isinstance(parsed, datetime):
+            parsed.utcoffset()  # raises ValueError for an offset of a day
     except (ValueError, TypeError) as error:
         msg = f"{text!r} is not a valid ISO 8601 time. Write for example 2026-01-31T00:00:00Z."
         raise ConfigError(msg) from error

@@ -157,6 +157,8 @@ def test_a_break_in_another_column_hides_no_contact(tmp_path):
         ("none.csv", None, None, "does not exist"),
         ("ids.csv", b"a,b\n1,2\n", "c", "Check format and column"),
         ("ids.parquet", b"no parquet", None, "cannot be read as parquet"),
+        ("ids.csv", b"id,id\n1,2\n", None, "several columns of the name"),
+        ("ids.csv", b"x,id,id\n0,1,2\n", "id", "several columns of the name"),
         ("ids.csv", b'id,name\n1,"A\n2,B\n3,C\n', "id", "a quote that is not closed"),
         ("ids.csv", b'id;name\n1;"A\n2;"B"\n3;C\n', "id", "a quote that is not closed|cannot be read"),
     ],
@@ -166,6 +168,13 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path, name, content, column, me
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ConfigError, match=message):
         list(contact_files.read_file(fsspec.filesystem("file"), str(tmp_path / name), column))
+
+
+@pytest.mark.parametrize("columns", [0, 2])
+def test_a_parquet_file_must_have_one_column_to_read(tmp_path, columns):
+    pq.write_table(pa.Table.from_arrays([pa.array(["1"])] * columns, names=["id"] * columns), tmp_path / "ids.parquet")
+    with pytest.raises(ConfigError, match="several columns of the name" if columns else "Check format and column"):
+        list(contact_files.read_file(fsspec.filesystem("file"), str(tmp_path / "ids.parquet")))
 
 
 def test_a_vendor_without_a_list_says_what_to_give():

@@ -132,6 +132,9 @@ def test_texts_that_are_instants(text, meant):
         ("2026-01-01T02:00:00+02:00", "2026-01-01", "is empty"),
         ("yesterday", "2026-01-01", r"not a valid ISO 8601 time. Write for example 2026-01-31T00:00:00Z"),
         ("", "2026-01-01", "not a valid ISO 8601 time"),
+        ("2026-01-01T10:00:00-24:00", "2026-01-09", "not a valid ISO 8601 time"),
+        ("2026-01-01T10:00:00[Europe/Berlin]", "2026-01-09", "not a valid ISO 8601 time"),
+        ("2026-03-29T02:30:00+01:00", "2026-03-29T02:30:00+02:00", "ends before it starts"),  # summer time
         ("P1D", "2026-01-01", "Write for example 2026-01-31T00:00:00Z"),
         ("2026-01-01/2026-01-02", "2026-01-01", "not an instant"),
         ("10:30", "2026-01-01", "Write for example"),
