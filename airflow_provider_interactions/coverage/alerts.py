@@ -46,7 +46,7 @@ def find_alerts(lake: Lake, manifest: Manifest, kinds: Iterable[Kind]) -> list[A
     try:
         alerts = _find_all(lake, manifest, chosen) if chosen else []
     except InteractionsError as refused:
-        log.warning("Nothing was looked for in window %s. %s", manifest.window, refused)
+        log.warning("Window %s was not checked for alerts. %s", manifest.window, refused)
         return []
     for alert in alerts[:MOST]:
         log.warning("%s", alert.message)

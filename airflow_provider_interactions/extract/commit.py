@@ -44,7 +44,7 @@ def commit_window(lake: Lake, manifests: Iterable[Manifest], now: datetime | Non
     former = lake.read(manifest.place.raw_manifest, Manifest)
     if former is not None and is_asked_differently(former, manifest):
         log.warning(
-            "%s, window %s: what is replaced was extracted with other options or from another source of contacts. %s",
+            "%s, window %s: the replaced extraction had other options or another source of contacts. %s",
             *(manifest.vendor, manifest.window, APART),
         )
     # The mark comes first: a reader that finds it looks at the raw manifest.
@@ -55,7 +55,7 @@ def commit_window(lake: Lake, manifests: Iterable[Manifest], now: datetime | Non
     if former is not None:
         if former.extracted_at != manifest.extracted_at:
             lake.remove([name_pending(former.place, former.extracted_at)])
-        # Read once more: should another task have published meanwhile, its files must stay.
+        # Read once more: if another task has published since, its files must stay.
         lake.remove(sorted(former.paths - manifest.paths - list_referenced(lake, manifest.place.folder("raw"))))
     clear_checkpoints(lake, landed)
     remove_orphan_files(lake, manifest.place, now)
@@ -90,7 +90,7 @@ def read_newer(lake: Lake, raw: Manifest, superseded: WindowSuperseded) -> Manif
         raise superseded
     refuse_other(raw, found)
     log.warning(
-        "%s, window %s: another run extracted it at %s meanwhile; this run goes on with that version",
+        "%s, window %s: another run extracted it at %s; this run continues with that version",
         *(raw.vendor, raw.window, zulu(found.extracted_at)),
     )
     return found

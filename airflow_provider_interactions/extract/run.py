@@ -40,8 +40,8 @@ def extract(job: Job) -> Manifest:
         manifest = replace(manifest, counts=manifest.counts + Counts(suppressed=suppressed))
     if manifest.counts.failed:
         log.warning(
-            "%d of %d contacts of %s, window %s, failed: what landed lacks them, or has them in part. The outcomes "
-            "file says which and why: %s. Run the extraction again to ask for them once more.",
+            "%d of %d contacts of %s, window %s, failed. Their records are missing from the lake, all or some of them. "
+            "The outcomes file says which contacts, and why: %s. Run the extraction again to fetch them.",
             *(manifest.counts.failed, manifest.counts.contacts, job.vendor.name, job.window),
             ", ".join(file.path for file in manifest.outcomes),
         )

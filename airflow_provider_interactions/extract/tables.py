@@ -228,7 +228,7 @@ def _log_absent(job: Job, tables: Sequence[TableAddress]) -> None:
     absent = [name for name in chosen if name.casefold() not in found]
     if absent:
         log.info(
-            "%s has no table for %d of %d interaction types, so it has no such interactions yet: %s",
+            "%s has no table for %d of %d interaction types, so there are no interactions of these types yet: %s",
             *(
                 job.vendor.name,
                 len(absent),

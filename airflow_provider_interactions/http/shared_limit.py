@@ -146,7 +146,11 @@ class SharedLimit:
                     if await self._swap(left, version):
                         return
         except Exception as fault:  # noqa: BLE001 - the run is over; its result counts
-            log.info("The shared limit of %s could not be left (%s).", self.account, type(fault).__name__)
+            log.info(
+                "This task could not remove its entry from the shared limit of %s (%s).",
+                self.account,
+                type(fault).__name__,
+            )
 
     async def _renew(self) -> None:
         """Renew the entry; what it grants holds as soon as it is written."""

@@ -226,7 +226,9 @@ def _stage_rows(cursor: Any, found: Found, columns: pa.Schema, lake: Lake, manif
             raise rows.fault from None
         raise
     if rows.nuls:
-        log.warning("%d texts had a NUL character, which PostgreSQL cannot hold; the table has %s", rows.nuls, NUL)
+        log.warning(
+            "%d texts had a NUL character, which PostgreSQL cannot store; the table has %s instead", rows.nuls, NUL
+        )
     if rows.unfit:
         log.warning("attributes of %d rows differ from what the vendor sent; see attributes_raw", rows.unfit)
 

@@ -17,7 +17,7 @@ _STATES = {
     "57014": "The server's statement_timeout, or somebody, ended the load. Raise it for this user: ALTER ROLE … SET.",
     "54000": "An identifier is longer than an index of PostgreSQL can hold (about 2,700 bytes).",
     "22P05": "The database's encoding cannot hold a character of the rows. Create the database with ENCODING 'UTF8'.",
-    "23505": "The table has two rows of one key, or another program added one meanwhile. Look for duplicates.",
+    "23505": "The table has two rows of one key, or another program added one during the load. Look for duplicates.",
 }
 
 #: Parts of libpq's messages that say why it could not connect, and hold nothing secret.

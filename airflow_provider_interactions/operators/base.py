@@ -41,8 +41,8 @@ class LakeOperator(BaseOperator):
 
     :param lake: root of the lake: an object-storage URL or a local path; default: ``[interactions] lake`` in the
         configuration
-    :param encrypt_raw: address of a folder, outside of the lake, with a key for each contact, by which raw records are
-        encrypted; default: ``[interactions] encrypt_raw`` in the configuration. All tasks of a lake need the same one
+    :param encrypt_raw: address of a folder outside of the lake, for the keys that encrypt raw records, one for each
+        contact; default: ``[interactions] encrypt_raw`` in the configuration. All tasks of a lake need the same one
     :param retries: number of retries after a failure; default: ``[core] default_task_retries``, or 3
     :param retry_policy: decides when to retry (Airflow 3.3); default: after the delay that the vendor asked for, else
         after the task's ``retry_delay``
@@ -219,7 +219,7 @@ class VendorOperator(LakeOperator):
 
     @contextmanager
     def defer_long_pause(self) -> Iterator[None]:
-        """Defer the task if the vendor asks for a long pause, so that it uses up no retry. Else the error passes."""
+        """Defer the task if the vendor asks for a long pause; this uses up no retry. Other errors are raised."""
         try:
             yield
         except VendorError as error:

@@ -38,10 +38,10 @@ class ListContactsOperator(VendorOperator):
     :param contacts: identifiers
     :param contacts_file: address of a file of identifiers, in any object storage that Airflow supports. The ending
         gives the format: Parquet, CSV, or text with one identifier on each line
-    :param column: column of the file; default: the first one. If you leave it out, a CSV file whose first line is an
-        identifier is rejected
+    :param column: column of the file; default: the first one. If you leave it out, a CSV file with an identifier
+        in its first line is rejected
     :param contacts_sql: a query, or a template file ``….sql`` with a query. Its first column holds the identifiers
-    :param contacts_conn_id: connection for the query, of any type whose hook supports DB-API
+    :param contacts_conn_id: connection for the query, of any type with a hook for DB-API
     :param kind: kind of the identifiers, for example ``email``; default: the vendor's first kind
     :param batch_size: contacts in each mapped task; default: as many as take about five minutes at the vendor's
         documented rate, in at most 200 tasks

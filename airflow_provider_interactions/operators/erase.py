@@ -32,7 +32,7 @@ EVERY = "all"
 
 
 class PlanErasureOperator(ErasureOperator):
-    """Count what an erasure would find, for whoever approves it; returns the plan, which names nobody.
+    """Count what an erasure would find, for the person who approves it; returns the plan, which names nobody.
 
     The plan's ``text`` is made for the ``body`` of Airflow's ApprovalOperator. Give the whole plan to
     EraseContactOperator: it then erases exactly the people that were counted. Nothing is changed. If ``outcomes`` find

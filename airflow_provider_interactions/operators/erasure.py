@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ErasureOperator(LakeOperator):
-    """An operator that works on the people of an erasure. Each argument counts first, then the run's param of its name.
+    """An operator that works on the people of an erasure. Arguments that are left out come from the run's params.
 
     Give the people in one of three ways: ``vendor`` with ``contacts``; ``person_id`` or ``identifier``, for all systems
     of the map of identities; or ``vendor`` with ``outcomes``.
@@ -47,7 +47,7 @@ class ErasureOperator(LakeOperator):
     :param table: name of the table in each target
     :param conn_ids: Airflow connections of accounts that are in the tables, but no longer in the lake; default:
         ``<vendor>_default``, if it exists
-    :param policy_keys: Airflow connections of the keys, former ones too, by which a policy has hashed ``contact_id``
+    :param policy_keys: Airflow connections of all keys, also former ones, that a policy has hashed ``contact_id`` with
     """
 
     template_fields: Sequence[str] = (
@@ -92,7 +92,7 @@ class ErasureOperator(LakeOperator):
         self.policy_keys = policy_keys
 
     def read_argument(self, context: Mapping[str, Any], name: str) -> Any:
-        """An argument of the operator, or the run's param of the same name. Empty lists are not given."""
+        """An argument of the operator, or the run's param of the same name. An empty list counts as left out."""
         params = context.get("params") or {}
         return pick_given(getattr(self, name) or None, params.get(name) or None)
 

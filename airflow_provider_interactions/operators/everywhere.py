@@ -32,7 +32,7 @@ class PersonInteractionsOperator(AnswerOperator):
     it as a file (Parquet or CSV) or as a query.
 
     An argument that you leave out is read from the run's param of the same name. The systems are asked one after the
-    other. If one of them fails, the task fails and no file remains. What was not asked is stated in the answer.
+    other. If one of them fails, the task fails and no file remains. The answer says what was not asked.
 
     Logs, XCom, file names and rendered templates never hold identifiers. Identifiers typed into a form stay in the
     run's configuration; delete the run when the request is closed.

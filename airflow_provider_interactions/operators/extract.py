@@ -47,7 +47,7 @@ class ExtractInteractionsOperator(VendorOperator):
     :param history_age: only for vendors that cannot filter by date: the greatest age (timedelta, or seconds) of a
         history in the lake that may be used again. An older history is fetched again. Default: the run's param
         ``history_age``, else one day
-    :param refresh: fetch all histories again, whatever their age; default: the run's param ``refresh``, else no
+    :param refresh: fetch all histories again, also new ones; default: the run's param ``refresh``, else no
     :param rejects_share: the share of records whose time may be unreadable before the task fails; default: 0.05, or ten
         records if that is more. The task also fails if no record has a readable time, unless this is 1
     :param on_missing: what to do about contacts that the vendor does not know. ``record`` records them as not found.

@@ -45,8 +45,8 @@ class NormalizeInteractionsOperator(PolicyOperator):
         outside of the band of the last weeks), ``rejects`` (a rising share of rejects). Each finding is a warning in
         the log, counts in the metric ``interactions.alerts`` and in the ledger, and is in the asset's event. Default:
         ``drift``; an empty list for nothing
-    :param fail_on: the kinds that also fail the task, so that nothing is loaded before somebody has looked. Mark the
-        task as success to load the window
+    :param fail_on: the kinds that also fail the task, before the window is loaded. To load it after all, mark the task
+        as success
     :param keep_former: how long the Parquet files of a replaced window stay, for tables that consist of these files
         (Iceberg) and for their readers: at most a day, as ``timedelta``. Default: a day if a target is in Iceberg,
         else they go at once

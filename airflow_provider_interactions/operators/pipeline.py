@@ -60,7 +60,7 @@ def interactions_pipeline(
 
     Give ``vendor``, ``conn_id``, or both. Each argument goes to the operators that have it.
 
-    ``extract`` runs one task at a time, whatever the number of runs, because one task sends as many requests as the
+    ``extract`` runs one task at a time, also in several runs, because one task sends as many requests as the
     vendor allows. With ``pool``, the tasks that call the vendor take a slot of that pool instead. A pool also counts
     the tasks of other DAGs. ``[interactions] pools`` in the configuration chooses the pool with the connection's name.
     Create the pool first: Airflow does not run a task whose pool is missing.
@@ -90,12 +90,12 @@ def interactions_pipeline(
     A table in Iceberg consists of the lake's files, so those of a replaced window stay for a day if a target is in
     Iceberg.
 
-    ``policy`` says what becomes of personal data in the table and in ``rejects/``. A changed policy is applied by
-    running ``normalize`` and ``load`` again; the vendor is not called. ``identities`` is the address of a map of
-    identities, which fills the column ``person_id``. A changed map is applied in the same way.
+    ``policy`` says what happens to personal data in the table and in ``rejects/``. ``identities`` is the address of a
+    map of identities, which fills the column ``person_id``. To apply a changed policy or map, run ``normalize`` and
+    ``load`` again. This does not call the vendor.
 
     ``retention`` says for how many days the lake keeps each layer. Answers to requests, and lists of contacts, go after
-    30 days; all else stays.
+    30 days; everything else stays.
 
     Raises TypeError for an unknown argument, and ValueError if the rows have no target.
     """

@@ -41,7 +41,11 @@ class FindReopenedOperator(VendorOperator):
             windows = self._find(context)
         stretches = join_windows(windows, MOST_WINDOWS)
         for stretch in stretches:
-            self.log.info("%s: rows of %s have changed since. It is read again.", hook.vendor.name, stretch)
+            self.log.info(
+                "%s: rows of %s have changed since the extraction. A new run reads them again.",
+                hook.vendor.name,
+                stretch,
+            )
         return [{"start": zulu(one.start), "end": zulu(one.end)} for one in stretches]
 
     def _find(self, context: Mapping[str, Any]) -> Sequence[Window]:

@@ -174,7 +174,7 @@ class _Erasure:
             self._save()
             msg = (
                 f"The table {target.describe()[1]} refused the erasure, so it is not complete: {wrong} The receipt "
-                f"{self.receipt.path} says what was removed. Mend the cause, and run the erasure again."
+                f"{self.receipt.path} says what was removed. Correct the cause, and run the erasure again."
             )
             raise (LoadError if wrong.retry else ConfigError)(msg) from wrong
         self.receipt = add_table(self.receipt, *target.describe(), rows)
@@ -237,7 +237,7 @@ class _Erasure:
         if failed:
             msg = (
                 f"The erasure is not complete: {failed[0]} ({len(failed)} failures in all; the receipt "
-                f"{self.receipt.path} lists them). Mend the cause, and run the erasure again."
+                f"{self.receipt.path} lists them). Correct the cause, and run the erasure again."
             )
             raise LakeUnavailable(msg)
 

@@ -54,9 +54,9 @@ def find_gone(
     found = sorted(left, key=attrgetter("kind", "id"))
     if len(found) > most:
         msg = (
-            f"{vendor} has {len(found)} contacts whose outcome is {' or '.join(sorted(outcomes))}, and one erasure is "
-            f"for {most} at most. So many are rather a mistake in the list of contacts, or in the connection. Check "
-            "them; erase the right ones by their identifiers. Nothing was changed."
+            f"{vendor} has {len(found)} contacts with the outcome {' or '.join(sorted(outcomes))}, and one erasure is "
+            f"for {most} at most. Probably there is a mistake in the list of contacts, or in the connection. Check "
+            "them, and erase the right ones by their identifiers. Nothing was changed."
         )
         raise ConfigError(msg)
     return found

@@ -22,17 +22,18 @@ class RateLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     burst: int | None = None
     #: refused requests use up the limit as well; they take tokens that are not there yet, at most a bucketful
     refused_count: bool = False
-    #: requests sent during a pause are all refused and each makes the pause longer by this many seconds
-    #: (as Microsoft says of its own: "Service protection API limits", learn.microsoft.com, read 2026-11)
+    #: all requests sent during a pause are refused, and each makes the pause longer by this many seconds
+    #: (as Microsoft says about its limits: "Service protection API limits", learn.microsoft.com, read 2026-11)
     lengthen_seconds: float = 0.0
-    #: seconds until a client's other tasks can know of a refusal; what they send before that is no offence
+    #: seconds until a client's other tasks can know of a refusal; requests that they send before that do not count as
+    #: sent during the pause
     news_seconds: float = 0.0
 
 
 class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that decides what a sandbox holds and how it behaves; equal configs give equal worlds."""
 
-    #: address to listen on; 0.0.0.0 lets other machines in, which is for containers: nothing here is secret or safe
+    #: address to listen on; 0.0.0.0 lets other machines in, for containers. Nothing here is secret or safe
     host: str = "127.0.0.1"
     #: TCP port; 0 takes any free one
     port: int = 0
@@ -44,15 +45,15 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     days: int = 7
     #: interactions of each contact; None: 0 to about 60, with boundary cases
     per_contact: int | None = None
-    #: contacts share this many histories and differ in their ids only, so that a million interactions
-    #: cost no more memory than a few thousand; None: 16 if ``per_contact`` is set, else one per contact
+    #: contacts share this many histories and differ in their ids only: a million interactions then cost
+    #: no more memory than a few thousand; None: 16 if ``per_contact`` is set, else one per contact
     shapes: int | None = None
-    #: seconds each answer is held back, like a network
+    #: seconds by which each response is delayed, as by a network
     latency: float = 0.0
     rate_limit: RateLimit | None = None
     #: requests in flight per vendor before 429
     concurrency: int | None = None
-    #: names, texts and times as an organisation has them, for people to look at; False: hard ones, which test a reader
+    #: names, texts and times like those of an organisation, for people to look at; False: difficult ones, for tests
     realistic: bool = False
     #: per vendor: the fields of that vendor module's ``Options``
     options: dict[str, dict[str, Any]] = {}

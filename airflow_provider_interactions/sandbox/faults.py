@@ -58,7 +58,7 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     rate: float = 1.0
     #: skip the first matching requests
     after: int = 0
-    #: fire on so many at most
+    #: fire on at most this many requests
     times: int | None = None
     #: status, html, empty, redirect: the HTTP status (500, 502, 200, 302 if unset)
     status: int | None = None
@@ -72,15 +72,15 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     #: status: this exact body instead of the vendor's
     body: str | None = None
     content_type: str = "application/json"
-    #: status, throttle: Retry-After in seconds, 0 and below included, or any text as it is
+    #: status, throttle: Retry-After in seconds, also 0 or less, or any text, sent unchanged
     retry_after: int | str | None = None
-    #: write Retry-After as an HTTP date, which has passed where the seconds are below 0
+    #: write Retry-After as an HTTP date, which is in the past if the seconds are below 0
     retry_after_date: bool = False
-    #: delay: seconds before the answer; slow: seconds over which the body dribbles
+    #: delay: seconds before the answer; slow: seconds that the body takes to arrive
     seconds: float = 1.0
-    #: expire_tokens: uses a token is good for; 0 kills the presented token at once
+    #: expire_tokens: how often a token can be used; 0 makes the presented token invalid at once
     uses: int = 0
-    #: mutate: which change of the body; equal seeds change equal bodies equally (see ``mutations.py``)
+    #: mutate: which change of the body; the same seed changes the same body in the same way (see ``mutations.py``)
     seed: int = 0
     #: replace: a regular expression over the body's bytes, each written as the character of its number (Latin-1)
     find: str = ""

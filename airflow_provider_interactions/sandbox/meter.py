@@ -1,8 +1,8 @@
 """Counting requests per vendor, and refusing those that exceed the configured limits.
 
 A pause lasts from a refusal until its Retry-After has passed, counted from when the refusal is sent; further refusals
-make it longer. Every request that arrives meanwhile is counted in ``arrived_during_pause``. Those that were sent before
-the client, or another task of it, could know of the first refusal are no offence; the others are ``sent_during_pause``.
+make it longer. ``arrived_during_pause`` counts every request that arrives during the pause. ``sent_during_pause``
+counts those of them that were sent when the client, or another task of it, could know of the first refusal.
 """
 
 from __future__ import annotations

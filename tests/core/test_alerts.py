@@ -275,7 +275,7 @@ class TestRun:
         manifest = normalize_day(desk, 0)
         desk.lake.write("seen", b"a file where a folder belongs")
         assert find_alerts(desk.lake, manifest, ["drift"]) == []
-        assert "Nothing was looked for in window" in caplog.text
+        assert "was not checked for alerts" in caplog.text
 
     def test_what_was_seen_may_be_damaged(self, desk):
         manifest = normalize_day(desk, 0)

@@ -666,7 +666,7 @@ def test_a_200_is_read_unless_it_is_a_web_page():
     [
         (401, "invalid_client", AuthRejected, "client id or secret was refused, or the secret expired"),
         (400, "unauthorized_client", AuthRejected, "tenant does not know this app"),
-        (400, "invalid_request", AuthRejected, "rejected the request as wrong"),
+        (400, "invalid_request", AuthRejected, "rejected the request as invalid"),
         (400, "invalid_scope", AuthRejected, "organisation's URL followed by /.default"),
         (400, "invalid_resource", AuthRejected, "does not know this organisation. Check host and scope"),
         (400, "something_new", AuthRejected, "the token host refused the app"),
@@ -695,8 +695,8 @@ def test_what_the_token_hosts_refusal_means(status, name, kind, told):
         (90002, "tenant is unknown"),
         (900382, "another cloud"),
         (90011, "ids are ambiguous"),
-        (7000218, "rejected the request as wrong"),
-        ("90011", "rejected the request as wrong"),
+        (7000218, "rejected the request as invalid"),
+        ("90011", "rejected the request as invalid"),
     ],
 )
 def test_a_number_of_entras_sharpens_what_is_told_and_nothing_else(number, told):

@@ -91,7 +91,7 @@ class TestGone:
 
     def test_too_many_are_a_mistake(self, lake):
         land(lake, 1, {"1": "deleted", "2": "deleted"})
-        with pytest.raises(ConfigError, match=r"has 2 contacts whose outcome is deleted, .* 1 at most"):
+        with pytest.raises(ConfigError, match=r"has 2 contacts with the outcome deleted, .* 1 at most"):
             find_gone(lake, VENDOR, ["deleted"], most=1)
 
     @pytest.mark.parametrize("word", ["ok", "empty", "failed", "x"])

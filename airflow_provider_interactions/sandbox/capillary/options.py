@@ -26,7 +26,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How this sandbox's Capillary differs from the default."""
 
     till: str = "sandbox.till01"
-    #: not ASCII, so that the encoding it is hashed in matters
+    #: not ASCII: its hash depends on the encoding
     password: str = "sandbox:pässword"  # noqa: S105  made up for the sandbox
     key: str = "sandboxclientkey"
     secret: str = "sandbox+secret/with=signs"  # noqa: S105  made up for the sandbox

@@ -23,9 +23,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     client_id: str = "3b6e1a52-7d44-4f0c-8a1f-6c2d9e8b7a10"
     #: with characters that must be escaped in a form body
     client_secret: str = "sandbox~secret+with&odd=chars%"  # noqa: S105  made up for the sandbox
-    #: seconds a token is good for
+    #: seconds until a token expires
     token_seconds: float = 3599.0
-    #: seconds a SAS is good for at most, whatever was asked for
+    #: most seconds until a SAS expires, also if a client asks for more
     sas_seconds: float = 3600.0
     #: tables that have rows; any of the 136
     types: tuple[str, ...] = USUAL

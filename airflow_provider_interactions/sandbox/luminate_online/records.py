@@ -40,20 +40,20 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     response_format: Literal["xml", "json"] = "xml"
     #: types that occur in the world; those from 1000 on are custom and public
     types: tuple[int, ...] = (0, 1, 6, 12, 34, 1000, 1001, 1021, 1030)
-    #: custom types that occur but are not public, so that listInteractions refuses them
+    #: custom types that occur but are not public; listInteractions refuses them
     private_types: tuple[int, ...] = (1040,)
     #: no maximum of list_page_size is documented; several take turns from page to page (null: none)
     max_page_size: Maximum = None
-    #: pages that are given before ``max_page_size`` holds
+    #: pages before ``max_page_size`` applies
     max_page_size_after: int = 0
     #: a list_page_size above the maximum: silently lowered, or refused with code 50
     above_maximum: Literal["cap", "refuse"] = "cap"
     #: whether an interaction at the very instant end_date is listed; undocumented
     end_inclusive: bool = True
-    #: from the second page on there is one row more: at the beginning of the range asked for, so that all others
-    #: move on by one place, or an hour after the world's end
+    #: from the second page on there is one row more: at the beginning of the requested range, which moves all others
+    #: by one place, or an hour after the world's end
     rows_arrive: Literal["never", "early", "late"] = "never"
-    #: from the second page on so many rows at the beginning of the range asked for are gone
+    #: how many rows at the beginning of the requested range are gone from the second page on
     rows_leave: int = 0
     #: methods that the site does not have: code 6
     without_methods: tuple[str, ...] = ()

@@ -80,7 +80,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     password: str = "sandbox:pass&word%+"  # noqa: S105  made up for the sandbox
     client_id: str = "sandbox-client"
     client_secret: str = "sandbox~secret+with&odd=chars%"  # noqa: S105  made up for the sandbox
-    #: how long the token of a grant is good for
+    #: seconds until the token of a grant expires
     token_seconds: float = 3599.0
     #: types that occur in the world, next to a few that no page names
     types: tuple[str, ...] = TYPES
@@ -88,7 +88,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     omit_nulls: bool = False
     #: the offset of all times; None: Irish time, and some records with others
     offset_minutes: int | None = None
-    #: added to the Count of every contact list, so that it disagrees with the contacts listed
+    #: added to the Count of every contact list, which then differs from the number of its contacts
     count_off_by: int = 0
 
 

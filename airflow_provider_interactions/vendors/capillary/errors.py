@@ -34,34 +34,34 @@ from airflow_provider_interactions.vendors.shared.encoding import to_utf8
 log = logging.getLogger(__name__)
 
 _UNKNOWN = (RequestRejected, "the vendor rejected the call with a code that its pages do not list")
-_WRONG = (RequestRejected, "the vendor rejected the call as wrong")
+_WRONG = (RequestRejected, "the vendor rejected the call as invalid")
 _NOBODY = (ContactNotFound, "there is no such customer")
 _PROBLEM = (ContactFailed, "the vendor cannot identify the customer by this identifier")
 _LOGIN = (AuthRejected, "the credentials were refused. Check login and password (till or client key)")
 _BUSY = (Unavailable, "the vendor is busy")
 
 REQUEST_CODES: dict[str, Verdict] = {
-    "400": (RequestRejected, "the vendor found bad input. Check identifier, network and type"),
+    "400": (RequestRejected, "the vendor found invalid input. Check identifier, network and type"),
     "401": _LOGIN,
-    "402": (RequestRejected, "this version of the API is not supported. Set the extra's api to the other one"),
+    "402": (RequestRejected, "this version of the API is not supported. Set api in the extra to the other version"),
     "403": (RequestRejected, "API v2 is not enabled for the organisation, or the call lacks a mandatory field"),
     **dict.fromkeys(("404", "405", "406", "415"), _WRONG),
-    "407": (Unavailable, "the vendor had an unknown error while processing"),
+    "407": (Unavailable, "the vendor reports an unknown error of its own"),
     "408": (RequestRejected, "the vendor expects calls from another network device (MAC id mismatch)"),
     "429": (RequestRejected, "a quota of the organisation is used up"),  # published for one-time passwords only
     "461": (Unavailable, "the vendor's search engine is busy"),
-    "500": (Unavailable, "the vendor failed on everything asked, without a reason"),
+    "500": (Unavailable, "the whole call failed at the vendor, which gave no reason"),
     "503": (Unavailable, "the vendor could not check the authorisation"),
     "504": _BUSY,
-    "521": (Unavailable, "other actions are running for the same customer"),
+    "521": (Unavailable, "the vendor is busy with another action for this customer"),
     **dict.fromkeys(("1060", "1061", "1062", "1064"), _WRONG),
 }
 
 ITEM_CODES: dict[str, Verdict] = {
     **dict.fromkeys(("816", "1011", "1012", "1013", "1020", "8015"), _NOBODY),
-    "8109": (ContactDeleted, "the customer was deleted on a request under privacy law"),
-    "618": (ContactFailed, "the vendor has marked this customer as fraud"),
-    "1015": (ContactFailed, "the vendor did not see an identifier of this customer"),
+    "8109": (ContactDeleted, "the vendor deleted this customer after a request under privacy law"),
+    "618": (ContactFailed, "the vendor has marked this customer as fraudulent"),
+    "1015": (ContactFailed, "the vendor found no identifier of the customer in the call"),
     "1042": (ContactFailed, "the vendor rejected this identifier as invalid"),
     **dict.fromkeys(("8011", "8013", "8045", "8065", "8089"), _PROBLEM),
     "1044": (AuthRejected, "the till or client has no permission to read interactions"),
@@ -72,7 +72,7 @@ CODES: dict[str, Verdict] = {**REQUEST_CODES, **ITEM_CODES}
 
 #: HTTP statuses that mean more here than elsewhere; only where the body names no code.
 STATUSES: dict[int, Verdict] = {
-    404: (RequestRejected, "there is no such API at this host. Check the cluster's address and the extra's api"),
+    404: (RequestRejected, "this host does not have the API. Check the cluster's address, and api in the extra"),
     461: CODES["461"],
     504: (Unavailable, "the gateway gave up after 20 to 30 seconds"),  # page of error codes, 2026-03
 }

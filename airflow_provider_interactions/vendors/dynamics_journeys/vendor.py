@@ -71,7 +71,7 @@ def find_tables(folders: Folders, credentials: Credentials[Settings], options: O
     if in_lakehouse and not tables and unknown == {table.native_type for table in named}:
         raise judge_step("tables", "missing")
     if left := sorted(unknown - chosen):
-        log.info("%s: tables that are none of the published types are not read: %s", NAME, ", ".join(left))
+        log.info("%s: tables of types that are not published are not read: %s", NAME, ", ".join(left))
     _refuse_doubles(tables)
     return tables
 

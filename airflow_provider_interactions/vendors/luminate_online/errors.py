@@ -28,15 +28,15 @@ from airflow_provider_interactions.vendors.shared import xml, xml_source
 
 _UNKNOWN = (RequestRejected, "the vendor rejected the call with a code that its pages do not list")
 _LOGIN = "the login was refused. Check login and password of the API Administrator"
-_NOT_READING = "the vendor reports an error of writing or of another service, which these reading calls never cause"
-_MANY = "the identifier fits several constituents. Ask for this contact by cons_id"
+_NOT_READING = "the vendor reports an error of a writing call or of another service. This call only reads"
+_MANY = "the identifier matches several constituents. Ask for this contact by cons_id"
 _FAILED = (
-    "the vendor could not process the call. If this stays so, check the host (secure2 or secure3, short name, up to "
+    "the vendor could not process the call. If it happens again, check the host (secure2 or secure3, short name, up to "
     "/site), that the API Administrator may use this API, and the site's API call log"
 )
 _ADDRESS = (
-    "the vendor does not allow calls from this worker's IP address. Add the address with which the workers leave your "
-    "network (a fixed NAT address for a whole fleet) to the site's Open API allow list"
+    "the vendor does not allow calls from this worker's IP address. Add the public IP address of your "
+    "workers (for many workers, one fixed NAT address) to the site's Open API allow list"
 )
 
 CODES: dict[str, Verdict] = {
@@ -47,7 +47,7 @@ CODES: dict[str, Verdict] = {
     "4": (AuthRejected, _ADDRESS),
     "5": (AuthRejected, "the method is restricted and needs a token. Check that the account is an API Administrator"),
     "6": (RequestRejected, "the method is missing, or not known on this site"),
-    "7": (AuthRejected, "single sign-on failed. " + _LOGIN),
+    "7": (AuthRejected, "single sign-on failed: " + _LOGIN),
     "8": (ContactFailed, _MANY),
     "9": (RequestRejected, "a required parameter is missing"),
     "14": (RequestRejected, "the method is not allowed on this site"),
@@ -55,17 +55,17 @@ CODES: dict[str, Verdict] = {
     "16": (ContactNotFound, "there is no such constituent"),
     "17": (RequestRejected, "the call names no method"),  # deprecated by the vendor
     "18": (ContactFailed, "a field of the identifier did not match any record"),
-    "19": (RequestRejected, "the group does not exist, or its members may not be read by this account"),
-    "25": (RequestRejected, "the date range is invalid for the vendor"),
+    "19": (RequestRejected, "the group does not exist, or this account may not read its members"),
+    "25": (RequestRejected, "the vendor rejected the date range as invalid"),
     "26": (RequestRejected, "the interaction type does not exist on this site, or is not public. Check the types"),
-    "27": (ContactFailed, "the interaction is invalid, or was removed meanwhile"),
+    "27": (ContactFailed, "the interaction is invalid, or was removed in the meantime"),
     "29": (RequestRejected, "the category id is invalid"),
     "31": (RequestRejected, "too many interactions in one call. Ask for smaller pages"),
     "32": (ContactFailed, "the vendor keeps no interactions for this constituent"),
     "33": (AuthRejected, "no authentication fields are configured on this site"),
     "35": (RequestRejected, "a parameter holds characters that the vendor does not accept"),
     "50": (RequestRejected, "the list criteria are invalid: the page size or offset"),
-    "405": (RequestRejected, "the call did not arrive as POST. Something on the way changes it"),  # older pages
+    "405": (RequestRejected, "the call did not arrive as POST. Check the proxies on the way"),  # older pages
     **dict.fromkeys(("200", "201", "202", "204"), (AuthRejected, _LOGIN)),  # B
     **{str(code): (RequestRejected, _NOT_READING) for code in (*range(10, 14), *range(20, 25), 28, 30, 34, 36)},
     **{str(code): (RequestRejected, _NOT_READING) for code in range(901, 911)},  # address book
@@ -73,7 +73,7 @@ CODES: dict[str, Verdict] = {
 
 STATUSES: dict[int, Verdict] = {
     403: (AuthRejected, "the call was refused before it reached the API. Check proxies, firewalls and the host"),
-    404: (RequestRejected, "there is no API at this host. It must be the site's secure URL up to and including /site"),
+    404: (RequestRejected, "this host has no API. It must be the site's secure URL up to and including /site"),
     405: CODES["405"],
 }
 

@@ -21,7 +21,7 @@ AUTHORITY = "https://login.microsoftonline.com"
 WHAT_TO_DO = {
     "invalid_client": "the client id or secret was refused, or the secret expired. Check client id and client secret",
     "unauthorized_client": "the tenant does not know this app, or it is disabled. Check client id and tenant_id",
-    "invalid_request": "the token host rejected the request as wrong. Check tenant_id, authority, client id and scope",
+    "invalid_request": "the token host rejected the request as invalid. Check tenant_id, authority, client id, scope",
     "invalid_scope": "the scope is malformed. It must be the organisation's URL followed by /.default",
     "invalid_resource": "the tenant does not know this organisation. Check host and scope",
 }

@@ -20,7 +20,7 @@ STATUSES: dict[int, Verdict] = {
     403: (AuthRejected, "the user of these credentials lacks the permission for this call. Grant it in Which50"),
     404: (RequestRejected, "there is nothing at this address. The host must end in /Which50API"),
     417: (RequestRejected, "the vendor rejected the parameters"),  # documented for writing calls only
-    500: (Unavailable, "the vendor had an error while processing"),
+    500: (Unavailable, "the vendor reports an error of its own"),
 }
 
 
