@@ -17,6 +17,7 @@ from airflow_provider_interactions.lake.encryption import decrypt_table
 from airflow_provider_interactions.lake.paths import escape_segment
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.person.everywhere import EVERY
+from airflow_provider_interactions.vendors.shared.guids import spell_guid
 
 #: In the paths of answers about one person at several systems.
 EVERYBODY = f"/vendor={EVERY}/"
@@ -103,8 +104,8 @@ class Patterns:
 
 
 def build_patterns(identifiers: Sequence[str]) -> Patterns:
-    """The patterns for some identifiers."""
-    names = sorted(set(identifiers))
+    """The patterns for some identifiers; a GUID is also found without its dashes, as some records spell it."""
+    names = sorted({*identifiers, *(one.replace("-", "") for one in identifiers if spell_guid(one))})
     words = [_SPECIAL.sub(r"\\\1", one) for one in names]
     groups = ("|".join(words[n : n + AT_ONCE]) for n in range(0, len(words), AT_ONCE))
     few = len(names) <= FEW and all(one.isascii() for one in names)

@@ -73,3 +73,10 @@ def test_bytes_that_only_look_like_an_identifier_are_not_found():
     """Setting one bit makes @ and ` the same, and digits and control characters."""
     patterns = build_patterns(["ada@example.org", "1234567"])
     assert count_matches(pa.table({"text": ["ada`example.org", "\x11\x12\x13\x14\x15\x16\x17"]}), patterns) == 0
+
+
+@given(st.uuids(), st.booleans(), st.sampled_from(["{%s}", "%s", '"%s"', 'ContactId":"%s"']), st.integers(0, FEW))
+def test_a_guid_is_found_in_each_of_its_spellings(guid, dashes, around, others):
+    text = around % (str(guid) if dashes else guid.hex.upper())
+    patterns = build_patterns([str(guid), *(f"nobody{n}" for n in range(others))])
+    assert count_matches(pa.table({"text": [text, guid.hex + "0", "x"]}), patterns) == 1
