@@ -28,6 +28,7 @@ from airflow_provider_interactions.errors import (
     Throttled,
     Unavailable,
 )
+from airflow_provider_interactions.extract.pipeline import guard_pages
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.schema import ACTIONS, CANONICAL, CHANNELS
 from airflow_provider_interactions.vendors import VENDORS
@@ -343,6 +344,10 @@ ONE = f"[{record().decode()}]"
         b'{"Data":"[]","Data":"[]","NextSkipToken":null}',
         b'{"Data":"[]","D\\u0061ta":"[]","NextSkipToken":null}',
         b'{"Data":"[]","NextSkipToken":"a","NextSkipToken":null}',
+        {"Data": ONE, "NextSkipToken": None, "errors": ["hush"]},
+        {"Data": ONE, "NextSkipToken": None, "IsTruncated": True},
+        {"Data": ONE, "NextSkipToken": None, "Count": "many"},
+        {"Data": ONE, "NextSkipToken": None, "Count": [1]},
         {"Data": f"[{ONE}]", "NextSkipToken": None},
         {"Data": f"[{record().decode()}, [ {record().decode()}]]", "NextSkipToken": None},
     ],
@@ -380,6 +385,37 @@ def test_no_change_of_shape_makes_records_disappear(shape, cursor):
     body = json.dumps(reshape({"Data": ONE, "NextSkipToken": cursor}, *shape), separators=(",", ":")).encode()
     with pytest.raises(BadResponse):
         asked_pages(body, answer("[]"))
+
+
+COUNTS = st.sampled_from(
+    ["Count", "count", "TotalCount", "@odata.count", "Total", "@Microsoft.Dynamics.CRM.totalrecordcount"]
+)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=3), st.integers(-1, 9), COUNTS, st.booleans())
+def test_fewer_records_than_a_count_says_are_an_error(sizes, declared, name, last_only):
+    """Whether the count is on each page, or on the last one."""
+    bodies = []
+    for place, size in enumerate(sizes):
+        data = json.dumps([json.loads(record(InteractionId=f"{place}{n}")) for n in range(size)])
+        last = place == len(sizes) - 1
+        bodies.append(
+            answer(data, None if last else f"c{place}", **({} if last_only and not last else {name: declared}))
+        )
+
+    async def read_guarded():
+        async def ask():
+            for page in asked:
+                yield page
+
+        return [page async for page in guard_pages(ask(), "dynamics_marketing")]
+
+    asked, _ = asked_pages(*bodies)
+    if sum(sizes) < declared:
+        with pytest.raises(Incomplete, match=f"{sum(sizes)} records came where the vendor declared {declared}"):
+            asyncio.run(read_guarded())
+    else:
+        assert sum(len(page.records) for page in asyncio.run(read_guarded())) == sum(sizes)
 
 
 def test_the_drafts_spelling_of_the_cursor_is_followed():

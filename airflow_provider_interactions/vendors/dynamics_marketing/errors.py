@@ -89,9 +89,12 @@ def classify(response: Response) -> VendorError | None:
     return _build_error(_judge(response.status, code, found.message or ""), response, code)
 
 
+_ERRORS = ("error", "errors")
+
+
 def refuse_error(members: Mapping[str, msgspec.Raw]) -> None:
     """Raise BadResponse if a response has an error among its members that ``classify`` could not name."""
-    if any(name.lower() == "error" and bytes(value) != b"null" for name, value in members.items()):
+    if any(name.lower() in _ERRORS and bytes(value) not in (b"null", b"[]") for name, value in members.items()):
         msg = "the response holds an error instead of records, or beside them"
         raise BadResponse(msg)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -21,7 +22,10 @@ _NOTHING = (b"null", b'""', b"false", b"0")
 
 
 #: A member that may say where more is to be had. One that this package does not know must not end a list in silence.
-_MORE = re.compile("next|more|skip|cursor|cookie|continu|bookmark|token|page", re.IGNORECASE)
+_MORE = re.compile("next|more|skip|cursor|cookie|continu|bookmark|token|page|truncat|partial|incomplete", re.IGNORECASE)
+
+#: A member that may count the records, of this page or of all. The page of the action has none.
+_COUNT = re.compile("(?:count|total)$", re.IGNORECASE)
 
 #: The draft of 2017/18 spells the cursor so (the action's page, its history).
 _CURSORS = ("NextSkipToken", "NextSkiptToken")
@@ -44,7 +48,8 @@ def read_page(response: Response) -> Page:
     errors.refuse_error(members)
     cursor = _read_cursor(members)
     records = json.split_elements(data, "Data")
-    return Page(records, Instants(read_instants(_read_times(data, records), read_time)), cursor=cursor)
+    occurred = Instants(read_instants(_read_times(data, records), read_time))
+    return Page(records, occurred, cursor=cursor, total=_read_total(members))
 
 
 def refuse_unknown_cursors(members: Mapping[str, msgspec.Raw], known: Collection[str]) -> None:
@@ -96,6 +101,13 @@ def _read_cursor(members: Mapping[str, msgspec.Raw]) -> str:
         return msgspec.json.decode(cursors[0], type=str | None) or ""
     except UNREADABLE:
         raise BadResponse(_SHAPE) from None
+
+
+def _read_total(members: Mapping[str, msgspec.Raw]) -> int | None:
+    """The largest number of records that a member declares; null and -1 say nothing. Raises BadResponse."""
+    values = (bytes(value) for name, value in members.items() if _COUNT.search(name))
+    counts = [json.decode(value, Any, _WHAT) for value in values if value not in (b"null", b"-1")]
+    return max((json.read_count(count, f"{_WHAT}'s count") for count in counts), default=None)
 
 
 def _read_times(data: bytes, records: Sequence[bytes]) -> pa.StringArray:
