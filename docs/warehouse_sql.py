@@ -108,8 +108,8 @@ def add_steps(table: WarehouseTable, *_: object) -> None:
 
 
 def erase(table: WarehouseTable, *_: object) -> None:
-    """Erase two contacts."""
-    table.erase("which50", "acme", [Contact("c1"), Contact("c2")])
+    """Erase two contacts, one by an address of e-mail."""
+    table.erase("capillary", "acme", [Contact("c1"), Contact("ann@example.org", "email")])
 
 
 def record(dialect: Dialect, scheme: str) -> str:

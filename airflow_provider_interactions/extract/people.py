@@ -9,6 +9,7 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airflow_provider_interactions.addresses import fold_addresses, list_folded
 from airflow_provider_interactions.contract import Contact, Vendor
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.extract.encrypt import map_contacts
@@ -32,36 +33,31 @@ class People(Protocol):
 class GivenPeople:
     """People by their identifiers, and by hashes of them with the keys of the ids ``pseudonyms``.
 
-    Addresses of e-mail count in any case of their letters; ``spellings`` are those that were found. Encrypted rows have
-    such hashes, too. Then the id is that of the key store.
+    Addresses of e-mail count in any case of their letters. Encrypted rows have such hashes, too. Then the id is that of
+    the key store.
     """
 
     contacts: Sequence[Contact]
     pseudonyms: frozenset[str] = frozenset()
-    spellings: set[Contact] = field(init=False, repr=False, default_factory=set)
     _ids: dict[str, pa.Array] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         for kind in {one.kind for one in self.contacts}:
-            self._ids[kind] = pa.array([one.id for one in self.contacts if one.kind == kind], pa.string())
+            ids = [one.id for one in self.contacts if one.kind == kind]
+            self._ids[kind] = pa.array(list_folded(self.contacts) if kind == EMAIL else ids, pa.string())
 
     def find(self, ids: pa.Array, kind: str) -> pa.BooleanArray | None:
         """Which identifiers are theirs. Raises ConfigError for hashes that were made with another key."""
         if len(ids):
             self._require_key(ids[0].as_py())
-        if kind == EMAIL and kind in self._ids:
-            return self._find_addresses(ids)
-        return pc.is_in(ids, self._ids[kind]) if kind in self._ids else None
+        if kind not in self._ids:
+            return None
+        return pc.is_in(fold_addresses(ids) if kind == EMAIL else ids, self._ids[kind])
 
     def may_lie_between(self, low: str, high: str) -> bool:
         """Whether one of their identifiers is in the range. Raises ConfigError as ``find``."""
         self._require_key(low)
         return EMAIL in self._ids or any(low <= one.id <= high for one in self.contacts)
-
-    def _find_addresses(self, ids: pa.Array) -> pa.BooleanArray:
-        found = pc.is_in(pc.utf8_lower(ids), pc.utf8_lower(self._ids[EMAIL]))
-        self.spellings.update(Contact(one, EMAIL) for one in pc.unique(ids.filter(found)).to_pylist())
-        return found
 
     def _require_key(self, identifier: str | None) -> None:
         prefix, _, rest = (identifier or "").partition(":")

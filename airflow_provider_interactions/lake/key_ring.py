@@ -120,6 +120,12 @@ class KeyRing:
         self._files.read({_name_file(one) for one in wanted if self._find(one) is None})
         return {one: stored.identifier for one in wanted if (stored := self._find(one))}
 
+    def list_identifiers(self, vendor: str, kind: str) -> list[str]:
+        """The identifiers of all contacts of a kind that have a key. Reads all files of the store."""
+        self._files.read(_NAMES)
+        stored = (key for file in self._files.known.values() for key in file.keys.values())
+        return [key.identifier for key in stored if (key.vendor, key.kind) == (vendor, kind)]
+
     def is_destroyed(self, hashed: bytes, key_id: bytes | None = None) -> bool:
         """Whether a key of this hash was destroyed, of the hashes that ``read_keys`` looked for."""
         file = self._files.known.get(_name_file(hashed), KeyFile())

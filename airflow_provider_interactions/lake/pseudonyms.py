@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airflow_provider_interactions.addresses import add_spellings
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.identifiers import EMAIL
 from airflow_provider_interactions.lake.encrypted_record import HASH, STORE, is_encrypted
 from airflow_provider_interactions.lake.key_ring import PREFIX, KeyRing
 from airflow_provider_interactions.lake.storage import Lake
@@ -49,6 +51,14 @@ def name_contacts(lake: Lake, vendor: str, contacts: Iterable[tuple[str, str]]) 
     if ring is None or ring.id is None:
         return {}
     return {(kind, one): ring.spell_hash(ring.hash_contact(vendor, kind, one)) for kind, one in contacts}
+
+
+def add_encrypted(lake: Lake, vendor: str, contacts: Iterable[Contact]) -> list[Contact]:
+    """The contacts, and their addresses of e-mail in each spelling for which the key store has a key."""
+    ring = find_key_ring(lake)
+    if ring is None:
+        return list(dict.fromkeys(contacts))
+    return add_spellings(contacts, lambda: [pa.array(ring.list_identifiers(vendor, EMAIL), pa.string())])
 
 
 def hide_contacts(lake: Lake, vendor: str, contacts: Sequence[Contact]) -> list[Contact]:

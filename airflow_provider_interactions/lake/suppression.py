@@ -17,6 +17,7 @@ from datetime import datetime
 
 import msgspec
 
+from airflow_provider_interactions.addresses import fold_identifier
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.identifiers import EMAIL
 from airflow_provider_interactions.lake.keys import HashKey
@@ -102,9 +103,10 @@ def lift_suppression(lake: Lake, vendor: str, kind: str, identifier: str) -> boo
 def _list_spellings(kind: str, identifier: str) -> Sequence[str]:
     """How the list may have an identifier, the usual one first: an address of e-mail in lower case.
 
-    Entries of older versions have addresses as they were given.
+    Entries of older versions have addresses as they were given, or as Python folds them.
     """
-    return list(dict.fromkeys((identifier.lower(), identifier))) if kind == EMAIL else [identifier]
+    older = [identifier.lower()] if kind == EMAIL else []
+    return list(dict.fromkeys((fold_identifier(kind, identifier), *older, identifier)))
 
 
 def _name_entry(key: HashKey, vendor: str, kind: str, identifier: str) -> str:

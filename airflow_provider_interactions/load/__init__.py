@@ -68,7 +68,10 @@ class Target(Protocol):
         """
 
     def erase(self, vendor: str, account: str, contacts: Iterable[Contact]) -> int:
-        """Remove all rows of these contacts. Returns the number of removed rows. Raises LoadError."""
+        """Remove all rows of these contacts, and return their number: addresses of e-mail in any case of their letters.
+
+        Raises LoadError.
+        """
 
     def add_steps(self, read: ReadSteps) -> int:
         """Bring the table of the ledger up to date (see ``load.ledger``), and return the number of new rows.

@@ -77,7 +77,7 @@ class DuckDBTable:
 
         A file that held some is written again as a whole, because deleted rows stay in a DuckDB file.
         """
-        theirs = Theirs(self.table, vendor, account, [[one.id, one.kind] for one in contacts])
+        theirs = Theirs(self.table, vendor, account, list(contacts))
         if self.database.startswith(MOTHERDUCK):
             with self._begin_transaction(partial(explain, self.table)) as connection:
                 return theirs.delete(connection)

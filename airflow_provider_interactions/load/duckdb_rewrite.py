@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
+from airflow_provider_interactions.addresses import add_spellings
+from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import LoadError
+from airflow_provider_interactions.identifiers import EMAIL
 from airflow_provider_interactions.load.duckdb_turn import (
     ALONE,
     PAUSE,
@@ -27,15 +31,21 @@ _NEW = "rewritten"
 #: The condition for rows of people in the temporary table ``erased``.
 _THEIRS = "(contact_id, contact_id_kind) IN (SELECT id, kind FROM erased) AND vendor = ? AND account = ?"
 
+#: The condition for all rows of addresses of e-mail.
+_ADDRESSES = f"contact_id_kind = '{EMAIL}' AND vendor = ? AND account = ?"
+
+#: Addresses that are compared at once.
+_AT_ONCE = 100_000
+
 
 @dataclass(frozen=True, slots=True)
 class Theirs:
-    """The rows of some people, given by identifier and kind, of one vendor and account."""
+    """The rows of some people of one vendor and account. Addresses of e-mail count in any case of their letters."""
 
     table: str
     vendor: str
     account: str
-    people: Sequence[Sequence[str]]
+    people: Sequence[Contact]
 
     def count(self, connection: duckdb.DuckDBPyConnection) -> int:
         """Their number."""
@@ -47,10 +57,17 @@ class Theirs:
 
     def _query(self, connection: duckdb.DuckDBPyConnection, sql: str) -> int:
         connection.execute("CREATE OR REPLACE TEMP TABLE erased (id VARCHAR, kind VARCHAR)")
-        if self.people:
-            connection.executemany("INSERT INTO erased VALUES (?, ?)", self.people)
+        people = add_spellings(self.people, lambda: self._read_addresses(connection))
+        if people:
+            connection.executemany("INSERT INTO erased VALUES (?, ?)", [[one.id, one.kind] for one in people])
         [(found,)] = connection.execute(sql, [self.vendor, self.account]).fetchall()
         return int(found)
+
+    def _read_addresses(self, connection: duckdb.DuckDBPyConnection) -> Iterator[pa.Array]:
+        sql = f"SELECT DISTINCT contact_id FROM {quote_name(self.table)} WHERE {_ADDRESSES}"  # noqa: S608 - quoted
+        connection.execute(sql, [self.vendor, self.account])
+        while rows := connection.fetchmany(_AT_ONCE):
+            yield pa.array([address for (address,) in rows], pa.string())
 
 
 @contextmanager

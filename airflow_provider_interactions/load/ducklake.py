@@ -75,7 +75,7 @@ class DuckLakeTable:
         the files that only those had, also if no current row is theirs. Also removes files of loads that were killed:
         with a shared catalogue, those that are older than a day. A catalogue in a file is written again, too.
         """
-        theirs = Theirs(self.table, vendor, account, [[one.id, one.kind] for one in contacts])
+        theirs = Theirs(self.table, vendor, account, list(contacts))
         if not theirs.people:
             return 0
         erased = self._change(theirs.delete, f"{vendor}/{account}", partial(explain, self.table))

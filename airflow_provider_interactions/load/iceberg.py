@@ -7,7 +7,7 @@ of the newest versions, and `iceberg_newest` a compaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from pyiceberg.catalog import Catalog, load_catalog
 from pyiceberg.expressions import BooleanExpression
 from pyiceberg.table import Table, Transaction
 
+from airflow_provider_interactions.addresses import add_spellings
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.lake.manifest import Manifest, count_rows
@@ -26,9 +27,14 @@ from airflow_provider_interactions.load import Loaded, require_current
 from airflow_provider_interactions.load.iceberg_catalog import explain_errors, is_conflict
 from airflow_provider_interactions.load.iceberg_history import expire_all, expire_old
 from airflow_provider_interactions.load.iceberg_ledger import append_steps, merge_days
-from airflow_provider_interactions.load.iceberg_orphans import remove_orphans
+from airflow_provider_interactions.load.iceberg_orphans import match_contacts, remove_orphans
 from airflow_provider_interactions.load.iceberg_schema import prepare_ledger, prepare_table
-from airflow_provider_interactions.load.iceberg_windows import delete_rows, plan_replacement, select_contacts
+from airflow_provider_interactions.load.iceberg_windows import (
+    delete_rows,
+    plan_replacement,
+    read_addresses,
+    select_contacts,
+)
 from airflow_provider_interactions.load.ledger import ReadSteps, name_table
 from airflow_provider_interactions.schema import CANONICAL, refuse_newer
 
@@ -74,8 +80,8 @@ class IcebergTable:
         removes files of such rows that no snapshot has, also if no current row is theirs. Erase here before the lake
         removes its files: a file that is gone cannot be rewritten.
         """
-        where = select_contacts(vendor, account, contacts)
-        return 0 if where is None else self.change(lambda table: _erase(table, where))
+        people = list(contacts)
+        return self.change(lambda table: _erase(table, vendor, account, people)) if people else 0
 
     def add_steps(self, read: ReadSteps) -> int:
         """Bring the table of the ledger up to date, in one commit; then merge the files of days that are over."""
@@ -133,11 +139,12 @@ def _replace(table: Table, lake: Lake, manifest: Manifest) -> Loaded:
     return Loaded(rows, inserted, 0, plan.unchanged, 0, removed)
 
 
-def _erase(table: Table, where: BooleanExpression) -> int:
+def _erase(table: Table, vendor: str, account: str, contacts: Sequence[Contact]) -> int:
+    people = add_spellings(contacts, lambda: read_addresses(table, vendor, account))
     with table.transaction() as change:
-        erased = -_delete(table, change, where)
+        erased = -_delete(table, change, select_contacts(vendor, account, people))
     expire_all(table)
-    remove_orphans(table, where)
+    remove_orphans(table, match_contacts(vendor, account, contacts))
     return erased
 
 

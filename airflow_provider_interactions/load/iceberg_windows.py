@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import posixpath
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import reduce
-from typing import Any
+from typing import Any, cast
 
+import pyarrow as pa
 import pyiceberg.expressions
 from pyiceberg.conversions import from_bytes
 from pyiceberg.expressions import BooleanExpression
@@ -21,6 +22,7 @@ from pyiceberg.table import Table, Transaction
 from pyiceberg.types import TimestamptzType
 
 from airflow_provider_interactions.contract import Contact
+from airflow_provider_interactions.identifiers import EMAIL
 from airflow_provider_interactions.lake.manifest import File, Manifest, count_rows
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.window import Window
@@ -70,13 +72,20 @@ def delete_rows(change: Transaction, where: BooleanExpression) -> None:
         change.delete(where)
 
 
-def select_contacts(vendor: str, account: str, contacts: Iterable[Contact]) -> BooleanExpression | None:
-    """The filter for all rows of these contacts; None without any contact."""
+def read_addresses(table: Table, vendor: str, account: str) -> Iterator[pa.Array]:
+    """The addresses of e-mail of an account's rows."""
+    where = select_account(vendor, account, _p.EqualTo("contact_id_kind", EMAIL))
+    for batch in table.scan(row_filter=where, selected_fields=("contact_id",)).to_arrow_batch_reader():
+        yield batch.column(0)
+
+
+def select_contacts(vendor: str, account: str, contacts: Iterable[Contact]) -> BooleanExpression:
+    """The filter for all rows of these contacts, with their identifiers exactly so."""
     kinds: dict[str, set[str]] = {}
     for contact in contacts:
         kinds.setdefault(contact.kind, set()).add(contact.id)
     theirs = [_p.And(_p.EqualTo("contact_id_kind", kind), _p.In("contact_id", ids)) for kind, ids in kinds.items()]
-    return select_account(vendor, account, reduce(_p.Or, theirs)) if theirs else None
+    return cast("BooleanExpression", select_account(vendor, account, reduce(_p.Or, theirs)))
 
 
 def select_account(vendor: str, account: str, *where: BooleanExpression) -> Any:

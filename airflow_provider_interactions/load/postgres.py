@@ -18,8 +18,10 @@ import adbc_driver_manager as adbc
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
+from airflow_provider_interactions.addresses import add_spellings
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError, LoadError, Unreconciled
+from airflow_provider_interactions.identifiers import EMAIL
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.reader import read_canonical
 from airflow_provider_interactions.lake.storage import Lake
@@ -112,18 +114,17 @@ class PostgresTable:
 
         Then vacuums the table, with its indexes, also after an erasure that was interrupted before that.
         """
-        persons = sorted({(replace_nul(one.id), one.kind) for one in contacts})
+        persons = [Contact(replace_nul(one.id), one.kind) for one in contacts]
         with self._transaction() as cursor:
             found = find_table(cursor, self.table, self.columns)
             if found is None or not persons:
                 return 0
-            rows = pa.Table.from_pylist(
-                [dict(zip(CONTACTS.names, one, strict=True)) for one in persons], schema=CONTACTS
-            )
-            cursor.adbc_ingest("erased", rows, mode="create", temporary=True)
             _lock(cursor, _name_share(found, vendor, account))
-            same = "old.contact_id = erased.contact_id AND old.contact_id_kind = erased.contact_id_kind"
             mine = f"old.vendor = {quote_text(vendor)} AND old.account = {quote_text(account)}"
+            persons = add_spellings(persons, lambda: _read_addresses(cursor, self.table, mine))
+            ids, kinds = zip(*((one.id, one.kind) for one in persons), strict=True)
+            cursor.adbc_ingest("erased", pa.table([ids, kinds], CONTACTS), mode="create", temporary=True)
+            same = "old.contact_id = erased.contact_id AND old.contact_id_kind = erased.contact_id_kind"
             erased = write(cursor, f"DELETE FROM {quote_name(self.table)} old USING erased WHERE {same} AND {mine}")  # noqa: S608 - quoted
         self._vacuum()
         return erased
@@ -236,6 +237,14 @@ def _stage_rows(cursor: Any, found: Found, columns: pa.Schema, lake: Lake, manif
 def _fetch(cursor: Any, sql: str) -> list[Any]:
     cursor.execute(sql)
     return list(cursor.fetchall())
+
+
+def _read_addresses(cursor: Any, table: str, mine: str) -> Iterator[pa.Array]:
+    """The addresses of e-mail of some rows, each once. It reads the whole table, or all of an index."""
+    kind = f"old.contact_id_kind = {quote_text(EMAIL)}"
+    cursor.execute(f"SELECT DISTINCT old.contact_id FROM {quote_name(table)} old WHERE {mine} AND {kind}")  # noqa: S608 - quoted
+    for batch in cursor.fetch_record_batch():
+        yield batch.column(0)
 
 
 def _name_share(found: Found, vendor: str, account: str) -> str:

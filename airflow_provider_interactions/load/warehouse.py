@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from airflow_provider_interactions.addresses import add_spellings, list_folded
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import InteractionsError, LoadError, Unreconciled
 from airflow_provider_interactions.lake.manifest import Manifest
@@ -77,10 +78,15 @@ class WarehouseTable:
                 return self._merge(session, lake, manifest, source)
 
     def erase(self, vendor: str, account: str, contacts: Iterable[Contact]) -> int:
-        """Remove all rows of these contacts, and return their number. Raises LoadError."""
+        """Remove all rows of these contacts, and return their number: addresses of e-mail in any case of their letters.
+
+        Raises LoadError.
+        """
         with self._open_session(self._explain) as session:
             prepare_table(session, self.dialect, self.table, self.columns)
-            return self.dialect.erase(session, self.table, vendor, account, tuple(dict.fromkeys(contacts)))
+            given = list(contacts)
+            people = add_spellings(given, lambda: self._read_addresses(session, vendor, account, given))
+            return self.dialect.erase(session, self.table, vendor, account, people)
 
     def add_steps(self, read: ReadSteps) -> int:
         """Bring the table of the ledger up to date. The rows are constants in the statements; they are few."""
@@ -88,6 +94,13 @@ class WarehouseTable:
         with self._open_session(partial(self._explain, table=table)) as session:
             prepare_table(session, dialect, table, STEPS, (STEP_KEY,), LEDGER_COMMENT)
             return self._try_again(lambda: self._add_steps(session, table, read))
+
+    def _read_addresses(
+        self, session: Session, vendor: str, account: str, contacts: Sequence[Contact]
+    ) -> Iterator[pa.Array]:
+        lengths = sorted(set(map(len, list_folded(contacts))))
+        rows = session.run(self.dialect.read_addresses(self.table, vendor, account, lengths)).rows
+        yield pa.array([one for (one,) in rows], pa.string())
 
     def _add_steps(self, session: Session, table: str, read: ReadSteps) -> int:
         dialect = self.dialect

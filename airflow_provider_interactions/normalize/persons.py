@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from airflow_provider_interactions.addresses import fold_addresses
 from airflow_provider_interactions.contract import Vendor
 from airflow_provider_interactions.identifiers import EMAIL
 from airflow_provider_interactions.lake.encryption import decrypt_rows
@@ -129,7 +130,7 @@ def _build_keys(vendor: Vendor, kinds: pa.Array, ids: pa.Array) -> pa.Array:
     kinds, bulk = kinds.cast(pa.string()), vendor.about.bulk_kind
     if bulk:
         kinds = pc.if_else(pc.equal(kinds, bulk), vendor.about.person_kinds[0], kinds)
-    ids = pc.if_else(pc.equal(kinds, EMAIL), pc.utf8_lower(ids), ids)
+    ids = pc.if_else(pc.equal(kinds, EMAIL), fold_addresses(ids), ids)
     return pc.binary_join_element_wise(kinds, ids, _BETWEEN)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from airflow_provider_interactions.addresses import fold_contact
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import Unreconciled
 from airflow_provider_interactions.extract.rewriter import Rewriter
@@ -32,7 +33,7 @@ Line = dict[str, Any]
 TABLE, LINES, SUMMARY = ".parquet", ".jsonl", ".json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AnswersErasure:
     """Removes ``contacts`` of a vendor from the answers in a ``folder`` of the lake.
 
@@ -44,6 +45,10 @@ class AnswersErasure:
     vendor: str
     contacts: Sequence[Contact]
     rewriter: Rewriter | None = None
+    _folded: frozenset[Contact] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._folded = frozenset(map(fold_contact, self.contacts))
 
     def erase(self) -> tuple[int, int]:
         """Remove them; returns the removed rows and the number of files that were changed or removed."""
@@ -98,7 +103,7 @@ class AnswersErasure:
 
     def _is_theirs(self, line: Line) -> bool:
         mine = line["vendor"] == self.vendor
-        return mine and Contact(line["contact_id"], line["contact_id_kind"]) in self.contacts
+        return mine and fold_contact(Contact(line["contact_id"], line["contact_id_kind"])) in self._folded
 
     def _names_them(self, path: str) -> bool:
         import pyarrow as pa

@@ -33,7 +33,7 @@ from airflow_provider_interactions.errors import ConfigError, InteractionsError,
 from airflow_provider_interactions.extract.cleanup import remove_half_written
 from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.paths import AccountPaths, escape_segment, list_accounts, timestamp
-from airflow_provider_interactions.lake.pseudonyms import find_key_ring, name_contacts
+from airflow_provider_interactions.lake.pseudonyms import find_key_ring
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import FOLDER, Entry, read_suppression, suppress
 from airflow_provider_interactions.normalize.policy import Key
@@ -44,6 +44,7 @@ from airflow_provider_interactions.person.everywhere import EVERY
 from airflow_provider_interactions.person.receipt import Receipt, add_rows, add_table, describe_receipt, open_receipt
 from airflow_provider_interactions.person.receipt_page import write_receipt_page
 from airflow_provider_interactions.person.search import search_lake
+from airflow_provider_interactions.person.spellings import add_pseudonyms, list_spellings
 from airflow_provider_interactions.vendors import find_vendor
 
 log = logging.getLogger(__name__)
@@ -128,7 +129,7 @@ class _Erasure:
     now: datetime
     receipt: Receipt
     kept: str = ""
-    spellings: dict[str, set[Contact]] = field(default_factory=dict)
+    spellings: dict[str, list[Contact]] = field(default_factory=dict)
 
     def run(self, key: HashKey) -> None:
         """All steps. The receipt is stored after each."""
@@ -138,6 +139,7 @@ class _Erasure:
         for vendor, contacts in self.people.items():
             entry = Entry(self.now, self.receipt.name)
             suppress(self.lake, key, vendor, ((one.kind, one.id) for one in contacts), entry)
+        self._find_spellings()
         self._erase_from_targets()
         for account in self._list_accounts():
             self._erase_account(account)
@@ -163,8 +165,7 @@ class _Erasure:
         self._save()
 
     def _erase_from_target(self, target: Table, account: AccountPaths) -> None:
-        people = dict.fromkeys((*self._spell(account.vendor), *self.spellings.get(account.vendor, ())))
-        contacts = list(spell_for_table(find_vendor(account.vendor), list(people)))
+        contacts = list(spell_for_table(find_vendor(account.vendor), self._spell(account.vendor)))
         try:
             rows = target.erase(account.vendor, account.account, contacts)
         except InteractionsError as wrong:
@@ -183,17 +184,16 @@ class _Erasure:
         known = frozenset(key.id for key in self.pseudonyms) | self._list_ring_ids()
         work = AccountErasure(self.lake, account, self._spell(account.vendor), self.now, known)
         work.erase()
-        self.spellings.setdefault(account.vendor, set()).update(work.people.spellings)
         failures = (*self.receipt.failures, *work.failures)
         self.receipt = replace(add_rows(self.receipt, work.rows, work.files), failures=failures)
         self._save()
 
     def _spell(self, vendor: str) -> list[Contact]:
         """The people of a vendor, also as rows under a policy, and encrypted rows, have them."""
-        contacts = self.people[vendor]
-        hashed = (Contact(key.hash(one.id.encode()), one.kind) for key in self.pseudonyms for one in contacts)
-        encrypted = name_contacts(self.lake, vendor, ((one.kind, one.id) for one in contacts))
-        return [*contacts, *hashed, *(Contact(name, kind) for (kind, _), name in encrypted.items())]
+        return add_pseudonyms(self.lake, vendor, self.spellings[vendor], self.pseudonyms)
+
+    def _find_spellings(self) -> None:
+        self.spellings = {vendor: list_spellings(self.lake, vendor, some) for vendor, some in self.people.items()}
 
     def _list_ring_ids(self) -> frozenset[str]:
         ring = find_key_ring(self.lake)
@@ -203,7 +203,8 @@ class _Erasure:
         """Make copies and backups of encrypted raw rows unreadable."""
         ring = find_key_ring(self.lake)
         if ring is not None:
-            people = self.people.items()
+            self._find_spellings()  # an extraction that was under way may have made a key
+            people = self.spellings.items()
             gone = sum(ring.destroy_keys(vendor, ((one.kind, one.id) for one in some)) for vendor, some in people)
             self.receipt = replace(self.receipt, keys=(self.receipt.keys or 0) + gone)
             self._save()

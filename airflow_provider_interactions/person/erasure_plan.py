@@ -12,7 +12,6 @@ from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.identifiers import EMAIL, looks_hashed
 from airflow_provider_interactions.lake.keys import HashKey
 from airflow_provider_interactions.lake.paths import list_accounts
-from airflow_provider_interactions.lake.pseudonyms import name_contacts
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.lake.suppression import read_suppression
 from airflow_provider_interactions.normalize.policy import Key
@@ -22,6 +21,7 @@ from airflow_provider_interactions.person.identities import Identity
 from airflow_provider_interactions.person.report import pluralize
 from airflow_provider_interactions.person.request import check_request
 from airflow_provider_interactions.person.search import search_lake
+from airflow_provider_interactions.person.spellings import add_pseudonyms, list_spellings
 
 #: The people of an erasure: their contacts by the vendor's name.
 People = Mapping[str, Sequence[Contact]]
@@ -127,9 +127,8 @@ def describe_plan(plan: ErasurePlan) -> Iterator[str]:
 
 def _plan_vendor(lake: Lake, vendor: str, contacts: Sequence[Contact], pseudonyms: Sequence[Key]) -> VendorPlan:
     suppression = read_suppression(lake, vendor)
-    hashed = [key.hash(one.id.encode()) for key in pseudonyms for one in contacts]
-    encrypted = name_contacts(lake, vendor, ((one.kind, one.id) for one in contacts)).values()
-    found = search_lake(lake, vendor, [*(one.id for one in contacts), *hashed, *encrypted])
+    spelled = add_pseudonyms(lake, vendor, list_spellings(lake, vendor, contacts), pseudonyms)
+    found = search_lake(lake, vendor, [one.id for one in spelled])
     return VendorPlan(
         vendor=vendor,
         kinds=dict(Counter(one.kind for one in contacts)),

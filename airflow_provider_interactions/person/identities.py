@@ -6,13 +6,14 @@ No message holds a value of the map or of the request, because both are personal
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
 import pyarrow.compute as pc
 
+from airflow_provider_interactions.addresses import fold_addresses, fold_identifier
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError
 from airflow_provider_interactions.identifiers import EMAIL, looks_hashed
@@ -63,9 +64,8 @@ def find_identities(scan: Scan, sought: Sought) -> list[Identity]:
 
 def refuse_shared(scan: Scan, identities: Sequence[Identity]) -> None:
     """Raise ConfigError if one of a person's identifiers is in rows of another person, too. It scans the map once."""
-    texts = sorted({one.contact.id.lower() for one in identities})
     owners: dict[tuple[str, str], set[str]] = {}
-    for row in _read_rows(scan, pc.utf8_lower(strip_column("identifier")).isin(texts)):
+    for row in _read_rows(scan, _match_folded(one.contact.id for one in identities)):
         for one in identities:
             if row["person_id"] and row["account"] in ("", one.account or row["account"]) and _is_same(row, one):
                 owners.setdefault((one.vendor, one.contact.id), set()).add(row["person_id"])
@@ -78,6 +78,12 @@ def refuse_shared(scan: Scan, identities: Sequence[Identity]) -> None:
             "this person's alone. Nothing was changed."
         )
         raise ConfigError(msg)
+
+
+def _match_folded(identifiers: Iterable[str]) -> pc.Expression:
+    """The condition for rows with these identifiers, in any case."""
+    folded = sorted({fold_identifier(EMAIL, one) for one in identifiers})
+    return fold_addresses(strip_column("identifier")).isin(folded)
 
 
 def _is_same(row: Mapping[str, str], one: Identity) -> bool:
@@ -93,10 +99,8 @@ def _read_rows(scan: Scan, condition: pc.Expression) -> Iterator[Mapping[str, st
 
 def _find_person(scan: Scan, sought: Sought) -> str:
     """The person_id of an identifier."""
-    spellings = _list_spellings(sought)
-    condition = pc.utf8_lower(strip_column("identifier")).isin(sorted({spelling.lower() for spelling in spellings}))
     people: set[str] = set()
-    for row in _read_rows(scan, condition):
+    for row in _read_rows(scan, _match_folded(_list_spellings(sought))):
         if row["person_id"] and _is_sought(row, sought):
             people.add(row["person_id"])
         if len(people) > 1:
@@ -143,7 +147,7 @@ def _is_sought(row: Mapping[str, str], sought: Sought) -> bool:
         return False
     texts = ((sought.identifier or "").strip(), row["identifier"])
     if kind == EMAIL:
-        return texts[0].lower() == texts[1].lower()
+        return fold_identifier(kind, texts[0]) == fold_identifier(kind, texts[1])
     mine, found = (read_contact(vendor, text, kind) if vendor else None for text in texts)
     return mine == found if mine and found else texts[0] == texts[1]
 

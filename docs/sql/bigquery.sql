@@ -216,6 +216,10 @@ WHERE option_name = 'description' AND table_name = 'interactions';
 
 ALTER TABLE `crm`.`interactions` SET OPTIONS (description = 'Contact interactions, schema version 3');
 
+SELECT DISTINCT `contact_id`
+FROM `crm`.`interactions`
+WHERE `vendor` = 'capillary' AND `account` = 'acme' AND `contact_id_kind` = 'email' AND length(`contact_id`) IN (15);
+
 DELETE FROM `crm`.`interactions`
 WHERE `vendor` = ? AND `account` = ? AND ((`contact_id` = ? AND `contact_id_kind` = ?) OR (`contact_id` = ? AND `contact_id_kind` = ?));
 

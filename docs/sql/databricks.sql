@@ -137,6 +137,10 @@ SHOW TBLPROPERTIES `crm`.`interactions` ('interactions.schema');
 
 ALTER TABLE `crm`.`interactions` SET TBLPROPERTIES ('interactions.schema' = 'Contact interactions, schema version 3');
 
+SELECT DISTINCT `contact_id`
+FROM `crm`.`interactions`
+WHERE `vendor` = 'capillary' AND `account` = 'acme' AND `contact_id_kind` = 'email' AND length(`contact_id`) IN (15);
+
 DELETE FROM `crm`.`interactions`
 WHERE `vendor` = ? AND `account` = ? AND ((`contact_id` = ? AND `contact_id_kind` = ?) OR (`contact_id` = ? AND `contact_id_kind` = ?));
 

@@ -239,6 +239,10 @@ WHERE nspname = 'crm' AND relname = 'interactions';
 
 COMMENT ON TABLE "crm"."interactions" IS 'Contact interactions, schema version 3';
 
+SELECT DISTINCT "contact_id"
+FROM "crm"."interactions"
+WHERE "vendor" = 'capillary' AND "account" = 'acme' AND "contact_id_kind" = 'email' AND length("contact_id") IN (15);
+
 DELETE FROM "crm"."interactions"
 WHERE "vendor" = %s AND "account" = %s AND (("contact_id" = %s AND "contact_id_kind" = %s) OR ("contact_id" = %s AND "contact_id_kind" = %s));
 

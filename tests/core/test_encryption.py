@@ -381,6 +381,48 @@ def test_wrong_stores_and_master_keys_are_said(sealed_desk, tmp_path):
         assert sealed_desk.files() == before
 
 
+def test_encrypted_rows_are_found_in_any_case_of_an_address_and_their_keys_destroyed(
+    sealed_desk, tmp_path, monkeypatch
+):
+    """Also if an erasure dies before it destroys the keys."""
+    lake = sealed_desk.lake
+    people = [Contact(one, "email") for one in ("Ann@Example.org", "ann@example.org", "ANN@example.org", "bob@x.org")]
+    raw = land_people(lake, people)
+    shutil.copytree(lake.root, tmp_path / "backup")
+    gone = {"luminate_online": [Contact("ann@EXAMPLE.org", "email")]}
+    assert plan_erasure(lake, gone).vendors[0].rows["raw"] >= 3
+    with monkeypatch.context() as patch:
+        patch.setattr(KeyRing, "destroy_keys", raise_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            erase_people(lake, gone, approved_by="Ada", name="mine")
+    receipt = erase_people(lake, gone, approved_by="Ada", name="mine")
+    assert (receipt.state, receipt.keys, receipt.erased["raw"]) == ("complete", 3, 3)
+    left = lake.read(raw.place.raw_manifest, Manifest)
+    assert (left.counts.landed, [one.contact for one in read_outcomes(lake, left)]) == (1, people[3:])
+    backup = replace(lake, root=str(tmp_path / "backup"), ring=open_ring(tmp_path / "keys"))
+    assert normalize(backup, raw).counts.erased == 3
+
+
+def raise_interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def land_people(lake, people):
+    """A raw window of Luminate Online with one record for each."""
+    at, same = datetime(2026, 1, 2, 10, tzinfo=UTC), {"interactionTypeId": "7", "creationDate": "2026-01-02T10:00:00Z"}
+    with RawWriter(
+        lake, WindowPaths("luminate_online", "acme", WEEK), Checkpoint(extracted_at=datetime(2026, 2, 1, tzinfo=UTC))
+    ) as writer:
+        for n, one in enumerate(people):
+            record = json.dumps({**same, "interactionId": f"{n}"}).encode()
+            writer.add_page(PageRows(Query(one, None, None, "7"), "", [record], [at]))
+            writer.add_outcome(Outcome(one.id, one.kind, "ok", 1, 1, None))
+        many = len(people)
+        return commit_window(
+            lake, [writer.finish(Counts(received=many, fetched=many, contacts=many, ok=many, requests=many))]
+        )
+
+
 def test_an_erasure_without_the_key_store_is_a_failure_that_says_so(sealed_desk):
     sealed_desk.land(sealed_desk.record())
     with pytest.raises(LakeUnavailable, match="encrypted with the key store of id"):

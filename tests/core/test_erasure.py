@@ -187,9 +187,7 @@ def test_a_later_backfill_does_not_bring_them_back(job):
 def test_an_address_of_email_is_erased_in_any_case_and_stays_away(job, week_sandbox, tmp_path):
     ids = ["Ann.Bell@Example.org", "ann.bell@example.org", "bob@example.org"]
     job, target = replace(job, contacts=[Contact(one, "email") for one in ids]), DuckDBTable(str(tmp_path / "t.duckdb"))
-    entry = {"count": 1, "name": "email", "messageList": [{"subject": "s", "sentDate": "02-01-2026 10:00:00"}]}
-    body = json.dumps({"name": "c", "interaction": [entry], "warnings": []})
-    week_sandbox.faults([{"kind": "status", "status": 200, "path": "interaction", "body": body}])
+    fake_messages(week_sandbox)
     target.load(job.lake, normalize(job.lake, commit_window(job.lake, [extract(job)])))
     receipt = erase_people(
         job.lake, {"capillary": [Contact("ANN.BELL@example.org", "email")]}, [target], approved_by="A"
@@ -200,6 +198,44 @@ def test_an_address_of_email_is_erased_in_any_case_and_stays_away(job, week_sand
     assert (counts.suppressed, counts.contacts, counts.landed) == (2, 1, 1)
     assert lift_suppression(job.lake, "capillary", "email", "Ann.Bell@example.ORG")
     assert not read_suppression(job.lake, "capillary")
+
+
+@pytest.mark.parametrize("job", ["capillary"], indirect=True)
+def test_answers_keep_others_when_an_address_is_erased_in_another_case(job, week_sandbox):
+    people = [Contact(one, "email") for one in ("Jörg@Example.org", "jörg@example.org", "bob@example.org")]
+    fake_messages(week_sandbox)
+    both, some, bob = (answer(job, one) for one in (people[:2], people, people[2:]))
+    receipt = erase_people(job.lake, {"capillary": [Contact("JÖRG@example.ORG", "email")]}, approved_by="Ada")
+    assert (receipt.state, receipt.erased["requests"]) == ("complete", 4)
+    assert not where(job.lake, people[:2])
+    assert not job.lake.exists(both.summary)
+    left = job.lake.read(some.summary, Answer)
+    assert (left.counts.contacts, left.counts.canonical, left.lines.rows, left.parquet.rows) == (1, 1, 1, 1)
+    assert (left.channels, left.lines.bytes) == (bob.channels, bob.lines.bytes)
+    assert [one.contact for one in left.people] == [3]
+
+
+def fake_messages(sandbox):
+    """Capillary answers with one message for everybody."""
+    entry = {"count": 1, "name": "email", "messageList": [{"subject": "s", "sentDate": "02-01-2026 10:00:00"}]}
+    body = json.dumps({"name": "c", "interaction": [entry], "warnings": []})
+    sandbox.faults([{"kind": "status", "status": 200, "path": "interaction", "body": body}])
+
+
+@pytest.mark.parametrize("job", ["capillary"], indirect=True)
+def test_a_table_whose_rows_the_lake_has_lost_keeps_no_address_in_another_case(job, week_sandbox, tmp_path):
+    """An erasure that died between the lake and the tables has left it so."""
+    people = [Contact(one, "email") for one in ("Ann.Bell@Example.org", "ann.bell@example.org", "bob@example.org")]
+    fake_messages(week_sandbox)
+    done = normalize(job.lake, commit_window(job.lake, [extract(replace(job, contacts=people))]))
+    target = DuckDBTable(str(tmp_path / "t.duckdb"))
+    target.load(job.lake, done)
+    gone = {"capillary": [Contact("ANN.BELL@example.org", "email")]}
+    assert erase_people(job.lake, gone, approved_by="Ada", name="mine").erased["interactions"] == 2
+    receipt = erase_people(job.lake, gone, [target], approved_by="Ada", name="mine")
+    assert (receipt.state, receipt.tables[0].rows) == ("complete", 2)
+    with duckdb.connect(target.database) as table:
+        assert table.sql("SELECT contact_id FROM interactions").fetchall() == [("bob@example.org",)]
 
 
 def test_a_window_that_is_extracted_anew_and_not_normalized_yet_is_erased(job):

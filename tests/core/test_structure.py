@@ -12,7 +12,7 @@ FLOORS = (
     {"errors", "about", "alerts"},
     {"window", "identifiers", "packages", "page_cap", "postgres_uri", "status", "urls"},
     {"contract", "schema"},
-    {"connection", "instants"},
+    {"addresses", "connection", "instants"},
     {"rejects", "mapping", "lake", "http", "tables"},
     {"vendors"},
     {"contact_files", "contacts", "provider_info", "params"},

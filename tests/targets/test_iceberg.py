@@ -364,6 +364,24 @@ def test_erase_removes_what_commits_that_died_have_left(desk, table, tmp_path, f
     assert [row[-1] for row in read(table)] == ["c2"]
 
 
+@pytest.mark.parametrize("gone", ["ANN@example.org", "ann@example.org"])
+def test_erase_removes_what_died_with_an_address_in_another_case(lake, tmp_path, gone):
+    table = IcebergTable(build_local(str(tmp_path / "warehouse.iceberg")))
+    people = [row(n, contact_id=one, contact_id_kind="email") for n, one in enumerate(("Ann@example.org", "bob@x.org"))]
+    table.load(lake, write(lake, people))
+    assert table.erase(NAME, "acme", [Contact("BOB@x.org", "email")]) == 1
+    [rewritten] = (tmp_path / "warehouse.iceberg").rglob("*.parquet")
+    copied, data = rewritten.with_name("died.parquet"), rewritten.read_bytes()
+    copied.write_bytes(data)
+    assert table.erase(NAME, "acme", [Contact(gone, "mobile"), Contact("nobody", "email")]) == 0
+    assert copied.exists()
+    assert table.erase(NAME, "acme", [Contact(gone, "email")]) == 1
+    assert not copied.exists()
+    copied.write_bytes(data)  # now no row of the table has the address
+    assert table.erase(NAME, "acme", [Contact(gone, "email")]) == 0
+    assert not copied.exists()
+
+
 def test_erase_goes_on_after_it_died_before_it_expired_snapshots(desk, table, monkeypatch):
     table.load(desk.lake, land_mixed(desk))
     kind = open_table(table).scan(limit=1).to_arrow()["contact_id_kind"][0].as_py()

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from airflow_provider_interactions.contract import Contact
 from airflow_provider_interactions.errors import ConfigError
+from airflow_provider_interactions.identifiers import EMAIL
 from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.storage import Lake
 from airflow_provider_interactions.load.dialects.session import DbApiSession, Result, Session
@@ -167,6 +168,16 @@ class Dialect(ABC):
             values = [vendor, account, *(text for one in some for text in (one.id, one.kind))]
             erased += self.count_deleted(session.run(self.delete_contacts(table, len(some)), values))
         return erased
+
+    def read_addresses(self, table: str, vendor: str, account: str, lengths: Sequence[int]) -> str:
+        """The query for the addresses of e-mail of an account that have one of these numbers of characters.
+
+        It names nobody, and lets the warehouse compare no letters: see `addresses`.
+        """
+        known = zip((*KEY[:2], "contact_id_kind"), (vendor, account, EMAIL), strict=True)
+        mine = " AND ".join(f"{self.quote(name)} = {self.quote_value(value)}" for name, value in known)
+        column, some = self.quote("contact_id"), ", ".join(map(str, lengths))
+        return f"SELECT DISTINCT {column}\nFROM {self.quote(table)}\nWHERE {mine} AND length({column}) IN ({some})"
 
     def delete_contacts(self, table: str, number: int) -> str:
         """The statement that deletes the rows of a number of contacts."""
