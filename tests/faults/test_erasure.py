@@ -76,7 +76,7 @@ def points(steps, number):
     return sorted({1 + n * (steps - 1) // (number - 1) for n in range(number)})
 
 
-@pytest.mark.parametrize(("disk", "number"), [("local", 24), ("bucket", 12)])
+@pytest.mark.parametrize(("disk", "number"), [("local", 15), ("bucket", 7)])
 def test_killed_at_any_operation_and_run_again(prepared, process, tmp_path, disk, number):
     spec, gone, under_way, steps, expected = prepared[disk]
     before = describe(spec)
@@ -113,7 +113,7 @@ def test_killed_ten_times_on_the_way(prepared, process, tmp_path):
 def test_two_erasures_and_an_extraction_side_by_side(prepared, processes, tmp_path):
     """One stops once, at a point that differs from round to round, while the others go on."""
     spec, gone, _, steps, _ = prepared["local"]
-    for at in points(steps, 5):
+    for at in points(steps, 4):
         run_side_by_side(processes, {**spec, "lake": copy_lake(spec["lake"], tmp_path / f"{at}")}, gone, at)
 
 

@@ -91,7 +91,7 @@ def prepared(worlds, store, beside):
 
 
 @pytest.mark.one_of_each
-@pytest.mark.parametrize(("how", "number"), [("KILL", 12), ("TERM", 5)])
+@pytest.mark.parametrize(("how", "number"), [("KILL", 7), ("TERM", 4)])
 def test_ended_at_any_operation_of_publishing(store, prepared, beside, worlds, place, how, number):
     """The former version or the new one, whole; the next try ends it, and leaves nothing behind."""
     home, manifest, after, steps = prepared
@@ -122,7 +122,7 @@ def test_ended_at_any_operation_of_publishing(store, prepared, beside, worlds, p
 def test_killed_while_nothing_is_published_yet(store, beside, sandbox, place):
     whole = rig.spec(sandbox, VENDOR, f"{place}/whole", disk=store.disk)
     steps = beside.run(whole, "extract", "publish", "normalize", **PART)["steps"]
-    for at in points(steps, 12):
+    for at in points(steps, 6):
         spec = {**whole, "lake": f"{place}/{at}"}
         told = beside.run(spec, "extract", "publish", "normalize", **PART, die={"at": at})
         assert told == -signal.SIGKILL
@@ -132,7 +132,7 @@ def test_killed_while_nothing_is_published_yet(store, beside, sandbox, place):
 
 
 @pytest.mark.one_of_each
-@pytest.mark.parametrize(("vendor", "number"), [(VENDOR, 12), ("which50", 5)])
+@pytest.mark.parametrize(("vendor", "number"), [(VENDOR, 6), ("which50", 4)])
 def test_a_killed_extraction_goes_on_where_it_ended(store, beside, sandbox, place, vendor, number, monkeypatch):
     monkeypatch.setattr(raw_table, "PART_ROWS", PART["part_rows"])
     whole = rig.spec(sandbox, vendor, f"{place}/whole", disk=store.disk, resume="run", concurrency=2)
