@@ -113,7 +113,9 @@ class TableSource:
             self.retries += again
             return again
 
-        for attempt in stamina.retry_context(on=may_pass, attempts=self.tries, timeout=None, wait_initial=PAUSE):
+        for attempt in stamina.retry_context(
+            on=may_pass, attempts=self.tries, timeout=None, wait_initial=PAUSE, wait_jitter=PAUSE
+        ):
             with attempt:
                 return call()
         raise AssertionError  # unreachable: the last attempt returns or raises

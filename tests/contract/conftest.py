@@ -17,7 +17,7 @@ import pytest
 
 from airflow_provider_interactions import contacts, contract
 from airflow_provider_interactions.connection import build_credentials, build_options
-from airflow_provider_interactions.extract import commit
+from airflow_provider_interactions.extract import commit, table_source
 from airflow_provider_interactions.extract.job import Job
 from airflow_provider_interactions.extract.run import extract
 from airflow_provider_interactions.http.rate_tuning import UNLIMITED, RateTuning
@@ -302,6 +302,14 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "needs(what): only for vendors that have pages or tokens, or are asked for people"
     )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _without_pauses():
+    """Failed tries of a table follow each other as soon as those of a request."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table_source, "PAUSE", LIMITS.first_wait)
+        yield
 
 
 @pytest.fixture

@@ -28,7 +28,8 @@ TIME = Window.of("2026-01-01", "2026-01-11")  # more days than are written in on
 DAYS = list(TIME.split(DAY))
 BATCHES = 2
 TYPES = ["EmailSent", "EmailClicked", "FormSubmitted"]
-OPTIONS = {"dynamics_marketing": {"types": TYPES}}
+#: Of tables a few more, each of which is read alike: ten days of all of them take a minute.
+OPTIONS = {"dynamics_marketing": {"types": TYPES}, "dynamics_journeys": {"types": [*TYPES, "EmailOpened", "SmsSent"]}}
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-import stamina
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tables_rig import FIRST, build_rows, day, make_rig, row
@@ -36,14 +35,6 @@ rows_of_a_table = st.lists(
     min_size=1,
     max_size=12,
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def without_pauses():
-    """Failed tries of a table follow each other at once."""
-    stamina.set_testing(True, attempts=2)
-    yield
-    stamina.set_testing(False)
 
 
 def land(rig, name, held):
