@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from airflow_provider_interactions.errors import LoadError
+from airflow_provider_interactions.load.misfit import describe_misfit
 from airflow_provider_interactions.load.sql import quote_name, quote_text
 from airflow_provider_interactions.schema import find_since, find_version, refuse_newer
 
@@ -103,13 +104,6 @@ def _refuse_other_columns(connection: duckdb.DuckDBPyConnection, name: str, colu
     found = {row[0].lower(): str(row[1]) for row in rows}
     needed = [row[0] for row in rows if row[2] == "NO" and row[4] is None and row[0].lower() not in columns.names]
     wanted = {field.name: _STORED.get(sql_type(field), sql_type(field)) for field in columns}
-    problems = {
-        "missing columns:": [one for one in wanted if one not in found],
-        "columns of another type:": [
-            f"{one} {found[one]}, not {kind}" for one, kind in wanted.items() if found.get(one, kind) != kind
-        ],
-        "NOT NULL columns without a default:": needed,
-    }
-    found_problems = "; ".join(f"{what} {', '.join(names)}" for what, names in problems.items() if names)
-    if found_problems:
-        raise LoadError(explain_misfit(name, found_problems))
+    problems = describe_misfit(wanted, found, needed)
+    if problems:
+        raise LoadError(explain_misfit(name, problems))

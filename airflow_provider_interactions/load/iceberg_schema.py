@@ -16,6 +16,7 @@ from pyiceberg.types import DoubleType, IcebergType, IntegerType, LongType, Nest
 from airflow_provider_interactions.errors import LoadError
 from airflow_provider_interactions.load.iceberg_view import publish_view
 from airflow_provider_interactions.load.ledger import KEY
+from airflow_provider_interactions.load.misfit import describe_misfit
 from airflow_provider_interactions.schema import INSTANT, STEPS, find_since, find_version, refuse_newer
 
 #: The table's property with its schema version. Tables without one were made by version 1.
@@ -133,21 +134,13 @@ def _read_meaning(column: pa.Field) -> str:
 
 def _refuse_other_columns(table: Table, name: str, columns: pa.Schema, added: set[str]) -> None:
     """Raise LoadError, with their names, for missing columns, wrong types, and other columns that are required."""
-    found = {field.name: field for field in table.schema().fields}
+    fields = table.schema().fields
     wanted = {column.name: iceberg_type(column) for column in columns if column.name not in added}
-    problems = {
-        "missing columns:": [one for one in wanted if one not in found],
-        "columns of another type:": [
-            f"{one} {found[one].field_type}, not {kind}"
-            for one, kind in wanted.items()
-            if one in found and found[one].field_type != kind
-        ],
-        "required columns:": [one for one, field in found.items() if field.required and one not in columns.names],
-    }
-    text = "; ".join(f"{what} {', '.join(names)}" for what, names in problems.items() if names)
-    if text:
+    needed = [field.name for field in fields if field.required and field.name not in columns.names]
+    problems = describe_misfit(wanted, {field.name: field.field_type for field in fields}, needed)
+    if problems:
         msg = (
-            f"The Iceberg table {name} does not fit ({text}); the table is unchanged. Name another table; the load "
+            f"The Iceberg table {name} does not fit ({problems}); the table is unchanged. Name another table; the load "
             "makes it."
         )
         raise LoadError(msg)

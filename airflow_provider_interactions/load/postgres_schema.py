@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import pyarrow as pa
 
 from airflow_provider_interactions.errors import ConfigError, LoadError
+from airflow_provider_interactions.load.misfit import describe_misfit
 from airflow_provider_interactions.load.sql import quote_name, quote_text
 from airflow_provider_interactions.schema import INSTANT, KEY, find_since, find_version, refuse_newer
 
@@ -165,18 +166,9 @@ def _refuse_other_columns(table: str, found: Found, columns: pa.Schema) -> None:
     """
     wanted = {field.name: sql_type(field, jsonb=found.jsonb) for field in table_columns(columns, jsonb=found.jsonb)}
     later = {field.name for field in columns if find_since(field) > 1}
-    problems = {
-        "missing columns:": [one for one in wanted if one not in found.columns and one not in later],
-        "columns of another type:": [
-            f"{one} {found.columns[one]}, not {kind}"
-            for one, kind in wanted.items()
-            if found.columns.get(one, kind) != kind
-        ],
-        "NOT NULL columns without a default:": sorted(found.needed - wanted.keys()),
-    }
-    found_problems = "; ".join(f"{what} {', '.join(names)}" for what, names in problems.items() if names)
-    if found_problems:
-        raise LoadError(explain_misfit(table, found_problems))
+    problems = describe_misfit(wanted, found.columns, sorted(found.needed - wanted.keys()), later)
+    if problems:
+        raise LoadError(explain_misfit(table, problems))
 
 
 #: Types that hold the same values.

@@ -14,6 +14,8 @@ from pathlib import Path
 from unittest.mock import patch
 from uuid import UUID
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import uuid6
 from packaging.version import Version
@@ -33,6 +35,7 @@ os.environ.update(
 
 sys.path.append(str(Path(__file__).parent / "site"))  # a provider with a DB-API hook, for contacts by SQL
 
+from airflow_provider_interactions.normalize.identity_map import COLUMNS  # noqa: E402 - likewise
 from airflow_provider_interactions.sandbox import SandboxConfig, serve  # noqa: E402 - as said above
 
 # The task SDK's client takes the transport and responses of one HTTP library: httpx, and httpx2 since Airflow 3.4.
@@ -257,3 +260,15 @@ def run_dag(bag, sandbox, lake, tmp_path, monkeypatch):
 def execution_api():
     """The class of the fake Execution API."""
     return FakeExecutionApi
+
+
+@pytest.fixture
+def write_map(tmp_path, monkeypatch):
+    """Write rows to a map of identities, and name its file in the configuration."""
+
+    def written(rows):
+        path = tmp_path / "map.parquet"
+        pq.write_table(pa.table([pa.array(list(column)) for column in zip(*rows, strict=True)], COLUMNS), path)
+        monkeypatch.setenv("AIRFLOW__INTERACTIONS__IDENTITIES", str(path))
+
+    return written

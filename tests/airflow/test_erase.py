@@ -14,7 +14,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from packaging.version import Version
@@ -40,7 +39,6 @@ from airflow_provider_interactions.window import Window
 
 DAGS = Path(__file__).parents[2] / "dags"
 VENDOR = "dynamics_marketing"
-COLUMNS = ("person_id", "vendor", "account", "kind", "identifier")
 WINDOW = Window.of("2026-01-01", "2026-01-08")
 SECRET = "the-key-of-hashes-has-thirty-two-bytes-or-more"
 KEY = HashKey(SECRET.encode())
@@ -166,16 +164,6 @@ def test_the_task_links_to_the_receipt(run, sandbox, lake, monkeypatch, served):
         f"https://airflow.example.com/a/interactions/receipt?name={name}",
     )
     assert api.xcom["erase", "_link_ReceiptLink", -1] == (page if served else file)
-
-
-@pytest.fixture
-def write_map(tmp_path, monkeypatch):
-    def written(rows):
-        path = tmp_path / "map.parquet"
-        pq.write_table(pa.table([pa.array(list(column)) for column in zip(*rows, strict=True)], COLUMNS), path)
-        monkeypatch.setenv("AIRFLOW__INTERACTIONS__IDENTITIES", str(path))
-
-    return written
 
 
 @pytest.fixture

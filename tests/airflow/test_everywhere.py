@@ -7,16 +7,14 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_provider_interactions.normalize.identity_map import COLUMNS
 from airflow_provider_interactions.operators import PersonInteractionsOperator
 from airflow_provider_interactions.vendors import VENDORS
 
 DAGS = Path(__file__).parents[2] / "dags"
-COLUMNS = ("person_id", "vendor", "account", "kind", "identifier")
 START, END = "1970-01-01", "2100-01-01"
 
 
@@ -33,16 +31,6 @@ def dag():
 def rows(sandbox):
     """Two persons, each with one identifier at every vendor."""
     return [(f"person-{n}-of-the-map", name, "", "", sandbox.contacts(name)[n]) for n in range(2) for name in VENDORS]
-
-
-@pytest.fixture
-def write_map(tmp_path, monkeypatch):
-    def written(rows):
-        path = tmp_path / "map.parquet"
-        pq.write_table(pa.table([pa.array(list(column)) for column in zip(*rows, strict=True)], COLUMNS), path)
-        monkeypatch.setenv("AIRFLOW__INTERACTIONS__IDENTITIES", str(path))
-
-    return written
 
 
 @pytest.fixture

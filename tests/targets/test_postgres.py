@@ -170,7 +170,7 @@ def test_any_json_fits_jsonb_and_is_changed_only_where_it_must_be(cursor, value)
         ("DROP COLUMN status", "missing columns: status"),
         ("ALTER COLUMN subject TYPE varchar(20)", r"subject character varying\(20\), not text"),
         ("ALTER COLUMN occurred_at TYPE timestamp", "occurred_at timestamp without time zone"),
-        ("ADD COLUMN mine text NOT NULL", "NOT NULL columns without a default: mine"),
+        ("ADD COLUMN mine text NOT NULL", "other columns that need a value: mine"),
         ("ALTER COLUMN attributes TYPE jsonb USING attributes::jsonb", "missing columns: attributes_raw"),
     ],
 )

@@ -23,7 +23,7 @@ from airflow_provider_interactions.vendors.dynamics_journeys.columns import (
     read_versions,
     spell_ids,
 )
-from airflow_provider_interactions.vendors.dynamics_journeys.times import read_time, spell_times
+from airflow_provider_interactions.vendors.dynamics_journeys.times import spell_times
 from airflow_provider_interactions.vendors.dynamics_journeys.vocabulary import (
     CHANNEL_TYPED,
     CHANNEL_TYPES,
@@ -33,6 +33,7 @@ from airflow_provider_interactions.vendors.dynamics_journeys.vocabulary import (
     spell_type,
 )
 from airflow_provider_interactions.vendors.shared.columns import join_words, map_words, replace_by_null
+from airflow_provider_interactions.vendors.shared.dataverse import read_time
 from airflow_provider_interactions.vendors.shared.guids import spell_guid
 from airflow_provider_interactions.vendors.shared.records import Records
 

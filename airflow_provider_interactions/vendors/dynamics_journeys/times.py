@@ -7,13 +7,11 @@ else that Dataverse writes is in UTC, so a time without a zone is read as UTC. U
 
 from __future__ import annotations
 
-from datetime import datetime
-
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from airflow_provider_interactions.vendors.shared.columns import read_instants, replace_by_null
+from airflow_provider_interactions.vendors.shared.dataverse import read_time
 
 _US = (
     r"^\s*(?P<month>1[0-2]|0?[1-9])/(?P<day>3[01]|[12]\d|0?[1-9])/(?P<year>\d{4})"
@@ -45,15 +43,6 @@ def spell_times(texts: pa.StringArray) -> pa.StringArray:
     clock = pc.binary_join_element_wise(_pad(_spell_hours(hour, half)), minute, _pad(second), ":")
     spelled = pc.binary_join_element_wise(pc.binary_join_element_wise(date, clock, "T"), rest, "Z", "")
     return pc.coalesce(spelled, texts)
-
-
-def read_time(text: str) -> datetime:
-    """An ISO 8601 time; without a zone it is in UTC. Raises ValueError."""
-    try:
-        return msgspec.convert(text, datetime)
-    except msgspec.ValidationError as wrong:
-        msg = "no ISO 8601 time"
-        raise ValueError(msg) from wrong
 
 
 def _pad(numbers: pa.StringArray) -> pa.StringArray:

@@ -7,8 +7,6 @@ page (edition of 2021-01-06), and the Common Data Model (2025-01-10), in which t
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +16,7 @@ from airflow_provider_interactions.errors import UNREADABLE
 from airflow_provider_interactions.rejects import ANOTHER_CONTACT
 from airflow_provider_interactions.vendors.dynamics_marketing.vocabulary import map_type
 from airflow_provider_interactions.vendors.shared.columns import map_words
+from airflow_provider_interactions.vendors.shared.dataverse import read_time
 from airflow_provider_interactions.vendors.shared.guids import (
     are_placeholders,
     spell_guids,
@@ -66,12 +65,3 @@ def _read_any(value: msgspec.Raw) -> str | None:
         return read_text(value)
     except UNREADABLE:
         return bytes(value).decode("utf-8", "replace")
-
-
-def read_time(text: str) -> datetime:
-    """An ISO 8601 time; without a zone it is in UTC. Raises ValueError."""
-    try:
-        return msgspec.convert(text, datetime)
-    except msgspec.ValidationError as wrong:
-        msg = "no ISO 8601 time"
-        raise ValueError(msg) from wrong

@@ -13,9 +13,9 @@ from airflow_provider_interactions.contract import Page, Response
 from airflow_provider_interactions.errors import UNREADABLE, BadResponse, RecordRejected
 from airflow_provider_interactions.instants import Instants
 from airflow_provider_interactions.vendors.dynamics_marketing import errors
-from airflow_provider_interactions.vendors.dynamics_marketing.mapping import read_time
 from airflow_provider_interactions.vendors.shared import encoding, json
 from airflow_provider_interactions.vendors.shared.columns import read_instants
+from airflow_provider_interactions.vendors.shared.dataverse import read_time
 
 #: How a member says that it says nothing.
 _NOTHING = (b"null", b'""', b"false", b"0")
