@@ -60,7 +60,8 @@ def _erase(job, command):
     """Erase people of the job's vendor, or of several, given by vendor, as the operator does; also from targets."""
     several = isinstance(command["erase"], dict)
     gone = command["erase"] if several else {job.vendor.name: command["erase"]}
-    people = {name: [VENDORS[name].contact(text) for text in texts] for name, texts in gone.items()}
+    kind = command["spec"]["kind"]
+    people = {name: [VENDORS[name].contact(text, kind) for text in texts] for name, texts in gone.items()}
     more = {"now": datetime.fromisoformat(command["now"])} if "now" in command else {}
     name, tables = command.get("name", "mine"), open_targets(command.get("targets", {}))
     erasure.erase_people(job.lake, people, tables, approved_by="Ada", name=name, keep=several, **more)
