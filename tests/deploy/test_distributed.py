@@ -2,8 +2,8 @@
 
 All services of docker-compose.yaml run as processes of this machine (native.py). The lake's store stands behind a
 proxy that refuses a part of all requests. One worker is killed in the middle of an extraction and does not come back.
-Redis and the API server are restarted. In the end the table must equal what the sandbox knows, and the vendors must
-have been asked hardly more than once.
+Redis and the API server are restarted. Each window of one vendor is normalized by two tasks. In the end the table must
+equal what the sandbox knows, and the vendors must have been asked hardly more than once.
 """
 
 import itertools
@@ -11,6 +11,7 @@ import json
 import random
 import re
 import time
+from collections import Counter
 
 import psycopg
 import pytest
@@ -51,6 +52,9 @@ REPEATED = 0.05
 
 OPTIONS = {"luminate_online": {"group_id": "1001"}}
 
+#: The vendor of which two tasks extract each window, and two tasks normalize it: one for each half of the contacts.
+HALVED = "luminate_online"
+
 COLUMNS = [
     *("contact_id", "interaction_id", "native_type", "status", "subject"),
     *("campaign_id", "campaign_name", "message_id", "count"),
@@ -58,7 +62,10 @@ COLUMNS = [
 
 
 class Week(Stack):
-    """The stack with DAGs that wait for a backfill, slow vendors, and a proxy before the store."""
+    """The stack with DAGs that wait for a backfill, slow vendors, and a proxy before the store.
+
+    One vendor's DAG normalizes each window in parts, by mapped tasks.
+    """
 
     def __init__(self, file, folder):
         super().__init__(file, folder)
@@ -70,9 +77,7 @@ class Week(Stack):
     def _copy_image(self, container):
         super()._copy_image(container)
         for dags in container.folder.glob("airflow/dags/sandbox.py"):
-            text = dags.read_text()
-            assert "catchup=True" in text
-            dags.write_text(text.replace("catchup=True", "catchup=False"))
+            dags.write_text(change_dags(dags.read_text()))
 
     def ask_sandbox(self, path):
         response = requests.get(f"http://127.0.0.1:{self.ports['8765']}/_sandbox/{path}", timeout=30)
@@ -93,6 +98,14 @@ class Week(Stack):
     def has_process(self, worker, task):
         """Whether a worker runs a task. Airflow puts the id of the task instance into the title of its process."""
         return any(task["id"] in title for title in self.containers[worker].processes.values())
+
+
+def change_dags(text):
+    """The DAGs of the Compose file as this test needs them."""
+    vendor = f'"{HALVED}": {{'
+    assert text.count("catchup=True") == text.count(vendor) == 1
+    text = text.replace("catchup=True", "catchup=False")
+    return text.replace(vendor, f'{vendor}"batch_size": 10, "normalize_files": 1, ')
 
 
 def count_requests(stats):
@@ -205,6 +218,14 @@ def test_both_workers_did_work_and_one_was_struck(ended, stack):
     tries = {(task["dag_run_id"], task["map_index"]): task["try_number"] for task in ended.list_extractions("success")}
     assert ended.struck
     assert all(tries[task["dag_run_id"], task["map_index"]] > 1 for task in ended.struck)
+
+
+def test_two_tasks_normalized_each_window_of_one_vendor(ended):
+    runs = {run["dag_run_id"] for run in ended.list_runs() if run["dag_id"] == f"sandbox_{HALVED}"}
+    tasks = ended.list_tasks(f"sandbox_{HALVED}", state="success")
+    parts = Counter(task["dag_run_id"] for task in tasks if task["task_id"] == "normalize_parts")
+    assert parts == dict.fromkeys(runs, 2)
+    assert len(runs) == len(DAYS)
 
 
 def test_the_page_says_what_the_processes_ran_with(ended, stack):
