@@ -231,6 +231,7 @@ def test_an_empty_record_among_others_is_not_dropped_in_silence():
     ("fields", "expected"),
     [
         ({"count": " 7 "}, {"count": 7}),
+        ({"count": "7.0", "interactionTypeId": "1.0E3"}, {"count": 7, "native_type": "1000"}),
         ({"count": "-1"}, {"count": -1}),
         ({"count": ""}, {}),
         ({"subject": "  \n "}, {}),
@@ -424,13 +425,16 @@ def test_what_is_no_instant_is_landed_and_then_rejected(text):
         (b'{"a":' * 100_000, "neither a readable XML element nor a JSON object"),
         (b'{"a":' * 600 + b"1" + b"}" * 600, "neither a readable XML element nor a JSON object"),
         (b"<i>" + b"<a>" * 50 + b"</a>" * 50 + b"</i>", "neither a readable XML element nor a JSON object"),
+        (b'{"interactionId":"1","subject":"a","subject":"b"}', "names a member twice"),
+        (b'{"interactionId":"1", "note": {"text":"a", "te\\u0078t" :"b"}}', "names a member twice"),
+        (json.dumps(row(1, interaction=row(2))).encode(), "the record holds another record"),
         (json.dumps(row(1, interactionId=None)).encode(), "interactionId is missing"),
         (json.dumps(row(1, interactionId=["1", "2"])).encode(), "interactionId is not text"),
         (json.dumps(row(1, creationDate=None)).encode(), "creationDate is missing"),
         (json.dumps(row(1, interactionTypeId=None)).encode(), "interactionTypeId is missing"),
         (json.dumps(row(1, count="many")).encode(), "count is not a 32-bit number"),
         (json.dumps(row(1, count="2147483648")).encode(), "count is not a 32-bit number"),
-        (json.dumps(row(1, count="1e3")).encode(), "count is not a 32-bit number"),
+        (json.dumps(row(1, count="1.5")).encode(), "count is not a 32-bit number"),
         (json.dumps(row(1, note="text")).encode(), "note is not an object"),
         (
             json.dumps(row(1, note={"modifiedDate": "x"})).encode(),
@@ -481,6 +485,15 @@ def test_any_bytes_are_a_row_or_a_rejection(payload):
         b'{"getUserInteractionsResponse":{"interaction":[{"interactionId":"1"}],"error":"late"}}',
         b"<getUserInteractionsResponse><page><interaction/></page></getUserInteractionsResponse>",
         b"<getuserinteractionsresponse/>",
+        # Texts that may report a failure, names that come twice, lists of nothing, lists in lists.
+        b"<getUserInteractionsResponse>sorry</getUserInteractionsResponse>",
+        b"<getUserInteractionsResponse><interaction><a/></interaction>sorry</getUserInteractionsResponse>",
+        b"<getUserInteractionsResponse><status>failed</status></getUserInteractionsResponse>",
+        b'{"getUserInteractionsResponse":{"errorMessage":"m"}}',
+        b'{"getUserInteractionsResponse":{"content":"m"}}',
+        b'{"getUserInteractionsResponse":{"interaction":{"a":"1"},"interact\\u0069on":{"a":"2"}}}',
+        b'{"getUserInteractionsResponse":{"x":"2","x":"1","interaction":{"a":"1"}}}',
+        *(b'{"getUserInteractionsResponse":{"interaction":[%s]}}' % one for one in (b"{}", b"null", b"[]", b"[{}]")),
     ],
 )
 def test_a_body_of_another_shape_is_refused(body):

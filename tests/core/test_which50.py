@@ -259,6 +259,7 @@ def test_no_content_is_an_empty_history():
         b"<ArrayOfContact/>",
         b"<ArrayOfstring><string>x</string></ArrayOfstring>",
         b"<ArrayOfContactInteraction>sorry</ArrayOfContactInteraction>",
+        xml_list(as_xml(RECORD), "sorry", as_xml(RECORD)),
         b'<ArrayOfContactInteraction xmlns:i="http://www.w3.org/2001/XMLSchema-instance" i:nil="true"/>',
         xml_list("<Page>" + as_xml(RECORD) + "</Page>"),
         xml_list("<ContactInteraction>" + as_xml(RECORD) + "</ContactInteraction>"),
@@ -511,6 +512,17 @@ def test_what_cannot_be_a_row_is_landed_and_rejected(fields, reason):
     assert len(page.records) == 1
     with pytest.raises(RecordRejected, match=reason):
         rows(page)
+
+
+def test_what_is_in_a_record_of_xml_is_a_row_or_rejected_whole():
+    inner = as_xml({**RECORD, "Id": 99})
+    odd = as_xml(RECORD).replace("</ContactInteraction>", f"{inner}</ContactInteraction>")
+    with pytest.raises(RecordRejected, match="holds another record"):
+        map_one(read(xml_list(odd, as_xml(RECORD)))[0].records[0])
+    more = "between<Owner>a<b>c</b><DateTime>d</DateTime></Owner><At><DateTime>d</DateTime></At></ContactInteraction>"
+    (record,) = read(xml_list(as_xml(RECORD).replace("</ContactInteraction>", more)))[0].records
+    found = json.loads(map_one(record).attributes)
+    assert found == {"content": "between", "Owner": {"b": "c", "DateTime": "d", "content": "a"}, "At": "d"}
 
 
 def test_an_absent_time_is_missing():

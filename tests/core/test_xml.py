@@ -218,7 +218,10 @@ def test_many_records_across_the_parsers_chunks():
         ("<a/>", None),
         ("<a></a>", None),
         ("<a> </a>", " "),
-        ('<a i:nil="true">x</a>', None),
+        ('<a i:nil="true">x</a>', "x"),
+        ('<a i:nil="true"> <b>1</b></a>', {"b": "1"}),
+        ("<a>x<b>1</b> y<c/>z</a>", {"b": "1", "c": None, "content": "x yz"}),
+        ("<a><b>1</b> <content>2</content>y</a>", {"b": "1", "content": ["2", " y"]}),
         ('<a i:nil="1"/>', None),
         ('<a i:nil="false">x</a>', "x"),
         ("<a><b>1</b> <c/></a>", {"b": "1", "c": None}),
@@ -234,9 +237,16 @@ def test_plain_values(body, value):
 
 
 def test_small_helpers():
-    element = xml.parse(f'<a {NS}><b>1</b><c i:nil="true">2</c><d/></a>'.encode(), "the answer")
+    element = xml.parse(f'<a {NS}><b>1</b><c i:nil="true"> </c><d/></a>'.encode(), "the answer")
     assert xml.read_text(xml.find_child(element, "b")) == "1"
     assert [xml.read_text(xml.find_child(element, name)) for name in "cdx"] == [None, None, None]
+
+
+@pytest.mark.parametrize("body", ["<r>x{0}{0}</r>", "<r>{0}x{0}</r>", "<r>{0}{0}x</r>", "<r>{0}<o/>x{0}</r>"])
+@pytest.mark.parametrize("record", ["<i/>", "<i><n>1</n>t</i>", "<i>&bad;</i>"])
+def test_text_between_records_is_said(body, record):
+    found = [xml.split(text.format(record).encode(), "i", "it", str) for text in (body, body.replace("x", "\n "))]
+    assert [(len(one.records), one.has_text) for one in found] == [(2, True), (2, False)]
 
 
 texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20)

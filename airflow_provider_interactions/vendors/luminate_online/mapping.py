@@ -41,8 +41,9 @@ def map_records(raw: pa.RecordBatch) -> Mapped:
     """Map a raw batch to canonical columns."""
     records = _PlainRecords(raw)
     _reject_others(records)
+    records.reject_nested("interaction")
     notes = _take_notes(records)
-    own_type = records.take_text("interactionTypeId")
+    own_type = records.spell_numbers(records.take_text("interactionTypeId"))
     types = records.require(pc.coalesce(own_type, records.asked_types), "interactionTypeId")
     created, subject = records.take_text("creationDate"), records.take_text("subject")
     cons_id = records.spell_numbers(records.peek_text("consId"))
@@ -60,7 +61,7 @@ def map_records(raw: pa.RecordBatch) -> Mapped:
             "action": pc.if_else(has_note, "noted", "other"),
             "native_type": types,
             "subject": subject,
-            "count": _read_counts(records, records.take_text("count")),
+            "count": _read_counts(records, records.spell_numbers(records.take_text("count"))),
             "updated_at": _find_last_edits(records, notes),
         }
     )
@@ -89,7 +90,7 @@ class _PlainRecords(Records):
     def _keep_object(self, place: int, record: Any) -> dict[str, Any]:
         if isinstance(record, dict):
             return record
-        self.reject(place, "the record is neither a readable XML element nor a JSON object")
+        self.reject(place, "the record is neither a readable XML element nor a JSON object, or it names a member twice")
         return {}
 
     def _join_rest(self) -> pa.StringArray:

@@ -6,15 +6,16 @@ Source: the page of getUserInteractions and the vendor's own JavaScript library 
 2026-11.
 
 The form of an empty answer is not published (unverified), so these count as one: the method's own root without content,
-with null, ``{}``, ``[]`` or an empty text, or with no member but plain texts. Whatever else has no records where the
-documentation puts them is refused: an error inside, another method's root, records on another level.
+with null, ``{}``, ``[]`` or an empty text, or with no member but numbers. Whatever else has no records where the
+documentation puts them is refused: an error or another text inside, another method's root, records on another level.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from json import loads
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -40,9 +41,13 @@ _HALF = re.compile(
 )
 #: Members of a response, in lower case, that say that the call failed.
 _FAILURES = frozenset({"error", "errors", "errorresponse", "exception", "fault", "code", "message"})
+#: Members that say nothing about records: what a conversion leaves of the root's attributes.
+_PLAIN = frozenset({"xmlns", "xmlns:xsi", "xsi:schemalocation", "schemalocation"})
+_NUMBER = re.compile(r"-?[0-9][0-9.,]*")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _CONTROL = re.compile(rb"[\x00-\x1f]")
 _DECODER = msgspec.json.Decoder(float_hook=str)  # no number passes through a float
+_ENCODER = msgspec.json.Encoder()
 
 
 class _Peeked(msgspec.Struct, gc=False, rename=None):
@@ -121,19 +126,22 @@ def tidy(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def read_number(value: Any, what: str) -> int | None:
-    """A count that the vendor declares, None if it declares none; raises BadResponse if it cannot be read."""
-    return None if value is None else json.read_count(value, what)
+def read_number(rest: Mapping[str, Any], name: str) -> int | None:
+    """A count that the vendor declares, its name in any case; None if it declares none.
+
+    Raises BadResponse if it cannot be read, or if there are several.
+    """
+    found = [value for key, value in rest.items() if key.lower() == name.lower() and value is not None]
+    return json.read_count(found[0] if len(found) == 1 else found, name) if found else None
 
 
 def _read_xml(response: Response, root: str, name: str, what: str, value: Callable[[Get], T]) -> Answer[T]:
     charset = read_charset(response.headers.get("content-type", ""))
     found = xml.split(response.body, name, what, lambda element: value(_make_getter(element)), charset)
     _check_root(xml.read_name(found.rest), root, what)
-    if xml.is_nil(found.rest):
+    if xml.says_nil(found.rest) or found.has_text:
         raise BadResponse(_describe_shape(what))
-    rest = tidy(xml.to_plain(found.rest))
-    return Answer(found.records, found.values, rest if isinstance(rest, dict) else {"text": rest} if rest else {})
+    return Answer(found.records, found.values, tidy(xml.to_plain(found.rest)) or {})
 
 
 def _make_getter(element: xml.Element) -> Get:
@@ -146,15 +154,13 @@ def _make_getter(element: xml.Element) -> Get:
 
 def _read_json(response: Response, root: str, name: str, what: str, value: Callable[[Get], T]) -> Answer[T]:
     body = to_utf8(response)
-    outer = _decode_as(body, dict[str, msgspec.Raw], what)
+    outer = _decode_members(body, what)
     found, content = next(iter(outer.items()), ("", msgspec.Raw()))
-    _refuse_repeated(body, bytes(content), found, what)
     if len(outer) != 1:
         raise BadResponse(_describe_shape(what))
     _check_root(found, root, what)
-    inner = {} if _BLANK.fullmatch(bytes(content)) else _decode_as(content, dict[str, msgspec.Raw], what)
+    inner = {} if _BLANK.fullmatch(bytes(content)) else _decode_members(content, what)
     listed = inner.pop(name, None)
-    _refuse_repeated(bytes(content), bytes(listed or b""), name, what)
     records = _list_records(listed, what)
     values = [value(get) for get in _make_json_getters(bytes(listed or b""), records)]
     return Answer(records, values, {key: read_fields(bytes(raw)) for key, raw in inner.items()})
@@ -164,7 +170,13 @@ def _list_records(raw: msgspec.Raw | None, what: str) -> list[bytes]:
     if raw is None:
         return []
     written = bytes(raw)
-    return [bytes(one) for one in _decode_as(written, list[msgspec.Raw], what)] if written[:1] == b"[" else [written]
+    if written[:1] != b"[":
+        return [written]
+    records = [bytes(one) for one in _decode_as(written, list[msgspec.Raw], what)]
+    # One element is no list in this format, so a list of one form of nothing is not one of them.
+    if any(one[:1] == b"[" for one in records) or (len(records) == 1 and _BLANK.fullmatch(records[0])):
+        raise BadResponse(_describe_shape(what))
+    return records
 
 
 def _make_json_getters(listed: bytes, records: Sequence[bytes]) -> Iterator[Get]:
@@ -198,13 +210,6 @@ def _check_root(found: str, root: str, what: str) -> None:
         raise BadResponse(_describe_shape(what))
 
 
-def _refuse_repeated(content: bytes, listed: bytes, name: str, what: str) -> None:
-    # If a key comes twice, a decoder keeps one value, and with it only some of the records.
-    key = b'"%s"' % name.encode()
-    if content.count(key) - listed.count(key) > 1:
-        raise BadResponse(_describe_shape(what))
-
-
 def _check_rest(answer: Answer[Any], name: str, what: str) -> None:
     """Refuse a response if its other members report a failure, or hold the records at another level."""
     for key, member in answer.rest.items():
@@ -214,6 +219,13 @@ def _check_rest(answer: Answer[Any], name: str, what: str) -> None:
         nested = isinstance(member, dict | list)
         if key.lower().startswith(name.lower()) or (nested and (not answer.records or _holds(member, name))):
             raise BadResponse(_describe_shape(what))
+        if not answer.records and not _is_plain(key, member):
+            raise BadResponse(f"{what} holds a text instead of records")
+
+
+def _is_plain(key: str, member: object) -> bool:
+    """Whether a member leaves no doubt that a response without records is empty: nothing, or a number."""
+    return member is None or key.lower() in _PLAIN or (isinstance(member, str) and bool(_NUMBER.fullmatch(member)))
 
 
 def _read_code(member: Any) -> str:
@@ -232,6 +244,16 @@ def _describe_shape(what: str) -> str:
     return f"{what} does not have the documented shape"
 
 
+def _decode_members(body: bytes | msgspec.Raw, what: str) -> dict[str, msgspec.Raw]:
+    """The members of an object, repaired if necessary; raises BadResponse, also for a name that comes twice."""
+    text = bytes(body)
+    try:
+        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except errors.UNREADABLE:
+        text = _mend(text)
+    return json.read_members(text, what)
+
+
 def _decode_as(body: bytes | msgspec.Raw, kind: Any, what: str) -> Any:
     try:
         return msgspec.json.decode(body, type=kind)
@@ -241,11 +263,23 @@ def _decode_as(body: bytes | msgspec.Raw, kind: Any, what: str) -> Any:
 
 def _decode(body: bytes, what: str) -> Any:
     for attempt in (bytes, _mend):
+        text = attempt(body)
         try:
-            return _DECODER.decode(attempt(body))
+            found = _DECODER.decode(text)
         except errors.UNREADABLE:
             continue
+        # The decoder keeps one of several members of a name. What it kept all of has its length, unless it has blanks.
+        if len(_ENCODER.encode(found)) != len(text):
+            loads(text, object_pairs_hook=_refuse_twice)
+        return found
     raise BadResponse(_describe_shape(what))
+
+
+def _refuse_twice(members: list[tuple[str, Any]]) -> None:
+    """Raise BadResponse if a name comes twice among the members of an object."""
+    if len({name for name, _ in members}) < len(members):
+        msg = "the record names a member twice"
+        raise BadResponse(msg)
 
 
 def _mend(body: bytes) -> bytes:

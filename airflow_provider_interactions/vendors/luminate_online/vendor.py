@@ -100,7 +100,7 @@ async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -
     people: set[str] = set()
     while not paging.ended:
         answer = await fetch(ask_page(query, window, paging), partial(_read_page, choose_method(query)))
-        total = responses.read_number(answer.rest.get("totalNumberResults"), "totalNumberResults")
+        total = responses.read_number(answer.rest, "totalNumberResults")
         people.update(filter(None, (spell_constituent(one.person) for one in answer.values)))
         if query.contact.kind in _RESOLVED:
             _refuse_several(people)
@@ -131,7 +131,7 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
         raise ConfigError(msg)
     form = {"group_id": str(options.group_id), "fields": "cons_id", "max_number": str(MAX_MEMBERS)}
     answer = await fetch(build_request("getGroupMembers", settings, form), _read_members)
-    got, total = len(answer.records), responses.read_number(answer.rest.get("total_number"), "total_number")
+    got, total = len(answer.records), responses.read_number(answer.rest, "total_number")
     if not got and total is None:
         msg = "the list has neither members nor their number, so that it does not say that the group is empty"
         raise BadResponse(msg)

@@ -73,6 +73,12 @@ class Records:
         """Reject a record, unless it is rejected already."""
         self.reasons.setdefault(row, reason)
 
+    def reject_nested(self, name: str) -> None:
+        """Reject the records that hold others, which would not become rows."""
+        for place, fields in enumerate(self.fields):
+            if name in fields:
+                self.reject(place, "the record holds another record")
+
     def reject_where(self, mask: pa.BooleanArray, reason: str) -> None:
         """Reject the records of a mask; null counts as no."""
         if pc.any(mask).as_py():

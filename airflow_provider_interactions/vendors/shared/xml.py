@@ -59,11 +59,15 @@ _BEYOND_LIMITS = 114  # libxml2's XML_ERR_RESOURCE_LIMIT
 
 @dataclass(frozen=True, slots=True)
 class Split(Generic[T]):
-    """A split document: each record's bytes, what was read from it, and the root without the records."""
+    """A split document: each record's bytes, what was read from it, and the root without the records.
+
+    ``has_text`` says whether there is text in the root, before, between or after the records.
+    """
 
     records: list[bytes]
     values: list[T]
     rest: Element
+    has_text: bool = False
 
 
 def parse(body: bytes, what: str, charset: str | None = None) -> Element:
@@ -109,9 +113,14 @@ def read_local_name(tag: str) -> str:
     return tag.rpartition("}")[2]
 
 
-def is_nil(element: Element) -> bool:
-    """Whether an element says xsi:nil."""
+def says_nil(element: Element) -> bool:
+    """Whether an element says xsi:nil, whatever is in it."""
     return element.get(NIL, "") in ("true", "1")
+
+
+def is_nil(element: Element) -> bool:
+    """Whether an element says xsi:nil, and has no content that contradicts it."""
+    return says_nil(element) and not len(element) and not (element.text or "").strip()
 
 
 def read_text(element: Element | None) -> str | None:
@@ -128,8 +137,9 @@ def to_plain(element: Element, levels: int = MAX_LEVELS) -> Any:
     """An element as plain values, by local names.
 
     Text becomes str; nil and empty elements become None. Children become a dict, with a list for those of one name.
-    Attributes without a namespace become keys of the dict, and the text next to them the key ``content`` (as converters
-    from XML to JSON do). Raises BadResponse for more levels or attributes than MAX_LEVELS and MAX_ATTRIBUTES.
+    Attributes without a namespace become keys of the dict, and the text next to them or to children the key ``content``
+    (as converters from XML to JSON do). Raises BadResponse for more levels than MAX_LEVELS, or more attributes than
+    MAX_ATTRIBUTES.
     """
     keys = element.keys()
     if levels == 0 or len(keys) > MAX_ATTRIBUTES:
@@ -147,8 +157,11 @@ def to_plain(element: Element, levels: int = MAX_LEVELS) -> Any:
             found[name] = value
     if not found:
         return element.text or None
-    if not len(element) and element.text:
-        found["content"] = element.text
+    if text := _join_text(element):
+        if "content" in found:
+            _add_another(found, "content", text)
+        else:
+            found["content"] = text
     return found
 
 
@@ -182,7 +195,7 @@ def _split(body: bytes, name: str, read: Callable[[Element], T]) -> Split[T]:
     records: list[bytes] = []
     values: list[T] = []
     events = etree.iterparse(BytesIO(body), events=("end",), tag=f"{{*}}{name}", **_SAFE)
-    done = None
+    done, has_text = None, False
     for _, element in events:
         parent = element.getparent()
         if parent is None or parent.getparent() is not None:
@@ -192,11 +205,19 @@ def _split(body: bytes, name: str, read: Callable[[Element], T]) -> Split[T]:
         element.clear(keep_tail=True)
         # The parser may still be writing behind this element, so only the one before can leave the tree.
         if done is not None:
+            has_text = has_text or bool((done.tail or "").strip())
             parent.remove(done)
         done = element
     if done is not None:
+        has_text = has_text or bool((done.tail or "").strip())
         events.root.remove(done)
-    return Split(records, values, events.root)
+    return Split(records, values, events.root, has_text or bool(_join_text(events.root).strip()))
+
+
+def _join_text(element: Element) -> str:
+    """The text in an element itself; empty if that is only the blanks between its children."""
+    text = "".join((element.text or "", *(sub.tail or "" for sub in element)))
+    return "" if len(element) and not text.strip() else text
 
 
 def _salvage(body: bytes, name: str, read: Callable[[Element], T]) -> Split[T] | None:
@@ -211,7 +232,7 @@ def _salvage(body: bytes, name: str, read: Callable[[Element], T]) -> Split[T] |
     if len(outline.records) != len(pieces.records):
         return None  # some lie deeper than below the root
     found = [_read_single(pieces, record, name, read) for record in pieces.records]
-    return Split([record for record, _ in found], [value for _, value in found], outline.rest)
+    return Split([record for record, _ in found], [value for _, value in found], outline.rest, outline.has_text)
 
 
 def _read_single(pieces: xml_repair.Pieces, record: bytes, name: str, read: Callable[[Element], T]) -> tuple[bytes, T]:

@@ -25,6 +25,7 @@ _PLACEHOLDERS = pa.array(["0", "-1", "-2147483648", "00000000-0000-0000-0000-000
 def map_records(raw: pa.RecordBatch) -> Mapped:
     """Map a raw batch to canonical columns."""
     records = Records(raw, responses.convert_xml)
+    records.reject_nested("ContactInteraction")
     records.fields = [responses.rename_members(fields) for fields in records.fields]
     types = records.require(records.take_text("Interaction"), "Interaction").dictionary_encode()
     at = records.require(records.take_instant("Occurred", responses.read_time), "Occurred")

@@ -43,6 +43,9 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\
 #: Names of a record's members as the help page writes them.
 MEMBERS = ("Id", "Interaction", "Name", "Occurred", "Status", "CampaignId", "CampaignName")
 
+#: What .NET writes for a time in XML. The offset says only how to display it.
+_TIME_MEMBERS = frozenset(("DateTime", "OffsetMinutes"))
+
 _KNOWN = {name.lower(): name for name in MEMBERS}
 _DOCUMENTED = frozenset(MEMBERS)
 
@@ -140,8 +143,7 @@ def _split(response: Response, name: str, what: str, read: Any) -> xml.Split[Any
     root = xml.read_name(found.rest)
     if root == "Error":
         raise BadResponse(_describe_error(what))
-    others = len(found.rest) or (found.rest.text or "").strip()
-    if root != f"ArrayOf{name}" or xml.is_nil(found.rest) or others:
+    if root != f"ArrayOf{name}" or xml.says_nil(found.rest) or len(found.rest) or found.has_text:
         raise BadResponse(_describe_shape(what))
     return found
 
@@ -218,7 +220,7 @@ def _to_json(element: xml.Element) -> bytes | None:
     for name, value in fields.items():
         # As JSON would have it: a time is text, an element without content is empty text, only i:nil is null.
         if isinstance(value, dict):
-            fields[name] = value.get("DateTime", value)
+            fields[name] = value["DateTime"] if _TIME_MEMBERS >= value.keys() >= {"DateTime"} else value
         elif value is None:
             fields[name] = None if xml.is_nil(xml.find_child(element, name)) else ""
     return msgspec.json.encode(fields)
