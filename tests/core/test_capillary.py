@@ -251,6 +251,14 @@ def success(**more):
             '{"interaction": [{"name": "email", "messageList": null}]}',
             '{"interaction": [{"name": "email"}]}',
             '{"interaction": [{"name": "survey", "count": 2, "surveys": [{"sentDate": "02-01-2026 10:00:00"}]}]}',
+            '{"interaction": [], "error": {"code": 1}}',
+            '{"interaction": [], "success": false}',
+            '{"interaction": [], "Errors": ["x"]}',
+            '{"interaction": [], "status": "failed"}',
+            '{"interaction": [], "Interaction": [{"name": "sms", "messageList": [{"sentDate": "x"}]}]}',
+            '{"interaction": [{"name": "email", "count": 0, "messagelist": [{"sentDate": "x"}]}]}',
+            '{"interaction": [{"name": "email", "count": 0, "messageList": [], "items": {"item": {"time": "x"}}}]}',
+            '{"interaction": [{"name": "survey", "surveyList": [[{"sent_time": "x"}]]}]}',
             '{"interaction": null}',
             '{"interaction": "null"}',
             '{"warnings": []}',
@@ -637,6 +645,9 @@ def test_fewer_messages_than_the_vendor_counts_are_incomplete():
     with pytest.raises(Incomplete, match="1 channels of one customer"):
         read(body)
     assert ids(read(body, check_counts=False)[0]) == ids(read(body, type="sms")[0]) == ["1"]
+    twice = new(entry("sms", MESSAGE, {**MESSAGE, "id": 2}), {**entry("sms", {**MESSAGE, "id": 3}), "count": 2})
+    with pytest.raises(Incomplete, match="1 channels of one customer"):
+        read(twice)
 
 
 # Records
@@ -733,6 +744,7 @@ def test_a_message_without_an_id_gets_a_digest():
         ({"sentDate": "15-06-45837 02:56:40"}, "sentDate is not a time"),
         ({"sentDate": "31-02-2026 00:00:00"}, "sentDate is not a time"),
         ({"sentDate": 1767348000000}, "sentDate is not a time"),
+        ({"sentDate": "02-01-2026 10:00:00+05:60"}, "sentDate is not a time"),
         ({"sentDate": {}}, "sentDate is missing"),
         ({"sentDate": None}, "sentDate is missing"),
         ({"sentDate": "null"}, "sentDate is missing"),

@@ -40,6 +40,14 @@ _LISTLESS = frozenset({"survey", "missed_call", "tweet", "retweet", "like", "com
 _COUNTED_ONLY = _LISTLESS - {"survey", "missed_call"}
 
 
+#: Names, in lower case, of members that report a failure, and words of a flag that says so.
+_FAILURES = frozenset({"error", "errors", "exception", "fault"})
+_FLAGS = frozenset({"success", "status"})
+_NO = frozenset({b"false", b"no", b"0", b"failed", b"failure", b"error"})
+
+_HIDDEN = "the response has records where none are documented"
+
+
 class Body(msgspec.Struct):
     """The outermost level of either shape."""
 
@@ -82,6 +90,10 @@ class _Entry(msgspec.Struct):
     locs: Raw = ABSENT
 
 
+#: The members of a channel that are read.
+_READ = frozenset(("name", "type", "count", "messageList", "messages", "surveys", "locs"))
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One channel of a response.
@@ -106,7 +118,31 @@ def read_body(text: bytes) -> Body:
     found: Body = decode_as(text, Body)
     if is_nothing(found.response) and is_nothing(found.errors) and not bytes(found.interaction):
         raise BadResponse(SHAPELESS)
+    if bytes(found.interaction) and is_nothing(found.errors):
+        _refuse_failure(text)
     return found
+
+
+def _refuse_failure(text: bytes | Raw) -> None:
+    """Raise BadResponse if members beside the channels report a failure, or hold records."""
+    for name, value in decode_as(text, dict[str, Raw]).items():
+        is_error = name != "errors" and name.lower() in _FAILURES and not is_nothing(value)
+        if is_error or (name.lower() in _FLAGS and bytes(value).strip(b'"').lower() in _NO):
+            msg = "the response reports a failure beside its channels"
+            raise BadResponse(msg)
+        if name not in Body.__struct_fields__ and _hides_records(value):
+            raise BadResponse(_HIDDEN)
+
+
+def _hides_records(value: bytes | Raw, levels: int = 3) -> bool:
+    """Whether a member that is not read holds something with a time."""
+    for one in to_list(value) if levels else ():
+        if _has_time(one):
+            return True
+        members = decode_as(one, dict[str, Raw]).values() if one[:1] == b"{" else [one] if one[:1] == b"[" else ()
+        if any(_hides_records(member, levels - 1) for member in members):
+            return True
+    return False
 
 
 def list_entries(found: Body, *, check_counts: bool = True) -> Iterator[Entry]:
@@ -158,6 +194,8 @@ def _require_present(container: Raw) -> Raw:
 
 def _read_entry(raw: bytes, *, check_counts: bool) -> Entry:
     entry = decode_as(raw, _Entry)
+    if any(_hides_records(value) for name, value in decode_as(raw, dict[str, Raw]).items() if name not in _READ):
+        raise BadResponse(_HIDDEN)
     messages = to_list(entry.message_list) + to_list(unwrap(entry.messages, "message"))
     others = to_list(unwrap(entry.surveys, "survey")) + to_list(unwrap(entry.locs, "loc"))
     name, count = _read_name(entry), _read_count(entry.count)
@@ -185,7 +223,7 @@ def _refuse_unlisted(name: str, count: int | None, others: int, *, others_listed
 
 def _read_name(entry: _Entry) -> str:
     try:
-        return read_word(entry.name) or read_word(entry.type) or ""
+        return (read_word(entry.name) or read_word(entry.type) or "").strip()
     except UNREADABLE:
         raise BadResponse(SHAPELESS) from None
 

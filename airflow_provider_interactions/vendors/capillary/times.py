@@ -14,7 +14,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 _TIME = re.compile(
-    r"\s*(\d{1,4})-(\d{1,2})-(\d{1,4})[ T]+(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,9}))?\s*(Z|[+-]\d{2}:?\d{2})?\s*",
+    r"\s*(\d{1,4})-(\d{1,2})-(\d{1,4})[ T]+(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,9}))?\s*(Z|[+-]\d{2}:?[0-5]\d)?\s*",
     re.ASCII,
 )
 

@@ -103,9 +103,11 @@ async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -
     said: Counter[str] = Counter()
     async with aclosing(_read_answers(fetch, query)) as found:
         async for answer in found:
+            counts = Counter[str]()
             for entry in answer.entries:
                 got[entry.name] += len(entry.listed)
-                said[entry.name] = max(said[entry.name], entry.count or 0)
+                counts[entry.name] += entry.count or 0
+            said |= counts  # pages repeat a channel's count, but one response may have a channel twice
             for name, page in _split(answer, query.settings.time_zone, owners):
                 if name == vocabulary.REPEATED:
                     held.append(page)
