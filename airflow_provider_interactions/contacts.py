@@ -198,5 +198,5 @@ def check_contact(vendor: Vendor, value: object, kind: str, n: int) -> Contact:
         return vendor.contact(text, kind)
     except (ConfigError, UnicodeEncodeError) as error:
         why = error if isinstance(error, ConfigError) else "It is not a valid Unicode text."
-        msg = f"Contact {n} of the list cannot be asked for. {why}"
+        msg = f"Contact {n} of the list cannot be used. {why}"
         raise ConfigError(msg) from None

@@ -92,7 +92,7 @@ BROWSE = {
 }
 
 SUPPRESSION = {
-    "description": "Connection whose password is the key for hashes of erased people: at least 32 random characters.",
+    "description": "Connection with the key for hashes of erased people as password: at least 32 random characters.",
     "version_added": "0.1.0",
     "type": "string",
     "example": "interactions_suppression",
@@ -101,7 +101,7 @@ SUPPRESSION = {
 
 ENCRYPT_RAW = {
     "description": (
-        "Address of a folder, outside of the lake, with a key for each contact, by which raw records are encrypted: on "
+        "Address of a folder outside of the lake, for the keys that encrypt raw records, one for each contact: on "
         "a disk that all workers share, or on S3. Empty: raw records are stored as the vendor sends them."
     ),
     "version_added": "0.1.0",
@@ -112,8 +112,8 @@ ENCRYPT_RAW = {
 
 ENCRYPTION = {
     "description": (
-        "Connection whose password is the master key for encrypted raw records: at least 32 random characters. Former "
-        "master keys are the list former of its extra."
+        "Connection with the master key for encrypted raw records as its password: at least 32 random characters. The "
+        "list former in its extra has former master keys."
     ),
     "version_added": "0.1.0",
     "type": "string",
@@ -122,7 +122,7 @@ ENCRYPTION = {
 }
 
 REDSHIFT_ROLE = {
-    "description": "ARN of the IAM role by which Redshift reads the lake. Default: the cluster's default role.",
+    "description": "ARN of the IAM role that Redshift uses to read the lake. Default: the cluster's default role.",
     "version_added": "0.1.0",
     "type": "string",
     "example": "arn:aws:iam::123456789012:role/lake-reader",
@@ -132,7 +132,7 @@ REDSHIFT_ROLE = {
 POOLS = {
     "description": (
         "Whether pipelines run the tasks that call a vendor in the Airflow pool named like the connection, for "
-        "example which50_default. Create the pools first: Airflow does not run a task whose pool is missing."
+        "example which50_default. Create the pools first: Airflow does not run a task if its pool is missing."
     ),
     "version_added": "0.1.0",
     "type": "boolean",

@@ -30,12 +30,12 @@ RAW = pa.schema(
         _field("account", WORD, "the organisation: the connection's host unless set", null=False),
         _field("contact_id", pa.string(), "the contact's identifier at the vendor", null=False),
         _field("contact_id_kind", WORD, "contact_id, email, mobile and the like, or a word of the vendor", null=False),
-        _field("asked_type", WORD, "the interaction type asked for; empty for all types", null=False),
+        _field("asked_type", WORD, "the requested interaction type; empty for all types", null=False),
         _field("context", WORD, "JSON: what the response says outside the record", null=False),
         _field("occurred_at", INSTANT, "when it happened; null if the record has no readable time"),
         _field("payload", pa.binary(), "the record, byte for byte", null=False),
         _field("extracted_at", INSTANT, "one value per extraction", null=False),
-        _field("window_start", INSTANT, "start of the window asked for", null=False),
+        _field("window_start", INSTANT, "start of the requested window", null=False),
         _field("window_end", INSTANT, "its end, exclusive", null=False),
     ]
 )
@@ -122,7 +122,7 @@ LEDGER = pa.schema(
         _field("rejects", pa.int64(), "records of the window that cannot be read"),
         _field("alerts", pa.int64(), "unusual things about the window, of a step that looks for them"),
         _field("contacts", pa.int64(), "contacts asked, of an extraction or a request"),
-        *(_field(name, pa.int64(), f"contacts whose outcome is {name}") for name in OUTCOME_WORDS),
+        *(_field(name, pa.int64(), f"contacts with the outcome {name}") for name in OUTCOME_WORDS),
         _field("dag_id", pa.string(), "the DAG"),
         _field("run_id", pa.string(), "the run, or a digest of its id if a person chose it"),
         _field("task_id", pa.string(), "the task"),

@@ -84,7 +84,7 @@ class Target(Protocol):
 
 
 def load_window(lake: Lake, manifest: Manifest, target: Target) -> tuple[Manifest, Loaded]:
-    """Load the currently published version of a normalized window. Start again if another run replaces it meanwhile.
+    """Load the currently published version of a normalized window. Start again if another run replaces it.
 
     Returns the manifest of the loaded version. Raises LoadError (the table is unchanged), and Unreconciled if an
     extraction with other options or contacts has replaced the window.

@@ -58,8 +58,8 @@ def match_accounts(
             found[key].append(identity.contact)
         unreached[identity.vendor] = unreached.get(identity.vendor, 0) + (not fitting)
     gaps = [
-        f"{read_about(vendor).title}: {pluralize(n, 'identifier')} in the map of identities not asked for, because no "
-        "connection of this request leads to the account."
+        f"{read_about(vendor).title}: {pluralize(n, 'identifier')} in the map of identities "
+        f"{'was' if n == 1 else 'were'} not used, because no connection of this request leads to its account."
         for vendor, n in unreached.items()
         if n
     ]

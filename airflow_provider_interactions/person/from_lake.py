@@ -155,4 +155,4 @@ def _find_older(rows: pa.Table, vendor: Vendor) -> list[int]:
 
 def _describe(first: datetime, last: datetime) -> str:
     when = f"at {zulu(first)}" if first == last else f"between {zulu(first)} and {zulu(last)}"
-    return f"Answered from the lake, whose windows cover the period. They were read from the vendor {when}."
+    return f"The answer comes from the lake: its windows cover the period. They were read from the vendor {when}."

@@ -156,14 +156,14 @@ def _check_row(row: Mapping[str, str]) -> Identity:
     """A row as an identifier that can be asked for."""
     vendor = VENDORS.get(row["vendor"])
     if vendor is None:
-        msg = f"The map of identities has a row of this person whose vendor is none of: {', '.join(VENDORS)}."
+        msg = f"In the map of identities, a row of this person has an unknown vendor. Known are: {', '.join(VENDORS)}."
         raise ConfigError(f"{msg} Correct the map.")
     kind, kinds = row["kind"] or vendor.about.person_kinds[0], vendor.about.person_kinds
     if kind not in kinds:
-        msg = f"The map of identities has a row of this person at {vendor.name} whose kind is none of: "
+        msg = f"In the map of identities, a row of this person at {vendor.name} has an unknown kind. Known are: "
         raise ConfigError(f"{msg}{', '.join(kinds)}. Correct the map.")
     contact = read_contact(vendor, row["identifier"], kind)
     if contact is None:
-        msg = f"The map of identities has a row of this person at {vendor.name} whose identifier is not a valid {kind}."
+        msg = f"In the map of identities, the identifier of this person at {vendor.name} is not a valid {kind}."
         raise ConfigError(f"{msg} Correct the map.")
     return Identity(vendor.name, row["account"] or None, contact)

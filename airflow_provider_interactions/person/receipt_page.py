@@ -15,7 +15,7 @@ STATES = {
     "running": "The erasure is under way, or it was interrupted. Until it has ended, something may be left.",
     "complete": "Everything was removed, and the search found no identifier.",
     "found": "Everything of these people was removed. Rows of other people name them; the search counts these rows.",
-    "failed": "Something is left, for the reasons below. Run the erasure again when they are mended.",
+    "failed": "Something is left, for the reasons below. Correct them, and run the erasure again.",
 }
 
 TITLE = "Receipt of an erasure"

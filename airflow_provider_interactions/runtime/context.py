@@ -41,7 +41,7 @@ UNDATED = (
 )
 
 NOT_OVER = (
-    "Give the DAG's CronPartitionTimetable run_offset=-1, so that a run processes the partition that has just ended. "
+    "Give the DAG's CronPartitionTimetable run_offset=-1. A run then processes the partition that has just ended. "
     "End backfills with the last partition that is over."
 )
 

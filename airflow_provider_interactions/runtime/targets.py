@@ -53,8 +53,8 @@ def _use_token(connection: Connection, hook: Any) -> None:
         connection.login, connection.password, connection.port = hook.get_iam_token(connection)
     except (AirflowException, ImportError) as missing:
         msg = (
-            f"The extra iam of connection {connection.conn_id} asks for a token, and there is none: {missing} Mend "
-            "that, or remove the extra and set a password."
+            f"The extra iam of connection {connection.conn_id} asks for a token, but there is none: {missing} "
+            "Correct that, or remove the extra and set a password."
         )
         raise ConfigError(msg) from missing
     connection.extra = json.dumps({**connection.extra_dejson, "iam": False})

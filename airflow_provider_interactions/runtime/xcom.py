@@ -27,7 +27,7 @@ def describe_window(batches: Sequence[Manifest]) -> Sequence[str]:
 
 
 WHAT_TO_DO = (
-    "Schedule the DAG on an asset of this package, preferably with PartitionedAssetTimetable, so that each window has "
+    "Schedule the DAG on an asset of this package, preferably with PartitionedAssetTimetable: then each window has "
     'its own run. Or pass the manifest to the operator, or give the run the param {"manifest": "raw/…/manifest.json"}.'
 )
 

@@ -37,7 +37,7 @@ def erase(
         list[str] | None, typer.Option(help="Account that a table has, and the lake has no longer; may be repeated.")
     ] = None,
     policy_key: Annotated[
-        list[str] | None, typer.Option(help="Connection of a key by which a policy has hashed contacts.")
+        list[str] | None, typer.Option(help="Connection of a key that a policy has hashed contacts with.")
     ] = None,
     approved_by: Annotated[
         str | None, typer.Option(help="Who approved it, for the receipt. Default: the user of this machine.")

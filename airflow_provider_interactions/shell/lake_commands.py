@@ -49,9 +49,10 @@ def extract(
     width: Width = "1d",
     time_zone: TimeZone = None,
     missing: Missing = False,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Fetch histories again, whatever their age.")] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Fetch all histories again, also new ones.")] = False,
     on_missing: Annotated[
-        Literal["record", "allow", "fail"], typer.Option(help="What to do about contacts that the vendor lacks.")
+        Literal["record", "allow", "fail"],
+        typer.Option(help="What to do about contacts that the vendor does not know."),
     ] = "record",
     rejects_share: RejectsShare = None,
     max_requests: MaxRequests = None,

@@ -137,7 +137,7 @@ def test_query_is_read_as_a_stream(database):
         ({"contacts_sql": "SELECT 1", "contacts_conn_id": "odd"}, "of type odd. Install the provider of that type"),
         ({"contacts_sql": "SELECT share + 0.5 FROM people"}, "but of type float"),
         ({"contacts_sql": "CREATE TABLE other (x)"}, "contacts_sql returned no result set"),
-        ({"contacts_sql": "SELECT 'ann@example.org'"}, "Contact 1 of the list cannot be asked for"),
+        ({"contacts_sql": "SELECT 'ann@example.org'"}, "Contact 1 of the list cannot be used"),
     ],
 )
 def test_query_that_cannot_be_used(read_list, database, monkeypatch, arguments, what):

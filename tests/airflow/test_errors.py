@@ -193,7 +193,7 @@ def test_bare_cron_string_says_what_to_write(lake):
 def test_contact_that_is_no_guid_is_named_by_its_place_not_its_text(lake, people):
     cause, message = failing(extraction(lake, [people[0], "ann@example.org"]))
     assert type(cause) is errors.ConfigError
-    assert message.startswith("Contact 2 of the list cannot be asked for. dynamics_marketing: ")
+    assert message.startswith("Contact 2 of the list cannot be used. dynamics_marketing: ")
     assert "GUID" in message
     assert WINDOW in message
     assert "ann@" not in message

@@ -207,7 +207,7 @@ WRONG = {
         {"contacts": [f"{1:032x}"], "time_zone": "Vienna"},
         "time_zone 'Vienna' is not an IANA time zone. Write for example Europe/Vienna",
     ),
-    "no GUID": ({"contacts": ["ann@example.org"]}, "Contact 1 of the list cannot be asked for"),
+    "no GUID": ({"contacts": ["ann@example.org"]}, "Contact 1 of the list cannot be used"),
     "another vendor's kind": (
         {"contacts": ["1"], "kind": "email"},
         "dynamics_marketing cannot look contacts up by email. Use one of: contact_id (default: contact_id).",

@@ -230,7 +230,7 @@ def test_a_contact_asked_for_twice_is_still_one_contact(rig, tools):
     ids = [contact.id for contact in rig.contacts(2)]
     spelled = [ids[0], ids[1].upper(), f"{{{ids[0]}}}", ids[1].replace("-", "")]
     assert contacts.check_contacts(tools.vendor, spelled) == [Contact(ids[0]), Contact(ids[1])]
-    with pytest.raises(ConfigError, match="Contact 2 of the list cannot be asked for"):
+    with pytest.raises(ConfigError, match="Contact 2 of the list cannot be used"):
         contacts.check_contacts(tools.vendor, [ids[0], "ann@example.org"])
 
 

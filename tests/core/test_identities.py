@@ -135,11 +135,17 @@ class TestTheMap:
         [
             (
                 ("p1", "acme", None, None, "secret-1"),
-                "whose vendor is none of: dynamics_journeys, dynamics_marketing, ",
+                "has an unknown vendor. Known are: dynamics_journeys, dynamics_marketing, ",
             ),
-            (("p1", "which50", None, "email", "secret-1"), "at which50 whose kind is none of: contact_id"),
-            (("p1", "dynamics_marketing", None, None, "secret-1"), "identifier is not a valid contact_id"),
-            (("p1", "dynamics_marketing", None, None, None), "identifier is not a valid contact_id"),
+            (("p1", "which50", None, "email", "secret-1"), "at which50 has an unknown kind. Known are: contact_id"),
+            (
+                ("p1", "dynamics_marketing", None, None, "secret-1"),
+                "identifier of this person at dynamics_marketing is not a valid contact_id",
+            ),
+            (
+                ("p1", "dynamics_marketing", None, None, None),
+                "identifier of this person at dynamics_marketing is not a valid contact_id",
+            ),
         ],
     )
     def test_a_row_of_the_person_that_cannot_be_used_is_refused(self, write, row, message):
@@ -266,8 +272,8 @@ class TestAccounts:
         assert {key: len(contacts) for key, contacts in asked.items()} == {self.KEYS[0]: 2, self.KEYS[1]: 1}
         assert gaps == [
             (
-                "Dynamics 365 Marketing: 1 identifier in the map of identities not asked for, because no connection of "
-                "this request leads to the account."
+                "Dynamics 365 Marketing: 1 identifier in the map of identities was not used, because no connection of "
+                "this request leads to its account."
             )
         ]
 

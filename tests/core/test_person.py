@@ -327,7 +327,7 @@ def test_a_lake_may_be_an_object_store(sandbox, people, ask):
 
 
 WRONG = {
-    "no GUID": ({"ids": [STRANGER, "ann@example.org"]}, r"Contact 2 of the list cannot be asked for.*GUID"),
+    "no GUID": ({"ids": [STRANGER, "ann@example.org"]}, r"Contact 2 of the list cannot be used.*GUID"),
     "another kind": ({"ids": [STRANGER], "kind": "email"}, "Contact 1 of the list"),
     "nobody": ({"ids": []}, "Give at least one identifier"),
     "too many": ({"ids": (f"{n:032x}" for n in range(501))}, "501 contacts are more than the 500"),

@@ -117,7 +117,7 @@ def test_a_wrong_identifier_fails_at_once_and_says_why(connected):
     run, told = trigger(connected, vendor="dynamics_marketing", contacts=["somebody@example.com"])
     assert told["state"] == "failed", told
     said = str(tasklog.build_error(connected.logs, Attempt(REQUESTS, run, "answer", -1, 1)))
-    assert "Contact 1 of the list cannot be asked for" in said
+    assert "Contact 1 of the list cannot be used" in said
     assert "must be given as the GUID of its contactid" in said
     assert "somebody@example.com" not in said
     path = f"dags/{REQUESTS}/dagRuns/{quote(run, safe='')}/taskInstances/answer"

@@ -139,7 +139,7 @@ class Paging:
         """Count a page that came before: new rows may precede it, or the server ignores the offset."""
         self.repeats += 1
         if self.repeats > MOST_REPEATS:
-            msg = "the vendor sends the same page again and again, whatever the offset, so the pages would never end"
+            msg = "the vendor sends the same page for every offset, so the pages would never end"
             raise Stalled(msg)
 
     def _move_on(self, got: int) -> None:

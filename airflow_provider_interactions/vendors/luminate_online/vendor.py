@@ -133,7 +133,7 @@ async def contacts(fetch: Fetch, settings: Settings, options: Options) -> AsyncG
     answer = await fetch(build_request("getGroupMembers", settings, form), _read_members)
     got, total = len(answer.records), responses.read_number(answer.rest, "total_number")
     if not got and total is None:
-        msg = "the list has neither members nor their number, so that it does not say that the group is empty"
+        msg = "the list has neither members nor their number, so it is not known whether the group is empty"
         raise BadResponse(msg)
     if got < total if total is not None else got >= MAX_MEMBERS:
         msg = (
