@@ -7,7 +7,7 @@
     ├── VendorError              carries vendor, path, status, code
     │   ├── AuthRejected         refused, also with a fresh token     fail now
     │   ├── RequestRejected      other 4xx: the call itself is wrong  fail now
-    │   ├── ServiceRemoved       the endpoint is gone for good        fail now
+    │   ├── ServiceRemoved       the endpoint no longer exists        fail now
     │   ├── ContactError         one contact; the others continue     recorded, or failed by policy
     │   │   ├── ContactNotFound  the vendor does not know it
     │   │   ├── ContactDeleted   the vendor erased it
@@ -111,7 +111,7 @@ class ContactDeleted(ContactError):
 
 
 class ContactFailed(ContactError):
-    """The vendor cannot answer for this contact, for example because its identifier fits several people."""
+    """The vendor cannot answer for this contact, for example because its identifier matches several people."""
 
 
 class ContactUnanswered(ContactFailed):

@@ -1,4 +1,4 @@
-"""The choices of a trigger form, as plain data, so that a DAG file does not import the vendors' code."""
+"""The choices of a trigger form, as plain data. A DAG file that uses them does not import the vendors' code."""
 
 from __future__ import annotations
 

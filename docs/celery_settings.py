@@ -40,8 +40,8 @@ SECRETS = (
     Option(
         "core",
         "fernet_key",
-        "one everywhere, kept for good",
-        "else components cannot read connections, nor can a component that was made anew",
+        "the same everywhere; never lose it",
+        "else components cannot read the connections in the database",
     ),
     Option("api", "secret_key", "one everywhere", "else the API server cannot fetch the logs of workers"),
     Option(
@@ -83,13 +83,16 @@ SET = (
         "tasks wait for an API server that is restarted; with the default of 5, a task used up its tries in 80 seconds",
     ),
     Option(
-        "workers", "execution_api_retry_wait_max", "10", "they notice soon that it is back; the default is 90 seconds"
+        "workers",
+        "execution_api_retry_wait_max",
+        "10",
+        "tasks notice sooner that the server is back; the default is 90",
     ),
     Option(
         "workers",
         "min_heartbeat_interval",
         "1",
-        "with the default, a chain of short tasks took 7.1 seconds a task, with this 1.35",
+        "in a chain of short tasks, a task took 7.1 seconds with the default, and 1.35 with this value",
     ),
 )
 
@@ -106,7 +109,7 @@ DEFAULTS = (
         "scheduler",
         "task_queued_timeout",
         "600",
-        "a task whose message is lost is queued again after that many seconds",
+        "if a message is lost, its task is queued again after that many seconds",
     ),
 )
 
@@ -114,12 +117,12 @@ DEFAULTS = (
 ARGUMENTS = {
     "retries": (
         "3",
-        "a task that is lost, or whose store is down for long, is run again; it goes on from its checkpoint",
+        "a task runs again if it is lost or its store is down for long; it continues from its checkpoint",
     ),
 }
 
 #: What is no setting of Airflow.
 OTHERS = {
     "Redis": ("`appendonly yes`", "messages survive a restart"),
-    "logs": ("a shared folder, or `[logging] remote_logging`", "else the logs of a worker go with it"),
+    "logs": ("a shared folder, or `[logging] remote_logging`", "else the logs of a worker are lost with it"),
 }

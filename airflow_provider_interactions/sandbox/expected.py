@@ -69,5 +69,5 @@ def digest_lines(lines: Iterable[bytes]) -> str:
 
 
 def digest(facts: Iterable[Fact]) -> str:
-    """The digest of facts, e.g. of those a verifier built from a warehouse table."""
+    """The digest of facts, for example of facts that a test built from a table."""
     return digest_lines(map(encode_fact, facts))

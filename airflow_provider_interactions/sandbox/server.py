@@ -125,7 +125,7 @@ class Sandbox:
         return self._state.list_contacts(vendor)
 
     def faults(self, rules: Sequence[FaultRule | dict[str, object]]) -> None:
-        """Put these rules in force instead of the present ones; an empty list ends all faults."""
+        """Replace the fault rules by these; an empty list ends all faults."""
         checked = read_rules(rules)
         self._call(lambda: self._state.rules.replace(checked))
 
@@ -166,7 +166,7 @@ async def _end_tasks() -> None:
 
 @contextmanager
 def serve(config: SandboxConfig | None = None) -> Iterator[Sandbox]:
-    """Run a sandbox in a thread of its own while the block runs; every socket is closed at its end."""
+    """Run a sandbox in a thread until the block ends, then close all of its sockets."""
     state = create_state(config or SandboxConfig())
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="interactions-sandbox", daemon=True)

@@ -66,7 +66,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     types: tuple[str, ...] = ("email", "emailbulk", "sms", "phone", "whatsapp", "line", "zalo", "viber")
     #: about one message in nine has each of these faults
     malformed: tuple[Malformed, ...] = ()
-    #: positions among the distinct histories whose contacts the vendor does not know; None: the third one,
+    #: positions of distinct histories; the vendor does not know their contacts; None: the third one,
     #: and nobody if ``per_contact`` is set
     unknown: tuple[int, ...] | None = None
     #: the same for contacts deleted after a PII request; None: the seventh one, nobody if ``per_contact`` is set
