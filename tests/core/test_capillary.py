@@ -640,6 +640,21 @@ def is_read(record):
     return True
 
 
+@pytest.mark.parametrize("others", [["1"], [1.0, " 1 ", None, ""], [2], [None, "2"]])
+def test_pages_of_several_customers_are_refused(others):
+    """An id is another one whatever its spelling; a page without one says nothing."""
+    several = {"2", 2} & set(others)
+    rows = [{"id": n, "sent_time": f"2026-01-02 10:00:{n:02}"} for n in range(2 + len(others))]
+    counted = [{**old_entry("sms", *rows[n : n + 2]), "count": str(len(rows))} for n in range(len(rows))]
+    bodies = [old(counted[n], id=who) for n, who in enumerate(["1", *others])]
+    if several:
+        with pytest.raises(BadResponse, match="several customers"):
+            read(*bodies, old(counted[-1]), settings={"api": "v1.1"}, page_size=2)
+    else:
+        pages, _ = read(*bodies, old(counted[-1]), settings={"api": "v1.1"}, page_size=2)
+        assert len(ids(pages)) == len(rows)
+
+
 def test_fewer_messages_than_the_vendor_counts_are_incomplete():
     body = new({**entry("sms", MESSAGE), "count": 2})
     with pytest.raises(Incomplete, match="1 channels of one customer"):

@@ -701,6 +701,14 @@ def test_a_total_is_taken_where_one_appears_but_never_needed(total, calls):
     assert pages[-1].total == (None if total is None else int(float(total)))
 
 
+@pytest.mark.parametrize("total", [0, 1, 2])
+@pytest.mark.parametrize("cap", [3, 4])
+def test_a_total_that_is_too_small_ends_no_listing(total, cap):
+    said = f"<totalNumberResults>{total}</totalNumberResults>"
+    server = Server([row(n) for n in range(9)], lambda method, rows: as_xml(method, [said, *rows]), cap=cap)
+    assert len(ids(read(server, page_size=5))) == 9
+
+
 @pytest.mark.parametrize("total", ["soon", "1,20", "5.5", "-1", "1e3", "5 rows", {"x": "5"}])
 def test_a_total_that_cannot_be_read_does_not_switch_the_check_off(total):
     body = json.loads(as_json("getUserInteractions", [row(1)]))

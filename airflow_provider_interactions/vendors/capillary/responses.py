@@ -67,6 +67,7 @@ class Envelope(msgspec.Struct):
 class Customer(msgspec.Struct):
     """A customer of v1.1."""
 
+    id: Raw = ABSENT
     item_status: Raw = ABSENT
     interactions: Raw = ABSENT
 
@@ -100,12 +101,14 @@ class Entry:
 
     ``listed`` is everything in its containers. ``records`` are the interactions in it: every message, and everything
     else with a time. ``count`` is the number of messages that it declares, None if it has no container for messages.
+    ``customer`` is the id that v1.1 gives of the customer, empty if it gives none.
     """
 
     name: str
     records: Sequence[bytes] = ()
     listed: Sequence[bytes] = ()
     count: int | None = None
+    customer: str = ""
 
     def keep(self, wanted: Callable[[bytes], bool]) -> Entry:
         """The same channel with only the wanted records."""
@@ -169,8 +172,11 @@ def _list_old_entries(response: Envelope, *, check_counts: bool) -> Iterator[Ent
     if len(customers) > 1:
         msg = "the response is about several customers, but one was asked for"
         raise BadResponse(msg)
-    for network in _list_networks(decode_as(customers[0], Customer).interactions):
-        yield from (_read_entry(raw, check_counts=check_counts) for raw in to_list(network))
+    customer = decode_as(customers[0], Customer)
+    who = json.spell_integer((_read_scalar(customer.id) or "").strip())
+    for network in _list_networks(customer.interactions):
+        for raw in to_list(network):
+            yield replace(_read_entry(raw, check_counts=check_counts), customer=who)
 
 
 def _list_networks(interactions: Raw) -> Iterator[Raw]:
@@ -222,8 +228,12 @@ def _refuse_unlisted(name: str, count: int | None, others: int, *, others_listed
 
 
 def _read_name(entry: _Entry) -> str:
+    return (_read_scalar(entry.name) or _read_scalar(entry.type) or "").strip()
+
+
+def _read_scalar(raw: Raw) -> str | None:
     try:
-        return (read_word(entry.name) or read_word(entry.type) or "").strip()
+        return read_word(raw)
     except UNREADABLE:
         raise BadResponse(SHAPELESS) from None
 

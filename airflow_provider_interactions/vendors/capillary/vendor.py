@@ -34,7 +34,7 @@ from airflow_provider_interactions.contract import (
     Response,
     Vendor,
 )
-from airflow_provider_interactions.errors import Incomplete, Stalled
+from airflow_provider_interactions.errors import BadResponse, Incomplete, Stalled
 from airflow_provider_interactions.instants import Instants
 from airflow_provider_interactions.schema import INSTANT
 from airflow_provider_interactions.vendors.capillary import responses, vocabulary
@@ -137,8 +137,13 @@ async def _read_answers(fetch: Fetch, query: Query[Settings, Options]) -> AsyncG
         yield _Answer(await _fetch_entries(fetch, query, 0))
         return
     paging = Paging(_choose_page_size(query.options), query.settings.time_zone, query.page_cap)
+    customers = set[str]()
     for _ in range(MAX_PAGES):
         entries = await _fetch_entries(fetch, query, paging.offset)
+        customers.update(entry.customer for entry in entries if entry.customer)
+        if len(customers) > 1:
+            msg = "the pages of one customer are about several customers"
+            raise BadResponse(msg)
         if not paging.follows(entries):
             paging.step_back()
             continue

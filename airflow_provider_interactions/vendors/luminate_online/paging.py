@@ -123,7 +123,8 @@ class Paging:
         self.offset = max(0, self.offset - 2 ** (self.back - 1))
 
     def _is_end(self, names: Sequence[str], fresh: Sequence[str], total: int | None) -> bool:
-        if not names or (total is not None and len(self.seen) + len(fresh) >= total and len(names) < self.size):
+        # More rows than the total says: it is not that of the listing.
+        if not names or (total is not None and len(self.seen) + len(fresh) == total and len(names) < self.size):
             return True
         if fresh or names[-1] != self.last:
             return False
