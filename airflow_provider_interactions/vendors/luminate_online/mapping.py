@@ -40,7 +40,7 @@ _SORTED = msgspec.json.Encoder(order="sorted")
 def map_records(raw: pa.RecordBatch) -> Mapped:
     """Map a raw batch to canonical columns."""
     records = _PlainRecords(raw)
-    _reject_others(records)
+    _reject_mixed(records)
     records.reject_nested("interaction")
     notes = _take_notes(records)
     own_type = records.spell_numbers(records.take_text("interactionTypeId"))
@@ -98,18 +98,14 @@ class _PlainRecords(Records):
         return pa.array(map(_SORTED.encode, self.fields), pa.binary()).cast(pa.string())
 
 
-def _reject_others(records: Records) -> None:
-    """Reject records that name another constituent than the one asked for, before any other reason counts.
+def _reject_mixed(records: Records) -> None:
+    """Reject records with a note of another constituent than their own, before any other reason counts.
 
-    A record whose notes name another one than itself is rejected, too. Unverified: whom records of merged constituents
-    name. The vendor's sample shows three constituents in the response about one.
+    A record may name another constituent than the one asked for: the vendor's sample shows three of them in the
+    response about one. Unverified: when that happens, such as for merged constituents. ``attributes`` keep the name.
     """
-    kinds = records.raw.column("contact_id_kind").to_pylist()
-    for place, (fields, kind, asked) in enumerate(
-        zip(records.fields, kinds, records.contact_ids.to_pylist(), strict=True)
-    ):
-        people = set(list_constituents(fields)) | ({spell_constituent(asked)} if kind == "cons_id" else set())
-        if len(people) > 1:
+    for place, fields in enumerate(records.fields):
+        if len(set(list_constituents(fields))) > 1:
             records.reject(place, ANOTHER_CONTACT)
 
 

@@ -68,9 +68,6 @@ NO_METHOD = frozenset({"6", "14"})
 #: "getGroupMembers": up to 1000 members, and no paging.
 MAX_MEMBERS = 1000
 
-#: Kinds of identifier that the vendor resolves. A record names its constituent by cons_id only.
-_RESOLVED = ("member_id", "email")
-
 #: Standard interaction types have small ids, custom ones start here in every sample seen (not a documented rule).
 FIRST_CUSTOM_TYPE = 1000
 
@@ -97,13 +94,9 @@ async def pages(fetch: Fetch, query: Query[Settings, Options], window: Window) -
     Pages overlap by one record, because a row that is deleted meanwhile would hide another one; see ``paging``.
     """
     paging, details = Paging(query.options.page_size or PAGE_SIZE, query.page_cap), _wants_details(query)
-    people: set[str] = set()
     while not paging.ended:
         answer = await fetch(ask_page(query, window, paging), partial(_read_page, choose_method(query)))
         total = responses.read_number(answer.rest, "totalNumberResults")
-        people.update(filter(None, (spell_constituent(one.person) for one in answer.values)))
-        if query.contact.kind in _RESOLVED:
-            _refuse_several(people)
         at = _read_occurred(answer)
         names, begins = _name_records(answer, at), not paging.offset
         fresh = paging.take(answer.records, names, total)
@@ -181,13 +174,6 @@ def _name_records(answer: Answer[_Seen], at: pa.TimestampArray) -> list[str]:
     """A name for each row, however it is written. An id is not enough: rows may share it, or it is a placeholder."""
     rows = zip(answer.values, at.cast(pa.int64()).to_pylist(), answer.records, strict=True)
     return [f"{one.id} {tick}" if one.id else hashlib.sha256(record).hexdigest() for one, tick, record in rows]
-
-
-def _refuse_several(people: set[str]) -> None:
-    """Raise BadResponse if records are about several people: which of them was asked for, the records do not say."""
-    if len(people) > 1:
-        msg = "the response is about several constituents, but one was asked for. Ask for this contact by cons_id"
-        raise BadResponse(msg)
 
 
 def _wants_details(query: Query[Settings, Options]) -> bool:
