@@ -783,6 +783,13 @@ def test_other_contacts_are_refused_without_repeating_them(text, kind):
     assert "someone" not in str(refused.value)
 
 
+@pytest.mark.parametrize("text", ["1001001", " 0001001001\n", "00000000000000000000001001001"])
+def test_a_cons_id_is_one_contact_however_it_is_padded(text):
+    assert VENDOR.contact(text, "cons_id") == PERSON
+    assert VENDOR.contact("000", "cons_id").id == "0"
+    assert VENDOR.contact("0012", "member_id").id == "0012"
+
+
 def test_types_are_one_query_each():
     server = Server([])
     read(server, types=[1000, "1000", "006"], subject="Hello")

@@ -50,8 +50,10 @@ class Options(contract.Options, frozen=True, kw_only=True):
 
 
 def spell_identifier(text: str, kind: str) -> str | None:
-    """A constituent's identifier, or ``*`` of kind everyone, without the blanks around it."""
+    """A constituent's identifier, or ``*`` of kind everyone, stripped of blanks, a number also of leading zeros."""
     found = text.strip()
+    if kind == "cons_id":
+        found = found.lstrip("0") or found[-1:]
     return found if IDENTIFIERS[kind].fullmatch(found) and found.isprintable() else None
 
 
