@@ -47,8 +47,14 @@ CHANGING = {"extracted_at"}
 
 
 @pytest.fixture(scope="module")
-def database():
-    with servers.postgres() as url, servers.database(url) as name:
+def postgres():
+    with servers.postgres() as url:
+        yield url
+
+
+@pytest.fixture
+def database(postgres):
+    with servers.database(postgres) as name:
         yield name
 
 
