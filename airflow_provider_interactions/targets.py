@@ -30,7 +30,7 @@ DATABASE = "interactions.duckdb"
 #: The extra of a connection that holds options of the table, for types whose other extras are the driver's.
 OPTIONS = "interactions"
 
-NO_TARGET = "The lake is not on a local disk, so there is no default path for the DuckDB file."
+NO_TARGET = "The lake is not on a local disk, so the DuckDB file has no default path."
 
 #: The protocols of object stores in which a DuckLake can have its files.
 _DUCKLAKE_STORES = frozenset(("s3", "gs"))

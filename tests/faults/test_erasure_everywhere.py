@@ -24,8 +24,8 @@ from airflow_provider_interactions.lake.manifest import Manifest
 from airflow_provider_interactions.lake.reconcile import reconcile, reconcile_normalized
 from airflow_provider_interactions.person import request as person_request
 from airflow_provider_interactions.person.receipt import Receipt
-from tests import servers
 from tests.targets import cases, windows
+from tests.targets.conftest import database, postgres  # noqa: F401 - fixtures
 
 KEY = "k" * 32
 PART = {"part_rows": 40}
@@ -46,20 +46,8 @@ LAYERS = ("contacts", "history", "interactions", "raw", "requests", "unfinished"
 CHANGING = {"extracted_at"}
 
 
-@pytest.fixture(scope="module")
-def postgres():
-    with servers.postgres() as url:
-        yield url
-
-
 @pytest.fixture
-def database(postgres):
-    with servers.database(postgres) as name:
-        yield name
-
-
-@pytest.fixture
-def world(worlds, processes, tmp_path, database):
+def world(worlds, processes, tmp_path, database):  # noqa: F811 - fixture
     """Specs by vendor, whom to erase, and the targets; all of them filled."""
     known = {"key": KEY, "extracted_at": datetime.now(UTC).isoformat()}
     specs = {name: rig.spec(worlds[0], name, tmp_path / "lake", **known) for name in rig.CASES}
@@ -117,7 +105,7 @@ def test_nothing_of_them_is_left_and_nothing_else_has_changed(world, processes, 
 SPELLINGS, OTHER = ("Ann.Bell@Example.org", "ann.bell@example.org", "ANN.BELL@EXAMPLE.ORG"), "bob@example.org"
 
 
-def test_no_spelling_of_an_address_is_left_if_erasures_are_killed(worlds, process, tmp_path, database):
+def test_no_spelling_of_an_address_is_left_if_erasures_are_killed(worlds, process, tmp_path, database):  # noqa: F811 - fixture
     """The first erasures do not know two of the tables: those have rows that the lake has lost."""
     more = {"key": KEY, "kind": "email", "contacts": [OTHER]}
     spec = rig.spec(worlds[0], "capillary", tmp_path / "lake", **more)
